@@ -1,0 +1,1 @@
+"""Moon rock segmentation: an OpenMMLab plugin project."""

@@ -1,0 +1,5 @@
+"""Data preparation: a synthetic lunar set, the public lunar set, Tiny ImageNet.
+
+Needs numpy, opencv-python and rich only, never torch or an OpenMMLab package, so that data can be
+prepared before (or without) the training environment. The command line is `tools/prepare_data.py`.
+"""

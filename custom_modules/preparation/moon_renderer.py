@@ -1,0 +1,118 @@
+"""Light, lens and sensor: from a scene to a picture."""
+
+import cv2
+import numpy as np
+
+from custom_modules.preparation.scene import Scene
+from custom_modules.preparation.terrain_shadow import TerrainShadow
+
+
+class MoonRenderer:
+    """Renders numbered pictures of one synthetic lunar set.
+
+    A picture depends on the seed, its number and the size, and on nothing else. The shading is half
+    Lambert, half Lommel-Seeliger: the second is the usual first approximation for a dusty, dark
+    surface without an atmosphere (H. von Seeliger, 1887), which keeps the ground bright far away.
+
+    Args:
+        seed: Seed of the set.
+        size: Width and height in pixels.
+    """
+
+    VERSION = 1
+
+    def __init__(self, seed, size):
+        self.seed = seed
+        self.size = size
+
+    def render(self, number):
+        """Render one picture.
+
+        Args:
+            number: Number of the picture, from 1.
+
+        Returns:
+            The picture, (height, width, 3) uint8 in OpenCV's BGR order, and its classes,
+            (height, width) uint8: 0 ground, 1 sky, 2 small rock, 3 large rock.
+        """
+        rng = np.random.default_rng([self.seed, number])
+        scene = Scene(rng, self.size)
+        light = self._light(scene, rng)
+        return self._develop(light, scene, rng), scene.mask()
+
+    def _light(self, scene, rng):
+        sky = scene.owner == -2
+        x, y, z = scene.camera.positions(np.where(sky, 50, scene.depth).astype(np.float32))
+        normal, albedo = self._surface(scene, x, y, z)
+        sun = scene.sun.astype(np.float32)
+        toward_sun = np.tensordot(sun, normal, 1)
+        lens = np.array([0, 0, scene.camera.altitude], np.float32)
+        view = np.stack([lens[0] - x, lens[1] - y, lens[2] - z])
+        view /= np.linalg.norm(view, axis=0)
+        toward_lens = np.maximum((view * normal).sum(0), 0.02)
+        lit = np.maximum(toward_sun, 0)
+        spread = scene.size[0] / 2 / scene.camera.focal
+        side = int(np.clip(scene.size[0], 96, 512))
+        lit *= TerrainShadow(scene.terrain, scene.sun, spread, side).light(x, y, z)
+        self._cast(scene, x, y, z, lit)
+        dusty = 1.2 * lit / (lit + toward_lens)
+        # Light from the lit ground around: hardly any, shadows on the Moon are black.
+        ambient = rng.uniform(0.0, 0.0015) * (0.6 + 0.4 * normal[2])
+        # Specks of brighter and darker dust, which front light shows as well.
+        specks = cv2.GaussianBlur(rng.standard_normal(x.shape).astype(np.float32), (0, 0), 0.8)
+        albedo *= 1 + np.float32(rng.uniform(0.15, 0.42)) * specks
+        return np.where(sky, 0, albedo * (0.5 * lit + 0.5 * dusty * (lit > 0) + ambient))
+
+    def _surface(self, scene, x, y, z):
+        footprint = y / np.float32(scene.camera.focal)
+        # The ground is seen at a slant: its pixels are longer than they are wide.
+        slant = np.abs(scene.camera.up)[:, None] + np.float32(0.08)
+        gx, gy = scene.terrain.gradients(x, y, footprint / np.sqrt(slant))
+        normal = np.stack([-gx, -gy, np.ones_like(gx)])
+        normal /= np.linalg.norm(normal, axis=0)
+        albedo = np.ones_like(x)
+        stony = scene.owner >= 0
+        # Laid on from the front, where it is seen: from above it would smear down the sides.
+        where = x[stony], z[stony] + np.float32(0.4) * y[stony]
+        rough = np.zeros((2, *x.shape), np.float32)
+        for pixels in (1.5, 6):
+            rough[:, stony] += scene.terrain.grain(*where, pixels * footprint[stony])
+        for rock, seen in scene.visible_rocks():
+            facing = rock.facing(x[seen], y[seen], z[seen])
+            bumps = rough[(slice(None), *seen)]
+            facing += np.float32(0.8) * np.stack([bumps[0], -bumps[0], bumps[1]])
+            normal[(slice(None), *seen)] = facing / np.linalg.norm(facing, axis=0)
+            albedo[seen] = rock.albedo
+        return normal, albedo
+
+    def _cast(self, scene, x, y, z, lit):
+        level = np.hypot(scene.sun[0], scene.sun[1])
+        for index, rock in enumerate(scene.rocks):
+            # Ground that falls away from the sun stretches a shadow: allow for twice its length.
+            length = 2 * (rock.half_height + rock.reach) * level / scene.sun[2]
+            tail = -length * np.array([scene.sun[0], scene.sun[1], 0]) / level
+            tail[2] = -0.35 * length
+            rows, columns = scene.camera.window(*rock.bounds(tail))
+            part = lit[rows, columns]
+            open_to = (part > 0) & (scene.owner[rows, columns] != index)
+            if not open_to.any():
+                continue
+            spots = np.nonzero(open_to)
+            shaded = rock.shades(*(c[rows, columns][spots] for c in (x, y, z)), scene.sun)
+            part[spots[0][shaded], spots[1][shaded]] = 0
+
+    def _develop(self, light, scene, rng):
+        ground = light[(scene.owner == -1) & (light > 0.02)]
+        usual = float(np.quantile(ground, 0.6)) if ground.size else 0.3
+        wanted = np.clip(rng.normal(136, 22), 85, 190) / 255
+        gamma = rng.uniform(1.7, 2.3)
+        exposed = light * (wanted**gamma / max(usual, 0.02))
+        # A film-like shoulder instead of a hard clip.
+        exposed = np.where(exposed > 0.6, 0.6 + 0.4 * np.tanh((exposed - 0.6) / 0.4), exposed)
+        # The lens blurs a little, before the sensor adds its noise.
+        blurred = cv2.GaussianBlur(exposed.astype(np.float32), (0, 0), rng.uniform(0.5, 0.7))
+        grey = 255 * np.maximum(blurred, 0) ** (1 / gamma)
+        cast = 1 + rng.normal(0, 0.005, 3)
+        noise = rng.uniform(0.4, 2.0) * rng.standard_normal((*grey.shape, 1))
+        colour = grey[..., None] * cast + noise + rng.uniform(0, 2)
+        return np.clip(np.rint(colour), 0, 255).astype(np.uint8)

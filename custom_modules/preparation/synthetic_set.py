@@ -1,0 +1,142 @@
+"""A folder of synthetic lunar pictures: begun, interrupted, resumed, complete."""
+
+import json
+import multiprocessing
+import signal
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from pathlib import Path
+
+from custom_modules.preparation.moon_renderer import MoonRenderer
+from custom_modules.preparation.picture_writer import PictureWriter
+from custom_modules.preparation.progress import progress
+from custom_modules.usage_error import UsageError
+
+
+class SyntheticSet:
+    """A synthetic set and the record (`dataset.json`) of what it was made from.
+
+    The record is written before the first picture: a folder either matches its record, or it is
+    refused, so two sets never mix.
+
+    Args:
+        out: Folder of the set.
+        count: Number of pictures.
+        size: Width and height in pixels, 32 to 4096 each.
+        seed: Seed, 0 or higher.
+
+    Raises:
+        UsageError: An argument is out of range.
+    """
+
+    RECORD = 'dataset.json'
+
+    def __init__(self, out, count, size, seed):
+        if not 1 <= count <= 9999:
+            raise UsageError(f'--count must be 1 to 9999, not {count}.')
+        if not all(32 <= side <= 4096 for side in size):
+            raise UsageError(f'--size must be 32 to 4096 pixels a side, not {size[0]}x{size[1]}.')
+        if seed < 0:
+            raise UsageError(f'--seed must be 0 or higher, not {seed}.')
+        self.out = Path(out)
+        self.count = count
+        self.writer = PictureWriter(self.out, seed, size)
+        self.recipe = {
+            'made_by': 'tools/prepare_data.py synthetic',
+            'renderer_version': MoonRenderer.VERSION,
+            'seed': seed,
+            'size': f'{size[0]}x{size[1]}',
+            'count': count,
+        }
+
+    def make(self, workers=1, overwrite=False):
+        """Render what is missing.
+
+        Args:
+            workers: Number of processes, 1 or more; 1 starts none.
+            overwrite: Whether to delete a set that this tool made and begin anew.
+
+        Returns:
+            Number of pictures rendered; 0 when there was nothing to do.
+
+        Raises:
+            UsageError: The folder holds another set, or `workers` is below 1.
+        """
+        if workers < 1:
+            raise UsageError(f'--workers must be 1 or more, not {workers}.')
+        self._claim(overwrite)
+        missing = [n for n in range(1, self.count + 1) if not self.writer.is_there(n)]
+        workers = min(workers, len(missing))
+        if workers > 1:
+            self._write_in_processes(missing, workers)
+        else:
+            for number in progress(missing, 'Rendering'):
+                self.writer.write(number)
+        return len(missing)
+
+    def _claim(self, overwrite):
+        if self.out.exists() and not self.out.is_dir():
+            raise UsageError(f'{self.out} is a file, not a folder.')
+        record = self.out / self.RECORD
+        found = self._read(record)
+        if found is None:
+            if self.out.is_dir() and any(self.out.iterdir()):
+                raise UsageError(
+                    f'{self.out} is not empty and has no {self.RECORD} of this tool: '
+                    'choose another --out.'
+                )
+        elif overwrite or found == self.recipe:
+            self._clear(record, everything=overwrite)
+        else:
+            keys = (k for k in self.recipe if found.get(k) != self.recipe[k])
+            differs = ', '.join(f'{k} {found.get(k)} instead of {self.recipe[k]}' for k in keys)
+            raise UsageError(
+                f'{self.out} holds another set ({differs}): '
+                'choose another --out, or replace it with --overwrite.'
+            )
+        self.out.mkdir(parents=True, exist_ok=True)
+        unfinished = record.with_suffix('.tmp')
+        unfinished.write_text(json.dumps(self.recipe, indent=2) + '\n', encoding='utf-8')
+        unfinished.replace(record)
+
+    def _read(self, record):
+        try:
+            found = json.loads(record.read_text(encoding='utf-8'))
+        except FileNotFoundError:
+            return None
+        except (ValueError, OSError):
+            found = None
+        if not isinstance(found, dict) or found.get('made_by') != self.recipe['made_by']:
+            raise UsageError(f'{record} was not written by this tool: choose another --out.')
+        return found
+
+    def _clear(self, record, everything):
+        # Leftovers of a killed run always; pictures only when asked, and only after their record,
+        # so that an interruption here cannot pass old pictures off as new ones.
+        if everything:
+            record.unlink()
+        for kind in self.writer.KINDS:
+            folder = self.out / 'images' / kind
+            leftovers = [*folder.glob(f'.{kind}*.tmp')]
+            pictures = [*folder.glob(f'{kind}[0-9][0-9][0-9][0-9].png')] if everything else []
+            for path in leftovers + pictures:
+                path.unlink()
+
+    def _write_in_processes(self, missing, workers):
+        # 'spawn' is the one start method that behaves alike on Linux, macOS and Windows. Ctrl-C is
+        # left to this process; the workers finish the pictures in hand.
+        pool = ProcessPoolExecutor(
+            workers,
+            multiprocessing.get_context('spawn'),
+            initializer=signal.signal,
+            initargs=(signal.SIGINT, signal.SIG_IGN),
+        )
+        try:
+            done = pool.map(self.writer.write, missing)
+            for _ in progress(done, 'Rendering', len(missing)):
+                pass
+        except BrokenExecutor as error:
+            raise UsageError(
+                'A worker process died, perhaps for want of memory: run again with fewer --workers.'
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)

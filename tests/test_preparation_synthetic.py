@@ -1,0 +1,238 @@
+"""The synthetic lunar set: exact masks, the same bytes for a seed, no mixing, safe resuming."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from custom_modules.preparation.camera import Camera
+from custom_modules.preparation.moon_renderer import MoonRenderer
+from custom_modules.preparation.rock import Rock
+from custom_modules.preparation.terrain_shadow import TerrainShadow
+from tools.prepare_data import main
+
+TOOL = Path(__file__).resolve().parent.parent / 'tools' / 'prepare_data.py'
+SMALL = ('--size', '96x64', '--workers', '1')
+
+
+def synthetic(out, *options):
+    return main(['synthetic', '--out', str(out), *SMALL, *options])
+
+
+def contents(out):
+    return {p.relative_to(out).as_posix(): p.read_bytes() for p in sorted(out.rglob('*.png'))}
+
+
+@pytest.fixture(scope='module')
+def made(tmp_path_factory):
+    out = tmp_path_factory.mktemp('made') / 'set'
+    assert synthetic(out, '--count', '6') == 0
+    return out
+
+
+def test_layout_sizes_and_types(made):
+    assert len(contents(made)) == 18
+    for number in range(1, 7):
+        render = cv2.imread(f'{made}/images/render/render{number:04d}.png', cv2.IMREAD_UNCHANGED)
+        clean = cv2.imread(f'{made}/images/clean/clean{number:04d}.png', cv2.IMREAD_UNCHANGED)
+        ground = cv2.imread(f'{made}/images/ground/ground{number:04d}.png', cv2.IMREAD_UNCHANGED)
+        assert render.shape == clean.shape == (64, 96, 3)
+        assert ground.shape == (64, 96)
+
+
+def test_masks_hold_pure_colours_and_agree(made):
+    kinds = set()
+    for path in (made / 'images' / 'clean').iterdir():
+        rgb = cv2.imread(str(path))[..., ::-1]
+        colours = {tuple(c) for c in rgb.reshape(-1, 3).tolist()}
+        assert colours <= {(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)}
+        kinds |= colours
+        name = path.name.replace('clean', 'ground')
+        ground = cv2.imread(str(made / 'images' / 'ground' / name), cv2.IMREAD_UNCHANGED)
+        rocks = (rgb[..., 1] == 255) | (rgb[..., 2] == 255)
+        assert np.array_equal(ground, np.where(rocks, 255, 0))
+    assert len(kinds) == 4, 'ground, sky, small and large rocks should all occur in six pictures'
+
+
+def test_same_bytes_whatever_the_workers_and_the_count(made, tmp_path):
+    out = tmp_path / 'two'
+    assert synthetic(out, '--count', '3', '--workers', '2') == 0
+    expected = contents(made)
+    found = contents(out)
+    assert len(found) == 9
+    assert all(expected[name] == data for name, data in found.items())
+
+
+def test_another_seed_gives_other_pictures(made, tmp_path):
+    assert synthetic(tmp_path / 'other', '--count', '1', '--seed', '1') == 0
+    for name, data in contents(tmp_path / 'other').items():
+        assert contents(made)[name] != data
+
+
+def test_a_picture_varies_with_its_number(made):
+    found = contents(made)
+    assert len({found[f'images/render/render{n:04d}.png'] for n in range(1, 7)}) == 6
+
+
+def test_second_run_does_nothing(made, capsys):
+    before = {p: p.stat().st_mtime_ns for p in made.rglob('*.png')}
+    assert synthetic(made, '--count', '6') == 0
+    assert 'nothing to do' in capsys.readouterr().out
+    assert before == {p: p.stat().st_mtime_ns for p in made.rglob('*.png')}
+
+
+def test_resume_restores_identical_bytes_and_clears_leftovers(made):
+    before = contents(made)
+    (made / 'images' / 'clean' / 'clean0002.png').unlink()
+    leftover = made / 'images' / 'render' / '.render0003.png.99.tmp'
+    leftover.write_bytes(b'half a picture')
+    assert synthetic(made, '--count', '6') == 0
+    assert contents(made) == before
+    assert not leftover.exists()
+
+
+@pytest.mark.parametrize(
+    ('options', 'word'),
+    [
+        (('--count', '6', '--seed', '1'), 'seed 0 instead of 1'),
+        (('--count', '7'), 'count 6 instead of 7'),
+        (('--count', '6', '--size', '64x64'), 'size 96x64 instead of 64x64'),
+    ],
+)
+def test_another_set_is_refused(made, capsys, options, word):
+    before = contents(made)
+    assert synthetic(made, *options) == 2
+    complaint = capsys.readouterr().err
+    assert word in complaint
+    assert '--overwrite' in complaint
+    assert complaint.count('\n') == 1
+    assert contents(made) == before
+
+
+def test_overwrite_replaces_the_whole_set(tmp_path):
+    out = tmp_path / 'set'
+    assert synthetic(out, '--count', '2', '--size', '64x64') == 0
+    old = contents(out)
+    assert synthetic(out, '--count', '1', '--size', '64x64', '--seed', '3', '--overwrite') == 0
+    new = contents(out)
+    assert len(new) == 3
+    assert all(old[name] != data for name, data in new.items())
+
+
+def test_a_folder_of_other_things_is_never_touched(tmp_path, capsys):
+    render = tmp_path / 'images' / 'render' / 'render0001.png'
+    render.parent.mkdir(parents=True)
+    render.write_bytes(b'precious')
+    assert synthetic(tmp_path, '--count', '1', '--overwrite') == 2
+    assert 'is not empty' in capsys.readouterr().err
+    assert [p for p in tmp_path.rglob('*') if p.is_file()] == [render]
+    assert render.read_bytes() == b'precious'
+
+
+@pytest.mark.parametrize(
+    ('options', 'word'),
+    [
+        (('--count', '0'), '--count'),
+        (('--size', '20x64'), '--size'),
+        (('--size', 'large'), '--size'),
+        (('--seed', '-1'), '--seed'),
+        (('--workers', '0'), '--workers'),
+        (('--count', 'many'), '--count'),
+    ],
+)
+def test_a_wrong_option_is_one_sentence(tmp_path, capsys, options, word):
+    assert synthetic(tmp_path / 'set', *options) == 2
+    complaint = capsys.readouterr().err
+    assert word in complaint
+    assert complaint.count('\n') == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == 'nt', reason='sends a POSIX signal')
+def test_ctrl_c_leaves_only_whole_files(tmp_path):
+    out = tmp_path / 'set'
+    command = [sys.executable, str(TOOL), 'synthetic', '--out', str(out), '--count', '900']
+    command += ['--size', '64x64', '--workers', '2']
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 60
+    while not (out / 'images' / 'ground' / 'ground0002.png').exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert 'Traceback' not in complaint
+    files = [p for p in (out / 'images').rglob('*') if p.is_file()]
+    assert len(files) < 2700
+    assert all(p.suffix == '.png' and cv2.imread(str(p)) is not None for p in files)
+
+
+def test_sun_side_of_a_rock_is_lit_and_the_far_side_shaded():
+    rng = np.random.default_rng(0)
+    rock = Rock(rng, (0, 10, 0), 1.0, True, 26)
+    sun = np.array([np.cos(0.3), 0, np.sin(0.3)])
+    x = np.array([2.0, -2.0, 0.0], np.float32)
+    y = np.array([10.0, 10.0, 14.0], np.float32)
+    shaded = rock.shades(x, y, np.zeros(3, np.float32), sun)
+    assert shaded.tolist() == [False, True, False]
+
+
+def test_a_ray_meets_a_rock_on_its_surface():
+    rock = Rock(np.random.default_rng(1), (0, 10, 1.5), 1.0, False, 20)
+    depth = rock.meet(np.zeros(1, np.float32), np.zeros(1, np.float32), 1.5)[0, 0]
+    assert 7 < depth < 10
+    gap = rock.offsets - rock.normals @ np.array([0, depth - 10, 0])
+    assert gap.min() == pytest.approx(0, abs=1e-4)
+    miss = rock.meet(np.ones(1, np.float32), np.zeros(1, np.float32), 1.5)
+    assert np.isinf(miss).all()
+
+
+class Ridge:
+    """Flat ground with a wall 2 m high that stands across the view between 20 and 21 m."""
+
+    def heights(self, x, y, clods=True):
+        return np.where((y > 20) & (y < 21), 2, 0).astype(np.float32) + 0 * x
+
+
+def test_camera_sees_ground_where_geometry_says():
+    camera = Camera(Ridge(), (200, 200), 1.0, 1.0, 0.4)
+    z = camera.positions(np.where(np.isinf(camera.depth), 1, camera.depth))[2]
+    near = camera.depth < 18
+    assert near.any()
+    assert np.abs(z[near]).max() < 0.01
+    # The wall hides everything behind it, and its top is the skyline.
+    assert camera.depth[np.isfinite(camera.depth)].max() < 21
+    assert np.isinf(camera.depth).mean() == pytest.approx(0.4, abs=0.01)
+
+
+def test_a_ridge_shades_what_lies_behind_it():
+    # The sun stands straight ahead: the shadow falls towards the camera, 2 m / tan(30 deg) long.
+    sun = np.array([0, np.cos(np.pi / 6), np.sin(np.pi / 6)])
+    shadow = TerrainShadow(Ridge(), sun, 0.5, 400)
+    y = np.array([[10.0, 15.5, 17.5, 19.0, 25.0]], np.float32)
+    light = shadow.light(np.zeros_like(y), y, np.zeros_like(y))
+    assert light[0] == pytest.approx([1, 1, 0, 0, 1], abs=0.02)
+
+
+def test_share_of_rocks_is_that_of_the_real_set():
+    shares = [(MoonRenderer(0, (96, 64)).render(number)[1] >= 2).mean() for number in range(1, 25)]
+    assert 0.015 < np.mean(shares) < 0.12
+
+
+def test_works_from_any_folder_with_a_relative_out(tmp_path):
+    command = [sys.executable, str(TOOL), 'synthetic', '--out', 'here', '--count', '1']
+    done = subprocess.run(
+        [*command, '--size', '64x64'], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'MOON_DATA=here python tools/train.py configs/unet_backbone_frozen.py' in done.stdout
+    assert len(contents(tmp_path / 'here')) == 3
