@@ -1,0 +1,51 @@
+from pickle import UnpicklingError
+
+import torch.nn as nn
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from custom_modules.usage_error import UsageError
+
+
+def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '') -> int:
+    """Make sure that a checkpoint provides every tensor of a module, before it is loaded.
+
+    mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another
+    architecture, it goes on from random weights with only a warning.
+
+    Args:
+        module (nn.Module): What is to be filled.
+        checkpoint (str): File, or address that mmengine understands.
+        prefix (str): What the checkpoint's keys have before the module's own. Defaults to ``''``.
+
+    Returns:
+        int: How many tensors will be loaded: all of the module's.
+
+    Raises:
+        UsageError: If the checkpoint cannot be read safely, or a tensor is missing or of another shape.
+    """
+    try:
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
+    except FileNotFoundError as error:
+        raise UsageError(
+            f'there is no checkpoint {checkpoint}: train one with tools/train.py, or mend the path.'
+        ) from error
+    except (UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).split('\n')[0]
+        raise UsageError(
+            f'{checkpoint} was not loaded, since it is damaged or holds more than tensors and plain values '
+            f'({reason}): take a checkpoint of this project, or weights saved as a plain state_dict.'
+        ) from error
+    state = loaded.get('state_dict', loaded)
+    prefix = f'{prefix.rstrip(".")}.' if prefix else ''
+    wanted = module.state_dict()
+    found = sum(
+        f'{prefix}{name}' in state and state[f'{prefix}{name}'].shape == tensor.shape
+        for name, tensor in wanted.items()
+    )
+    if found < len(wanted):
+        raise UsageError(
+            f'only {found} of {len(wanted)} tensors of {type(module).__name__} are in {checkpoint} '
+            f'with prefix {prefix!r} (it begins with {next(iter(state), "nothing")!r}): give the checkpoint of '
+            'this architecture, and for a part of it the prefix.'
+        )
+    return found

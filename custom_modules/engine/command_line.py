@@ -1,0 +1,94 @@
+"""What ``tools/train.py`` and ``tools/test.py`` share; heavy imports wait until the arguments are read."""
+
+import argparse
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from custom_modules.usage_error import UsageError
+
+
+def common_parser(description: str) -> argparse.ArgumentParser:
+    """Make a parser with the arguments that training and testing share.
+
+    Args:
+        description (str): One line for ``--help``.
+    """
+    from .config_options import ConfigOptions
+
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument('config', help='config file, such as configs/unet_backbone_frozen.py')
+    parser.add_argument('--work-dir', help='where to write (default: ./work_dirs/<config name>)')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='settings to override, such as train_cfg.max_epochs=60 randomness.seed=1; '
+        'lists as key="[a,b]", without blanks',
+    )
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    # older launchers pass it, newer ones set the variable
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser
+
+
+def load_config(args: argparse.Namespace):
+    """Read the config and merge the shared arguments into it.
+
+    Args:
+        args (argparse.Namespace): Parsed by :func:`common_parser`.
+
+    Returns:
+        mmengine.Config: The merged config.
+
+    Raises:
+        UsageError: If there is no such config, or an option names a section that nothing reads.
+    """
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    path = Path(args.config)
+    if not path.is_file():
+        raise UsageError(
+            f'there is no config {path}: choose a file of configs/, such as configs/unet_baseline.py.'
+        )
+    cfg = Config.fromfile(path)
+    known = {*cfg.keys(), *inspect.signature(Runner.__init__).parameters}
+    for key in args.cfg_options or {}:
+        if key.split('.')[0] not in known:
+            raise UsageError(
+                f'--cfg-options {key}: the config has no {key.split(".")[0]!r}, so it would be ignored; '
+                f'it has {", ".join(sorted(cfg.keys()))}.'
+            )
+    cfg.merge_from_dict(args.cfg_options or {})
+    cfg.launcher = args.launcher
+    work_dir = args.work_dir or cfg.get('work_dir') or Path('work_dirs') / path.stem
+    # backslashes would break the config that mmengine dumps
+    cfg.work_dir = Path(work_dir).as_posix()
+    return cfg
+
+
+def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
+    """Turn what a user can mend into one line and exit code 2, and Ctrl-C into exit code 130.
+
+    Args:
+        main (Callable): The command. Any other exception keeps its traceback: it is a defect.
+    """
+
+    @functools.wraps(main)
+    def wrapped() -> None:
+        try:
+            main()
+        except UsageError as error:
+            print(f'error: {error}', file=sys.stderr)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print('Interrupted.', file=sys.stderr)
+            sys.exit(130)
+
+    return wrapped

@@ -1,0 +1,77 @@
+from collections.abc import Mapping
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+
+from custom_modules.usage_error import UsageError
+
+
+@HOOKS.register_module()
+class FreezeScheduleHook(Hook):
+    """Freeze and wake stages of the backbone by epoch.
+
+    The one freezing mechanism of this project. It *sets* ``backbone.frozen_stages`` from the current epoch
+    before each training epoch, so a resume in the middle lands in the right state and
+    ``model.train()`` cannot undo it. It first acts after the optimizer was built, so the optimizer holds
+    the sleeping parameters too and a later stage really trains once it wakes.
+
+    Args:
+        schedule (Mapping[int, int]): From which epoch (counted from 0) which ``frozen_stages`` holds:
+            -1 nothing, 0 the stem, k the stem and the first k stages. Epoch 0 must be given.
+
+    Raises:
+        UsageError: If the schedule has no epoch 0, or the model's backbone has no ``frozen_stages``.
+
+    Example:
+        >>> # all four stages sleep for 4 epochs, then the last two train, from epoch 20 on everything does
+        >>> custom_hooks = [dict(type='FreezeScheduleHook', schedule={0: 4, 4: 2, 20: -1})]
+    """
+
+    # before the ones that look at gradients or parameters
+    priority = 'VERY_HIGH'
+
+    def __init__(self, schedule: Mapping[int, int]) -> None:
+        self.schedule = {int(epoch): int(frozen) for epoch, frozen in schedule.items()}
+        if 0 not in self.schedule or min(self.schedule) < 0:
+            raise UsageError(
+                'schedule of FreezeScheduleHook maps epochs >= 0 to frozen_stages and needs epoch 0, '
+                f'such as {{0: 4, 10: -1}}; got {dict(schedule)}.'
+            )
+
+    def before_train(self, runner) -> None:
+        """Set the state for the epoch that the run starts or resumes with.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        backbone = getattr(model, 'backbone', None)
+        if not hasattr(backbone, 'frozen_stages'):
+            raise UsageError(
+                f'FreezeScheduleHook needs a backbone with frozen_stages, and '
+                f'{type(backbone).__name__} has none: use one of this project or remove the hook.'
+            )
+        self._backbone = backbone
+        self._apply(runner)
+
+    def before_train_epoch(self, runner) -> None:
+        """Set the state for the epoch that begins.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        self._apply(runner)
+
+    def _apply(self, runner) -> None:
+        start = max(epoch for epoch in self.schedule if epoch <= runner.epoch)
+        frozen = self.schedule[start]
+        if self._backbone.frozen_stages == frozen:
+            return
+        self._backbone.frozen_stages = frozen
+        trainable = sum(p.numel() for p in self._backbone.parameters() if p.requires_grad)
+        total = sum(p.numel() for p in self._backbone.parameters())
+        runner.logger.info(
+            f'Epoch {runner.epoch + 1}: frozen_stages={frozen}, '
+            f'{trainable:,} of {total:,} backbone parameters train'
+        )

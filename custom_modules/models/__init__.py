@@ -1,0 +1,1 @@
+"""Models; ``backbones`` and ``layers`` need neither mmseg nor mmpretrain."""

@@ -1,0 +1,123 @@
+from collections.abc import Sequence
+
+import torch.nn as nn
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from ..layers import UpBlock
+
+
+@MODELS.register_module()
+class UNetHead(BaseDecodeHead):
+    """The expanding path of a U-Net as a decode head, for any backbone with several outputs.
+
+    `U-Net: Convolutional Networks for Biomedical Image Segmentation <https://arxiv.org/abs/1505.04597>`_. Each
+    level takes its size from its skip tensor, so strides need not be powers of 2. By default it ends in
+    one sigmoid channel for two classes, with a threshold of 0.5 (mmseg's own default is 0.3).
+
+    Args:
+        in_channels (Sequence[int]): Channels of the backbone's outputs, finest first; in a
+            ``UNetSegmentor`` they are read from the backbone.
+        decoder_channels (Sequence[int], optional): Output channels of each level, finest first,
+            one less than ``in_channels``. As wide as the skips by default; elsewhere a 1x1
+            convolution adapts the skip.
+        upsample (str): ``'deconv'`` (transposed convolution) or ``'bilinear'``. Defaults to ``'deconv'``.
+        num_classes (int): Number of classes, background included. Defaults to 2.
+        out_channels (int, optional): 1 for one sigmoid channel, else ``num_classes``.
+            Defaults to 1 for two classes.
+        threshold (float): From which probability on a pixel is rock. Defaults to 0.5.
+        dropout_ratio (float): Dropout before the last convolution. Defaults to 0.
+        **kwargs: ``loss_decode``, ``ignore_index``, ``in_index``, ... of mmseg's ``BaseDecodeHead``.
+
+    Raises:
+        ValueError: If ``decoder_channels`` does not fit ``in_channels``.
+
+    Example:
+        >>> import torch
+        >>> from custom_modules.models.backbones import MoonNet
+        >>> from custom_modules.models.decode_heads import UNetHead
+        >>> backbone = MoonNet()
+        >>> head = UNetHead(in_channels=backbone.out_channels)
+        >>> tuple(head(backbone(torch.rand(1, 3, 100, 150))).shape)
+        (1, 1, 100, 150)
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        decoder_channels: Sequence[int] | None = None,
+        upsample: str = 'deconv',
+        num_classes: int = 2,
+        out_channels: int | None = None,
+        threshold: float = 0.5,
+        dropout_ratio: float = 0.0,
+        in_index: Sequence[int] | None = None,
+        init_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
+        in_channels = tuple(in_channels)
+        decoder_channels = tuple(decoder_channels or in_channels[:-1])
+        if len(decoder_channels) != len(in_channels) - 1:
+            raise ValueError(
+                f'decoder_channels needs one number per skip connection, finest first: '
+                f'{len(in_channels) - 1} for in_channels={in_channels}, got {decoder_channels}.'
+            )
+        super().__init__(
+            in_channels=in_channels,
+            channels=decoder_channels[0],
+            num_classes=num_classes,
+            out_channels=out_channels or (1 if num_classes == 2 else num_classes),
+            threshold=threshold,
+            dropout_ratio=dropout_ratio,
+            in_index=tuple(in_index or range(len(in_channels))),
+            input_transform='multiple_select',
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        self.levels = nn.ModuleList()
+        coarse = in_channels[-1]
+        for skip, channels in zip(in_channels[-2::-1], decoder_channels[::-1], strict=True):
+            self.levels.append(UpBlock(coarse, skip, channels, upsample))
+            coarse = channels
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Decode feature maps into logits of the finest map's size.
+
+        Args:
+            inputs (Sequence[Tensor]): The backbone's outputs, finest first.
+
+        Returns:
+            Tensor: Logits (N, out_channels, H, W).
+        """
+        *skips, x = self._transform_inputs(inputs)
+        for level, skip in zip(self.levels, reversed(skips), strict=True):
+            x = level(x, skip)
+        return self.cls_seg(x)
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        """Compute the losses, without mmseg's ``acc_seg``.
+
+        With one channel that accuracy is the share of background whatever is predicted, and it costs a
+        top-k in each iteration.
+
+        Args:
+            seg_logits (Tensor): Logits (N, out_channels, h, w).
+            batch_data_samples (list[SegDataSample]): Samples with ``gt_sem_seg``.
+
+        Returns:
+            dict[str, Tensor]: The loss of each name; those of the same name are added up.
+        """
+        label = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        seg_logits = resize(
+            seg_logits, size=label.shape[1:], mode='bilinear', align_corners=self.align_corners
+        )
+        modules = (
+            self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
+        )
+        losses: dict[str, Tensor] = {}
+        for module in modules:
+            value = module(seg_logits, label, ignore_index=self.ignore_index)
+            losses[module.loss_name] = losses.get(module.loss_name, 0) + value
+        return losses

@@ -1,0 +1,99 @@
+"""Generated data and short runs that the tests share."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope='session')
+def repository() -> Path:
+    return REPOSITORY
+
+
+def write_pair(root: Path, name: str, image: np.ndarray, mask: np.ndarray) -> None:
+    for folder, prefix, array in (('render', 'render', image), ('ground', 'ground', mask)):
+        path = root / 'images' / folder / f'{prefix}{name}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(array).save(path)
+
+
+def make_moon(root: Path, count: int = 10, size: int = 64) -> Path:
+    """Bright squares on dark noise: what a network can learn in a few steps."""
+    rng = np.random.default_rng(0)
+    for i in range(count):
+        image = rng.integers(20, 90, (size, size, 3), dtype=np.uint8)
+        mask = np.zeros((size, size), np.uint8)
+        for y, x in rng.integers(4, size - 20, (2, 2)):
+            mask[y : y + 14, x : x + 14] = 255
+        image[mask > 0] += 140
+        write_pair(root, f'{i:04d}', image, mask)
+    return root
+
+
+@pytest.fixture
+def moon(tmp_path: Path) -> Path:
+    return make_moon(tmp_path / 'moon')
+
+
+@pytest.fixture
+def tiny_imagenet(tmp_path: Path) -> Path:
+    """Three classes of the archive's layout, 6 training and 2 validation images each."""
+    root = tmp_path / 'tiny-imagenet-200'
+    rng = np.random.default_rng(0)
+    wnids = ['n00000001', 'n00000002', 'n00000003']
+    rows = []
+    for label, wnid in enumerate(wnids):
+        train, val = root / 'train' / wnid / 'images', root / 'val' / 'images'
+        for folder in (train, val):
+            folder.mkdir(parents=True, exist_ok=True)
+        for i in range(6):
+            colour = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)
+            colour[..., label] += 150
+            Image.fromarray(colour).save(train / f'{wnid}_{i}.JPEG')
+            if i < 2:
+                name = f'val_{len(rows)}.JPEG'
+                Image.fromarray(colour).save(val / name)
+                rows.append(f'{name}\t{wnid}\t0\t0\t62\t62')
+    (root / 'val' / 'val_annotations.txt').write_text('\n'.join(rows) + '\n')
+    (root / 'wnids.txt').write_text('\n'.join(reversed(wnids)) + '\n')
+    names = {'n00000001': 'red, crimson', 'n00000002': 'green', 'n99999999': 'unused'}
+    (root / 'words.txt').write_text(''.join(f'{w}\t{n}\n' for w, n in names.items()))
+    return root
+
+
+@pytest.fixture
+def tool(monkeypatch, repository):
+    """Run a tool in this process, as from the command line; returns its exit code."""
+
+    def run(name: str, *arguments: str | Path) -> int:
+        monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
+        try:
+            runpy.run_path(str(repository / 'tools' / name), run_name='__main__')
+        except SystemExit as stop:
+            return stop.code or 0
+        return 0
+
+    return run
+
+
+def loader_options(**values) -> list[str]:
+    """``--cfg-options`` for all three data loaders, without worker processes."""
+    values = {'num_workers': 0, 'persistent_workers': False, **values}
+    return [
+        f'{loader}_dataloader.{key}={value}'
+        for loader in ('train', 'val', 'test')
+        for key, value in values.items()
+    ]
+
+
+MOON_OPTIONS = [
+    *loader_options(**{'dataset.load_size': '(64,64)'}),
+    'train_dataloader.batch_size=4',
+    'train_cfg.max_epochs=1',
+]

@@ -1,0 +1,82 @@
+"""Backbones and heads hold what they declare."""
+
+import pytest
+import torch
+
+from custom_modules.models.backbones import MoonNet, UNetEncoder
+from custom_modules.models.decode_heads import UNetHead
+
+BACKBONES = [MoonNet, UNetEncoder]
+
+
+def count(*modules: torch.nn.Module) -> int:
+    return sum(p.numel() for m in modules for p in m.parameters())
+
+
+@pytest.mark.parametrize('backbone', BACKBONES)
+@pytest.mark.parametrize('out_indices', [None, (4,), (1, 3)])
+def test_features_are_as_declared(backbone, out_indices):
+    model = backbone(out_indices=out_indices)
+    features = model(torch.rand(2, 3, 64, 96))
+    assert isinstance(features, tuple)
+    declared = [
+        (2, channels, 64 // stride, 96 // stride)
+        for channels, stride in zip(model.out_channels, model.out_strides, strict=True)
+    ]
+    assert [tuple(f.shape) for f in features] == declared
+
+
+@pytest.mark.parametrize('backbone', BACKBONES)
+@pytest.mark.parametrize('upsample', ['deconv', 'bilinear'])
+@pytest.mark.parametrize('size', [(64, 64), (61, 75)])
+def test_unet_returns_logits_of_the_image_size(backbone, upsample, size):
+    encoder = backbone()
+    head = UNetHead(encoder.out_channels, upsample=upsample)
+    assert head(encoder(torch.rand(2, 3, *size))).shape == (2, 1, *size)
+    assert head.threshold == 0.5
+
+
+def test_skips_of_other_widths_are_adapted():
+    encoder = MoonNet()
+    head = UNetHead(encoder.out_channels, decoder_channels=(8, 16, 128, 32))
+    kernels = [getattr(level.adapter, 'kernel_size', None) for level in head.levels]
+    # coarsest first: 128 -> 32, 64 -> 128, 32 -> 16, 16 -> 8
+    assert kernels == [(1, 1)] * 4
+    same = UNetHead(encoder.out_channels, decoder_channels=(8, 32, 64, 128))
+    assert [getattr(level.adapter, 'kernel_size', None) for level in same.levels] == [
+        None,
+        None,
+        None,
+        (1, 1),
+    ]
+    assert head(encoder(torch.rand(1, 3, 32, 32))).shape == (1, 1, 32, 32)
+
+
+def test_several_classes_get_one_channel_each():
+    head = UNetHead((4, 8), num_classes=3)
+    assert head([torch.rand(1, 4, 8, 8), torch.rand(1, 8, 4, 4)]).shape == (1, 3, 8, 8)
+
+
+def test_parameters_are_those_of_the_assignment():
+    plain, ours = UNetEncoder(), MoonNet()
+    assert count(plain, UNetHead(plain.out_channels)) == 2_459_719
+    for encoder in (plain, ours):
+        total = count(encoder, UNetHead(encoder.out_channels))
+        assert 2_500_000 * 0.9 <= total <= 2_500_000 * 1.1
+    classifier = count(ours) + 256 * 200 + 200
+    assert classifier == 1_645_048 <= 5_000_000
+
+
+@pytest.mark.parametrize(
+    ('make', 'words'),
+    [
+        (lambda: MoonNet(depths=(1, 1)), 'depths needs one number per stage'),
+        (lambda: MoonNet(out_indices=(5,)), 'out_indices must lie in 0..4'),
+        (lambda: MoonNet(frozen_stages=5), 'frozen_stages must lie in -1..4'),
+        (lambda: UNetHead((4, 8, 16), decoder_channels=(4,)), 'one number per skip connection'),
+        (lambda: UNetHead((4, 8), upsample='nearest'), "'deconv' or 'bilinear'"),
+    ],
+)
+def test_wrong_arguments_are_named(make, words):
+    with pytest.raises(ValueError, match=words):
+        make()
