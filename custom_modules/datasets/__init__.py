@@ -1,0 +1,1 @@
+"""Data sets; each of them imports only the library it is for."""
