@@ -1,0 +1,8 @@
+_base_ = ['./runtime.py']
+default_scope = 'mmpretrain'
+custom_imports = dict(imports=['custom_modules.classification'], allow_failed_imports=False)
+default_hooks = dict(
+    checkpoint=dict(save_best='accuracy/top1'),
+    visualization=dict(type='VisualizationHook', enable=False),
+)
+visualizer = dict(type='UniversalVisualizer', vis_backends=_base_.vis_backends, name='visualizer')

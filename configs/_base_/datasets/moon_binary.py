@@ -1,0 +1,59 @@
+# Rocks on the Moon, 0 background and 1 rock, at 128x128 as in the reference reports.
+# Where it lies: MOON_DATA=/some/folder, or data/MOON_SEGMENTATION_BINARY.
+data_root = '{{$MOON_DATA:data/MOON_SEGMENTATION_BINARY}}'
+load_size = (128, 128)
+
+load_pair = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations'),
+    dict(type='ResizeToLoadSize'),
+]
+train_pipeline = [
+    *load_pair,
+    dict(type='RandomFlip', prob=0.5),
+    # up stays up: the sky is above, the sun's shadows lie on the ground
+    dict(type='RandomRotate', prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
+    dict(type='PhotoMetricDistortion'),
+    dict(type='PackSegInputs'),
+]
+test_pipeline = [*load_pair, dict(type='PackSegInputs')]
+tta_pipeline = [
+    *load_pair,
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
+            [dict(type='PackSegInputs')],
+        ],
+    ),
+]
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='MoonDataset',
+        data_root=data_root,
+        split='train',
+        load_size=load_size,
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=1,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='MoonDataset',
+        data_root=data_root,
+        split='val',
+        load_size=load_size,
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='ClassIoUMetric')
+test_evaluator = val_evaluator

@@ -1,0 +1,46 @@
+"""Reduce a checkpoint to its weights, for publishing: no optimizer, no logs, nothing but tensors."""
+
+import argparse
+import hashlib
+import io
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_modules.engine.command_line import reporting_errors
+from custom_modules.usage_error import UsageError
+
+
+@reporting_errors
+def main() -> None:
+    """Publish."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'checkpoint', help='checkpoint of a run, such as work_dirs/classifier/best_*.pth'
+    )
+    parser.add_argument('out', help='file to write, such as checkpoints/moon_net.pth')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
+    args = parser.parse_args()
+    if not Path(args.checkpoint).is_file():
+        raise UsageError(f'there is no checkpoint {args.checkpoint}.')
+    if Path(args.out).exists() and not args.overwrite:
+        raise UsageError(f'{args.out} exists: choose another name or pass --overwrite.')
+
+    import torch
+
+    from custom_modules.engine import AtomicLocalBackend
+
+    state = torch.load(args.checkpoint, map_location='cpu', weights_only=True)['state_dict']
+    # channels-last training leaves strided tensors; contiguous ones load the same and depend on nothing
+    buffer = io.BytesIO()
+    torch.save({'state_dict': {name: t.contiguous() for name, t in state.items()}}, buffer)
+    AtomicLocalBackend().put(buffer.getvalue(), args.out)
+    parameters = sum(t.numel() for t in state.values())
+    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
+    print(f'{args.out}: {len(state)} tensors, {parameters:,} numbers, sha256 {digest}')
+    print(f'Write its card to {Path(args.out).with_suffix(".md")}')
+
+
+if __name__ == '__main__':
+    main()

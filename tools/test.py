@@ -1,0 +1,80 @@
+"""Test a checkpoint of a classifier or a segmentor.
+
+The flags are those of mmseg's and mmpretrain's own ``tools/test.py``.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_modules.engine.command_line import common_parser, load_config, reporting_errors
+from custom_modules.usage_error import UsageError
+
+
+def parse_args():
+    """Read the command line."""
+    parser = common_parser(__doc__.splitlines()[0])
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        '--out',
+        help='segmentation: a folder for the predicted masks (PNG, class indices); '
+        'classification: a .pkl file for the predictions',
+    )
+    parser.add_argument('--show-dir', help='folder for pictures of the predictions')
+    parser.add_argument('--show', action='store_true', help='show the pictures in a window')
+    parser.add_argument('--wait-time', type=float, default=2, help='seconds that a window stays')
+    parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    return parser.parse_args()
+
+
+def merge_args(cfg, args) -> None:
+    """Put the arguments of testing into the config.
+
+    Args:
+        cfg (mmengine.Config): The config, changed in place.
+        args (argparse.Namespace): The arguments.
+    """
+    segments = cfg.default_scope == 'mmseg'
+    cfg.load_from = args.checkpoint
+    if args.show or args.show_dir:
+        hook = cfg.default_hooks.visualization
+        hook.update(show=args.show, wait_time=args.wait_time)
+        hook.update(dict(draw=True) if segments else dict(enable=True, out_dir=args.show_dir))
+        if args.show_dir:
+            cfg.visualizer.save_dir = args.show_dir
+    if args.tta:
+        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        cfg.model = dict(**cfg.tta_model, module=cfg.model)
+    if args.out and segments:
+        cfg.test_evaluator.output_dir = args.out
+    elif args.out:
+        cfg.test_evaluator = [cfg.test_evaluator, dict(type='DumpResults', out_file_path=args.out)]
+
+
+@reporting_errors
+def main() -> None:
+    """Test."""
+    args = parse_args()
+    cfg = load_config(args)
+    if not Path(args.checkpoint).is_file():
+        raise UsageError(
+            f'there is no checkpoint {args.checkpoint}: train one with `python tools/train.py {args.config}`.'
+        )
+    merge_args(cfg, args)
+
+    from mmengine.runner import Runner
+
+    from custom_modules.engine.checkpoint_match import require_all_tensors
+
+    runner = Runner.from_cfg(cfg)
+    model = runner.model.module if args.tta else runner.model
+    require_all_tensors(model, args.checkpoint)
+    scores = runner.test()
+    print('  '.join(f'{name}: {value:.2f}' for name, value in scores.items()))
+    if args.show_dir:
+        print(f'Pictures are in {Path(args.show_dir).resolve()}')
+
+
+if __name__ == '__main__':
+    main()

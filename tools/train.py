@@ -1,0 +1,72 @@
+"""Train a classifier or a segmentor from a config.
+
+The flags are those of mmseg's and mmpretrain's own ``tools/train.py``.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_modules.engine.command_line import common_parser, load_config, reporting_errors
+from custom_modules.usage_error import UsageError
+
+
+def parse_args():
+    """Read the command line."""
+    parser = common_parser(__doc__.splitlines()[0])
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from the latest checkpoint in the work dir, or from the given one',
+    )
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision, on a GPU')
+    return parser.parse_args()
+
+
+def merge_args(cfg, args) -> None:
+    """Put the arguments of training into the config.
+
+    Args:
+        cfg (mmengine.Config): The config, changed in place.
+        args (argparse.Namespace): The arguments.
+
+    Raises:
+        UsageError: If the run would overwrite another or cannot do what is asked.
+    """
+    from mmengine.device import get_device
+
+    if args.amp:
+        if get_device() == 'cpu':
+            raise UsageError(
+                '--amp needs a GPU, and none was found: leave it out to train in float32.'
+            )
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    if args.resume is None and (Path(cfg.work_dir) / 'last_checkpoint').exists() and not cfg.resume:
+        raise UsageError(
+            f'{cfg.work_dir} already holds a run, which would be overwritten: go on with --resume, '
+            'write elsewhere with --work-dir, or remove it.'
+        )
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+        if cfg.load_from and not Path(cfg.load_from).is_file():
+            raise UsageError(f'there is no checkpoint {cfg.load_from} to resume from.')
+
+
+@reporting_errors
+def main() -> None:
+    """Train."""
+    args = parse_args()
+    cfg = load_config(args)
+    merge_args(cfg, args)
+
+    from mmengine.runner import Runner
+
+    Runner.from_cfg(cfg).train()
+
+
+if __name__ == '__main__':
+    main()
