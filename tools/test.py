@@ -34,8 +34,16 @@ def merge_args(cfg, args) -> None:
     Args:
         cfg (mmengine.Config): The config, changed in place.
         args (argparse.Namespace): The arguments.
+
+    Raises:
+        UsageError: If two of them exclude each other.
     """
     segments = cfg.default_scope == 'mmseg'
+    if args.tta and args.show_dir and not segments:
+        raise UsageError(
+            '--tta and --show-dir do not go together for a classifier (mmpretrain cannot draw several '
+            'views): leave one out.'
+        )
     cfg.load_from = args.checkpoint
     if args.show or args.show_dir:
         hook = cfg.default_hooks.visualization

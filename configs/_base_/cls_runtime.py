@@ -5,4 +5,5 @@ default_hooks = dict(
     checkpoint=dict(save_best='accuracy/top1'),
     visualization=dict(type='VisualizationHook', enable=False),
 )
-visualizer = dict(type='UniversalVisualizer', vis_backends=_base_.vis_backends, name='visualizer')
+visualizer = dict(type='UniversalVisualizer', vis_backends=_base_.vis_backends)
+tta_model = dict(type='AverageClsScoreTTA')

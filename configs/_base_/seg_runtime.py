@@ -10,6 +10,6 @@ custom_hooks = [
     *_base_.custom_hooks,
     dict(type='EarlyStoppingHook', monitor='rock_Dice', rule='greater', min_delta=0.0, patience=40),
 ]
-visualizer = dict(type='PanelVisualizer', vis_backends=_base_.vis_backends, name='visualizer')
+visualizer = dict(type='PanelVisualizer', vis_backends=_base_.vis_backends)
 log_processor = dict(type='ScoreLogProcessor')
 tta_model = dict(type='BinaryTTAModel')

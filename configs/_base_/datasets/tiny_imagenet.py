@@ -18,6 +18,16 @@ test_pipeline = [
     dict(type='Resize', scale=(image_size, image_size)),
     dict(type='PackInputs'),
 ]
+tta_pipeline = [
+    *test_pipeline[:-1],
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
+            [dict(type='PackInputs')],
+        ],
+    ),
+]
 train_dataloader = dict(
     batch_size=64,
     num_workers=2,

@@ -1,4 +1,4 @@
-# AdamW, one warm-up epoch, cosine to the last epoch: the schedulers' ends follow max_epochs.
+# AdamW, cosine to the last epoch, warm-up within the first: no end of their own, so that they follow max_epochs.
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
@@ -10,5 +10,5 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', begin=1, eta_min=1e-5, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', eta_min=1e-5, convert_to_iter_based=True),
 ]

@@ -1,0 +1,124 @@
+"""What a user gets wrong on the command line ends in one line and exit code 2."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import MOON_OPTIONS
+
+from custom_modules.models.backbones import MoonNet
+
+
+@pytest.fixture
+def baseline(repository):
+    return repository / 'configs' / 'unet_baseline.py'
+
+
+def one_line(capsys) -> str:
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_missing_config(tool, capsys):
+    assert tool('train.py', 'configs/unet_baselin.py') == 2
+    assert 'there is no config configs/unet_baselin.py' in one_line(capsys)
+
+
+def test_missing_checkpoint(tool, baseline, capsys):
+    assert tool('test.py', baseline, 'best.pth') == 2
+    assert 'there is no checkpoint best.pth' in one_line(capsys)
+    assert tool('train.py', baseline, '--resume', 'best.pth') == 2
+    assert 'there is no checkpoint best.pth' in one_line(capsys)
+
+
+def test_option_that_nothing_reads(tool, baseline, capsys):
+    assert tool('train.py', baseline, '--cfg-options', 'randomnes.seed=1') == 2
+    assert "the config has no 'randomnes'" in one_line(capsys)
+
+
+def test_option_without_value(tool, baseline, capsys):
+    assert tool('train.py', baseline, '--cfg-options', 'train_cfg') == 2
+    assert 'takes KEY=VALUE pairs' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='says what happens without a GPU')
+def test_amp_without_gpu(tool, baseline, capsys):
+    assert tool('train.py', baseline, '--amp') == 2
+    assert '--amp needs a GPU' in one_line(capsys)
+
+
+def test_missing_data(tool, baseline, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('MOON_DATA', str(tmp_path / 'nowhere'))
+    assert tool('train.py', baseline, '--work-dir', tmp_path / 'run') == 2
+    assert 'prepare_data.py' in one_line(capsys)
+
+
+def test_checkpoint_of_another_model(tool, baseline, moon, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    path = tmp_path / 'other.pth'
+    torch.save(dict(state_dict=MoonNet().state_dict()), path)
+    arguments = ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS]
+    assert tool('test.py', baseline, path, *arguments) == 2
+    assert 'only 0 of' in one_line(capsys)
+
+
+def test_publish_keeps_weights_only(tool, tmp_path, capsys):
+    source, out = tmp_path / 'epoch_1.pth', tmp_path / 'published.pth'
+    state = MoonNet().state_dict()
+    torch.save(dict(state_dict=state, optimizer=dict(lr=1), meta=dict(epoch=1)), source)
+    assert tool('publish.py', source, out) == 0
+    published = torch.load(out, weights_only=True)
+    assert list(published) == ['state_dict'] and list(published['state_dict']) == list(state)
+    assert tool('publish.py', source, out) == 2
+    assert 'exists' in one_line(capsys)
+
+
+@pytest.mark.parametrize('name', ['train', 'test'])
+def test_mmsegs_own_tools_run_our_configs(name, repository, moon, tmp_path):
+    """The configs need nothing of ours but the repository on the path."""
+    import mmseg
+
+    tools = os.path.join(os.path.dirname(mmseg.__file__), '.mim', 'tools')
+    config = repository / 'configs' / 'unet_backbone_scratch.py'
+    arguments = [str(config), '--work-dir', str(tmp_path / 'run')]
+    if name == 'test':
+        from mmengine.config import Config
+        from mmengine.registry import MODELS, init_default_scope
+
+        import custom_modules.segmentation  # noqa: F401
+
+        init_default_scope('mmseg')
+        model = MODELS.build(Config.fromfile(config).model)
+        torch.save(dict(state_dict=model.state_dict()), tmp_path / 'model.pth')
+        arguments.insert(1, str(tmp_path / 'model.pth'))
+    done = subprocess.run(
+        [
+            sys.executable,
+            os.path.join(tools, f'{name}.py'),
+            *arguments,
+            '--cfg-options',
+            *MOON_OPTIONS,
+        ],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(repository), 'MOON_DATA': str(moon)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert 'rock_Dice' in done.stdout
+
+
+@pytest.mark.parametrize(
+    ('library', 'other'), [('classification', 'mmseg'), ('segmentation', 'mmpretrain')]
+)
+def test_neither_library_needs_the_other(library, other, repository):
+    code = f'import sys; sys.modules[{other!r}] = None; import custom_modules.{library}'
+    subprocess.run([sys.executable, '-c', code], cwd=repository, check=True)
+
+
+def test_classification_does_not_import_mmseg(repository):
+    code = 'import sys, custom_modules.classification; sys.exit("mmseg" in sys.modules)'
+    subprocess.run([sys.executable, '-c', code], cwd=repository, check=True)

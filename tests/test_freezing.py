@@ -1,0 +1,132 @@
+"""Frozen means frozen, woken means trained: in the backbone, in a run, after a resume."""
+
+import copy
+
+import pytest
+import torch
+from conftest import MOON_OPTIONS
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
+
+from custom_modules.engine.command_line import common_parser, load_config
+from custom_modules.engine.hooks import FreezeScheduleHook
+from custom_modules.models.backbones import MoonNet, UNetEncoder
+from custom_modules.usage_error import UsageError
+
+
+def changed(before: dict, after: dict) -> set[str]:
+    """Which stages hold a tensor (batch-norm statistics included) that moved."""
+    return {
+        name.split('stages.')[1][0] for name in before if not torch.equal(before[name], after[name])
+    }
+
+
+def train_step(model) -> None:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
+    sum(f.square().mean() for f in model(torch.rand(2, 3, 32, 32))).backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize('backbone', [MoonNet, UNetEncoder])
+@pytest.mark.parametrize('frozen', [-1, 0, 2, 4])
+def test_only_the_rest_trains(backbone, frozen):
+    model = backbone()
+    model.frozen_stages = frozen
+    model.train()
+    for i, stage in enumerate(model.stages):
+        assert all(p.requires_grad == (i > frozen) for p in stage.parameters())
+        assert all(m.training == (i > frozen) for m in stage.modules())
+    before = copy.deepcopy(model.state_dict())
+    if frozen < 4:
+        train_step(model)
+    else:
+        model(torch.rand(2, 3, 32, 32))
+    assert changed(before, model.state_dict()) == {str(i) for i in range(frozen + 1, 5)}
+
+
+def test_train_returns_the_module_and_eval_stays_eval():
+    model = MoonNet(frozen_stages=1)
+    assert model.train() is model
+    assert model.eval() is model
+    assert not any(m.training for m in model.modules())
+
+
+def test_waking_restores_gradients_and_statistics():
+    model = MoonNet(frozen_stages=4)
+    model.train()
+    model.frozen_stages = -1
+    assert all(m.training for m in model.modules())
+    before = copy.deepcopy(model.state_dict())
+    train_step(model)
+    assert changed(before, model.state_dict()) == set('01234')
+
+
+def runner(repository, moon, work_dir, schedule, epochs, resume=False) -> Runner:
+    """The unfreezing experiment, small, from random weights."""
+    args = common_parser('').parse_args(
+        [
+            str(repository / 'configs' / 'unet_backbone_unfreeze.py'),
+            '--work-dir',
+            str(work_dir),
+            '--cfg-options',
+            *MOON_OPTIONS,
+            'model.backbone.init_cfg=None',
+        ]
+    )
+    cfg = load_config(args)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.data_root = str(moon)
+    cfg.custom_hooks[-1].schedule = schedule
+    cfg.train_cfg.max_epochs = epochs
+    cfg.resume = resume
+    return Runner.from_cfg(cfg)
+
+
+def encoder(run: Runner) -> dict:
+    return copy.deepcopy(run.model.backbone.state_dict())
+
+
+def test_schedule_in_a_run_and_after_a_resume(repository, moon, tmp_path):
+    schedule = {0: 4, 2: 2, 4: -1}
+    first = runner(repository, moon, tmp_path / 'run', schedule, epochs=2)
+    start = encoder(first)
+    first.train()
+    assert changed(start, encoder(first)) == set(), 'two epochs asleep'
+    held = {id(p) for group in first.optim_wrapper.param_groups for p in group['params']}
+    assert all(id(p) in held for p in first.model.backbone.parameters()), (
+        'in the optimizer from the start'
+    )
+    rates = [group['lr'] for group in first.optim_wrapper.param_groups]
+    assert {round(rate / max(rates), 3) for rate in rates} == {0.1, 1.0}, 'encoder at a tenth'
+
+    # resumed at epoch 3, which did not begin in this process: stages 3 and 4 are awake at once
+    second = runner(repository, moon, tmp_path / 'run', schedule, epochs=3, resume=True)
+    second.train()
+    assert second.epoch == 3
+    assert second.model.backbone.frozen_stages == 2
+    assert changed(start, encoder(second)) == set('34')
+
+    third = runner(repository, moon, tmp_path / 'run', schedule, epochs=5, resume=True)
+    third.train()
+    assert changed(start, encoder(third)) == set('01234')
+
+
+def test_schedule_needs_epoch_0():
+    with pytest.raises(UsageError, match='needs epoch 0'):
+        FreezeScheduleHook({5: -1})
+
+
+def test_keys_may_come_as_text_from_the_command_line():
+    assert FreezeScheduleHook({'0': 4, '10': -1}).schedule == {0: 4, 10: -1}
+
+
+def test_every_published_schedule_fits_its_backbone(repository):
+    init_default_scope('mmseg')
+    for name in ('unet_backbone_frozen', 'unet_backbone_unfreeze'):
+        cfg = Config.fromfile(repository / 'configs' / f'{name}.py')
+        backbone = MODELS.build(dict(cfg.model.backbone, init_cfg=None))
+        schedule = FreezeScheduleHook(cfg.custom_hooks[-1].schedule).schedule
+        assert schedule[0] == len(backbone.stages) - 1, 'all of the encoder sleeps at first'
+        for value in schedule.values():
+            backbone.frozen_stages = value

@@ -1,0 +1,62 @@
+"""All tensors of the classifier arrive in the encoder, or the run does not start."""
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+
+from custom_modules.models.backbones import MoonNet
+from custom_modules.usage_error import UsageError
+
+
+@pytest.fixture
+def classifier(tmp_path):
+    """A classifier's checkpoint: a backbone and a head."""
+    torch.manual_seed(1)
+    state = {
+        f'backbone.{k}': torch.randn_like(v.float()) for k, v in MoonNet().state_dict().items()
+    }
+    state['head.fc.weight'] = torch.zeros(14, 256)
+    path = tmp_path / 'classifier.pth'
+    torch.save(dict(state_dict=state), path)
+    return path
+
+
+def build(path, prefix='backbone.', **kwargs) -> MoonNet:
+    model = MoonNet(init_cfg=dict(type='Pretrained', checkpoint=str(path), prefix=prefix), **kwargs)
+    model.init_weights()
+    return model
+
+
+def test_every_tensor_arrives(classifier, monkeypatch):
+    said = []
+    monkeypatch.setattr(MMLogger.get_current_instance(), 'info', lambda text: said.append(text))
+    state = torch.load(classifier, weights_only=True)['state_dict']
+    loaded = build(classifier).state_dict()
+    for name, tensor in loaded.items():
+        torch.testing.assert_close(tensor, state[f'backbone.{name}'].to(tensor.dtype))
+    assert any(f'{len(loaded)} of {len(loaded)} tensors of MoonNet loaded' in text for text in said)
+
+
+@pytest.mark.parametrize('prefix', ['', None, 'encoder.'])
+def test_wrong_prefix_stops(classifier, prefix):
+    with pytest.raises(UsageError, match=r'only 0 of \d+ tensors .*backbone.stages'):
+        build(classifier, prefix)
+
+
+def test_other_architecture_stops(classifier):
+    with pytest.raises(UsageError, match=r'only \d+ of \d+ tensors of MoonNet'):
+        build(classifier, widths=(16, 32, 64, 128, 288))
+
+
+def test_one_missing_tensor_stops(classifier):
+    state = torch.load(classifier, weights_only=True)['state_dict']
+    del state['backbone.stages.2.1.bn2.running_var']
+    torch.save(dict(state_dict=state), classifier)
+    count = len(MoonNet().state_dict())
+    with pytest.raises(UsageError, match=f'only {count - 1} of {count} tensors'):
+        build(classifier)
+
+
+def test_missing_file_stops(tmp_path):
+    with pytest.raises(UsageError, match='there is no checkpoint'):
+        build(tmp_path / 'none.pth')

@@ -1,0 +1,117 @@
+"""The main job through the command lines: every main config trains an epoch and is tested."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import MOON_OPTIONS, loader_options
+from PIL import Image
+
+from custom_modules.models.backbones import MoonNet
+
+
+@pytest.fixture
+def encoder_weights(tmp_path):
+    state = {f'backbone.{k}': v for k, v in MoonNet().state_dict().items()}
+    path = tmp_path / 'encoder.pth'
+    torch.save(dict(state_dict=state), path)
+    return path
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['unet_baseline', 'unet_backbone_scratch', 'unet_backbone_frozen', 'unet_backbone_unfreeze'],
+)
+def test_segmentor(name, tool, repository, moon, tmp_path, monkeypatch, encoder_weights, capsys):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    monkeypatch.chdir(tmp_path)
+    config = repository / 'configs' / f'{name}.py'
+    options = list(MOON_OPTIONS)
+    if name in ('unet_backbone_frozen', 'unet_backbone_unfreeze'):
+        options.append(f'model.backbone.init_cfg.checkpoint={encoder_weights}')
+    assert tool('train.py', config, '--cfg-options', *options) == 0
+    work_dir = tmp_path / 'work_dirs' / name
+    (best,) = work_dir.glob('best_rock_Dice_epoch_1.pth')
+    assert (work_dir / 'epoch_1.pth').is_file() and (work_dir / f'{name}.py').is_file()
+    (scalars,) = work_dir.glob('*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in scalars.read_text().splitlines()]
+    (val,) = [row for row in rows if 'rock_Dice' in row]
+    assert any('decode.loss_dice' in row and 'decode.loss_bce' in row for row in rows)
+    assert list(work_dir.glob('*/vis_data/events.out.tfevents*')) and list(work_dir.glob('*/*.log'))
+
+    capsys.readouterr()
+    pictures, masks = tmp_path / 'pictures', tmp_path / 'masks'
+    arguments = ['--show-dir', pictures, '--out', masks, '--work-dir', tmp_path / 'tested']
+    assert tool('test.py', config, best, *arguments, '--cfg-options', *options) == 0
+    (report,) = (tmp_path / 'tested').glob('*/*.json')
+    tested = json.loads(report.read_text())
+    # the checkpoint that was tested is the one that was validated
+    assert tested['rock_Dice'] == pytest.approx(val['rock_Dice'], abs=1e-3)
+    assert f'rock_Dice: {tested["rock_Dice"]:.2f}' in capsys.readouterr().out
+    assert len(list(pictures.rglob('*.png'))) == 2
+    predicted = {p.name: np.asarray(Image.open(p)) for p in masks.iterdir()}
+    assert sorted(predicted) == ['render0004.png', 'render0008.png']
+    assert set(np.unique(predicted['render0004.png'])) <= {0, 1}
+
+
+def test_training_learns_and_tta_scores_alike(tool, repository, moon, tmp_path, monkeypatch):
+    """Ten epochs on bright squares: far above chance, and flips do not turn all into rock."""
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    config = repository / 'configs' / 'unet_backbone_scratch.py'
+    options = [*MOON_OPTIONS[:-1], 'train_cfg.max_epochs=12']
+    assert tool('train.py', config, '--work-dir', tmp_path / 'run', '--cfg-options', *options) == 0
+    (best,) = (tmp_path / 'run').glob('best_*.pth')
+    scores = {}
+    for flag in ([], ['--tta']):
+        folder = tmp_path / f'tested{len(flag)}'
+        arguments = [*flag, '--work-dir', folder, '--cfg-options', *options]
+        assert tool('test.py', config, best, *arguments) == 0
+        (report,) = folder.glob('*/*.json')
+        scores[len(flag)] = json.loads(report.read_text())
+    assert scores[0]['rock_Dice'] > 60
+    assert scores[1]['rock_Dice'] > scores[0]['rock_Dice'] - 10
+    assert scores[0]['rock_Dice'] != scores[1]['rock_Dice']
+
+
+def test_classifier(tool, repository, tiny_imagenet, tmp_path, monkeypatch):
+    monkeypatch.setenv('TINY_IMAGENET', str(tiny_imagenet))
+    monkeypatch.chdir(tmp_path)
+    config = repository / 'configs' / 'classifier.py'
+    options = [
+        *loader_options(batch_size=6),
+        'train_cfg.max_epochs=1',
+        'model.head.num_classes=3',
+        'model.head.topk=(1,2)',
+        'val_evaluator.topk=(1,2)',
+        'test_evaluator.topk=(1,2)',
+    ]
+    assert tool('train.py', config, '--cfg-options', *options) == 0
+    work_dir = tmp_path / 'work_dirs' / 'classifier'
+    (best,) = work_dir.glob('best_accuracy_top1_epoch_1.pth')
+    test = [config, best, '--work-dir', tmp_path / 'tested', '--cfg-options', *options]
+    predictions, pictures = tmp_path / 'predictions.pkl', tmp_path / 'pictures'
+    assert tool('test.py', '--show-dir', pictures, '--out', predictions, *test) == 0
+    (report,) = (tmp_path / 'tested').glob('*/*.json')
+    assert 0 <= json.loads(report.read_text())['accuracy/top1'] <= 100
+    assert predictions.is_file() and list(pictures.rglob('*.png'))
+    assert tool('test.py', '--tta', *test) == 0
+    assert tool('test.py', '--tta', '--show-dir', pictures, *test) == 2
+
+
+def test_resume_goes_on_and_a_second_run_does_not_overwrite(
+    tool, repository, moon, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    config = repository / 'configs' / 'unet_backbone_scratch.py'
+    run = [config, '--work-dir', tmp_path / 'run']
+    assert tool('train.py', *run, '--cfg-options', *MOON_OPTIONS) == 0
+    first = (tmp_path / 'run' / 'epoch_1.pth').read_bytes()
+    assert tool('train.py', *run, '--cfg-options', *MOON_OPTIONS) == 2
+    assert 'already holds a run' in capsys.readouterr().err
+    assert (tmp_path / 'run' / 'epoch_1.pth').read_bytes() == first
+    longer = [*MOON_OPTIONS[:-1], 'train_cfg.max_epochs=2']
+    assert tool('train.py', *run, '--resume', '--cfg-options', *longer) == 0
+    assert (tmp_path / 'run' / 'epoch_2.pth').is_file()
+    log = ''.join(p.read_text() for p in (tmp_path / 'run').glob('*/*.log'))
+    assert 'resumed epoch: 1' in log
