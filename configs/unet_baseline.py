@@ -3,6 +3,6 @@
 _base_ = [
     './_base_/models/unet.py',
     './_base_/datasets/moon_binary.py',
-    './_base_/schedules/segmentor_60e.py',
+    './_base_/schedules/segmentor_40e.py',
     './_base_/seg_runtime.py',
 ]

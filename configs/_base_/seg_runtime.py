@@ -8,7 +8,7 @@ default_hooks = dict(
 )
 custom_hooks = [
     *_base_.custom_hooks,
-    dict(type='EarlyStoppingHook', monitor='rock_Dice', rule='greater', min_delta=0.0, patience=40),
+    dict(type='EarlyStoppingHook', monitor='rock_Dice', rule='greater', min_delta=0.0, patience=20),
 ]
 visualizer = dict(type='PanelVisualizer', vis_backends=_base_.vis_backends)
 log_processor = dict(type='ScoreLogProcessor')

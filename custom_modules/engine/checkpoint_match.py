@@ -1,3 +1,4 @@
+import re
 from pickle import UnpicklingError
 
 import torch.nn as nn
@@ -30,7 +31,8 @@ def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '') ->
             f'there is no checkpoint {checkpoint}: train one with tools/train.py, or mend the path.'
         ) from error
     except (UnpicklingError, RuntimeError, EOFError) as error:
-        reason = str(error).split('\n')[0]
+        wanted = re.search(r'GLOBAL (\S+)', str(error))
+        reason = f'it asks for {wanted[1]}' if wanted else str(error).split('\n')[0]
         raise UsageError(
             f'{checkpoint} was not loaded, since it is damaged or holds more than tensors and plain values '
             f'({reason}): take a checkpoint of this project, or weights saved as a plain state_dict.'

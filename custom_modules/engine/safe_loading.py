@@ -7,6 +7,7 @@ that a resume works (also with upstream's mmengine 0.10.7 under torch >= 2.6, wh
 """
 
 import os
+from pickle import UnpicklingError
 
 import numpy as np
 import torch
@@ -14,11 +15,20 @@ from mmengine.logging import HistoryBuffer
 
 os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
 
+
+def _statistics_method(owner: type, name: str):
+    """Stand in for ``getattr`` in a checkpoint, where it names methods of ``HistoryBuffer`` and nothing else."""
+    if owner is not HistoryBuffer or name.startswith('_'):
+        raise UnpicklingError(f'getattr({owner!r}, {name!r}) in a checkpoint is not allowed')
+    return getattr(HistoryBuffer, name)
+
+
 _NUMPY_CORE = np._core if hasattr(np, '_core') else np.core
 
 torch.serialization.add_safe_globals(
     [
         HistoryBuffer,
+        (_statistics_method, 'builtins.getattr'),
         np.ndarray,
         np.dtype,
         _NUMPY_CORE.multiarray._reconstruct,

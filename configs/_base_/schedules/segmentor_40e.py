@@ -1,5 +1,5 @@
 # AdamW, cosine to the last epoch, warm-up within the first: no end of their own, so that they follow max_epochs.
-train_cfg = dict(by_epoch=True, max_epochs=60, val_interval=1)
+train_cfg = dict(by_epoch=True, max_epochs=40, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
 optim_wrapper = dict(
