@@ -1,0 +1,55 @@
+"""The published weights are what their cards say, and the configs that use them find them."""
+
+import hashlib
+import re
+
+import pytest
+import torch
+from conftest import REPOSITORY
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+
+CHECKPOINTS = sorted((REPOSITORY / 'checkpoints').glob('*.pth'))
+
+
+def test_there_are_some_and_they_are_small():
+    assert CHECKPOINTS
+    assert all(path.stat().st_size <= 12 * 2**20 for path in CHECKPOINTS)
+    assert sum(path.stat().st_size for path in CHECKPOINTS) <= 40 * 2**20
+
+
+@pytest.mark.parametrize('path', CHECKPOINTS, ids=lambda p: p.stem)
+def test_card_holds_hash_and_origin(path):
+    card = path.with_suffix('.md').read_text()
+    assert hashlib.sha256(path.read_bytes()).hexdigest() in card
+    for word in ('tools/train.py', 'epochs', 'seed', 'licence', 'top-1'):
+        assert word in card, word
+
+
+@pytest.mark.parametrize('path', CHECKPOINTS, ids=lambda p: p.stem)
+def test_weights_only(path):
+    loaded = torch.load(path, map_location='cpu', weights_only=True)
+    assert list(loaded) == ['state_dict']
+    assert all(isinstance(t, torch.Tensor) for t in loaded['state_dict'].values())
+    assert all(t.isfinite().all() for t in loaded['state_dict'].values())
+
+
+@pytest.mark.parametrize('name', ['unet_backbone_frozen', 'unet_backbone_unfreeze'])
+def test_experiments_start_from_them(name):
+    cfg = Config.fromfile(REPOSITORY / 'configs' / f'{name}.py')
+    init_default_scope('mmseg')
+    backbone = MODELS.build(cfg.model).backbone
+    backbone.init_weights()
+    published = torch.load(cfg.model.backbone.init_cfg.checkpoint, weights_only=True)['state_dict']
+    for key, tensor in backbone.state_dict().items():
+        torch.testing.assert_close(tensor, published[f'backbone.{key}'])
+
+
+@pytest.mark.parametrize('path', CHECKPOINTS, ids=lambda p: p.stem)
+def test_whole_classifier_loads(path):
+    """The card names the config; its model takes every tensor, head included."""
+    config = re.search(r'configs/\S+\.py', path.with_suffix('.md').read_text())[0]
+    cfg = Config.fromfile(REPOSITORY / config)
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(cfg.model)
+    model.load_state_dict(torch.load(path, weights_only=True)['state_dict'], strict=True)
