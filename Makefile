@@ -14,10 +14,9 @@ STAMP := $(VENV)/.ready-$(shell cat $(REQUIREMENTS) | cksum | tr -d ' ')
 DEMO_DATA := data/moon_synthetic
 DEMO_DIR := work_dirs/demo
 DEMO_CONFIG := configs/unet_backbone_frozen.py
-DEMO_COUNT ?= 80
 DEMO_EPOCHS ?= 20
 
-.PHONY: env demo test lint format clean-demo
+.PHONY: env demo test lint format
 
 env: $(STAMP)
 
@@ -30,14 +29,11 @@ $(STAMP):
 	@touch $@
 
 demo: env
-	$(BIN)/python tools/prepare_data.py synthetic --out $(DEMO_DATA) --count $(DEMO_COUNT)
+	$(BIN)/python tools/prepare_data.py synthetic --out $(DEMO_DATA)
 	MOON_DATA=$(DEMO_DATA) $(BIN)/python tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_DIR) --resume \
 		--cfg-options train_cfg.max_epochs=$(DEMO_EPOCHS)
 	MOON_DATA=$(DEMO_DATA) $(BIN)/python tools/test.py $(DEMO_CONFIG) \
 		$$(ls $(DEMO_DIR)/best_rock_Dice_epoch_*.pth) --work-dir $(DEMO_DIR)/test --show-dir $(DEMO_DIR)/pictures
-
-clean-demo:
-	rm -rf $(DEMO_DIR) $(DEMO_DATA)
 
 test: lint
 	$(BIN)/python -m pytest
