@@ -35,8 +35,15 @@ def test_missing_checkpoint(tool, baseline, capsys):
 
 
 def test_option_that_nothing_reads(tool, baseline, capsys):
-    assert tool('train.py', baseline, '--cfg-options', 'randomnes.seed=1') == 2
-    assert "the config has no 'randomnes'" in one_line(capsys)
+    for option in ('randomnes.seed=1', 'load_size=(256,256)', 'data_root=/elsewhere'):
+        assert tool('train.py', baseline, '--cfg-options', option) == 2
+        assert f'{option.split("=")[0]} would change nothing' in one_line(capsys)
+
+
+def test_test_part_that_training_would_see(tool, baseline, capsys):
+    options = ['test_dataloader.dataset.split=test', 'test_dataloader.dataset.test_fraction=0.1']
+    assert tool('train.py', baseline, '--cfg-options', *options) == 2
+    assert 'images are shared' in one_line(capsys)
 
 
 def test_option_without_value(tool, baseline, capsys):

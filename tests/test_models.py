@@ -1,8 +1,11 @@
 """Backbones and heads hold what they declare."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
+from custom_modules.engine.hooks import ChannelsLastHook
 from custom_modules.models.backbones import MoonNet, UNetEncoder
 from custom_modules.models.decode_heads import UNetHead
 
@@ -57,6 +60,15 @@ def test_several_classes_get_one_channel_each():
     assert head([torch.rand(1, 4, 8, 8), torch.rand(1, 8, 4, 4)]).shape == (1, 3, 8, 8)
 
 
+def test_channels_last_hook_sets_the_layout():
+    model = MoonNet()
+    ChannelsLastHook(enabled=False).before_run(SimpleNamespace(model=model))
+    assert model.stages[0][3].weight.is_contiguous()
+    ChannelsLastHook().before_run(SimpleNamespace(model=model))
+    weight = model.stages[0][3].weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_parameters_are_those_of_the_assignment():
     plain, ours = UNetEncoder(), MoonNet()
     assert count(plain, UNetHead(plain.out_channels)) == 2_459_719
@@ -74,6 +86,7 @@ def test_parameters_are_those_of_the_assignment():
         (lambda: MoonNet(out_indices=(5,)), 'out_indices must lie in 0..4'),
         (lambda: MoonNet(frozen_stages=5), 'frozen_stages must lie in -1..4'),
         (lambda: UNetHead((4, 8, 16), decoder_channels=(4,)), 'one number per skip connection'),
+        (lambda: UNetHead((4, 8), sampler=dict(type='OHEMPixelSampler')), 'no pixel sampler'),
         (lambda: UNetHead((4, 8), upsample='nearest'), "'deconv' or 'bilinear'"),
     ],
 )

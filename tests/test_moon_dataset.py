@@ -48,7 +48,7 @@ def test_split_is_80_20_and_the_same_everywhere(moon, tmp_path):
     assert val == ['0004', '0008']
     again = make_moon(tmp_path / 'again', count=0)
     for name in reversed(everything):
-        write_pair(again, name, np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))
+        write_pair(again, name, np.zeros((8, 8, 3), np.uint8), np.eye(8, dtype=np.uint8))
     assert ids(MoonDataset(again, 'val')) == val
 
 
@@ -86,7 +86,7 @@ def test_original_size_by_default(moon):
 def test_other_names_and_folders_by_arguments(tmp_path):
     for folder, name in (('pictures', 'a.jpg'), ('masks', 'a_mask.png')):
         (tmp_path / folder).mkdir()
-        cv2.imwrite(str(tmp_path / folder / name), np.zeros((8, 8), np.uint8))
+        cv2.imwrite(str(tmp_path / folder / name), np.eye(8, dtype=np.uint8))
     dataset = MoonDataset(
         tmp_path,
         'all',
@@ -144,6 +144,11 @@ def not_a_picture(root):
     mask_path(root).write_text('hello')
 
 
+def no_rock(root):
+    for path in (root / 'images' / 'ground').iterdir():
+        Image.fromarray(np.zeros((64, 64), np.uint8)).save(path)
+
+
 def nothing(root):
     pass
 
@@ -160,10 +165,11 @@ def nothing(root):
         ),
         (grey_levels, {}, r'other than 0/255 or 0/1: .*ground0003.png \(128'),
         (mixed_values, {}, r'other than 0/255 or 0/1: .*ground0003.png \(0, 1, 255'),
-        (colour_mask, {}, r'not a mask of one channel: .*ground0003.png \(3 channels\)'),
+        (colour_mask, {}, r'several channels: .*ground0003.png \(3 channels\)'),
         (other_size, {}, 'another size .*image 64x64, mask 32x64'),
-        (truncated, {}, 'unreadable: .*render0003.png .*truncated'),
-        (not_a_picture, {}, 'unreadable: .*ground0003.png'),
+        (truncated, {}, 'an unreadable file: .*render0003.png .*truncated'),
+        (not_a_picture, {}, 'an unreadable file: .*ground0003.png'),
+        (no_rock, {}, 'none of the 10 masks holds a single rock pixel'),
         (nothing, dict(split='test'), 'The test part .* is empty: 10 pairs'),
         (nothing, dict(split='dev'), "'train', 'val', 'test' or 'all', got 'dev'"),
         (nothing, dict(val_fraction=1.0), 'leave some for training'),

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -31,6 +33,30 @@ def test_a_strangers_pickle_is_not_executed(stranger, tmp_path):
     with pytest.raises(pickle.UnpicklingError):
         CheckpointLoader.load_checkpoint(str(stranger))
     assert not (tmp_path / 'executed').exists()
+
+
+class Reach:
+    def __reduce__(self):
+        return getattr, (dict, 'fromkeys')
+
+
+@pytest.mark.parametrize('seed', ['0', '1', '2'])
+def test_getattr_reaches_nothing_but_history_buffers(tmp_path, repository, seed):
+    """In processes of their own: which entry of a set wins may depend on the hash seed."""
+    torch.save(Reach(), tmp_path / 'reach.pth')
+    code = (
+        'import custom_modules.engine\n'
+        'from mmengine.runner.checkpoint import CheckpointLoader\n'
+        f'CheckpointLoader.load_checkpoint({str(tmp_path / "reach.pth")!r})'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=repository,
+        env={**os.environ, 'PYTHONHASHSEED': seed},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1 and 'in a checkpoint is not allowed' in done.stderr
 
 
 def test_it_is_refused_in_one_sentence(stranger, tmp_path):

@@ -115,3 +115,27 @@ def test_resume_goes_on_and_a_second_run_does_not_overwrite(
     assert (tmp_path / 'run' / 'epoch_2.pth').is_file()
     log = ''.join(p.read_text() for p in (tmp_path / 'run').glob('*/*.log'))
     assert 'resumed epoch: 1' in log
+    # one line shows how the run goes: epoch, time left, losses and the last score
+    (line,) = [x for x in log.splitlines() if 'Epoch(train)' in x and 'val rock_Dice' in x]
+    assert all(word in line for word in ('[2][2/2]', 'eta: ', 'loss_bce: ', 'loss_dice: '))
+    assert 'acc_seg' not in log
+
+
+def test_a_run_killed_while_saving_can_be_resumed(tool, repository, moon, tmp_path, monkeypatch):
+    from custom_modules.engine import AtomicLocalBackend
+
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    run = [repository / 'configs' / 'unet_backbone_scratch.py', '--work-dir', tmp_path / 'run']
+    options = ['--cfg-options', *MOON_OPTIONS[:-1], 'train_cfg.max_epochs=3']
+    put = AtomicLocalBackend.put
+
+    def killed_in_epoch_3(self, obj, filepath):
+        if 'epoch_3' in str(filepath):
+            raise KeyboardInterrupt
+        put(self, obj, filepath)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AtomicLocalBackend, 'put', killed_in_epoch_3)
+        assert tool('train.py', *run, *options) == 130
+    assert tool('train.py', *run, '--resume', *options) == 0
+    assert (tmp_path / 'run' / 'epoch_3.pth').is_file()

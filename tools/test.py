@@ -71,13 +71,14 @@ def main() -> None:
         )
     merge_args(cfg, args)
 
+    from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
 
     from custom_modules.engine.checkpoint_match import require_all_tensors
 
     runner = Runner.from_cfg(cfg)
-    model = runner.model.module if args.tta else runner.model
-    require_all_tensors(model, args.checkpoint)
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    require_all_tensors(model.module if args.tta else model, args.checkpoint)
     scores = runner.test()
     print('  '.join(f'{name}: {value:.2f}' for name, value in scores.items()))
     if args.show_dir:

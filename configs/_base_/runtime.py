@@ -6,14 +6,14 @@ default_hooks = dict(
     checkpoint=dict(
         type='CheckpointHook',
         interval=1,
-        max_keep_ckpts=1,
+        # two: the older one goes before the newer is written
+        max_keep_ckpts=2,
         rule='greater',
         backend_args=dict(backend='AtomicLocalBackend'),
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    channels_last=dict(type='ChannelsLastHook'),
 )
-# one config line to switch it off: custom_hooks = []
-custom_hooks = [dict(type='ChannelsLastHook')]
 env_cfg = dict(
     cudnn_benchmark=True,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),

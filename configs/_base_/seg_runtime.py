@@ -4,12 +4,11 @@ custom_imports = dict(imports=['custom_modules.segmentation'], allow_failed_impo
 default_hooks = dict(
     # the rock's own Dice: mDice averages over the background too
     checkpoint=dict(save_best='rock_Dice'),
+    early_stopping=dict(
+        type='EarlyStoppingHook', monitor='rock_Dice', rule='greater', min_delta=0.0, patience=30
+    ),
     visualization=dict(type='SegVisualizationHook', interval=1),
 )
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='EarlyStoppingHook', monitor='rock_Dice', rule='greater', min_delta=0.0, patience=20),
-]
 visualizer = dict(type='PanelVisualizer', vis_backends=_base_.vis_backends)
 log_processor = dict(type='ScoreLogProcessor')
 tta_model = dict(type='BinaryTTAModel')

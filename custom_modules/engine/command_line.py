@@ -10,6 +10,16 @@ from pathlib import Path
 
 from custom_modules.usage_error import UsageError
 
+# what the runner and the tools read from a config besides the runner's own arguments
+READ_FROM_CONFIG = (
+    'compile',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'sync_bn',
+    'tta_model',
+    'tta_pipeline',
+)
+
 
 def common_parser(description: str) -> argparse.ArgumentParser:
     """Make a parser with the arguments that training and testing share.
@@ -46,7 +56,8 @@ def load_config(args: argparse.Namespace):
         mmengine.Config: The merged config.
 
     Raises:
-        UsageError: If there is no such config, or an option names a section that nothing reads.
+        UsageError: If there is no such config, an option would change nothing, or the data sets cut
+            the same images into different parts.
     """
     from mmengine.config import Config
     from mmengine.runner import Runner
@@ -58,19 +69,36 @@ def load_config(args: argparse.Namespace):
             f'there is no config {path}: choose a file of configs/, such as configs/unet_baseline.py.'
         )
     cfg = Config.fromfile(path)
-    known = {*cfg.keys(), *inspect.signature(Runner.__init__).parameters}
+    sections = {*inspect.signature(Runner.__init__).parameters, *READ_FROM_CONFIG} - {'self', 'cfg'}
     for key in args.cfg_options or {}:
-        if key.split('.')[0] not in known:
+        if key.split('.')[0] not in sections:
             raise UsageError(
-                f'--cfg-options {key}: the config has no {key.split(".")[0]!r}, so it would be ignored; '
-                f'it has {", ".join(sorted(cfg.keys()))}.'
+                f'--cfg-options {key} would change nothing: give the place that is read, such as '
+                f'train_dataloader.dataset.data_root; the sections are {", ".join(sorted(sections))}.'
             )
     cfg.merge_from_dict(args.cfg_options or {})
+    _require_one_split(cfg)
     cfg.launcher = args.launcher
     work_dir = args.work_dir or cfg.get('work_dir') or Path('work_dirs') / path.stem
     # backslashes would break the config that mmengine dumps
     cfg.work_dir = Path(work_dir).as_posix()
     return cfg
+
+
+def _require_one_split(cfg) -> None:
+    """Refuse data sets of one folder that are cut differently: a test image could be a training image."""
+    cuts = {}
+    for name in ('train', 'val', 'test'):
+        dataset = (cfg.get(f'{name}_dataloader') or {}).get('dataset', {})
+        if dataset.get('type') == 'MoonDataset' and not dataset.get('ann_file'):
+            cut = dataset.get('val_fraction', 0.2), dataset.get('test_fraction', 0.0)
+            cuts.setdefault(dataset.data_root, set()).add(cut)
+    for root, found in cuts.items():
+        if len(found) > 1:
+            raise UsageError(
+                f'the data sets on {root} have different (val_fraction, test_fraction): {sorted(found)}; '
+                'set the same in the train, val and test data loader, or images are shared between them.'
+            )
 
 
 def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:

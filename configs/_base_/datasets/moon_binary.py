@@ -2,6 +2,8 @@
 # Where it lies: MOON_DATA=/some/folder, or data/MOON_SEGMENTATION_BINARY.
 data_root = '{{$MOON_DATA:data/MOON_SEGMENTATION_BINARY}}'
 load_size = (128, 128)
+# one home: data sets that cut differently would share images
+fractions = dict(val_fraction=0.2, test_fraction=0.0)
 
 load_pair = [
     dict(type='LoadImageFromFile'),
@@ -37,6 +39,7 @@ train_dataloader = dict(
         data_root=data_root,
         split='train',
         load_size=load_size,
+        **fractions,
         pipeline=train_pipeline,
     ),
 )
@@ -50,6 +53,7 @@ val_dataloader = dict(
         data_root=data_root,
         split='val',
         load_size=load_size,
+        **fractions,
         pipeline=test_pipeline,
         test_mode=True,
     ),

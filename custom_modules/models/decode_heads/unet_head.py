@@ -29,10 +29,10 @@ class UNetHead(BaseDecodeHead):
             Defaults to 1 for two classes.
         threshold (float): From which probability on a pixel is rock. Defaults to 0.5.
         dropout_ratio (float): Dropout before the last convolution. Defaults to 0.
-        **kwargs: ``loss_decode``, ``ignore_index``, ``in_index``, ... of mmseg's ``BaseDecodeHead``.
+        **kwargs: ``loss_decode``, ``ignore_index``, ... of mmseg's ``BaseDecodeHead``.
 
     Raises:
-        ValueError: If ``decoder_channels`` does not fit ``in_channels``.
+        ValueError: If ``decoder_channels`` does not fit ``in_channels``, or a ``sampler`` is given.
 
     Example:
         >>> import torch
@@ -57,6 +57,8 @@ class UNetHead(BaseDecodeHead):
         init_cfg: dict | None = None,
         **kwargs,
     ) -> None:
+        if kwargs.get('sampler') is not None:
+            raise ValueError('UNetHead has no pixel sampler: weight or choose the losses instead.')
         in_channels = tuple(in_channels)
         decoder_channels = tuple(decoder_channels or in_channels[:-1])
         if len(decoder_channels) != len(in_channels) - 1:

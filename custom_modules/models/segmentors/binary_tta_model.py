@@ -21,6 +21,8 @@ class BinaryTTAModel(SegTTAModel):
         Returns:
             list[SegDataSample]: One sample per image with the mean ``seg_logits`` (probabilities) and ``pred_sem_seg``.
         """
+        if self.module.out_channels > 1:
+            return super().merge_preds(data_samples_list)
         merged = []
         for views in data_samples_list:
             probability = sum(view.seg_logits.data for view in views) / len(views)
