@@ -5,6 +5,6 @@ checkpoint = '{{fileDirname}}/../checkpoints/moon_net_tiny_imagenet_14.pth'
 model = dict(
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint, prefix='backbone.'))
 )
-default_hooks = dict(freeze=dict(type='FreezeScheduleHook', schedule={0: 4}))
+default_hooks = dict(freeze_schedule=dict(type='FreezeScheduleHook', schedule={0: 4}))
 # for several processes: sleeping parameters get no gradient
 find_unused_parameters = True

@@ -22,7 +22,7 @@ def test_there_are_some_and_they_are_small():
 def test_card_holds_hash_and_origin(path):
     card = path.with_suffix('.md').read_text()
     assert hashlib.sha256(path.read_bytes()).hexdigest() in card
-    for word in ('tools/train.py', 'epochs', 'seed', 'licence', 'top-1'):
+    for word in ('tools/train.py', 'epochs', 'seed', 'Licence', 'top-1'):
         assert word in card, word
 
 
@@ -48,7 +48,7 @@ def test_experiments_start_from_them(name):
 @pytest.mark.parametrize('path', CHECKPOINTS, ids=lambda p: p.stem)
 def test_whole_classifier_loads(path):
     """The card names the config; its model takes every tensor, head included."""
-    config = re.search(r'configs/\S+\.py', path.with_suffix('.md').read_text())[0]
+    config = re.search(r'tools/train.py (configs/\S+\.py)', path.with_suffix('.md').read_text())[1]
     cfg = Config.fromfile(REPOSITORY / config)
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)

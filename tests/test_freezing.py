@@ -77,7 +77,7 @@ def runner(repository, moon, work_dir, schedule, epochs, resume=False) -> Runner
     cfg = load_config(args)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str(moon)
-    cfg.default_hooks.freeze.schedule = schedule
+    cfg.default_hooks.freeze_schedule.schedule = schedule
     cfg.train_cfg.max_epochs = epochs
     cfg.resume = resume
     return Runner.from_cfg(cfg)
@@ -126,7 +126,7 @@ def test_every_published_schedule_fits_its_backbone(repository):
     for name in ('unet_backbone_frozen', 'unet_backbone_unfreeze'):
         cfg = Config.fromfile(repository / 'configs' / f'{name}.py')
         backbone = MODELS.build(dict(cfg.model.backbone, init_cfg=None))
-        schedule = FreezeScheduleHook(cfg.default_hooks.freeze.schedule).schedule
+        schedule = FreezeScheduleHook(cfg.default_hooks.freeze_schedule.schedule).schedule
         assert schedule[0] == len(backbone.stages) - 1, 'all of the encoder sleeps at first'
         for value in schedule.values():
             backbone.frozen_stages = value

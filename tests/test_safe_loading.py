@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import torch
+from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from custom_modules.engine import AtomicLocalBackend
@@ -37,7 +38,7 @@ def test_a_strangers_pickle_is_not_executed(stranger, tmp_path):
 
 class Reach:
     def __reduce__(self):
-        return getattr, (dict, 'fromkeys')
+        return getattr, (HistoryBuffer, '__init__')
 
 
 @pytest.mark.parametrize('seed', ['0', '1', '2'])

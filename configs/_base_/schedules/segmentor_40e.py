@@ -9,5 +9,6 @@ optim_wrapper = dict(
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.05, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=1e-5, convert_to_iter_based=True),
+    # a ratio: an absolute floor would lift an encoder at a lower rate to the head's
+    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, convert_to_iter_based=True),
 ]

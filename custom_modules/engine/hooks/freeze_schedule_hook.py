@@ -25,7 +25,7 @@ class FreezeScheduleHook(Hook):
 
     Example:
         >>> # all four stages sleep for 4 epochs, then the last two train, from epoch 20 on everything does
-        >>> default_hooks = dict(freeze=dict(type='FreezeScheduleHook', schedule={0: 4, 4: 2, 20: -1}))
+        >>> default_hooks = dict(freeze_schedule=dict(type='FreezeScheduleHook', schedule={0: 4, 4: 2, 20: -1}))
     """
 
     # before the ones that look at gradients or parameters
