@@ -82,7 +82,8 @@ def main() -> None:
     scores = runner.test()
     print('  '.join(f'{name}: {value:.2f}' for name, value in scores.items()))
     if args.show_dir:
-        print(f'Pictures are in {Path(args.show_dir).resolve()}')
+        folders = {path.parent.resolve() for path in Path(args.show_dir).rglob('*.png')}
+        print(f'Pictures are in {", ".join(sorted(map(str, folders)))}')
 
 
 if __name__ == '__main__':
