@@ -52,9 +52,11 @@ def test_option_without_value(tool, baseline, capsys):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='says what happens without a GPU')
-def test_amp_without_gpu(tool, baseline, capsys):
+def test_amp_and_launcher_without_gpu(tool, baseline, capsys):
     assert tool('train.py', baseline, '--amp') == 2
     assert '--amp needs a GPU' in one_line(capsys)
+    assert tool('train.py', baseline, '--launcher', 'pytorch') == 2
+    assert '--launcher pytorch needs a GPU' in one_line(capsys)
 
 
 def test_missing_data(tool, baseline, tmp_path, monkeypatch, capsys):

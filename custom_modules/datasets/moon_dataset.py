@@ -1,8 +1,6 @@
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmengine.logging import MMLogger
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
@@ -10,8 +8,13 @@ from custom_modules.usage_error import UsageError
 
 from .check_pairs import check_pairs
 from .find_data import find_data
+from .find_files import find_files, first_five, warn
+from .hashed_split import hashed_split
 
-PREPARE = 'run `python tools/prepare_data.py lunar SRC` or `... synthetic`'
+REMEDY = (
+    'run `python tools/prepare_data.py lunar SRC` or `... synthetic`, or set MOON_DATA to the folder '
+    'that holds images/'
+)
 
 
 @DATASETS.register_module()
@@ -83,14 +86,13 @@ class MoonDataset(BaseSegDataset):
                 f'got {val_fraction} and {test_fraction}.'
             )
         self.split = split
-        self.fractions = (test_fraction, val_fraction)
+        self.val_fraction = val_fraction
+        self.test_fraction = test_fraction
         self.load_size = None if load_size is None else tuple(load_size)
         self.img_prefix = img_prefix
         self.mask_prefix = mask_prefix
         self.check = check
-        root = find_data(
-            data_root, 'The Moon data set', f'{PREPARE}, or set MOON_DATA to its folder'
-        )
+        root = find_data(data_root, 'The Moon data set', REMEDY)
         super().__init__(
             data_root=str(root),
             data_prefix=data_prefix or dict(img_path='images/render', seg_map_path='images/ground'),
@@ -105,23 +107,23 @@ class MoonDataset(BaseSegDataset):
         Returns:
             list[dict]: mmseg's keys for each pair, with ``load_size``.
         """
-        images = self._find(
-            self.data_prefix['img_path'], self.img_prefix, self.img_suffix, 'images'
+        images = find_files(
+            self.data_prefix['img_path'], self.img_prefix, self.img_suffix, 'images', REMEDY
         )
-        masks = self._find(
-            self.data_prefix['seg_map_path'], self.mask_prefix, self.seg_map_suffix, 'masks'
+        masks = find_files(
+            self.data_prefix['seg_map_path'], self.mask_prefix, self.seg_map_suffix, 'masks', REMEDY
         )
         unpaired = sorted(set(images) - set(masks))
         if unpaired:
             raise UsageError(
                 f'{len(unpaired)} of {len(images)} images in {self.data_prefix["img_path"]} have no '
                 f'{self.mask_prefix}*{self.seg_map_suffix} in {self.data_prefix["seg_map_path"]}: '
-                f'{_first(images[i].name for i in unpaired)}; add the masks or remove the images.'
+                f'{first_five(images[i].name for i in unpaired)}; add the masks or remove the images.'
             )
         orphans = sorted(set(masks) - set(images))
         if orphans:
-            _warn(
-                f'{len(orphans)} masks without image are not used: {_first(masks[i].name for i in orphans)}'
+            warn(
+                f'{len(orphans)} masks without image are not used: {first_five(masks[i].name for i in orphans)}'
             )
         ids = self._ids_of_split(sorted(images))
         if self.check:
@@ -138,50 +140,17 @@ class MoonDataset(BaseSegDataset):
             for i in ids
         ]
 
-    def _find(self, folder: str, prefix: str, suffix: str, what: str) -> dict[str, Path]:
-        """Map each id to its file."""
-        if not Path(folder).is_dir():
-            raise UsageError(
-                f'The {what} were looked for in {folder}, but there is no such folder: {PREPARE}, or set '
-                'MOON_DATA to the folder that holds images/.'
-            )
-        files = sorted(p for p in Path(folder).iterdir() if not p.name.startswith('.'))
-        found = {
-            p.name[len(prefix) : len(p.name) - len(suffix)]: p
-            for p in files
-            if p.name.startswith(prefix) and p.name.endswith(suffix)
-        }
-        others = [p.name for p in files if p not in found.values()]
-        if not found:
-            raise UsageError(
-                f'0 {what} named {prefix}*{suffix} were found in {folder}, which holds '
-                f'{len(others)} other files{": " + _first(others) if others else ""}; {PREPARE}, or set '
-                'img_prefix, mask_prefix, img_suffix and seg_map_suffix to how your files are named.'
-            )
-        if others:
-            _warn(
-                f'{len(others)} files in {folder} are not named {prefix}*{suffix} and are not used: {_first(others)}'
-            )
-        return found
-
     def _ids_of_split(self, ids: Sequence[str]) -> list[str]:
         if self.ann_file:
             return self._ids_of_file(ids)
-        shuffled = sorted(ids, key=lambda i: hashlib.sha256(i.encode()).hexdigest())
-        test, val = (round(fraction * len(ids)) for fraction in self.fractions)
-        parts = dict(
-            test=shuffled[:test],
-            val=shuffled[test : test + val],
-            train=shuffled[test + val :],
-            all=shuffled,
-        )
-        if not parts[self.split]:
+        part = hashed_split(ids, self.split, self.val_fraction, self.test_fraction)
+        if not part:
             raise UsageError(
                 f'The {self.split} part of {self.data_root} is empty: {len(ids)} pairs with '
-                f'val_fraction={self.fractions[1]} and test_fraction={self.fractions[0]}; '
+                f'val_fraction={self.val_fraction} and test_fraction={self.test_fraction}; '
                 'add pairs or change the fractions.'
             )
-        return sorted(parts[self.split])
+        return part
 
     def _ids_of_file(self, ids: Sequence[str]) -> list[str]:
         path = Path(self.ann_file)
@@ -194,15 +163,6 @@ class MoonDataset(BaseSegDataset):
         if unknown or not wanted:
             raise UsageError(
                 f'{path} lists {len(wanted)} ids, {len(unknown)} of which have no pair in '
-                f'{self.data_root}: {_first(unknown) or "it is empty"}; write one id per line, such as {ids[0]}.'
+                f'{self.data_root}: {first_five(unknown) or "it is empty"}; write one id per line, such as {ids[0]}.'
             )
         return sorted(wanted)
-
-
-def _first(names) -> str:
-    names = list(names)
-    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
-
-
-def _warn(message: str) -> None:
-    MMLogger.get_current_instance().warning(message)

@@ -56,10 +56,11 @@ def load_config(args: argparse.Namespace):
         mmengine.Config: The merged config.
 
     Raises:
-        UsageError: If there is no such config, an option would change nothing, or the data sets cut
-            the same images into different parts.
+        UsageError: If there is no such config, no GPU for a launcher, an option would change nothing, or
+            the data sets cut the same images into different parts.
     """
     from mmengine.config import Config
+    from mmengine.device import get_device
     from mmengine.runner import Runner
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -67,6 +68,11 @@ def load_config(args: argparse.Namespace):
     if not path.is_file():
         raise UsageError(
             f'there is no config {path}: choose a file of configs/, such as configs/unet_baseline.py.'
+        )
+    if args.launcher != 'none' and get_device() == 'cpu':
+        raise UsageError(
+            f'--launcher {args.launcher} needs a GPU for each process, which mmengine selects, and none was '
+            'found: leave it out to run in one process.'
         )
     cfg = Config.fromfile(path)
     sections = {*inspect.signature(Runner.__init__).parameters, *READ_FROM_CONFIG} - {'self', 'cfg'}

@@ -1,9 +1,14 @@
 # Rocks on the Moon, 0 background and 1 rock, at 128x128 as in the reference reports.
 # Where it lies: MOON_DATA=/some/folder, or data/MOON_SEGMENTATION_BINARY.
 data_root = '{{$MOON_DATA:data/MOON_SEGMENTATION_BINARY}}'
-load_size = (128, 128)
-# one home: data sets that cut differently would share images
-fractions = dict(val_fraction=0.2, test_fraction=0.0)
+moon = dict(
+    type='MoonDataset',
+    data_root=data_root,
+    load_size=(128, 128),
+    # one home: parts that are cut differently would share images
+    val_fraction=0.2,
+    test_fraction=0.0,
+)
 
 load_pair = [
     dict(type='LoadImageFromFile'),
@@ -34,29 +39,14 @@ train_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='MoonDataset',
-        data_root=data_root,
-        split='train',
-        load_size=load_size,
-        **fractions,
-        pipeline=train_pipeline,
-    ),
+    dataset=dict(**moon, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
     batch_size=1,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='MoonDataset',
-        data_root=data_root,
-        split='val',
-        load_size=load_size,
-        **fractions,
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
+    dataset=dict(**moon, split='val', pipeline=test_pipeline, test_mode=True),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(type='ClassIoUMetric')
