@@ -122,7 +122,7 @@ def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
             print(f'error: {error}', file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
-            print('Interrupted.', file=sys.stderr)
+            print('Interrupted; a training goes on with --resume.', file=sys.stderr)
             sys.exit(130)
 
     return wrapped
