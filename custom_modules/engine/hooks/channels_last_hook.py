@@ -7,8 +7,8 @@ from mmengine.registry import HOOKS
 class ChannelsLastHook(Hook):
     """Keep the weights in the channels-last memory layout.
 
-    Convolutions of small models are up to twice as fast in it, on CPU and GPU, and the results are the
-    same up to rounding. The layout spreads from the weights to the activations by itself.
+    Convolutions of small models are faster in it, on CPU and GPU, and the results are the same up to
+    rounding. The layout spreads from the weights to the activations by itself.
 
     Args:
         enabled (bool): ``default_hooks = dict(channels_last=dict(enabled=False))`` switches it off.
