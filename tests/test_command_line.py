@@ -44,6 +44,10 @@ def test_test_part_that_training_would_see(tool, baseline, capsys):
     options = ['test_dataloader.dataset.split=test', 'test_dataloader.dataset.test_fraction=0.1']
     assert tool('train.py', baseline, '--cfg-options', *options) == 2
     assert 'images are shared' in one_line(capsys)
+    assert (
+        tool('train.py', baseline, '--cfg-options', 'val_dataloader.dataset.ann_file=val.txt') == 2
+    )
+    assert 'ann_file and val_fraction=0.2' in one_line(capsys)
 
 
 def test_option_without_value(tool, baseline, capsys):

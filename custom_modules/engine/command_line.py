@@ -1,4 +1,4 @@
-"""What ``tools/train.py`` and ``tools/test.py`` share; heavy imports wait until the arguments are read."""
+"""What ``tools/train.py`` and ``tools/test.py`` share."""
 
 import argparse
 import functools
@@ -96,14 +96,17 @@ def _require_one_split(cfg) -> None:
     cuts = {}
     for name in ('train', 'val', 'test'):
         dataset = (cfg.get(f'{name}_dataloader') or {}).get('dataset', {})
-        if dataset.get('type') == 'MoonDataset' and not dataset.get('ann_file'):
-            cut = dataset.get('val_fraction', 0.2), dataset.get('test_fraction', 0.0)
+        if dataset.get('type') == 'MoonDataset':
+            cut = f'val_fraction={dataset.get("val_fraction", 0.2)}'
+            cut += f' test_fraction={dataset.get("test_fraction", 0.0)}'
+            # a list beside a hashed part knows nothing of it either
+            cut = 'ann_file' if dataset.get('ann_file') else cut
             cuts.setdefault(dataset.data_root, set()).add(cut)
     for root, found in cuts.items():
         if len(found) > 1:
             raise UsageError(
-                f'the data sets on {root} have different (val_fraction, test_fraction): {sorted(found)}; '
-                'set the same in the train, val and test data loader, or images are shared between them.'
+                f'the data sets on {root} are cut differently ({" and ".join(sorted(found))}): set the same '
+                'in the train, val and test data loader, or images are shared between them.'
             )
 
 
