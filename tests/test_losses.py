@@ -1,10 +1,12 @@
 """A loss must fall when the prediction gets better: for one channel, mmseg's Dice rises."""
 
+import math
+
 import pytest
 import torch
 from mmseg.registry import MODELS
 
-from custom_modules.models.losses import BinaryDiceLoss
+from custom_modules.models.losses import BinaryDiceLoss, BinaryFocalLoss, BinaryTverskyLoss
 
 LABEL = torch.zeros(2, 8, 8, dtype=torch.long)
 LABEL[:, 2:5, 3:7] = 1
@@ -14,6 +16,12 @@ LOSSES = [
     dict(type='CrossEntropyLoss', use_sigmoid=True, class_weight=[5.0]),
     dict(type='BinaryDiceLoss'),
     dict(type='BinaryDiceLoss', per_image=True),
+    dict(type='BinaryTverskyLoss'),
+    dict(type='BinaryTverskyLoss', alpha=0.7, beta=0.3, per_image=True),
+    dict(type='BinaryFocalLoss'),
+    dict(type='BinaryFocalLoss', alpha=-1),
+    # mmseg's own is right for one channel, image by image
+    dict(type='LovaszLoss', loss_type='binary', per_image=True),
 ]
 
 
@@ -31,21 +39,53 @@ def test_perfect_costs_less_than_opposite(loss):
     assert perfect < 0.05 < 0.5 < opposite
 
 
+def test_costs_fall_all_the_way_to_the_truth(loss):
+    """Not only at the ends: each step from the opposite to the truth is a step down."""
+    costs = [float(loss(s * logits(LABEL, 1.0), LABEL)) for s in (-6, -3, -1, 0, 0.5, 0.9)]
+    assert costs == sorted(costs, reverse=True) and len(set(costs)) == len(costs)
+
+
 def test_gradient_raises_rock_and_lowers_background(loss):
     prediction = torch.zeros(2, 1, 8, 8, requires_grad=True)
     loss(prediction, LABEL).backward()
     descent = -prediction.grad.squeeze(1)
-    assert (descent[LABEL == 1] > 0).all()
-    assert (descent[LABEL == 0] < 0).all()
+    # Lovasz weighs pixels by their rank: some may rest, none may go the wrong way
+    assert (descent[LABEL == 1] >= 0).all() and (descent[LABEL == 1] > 0).any()
+    assert (descent[LABEL == 0] <= 0).all() and (descent[LABEL == 0] < 0).any()
+    if type(loss).__name__ != 'LovaszLoss':
+        assert (descent != 0).all()
+
+
+def test_descent_finds_the_rock(loss):
+    """What matters in the end: following the gradient from nothing predicts the label."""
+    prediction = torch.full((2, 1, 8, 8), -2.0, requires_grad=True)
+    optimizer = torch.optim.Adam([prediction], lr=0.5)
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss(prediction, LABEL).backward()
+        optimizer.step()
+    assert ((prediction.squeeze(1) > 0) == (LABEL == 1)).all()
 
 
 def test_ignored_pixels_do_not_count(loss):
     label = LABEL.clone()
     label[:, :, 0] = 255
     prediction = logits(LABEL).clone().requires_grad_()
-    loss(prediction, label, ignore_index=255).backward()
+    loss(-prediction, label, ignore_index=255).backward()
     assert (prediction.grad[..., 0] == 0).all()
     assert (prediction.grad[..., 1:] != 0).any()
+    elsewhere = -logits(LABEL)
+    elsewhere[..., 0] *= -1
+    costs = [loss(x, label, ignore_index=255) for x in (elsewhere, -prediction)]
+    torch.testing.assert_close(*costs)
+
+
+def test_nothing_but_ignored_pixels_is_finite(loss):
+    if type(loss).__name__ == 'CrossEntropyLoss':
+        pytest.skip('mmseg asserts over the counted labels, and there are none')
+    prediction = torch.zeros(2, 1, 8, 8, requires_grad=True)
+    loss(prediction, torch.full_like(LABEL, 255), ignore_index=255).backward()
+    assert prediction.grad.isfinite().all()
 
 
 def test_positive_weight_makes_a_missed_rock_dearer():
@@ -77,6 +117,33 @@ def test_per_image_differs_from_per_batch():
     torch.testing.assert_close(image, torch.tensor(1 / 2), atol=1e-3, rtol=0)
 
 
-def test_several_channels_are_refused():
-    with pytest.raises(ValueError, match='one channel of logits, got 2'):
-        BinaryDiceLoss()(torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.long))
+def test_tversky_equals_a_computation_by_hand():
+    label = torch.tensor([[[1, 1], [0, 255]]])
+    probability = torch.tensor([[[[0.8, 0.4], [0.2, 0.9]]]])
+    # hit 0.8 + 0.4, invented 0.2, missed 0.2 + 0.6
+    expected = 1 - (1.2 + 1) / (1.2 + 0.3 * 0.2 + 0.7 * 0.8 + 1)
+    loss = BinaryTverskyLoss(alpha=0.3, beta=0.7, smooth=1)(probability.logit(), label)
+    torch.testing.assert_close(loss, torch.tensor(expected))
+
+
+def test_tversky_prices():
+    everything, nothing = logits(torch.ones_like(LABEL)), logits(torch.zeros_like(LABEL))
+    dear_to_miss = BinaryTverskyLoss(alpha=0.1, beta=0.9)
+    dear_to_invent = BinaryTverskyLoss(alpha=0.9, beta=0.1)
+    assert dear_to_miss(nothing, LABEL) > dear_to_invent(nothing, LABEL)
+    assert dear_to_invent(everything, LABEL) > dear_to_miss(everything, LABEL)
+
+
+def test_focal_equals_a_computation_by_hand():
+    label = torch.tensor([[[1, 0], [0, 255]]])
+    probability = torch.tensor([[[[0.8, 0.4], [0.2, 0.9]]]])
+    pixels = [0.75 * 0.2**2 * -math.log(0.8), 0.25 * 0.4**2 * -math.log(0.6)]
+    pixels += [0.25 * 0.2**2 * -math.log(0.8)]
+    loss = BinaryFocalLoss(alpha=0.75, gamma=2)(probability.logit(), label)
+    torch.testing.assert_close(loss, torch.tensor(sum(pixels) / 3))
+
+
+@pytest.mark.parametrize('loss', [BinaryDiceLoss, BinaryTverskyLoss, BinaryFocalLoss])
+def test_several_channels_are_refused(loss):
+    with pytest.raises(ValueError, match=f'{loss.__name__} takes one channel of logits, got 2'):
+        loss()(torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.long))
