@@ -1,72 +1,84 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from custom_modules.usage_error import UsageError
 
-MASK_VALUES = ({0, 255}, {0, 1})
-NO_ROCK = 'no rock'
+from .find_files import first_five
 
 
-def check_pairs(pairs: Sequence[tuple[Path, Path]]) -> None:
+def check_pairs(
+    pairs: Sequence[tuple[Path, Path]],
+    value_sets: Sequence[Iterable[int]],
+    values_text: str,
+    values_remedy: str,
+    colour_remedy: str,
+) -> set[int]:
     """Read every image and mask once and refuse what would fail, or train on nonsense, later.
+
+    Masks are read as mmseg's ``LoadAnnotations`` reads them, so a palette's indices count, not its colours.
 
     Args:
         pairs (Sequence[tuple[Path, Path]]): Image and mask.
+        value_sets (Sequence[Iterable[int]]): What a mask may hold; all its values must be in one of the sets.
+        values_text (str): The sets in words, for the error's sentence.
+        values_remedy (str): What helps against other values, for the error's sentence.
+        colour_remedy (str): What helps against masks of several channels, for the error's sentence.
+
+    Returns:
+        set[int]: The values that occur in the masks.
 
     Raises:
-        UsageError: If a file is unreadable or truncated, a mask has several channels or values other than
-            0/255 or 0/1, sizes differ, or no mask holds any rock. The sentence names the first five files.
+        UsageError: If a file is unreadable or truncated, a mask has several channels or other values, or sizes
+            differ. The sentence names the first five files.
     """
+    sets = [frozenset(values) for values in value_sets]
     # decoding releases the interpreter's lock, so threads help
     with ThreadPoolExecutor() as pool:
-        findings = list(pool.map(_finding, pairs))
-    for kind, remedy in (
-        ('an unreadable file', 'copy or download them again'),
+        findings = list(pool.map(lambda pair: _finding(pair, sets), pairs))
+    for kind, what, remedy in (
+        ('unreadable', 'an unreadable file', 'copy or download them again'),
+        ('colour', 'a mask with several channels', colour_remedy),
+        ('values', f'a mask with values other than {values_text}', values_remedy),
         (
-            'a mask with several channels',
-            'convert colour masks with `python tools/prepare_data.py lunar SRC`',
+            'size',
+            'a mask of another size than its image',
+            'resize the mask with nearest neighbour',
         ),
-        (
-            'a mask with values other than 0/255 or 0/1',
-            'a mask holds 0 for background and 255 for rock: threshold it, and save it as PNG',
-        ),
-        ('a mask of another size than its image', 'resize the mask with nearest neighbour'),
     ):
-        found = [text for finding, text in findings if finding == kind]
+        found = [text for finding, text, _ in findings if finding == kind]
         if found:
-            more = ', ...' if len(found) > 5 else ''
             raise UsageError(
-                f'{len(found)} of {len(pairs)} pairs have {kind}: '
-                f'{", ".join(found[:5])}{more}; {remedy}.'
+                f'{len(found)} of {len(pairs)} pairs have {what}: {first_five(found)}; {remedy}.'
             )
-    if all(finding == NO_ROCK for finding, _ in findings):
-        raise UsageError(
-            f'none of the {len(pairs)} masks holds a single rock pixel, so that a rock score is undefined '
-            f'(the first is {pairs[0][1]}): check the masks, or choose another split.'
-        )
+    return set().union(*(values for _, _, values in findings))
 
 
-def _finding(pair: tuple[Path, Path]) -> tuple[str, str]:
-    image_path, mask_path = pair
+def _finding(
+    pair: tuple[Path, Path], sets: Sequence[frozenset[int]]
+) -> tuple[str, str, frozenset[int]]:
     arrays = []
     for path in pair:
         try:
             with Image.open(path) as picture:
-                arrays.append(np.asarray(picture))
+                # cameras store some photographs lying; LoadImageFromFile turns them, LoadAnnotations does not
+                turned = ImageOps.exif_transpose(picture) if path == pair[0] else picture
+                arrays.append(np.asarray(turned))
         except (OSError, SyntaxError, ValueError) as error:
-            return 'an unreadable file', f'{path} ({error})'
+            return 'unreadable', f'{path} ({error})', frozenset()
     image, mask = arrays
     if mask.ndim != 2:
-        return 'a mask with several channels', f'{mask_path} ({mask.shape[2]} channels)'
-    values = set(np.unique(mask).tolist())
-    if not any(values <= allowed for allowed in MASK_VALUES):
-        listed = ', '.join(str(int(v)) for v in sorted(values)[:6])
-        return 'a mask with values other than 0/255 or 0/1', f'{mask_path} ({listed}, ...)'
+        return 'colour', f'{pair[1]} ({mask.shape[2]} channels)', frozenset()
+    values = frozenset(np.unique(mask).tolist())
+    if not any(values <= allowed for allowed in sets):
+        # where several sets are allowed, none of the values is wrong by itself
+        wrong = sorted(values - sets[0] if len(sets) == 1 else values)
+        listed = ', '.join(str(int(value)) for value in wrong[:6])
+        return 'values', f'{pair[1]} ({listed}{", ..." if len(wrong) > 6 else ""})', values
     if image.shape[:2] != mask.shape:
         sizes = f'image {image.shape[1]}x{image.shape[0]}, mask {mask.shape[1]}x{mask.shape[0]}'
-        return 'a mask of another size than its image', f'{mask_path} ({sizes})'
-    return ('', '') if values - {0} else (NO_ROCK, str(mask_path))
+        return 'size', f'{pair[1]} ({sizes})', values
+    return '', '', values

@@ -83,6 +83,9 @@ def load_config(args: argparse.Namespace):
                 f'train_dataloader.dataset.data_root; the sections are {", ".join(sorted(sections))}.'
             )
     cfg.merge_from_dict(args.cfg_options or {})
+    # variables that only shaped the config would fill the log and slow the dump
+    for key in set(cfg) - sections - {'custom_imports'}:
+        cfg.pop(key)
     _require_one_split(cfg)
     cfg.launcher = args.launcher
     work_dir = args.work_dir or cfg.get('work_dir') or Path('work_dirs') / path.stem
@@ -96,13 +99,16 @@ def _require_one_split(cfg) -> None:
     cuts = {}
     for name in ('train', 'val', 'test'):
         dataset = (cfg.get(f'{name}_dataloader') or {}).get('dataset', {})
-        if dataset.get('type') == 'MoonDataset':
+        folder = (dataset.get('data_prefix') or {}).get('img_path', '')
+        hashed = dataset.get('type') in ('MoonDataset', 'IndexedMaskDataset')
+        # {split} in a folder's name: the parts have folders of their own
+        if hashed and '{split}' not in folder:
             cut = f'val_fraction={dataset.get("val_fraction", 0.2)}'
             cut += f' test_fraction={dataset.get("test_fraction", 0.0)}'
             # a list beside a hashed part knows nothing of it either
             cut = 'ann_file' if dataset.get('ann_file') else cut
-            cuts.setdefault(dataset.data_root, set()).add(cut)
-    for root, found in cuts.items():
+            cuts.setdefault((dataset.data_root, folder), set()).add(cut)
+    for (root, _), found in cuts.items():
         if len(found) > 1:
             raise UsageError(
                 f'the data sets on {root} are cut differently ({" and ".join(sorted(found))}): set the same '

@@ -1,5 +1,8 @@
-"""Pipeline steps of segmentation."""
+"""Transforms of segmentation."""
 
+from .random_affine import RandomAffine
+from .random_blur import RandomBlur
+from .random_noise import RandomNoise
 from .resize_to_load_size import ResizeToLoadSize
 
-__all__ = ['ResizeToLoadSize']
+__all__ = ['RandomAffine', 'RandomBlur', 'RandomNoise', 'ResizeToLoadSize']

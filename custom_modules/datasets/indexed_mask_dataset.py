@@ -1,0 +1,139 @@
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+
+from custom_modules.usage_error import UsageError
+
+from .class_palette import class_palette
+from .find_data import find_data
+from .find_pairs import find_pairs
+from .hashed_split import hashed_split
+from .index_masks import IndexMasks
+from .listed_ids import listed_ids
+
+
+@DATASETS.register_module()
+class IndexedMaskDataset(BaseSegDataset):
+    """Any folders of images and of one-channel masks that hold class indices.
+
+    An image and a mask whose names have the same id belong together. Everything that a user can get wrong
+    is found while the data set is built. There are three ways to split it:
+
+    - ``{split}`` in a folder of ``data_prefix``, as in ``'{split}/images'``: each part has a folder of its own;
+    - ``ann_file`` with one id per line;
+    - else :func:`hashed_split`: the same on every machine, but cut anew when pairs are added.
+
+    Args:
+        data_root (str): Folder that ``data_prefix`` starts from. A relative one is looked up in the
+            current folder and then in the repository.
+        classes (Sequence[str]): Names of the classes, the background first.
+        palette (Sequence[Sequence[int]], optional): RGB of each class; of :func:`class_palette` by default.
+        split (str): ``'train'``, ``'val'``, ``'test'`` or ``'all'``; with ``{split}`` the name of a folder.
+            Defaults to ``'train'``.
+        val_fraction (float): Share of the pairs for validation. Defaults to 0.2.
+        test_fraction (float): Share of the pairs for the test. Defaults to 0.
+        load_size (tuple[int], optional): (width, height) that image (area) and mask (nearest) are resized
+            to when ``ResizeToLoadSize`` finds it in the pipeline; scores are then at this size. None
+            (default) keeps the original size.
+        label_map (Mapping, optional): Class index of each mask value, such as ``{0: 0, 255: 1}``. None (default)
+            if masks hold class indices. Masks with other values are refused.
+        ignore_index (int, optional): Mask value of pixels without a class; it becomes 255, which losses and scores
+            leave out. None (default) refuses 255 too: with masks of 0/255, predicting nothing would score 100.
+        data_prefix (dict): Folders. Defaults to ``dict(img_path='images', seg_map_path='masks')``.
+        img_prefix (str): What an image's name has before the id. Defaults to ``''``.
+        mask_prefix (str): What a mask's name has before the id. Defaults to ``''``.
+        img_suffix (str): What an image's name has after the id. Defaults to ``'.png'``.
+        seg_map_suffix (str): What a mask's name has after the id. Defaults to ``'.png'``.
+        remedy (str): What helps when files are missing, for the error's sentence.
+        check (bool): Whether to read every file of the split once and refuse damaged ones. Defaults to True.
+        **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``.
+
+    Raises:
+        UsageError: In one sentence: what was expected, what was found and what to do.
+    """
+
+    title = 'The data set'
+
+    def __init__(
+        self,
+        data_root: str,
+        classes: Sequence[str],
+        palette: Sequence[Sequence[int]] | None = None,
+        split: str = 'train',
+        val_fraction: float = 0.2,
+        test_fraction: float = 0.0,
+        load_size: tuple[int, int] | None = None,
+        label_map: Mapping[int | str, int] | None = None,
+        ignore_index: int | None = None,
+        data_prefix: dict | None = None,
+        img_prefix: str = '',
+        mask_prefix: str = '',
+        img_suffix: str = '.png',
+        seg_map_suffix: str = '.png',
+        remedy: str = 'set data_root and data_prefix to where images and masks lie',
+        check: bool = True,
+        **kwargs,
+    ) -> None:
+        folders = {'img_path': 'images', 'seg_map_path': 'masks', **(data_prefix or {})}
+        self.own_folders = any('{split}' in folder for folder in folders.values())
+        if not self.own_folders and split not in ('train', 'val', 'test', 'all'):
+            raise UsageError(
+                f"split of {type(self).__name__} is 'train', 'val', 'test' or 'all', got {split!r}."
+            )
+        self.masks = IndexMasks(classes, label_map, ignore_index)
+        self.split = split
+        self.fractions = dict(val_fraction=val_fraction, test_fraction=test_fraction)
+        self.load_size = None if load_size is None else tuple(load_size)
+        self.prefixes = (img_prefix, mask_prefix)
+        self.remedy = remedy
+        self.check = check
+        super().__init__(
+            data_root=str(find_data(data_root, self.title, remedy)),
+            data_prefix={k: folder.replace('{split}', split) for k, folder in folders.items()},
+            img_suffix=img_suffix,
+            seg_map_suffix=seg_map_suffix,
+            metainfo=dict(classes=tuple(classes), palette=class_palette(len(classes), palette)),
+            # label_map and ignore_index do its work
+            reduce_zero_label=False,
+            **kwargs,
+        )
+
+    def load_data_list(self) -> list[dict]:
+        """List the pairs of the split, sorted by id.
+
+        Returns:
+            list[dict]: mmseg's keys for each pair, with ``load_size``.
+        """
+        image_names = (self.data_prefix['img_path'], self.prefixes[0], self.img_suffix)
+        mask_names = (self.data_prefix['seg_map_path'], self.prefixes[1], self.seg_map_suffix)
+        found = find_pairs(image_names, mask_names, self.remedy)
+        pairs = [found[i] for i in self._ids_of_split(found)]
+        if self.check:
+            where = f'the {len(pairs)} masks of the {self.split} part'
+            self.masks.warn_of_absent_classes(self.check_masks(pairs), where)
+        # mmseg looks a value up in the whole mask: only those that change
+        changed = {value: label for value, label in self.masks.labels.items() if value != label}
+        common = dict(label_map=changed, reduce_zero_label=False, load_size=self.load_size)
+        return [
+            dict(img_path=str(image), seg_map_path=str(mask), seg_fields=[], **common)
+            for image, mask in pairs
+        ]
+
+    def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:
+        """Read every pair once and return the values that occur in the masks."""
+        return self.masks.check(pairs)
+
+    def _ids_of_split(self, ids: Collection[str]) -> list[str]:
+        if self.ann_file:
+            return listed_ids(Path(self.ann_file), ids, self.data_root)
+        if self.own_folders:
+            return sorted(ids)
+        part = hashed_split(ids, self.split, **self.fractions)
+        if not part:
+            raise UsageError(
+                f'The {self.split} part of {self.data_root} is empty: {len(ids)} pairs with '
+                f'{" and ".join(f"{k}={v}" for k, v in self.fractions.items())}; add pairs or change the fractions.'
+            )
+        return part

@@ -1,0 +1,206 @@
+"""A head made for other classes than the data set's is refused before anything is built."""
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+import custom_modules.classification
+import custom_modules.segmentation  # noqa: F401
+from custom_modules.engine.class_match import head_size, require_matching_classes
+from custom_modules.usage_error import UsageError
+
+TWO = dict(type='MoonDataset', data_root='.')
+THREE = dict(type='IndexedMaskDataset', data_root='.', classes=('background', 'small', 'large'))
+CITY = dict(type='CityscapesDataset')
+
+
+def config(decode_head=None, dataset=TWO, **more) -> Config:
+    model = dict(type='EncoderDecoder', decode_head=decode_head, **more)
+    cfg = dict(default_scope='mmseg', model=model, train_dataloader=dict(dataset=dataset))
+    return Config(cfg)
+
+
+def ours(**options) -> dict:
+    return dict(type='UNetHead', **options)
+
+
+def theirs(num_classes, **options) -> dict:
+    return dict(type='FCNHead', num_classes=num_classes, **options)
+
+
+def loss(*weights, **options) -> dict:
+    return dict(loss_decode=dict(type='CrossEntropyLoss', class_weight=list(weights), **options))
+
+
+@pytest.mark.parametrize(
+    'cfg',
+    [
+        config(ours()),
+        config(ours(**loss(5.0, use_sigmoid=True))),
+        config(ours(out_channels=2, **loss(1.0, 5.0))),
+        config(ours(num_classes=3, **loss(1.0, 2.0, 3.0)), THREE),
+        config(theirs(2, **loss(1.0, 5.0))),
+        config(theirs(2, out_channels=1, **loss(5.0, use_sigmoid=True))),
+        # mmseg's older way to say one channel
+        config(theirs(1)),
+        config(theirs(19), CITY),
+        config(theirs(3), THREE, auxiliary_head=[theirs(3), theirs(3)]),
+        config(theirs(3), dict(type='RepeatDataset', times=2, dataset=THREE)),
+        # neither says its classes
+        config(theirs(7), dict(type='BaseSegDataset')),
+        config(dict(type='FCNHead'), THREE),
+        config(
+            theirs(3, loss_decode=[dict(type='LovaszLoss'), loss(1, 2, 3)['loss_decode']]), THREE
+        ),
+        Config(dict()),
+    ],
+)
+def test_what_fits_passes(cfg):
+    require_matching_classes(cfg)
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'words'),
+    [
+        (
+            config(ours(), THREE),
+            r'model\.decode_head is for 2 classes, but train_dataloader\.dataset \(IndexedMaskDataset\) has 3 '
+            r'\(background, small, large\): set model\.decode_head\.num_classes=3, or',
+        ),
+        (
+            config(ours(num_classes=3)),
+            r'is for 3 classes, .* \(MoonDataset\) has 2 .*num_classes=2',
+        ),
+        (
+            config(ours(num_classes=3, out_channels=1), THREE),
+            'num_classes=3 and leave out_channels',
+        ),
+        (config(theirs(1), THREE), 'is for 2 classes, .* has 3'),
+        (config(theirs(3), CITY), r'has 19 \(road, sidewalk, building, wall, fence, \.\.\.\): set'),
+        (
+            config(theirs(3), THREE, auxiliary_head=[theirs(3), theirs(2)]),
+            r'^model\.auxiliary_head\.1 is for 2 classes',
+        ),
+        (
+            config(theirs(2), dict(type='ConcatDataset', datasets=[TWO, THREE])),
+            r'but train_dataloader\.dataset\.datasets\.1 ',
+        ),
+        (
+            config(theirs(2), dict(type='BaseSegDataset', metainfo=dict(classes=['a', 'b', 'c']))),
+            r'has 3 \(a, b, c\)',
+        ),
+        (
+            config(ours(**loss(1.0, 5.0, use_sigmoid=True))),
+            r'model\.decode_head\.loss_decode\.class_weight holds 2 weights, but the head has 1 output '
+            r'channel: give it one weight, that of class 1 .*class_weights\.py',
+        ),
+        (
+            config(theirs(3, loss_decode=[dict(type='DiceLoss'), loss(1.0)['loss_decode']]), THREE),
+            r'loss_decode\.1\.class_weight holds 1 weights, .* 3 output channels: give it a list of 3',
+        ),
+        (
+            config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight=5.0))),
+            r'class_weight is 5\.0, but',
+        ),
+        (
+            config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight='1,5'))),
+            r'class_weight names the file 1,5, which does not exist',
+        ),
+        (
+            config(theirs(3), THREE, auxiliary_head=theirs(3, **loss(1.0, 2.0))),
+            r'^model\.auxiliary_head\.loss_decode\.class_weight holds 2 weights',
+        ),
+    ],
+)
+def test_each_mistake_gets_its_sentence(cfg, words):
+    with pytest.raises(UsageError, match=words) as caught:
+        require_matching_classes(cfg)
+    assert '\n' not in str(caught.value)
+
+
+def test_every_data_loader_is_compared():
+    cfg = config(ours())
+    cfg.test_dataloader = dict(dataset=THREE)
+    with pytest.raises(UsageError, match=r'but test_dataloader\.dataset '):
+        require_matching_classes(cfg)
+
+
+def test_weights_in_a_file_are_counted(tmp_path):
+    path = tmp_path / 'weights.npy'
+    np.save(path, [1.0, 2.0, 3.0])
+    weighted = dict(loss_decode=dict(type='CrossEntropyLoss', class_weight=str(path)))
+    require_matching_classes(config(theirs(3, **weighted), THREE))
+    with pytest.raises(UsageError, match='holds 3 weights'):
+        require_matching_classes(config(theirs(2, **weighted)))
+
+
+def classifier(num_classes, wnids=None) -> Config:
+    dataset = dict(type='TinyImageNet', data_root='.', **({'wnids': wnids} if wnids else {}))
+    return Config(
+        dict(
+            default_scope='mmpretrain',
+            model=dict(head=dict(type='LinearClsHead', num_classes=num_classes, in_channels=8)),
+            train_dataloader=dict(dataset=dataset),
+        )
+    )
+
+
+def test_classifier():
+    require_matching_classes(classifier(200))
+    require_matching_classes(classifier(2, ['n01', 'n02']))
+    with pytest.raises(UsageError, match=r'model\.head is for 200 .* has 2 \(n01, n02\): set'):
+        require_matching_classes(classifier(200, ['n01', 'n02']))
+
+
+@pytest.mark.parametrize('name', ['UNetHead', 'BottleneckUNetHead'])
+def test_our_heads_choose_one_channel_for_two_classes(name):
+    assert head_size(config(), dict(type=name)) == (2, 1)
+    assert head_size(config(), dict(type=name, num_classes=3)) == (3, 3)
+
+
+def test_what_is_said_of_a_head_is_what_is_built():
+    from mmseg.registry import MODELS
+
+    for options in (dict(), dict(num_classes=4), dict(out_channels=2)):
+        head = MODELS.build(dict(type='UNetHead', in_channels=(4, 8), **options))
+        said = head_size(config(), dict(type='UNetHead', **options))
+        assert (head.num_classes, head.out_channels) == said
+
+
+def test_every_config_fits(repository):
+    for path in (repository / 'configs').rglob('*.py'):
+        if '_base_' not in path.parts:
+            require_matching_classes(Config.fromfile(path))
+
+
+def one_channel(**loss_config) -> Config:
+    return config(ours(loss_decode=[loss_config]))
+
+
+def three_channels(**loss_config) -> Config:
+    return config(ours(num_classes=3, loss_decode=[loss_config]), THREE)
+
+
+@pytest.mark.parametrize(
+    ('cfg', 'sentence'),
+    [
+        (one_channel(type='DiceLoss'), 'DiceLoss is inverted .* use BinaryDiceLoss'),
+        (one_channel(type='TverskyLoss'), 'constantly 0 .* use BinaryTverskyLoss'),
+        (one_channel(type='FocalLoss'), 'use BinaryFocalLoss'),
+        (one_channel(type='CrossEntropyLoss'), 'set use_sigmoid=True'),
+        (one_channel(type='LovaszLoss', reduction='none'), "loss_type='binary'"),
+        (three_channels(type='BinaryDiceLoss'), "has 3: use mmseg's DiceLoss"),
+        (
+            three_channels(type='CrossEntropyLoss', use_sigmoid=True, class_weight=[1, 1, 1]),
+            'cannot weight the classes of several sigmoids',
+        ),
+        (
+            three_channels(type='CrossEntropyLoss', avg_non_ignore=True, class_weight=[1, 1, 1]),
+            'set avg_non_ignore=False',
+        ),
+    ],
+)
+def test_a_loss_that_would_mislead_is_refused(cfg, sentence):
+    with pytest.raises(UsageError, match=sentence) as error:
+        require_matching_classes(cfg)
+    assert str(error.value).startswith('model.decode_head.loss_decode.0: ')

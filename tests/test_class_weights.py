@@ -1,0 +1,134 @@
+"""Class weights equal a computation by hand, and are counted on what training reads."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from custom_modules.datasets.class_pixels import ClassPixels
+from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
+from custom_modules.usage_error import UsageError
+
+HEAD = dict(type='FCNHead', num_classes=3)
+PARTS = dict(img_path='{split}/images', seg_map_path='{split}/masks')
+
+
+def write(folder: Path, name: str, mask: np.ndarray) -> None:
+    for kind, array in (('images', np.zeros((*mask.shape, 3), np.uint8)), ('masks', mask)):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(array).save(folder / kind / f'{name}.png')
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """Two training masks of 64x64: 3072 + 512 + 512 pixels of 0, 1 and 3, and 4096 of 0; one of test."""
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:8], mask[8:16] = 1, 3
+    write(tmp_path / 'train', 'a', mask)
+    write(tmp_path / 'train', 'b', np.zeros((64, 64), np.uint8))
+    write(tmp_path / 'test', 'c', np.full((64, 64), 3, np.uint8))
+    return tmp_path
+
+
+def data_set(root, classes=('ground', 'small', 'large'), **options) -> IndexedMaskDataset:
+    options = dict(label_map={0: 0, 1: 1, 3: 2}, data_prefix=PARTS) | options
+    return IndexedMaskDataset(root, classes, serialize_data=False, **options)
+
+
+def test_pixels_are_counted_through_the_label_map(root):
+    found = ClassPixels.of(data_set(root))
+    assert found.counts.tolist() == [[3072, 512, 512], [4096, 0, 0]]
+    assert found.pixels.tolist() == [7168, 512, 512]
+    assert found.images.tolist() == [2, 1, 1]
+    assert found.shares.tolist() == [0.875, 0.0625, 0.0625]
+
+
+def test_load_size_does_not_change_the_counts(root):
+    assert ClassPixels.of(data_set(root, load_size=(8, 8))).pixels.sum() == 2 * 64 * 64
+
+
+def test_ignored_pixels_do_not_count(root):
+    found = ClassPixels.of(data_set(root, ('ground', 'small'), label_map=None, ignore_index=3))
+    assert found.pixels.tolist() == [7168, 512]
+    assert found.shares.sum() == 1
+
+
+def test_weights_equal_a_computation_by_hand(root):
+    found = ClassPixels.of(data_set(root))
+    # 1 / (3 * 7/8), 1 / (3 * 1/16)
+    assert found.inverse_frequency() == pytest.approx([8 / 21, 16 / 3, 16 / 3])
+    assert (found.inverse_frequency() * found.shares).sum() == pytest.approx(1)
+    # the share of 1 and 3 in the one mask that has them is 1/8, and it is the median
+    assert found.median_frequency() == pytest.approx([1 / 7, 1, 1])
+    binary = ClassPixels(('background', 'rock'), np.array([[30, 2], [20, 8]]))
+    assert binary.positive_weight() == 5
+    assert binary.median_frequency() == pytest.approx([0.6, 3.0])
+
+
+def test_a_class_without_a_pixel_has_no_weight(root):
+    found = ClassPixels.of(data_set(root, ('ground', 'small', 'large', 'huge')))
+    for weigh in (found.inverse_frequency, found.median_frequency, found.positive_weight):
+        with pytest.raises(UsageError, match='no pixel of huge in the 2 masks, .* take it out'):
+            weigh()
+
+
+def test_a_label_without_a_class_is_refused(root):
+    dataset = data_set(root, ('ground', 'small'), label_map=None, check=False)
+    with pytest.raises(UsageError, match=r'a\.png holds the label 3, but the 2 classes'):
+        ClassPixels.of(dataset)
+
+
+@pytest.fixture
+def config(root, tmp_path, repository) -> Path:
+    """The smallest config that the tool reads: a data set and a head."""
+    path = tmp_path / 'mine.py'
+    dataset = dict(
+        type='IndexedMaskDataset',
+        data_root=str(root),
+        classes=('ground', 'small', 'large'),
+        label_map={0: 0, 1: 1, 3: 2},
+        data_prefix=PARTS,
+    )
+    path.write_text(
+        f"_base_ = ['{repository / 'configs' / '_base_' / 'seg_runtime.py'}']\n"
+        f'train_dataloader = dict(dataset={dataset})\nmodel = dict(decode_head={HEAD})\n'
+    )
+    return path
+
+
+def test_tool_prints_a_table_and_lines_to_paste(tool, config, capsys):
+    assert tool('class_weights.py', config) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert '2 training masks at full size' in lines
+    cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+    assert ['ground', '7168', '87.50', '2'] in cells and ['large', '512', '6.25', '1'] in cells
+    pasted = [eval(f'dict({line}\n)') for line in lines if line.startswith('class_weight=')]
+    assert pasted == [{'class_weight': [0.381, 5.33, 5.33]}, {'class_weight': [0.143, 1.0, 1.0]}]
+
+
+def test_tool_takes_options(tool, config, capsys):
+    option = 'train_dataloader.dataset.split=test'
+    assert tool('class_weights.py', config, '--cfg-options', option) == 2
+    printed = capsys.readouterr()
+    assert '4096' in printed.out
+    assert 'error: there is no pixel of ground, small in the 1 masks' in printed.err
+    assert 'class_weight' not in printed.out
+
+
+def test_tool_weighs_the_one_channel_of_a_binary_head(tool, moon, repository, monkeypatch, capsys):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    assert tool('class_weights.py', repository / 'configs' / 'unet_baseline.py') == 0
+    lines = capsys.readouterr().out.splitlines()
+    rock, background = (
+        next(int(line.split('|')[2]) for line in lines if f'| {name} ' in line)
+        for name in ('rock', 'background')
+    )
+    assert rock + background == 8 * 64 * 64
+    expected = f'class_weight=[{background / rock:.3g}]  # for this head of one channel'
+    assert any(line.startswith(expected) for line in lines)
+
+
+def test_tool_refuses_a_classifier(tool, repository, capsys):
+    assert tool('class_weights.py', repository / 'configs' / 'classifier.py') == 2
+    assert 'trains no segmentor' in capsys.readouterr().err

@@ -1,0 +1,76 @@
+"""Image and mask move together, and what comes from outside is no class."""
+
+import cv2
+import numpy as np
+import pytest
+
+from custom_modules.datasets.transforms import RandomAffine, RandomBlur, RandomNoise
+
+
+def sample(size=(48, 64)) -> dict:
+    mask = np.zeros(size, np.uint8)
+    mask[10:20, 30:50] = 1
+    image = np.repeat(mask[..., None] * 200, 3, axis=2)
+    return dict(img=image, gt_seg_map=mask, seg_fields=['gt_seg_map'])
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    np.random.seed(0)
+
+
+def test_affine_moves_image_and_mask_alike():
+    transform = RandomAffine(prob=1.0, degree=45, translate=0.1, scale=0.1, pad_val=77)
+    moved = 0
+    for _ in range(20):
+        result = transform.transform(sample())
+        image, mask = result['img'][..., 0], result['gt_seg_map']
+        assert set(np.unique(mask)) <= {0, 1, 255}
+        inside = mask != 255
+        # linear against nearest: they may differ by half a pixel along the edges
+        wrong = (image[inside] > 100) != (mask[inside] == 1)
+        assert wrong.mean() < 0.02
+        moved += not np.array_equal(mask, sample()['gt_seg_map'])
+    assert moved == 20
+
+
+def test_affine_of_nothing_changes_nothing():
+    result = RandomAffine(prob=1.0).transform(sample())
+    np.testing.assert_array_equal(result['img'], sample()['img'])
+    np.testing.assert_array_equal(result['gt_seg_map'], sample()['gt_seg_map'])
+
+
+def test_shift_pads_image_and_mask():
+    result = RandomAffine(prob=1.0, translate=0.5, pad_val=7).transform(sample())
+    outside = result['gt_seg_map'] == 255
+    assert 0 < outside.mean() < 1
+    # linear interpolation blends along the border's edge
+    beyond = cv2.erode(outside.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1) > 0
+    assert beyond.any() and np.abs(result['img'][beyond].astype(int) - 7).max() <= 1
+
+
+def test_scale_keeps_the_centre():
+    big = RandomAffine(prob=1.0, scale=0.5)
+    sizes = [np.sum(big.transform(sample())['gt_seg_map'] == 1) for _ in range(10)]
+    assert min(sizes) < 200 < max(sizes)
+
+
+def test_bad_shares_are_refused():
+    with pytest.raises(ValueError, match='shares from 0 to below 1, got 10'):
+        RandomAffine(translate=10)
+
+
+def test_noise_stays_within_8_bit():
+    """Noise on black must not wrap around to white."""
+    black = dict(img=np.zeros((64, 64, 3), np.uint8))
+    result = RandomNoise(std=20.0).transform(black)['img']
+    assert result.dtype == np.uint8
+    assert 0 < result.max() < 120 and (result == 0).mean() > 0.4
+
+
+def test_blur_acts_along_both_axes_and_leaves_the_mask():
+    spot = np.zeros((33, 33, 3), np.uint8)
+    spot[16, 16] = 255
+    result = RandomBlur(sigma=3.0).transform(dict(img=spot))['img']
+    assert result[16, 15, 0] == result[15, 16, 0] > 0
+    np.testing.assert_array_equal(RandomBlur(prob=0.0).transform(dict(img=spot))['img'], spot)

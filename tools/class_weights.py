@@ -1,0 +1,73 @@
+"""Compute class weights from the training masks of a config, ready to paste into its losses."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_modules.engine.command_line import load_config, reporting_errors
+from custom_modules.engine.config_options import ConfigOptions
+from custom_modules.usage_error import UsageError
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'config', help='config file of a segmentor, such as configs/unet_baseline.py'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='settings to override, such as train_dataloader.dataset.split=all',
+    )
+    # nothing is written, and nothing runs in several processes
+    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
+    return parser.parse_args()
+
+
+def numbers(weights) -> str:
+    """Write weights as a config does, with three digits that count."""
+    return str([float(f'{weight:.3g}') for weight in weights])
+
+
+@reporting_errors
+def main() -> None:
+    """Count and print."""
+    args = parse_args()
+    cfg = load_config(args)
+    if cfg.get('default_scope') != 'mmseg':
+        raise UsageError(
+            f'{args.config} trains no segmentor, and only masks have pixels to count: choose a config with '
+            "default_scope='mmseg', such as configs/unet_baseline.py."
+        )
+
+    from mmengine.registry import DATASETS, init_default_scope
+
+    from custom_modules.datasets.class_pixels import ClassPixels
+    from custom_modules.engine.class_match import head_size
+    from custom_modules.evaluation.text_table import text_table
+
+    init_default_scope(cfg.default_scope)
+    pixels = ClassPixels.of(DATASETS.build(cfg.train_dataloader.dataset))
+    rows = zip(pixels.classes, pixels.pixels, 100 * pixels.shares, pixels.images, strict=True)
+    title = f'{len(pixels.counts)} training masks at full size'
+    print(text_table(title, ['class', 'pixels', 'share %', 'masks with it'], rows))
+    print(
+        f'class_weight={numbers(pixels.inverse_frequency())}  # inverse frequency: mean over the pixels is 1'
+    )
+    print(
+        f'class_weight={numbers(pixels.median_frequency())}  # median frequency: the class in the middle has 1'
+    )
+    if len(pixels.classes) == 2 and head_size(cfg, cfg.model.decode_head)[1] == 1:
+        print(
+            f'class_weight={numbers([pixels.positive_weight()])}  # for this head of one channel: '
+            'CrossEntropyLoss(use_sigmoid=True)'
+        )
+
+
+if __name__ == '__main__':
+    main()
