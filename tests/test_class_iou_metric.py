@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmseg.evaluation import IoUMetric
 
-from custom_modules.evaluation import ClassIoUMetric
+from custom_modules.evaluation.class_iou_metric import ClassIoUMetric
 
 META = dict(classes=('background', 'rock'))
 

@@ -83,8 +83,8 @@ def test_classifier(tool, repository, tiny_imagenet, tmp_path, monkeypatch):
         'train_cfg.max_epochs=1',
         'model.head.num_classes=3',
         'model.head.topk=(1,2)',
-        'val_evaluator.topk=(1,2)',
-        'test_evaluator.topk=(1,2)',
+        'val_evaluator.0.topk=(1,2)',
+        'test_evaluator.0.topk=(1,2)',
     ]
     assert tool('train.py', config, '--cfg-options', *options) == 0
     work_dir = tmp_path / 'work_dirs' / 'classifier'
@@ -92,8 +92,14 @@ def test_classifier(tool, repository, tiny_imagenet, tmp_path, monkeypatch):
     test = [config, best, '--work-dir', tmp_path / 'tested', '--cfg-options', *options]
     predictions, pictures = tmp_path / 'predictions.pkl', tmp_path / 'pictures'
     assert tool('test.py', '--show-dir', pictures, '--out', predictions, *test) == 0
-    (report,) = (tmp_path / 'tested').glob('*/*.json')
-    assert 0 <= json.loads(report.read_text())['accuracy/top1'] <= 100
+    (report,) = (tmp_path / 'tested').glob('*/classification_report.json')
+    (scores,) = report.parent.glob('[0-9]*.json')
+    top1 = json.loads(scores.read_text())['accuracy/top1']
+    assert json.loads(report.read_text())['top1'] == pytest.approx(top1, abs=1e-3)
+    assert report.with_name('confusion_matrix.png').is_file()
+    # scalars in training, files in testing
+    assert 'report/macro_f1' in next(work_dir.glob('*/vis_data/scalars.json')).read_text()
+    assert not list(work_dir.rglob('classification_report.json'))
     assert predictions.is_file() and list(pictures.rglob('*.png'))
     assert tool('test.py', '--tta', *test) == 0
     assert tool('test.py', '--tta', '--show-dir', pictures, *test) == 2

@@ -4,10 +4,12 @@ The flags are those of mmseg's and mmpretrain's own ``tools/test.py``.
 """
 
 import sys
+from numbers import Real
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from custom_modules.engine.class_match import require_matching_classes
 from custom_modules.engine.command_line import common_parser, load_config, reporting_errors
 from custom_modules.usage_error import UsageError
 
@@ -57,7 +59,9 @@ def merge_args(cfg, args) -> None:
     if args.out and segments:
         cfg.test_evaluator.output_dir = args.out
     elif args.out:
-        cfg.test_evaluator = [cfg.test_evaluator, dict(type='DumpResults', out_file_path=args.out)]
+        given = cfg.test_evaluator
+        metrics = given if isinstance(given, list) else [given]
+        cfg.test_evaluator = [*metrics, dict(type='DumpResults', out_file_path=args.out)]
 
 
 @reporting_errors
@@ -65,6 +69,7 @@ def main() -> None:
     """Test."""
     args = parse_args()
     cfg = load_config(args)
+    require_matching_classes(cfg)
     if not Path(args.checkpoint).is_file():
         raise UsageError(
             f'there is no checkpoint {args.checkpoint}: train one with `python tools/train.py {args.config}`.'
@@ -79,8 +84,15 @@ def main() -> None:
     runner = Runner.from_cfg(cfg)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     require_all_tensors(model.module if args.tta else model, args.checkpoint)
+    if cfg.default_scope == 'mmpretrain':
+        from custom_modules.evaluation.classification_report import ClassificationReport
+
+        for metric in runner.test_loop.evaluator.metrics:
+            if isinstance(metric, ClassificationReport):
+                metric.out_dir = metric.out_dir or runner.log_dir
     scores = runner.test()
-    print('  '.join(f'{name}: {value:.2f}' for name, value in scores.items()))
+    shown = {name: f'{v:.2f}' if isinstance(v, Real) else v for name, v in scores.items()}
+    print('  '.join(f'{name}: {value}' for name, value in shown.items()))
     if args.show_dir:
         folders = {path.parent.resolve() for path in Path(args.show_dir).rglob('*.png')}
         print(f'Pictures are in {", ".join(sorted(map(str, folders)))}')

@@ -1,5 +1,1 @@
-"""Metrics."""
-
-from .class_iou_metric import ClassIoUMetric
-
-__all__ = ['ClassIoUMetric']
+"""Metrics; each of them imports only the library it is for."""

@@ -49,5 +49,5 @@ val_dataloader = dict(
     ),
 )
 test_dataloader = val_dataloader
-val_evaluator = dict(type='Accuracy', topk=(1, 5))
+val_evaluator = [dict(type='Accuracy', topk=(1, 5)), dict(type='ClassificationReport')]
 test_evaluator = val_evaluator

@@ -1,0 +1,139 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.logging import MMLogger
+from mmpretrain.evaluation import Accuracy, ConfusionMatrix, SingleLabelMetric
+from mmpretrain.registry import METRICS
+
+from custom_modules.engine import AtomicLocalBackend
+from custom_modules.usage_error import UsageError
+
+from .confusion_table import confusion_table
+from .draw_confusion import draw_confusion
+from .text_table import text_table
+
+
+@METRICS.register_module()
+class ClassificationReport(SingleLabelMetric):
+    """Macro precision, recall and F1; with an ``out_dir`` also every class and the confusion matrix.
+
+    The numbers are mmpretrain's. Scalars are ``report/macro_precision``, ``report/macro_recall`` and
+    ``report/macro_f1``, the plain means over classes. With an ``out_dir``, which ``tools/test.py`` sets to the
+    run's own folder, the tables go to the log, ``confusion_matrix.png`` and ``classification_report.json``
+    to that folder. Everything is in percent but counts:
+
+    - ``images``: number of images
+    - ``top1``, and with more than five classes ``top5``
+    - ``macro``: ``precision``, ``recall``, ``f1``
+    - ``classes``: per class ``name``, ``precision``, ``recall``, ``f1``, ``images``
+    - ``confusion_counts``: rows are the true classes, columns the predicted ones
+    - ``confusion_matrix``: the same, each row a share of its class's images
+
+    A class that is never predicted has precision and F1 0. A class without an image has no scores: null in
+    the file, a dash in the table, and the means are over the others.
+
+    Args:
+        out_dir (str, optional): Folder for the files. By default nothing is written.
+        collect_device (str): Where several processes gather, ``'cpu'`` or ``'gpu'``.
+        prefix (str, optional): Other word than ``report`` in front of the scalars' names.
+
+    Raises:
+        UsageError: If ``out_dir`` already holds a report, or the model scores another number of classes
+            than the data set has.
+    """
+
+    default_prefix = 'report'
+    FILES = ('classification_report.json', 'confusion_matrix.png')
+
+    def __init__(
+        self, out_dir: str | None = None, collect_device: str = 'cpu', prefix: str | None = None
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.out_dir = out_dir
+        for name in self.FILES if out_dir else ():
+            if Path(out_dir, name).exists():
+                raise UsageError(f'{Path(out_dir, name)} exists: choose another out_dir.')
+
+    def compute_metrics(self, results: list[dict]) -> dict[str, float]:
+        """Compute the scores of the whole set.
+
+        Args:
+            results (list[dict]): ``pred_score`` and ``gt_label`` of each image.
+
+        Returns:
+            dict[str, float]: The macro means.
+        """
+        scores = torch.stack([result['pred_score'] for result in results])
+        labels = torch.cat([result['gt_label'] for result in results])
+        report = self._report(scores, labels)
+        if self.out_dir:
+            self._log(report)
+            self._write(report)
+        return {f'macro_{name}': value for name, value in report['macro'].items()}
+
+    def _report(self, scores: torch.Tensor, labels: torch.Tensor) -> dict:
+        names = self._class_names(scores.shape[1])
+        topk = (1, 5) if len(names) > 5 else (1,)
+        # no thresholds: the highest score is the prediction, as in the confusion matrix
+        accuracies = Accuracy.calculate(scores, labels, topk=topk, thrs=(None,))
+        ((*columns, images),) = self.calculate(scores, labels, thrs=(None,), average=None)
+        columns = dict(zip(('precision', 'recall', 'f1'), columns, strict=True))
+        counts = ConfusionMatrix.calculate(scores, labels)
+        # 0/0 is nan: a class without an image
+        shares = 100 * counts / images[:, None]
+        return dict(
+            images=len(labels),
+            **{
+                f'top{k}': _number(value[0].item())
+                for k, value in zip(topk, accuracies, strict=True)
+            },
+            macro={key: _number(c[images > 0].mean().item()) for key, c in columns.items()},
+            classes=[
+                dict(
+                    name=name,
+                    **{
+                        key: _number(c[i].item()) if images[i] else None
+                        for key, c in columns.items()
+                    },
+                    images=images[i].item(),
+                )
+                for i, name in enumerate(names)
+            ],
+            confusion_counts=counts.tolist(),
+            confusion_matrix=[[_number(share) for share in row] for row in shares.tolist()],
+        )
+
+    def _class_names(self, scored: int) -> list[str]:
+        names = list((self.dataset_meta or {}).get('classes') or map(str, range(scored)))
+        if len(names) != scored:
+            raise UsageError(
+                f'the model scores {scored} classes, but the data set has {len(names)}: set '
+                f'model.head.num_classes={len(names)}, or choose the data set that the model was trained on.'
+            )
+        return names
+
+    def _log(self, report: dict) -> None:
+        keys = ('name', 'precision', 'recall', 'f1', 'images')
+        rows = [[row[key] for key in keys] for row in report['classes']]
+        rows.append(['macro mean', *report['macro'].values(), report['images']])
+        heads = ('class', 'precision', 'recall', 'F1', 'images')
+        log = MMLogger.get_current_instance().info
+        log(text_table('Scores per class (%)', heads, rows))
+        names = [row['name'] for row in report['classes']]
+        log(confusion_table(report['confusion_counts'], report['confusion_matrix'], names))
+
+    def _write(self, report: dict) -> None:
+        # None becomes nan
+        shares = np.array(report['confusion_matrix'], float)
+        names = [row['name'] for row in report['classes']]
+        contents = json.dumps(report, allow_nan=False).encode(), draw_confusion(shares, names)
+        for name, content in zip(self.FILES, contents, strict=True):
+            AtomicLocalBackend().put(content, Path(self.out_dir, name))
+        MMLogger.get_current_instance().info(f'{" and ".join(self.FILES)} are in {self.out_dir}')
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 4)

@@ -1,0 +1,144 @@
+"""The report's numbers equal a computation by hand, and only a test writes them."""
+
+import json
+import logging
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from mmpretrain.evaluation import SingleLabelMetric
+from mmpretrain.registry import METRICS
+from PIL import Image
+
+from custom_modules.evaluation.classification_report import ClassificationReport
+from custom_modules.usage_error import UsageError
+
+# rows: true cat, dog, owl; a column each
+COUNTS = [[3, 1, 0], [2, 2, 0], [1, 0, 1]]
+
+
+def samples(counts):
+    """One image per count: its highest score in the column, its second highest in the row."""
+    found = []
+    for label, row in enumerate(counts):
+        for predicted, count in enumerate(row):
+            score = torch.full((len(row),), 0.1)
+            score[label] = 0.5
+            score[predicted] = 0.9
+            found += [dict(pred_score=score, gt_label=torch.tensor([label]))] * count
+    return found
+
+
+def evaluate(counts, classes, out_dir=None):
+    metric = METRICS.build(dict(type='ClassificationReport', out_dir=out_dir))
+    metric.dataset_meta = dict(classes=classes)
+    images = samples(counts)
+    metric.process({}, images)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        return metric.evaluate(len(images))
+
+
+def read(folder):
+    # null is fine, nan is no JSON
+    text = (folder / 'classification_report.json').read_text()
+    return json.loads(text, parse_constant=lambda name: pytest.fail(f'{name} in the file'))
+
+
+@pytest.fixture
+def log():
+    """What a test's run prints."""
+    lines = []
+    handler = logging.Handler(logging.INFO)
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
+def test_equals_a_computation_by_hand(tmp_path, log):
+    scalars = evaluate(COUNTS, ('cat', 'dog', 'owl'), str(tmp_path))
+    precision, recall = [3 / 6, 2 / 3, 1 / 1], [3 / 4, 2 / 4, 1 / 2]
+    f1 = [2 * p * r / (p + r) for p, r in zip(precision, recall, strict=True)]
+    report = read(tmp_path)
+    keys = ['images', 'top1', 'macro', 'classes', 'confusion_counts', 'confusion_matrix']
+    assert list(report) == keys
+    assert report['images'] == 10 and report['top1'] == pytest.approx(60)
+    for key, values in (('precision', precision), ('recall', recall), ('f1', f1)):
+        found = [row[key] for row in report['classes']]
+        assert found == pytest.approx([100 * v for v in values], abs=1e-3), key
+        assert report['macro'][key] == pytest.approx(100 * sum(values) / 3, abs=1e-3)
+        assert scalars[f'report/macro_{key}'] == report['macro'][key]
+    assert [(row['name'], row['images']) for row in report['classes']] == [
+        ('cat', 4),
+        ('dog', 4),
+        ('owl', 2),
+    ]
+    assert report['confusion_counts'] == COUNTS
+    assert report['confusion_matrix'] == [[75, 25, 0], [50, 50, 0], [50, 0, 50]]
+    scores, matrix, where = log
+    assert '| cat        |     50.00 |  75.00 | 60.00 |      4 |' in scores
+    assert '| 1 dog | 50 | 50 |  0 |' in matrix
+    assert str(tmp_path) in where
+    with Image.open(tmp_path / 'confusion_matrix.png') as picture:
+        assert min(picture.size) > 300
+
+
+def test_macro_is_mmpretrains():
+    counts = np.random.default_rng(0).integers(0, 9, (7, 7)).tolist()
+    images = samples(counts)
+    scores = torch.stack([image['pred_score'] for image in images])
+    labels = torch.cat([image['gt_label'] for image in images])
+    ((*expected, _),) = SingleLabelMetric.calculate(scores, labels)
+    found = list(evaluate(counts, tuple('abcdefg')).values())
+    assert found == pytest.approx([value.item() for value in expected], abs=1e-3)
+
+
+def test_validation_has_scalars_only(tmp_path, log, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scalars = evaluate(COUNTS, ('cat', 'dog', 'owl'))
+    assert list(scalars) == ['report/macro_precision', 'report/macro_recall', 'report/macro_f1']
+    assert all(isinstance(value, float) for value in scalars.values())
+    assert not log and not list(tmp_path.iterdir())
+
+
+def test_never_predicted_is_0_and_never_seen_is_null(tmp_path, log):
+    scalars = evaluate([[2, 0, 1], [1, 0, 0], [0, 0, 0]], ('cat', 'dog', 'owl'), str(tmp_path))
+    cat, dog, owl = read(tmp_path)['classes']
+    assert (dog['precision'], dog['recall'], dog['f1']) == (0, 0, 0)
+    assert (owl['precision'], owl['recall'], owl['f1'], owl['images']) == (None, None, None, 0)
+    assert read(tmp_path)['confusion_matrix'][2] == [None, None, None]
+    # the mean is over the classes that have images
+    assert scalars['report/macro_recall'] == pytest.approx(100 * (2 / 3 + 0) / 2, abs=1e-3)
+    assert '| owl        |         - |      - |     - |      0 |' in log[0]
+
+
+def test_200_classes(tmp_path, log):
+    counts = np.eye(200, dtype=int) * 5
+    counts[17, 3], counts[9, 8] = 4, 2
+    evaluate(counts.tolist(), [f'[red]class {i}' for i in range(200)], str(tmp_path))
+    report = read(tmp_path)
+    assert report['top1'] == pytest.approx(100 * 1000 / 1006, abs=1e-3)
+    assert report['top5'] == 100
+    confusions = log[1].splitlines()
+    assert '20 most frequent' in confusions[0] and len(confusions) == 5
+    row = [cell.strip() for cell in confusions[3].split('|')[1:-1]]
+    # brackets are no markup
+    assert row == ['[red]class 17', '[red]class 3', '4', '44.44']
+    with Image.open(tmp_path / 'confusion_matrix.png') as picture:
+        # ten pixels a name at least
+        assert min(picture.size) > 2000
+
+
+def test_another_report_is_not_overwritten(tmp_path):
+    evaluate(COUNTS, ('cat', 'dog', 'owl'), str(tmp_path))
+    with pytest.raises(UsageError, match='classification_report.json exists'):
+        ClassificationReport(out_dir=str(tmp_path))
+
+
+def test_model_and_data_set_of_different_classes():
+    with pytest.raises(UsageError, match='scores 3 classes, but the data set has 2.*num_classes=2'):
+        evaluate(COUNTS, ('cat', 'dog'))
