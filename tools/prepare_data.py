@@ -1,4 +1,4 @@
-"""Prepare data: render a synthetic lunar set, convert the public one, unpack Tiny ImageNet."""
+"""Prepare data: render a lunar set, convert the public one or COCO, unpack Tiny ImageNet."""
 
 import argparse
 import os
@@ -10,6 +10,7 @@ from shlex import quote
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from custom_modules.preparation.add_coco_commands import add_coco_commands
 from custom_modules.preparation.lunar_converter import LunarConverter
 from custom_modules.preparation.lunar_source import LunarSource
 from custom_modules.preparation.synthetic_set import SyntheticSet
@@ -41,7 +42,11 @@ def build_parser():
     def add(name, run, text, out, out_text):
         shape = argparse.ArgumentDefaultsHelpFormatter
         command = commands.add_parser(name, help=text, description=text, formatter_class=shape)
-        command.add_argument('--out', type=Path, default=out, help=out_text)
+        # suppressed where there is none, so that the help does not say "default: None"
+        default = argparse.SUPPRESS if out is None else out
+        command.add_argument(
+            '--out', type=Path, default=default, required=out is None, help=out_text
+        )
         command.set_defaults(run=run)
         return command
 
@@ -72,6 +77,8 @@ def build_parser():
     text = 'Unpack a Tiny ImageNet archive (zip or tar) after checking that it is safe.'
     command = add('tiny-imagenet', tiny_imagenet, text, data, 'folder to unpack to')
     command.add_argument('archive', type=Path, help='the downloaded archive')
+
+    add_coco_commands(add)
     return parser
 
 

@@ -1,0 +1,142 @@
+"""A COCO json: images, categories and annotations."""
+
+import contextlib
+import io
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from pycocotools import mask as rle_tools
+from pycocotools.coco import COCO
+
+from custom_modules.preparation.coco_shape import CocoShape
+from custom_modules.preparation.progress import progress
+from custom_modules.usage_error import UsageError
+
+
+class CocoFile:
+    """A COCO json whose every part is checked when it is read, and drawn by pycocotools.
+
+    Args:
+        path: The json.
+
+    Attributes:
+        names: Class names in the order of the mask's indices: 'background', then the categories in
+            the order of their ids.
+        images: The json's entries of its images.
+
+    Raises:
+        UsageError: The file is no COCO json, or a part of it is missing, contradicts another or
+            cannot be drawn.
+    """
+
+    KEYS = {
+        'images': {'id': int, 'file_name': str, 'width': int, 'height': int},
+        'categories': {'id': int, 'name': str},
+        'annotations': {'id': int, 'image_id': int, 'category_id': int, 'segmentation': object},
+    }
+    # 255 is "ignore" to losses and metrics.
+    MOST = 254
+    # OpenCV reads no larger picture.
+    MOST_PIXELS = 2**30
+
+    def __init__(self, path):
+        self.path = Path(path)
+        parts = self._read()
+        for part in self.KEYS:
+            self._check_entries(part, parts[part])
+        categories = sorted(parts['categories'], key=lambda category: category['id'])
+        self.names = ['background', *(category['name'] for category in categories)]
+        self.images = parts['images']
+        self._index = {category['id']: i for i, category in enumerate(categories, 1)}
+        self._check_images_and_names()
+        self._coco = COCO()
+        self._coco.dataset = parts
+        with contextlib.redirect_stdout(io.StringIO()):
+            self._coco.createIndex()
+        for annotation in progress(parts['annotations'], 'Checking annotations'):
+            self._check_annotation(annotation)
+
+    def draw(self, image):
+        """Draw the mask of an image.
+
+        Where annotations overlap, the smaller one lies on top; of equal ones the later. Crowds
+        (`iscrowd`) are drawn too.
+
+        Args:
+            image: An entry of `images`.
+
+        Returns:
+            Indices into `names`, (height, width) uint8.
+        """
+        # column by column, as run lengths are
+        mask = np.zeros((image['height'], image['width']), np.uint8, order='F')
+        shapes = [(self._coco.annToRLE(a), a) for a in self._coco.imgToAnns[image['id']]]
+        # Sorted as run lengths, drawn one by one: all masks of a large image may not fit in memory.
+        for rle, annotation in sorted(shapes, key=lambda shape: -int(rle_tools.area(shape[0]))):
+            index = self._index[annotation['category_id']]
+            np.copyto(mask, index, where=rle_tools.decode(rle).view(bool))
+        return mask
+
+    def _read(self):
+        try:
+            parts = json.loads(self.path.read_bytes())
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise UsageError(f'{self.path} is not a file.') from error
+        except (ValueError, RecursionError) as error:
+            self._refuse(f'it is no JSON ({error})')
+        lists = parts if isinstance(parts, dict) else {}
+        if not all(isinstance(lists.get(part), list) for part in self.KEYS):
+            self._refuse(f'it has no lists named {", ".join(self.KEYS)}')
+        return parts
+
+    def _check_entries(self, part, entries):
+        for entry in entries:
+            found = entry if isinstance(entry, dict) else {}
+            for key, kind in self.KEYS[part].items():
+                if key not in found:
+                    self._refuse(f'one of its {part} has no {key}: {str(entry)[:80]}')
+                if not isinstance(found[key], kind):
+                    value = str(found[key])[:80]
+                    self._refuse(f'one of its {part} has {key} {value!r}, not {kind.__name__}')
+        if part != 'annotations':
+            self._check_unique((entry['id'] for entry in entries), f'the id of several {part}')
+
+    def _check_images_and_names(self):
+        if not self.images or not self._index:
+            self._refuse(f'it has {len(self.images)} images and {len(self._index)} categories')
+        if len(self._index) > self.MOST:
+            self._refuse(f'it has {len(self._index)} categories, but a mask holds {self.MOST}')
+        self._check_unique(self.names, 'the name of several classes, of which 0 is background')
+        for name in self.names:
+            if name.splitlines() != [name]:
+                self._refuse(f'{name!r} is no category name on one line')
+        for image in self.images:
+            width, height = image['width'], image['height']
+            if min(width, height) < 1 or width * height > self.MOST_PIXELS:
+                self._refuse(f'image {image["id"]} is {width}x{height} pixels')
+
+    def _check_annotation(self, annotation):
+        image = self._coco.imgs.get(annotation['image_id'])
+        if image is None:
+            complaint = f'is of image {annotation["image_id"]}, which is not in its images'
+        elif annotation['category_id'] not in self._index:
+            complaint = (
+                f'is of category {annotation["category_id"]}, which is not in its categories'
+            )
+        else:
+            shape = CocoShape(annotation['segmentation'], image['width'], image['height'])
+            complaint = shape.complaint()
+        if complaint:
+            self._refuse(f'annotation {annotation["id"]} {complaint}')
+
+    def _check_unique(self, values, what):
+        repeated = [value for value, times in Counter(values).items() if times > 1]
+        if repeated:
+            self._refuse(f'{repeated[0]!r} is {what}')
+
+    def _refuse(self, what):
+        raise UsageError(
+            f'{self.path} cannot be drawn as masks: {what}; mend it or export it again.'
+        )

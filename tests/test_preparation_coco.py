@@ -1,0 +1,429 @@
+"""COCO json to index masks and back: nothing is lost, nothing lands outside, nothing is replaced unseen."""
+
+import json
+import re
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as rle_tools
+from pycocotools.coco import COCO
+
+from custom_modules.preparation.coco_file import CocoFile
+from tools.prepare_data import main
+
+HEIGHT, WIDTH = 12, 16
+NAMES = ['background', 'sky', 'small rock', 'large rock']
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+def load(path):
+    return np.asarray(Image.open(path))
+
+
+def square(left, top, right, bottom):
+    """A polygon, its corners as pycocotools rounds them to pixels."""
+    return [left, top, right, top, right, bottom, left, bottom]
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Pairs in a sub-folder and beside it; noise, so that components touch at edges and corners."""
+    rng = np.random.default_rng(0)
+    for name in ('0001.png', '0002.jpg', 'val/0001.jpeg', 'val/empty.png'):
+        save(tmp_path / 'src/images' / name, rng.integers(0, 255, (40, 30, 3), dtype=np.uint8))
+        blocks = np.kron(rng.integers(0, 4, (20, 15)), np.ones((2, 2)))
+        mask = np.where(rng.random((40, 30)) < 0.1, 3, blocks).astype(np.uint8)
+        path = (tmp_path / 'src/masks' / name).with_suffix('.png')
+        save(path, mask * (path.stem != 'empty'))
+    (tmp_path / 'src/classes.txt').write_text('\n'.join(NAMES) + '\n')
+    return tmp_path / 'src'
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """A valid json: an image of each kind of shape."""
+    crowd = np.zeros((HEIGHT, WIDTH), np.uint8)
+    crowd[2:5, 3:9] = 1
+    rle = rle_tools.encode(np.asfortranarray(crowd))
+    runs = [3 * HEIGHT + 2, *[3, HEIGHT - 3] * 5, 3, 7 + 7 * HEIGHT]
+    shapes = {
+        'polygons': [square(3, 2, 9, 5)],
+        'uncompressed': dict(size=[HEIGHT, WIDTH], counts=runs),
+        'compressed': dict(size=[HEIGHT, WIDTH], counts=rle['counts'].decode()),
+    }
+    data = dict(images=[], categories=[dict(id=7, name='rock'), dict(id=3, name='sky')])
+    data['annotations'] = []
+    for i, (name, shape) in enumerate(shapes.items(), 1):
+        data['images'].append(dict(id=i, file_name=f'{name}.jpg', height=HEIGHT, width=WIDTH))
+        data['annotations'].append(
+            dict(id=i, image_id=i, category_id=7, segmentation=shape, iscrowd=i - 1)
+        )
+    return data
+
+
+def to_masks(data, tmp_path, *options):
+    path = tmp_path / 'coco.json'
+    path.write_text(json.dumps(data) if isinstance(data, dict | list) else data)
+    return main(['coco-to-masks', str(path), '--out', str(tmp_path / 'out'), *map(str, options)])
+
+
+def to_coco(src, out, *options):
+    folders = str(src / 'images'), str(src / 'masks')
+    return main(['masks-to-coco', *folders, '--out', str(out), *map(str, options)])
+
+
+def complaint(capsys):
+    text = capsys.readouterr().err
+    assert text.count('\n') == 1
+    return text
+
+
+def files(folder):
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+
+
+def test_there_and_back_is_identical(masks, tmp_path, capsys):
+    assert to_coco(masks, tmp_path / 'coco.json') == 0
+    assert '4 images, 3 categories' in capsys.readouterr().out
+    data = (tmp_path / 'coco.json').read_text()
+    assert to_masks(data, tmp_path, '--images', masks / 'images') == 0
+    assert '0 background, 1 sky, 2 small rock, 3 large rock' in capsys.readouterr().out
+    before, after = files(masks), files(tmp_path / 'out')
+    assert before.keys() == after.keys()
+    for path in before:
+        if path.parts[0] == 'masks':
+            assert np.array_equal(load(masks / path), load(tmp_path / 'out' / path)), path
+        else:
+            assert before[path] == after[path], path
+    # and the json of what came back is the same too
+    assert to_coco(tmp_path / 'out', tmp_path / 'again.json') == 0
+    assert (tmp_path / 'again.json').read_text() == data
+
+
+def test_annotations_are_components(tmp_path):
+    mask = np.zeros((6, 8), np.uint8)
+    mask[0:2, 0:3] = 1
+    mask[2, 3] = 1  # touches at a corner
+    mask[4:6, 6:8] = 1
+    mask[4, 5] = 2  # touches another class
+    save(tmp_path / 'images/a.png', mask)
+    save(tmp_path / 'masks/a.png', mask)
+    options = ['--classes', 'ground', 'small', 'large', 'unseen']
+    assert to_coco(tmp_path, tmp_path / 'a.json', *options) == 0
+    read = COCO(tmp_path / 'a.json')
+    assert [c['name'] for c in read.loadCats(read.getCatIds())] == ['small', 'large', 'unseen']
+    found = [(a['category_id'], a['area'], a['bbox']) for a in read.anns.values()]
+    assert found == [(1, 7, [0, 0, 4, 3]), (1, 4, [6, 4, 2, 2]), (2, 1, [5, 4, 1, 1])]
+    assert np.array_equal(read.annToMask(read.anns[1]), (mask == 1) * (np.arange(8) < 4))
+
+
+def test_prefixes_and_palettes(tmp_path, capsys):
+    mask = np.array([[0, 1], [2, 3]], np.uint8)
+    save(tmp_path / 'images/render0001.png', np.zeros((2, 2, 3), np.uint8))
+    (tmp_path / 'masks').mkdir()
+    coloured = Image.fromarray(mask, mode='P')
+    coloured.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
+    coloured.save(tmp_path / 'masks/ground0001.png')
+    (tmp_path / 'masks/notes.txt').write_text('left out')
+    options = ['--classes', *NAMES, '--img-prefix', 'render', '--mask-prefix', 'ground']
+    assert to_coco(tmp_path, tmp_path / 'a.json', *options) == 0
+    assert 'Left out 1 files' in capsys.readouterr().out
+    read = CocoFile(tmp_path / 'a.json')
+    assert np.array_equal(read.draw(read.images[0]), mask)
+
+
+def test_all_kinds_of_shapes_draw_the_same(coco, tmp_path):
+    assert to_masks(coco, tmp_path) == 0
+    expected = np.zeros((HEIGHT, WIDTH), np.uint8)
+    expected[2:5, 3:9] = 2  # rock: its id is the higher one
+    for name in ('polygons', 'uncompressed', 'compressed'):
+        assert np.array_equal(load(tmp_path / f'out/masks/{name}.png'), expected), name
+    assert (tmp_path / 'out/classes.txt').read_text() == 'background\nsky\nrock\n'
+    assert not (tmp_path / 'out/images').exists()
+
+
+def test_the_smaller_lies_on_top(coco, tmp_path):
+    small = dict(id=8, image_id=1, category_id=3, segmentation=[square(4, 3, 6, 4)])
+    # of two parts, one of them beyond the border
+    parts = [square(0, 0, 2, 1), square(12, 10, 20, 15)]
+    large = dict(id=9, image_id=1, category_id=3, segmentation=parts)
+    coco['annotations'] = [small, *coco['annotations'], large]
+    assert to_masks(coco, tmp_path) == 0
+    expected = np.zeros((HEIGHT, WIDTH), np.uint8)
+    expected[2:5, 3:9] = 2
+    expected[3:4, 4:6] = expected[0:1, 0:2] = expected[10:, 12:] = 1
+    assert np.array_equal(load(tmp_path / 'out/masks/polygons.png'), expected)
+
+
+def change(part, **values):
+    def damage(data):
+        data[part][0].update(values)
+
+    return damage
+
+
+def shape(**values):
+    def damage(data):
+        data['annotations'][2]['segmentation'].update(values)
+
+    return damage
+
+
+def drop(part, key):
+    def damage(data):
+        del data[part][0][key]
+
+    return damage
+
+
+def repeat(part):
+    def damage(data):
+        data[part].append(dict(data[part][0]))
+
+    return damage
+
+
+TOO_LONG = rle_tools.encode(np.ones((99, 99), np.uint8, order='F'))['counts'].decode()
+OUTSIDE = 'does not lead to a file inside'
+DAMAGES = {
+    'not json': (lambda data: '{"images": [', 'is no JSON'),
+    'a list': (lambda data: [1, 2], 'no lists named images, categories, annotations'),
+    'no annotations': (lambda data: dict(data, annotations=None), 'no lists named'),
+    'no images': (lambda data: dict(data, images=[]), '0 images and 2 categories'),
+    'no category': (lambda data: dict(data, categories=[]), '3 images and 0 categories'),
+    'too many': (
+        lambda data: dict(data, categories=[dict(id=i, name=f'c{i}') for i in range(255)]),
+        'has 255 categories, but a mask holds 254',
+    ),
+    'no object': (lambda data: dict(data, images=[5]), 'one of its images has no id: 5'),
+    'no size': (drop('images', 'height'), 'one of its images has no height'),
+    'no shape': (drop('annotations', 'segmentation'), 'annotations has no segmentation'),
+    'text as id': (change('images', id='1'), "images has id '1', not int"),
+    'no pixels': (change('images', width=0), 'image 1 is 0x12 pixels'),
+    'too large': (change('images', width=2**40), 'image 1 is'),
+    'image twice': (repeat('images'), '1 is the id of several images'),
+    'category twice': (repeat('categories'), '7 is the id of several categories'),
+    'name twice': (change('categories', name='sky'), "'sky' is the name of several classes"),
+    'two lines': (change('categories', name='a\nb'), 'no category name on one line'),
+    'unknown image': (change('annotations', image_id=99), 'annotation 1 is of image 99'),
+    'unknown category': (change('annotations', category_id=99), 'annotation 1 is of category 99'),
+    'box only': (change('annotations', segmentation=[]), 'annotation 1 is not outlined'),
+    'two points': (change('annotations', segmentation=[[1, 1, 2, 2]]), 'is not outlined'),
+    'odd': (change('annotations', segmentation=[[1, 1, 2, 2, 3, 3, 4]]), 'is not outlined'),
+    'words': (change('annotations', segmentation=[list('abcdef')]), 'is not outlined'),
+    'nested': (change('annotations', segmentation=[[[1, 1], 2, 2, 3, 3]]), 'is not outlined'),
+    'nan': (change('annotations', segmentation=[[0, 0, float('nan'), 0, 5, 5]]), 'not outlined'),
+    'far away': (change('annotations', segmentation=[square(0, 0, 1e9, 5)]), 'is not outlined'),
+    'no kind': (change('annotations', segmentation='abc'), 'neither polygons nor run lengths'),
+    'rle size': (shape(size=[16, 12]), r'annotation 3 .* \[16, 12\].* \[12, 16\]'),
+    'rle too short': (shape(counts='34'), 'annotation 3 .*do not cover'),
+    'rle too long': (shape(counts=TOO_LONG), 'annotation 3 .*do not cover'),
+    'rle cut': (shape(counts='`'), 'annotation 3 .*do not cover'),
+    'rle no text': (shape(counts='\x00\xff'), 'annotation 3 .*do not cover'),
+    'rle none': (shape(counts=None), 'annotation 3 .*do not cover'),
+    'runs too short': (shape(counts=[3, 4]), 'annotation 3 .*do not cover'),
+    'runs below 0': (shape(counts=[-3, 195]), 'annotation 3 .*do not cover'),
+    'runs of floats': (shape(counts=[3.5, 188.5]), 'annotation 3 .*do not cover'),
+    'up': (change('images', file_name='../x.png'), OUTSIDE),
+    'up and down': (change('images', file_name='a/../../x.png'), OUTSIDE),
+    'absolute': (change('images', file_name='/tmp/x.png'), OUTSIDE),
+    'drive': (change('images', file_name='C:x.png'), OUTSIDE),
+    'backslash': (change('images', file_name='..\\x.png'), OUTSIDE),
+    'backslash inside': (change('images', file_name='a\\x.png'), OUTSIDE),
+    'folder': (change('images', file_name='.'), OUTSIDE),
+    'no name': (change('images', file_name=''), OUTSIDE),
+    'one mask': (change('images', file_name='compressed.png'), 'masks would be one file'),
+}
+
+
+@pytest.mark.parametrize('name', DAMAGES)
+def test_a_bad_json_is_refused_before_anything_is_written(coco, tmp_path, capsys, name):
+    damage, sentence = DAMAGES[name]
+    assert to_masks(damage(coco) or coco, tmp_path) == 2
+    text = complaint(capsys)
+    assert 'coco.json' in text and re.search(sentence, text), text
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_json_that_is_not_there(tmp_path, capsys):
+    assert main(['coco-to-masks', str(tmp_path / 'a.json'), '--out', str(tmp_path)]) == 2
+    assert 'a.json is not a file' in complaint(capsys)
+    assert main(['coco-to-masks', str(tmp_path / 'a.json')]) == 2
+    assert '--out' in complaint(capsys)
+
+
+def test_254_categories_fit(coco, tmp_path):
+    coco['categories'] = [dict(id=i, name=f'c{i}') for i in range(254)]
+    coco['annotations'][0]['category_id'] = 253
+    assert to_masks(coco, tmp_path) == 0
+    assert load(tmp_path / 'out/masks/polygons.png').max() == 254
+
+
+def test_images_must_be_there_and_of_that_size(coco, tmp_path, capsys):
+    images = tmp_path / 'images'
+    assert to_masks(coco, tmp_path, '--images', images) == 2
+    assert 'is not a folder' in complaint(capsys)
+    pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for name in ('polygons', 'uncompressed'):
+        save(images / f'{name}.jpg', pixels)
+    assert to_masks(coco, tmp_path, '--images', images) == 2
+    assert 'compressed.jpg is not there' in complaint(capsys)
+    save(images / 'compressed.jpg', pixels.T)
+    assert to_masks(coco, tmp_path, '--images', images) == 2
+    assert 'compressed.jpg is 12x16 pixels, but 16x12' in complaint(capsys)
+    (images / 'compressed.jpg').write_bytes(b'no picture')
+    assert to_masks(coco, tmp_path, '--images', images) == 2
+    assert 'compressed.jpg cannot be read' in complaint(capsys)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_a_photograph_on_its_side_has_the_size_that_training_sees(coco, tmp_path):
+    for name in ('polygons', 'uncompressed', 'compressed'):
+        path = tmp_path / f'images/{name}.jpg'
+        path.parent.mkdir(exist_ok=True)
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.fromarray(np.zeros((WIDTH, HEIGHT), np.uint8)).save(path, exif=exif)
+        assert cv2.imread(str(path)).shape[:2] == (HEIGHT, WIDTH)
+    assert to_masks(coco, tmp_path, '--images', tmp_path / 'images') == 0
+
+
+def test_an_interrupted_run_goes_on(coco, tmp_path, capsys, monkeypatch):
+    draw = CocoFile.draw
+
+    def interrupted(self, image):
+        if image['id'] == 2:
+            raise KeyboardInterrupt
+        return draw(self, image)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CocoFile, 'draw', interrupted)
+        assert to_masks(coco, tmp_path) == 130
+    out = tmp_path / 'out'
+    assert [p.name for p in out.rglob('*.*')] == ['classes.txt', 'polygons.png']
+    before = {p: p.stat().st_mtime_ns for p in out.rglob('*.*')}
+    assert to_masks(coco, tmp_path) == 0
+    assert 'Wrote 2 files' in capsys.readouterr().out
+    assert before.items() <= {p: p.stat().st_mtime_ns for p in out.rglob('*.*')}.items()
+    assert to_masks(coco, tmp_path) == 0
+    assert 'Wrote 0 files' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('name', ['masks/compressed.png', 'images/polygons.jpg', 'classes.txt'])
+def test_a_different_file_is_not_replaced_unasked(coco, tmp_path, capsys, name):
+    for image in coco['images']:
+        save(tmp_path / 'images' / image['file_name'], np.zeros((HEIGHT, WIDTH), np.uint8))
+    other = tmp_path / 'out' / name
+    other.parent.mkdir(parents=True)
+    other.write_bytes(b'something else')
+    assert to_masks(coco, tmp_path, '--images', tmp_path / 'images') == 2
+    assert f'{name} exists with other content' in complaint(capsys)
+    assert files(tmp_path / 'out') == {other.relative_to(tmp_path / 'out'): b'something else'}
+    assert to_masks(coco, tmp_path, '--images', tmp_path / 'images', '--overwrite') == 0
+    assert other.read_bytes() != b'something else'
+    assert len(files(tmp_path / 'out')) == 7
+
+
+def test_a_different_json_is_not_replaced_unasked(masks, tmp_path, capsys):
+    out = tmp_path / 'coco.json'
+    assert to_coco(masks, out) == 0
+    assert to_coco(masks, out) == 0
+    first = out.read_text()
+    assert to_coco(masks, out, '--classes', 'a', 'b', 'c', 'd') == 2
+    assert 'exists with other content' in complaint(capsys)
+    assert out.read_text() == first
+    assert to_coco(masks, out, '--overwrite', '--classes', 'a', 'b', 'c', 'd') == 0
+    assert out.read_text() != first
+
+
+def break_index(src):
+    save(src / 'masks/0001.png', np.full((40, 30), 255, np.uint8))
+    return "masks/0001.png holds index 255, but the last of 4 classes is 3, 'large rock'"
+
+
+def break_size(src):
+    save(src / 'masks/0001.png', np.zeros((30, 40), np.uint8))
+    return 'masks/0001.png is 40x30 pixels, but .*images/0001.png is 30x40'
+
+
+def break_channels(src):
+    save(src / 'masks/0001.png', np.zeros((40, 30, 3), np.uint8))
+    return 'masks/0001.png has 3 channels'
+
+
+def break_mask(src):
+    path = src / 'masks/0001.png'
+    path.write_bytes(path.read_bytes()[:-60])
+    return 'masks/0001.png cannot be read as a mask'
+
+
+def break_image(src):
+    (src / 'images/0001.png').write_bytes(b'no picture')
+    return 'images/0001.png cannot be read as an image'
+
+
+def lose_mask(src):
+    (src / 'masks/val/0001.png').unlink()
+    return r'1 images have no mask in .* \(val/0001\)'
+
+
+def lose_image(src):
+    (src / 'images/val/0001.jpeg').unlink()
+    return r'1 masks have no image in .* \(val/0001\)'
+
+
+def share_mask(src):
+    save(src / 'images/0001.jpg', np.zeros((40, 30), np.uint8))
+    return '0001.jpg and .*0001.png would share a mask'
+
+
+def lose_classes(src):
+    (src / 'classes.txt').unlink()
+    return 'neither named by --classes background NAME ... nor in .*classes.txt'
+
+
+def repeat_class(src):
+    (src / 'classes.txt').write_text('a\nb\nb\n')
+    return r'2 to 255 different class names are needed, background first, not 3 \(a, b, b\)'
+
+
+def lose_all(src):
+    for path in (src / 'masks').rglob('*.png'):
+        path.unlink()
+    return 'masks holds no file named '
+
+
+def lose_folder(src):
+    (src / 'images').rename(src / 'pictures')
+    return 'images is not a folder'
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        break_index,
+        break_size,
+        break_channels,
+        break_mask,
+        break_image,
+        lose_mask,
+        lose_image,
+        share_mask,
+        lose_classes,
+        repeat_class,
+        lose_all,
+        lose_folder,
+    ],
+)
+def test_bad_masks_are_refused(masks, tmp_path, capsys, damage):
+    sentence = damage(masks)
+    assert to_coco(masks, tmp_path / 'coco.json') == 2
+    text = complaint(capsys)
+    assert re.search(sentence, text), text
+    assert not (tmp_path / 'coco.json').exists()
