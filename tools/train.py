@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from custom_modules.engine.class_match import require_matching_classes
 from custom_modules.engine.command_line import common_parser, load_config, reporting_errors
 from custom_modules.usage_error import UsageError
 
@@ -61,11 +62,18 @@ def main() -> None:
     """Train."""
     args = parse_args()
     cfg = load_config(args)
+    require_matching_classes(cfg)
     merge_args(cfg, args)
 
     from mmengine.runner import Runner
 
-    Runner.from_cfg(cfg).train()
+    from custom_modules.engine.batch_check import require_a_batch
+    from custom_modules.engine.checkpoint_match import require_pretrained
+
+    runner = Runner.from_cfg(cfg)
+    require_a_batch(runner)
+    require_pretrained(runner.model)
+    runner.train()
 
 
 if __name__ == '__main__':

@@ -1,7 +1,22 @@
-"""Hooks, backends and safe loading: what a run of either library uses."""
+"""Hooks, schedulers, backends and safe loading: what a run of either library uses."""
 
 from . import safe_loading  # noqa: F401  (its import closes the unsafe path)
 from .atomic_local_backend import AtomicLocalBackend
-from .hooks import ChannelsLastHook, FreezeScheduleHook
+from .group_one_cycle_lr import GroupOneCycleLR
+from .hooks import (
+    ChannelsLastHook,
+    CheckpointAfterValHook,
+    FreezeScheduleHook,
+    ResumableEarlyStoppingHook,
+    RunCheckHook,
+)
 
-__all__ = ['AtomicLocalBackend', 'ChannelsLastHook', 'FreezeScheduleHook']
+__all__ = [
+    'AtomicLocalBackend',
+    'ChannelsLastHook',
+    'CheckpointAfterValHook',
+    'FreezeScheduleHook',
+    'GroupOneCycleLR',
+    'ResumableEarlyStoppingHook',
+    'RunCheckHook',
+]

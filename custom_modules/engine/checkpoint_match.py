@@ -1,5 +1,6 @@
 import re
 from pickle import UnpicklingError
+from urllib.error import URLError
 
 import torch.nn as nn
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -7,7 +8,9 @@ from mmengine.runner.checkpoint import CheckpointLoader
 from custom_modules.usage_error import UsageError
 
 
-def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '') -> int:
+def require_all_tensors(
+    module: nn.Module, checkpoint: str, prefix: str = '', part: str = 'backbone'
+) -> int:
     """Make sure that a checkpoint provides every tensor of a module, before it is loaded.
 
     mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another
@@ -17,6 +20,7 @@ def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '') ->
         module (nn.Module): What is to be filled.
         checkpoint (str): File, or address that mmengine understands.
         prefix (str): What the checkpoint's keys have before the module's own. Defaults to ``''``.
+        part (str): The module's name in the model, for the error's sentence. Defaults to ``'backbone'``.
 
     Returns:
         int: How many tensors will be loaded: all of the module's.
@@ -29,6 +33,12 @@ def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '') ->
     except FileNotFoundError as error:
         raise UsageError(
             f'there is no checkpoint {checkpoint}: train one with tools/train.py, or mend the path.'
+        ) from error
+    except URLError as error:
+        raise UsageError(
+            f'{checkpoint} could not be downloaded ({error.reason}): without a network, write '
+            f'`model = dict({part}=dict(init_cfg=None))` in the config to train from random weights, or there as '
+            'checkpoint the path of a file that was downloaded elsewhere.'
         ) from error
     except (UnpicklingError, RuntimeError, EOFError) as error:
         wanted = re.search(r'GLOBAL (\S+)', str(error))
@@ -51,3 +61,19 @@ def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '') ->
             'this architecture, and for a part of it the prefix.'
         )
     return found
+
+
+def require_pretrained(model: nn.Module) -> None:
+    """Make sure that every ``Pretrained`` checkpoint in a model can be loaded, and provides all of its part.
+
+    Args:
+        model (nn.Module): The model, as built and before ``init_weights``.
+
+    Raises:
+        UsageError: As :func:`require_all_tensors`; a download that fails is one of the reasons.
+    """
+    for name, module in model.named_modules():
+        configs = getattr(module, 'init_cfg', None) or {}
+        for cfg in configs if isinstance(configs, list) else [configs]:
+            if cfg.get('type') == 'Pretrained':
+                require_all_tensors(module, cfg['checkpoint'], cfg.get('prefix') or '', name)

@@ -21,7 +21,7 @@ class FreezeScheduleHook(Hook):
             -1 nothing, 0 the stem, k the stem and the first k stages. Epoch 0 must be given.
 
     Raises:
-        UsageError: If the schedule has no epoch 0, or the model's backbone has no ``frozen_stages``.
+        UsageError: If the schedule has no epoch 0, or the model's backbone is no ``StagedBackbone``.
 
     Example:
         >>> # all four stages sleep for 4 epochs, then the last two train, from epoch 20 on everything does
@@ -47,10 +47,11 @@ class FreezeScheduleHook(Hook):
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         backbone = getattr(model, 'backbone', None)
-        if not hasattr(backbone, 'frozen_stages'):
+        # a stock backbone's plain attribute never wakes what it once froze
+        if not isinstance(getattr(type(backbone), 'frozen_stages', None), property):
             raise UsageError(
-                f'FreezeScheduleHook needs a backbone with frozen_stages, and '
-                f'{type(backbone).__name__} has none: use one of this project or remove the hook.'
+                'FreezeScheduleHook needs a backbone whose frozen_stages can be set at any time, and that of '
+                f'{type(backbone).__name__} cannot: use a StagedBackbone of this project or remove the hook.'
             )
         self._backbone = backbone
         self._apply(runner)

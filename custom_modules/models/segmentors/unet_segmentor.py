@@ -1,14 +1,15 @@
-from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
+
+from .val_loss_segmentor import ValLossSegmentor
 
 
 @MODELS.register_module()
-class UNetSegmentor(EncoderDecoder):
-    """An ``EncoderDecoder`` whose decode head learns its input channels from the backbone.
+class UNetSegmentor(ValLossSegmentor):
+    """A segmentor whose decode head learns its input channels from the backbone.
 
     A backbone of this project declares its ``out_channels``; a config that swaps the backbone or its widths
     then needs no matching change in the head. Everything else, arguments included, is mmseg's
-    ``EncoderDecoder``.
+    ``EncoderDecoder`` with a validation loss.
     """
 
     def _init_decode_head(self, decode_head: dict) -> None:

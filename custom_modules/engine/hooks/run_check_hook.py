@@ -1,0 +1,88 @@
+import logging
+
+import torch
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
+from mmengine.registry import HOOKS
+
+from custom_modules.usage_error import UsageError
+
+
+@HOOKS.register_module()
+class RunCheckHook(Hook):
+    """Say, before the first step, what would go wrong later.
+
+    - A score that something waits for (the best checkpoint, early stopping, a plateau scheduler) but no
+      metric produces is refused: mmengine finds out after the first epoch, or only warns. One validation image
+      goes through model and metrics to see which scores there are, so any metric is covered.
+    - A resume with another number of epochs gets a warning: mmengine takes the schedulers' ends from the
+      checkpoint, and past them the rates stay where they are.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner) -> None:
+        """Check.
+
+        Args:
+            runner (Runner): The runner of the training process.
+
+        Raises:
+            UsageError: With the scores that there are.
+        """
+        epochs, planned = runner.max_epochs, runner.message_hub.runtime_info.get('planned_epochs')
+        if planned not in (None, epochs):
+            runner.logger.warning(
+                f'Resumed with max_epochs={epochs}, but the schedulers were made for {planned}: past their end '
+                'the learning rates do not change. For a longer schedule start anew.'
+            )
+        runner.message_hub.update_info('planned_epochs', planned or epochs)
+        monitored = _monitored(runner)
+        if not monitored:
+            return
+        produced = [] if runner.val_loop is None else _scores_of_one_image(runner)
+        for key, by in monitored.items():
+            if key not in produced:
+                there_is = (
+                    f'there are {", ".join(produced)}' if produced else 'there is no validation'
+                )
+                raise UsageError(
+                    f'{by} waits for the score {key!r}, which no metric produces; {there_is}: change it to '
+                    'one of these, or val_evaluator.'
+                )
+
+
+def _monitored(runner) -> dict[str, str]:
+    """Which score is waited for by what."""
+    keys = {}
+    for hook in runner.hooks:
+        if isinstance(hook, CheckpointHook) and hook.save_best is not None:
+            keys |= {k: 'save_best of the checkpoint hook' for k in hook.key_indicators}
+        if isinstance(hook, EarlyStoppingHook):
+            keys[hook.monitor] = 'monitor of the early stopping hook'
+    schedulers = runner.param_schedulers or []
+    groups = schedulers.values() if isinstance(schedulers, dict) else [schedulers]
+    for scheduler in (s for group in groups for s in group):
+        if hasattr(scheduler, 'monitor'):
+            keys[scheduler.monitor] = f'monitor of {type(scheduler).__name__}'
+    keys.pop('auto', None)
+    return keys
+
+
+@torch.no_grad()
+def _scores_of_one_image(runner) -> list[str]:
+    loader, evaluator = runner.val_dataloader, runner.val_evaluator
+    batch = loader.collate_fn([loader.dataset[0]])
+    level, training = runner.logger.level, runner.model.training
+    # the tables that metrics print would be of one image and an untrained model
+    runner.logger.setLevel(logging.WARNING)
+    runner.model.eval()
+    try:
+        outputs = runner.model.val_step(batch)
+        # mmengine's convention: the losses come as a last element
+        losses = list(outputs[-1].loss) if outputs[-1].keys() == ['loss'] else []
+        evaluator.process(data_samples=outputs[:-1] if losses else outputs, data_batch=batch)
+        scores = list(evaluator.evaluate(1))
+    finally:
+        runner.logger.setLevel(level)
+        runner.model.train(training)
+    return scores + [*losses, 'val_loss'] * bool(losses)
