@@ -41,12 +41,9 @@ def moon(tmp_path: Path) -> Path:
     return make_moon(tmp_path / 'moon')
 
 
-@pytest.fixture
-def tiny_imagenet(tmp_path: Path) -> Path:
-    """Three classes of the archive's layout, 6 training and 2 validation images each."""
-    root = tmp_path / 'tiny-imagenet-200'
+def make_tiny_imagenet(root: Path, wnids: list[str]) -> Path:
+    """The archive's layout: 6 training and 2 validation images of each class, in its own colour."""
     rng = np.random.default_rng(0)
-    wnids = ['n00000001', 'n00000002', 'n00000003']
     rows = []
     for label, wnid in enumerate(wnids):
         train, val = root / 'train' / wnid / 'images', root / 'val' / 'images'
@@ -54,7 +51,7 @@ def tiny_imagenet(tmp_path: Path) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
         for i in range(6):
             colour = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)
-            colour[..., label] += 150
+            colour[..., label % 3] += 150
             Image.fromarray(colour).save(train / f'{wnid}_{i}.JPEG')
             if i < 2:
                 name = f'val_{len(rows)}.JPEG'
@@ -65,6 +62,13 @@ def tiny_imagenet(tmp_path: Path) -> Path:
     names = {'n00000001': 'red, crimson', 'n00000002': 'green', 'n99999999': 'unused'}
     (root / 'words.txt').write_text(''.join(f'{w}\t{n}\n' for w, n in names.items()))
     return root
+
+
+@pytest.fixture
+def tiny_imagenet(tmp_path: Path) -> Path:
+    return make_tiny_imagenet(
+        tmp_path / 'tiny-imagenet-200', ['n00000001', 'n00000002', 'n00000003']
+    )
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=10),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointHook',
+        type='CheckpointAfterValHook',
         interval=1,
         # two: the older one goes before the newer is written
         max_keep_ckpts=2,
@@ -13,6 +13,7 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     channels_last=dict(type='ChannelsLastHook'),
+    run_check=dict(type='RunCheckHook'),
 )
 env_cfg = dict(
     cudnn_benchmark=True,
@@ -20,6 +21,46 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'),
 )
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
+# one line of an experiment chooses a tracker: visualizer = dict(vis_backends=_base_.trackers.clearml)
+trackers = dict(
+    clearml=[
+        *vis_backends,
+        dict(
+            type='OptionalVisBackend',
+            tracker='ClearMLVisBackend',
+            init_kwargs=dict(
+                project_name='moon-rocks',
+                task_name='{run}',
+                reuse_last_task_id=False,
+                # it would read all scalars a second time, from TensorBoard
+                auto_connect_frameworks=False,
+            ),
+            # checkpoints stay here
+            artifact_suffix='.py',
+        ),
+    ],
+    mlflow=[
+        *vis_backends,
+        dict(
+            type='OptionalVisBackend',
+            tracker='MLflowTracker',
+            exp_name='moon-rocks',
+            run_name='{run}',
+            store='{work_dir}/../mlruns',
+            # what runs differ in; the whole config goes along as a file
+            tracked_config_keys=['model', 'train_dataloader', 'optim_wrapper', 'randomness'],
+        ),
+    ],
+    wandb=[
+        *vis_backends,
+        dict(
+            type='OptionalVisBackend',
+            tracker='WandbTracker',
+            # a server that is gone does not hold up the end of the process
+            init_kwargs=dict(project='moon-rocks', name='{run}', settings=dict(finish_timeout=60)),
+        ),
+    ],
+)
 log_processor = dict(type='LogProcessor', by_epoch=True)
 log_level = 'INFO'
 randomness = dict(seed=0)

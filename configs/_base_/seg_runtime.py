@@ -5,10 +5,17 @@ default_hooks = dict(
     # the rock's own Dice: mDice averages over the background too
     checkpoint=dict(save_best='rock_Dice'),
     early_stopping=dict(
-        type='EarlyStoppingHook', monitor='rock_Dice', rule='greater', min_delta=0.0, patience=30
+        type='ResumableEarlyStoppingHook',
+        monitor='rock_Dice',
+        rule='greater',
+        min_delta=0.0,
+        patience=30,
     ),
     visualization=dict(type='SegVisualizationHook', interval=1),
 )
+# averaged weights, validated and saved in place of the last ones: default_hooks = dict(ema=_base_.ema);
+# plain, since mmengine's ExpMomentumEMA averages nothing in its first thousands of steps
+ema = dict(type='EMAHook', momentum=0.02, update_buffers=True)
 visualizer = dict(type='PanelVisualizer', vis_backends=_base_.vis_backends)
 log_processor = dict(type='ScoreLogProcessor')
 tta_model = dict(type='BinaryTTAModel')

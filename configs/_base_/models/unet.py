@@ -1,4 +1,4 @@
-_base_ = ['../normalization.py']
+_base_ = ['../normalization.py', './losses.py']
 model = dict(
     type='UNetSegmentor',
     data_preprocessor=dict(
@@ -11,14 +11,7 @@ model = dict(
         seg_pad_val=255,
     ),
     backbone=dict(type='UNetEncoder'),
-    decode_head=dict(
-        type='UNetHead',
-        # class_weight=[5.0] in the first makes a missed rock pixel five times as dear
-        loss_decode=[
-            dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0, loss_name='loss_bce'),
-            dict(type='BinaryDiceLoss', loss_weight=1.0),
-        ],
-    ),
+    decode_head=dict(type='UNetHead', loss_decode=_base_.losses.bce_dice),
     train_cfg=dict(),
     test_cfg=dict(mode='whole'),
 )

@@ -1,4 +1,5 @@
-# AdamW, cosine to the last epoch, warm-up within the first: no end of their own, so that they follow max_epochs.
+# AdamW, cosine to the last epoch, warm-up within the first.
+_base_ = ['./schedulers.py']
 train_cfg = dict(by_epoch=True, max_epochs=30, val_interval=1)
 val_cfg = dict()
 test_cfg = dict()
@@ -8,7 +9,4 @@ optim_wrapper = dict(
     # biases and batch-norm weights are not decayed
     paramwise_cfg=dict(norm_decay_mult=0.0, bias_decay_mult=0.0),
 )
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.05, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min_ratio=0.01, convert_to_iter_based=True),
-]
+param_scheduler = _base_.schedulers.cosine

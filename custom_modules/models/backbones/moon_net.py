@@ -1,10 +1,9 @@
 from collections.abc import Sequence
 
-import torch.nn as nn
 from mmengine.registry import MODELS
 from torchvision.models.resnet import BasicBlock
 
-from ..layers import DoubleConv
+from ..layers import DoubleConv, residual_stage
 from .staged_backbone import StagedBackbone
 
 
@@ -67,17 +66,7 @@ class MoonNet(StagedBackbone):
         super().__init__(widths, [2**i for i in range(len(widths))], **kwargs)
         self.stages.append(DoubleConv(in_channels, widths[0], bias=False))
         for narrow, wide, depth in zip(widths, widths[1:], depths, strict=False):
-            self.stages.append(_stage(narrow, wide, depth))
+            self.stages.append(
+                residual_stage(BasicBlock, narrow, wide, depth, pooled_shortcut=True)
+            )
         self._freeze_stages()
-
-
-def _stage(in_channels: int, width: int, depth: int) -> nn.Sequential:
-    shortcut = nn.Sequential(
-        # ceil_mode: an odd size is halved as the strided convolution halves it
-        nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False),
-        nn.Conv2d(in_channels, width, 1, bias=False),
-        nn.BatchNorm2d(width),
-    )
-    blocks = [BasicBlock(in_channels, width, stride=2, downsample=shortcut)]
-    blocks += [BasicBlock(width, width) for _ in range(depth - 1)]
-    return nn.Sequential(*blocks)

@@ -1,0 +1,62 @@
+"""Every config that no other test trains: one training step, one validation, one test, on generated data."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet, write_pair
+from mmengine.config import Config
+
+ELSEWHERE = {'classifier.py', *(f'unet_{n}.py' for n in ('baseline', 'backbone_scratch'))}
+ELSEWHERE |= {'unet_backbone_frozen.py', 'unet_backbone_unfreeze.py'}
+CONFIGS = sorted(
+    path
+    for path in (REPOSITORY / 'configs').rglob('*.py')
+    if '_base_' not in path.parts and path.name not in ELSEWHERE
+)
+
+
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """The three data sets, by the variable that names them."""
+    root = tmp_path_factory.mktemp('data')
+    wnids = Config.fromfile(REPOSITORY / 'configs' / 'classifier_14_classes.py').wnids
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        mask = np.repeat(np.arange(4, dtype=np.uint8), 16)[:, None].repeat(64, axis=1)
+        image = (60 * mask[..., None] + rng.integers(0, 20, (64, 64, 3))).astype(np.uint8)
+        write_pair(root / 'multiclass', f'{i:04d}', image, mask)
+    return {
+        'MOON_DATA': make_moon(root / 'moon', count=5),
+        'MOON_MULTICLASS_DATA': root / 'multiclass',
+        'TINY_IMAGENET': make_tiny_imagenet(root / 'tiny', wnids),
+    }
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_one_step_and_one_test(path, data, tool, tmp_path, monkeypatch, capsys):
+    if path.stem.endswith('_albu'):
+        pytest.importorskip('albumentations')
+    for variable, folder in data.items():
+        monkeypatch.setenv(variable, str(folder))
+    segments = Config.fromfile(path).default_scope == 'mmseg'
+    options = loader_options(**({'dataset.load_size': '(64,64)'} if segments else {}))
+    options += ['train_cfg.max_epochs=1', 'default_hooks.checkpoint.save_optimizer=False']
+    options += [f'train_dataloader.batch_size={2 if segments else 28}']
+    if path.parent.name == 'multiclass':
+        # its weights lie on a server
+        options.append('model.backbone.init_cfg=None')
+    run = tmp_path / 'run'
+    assert tool('train.py', path, '--work-dir', run, '--cfg-options', *options) == 0
+    (scalars,) = run.glob('*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in scalars.read_text().splitlines()]
+    assert all(np.isfinite(row['loss']) for row in rows if 'loss' in row)
+    assert not segments or any(np.isfinite(row.get('val_loss', np.nan)) for row in rows)
+    (best,) = run.glob('best_*.pth')
+    capsys.readouterr()
+    tested = ['--work-dir', tmp_path / 'tested', '--cfg-options', *options]
+    assert tool('test.py', path, best, *tested) == 0
+    out = capsys.readouterr().out
+    assert ('mDice: ' if segments else 'report/macro_f1: ') in out
+    if path.parent.name == 'multiclass':
+        assert 'small_rock_Dice: ' in out and 'large_rock_Dice: ' in out
