@@ -7,7 +7,7 @@
 VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
-REQUIREMENTS := requirements.txt requirements/dev.txt constraints.txt
+REQUIREMENTS := requirements.txt $(wildcard requirements/*.txt) constraints.txt
 # named after the requirement files' content: a change rebuilds the environment, a fresh checkout's dates do not
 STAMP := $(VENV)/.ready-$(shell cat $(REQUIREMENTS) | cksum | tr -d ' ')
 
@@ -28,6 +28,8 @@ $(STAMP):
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -r requirements.txt -r requirements/dev.txt -c constraints.txt
+	# its dependency opencv-python-headless would overwrite opencv-python
+	$(BIN)/python -m pip install --quiet --no-deps albumentations==2.0.8 albucore simsimd stringzilla -c constraints.txt
 	@touch $@
 
 demo: env

@@ -1,6 +1,1 @@
-"""Pictures and log lines."""
-
-from .panel_visualizer import PanelVisualizer
-from .score_log_processor import ScoreLogProcessor
-
-__all__ = ['PanelVisualizer', 'ScoreLogProcessor']
+"""Pictures, log lines and experiment trackers; each of them imports only the library it is for."""

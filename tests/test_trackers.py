@@ -1,0 +1,372 @@
+"""Trackers hold the values of the local scalars, and a run does without them where they fail."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from unittest import mock
+
+import matplotlib
+import pytest
+from conftest import MOON_OPTIONS, REPOSITORY
+from mmengine.config import Config
+from mmengine.registry import VISBACKENDS
+from mmengine.visualization import Visualizer
+from mmengine.visualization.vis_backend import BaseVisBackend
+
+import custom_modules.segmentation  # noqa: F401
+
+GOES_ON = 'the run goes on with its local logs'
+TRACKERS = dict(clearml='ClearMLVisBackend', mlflow='MLflowTracker', wandb='WandbTracker')
+
+
+@pytest.fixture(autouse=True)
+def nobody(tmp_path):
+    """Nobody's environment: no credentials, no home, no calls home; trackers that write to it change a copy."""
+    with mock.patch.dict(os.environ):
+        for name in list(os.environ):
+            if name.startswith(('CLEARML', 'TRAINS', 'MLFLOW', 'WANDB')):
+                del os.environ[name]
+        conf = tmp_path / 'clearml.conf'
+        # without its second process ClearML closes at once instead of after 5 to 10 seconds
+        conf.write_text('sdk { development { report_use_subprocess: false } }')
+        os.environ |= dict(
+            HOME=str(tmp_path),
+            # its font list takes seconds to be made again
+            MPLCONFIGDIR=matplotlib.get_cachedir(),
+            CLEARML_CONFIG_FILE=str(conf),
+            MLFLOW_DISABLE_TELEMETRY='true',
+            WANDB_ERROR_REPORTING='false',
+        )
+        yield
+        if sys.modules.get('wandb'):
+            sys.modules['wandb'].teardown()
+
+
+@pytest.fixture
+def said(monkeypatch) -> list[str]:
+    """What the wrappers log."""
+    lines = []
+    where = 'custom_modules.visualization.optional_vis_backend.print_log'
+    monkeypatch.setattr(where, lambda line, **kwargs: lines.append(line))
+    return lines
+
+
+@pytest.fixture
+def experiment(tmp_path, moon, monkeypatch):
+    """Write a config with the one line that chooses a tracker."""
+    monkeypatch.setenv('MOON_DATA', str(moon))
+
+    def write(tracker: str, base: str = 'unet_backbone_scratch') -> str:
+        path = tmp_path / f'with_{tracker}.py'
+        path.write_text(
+            f'_base_ = [{str(REPOSITORY / "configs" / base)!r} + ".py"]\n'
+            f'visualizer = dict(vis_backends=_base_.trackers.{tracker})\n'
+        )
+        return str(path)
+
+    return write
+
+
+def local_scalars(work_dir) -> tuple[dict, dict]:
+    """The one training and the one validation row of a run's own log."""
+    (path,) = work_dir.glob('*/vis_data/scalars.json')
+    train, val = (json.loads(line) for line in path.read_text().splitlines())
+    assert 'decode.loss_dice' in train and 'rock_Dice' in val
+    assert list(work_dir.glob('*/vis_data/events.out.tfevents*'))
+    return train, val
+
+
+def log_lines(work_dir) -> list[str]:
+    (path,) = work_dir.glob('*/*.log')
+    return [line for line in path.read_text().splitlines() if GOES_ON in line]
+
+
+@pytest.mark.parametrize('tracker', TRACKERS)
+@pytest.mark.parametrize('base', ['unet_backbone_scratch', 'classifier'])
+def test_one_line_chooses_a_tracker(tracker, base, experiment):
+    cfg = Config.fromfile(experiment(tracker, base))
+    *local, chosen = cfg.visualizer.vis_backends
+    assert [b.type for b in local] == ['LocalVisBackend', 'TensorboardVisBackend']
+    assert (chosen.type, chosen.tracker) == ('OptionalVisBackend', TRACKERS[tracker])
+    assert cfg.visualizer.type in ('PanelVisualizer', 'UniversalVisualizer')
+
+
+def test_clearml_offline_archive_holds_the_scalars(experiment, tmp_path):
+    """In a process of its own, which must end by itself."""
+    pytest.importorskip('clearml')
+    work_dir = tmp_path / 'runs' / 'my_run'
+    command = [REPOSITORY / 'tools' / 'train.py', experiment('clearml'), '--work-dir', work_dir]
+    done = subprocess.run(
+        [sys.executable, *map(str, command), '--cfg-options', *MOON_OPTIONS],
+        env={**os.environ, 'CLEARML_OFFLINE_MODE': '1'},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert log_lines(work_dir) == []
+    train, val = local_scalars(work_dir)
+    (archive,) = tmp_path.rglob('offline-*.zip')
+    with zipfile.ZipFile(archive) as files:
+        task = json.loads(files.read('task.json'))
+        events = [e for row in files.read('metrics.jsonl').splitlines() for e in json.loads(row)]
+    assert (task['project_name'], task['name']) == ('moon-rocks', 'my_run')
+    assert 'MoonNet' in str(task['configuration'])
+    # each once: TensorBoard's are not read a second time
+    reported = [(e['metric'], e['iter'], e['value']) for e in events if 'value' in e]
+    assert [r for r in reported if 'Dice' in r[0] and 'rock' in r[0]] == [
+        ('rock_Dice', val['step'], pytest.approx(val['rock_Dice']))
+    ]
+    for name in ('loss', 'decode.loss_dice', 'decode.loss_bce'):
+        expected = (name, train['step'], pytest.approx(train[name]))
+        assert [r for r in reported if r[0] == name] == [expected]
+
+
+def test_mlflow_file_store_holds_the_scalars(experiment, tool, tmp_path):
+    mlflow = pytest.importorskip('mlflow')
+    work_dir = tmp_path / 'runs' / 'my_run'
+    run = [experiment('mlflow'), '--work-dir', work_dir, '--cfg-options', *MOON_OPTIONS]
+    assert tool('train.py', *run) == 0
+    assert log_lines(work_dir) == [] and mlflow.active_run() is None
+    train, val = local_scalars(work_dir)
+    assert 'MLFLOW_TRACKING_URI' not in os.environ
+
+    # a second run in this process is a run of its own, in the same store
+    second = backend_of(experiment('mlflow'), tmp_path / 'runs' / 'second')
+    second.add_scalars(dict(rock_Dice=1.0), step=7)
+    second.close()
+
+    store = (tmp_path / 'runs' / 'mlruns').as_uri()
+    client = mlflow.MlflowClient(tracking_uri=store)
+    (project,) = [e for e in client.search_experiments() if e.name != 'Default']
+    runs = {r.info.run_name: r for r in client.search_runs([project.experiment_id])}
+    assert project.name == 'moon-rocks' and set(runs) == {'my_run', 'second'}
+    assert runs['second'].data.metrics == dict(rock_Dice=1.0)
+    mine = runs['my_run']
+    assert mine.info.status == 'FINISHED'
+    assert mine.data.params['model.backbone.type'] == 'MoonNet'
+    (dice,) = client.get_metric_history(mine.info.run_id, 'rock_Dice')
+    assert (dice.value, dice.step) == (pytest.approx(val['rock_Dice']), val['step'])
+    for name in ('loss', 'decode.loss_dice', 'decode.loss_bce'):
+        (metric,) = client.get_metric_history(mine.info.run_id, name)
+        assert (metric.value, metric.step) == (pytest.approx(train[name]), train['step'])
+    assert 'config.py' in [f.path for f in client.list_artifacts(mine.info.run_id)]
+
+
+def backend_of(config: str, work_dir):
+    """The tracker of a config as a runner has it, without the runner."""
+    cfg = Config.fromfile(config)
+    work_dir.mkdir(parents=True)
+    cfg.work_dir = str(work_dir)
+    backend = VISBACKENDS.build({**cfg.visualizer.vis_backends[-1], 'save_dir': str(work_dir)})
+    backend.add_config(cfg)
+    return backend
+
+
+def test_wandb_offline_holds_the_scalars_and_no_code(experiment, tmp_path, monkeypatch):
+    wandb = pytest.importorskip('wandb')
+    os.environ['WANDB_MODE'] = 'offline'
+    uploaded = []
+    monkeypatch.setattr(wandb.Run, 'log_code', lambda *args, **kwargs: uploaded.append(args))
+    backend = backend_of(experiment('wandb'), tmp_path / 'my_run')
+    backend.add_scalars(dict(rock_Dice=12.5), step=1)
+    run = backend.experiment.run
+    assert (run.name, run.project) == ('my_run', 'moon-rocks')
+    assert run.summary['rock_Dice'] == 12.5
+    assert run.config['model']['backbone']['type'] == 'MoonNet'
+    backend.close()
+    assert wandb.run is None and uploaded == []
+    assert list(tmp_path.rglob('*.wandb'))
+
+
+def all_trackers(config: str, tmp_path, **limits: float) -> str:
+    """One config with all of them."""
+    cfg = Config.fromfile(config)
+    trackers = [
+        dict(cfg.trackers[key][-1], name=key, limit=limits.get(key, 20)) for key in TRACKERS
+    ]
+    cfg.visualizer.vis_backends = [*cfg.vis_backends, *trackers]
+    cfg.dump(tmp_path / 'all.py')
+    return str(tmp_path / 'all.py')
+
+
+def assert_each_says_one_line(lines: list[str], *reasons: str) -> None:
+    assert len(lines) == len(reasons), lines
+    for line, tracker, reason in zip(lines, TRACKERS.values(), reasons, strict=True):
+        assert f'{tracker}: start failed' in line and reason in line
+
+
+def test_without_credentials_a_run_goes_on(experiment, tool, tmp_path):
+    for package in TRACKERS:
+        pytest.importorskip(package)
+    os.environ['MLFLOW_TRACKING_URI'] = 'http://127.0.0.1:9'
+    work_dir = tmp_path / 'run'
+    run = [all_trackers(experiment('clearml'), tmp_path, mlflow=1), '--work-dir', work_dir]
+    assert tool('train.py', *run, '--cfg-options', *MOON_OPTIONS) == 0
+    assert_each_says_one_line(log_lines(work_dir), 'not configured', 'no answer', 'No API key')
+    local_scalars(work_dir)
+    assert not (tmp_path / 'mlruns').exists()
+
+
+def test_without_the_packages_a_run_goes_on(experiment, tmp_path, said, monkeypatch):
+    for package in TRACKERS:
+        monkeypatch.setitem(sys.modules, package, None)
+    cfg = Config.fromfile(all_trackers(experiment('clearml'), tmp_path))
+    visualizer = Visualizer(vis_backends=cfg.visualizer.vis_backends, save_dir=str(tmp_path))
+    visualizer.add_scalars(dict(loss=1.0), step=1)
+    visualizer.add_scalars(dict(loss=0.5), step=2)
+    visualizer.close()
+    assert_each_says_one_line(said, *(f'pip install {package}' for package in TRACKERS))
+    assert len((tmp_path / 'vis_data' / 'scalars.json').read_text().splitlines()) == 2
+
+
+def test_servers_that_cannot_be_reached_hold_nothing_up(experiment, tmp_path):
+    """In a process of its own that ends by itself, with what a classification run registers."""
+    for package in TRACKERS:
+        pytest.importorskip(package)
+    code = """if True:
+        import atexit, sys, time
+        sys.modules['mmseg'] = None
+        import clearml, mlflow, wandb
+        from mmengine.config import Config
+        from mmengine.registry import VISBACKENDS
+        from mmengine.visualization import LocalVisBackend, Visualizer
+
+        @VISBACKENDS.register_module()
+        class StuckAtExit(LocalVisBackend):
+            def _init_env(self):
+                super()._init_env()
+                atexit.register(time.sleep, 600)
+
+        stuck = dict(type='OptionalVisBackend', tracker='StuckAtExit', name='stuck', limit=1)
+        backends = [stuck, *Config.fromfile(sys.argv[1]).visualizer.vis_backends]
+        visualizer = Visualizer(vis_backends=backends, save_dir=sys.argv[2])
+        for step in range(3):
+            visualizer.add_scalars(dict(loss=1.0), step=step)
+        visualizer.close()
+    """
+    config = all_trackers(
+        experiment('clearml', 'classifier'), tmp_path, **dict.fromkeys(TRACKERS, 1)
+    )
+    nowhere = 'http://127.0.0.1:9'
+    keys = dict(CLEARML_API_ACCESS_KEY='k', CLEARML_API_SECRET_KEY='s', WANDB_API_KEY=40 * '0')
+    hosts = dict(CLEARML_API_HOST=nowhere, MLFLOW_TRACKING_URI=nowhere, WANDB_BASE_URL=nowhere)
+    done = subprocess.run(
+        [sys.executable, '-c', code, config, str(tmp_path)],
+        env={**os.environ, **keys, **hosts, 'PYTHONPATH': str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        # left to themselves they take 100 seconds, 4 minutes and for ever
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [x for x in (done.stdout + done.stderr).splitlines() if GOES_ON in x]
+    assert_each_says_one_line(lines, *3 * ['no answer within 1 s'])
+    # the stuck one writes there too
+    assert len((tmp_path / 'vis_data' / 'scalars.json').read_text().splitlines()) == 6
+
+
+class Faulty(BaseVisBackend):
+    """A tracker whose calls do what a test wants."""
+
+    def __init__(self, save_dir, name='', **calls):
+        super().__init__(save_dir)
+        self.name, self.calls, self.seen = name, calls, []
+
+    def _init_env(self):
+        pass
+
+    def _call(self, what):
+        self.seen.append(what)
+        self.calls.get(what, lambda: None)()
+
+    @property
+    def experiment(self):
+        self._call('start')
+        return self
+
+    def add_scalars(self, *args, **kwargs):
+        self._call('add_scalars')
+
+    def add_image(self, *args, **kwargs):
+        self._call('add_image')
+
+    def close(self):
+        self._call('close')
+
+
+@pytest.fixture
+def faulty(tmp_path, monkeypatch):
+    """Build a wrapped one."""
+    monkeypatch.setitem(VISBACKENDS.module_dict, 'Faulty', Faulty)
+
+    def build(**kwargs):
+        cfg = dict(type='OptionalVisBackend', tracker='Faulty', save_dir=str(tmp_path))
+        return VISBACKENDS.build({**cfg, **kwargs})
+
+    return build
+
+
+def fail():
+    raise RuntimeError('gone\nfor good')
+
+
+def retry_for_ever():
+    while True:
+        try:
+            time.sleep(60)
+        except Exception:  # noqa: S112
+            continue
+
+
+@pytest.mark.parametrize('fault', [fail, retry_for_ever])
+def test_what_fails_later_is_said_once_and_the_rest_goes_on(fault, faulty, said):
+    backend = faulty(limit=0.05, add_scalars=fault)
+    for _ in range(3):
+        backend.add_scalars({}, 0)
+        backend.add_image('x', None)
+    backend.close()
+    reason = 'gone' if fault is fail else 'no answer within 0.05 s'
+    assert len(said) == 1 and said[0].startswith('Faulty: add_scalars failed')
+    assert said[0].endswith(f'({reason})')
+
+
+def test_a_closed_tracker_does_not_start_again(faulty, said):
+    backend = faulty(close=fail)
+    backend.add_image('x', None)
+    inner = backend.experiment
+    backend.close()
+    backend.add_image('y', None)
+    assert inner.seen == ['start', 'add_image', 'start', 'close']
+    assert backend.experiment is None and len(said) == 1
+
+
+def test_a_run_that_ends_before_its_first_scalar_leaves_nothing(faulty, said):
+    backend = faulty(start=fail)
+    backend.add_config(Config(dict(work_dir='x')))
+    backend.close()
+    assert said == []
+
+
+def test_nobody_is_asked_for_a_key(faulty, said, monkeypatch):
+    terminal = io.StringIO('yes\n')
+    monkeypatch.setattr(sys, 'stdin', terminal)
+    backend = faulty(start=lambda: input('key? '))
+    backend.add_image('x', None)
+    assert len(said) == 1 and terminal.tell() == 0 and sys.stdin is terminal
+
+
+def test_run_and_work_dir_are_filled_in(faulty, tmp_path):
+    backend = faulty(name='{run} in {work_dir}')
+    backend.add_config(Config(dict(work_dir=str(tmp_path / 'my_run'))))
+    assert backend.experiment.name == f'my_run in {tmp_path / "my_run"}'
+
+
+def test_a_mistake_in_the_config_is_not_forgiven(faulty):
+    backend = faulty(tracker='ClearMl')
+    with pytest.raises(KeyError, match='ClearMl'):
+        backend.add_image('x', None)
