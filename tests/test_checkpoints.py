@@ -34,7 +34,17 @@ def test_weights_only(path):
     assert all(t.isfinite().all() for t in loaded['state_dict'].values())
 
 
-@pytest.mark.parametrize('name', ['unet_backbone_frozen', 'unet_backbone_unfreeze'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'unet_backbone_frozen',
+        'unet_backbone_unfreeze',
+        'reference/report1_frozen',
+        'reference/report2_simple_net_frozen',
+        'reference/report2_simple_net_unfreeze',
+        'reference/report3_narrow_resnet_pretrained',
+    ],
+)
 def test_experiments_start_from_them(name):
     cfg = Config.fromfile(REPOSITORY / 'configs' / f'{name}.py')
     init_default_scope('mmseg')
