@@ -159,8 +159,10 @@ def test_our_heads_choose_one_channel_for_two_classes(name):
 
 
 def test_what_is_said_of_a_head_is_what_is_built():
+    from mmengine.registry import init_default_scope
     from mmseg.registry import MODELS
 
+    init_default_scope('mmseg')
     for options in (dict(), dict(num_classes=4), dict(out_channels=2)):
         head = MODELS.build(dict(type='UNetHead', in_channels=(4, 8), **options))
         said = head_size(config(), dict(type='UNetHead', **options))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from mmengine.registry import init_default_scope
 from mmpretrain.evaluation import SingleLabelMetric
 from mmpretrain.registry import METRICS
 from PIL import Image
@@ -32,6 +33,7 @@ def samples(counts):
 
 
 def evaluate(counts, classes, out_dir=None):
+    init_default_scope('mmpretrain')
     metric = METRICS.build(dict(type='ClassificationReport', out_dir=out_dir))
     metric.dataset_meta = dict(classes=classes)
     images = samples(counts)

@@ -5,7 +5,7 @@ data_root = '{{$MOON_MULTICLASS_DATA:data/MOON_SEGMENTATION_MULTICLASS}}'
 lunar = dict(
     type='IndexedMaskDataset',
     data_root=data_root,
-    remedy='run `python tools/prepare_data.py lunar SRC`, or set MOON_MULTICLASS_DATA to the folder that holds images/',
+    remedy='run tools/prepare_data.py lunar SRC or set MOON_MULTICLASS_DATA',
     classes=('background', 'small_rock', 'large_rock'),
     label_map={0: 0, 1: 0, 2: 1, 3: 2},
     data_prefix=dict(img_path='images/render', seg_map_path='images/ground'),
