@@ -3,11 +3,14 @@
 import os
 import subprocess
 import sys
+from urllib.error import URLError
 
 import pytest
 import torch
 from conftest import MOON_OPTIONS
+from mmengine.runner.checkpoint import CheckpointLoader
 
+from custom_modules.engine.command_line import reporting_errors
 from custom_modules.models.backbones import MoonNet
 
 
@@ -63,6 +66,30 @@ def test_amp_and_launcher_without_gpu(tool, baseline, capsys):
     assert '--launcher pytorch needs a GPU' in one_line(capsys)
 
 
+def test_interrupts_in_every_disguise(capsys):
+    """mmengine formats its config under a bare except, and a loader waits for its queue."""
+
+    def formatting():
+        try:
+            raise KeyboardInterrupt
+        except BaseException:
+            raise SyntaxError('Failed to format the config file')  # noqa: B904
+
+    def waiting():
+        try:
+            raise TimeoutError
+        except TimeoutError:
+            raise KeyboardInterrupt  # noqa: B904
+
+    for interrupted in (formatting, waiting):
+        with pytest.raises(SystemExit) as stop:
+            reporting_errors(interrupted)()
+        assert stop.value.code == 130
+        assert 'goes on with --resume' in capsys.readouterr().err
+    with pytest.raises(SyntaxError):
+        reporting_errors(lambda: exec('x ='))()
+
+
 def test_missing_data(tool, baseline, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('MOON_DATA', str(tmp_path / 'nowhere'))
     assert tool('train.py', baseline, '--work-dir', tmp_path / 'run') == 2
@@ -76,6 +103,35 @@ def test_checkpoint_of_another_model(tool, baseline, moon, tmp_path, monkeypatch
     arguments = ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS]
     assert tool('test.py', baseline, path, *arguments) == 2
     assert 'only 0 of' in one_line(capsys)
+
+
+def test_head_of_other_classes(tool, repository, tmp_path, capsys):
+    """Before anything is built: there is not even data."""
+    config = repository / 'configs' / 'multiclass' / 'unet_r34.py'
+    arguments = [config, '--work-dir', tmp_path / 'run', '--cfg-options']
+    assert tool('train.py', *arguments, 'model.decode_head.num_classes=4') == 2
+    assert 'model.decode_head is for 4 classes, but' in one_line(capsys)
+    weights = 'model.decode_head.loss_decode.0.class_weight=[1,2]'
+    assert tool('train.py', *arguments, weights) == 2
+    assert 'loss_decode.0.class_weight holds 2 weights' in one_line(capsys)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_weights_that_cannot_be_downloaded(tool, repository, moon, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+
+    def offline(*args, **kwargs):
+        raise URLError('Name or service not known')
+
+    monkeypatch.setattr(CheckpointLoader, 'load_checkpoint', offline)
+    config = repository / 'configs' / 'unet_backbone_scratch.py'
+    options = ['model.backbone.init_cfg.type=Pretrained']
+    options += ['model.backbone.init_cfg.checkpoint=torchvision://resnet34']
+    arguments = ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
+    assert tool('train.py', config, *arguments) == 2
+    line = one_line(capsys)
+    assert 'torchvision://resnet34 could not be downloaded (Name or service not known)' in line
+    assert '`model = dict(backbone=dict(init_cfg=None))`' in line
 
 
 def test_publish_keeps_weights_only(tool, tmp_path, capsys):

@@ -130,7 +130,10 @@ def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
         except UsageError as error:
             print(f'error: {error}', file=sys.stderr)
             sys.exit(2)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SyntaxError) as error:
+            # mmengine turns a Ctrl-C while it formats the config into a SyntaxError
+            if KeyboardInterrupt not in (type(error), type(error.__context__)):
+                raise
             print('Interrupted; a training goes on with --resume.', file=sys.stderr)
             sys.exit(130)
 
