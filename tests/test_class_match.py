@@ -206,3 +206,18 @@ def test_a_loss_that_would_mislead_is_refused(cfg, sentence):
     with pytest.raises(UsageError, match=sentence) as error:
         require_matching_classes(cfg)
     assert str(error.value).startswith('model.decode_head.loss_decode.0: ')
+
+
+def test_parts_of_other_classes_are_refused():
+    cfg = config(theirs(3), THREE)
+    cfg.val_dataloader = dict(dataset=dict(THREE, classes=('background', 'large', 'small')))
+    with pytest.raises(UsageError, match='val_dataloader.dataset has background, large, small'):
+        require_matching_classes(cfg)
+
+
+def test_top_5_of_fewer_classes_is_refused():
+    model = dict(type='ImageClassifier', head=dict(type='LinearClsHead', num_classes=3))
+    cfg = Config(dict(default_scope='mmpretrain', model=model))
+    cfg.val_evaluator = [dict(type='Accuracy', topk=(1, 5))]
+    with pytest.raises(UsageError, match='val_evaluator.0.topk asks for the top 5 of 3 classes'):
+        require_matching_classes(cfg)

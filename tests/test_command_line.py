@@ -130,7 +130,9 @@ def test_weights_that_cannot_be_downloaded(tool, repository, moon, tmp_path, mon
     arguments = ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
     assert tool('train.py', config, *arguments) == 2
     line = one_line(capsys)
-    assert 'torchvision://resnet34 could not be downloaded (Name or service not known)' in line
+    assert (
+        'torchvision://resnet34 could not be read or downloaded (Name or service not known)' in line
+    )
     assert '`model = dict(backbone=dict(init_cfg=None))`' in line
 
 

@@ -305,14 +305,14 @@ def lunar(tmp_path, monkeypatch) -> Path:
 @pytest.mark.parametrize(
     ('name', 'labels', 'classes'),
     [
-        ('lunar_multiclass', [0, 0, 1, 2], ('background', 'small_rock', 'large_rock')),
-        ('lunar_multiclass_4', [0, 1, 2, 3], ('ground', 'sky', 'small_rock', 'large_rock')),
+        ('unet_r34', [0, 0, 1, 2], ('background', 'small_rock', 'large_rock')),
+        ('unet_r34_4_classes', [0, 1, 2, 3], ('ground', 'sky', 'small_rock', 'large_rock')),
     ],
 )
 def test_lunar_configs(name, labels, classes, lunar, repository):
     from mmengine.registry import DATASETS
 
-    cfg = Config.fromfile(repository / 'configs' / '_base_' / 'datasets' / f'{name}.py')
+    cfg = Config.fromfile(repository / 'configs' / 'multiclass' / f'{name}.py')
     parts = []
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         dataset = DATASETS.build({**loader.dataset, 'pipeline': PIPELINE})

@@ -12,8 +12,8 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from custom_modules.engine import GroupOneCycleLR
-from custom_modules.engine.batch_check import require_a_batch
 from custom_modules.engine.command_line import common_parser, load_config
+from custom_modules.engine.data_check import require_a_batch
 from custom_modules.usage_error import UsageError
 
 SCRIPT = [10.0, 20.0, 15.0, 14.0, 13.0, 30.0, 12.0, 11.0]

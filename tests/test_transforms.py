@@ -74,3 +74,17 @@ def test_blur_acts_along_both_axes_and_leaves_the_mask():
     result = RandomBlur(sigma=3.0).transform(dict(img=spot))['img']
     assert result[16, 15, 0] == result[15, 16, 0] > 0
     np.testing.assert_array_equal(RandomBlur(prob=0.0).transform(dict(img=spot))['img'], spot)
+
+
+def test_albumentations_obeys_the_seed():
+    """Its own generator is made before the workers are: they would all draw the same."""
+    pytest.importorskip('albumentations')
+    from custom_modules.datasets.transforms import SeededAlbu
+
+    def draw(seed: int) -> list[bytes]:
+        transform = SeededAlbu(transforms=[dict(type='Affine', rotate=(-45, 45), p=1.0)])
+        np.random.seed(seed)
+        return [transform.transform(sample())['img'].tobytes() for _ in range(3)]
+
+    assert draw(1) == draw(1) != draw(2)
+    assert len(set(draw(1))) == 3

@@ -56,17 +56,18 @@ def main() -> None:
     rows = zip(pixels.classes, pixels.pixels, 100 * pixels.shares, pixels.images, strict=True)
     title = f'{len(pixels.counts)} training masks at full size'
     print(text_table(title, ['class', 'pixels', 'share %', 'masks with it'], rows))
+    if len(pixels.classes) == 2 and head_size(cfg, cfg.model.decode_head)[1] == 1:
+        print(
+            f'class_weight={numbers([pixels.positive_weight()])}  # for this head of one channel: '
+            'CrossEntropyLoss(use_sigmoid=True)'
+        )
+        return
     print(
         f'class_weight={numbers(pixels.inverse_frequency())}  # inverse frequency: mean over the pixels is 1'
     )
     print(
         f'class_weight={numbers(pixels.median_frequency())}  # median frequency: the class in the middle has 1'
     )
-    if len(pixels.classes) == 2 and head_size(cfg, cfg.model.decode_head)[1] == 1:
-        print(
-            f'class_weight={numbers([pixels.positive_weight()])}  # for this head of one channel: '
-            'CrossEntropyLoss(use_sigmoid=True)'
-        )
 
 
 if __name__ == '__main__':

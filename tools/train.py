@@ -65,14 +65,16 @@ def main() -> None:
     require_matching_classes(cfg)
     merge_args(cfg, args)
 
+    from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
 
-    from custom_modules.engine.batch_check import require_a_batch
     from custom_modules.engine.checkpoint_match import require_pretrained
+    from custom_modules.engine.data_check import require_a_batch, require_sound_test_set
 
     runner = Runner.from_cfg(cfg)
     require_a_batch(runner)
-    require_pretrained(runner.model)
+    require_sound_test_set(cfg)
+    require_pretrained(runner.model.module if is_model_wrapper(runner.model) else runner.model)
     runner.train()
 
 

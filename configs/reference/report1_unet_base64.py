@@ -1,4 +1,5 @@
-# Report 1: plain U-Net at base 64, 31,043,521 parameters; BCE, Adam, 5 epochs, horizontal flip.
+# Report 1: plain U-Net at base 64, 31,043,521 parameters; BCE, Adam, 5 epochs, horizontal flip;
+# the cosine and clipping at 1 are ours.
 #   python tools/train.py configs/reference/report1_unet_base64.py
 _base_ = ['../unet_baseline.py', '../_base_/augmentations/report1.py']
 model = dict(

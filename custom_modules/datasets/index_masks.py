@@ -15,8 +15,8 @@ class IndexMasks:
 
     Args:
         classes (Sequence[str]): Names of the classes.
-        label_map (Mapping[int | str, int], optional): Class index of each mask value. None (default) takes the
-            values as class indices.
+        label_map (Mapping[int | str, int] or Sequence, optional): Class index of each mask value, also as a list of
+            pairs. None (default) takes the values as class indices.
         ignore_index (int, optional): Mask value without a class; its label is 255. None (default) if there is none.
 
     Raises:
@@ -31,7 +31,7 @@ class IndexMasks:
     def __init__(
         self,
         classes: Sequence[str],
-        label_map: Mapping[int | str, int] | None = None,
+        label_map: Mapping[int | str, int] | Sequence[Sequence[int]] | None = None,
         ignore_index: int | None = None,
     ) -> None:
         if isinstance(classes, str) or not 2 <= len(set(classes)) == len(classes) <= IGNORED:
@@ -40,6 +40,7 @@ class IndexMasks:
             )
         if label_map is None:
             label_map = {index: index for index in range(len(classes))}
+        label_map = dict(label_map)
         for value, label in label_map.items():
             if not str(value).isdecimal() or int(value) > 255:
                 raise UsageError(

@@ -37,8 +37,9 @@ class IndexedMaskDataset(BaseSegDataset):
         load_size (tuple[int], optional): (width, height) that image (area) and mask (nearest) are resized
             to when ``ResizeToLoadSize`` finds it in the pipeline; scores are then at this size. None
             (default) keeps the original size.
-        label_map (Mapping, optional): Class index of each mask value, such as ``{0: 0, 255: 1}``. None (default)
-            if masks hold class indices. Masks with other values are refused.
+        label_map (Mapping or Sequence, optional): Class index of each mask value, such as ``{0: 0, 255: 1}``. None
+            (default) if masks hold class indices. Masks with other values are refused. In a config write pairs,
+            ``[(0, 0), (255, 1)]``: a dict would be merged with the base's.
         ignore_index (int, optional): Mask value of pixels without a class; it becomes 255, which losses and scores
             leave out. None (default) refuses 255 too: with masks of 0/255, predicting nothing would score 100.
         data_prefix (dict): Folders. Defaults to ``dict(img_path='images', seg_map_path='masks')``.
@@ -65,7 +66,7 @@ class IndexedMaskDataset(BaseSegDataset):
         val_fraction: float = 0.2,
         test_fraction: float = 0.0,
         load_size: tuple[int, int] | None = None,
-        label_map: Mapping[int | str, int] | None = None,
+        label_map: Mapping[int | str, int] | Sequence[Sequence[int]] | None = None,
         ignore_index: int | None = None,
         data_prefix: dict | None = None,
         img_prefix: str = '',

@@ -1,6 +1,6 @@
 import re
+from http.client import HTTPException
 from pickle import UnpicklingError
-from urllib.error import URLError
 
 import torch.nn as nn
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -34,9 +34,9 @@ def require_all_tensors(
         raise UsageError(
             f'there is no checkpoint {checkpoint}: train one with tools/train.py, or mend the path.'
         ) from error
-    except URLError as error:
+    except (OSError, HTTPException) as error:
         raise UsageError(
-            f'{checkpoint} could not be downloaded ({error.reason}): without a network, write '
+            f'{checkpoint} could not be read or downloaded ({getattr(error, "reason", error)}): without a network, write '
             f'`model = dict({part}=dict(init_cfg=None))` in the config to train from random weights, or there as '
             'checkpoint the path of a file that was downloaded elsewhere.'
         ) from error
@@ -49,7 +49,12 @@ def require_all_tensors(
         ) from error
     state = loaded.get('state_dict', loaded)
     prefix = f'{prefix.rstrip(".")}.' if prefix else ''
-    wanted = module.state_dict()
+    # the counters of batch norm mean nothing here, and older files lack them
+    wanted = {
+        name: tensor
+        for name, tensor in module.state_dict().items()
+        if not name.endswith('num_batches_tracked')
+    }
     found = sum(
         f'{prefix}{name}' in state and state[f'{prefix}{name}'].shape == tensor.shape
         for name, tensor in wanted.items()

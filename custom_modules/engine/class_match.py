@@ -21,6 +21,7 @@ def require_matching_classes(cfg) -> None:
     Raises:
         UsageError: If they differ; the sentence names the key and what to set.
     """
+    _require_same_classes(cfg)
     model = cfg.get('model') or {}
     for name in ('decode_head', 'auxiliary_head', 'head'):
         for key, head in _each(f'model.{name}', model.get(name)):
@@ -29,6 +30,8 @@ def require_matching_classes(cfg) -> None:
                 continue
             # one channel of a segmentor is the probability of the second class of two
             _require_classes(cfg, key, head, 2 if channels == 1 and name != 'head' else classes)
+            if name == 'head':
+                _require_countable(cfg, classes)
             for loss_key, loss in _each(f'{key}.loss_decode', head.get('loss_decode')):
                 require_sound_loss(loss_key, loss, channels)
                 _require_weights(f'{loss_key}.class_weight', loss.get('class_weight'), channels)
@@ -49,6 +52,33 @@ def head_size(cfg, head: dict) -> tuple[int | None, int | None]:
     ours = any(base.__name__ == 'UNetHead' for base in bases)
     classes = head.get('num_classes', 2 if ours else None)
     return classes, head.get('out_channels') or (1 if ours and classes == 2 else classes)
+
+
+def _require_same_classes(cfg) -> None:
+    """Refuse parts with other classes, or another order: what one calls 1 would be something else in the next."""
+    first = None
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        loader = cfg.get(name) or {}
+        for key, dataset in _leaves(f'{name}.dataset', loader.get('dataset')):
+            names = _class_names(cfg, dataset)
+            if names is None:
+                continue
+            first = first or (key, list(names))
+            if list(names) != first[1]:
+                raise UsageError(
+                    f'{first[0]} has the classes {first_five(first[1])}, but {key} has {first_five(names)}: give all '
+                    'data sets the same classes in the same order.'
+                )
+
+
+def _require_countable(cfg, classes: int) -> None:
+    for name in ('val_evaluator', 'test_evaluator'):
+        for key, metric in _each(name, cfg.get(name)):
+            most = max(metric['topk']) if metric.get('topk') else 1
+            if metric.get('type') == 'Accuracy' and most > classes:
+                raise UsageError(
+                    f'{key}.topk asks for the top {most} of {classes} classes: leave it out there, and in model.head.'
+                )
 
 
 def _require_classes(cfg, key: str, head: dict, expected: int) -> None:

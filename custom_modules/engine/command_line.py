@@ -99,12 +99,12 @@ def _require_one_split(cfg) -> None:
     cuts = {}
     for name in ('train', 'val', 'test'):
         dataset = (cfg.get(f'{name}_dataloader') or {}).get('dataset', {})
-        folder = (dataset.get('data_prefix') or {}).get('img_path', '')
+        folder = ' '.join((dataset.get('data_prefix') or {}).values())
         hashed = dataset.get('type') in ('MoonDataset', 'IndexedMaskDataset')
         # {split} in a folder's name: the parts have folders of their own
         if hashed and '{split}' not in folder:
-            cut = f'val_fraction={dataset.get("val_fraction", 0.2)}'
-            cut += f' test_fraction={dataset.get("test_fraction", 0.0)}'
+            cut = f'val_fraction={float(dataset.get("val_fraction", 0.2))}'
+            cut += f' test_fraction={float(dataset.get("test_fraction", 0.0))}'
             # a list beside a hashed part knows nothing of it either
             cut = 'ann_file' if dataset.get('ann_file') else cut
             cuts.setdefault((dataset.data_root, folder), set()).add(cut)

@@ -27,7 +27,11 @@ def require_sound_loss(key: str, loss: dict, channels: int) -> None:
         fault = f"mmseg's {name} {what} with one output channel: use {better}"
     elif channels == 1 and name == 'CrossEntropyLoss' and not sigmoid:
         fault = 'a softmax over one output channel is constantly 1, and its loss 0: set use_sigmoid=True'
-    elif channels == 1 and name == 'LovaszLoss' and loss.get('loss_type') != 'binary':
+    elif (
+        channels == 1
+        and name == 'LovaszLoss'
+        and not (loss.get('loss_type') == 'binary' and loss.get('per_image'))
+    ):
         fault = "LovaszLoss for one output channel needs loss_type='binary' and per_image=True"
     elif channels > 1 and name in {better for _, better in INSTEAD.values()}:
         fault = (

@@ -3,6 +3,8 @@ from collections.abc import Sequence
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 
+from custom_modules.usage_error import UsageError
+
 
 @METRICS.register_module()
 class ClassIoUMetric(IoUMetric):
@@ -19,7 +21,7 @@ class ClassIoUMetric(IoUMetric):
         **kwargs: ``ignore_index``, ``output_dir``, ... of mmseg's ``IoUMetric``.
 
     Raises:
-        ValueError: If the data set has no such class.
+        UsageError: If the data set has no such class.
     """
 
     def __init__(
@@ -49,7 +51,10 @@ class ClassIoUMetric(IoUMetric):
         classes = list(self.dataset_meta['classes'])
         for name in self.report_classes:
             if name not in classes:
-                raise ValueError(f'report_classes names {name!r}, but the data set has {classes}.')
+                raise UsageError(
+                    f'report_classes of ClassIoUMetric names {name!r}, but the data set has {", ".join(classes)}: '
+                    'set it in val_evaluator and test_evaluator.'
+                )
             i = classes.index(name)
             tp, present = float(intersect[i]), float(labelled[i]) > 0
             scores = {

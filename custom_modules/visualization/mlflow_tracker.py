@@ -29,6 +29,10 @@ class MLflowTracker(MLflowVisBackend):
             self._save_dir = self._store
         super()._init_env()
 
+    def _flatten(self, d: dict, *args, **kwargs) -> dict:
+        # mmengine joins keys as text, and configs have numbers too, such as a freezing schedule's epochs
+        return super()._flatten({str(key): value for key, value in d.items()}, *args, **kwargs)
+
     def close(self) -> None:
         """End the run, and leave the process as it was: MLflow exports its address to the environment."""
         try:

@@ -1,5 +1,5 @@
 # Report 3's augmentation: flips, rotation by up to 45 degrees, translation and scaling by up to 10 %, and
-# one of brightness/contrast, noise and blur. report3_albu.py is the same through albumentations.
+# one of brightness/contrast, noise and blur. report3_albu.py draws the like through albumentations.
 augmented_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations'),

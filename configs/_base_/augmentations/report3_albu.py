@@ -4,7 +4,7 @@ albu_pipeline = [
     dict(type='LoadAnnotations'),
     dict(type='ResizeToLoadSize'),
     dict(
-        type='Albu',
+        type='SeededAlbu',
         keymap=dict(img='image', gt_seg_map='mask'),
         transforms=[
             dict(type='HorizontalFlip', p=0.5),
@@ -14,6 +14,7 @@ albu_pipeline = [
                 rotate=(-45, 45),
                 translate_percent=(-0.1, 0.1),
                 scale=(0.9, 1.1),
+                keep_ratio=True,
                 # what comes in from outside is no class
                 fill_mask=255,
                 p=0.5,

@@ -7,7 +7,8 @@ lunar = dict(
     data_root=data_root,
     remedy='run tools/prepare_data.py lunar SRC or set MOON_MULTICLASS_DATA',
     classes=('background', 'small_rock', 'large_rock'),
-    label_map={0: 0, 1: 0, 2: 1, 3: 2},
+    # mask value, class; pairs, since a config that inherits replaces a list and merges a dict
+    label_map=[(0, 0), (1, 0), (2, 1), (3, 2)],
     data_prefix=dict(img_path='images/render', seg_map_path='images/ground'),
     img_prefix='render',
     mask_prefix='ground',

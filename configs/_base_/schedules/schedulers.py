@@ -17,8 +17,9 @@ schedulers = dict(
             type='ReduceOnPlateauLR',
             monitor='rock_Dice',
             rule='greater',
-            factor=0.9,
-            patience=30,
+            factor=0.5,
+            # well below early stopping's, which would else end the run first
+            patience=10,
         )
     ],
 )

@@ -4,5 +4,6 @@ from .random_affine import RandomAffine
 from .random_blur import RandomBlur
 from .random_noise import RandomNoise
 from .resize_to_load_size import ResizeToLoadSize
+from .seeded_albu import SeededAlbu
 
-__all__ = ['RandomAffine', 'RandomBlur', 'RandomNoise', 'ResizeToLoadSize']
+__all__ = ['RandomAffine', 'RandomBlur', 'RandomNoise', 'ResizeToLoadSize', 'SeededAlbu']

@@ -1,3 +1,4 @@
+from mmengine.dist import all_reduce_dict
 from mmengine.structures import BaseDataElement
 from mmseg.models import EncoderDecoder
 from mmseg.registry import MODELS
@@ -31,4 +32,6 @@ class ValLossSegmentor(EncoderDecoder):
         metas = [sample.metainfo for sample in samples]
         predicted = self.decode_head.predict_by_feat(logits, metas)
         losses = {f'val_{name}': value for name, value in losses.items() if 'loss' in name}
+        # mmengine averages over batches only: each process would see another loss, and stop at another time
+        all_reduce_dict(losses, 'mean')
         return [*self.postprocess_result(predicted, samples), BaseDataElement(loss=losses)]
