@@ -1,17 +1,9 @@
 # DeepLabV3+ (https://arxiv.org/abs/1802.02611) with ResNet-50 (weights: torchvision) at an output stride of 16, 3 classes.
 # Structure after mmsegmentation's configs/_base_/models/deeplabv3plus_r50-d8.py (Apache-2.0), without its auxiliary head.
-_base_ = ['../normalization.py']
+_base_ = ['./preprocessor.py']
 model = dict(
     type='ValLossSegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=_base_.mean,
-        std=_base_.std,
-        bgr_to_rgb=True,
-        size_divisor=32,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
+    data_preprocessor=_base_.preprocessor,
     backbone=dict(
         type='ResNet',
         depth=50,

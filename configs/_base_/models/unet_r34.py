@@ -1,16 +1,8 @@
 # U-Net with a ResNet-34 encoder (weights: torchvision) and this project's head, 3 classes.
-_base_ = ['../normalization.py']
+_base_ = ['./preprocessor.py']
 model = dict(
     type='UNetSegmentor',
-    data_preprocessor=dict(
-        type='SegDataPreProcessor',
-        mean=_base_.mean,
-        std=_base_.std,
-        bgr_to_rgb=True,
-        size_divisor=32,
-        pad_val=0,
-        seg_pad_val=255,
-    ),
+    data_preprocessor=_base_.preprocessor,
     backbone=dict(
         type='ResNetWithStem',
         depth=34,

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from mmengine.registry import MODELS
 from torchvision.models.resnet import BasicBlock
 
-from ..layers import DoubleConv, residual_stage
+from ..layers import DoubleConv, require_depths, residual_stage
 from .staged_backbone import StagedBackbone
 
 
@@ -58,11 +58,7 @@ class MoonNet(StagedBackbone):
         in_channels: int = 3,
         **kwargs,
     ) -> None:
-        if len(depths) != len(widths) - 1:
-            raise ValueError(
-                f'depths needs one number per stage ({len(widths) - 1} for widths={tuple(widths)}, '
-                f'the first of which is the stem), got {tuple(depths)}.'
-            )
+        require_depths(widths, depths)
         super().__init__(widths, [2**i for i in range(len(widths))], **kwargs)
         self.stages.append(DoubleConv(in_channels, widths[0], bias=False))
         for narrow, wide, depth in zip(widths, widths[1:], depths, strict=False):

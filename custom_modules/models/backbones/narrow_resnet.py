@@ -4,7 +4,7 @@ import torch.nn as nn
 from mmengine.registry import MODELS
 from torchvision.models.resnet import BasicBlock
 
-from ..layers import residual_stage
+from ..layers import require_depths, residual_stage
 from .staged_backbone import StagedBackbone
 
 
@@ -41,11 +41,7 @@ class NarrowResNet(StagedBackbone):
         in_channels: int = 3,
         **kwargs,
     ) -> None:
-        if len(depths) != len(widths) - 1:
-            raise ValueError(
-                f'depths needs one number per stage ({len(widths) - 1} for widths={tuple(widths)}, '
-                f'the first of which is the stem), got {tuple(depths)}.'
-            )
+        require_depths(widths, depths)
         strides = [2]
         for narrow, wide, depth in zip(widths, widths[1:], depths, strict=False):
             if not depth and narrow != wide:

@@ -1,7 +1,7 @@
 """Building blocks that backbones and heads share."""
 
 from .double_conv import DoubleConv
-from .residual_stage import residual_stage
+from .residual_stage import require_depths, residual_stage
 from .up_block import UpBlock
 
-__all__ = ['DoubleConv', 'UpBlock', 'residual_stage']
+__all__ = ['DoubleConv', 'UpBlock', 'require_depths', 'residual_stage']

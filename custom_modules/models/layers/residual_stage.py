@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import torch.nn as nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
@@ -38,3 +40,20 @@ def residual_stage(
     blocks = [block(in_channels, planes, stride=2, downsample=shortcut)]
     blocks += [block(width, planes) for _ in range(depth - 1)]
     return nn.Sequential(*blocks)
+
+
+def require_depths(widths: Sequence[int], depths: Sequence[int]) -> None:
+    """Refuse a number of depths that is not the number of stages.
+
+    Args:
+        widths (Sequence[int]): Channels of the stem and of the stages.
+        depths (Sequence[int]): Blocks in each stage.
+
+    Raises:
+        ValueError: If ``depths`` does not have one number less than ``widths``.
+    """
+    if len(depths) != len(widths) - 1:
+        raise ValueError(
+            f'depths needs one number per stage ({len(widths) - 1} for widths={tuple(widths)}, '
+            f'the first of which is the stem), got {tuple(depths)}.'
+        )
