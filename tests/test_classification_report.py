@@ -32,8 +32,13 @@ def samples(counts):
     return found
 
 
-def evaluate(counts, classes, out_dir=None):
+@pytest.fixture(autouse=True)
+def scope():
+    # as in a run; it logs when another test left another one
     init_default_scope('mmpretrain')
+
+
+def evaluate(counts, classes, out_dir=None):
     metric = METRICS.build(dict(type='ClassificationReport', out_dir=out_dir))
     metric.dataset_meta = dict(classes=classes)
     images = samples(counts)
