@@ -68,13 +68,22 @@ class ClassificationReport(SingleLabelMetric):
         """
         scores = torch.stack([result['pred_score'] for result in results])
         labels = torch.cat([result['gt_label'] for result in results])
-        report = self._report(scores, labels)
+        report = self.report(scores, labels)
         if self.out_dir:
             self._log(report)
             self._write(report)
         return {f'macro_{name}': value for name, value in report['macro'].items()}
 
-    def _report(self, scores: torch.Tensor, labels: torch.Tensor) -> dict:
+    def report(self, scores: torch.Tensor, labels: torch.Tensor) -> dict:
+        """Compute everything that the class documents.
+
+        Args:
+            scores (torch.Tensor): Score of each class (images, classes).
+            labels (torch.Tensor): True class indices (images,).
+
+        Returns:
+            dict: The report, ready for JSON.
+        """
         names = self._class_names(scores.shape[1])
         topk = (1, 5) if len(names) > 5 else (1,)
         # no thresholds: the highest score is the prediction, as in the confusion matrix
