@@ -101,3 +101,49 @@ MOON_OPTIONS = [
     'train_dataloader.batch_size=4',
     'train_cfg.max_epochs=1',
 ]
+
+
+@pytest.fixture(scope='session')
+def runs(tmp_path_factory) -> list[Path]:
+    """Work dirs for a report: three arms, one of two seeds; four that cannot be compared; a classifier."""
+    from report_runs import make_run
+
+    root = tmp_path_factory.mktemp('runs')
+    wnids = ['n07583066', 'n07615774', 'n07871810', 'n09332890']
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MOON_DATA', str(make_moon(root / 'moon', count=40)))
+        patch.setenv('TINY_IMAGENET', str(make_tiny_imagenet(root / 'tiny', wnids)))
+        at_64 = {f'{p}_dataloader.dataset.load_size': (64, 64) for p in ('train', 'val', 'test')}
+        small = {'model.backbone.widths': [4, 8, 8, 8, 8]}
+        plain = small | at_64
+        made = [
+            make_run(root, 'unet_baseline', 0, **plain),
+            make_run(root, 'unet_baseline', 1, **plain),
+            make_run(root, 'unet_backbone_scratch', 0, **at_64),
+            # a name is data: it must not become part of a page
+            make_run(
+                root,
+                'unet_baseline',
+                0,
+                name='<b>bold',
+                **at_64,
+                **{'model.backbone.widths': [4] * 5},
+            ),
+            make_run(root, 'unet_baseline', 2, epochs=1, name='unfinished', weights=False, **plain),
+            make_run(root, 'unet_baseline', 3, name='broken', weights=False, **plain),
+            make_run(root, 'unet_baseline', 4, name='other_size', **small),
+            make_run(root, 'reference/report2_simple_net_classifier', 0),
+        ]
+    (root / 'broken' / 'best_rock_Dice_epoch_1.pth').write_bytes(b'no checkpoint')
+    (root / 'no_run').mkdir()
+    return [*made, root / 'no_run']
+
+
+@pytest.fixture(scope='session')
+def report(runs, tmp_path_factory) -> Path:
+    """A report on them, as the tool writes it."""
+    out = tmp_path_factory.mktemp('out') / 'report'
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, 'argv', ['report.py', *map(str, runs), '-o', str(out), '--images', '3'])
+        runpy.run_path(str(REPOSITORY / 'tools' / 'report.py'), run_name='__main__')
+    return out

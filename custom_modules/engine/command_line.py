@@ -46,6 +46,14 @@ def common_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def config_sections() -> set[str]:
+    """Name the top-level keys of a config that do something; the others only shaped it."""
+    from mmengine.runner import Runner
+
+    parameters = inspect.signature(Runner.__init__).parameters
+    return {*parameters, *READ_FROM_CONFIG} - {'self', 'cfg'}
+
+
 def load_config(args: argparse.Namespace):
     """Read the config and merge the shared arguments into it.
 
@@ -61,7 +69,6 @@ def load_config(args: argparse.Namespace):
     """
     from mmengine.config import Config
     from mmengine.device import get_device
-    from mmengine.runner import Runner
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     path = Path(args.config)
@@ -75,7 +82,7 @@ def load_config(args: argparse.Namespace):
             'found: leave it out to run in one process.'
         )
     cfg = Config.fromfile(path)
-    sections = {*inspect.signature(Runner.__init__).parameters, *READ_FROM_CONFIG} - {'self', 'cfg'}
+    sections = config_sections()
     for key in args.cfg_options or {}:
         if key.split('.')[0] not in sections:
             raise UsageError(

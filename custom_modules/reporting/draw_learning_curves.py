@@ -1,0 +1,87 @@
+import io
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from custom_modules.datasets.class_palette import OKABE_ITO
+
+from .run_folder import RunFolder
+
+STYLES = ('-', '--', '-.', ':')
+# without the yellow, which is lost on white
+COLOURS = [[channel / 255 for channel in OKABE_ITO[i]] for i in (5, 1, 3, 7, 6, 2, 0)]
+
+
+def draw_learning_curves(runs: Sequence[RunFolder]) -> bytes:
+    """Draw loss, scores and learning rates of runs by epoch, one above the other.
+
+    Runs of one config have one colour; a ring marks the epoch of each run's best checkpoint.
+
+    Args:
+        runs (Sequence[RunFolder]): The runs.
+
+    Returns:
+        bytes: The picture, PNG.
+
+    Raises:
+        ValueError: If there is no run.
+    """
+    if not runs:
+        raise ValueError('there is no run to draw')
+    names = list(dict.fromkeys(run.name for run in runs))
+    scores = list(dict.fromkeys(score for run in runs for score in _scores(run)))
+    rows = ['loss', *scores, 'learning rate']
+    figure = Figure(figsize=(9, 2.3 * len(rows) + 0.35 * len(names)), layout='constrained')
+    panels = dict(
+        zip(rows, figure.subplots(len(rows), 1, sharex=True, squeeze=False).flat, strict=True)
+    )
+    for run in runs:
+        index = names.index(run.name)
+        colour = COLOURS[index % len(COLOURS)]
+        look = dict(color=colour, linewidth=1.2)
+        style = STYLES[index // len(COLOURS) % len(STYLES)]
+        panels['loss'].plot(_column(run.train, 'loss'), linestyle=style, **look)
+        panels['loss'].plot(_column(run.val, 'val_loss'), linestyle=(0, (1, 1)), **look)
+        for score in scores:
+            panels[score].plot(_column(run.val, score), linestyle=style, **look)
+        reached = run.score(scores[0], run.best_epoch) if scores else None
+        if reached is not None:
+            panels[scores[0]].plot(run.best_epoch, reached, 'o', fillstyle='none', color=colour)
+        rates = [c for c in run.train if c.startswith('lr/')] or ['lr']
+        for rate in rates:
+            panels['learning rate'].plot(_column(run.train, rate), linestyle=style, **look)
+    panels['loss'].set_ylabel('loss\n(validation dotted)')
+    for score in scores:
+        panels[score].set_ylabel(f'{score} (%)\nof validation')
+    panels['learning rate'].set_ylabel('learning rate\nof each group')
+    panels['learning rate'].set_yscale('log')
+    panels['learning rate'].set_xlabel('epoch')
+    for axes in panels.values():
+        axes.grid(alpha=0.3)
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=COLOURS[i % len(COLOURS)],
+            linestyle=STYLES[i // len(COLOURS) % len(STYLES)],
+        )
+        for i in range(len(names))
+    ]
+    labels = [name.replace('$', r'\$') for name in names]
+    figure.legend(handles, labels, loc='outside upper center', ncols=min(3, len(names)))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format='png', dpi=110)
+    return buffer.getvalue()
+
+
+def _scores(run: RunFolder) -> list[str]:
+    """Name the monitored score, and beside a class's Dice its IoU."""
+    first = run.monitored
+    wanted = [first, first.replace('Dice', 'IoU')] if first else ['mDice', 'mIoU']
+    return [score for score in dict.fromkeys(wanted) if score in run.val]
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series:
+    return table[name].dropna() if name in table else pd.Series(dtype=float)

@@ -1,0 +1,122 @@
+import functools
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from custom_modules.usage_error import UsageError
+
+from .read_scalars import read_scalars, scalar_files
+
+
+class RunFolder:
+    """What a training left in its work dir: config, scalars, checkpoints.
+
+    Args:
+        path (str | Path): The work dir.
+
+    Attributes:
+        path (Path): The work dir.
+        name (str): The config's name, which is the experiment's.
+        cfg (mmengine.Config): The config that it ran with, options of the command line included.
+        train (pd.DataFrame): Scalars of the training by epoch.
+        val (pd.DataFrame): Scores of the validations by epoch.
+
+    Raises:
+        UsageError: If there is no such folder, or it holds no config or no logged epoch.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        from mmengine.config import Config
+
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise UsageError(
+                f'there is no work dir {path}: give folders that tools/train.py wrote, such as work_dirs/unet_baseline.'
+            )
+        configs = sorted(self.path.glob('*.py'))
+        if len(configs) != 1:
+            raise UsageError(
+                f'{path} is not the work dir of one run, which holds one config, the one that it ran with; found {len(configs)}: '
+                'give the folder that tools/train.py wrote.'
+            )
+        self.name = configs[0].stem
+        # tools/test.py may have replaced the config in the work dir; the one beside the scalars is the training's
+        own = [path.with_name('config.py') for path in scalar_files(self.path)]
+        config = next((path for path in reversed(own) if path.is_file()), configs[0])
+        try:
+            self.cfg = Config.fromfile(config)
+        except Exception as error:
+            # a config is a program: it can fail in any way
+            raise UsageError(
+                f'{config} cannot be read ({type(error).__name__}: {error}): train anew.'
+            ) from error
+        self.train, self.val = read_scalars(self.path)
+        if self.train.empty:
+            raise UsageError(
+                f'{path} has no logged epoch: its training broke off before; train anew.'
+            )
+
+    @property
+    def seed(self) -> int | None:
+        """The seed, None where the run drew its own."""
+        return (self.cfg.get('randomness') or {}).get('seed')
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were trained and, where there is validation, validated."""
+        return int((self.train if self.val.empty else self.val).index.max())
+
+    @property
+    def monitored(self) -> str | None:
+        """The score by which the best checkpoint was chosen."""
+        return (self.cfg.get('default_hooks') or {}).get('checkpoint', {}).get('save_best')
+
+    @property
+    def gap(self) -> str | None:
+        """Why the run is not complete, None if it is: all epochs, or a stop by early stopping."""
+        planned = self.cfg.train_cfg.max_epochs
+        if self.epochs >= planned or self._stopped_early:
+            return None
+        return f'unfinished: {self.epochs} of {planned} epochs'
+
+    @functools.cached_property
+    def checkpoint(self) -> Path:
+        """The best checkpoint, or the last one where none was chosen.
+
+        Raises:
+            UsageError: If there is none.
+        """
+        for pattern in ('best_*_epoch_*.pth', 'epoch_*.pth'):
+            found = sorted(self.path.glob(pattern), key=_epoch_of)
+            if found:
+                return found[-1]
+        raise UsageError(f'{self.path} holds no checkpoint: train anew.')
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of :attr:`checkpoint`."""
+        return _epoch_of(self.checkpoint)
+
+    def score(self, name: str, epoch: int) -> float | None:
+        """Look up a validation's score as it was logged; None where it was not."""
+        if name not in self.val or epoch not in self.val.index or pd.isna(self.val[name][epoch]):
+            return None
+        return float(self.val[name][epoch])
+
+    @property
+    def _stopped_early(self) -> bool:
+        hook = (self.cfg.get('default_hooks') or {}).get('early_stopping')
+        if not hook or hook.get('monitor') not in self.val:
+            return False
+        scores = self.val[hook.monitor] * (-1 if hook.get('rule') == 'less' else 1)
+        best, waited = -float('inf'), 0
+        # as mmengine's hook counts
+        for score in scores:
+            better = score > best + hook.get('min_delta', 0.1)
+            best, waited = (score, 0) if better else (best, waited + 1)
+        return waited >= hook.get('patience', 5)
+
+
+def _epoch_of(path: Path) -> int:
+    return int(re.search(r'epoch_(\d+)', path.name)[1])

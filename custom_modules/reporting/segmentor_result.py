@@ -1,0 +1,64 @@
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+from mmengine.config import Config
+
+from custom_modules.evaluation.checkpoint_predictions import CheckpointPredictions
+from custom_modules.evaluation.confusion_scores import ConfusionScores
+
+from .model_cost import ModelCost
+from .run_folder import RunFolder
+
+
+class SegmentorResult:
+    """A finished segmentation run, scored again: its best checkpoint on its config's test part.
+
+    Args:
+        run (RunFolder): The run.
+        cfg (mmengine.Config): Its config, perhaps with other test data.
+        shown (int): Of how many images, evenly spaced over the part, the predictions are kept. Defaults to 6.
+        measured (bool): Whether to measure what the model costs. Defaults to True.
+
+    Attributes:
+        classes (tuple[str]): Names of the classes.
+        confusions (np.ndarray): Confusion matrix of each image (images, classes, classes).
+        names (list[str]): Name of each image.
+        fingerprint (str): Of images, masks, classes and resolution; runs with the same one can be compared.
+        kept (list[Prediction]): The predictions to show.
+        cost (ModelCost | None): Parameters, operations and speed.
+
+    Raises:
+        UsageError: If data or checkpoint are not there or do not fit.
+    """
+
+    def __init__(self, run: RunFolder, cfg: Config, shown: int = 6, measured: bool = True) -> None:
+        predictions = CheckpointPredictions(cfg, str(run.checkpoint))
+        self.run = run
+        self.classes, self.palette = predictions.classes, predictions.palette
+        self.threshold = predictions.threshold
+        wanted = shown_indices(len(predictions), shown)
+        digest = hashlib.sha256(repr(self.classes).encode())
+        confusions, self.names, self.kept = [], [], []
+        for index, prediction in enumerate(predictions):
+            confusions.append(prediction.scores.confusion)
+            self.names.append(prediction.name)
+            digest.update(Path(prediction.img_path).read_bytes())
+            digest.update(repr(prediction.truth.shape).encode() + prediction.truth.tobytes())
+            if index in wanted:
+                self.kept.append(prediction)
+        self.confusions = np.array(confusions)
+        self.fingerprint = digest.hexdigest()[:16]
+        self.size = self.kept[0].truth.shape
+        self.cost = ModelCost.of(predictions.model, self.size) if measured else None
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores of the whole part, named as ``ClassIoUMetric`` names them."""
+        return ConfusionScores(self.confusions.sum(axis=0)).named(self.classes)
+
+
+def shown_indices(count: int, shown: int) -> Collection[int]:
+    """Choose indices evenly spaced over a set, its first and last included."""
+    return {round(index) for index in np.linspace(0, count - 1, min(shown, count))}

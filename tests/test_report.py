@@ -1,0 +1,152 @@
+"""Every number of a report is the one that the predictions give; what cannot be compared is named, never averaged."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from scipy.stats import wilcoxon
+
+import custom_modules.segmentation  # noqa: F401
+
+
+@pytest.fixture(scope='module')
+def results(report):
+    return json.loads((report / 'results.json').read_text())
+
+
+def by_hand(run) -> list[tuple[int, int, int, int]]:
+    """Rock's true positives, false positives, false negatives and true negatives of each image, without our code."""
+    from mmengine.registry import DATASETS, MODELS, init_default_scope
+
+    cfg = Config.fromfile(next(run.glob('*.py')))
+    init_default_scope('mmseg')
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    model = MODELS.build(cfg.model).eval()
+    model.load_state_dict(torch.load(run / 'best_rock_Dice_epoch_1.pth')['state_dict'])
+    counts = []
+    for i in range(len(dataset)):
+        sample = dataset[i]
+        batch = model.data_preprocessor(
+            dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+        )
+        with torch.no_grad():
+            found = (model(batch['inputs'])[0, 0].sigmoid() > 0.5).numpy()
+        truth = sample['data_samples'].gt_sem_seg.data[0].numpy() == 1
+        cells = (found & truth, found & ~truth, ~found & truth, ~found & ~truth)
+        counts.append(tuple(int(cell.sum()) for cell in cells))
+    return counts
+
+
+def dice(tp, fp, fn, tn):
+    return 100 * 2 * tp / (2 * tp + fp + fn)
+
+
+def scores(tp, fp, fn, tn):
+    iou, ground = 100 * tp / (tp + fp + fn), 100 * tn / (tn + fp + fn)
+    ground_dice = dice(tn, fn, fp, tp)
+    return dict(
+        rock_Dice=dice(tp, fp, fn, tn),
+        rock_IoU=iou,
+        mDice=(dice(tp, fp, fn, tn) + ground_dice) / 2,
+        mIoU=(iou + ground) / 2,
+        aAcc=100 * (tp + tn) / (tp + fp + fn + tn),
+    )
+
+
+def test_scores_are_those_of_the_predictions(runs, results):
+    arms = {arm['label']: arm for arm in results['arms']}
+    assert list(arms) == ['unet_baseline_seed0', 'unet_backbone_scratch', '<b>bold']
+    for run, entry in zip(
+        runs[:4], [run for arm in results['arms'] for run in arm['runs']], strict=True
+    ):
+        assert entry['work_dir'] == run.name
+        expected = scores(*np.sum(by_hand(run), axis=0))
+        assert 0 < expected['rock_Dice'] < 100
+        assert entry['scores'] == pytest.approx(expected)
+        assert entry['best_epoch'] == 1 and entry['last_epoch_logged'] == 40.0
+    pair = [scores(*np.sum(by_hand(run), axis=0))['rock_Dice'] for run in runs[:2]]
+    assert arms['unet_baseline_seed0']['mean']['rock_Dice'] == pytest.approx(sum(pair) / 2)
+    # the standard deviation of two values
+    expected = abs(pair[0] - pair[1]) / 2**0.5
+    assert arms['unet_baseline_seed0']['spread']['rock_Dice'] == pytest.approx(expected)
+    assert arms['unet_backbone_scratch']['spread']['rock_Dice'] is None
+
+
+def test_difference_and_test_are_paired_over_images(runs, results):
+    first = np.mean([[dice(*image) for image in by_hand(run)] for run in runs[:2]], axis=0)
+    other = np.array([dice(*image) for image in by_hand(runs[2])])
+    found = results['arms'][1]['against_first']
+    assert found['p'] == pytest.approx(wilcoxon(other - first).pvalue)
+    means = [arm['mean']['rock_Dice'] for arm in results['arms']]
+    assert found['difference'] == pytest.approx(means[1] - means[0])
+    assert found['low'] < found['difference'] < found['high'] and found['images'] == 8
+    assert results['arms'][0]['against_first'] is None
+
+
+def test_parameters_are_counted(runs, results):
+    for run, arm in zip((runs[0], runs[2], runs[3]), results['arms'], strict=True):
+        state = torch.load(run / 'best_rock_Dice_epoch_1.pth')['state_dict']
+        buffers = ('running_mean', 'running_var', 'num_batches_tracked')
+        counted = sum(t.numel() for name, t in state.items() if not name.endswith(buffers))
+        assert arm['parameters'] == counted
+        assert arm['flops'] > 1e6 and arm['images_per_second'] > 0
+
+
+def test_what_cannot_be_compared_is_named_and_left_out(runs, results):
+    reasons = {path.split('/')[-1]: reason for path, reason in results['left_out'].items()}
+    assert list(reasons) == ['unfinished', 'broken', 'other_size', 'no_run']
+    assert reasons['unfinished'] == 'unfinished: 1 of 2 epochs'
+    assert 'damaged' in reasons['broken']
+    assert 'other test data than unet_baseline_seed0' in reasons['other_size']
+    assert '8 images of 128x128' in reasons['other_size']
+    assert 'holds one config' in reasons['no_run']
+    assert [len(arm['runs']) for arm in results['arms']] == [2, 1, 1]
+    # the log of an untrained model is made up
+    assert len(results['doubts']) == 4 and 'its log says 40.00' in str(results['doubts'])
+
+
+def test_changes_are_those_of_the_experiment(results):
+    base, scratch, _ = (arm['changes'] for arm in results['arms'])
+    assert base['model.backbone.widths'] == '[4, 8, 8, 8, 8]'
+    assert base['train_cfg.max_epochs'] == '2'
+    assert base['*_dataloader.dataset.load_size'] == '[64, 64]'
+    assert scratch['model.backbone.type'] == 'MoonNet'
+    assert not [key for key in base if 'seed' in key or 'work_dir' in key or 'num_workers' in key]
+
+
+def test_classifier_is_in_a_table_of_its_own(results):
+    (entry,) = results['classifiers']
+    counts = np.array(entry['confusion_counts'])
+    assert counts.sum() == 8 and entry['images'] == 8
+    assert entry['top1'] == pytest.approx(100 * np.trace(counts) / 8)
+    assert len(entry['classes']) == 4 and entry['parameters'] == 129_012
+
+
+def test_pages_show_the_same_numbers(report, results):
+    markdown, page = ((report / f'report.{kind}').read_text() for kind in ('md', 'html'))
+    for text in (markdown, page):
+        for arm in results['arms']:
+            for name in ('rock_Dice', 'rock_IoU', 'mDice', 'mIoU', 'aAcc'):
+                assert f'{arm["mean"][name]:.2f}' in text
+            assert f'{arm["parameters"]:,}' in text
+        assert f'{results["arms"][0]["spread"]["rock_Dice"]:.2f}' in text
+        assert f'{results["classifiers"][0]["macro"]["f1"]:.2f}' in text
+        assert 'unfinished: 1 of 2 epochs' in text
+    linked = re.findall(r'!\[.*?\]\((.*?)\)', markdown)
+    assert len(linked) == 5 and all((report / name).stat().st_size > 1000 for name in linked)
+    # self-contained: pictures are inlined, nothing is fetched
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert all(s.startswith('data:') or s.endswith('.py') for s in sources) and 'http' not in page
+
+
+def test_refusals(report, runs, tool, tmp_path, capsys):
+    assert tool('report.py', runs[0], '-o', report) == 2
+    assert '--overwrite' in capsys.readouterr().err
+    assert tool('report.py', tmp_path / 'nowhere', '-o', tmp_path / 'r') == 2
+    assert 'there is no work dir' in capsys.readouterr().err
+    assert tool('report.py', runs[4], '-o', tmp_path / 'r') == 2
+    assert 'unfinished' in capsys.readouterr().err
+    assert not (tmp_path / 'r').exists()

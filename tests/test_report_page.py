@@ -1,0 +1,126 @@
+"""The report's HTML page in a real browser: no errors, sorting, pictures by key and click, phone, print, no script."""
+
+import os
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+
+playwright = pytest.importorskip('playwright.sync_api')
+BROWSER = next(
+    filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None
+)
+if BROWSER is None and os.environ.get('BROWSER_TESTS') != 'required':
+    pytest.skip('there is no Chromium: apt-get install chromium', allow_module_level=True)
+FLAGS = [
+    '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync',
+]  # fmt: skip
+IMAGES = 3
+
+
+@pytest.fixture(scope='module')
+def page_file(report):
+    return (report / 'report.html').as_uri()
+
+
+@pytest.fixture(scope='module')
+def browser():
+    with playwright.sync_playwright() as driver:
+        # as root, as in a container, it starts without its sandbox only
+        sandbox = not hasattr(os, 'geteuid') or os.geteuid() != 0
+        chromium = driver.chromium.launch(
+            executable_path=BROWSER, args=FLAGS, chromium_sandbox=sandbox
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser, page_file):
+    """The open page; whatever it complains of fails the test."""
+    context = browser.new_context(viewport=dict(width=1200, height=900))
+    tab = context.new_page()
+    complaints = []
+    tab.on('console', lambda message: complaints.append(message.text))
+    tab.on('pageerror', lambda error: complaints.append(str(error)))
+    tab.on('request', lambda r: r.url.startswith(('file:', 'data:')) or complaints.append(r.url))
+    tab.goto(page_file)
+    yield tab
+    assert complaints == []
+    context.close()
+
+
+def column(page, number: int) -> list[str]:
+    return page.locator(f'#results tbody tr > :nth-child({number})').all_inner_texts()
+
+
+def test_pictures_load_and_the_screenshot_shows_something(page):
+    loaded = page.evaluate('[...document.images].map((image) => image.naturalWidth)')
+    # curves, confusion matrix, and for each image its thumbnail, input, truth and three models
+    assert len(loaded) == 2 + IMAGES * 6 and min(loaded) >= 64
+    shot = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    assert shot.shape == (900, 1200, 3) and len(np.unique(shot.reshape(-1, 3), axis=0)) > 100
+
+
+def test_a_name_is_no_markup(page):
+    assert page.locator('b').count() == 0
+    assert any('<b>bold' in text for text in column(page, 1))
+
+
+def test_a_click_on_a_heading_sorts_by_value(page):
+    head = page.locator('#results thead th', has_text='parameters')
+    number = page.locator('#results thead th').all_inner_texts().index(head.inner_text()) + 1
+    counts = [int(text.replace(',', '')) for text in column(page, number)]
+    # as texts, 9,000 would be greater than 2,000,000
+    assert len(set(counts)) == 3 and counts != sorted(counts, reverse=True)
+    head.locator('button').click()
+    assert [int(t.replace(',', '')) for t in column(page, number)] == sorted(counts, reverse=True)
+    assert head.get_attribute('aria-sort') == 'descending'
+    head.locator('button').press('Enter')
+    assert [int(t.replace(',', '')) for t in column(page, number)] == sorted(counts)
+    page.locator('#results thead button').first.click()
+    names = column(page, 1)
+    assert names == sorted(names) and page.locator('[aria-sort]').count() == 1
+
+
+def test_images_change_by_key_and_click(page):
+    def shown() -> int:
+        visible = [section.is_visible() for section in page.locator('.sample').all()]
+        assert visible.count(True) == 1
+        return visible.index(True)
+
+    assert shown() == 0
+    page.keyboard.press('ArrowRight')
+    assert shown() == 1
+    page.keyboard.press('ArrowLeft')
+    page.keyboard.press('ArrowLeft')
+    assert shown() == IMAGES - 1
+    page.locator('#next').click()
+    assert shown() == 0
+    page.locator('.thumbnail').nth(1).click()
+    assert shown() == 1 and page.locator('#position').inner_text() == f'2 of {IMAGES}'
+
+
+def test_a_phone_needs_no_sideways_scrolling(page):
+    page.set_viewport_size(dict(width=360, height=740))
+    assert page.evaluate('document.documentElement.scrollWidth') <= 360
+    assert page.locator('.scroll').first.evaluate('box => box.scrollWidth > box.clientWidth')
+
+
+def test_print_shows_every_image(page):
+    page.emulate_media(media='print')
+    assert all(section.is_visible() for section in page.locator('.sample').all())
+    assert not page.locator('.steps').is_visible()
+    assert page.pdf()[:5] == b'%PDF-'
+
+
+def test_without_scripts_everything_can_be_read(browser, page_file):
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(page_file)
+    assert all(section.is_visible() for section in tab.locator('.sample').all())
+    assert tab.locator('#results tbody tr').count() == 3
+    assert not tab.locator('.steps').is_visible()
+    context.close()

@@ -1,0 +1,101 @@
+"""What a run left is read as it was: resumes, restarts, early stops, broken lines."""
+
+from functools import partial
+
+import pytest
+import report_runs
+from report_runs import write_scalars
+
+import custom_modules.segmentation  # noqa: F401
+from custom_modules.reporting.read_scalars import read_scalars
+from custom_modules.reporting.run_folder import RunFolder
+from custom_modules.usage_error import UsageError
+
+make_run = partial(report_runs.make_run, weights=False)
+
+
+def dice(*values):
+    return [{'rock_Dice': value} for value in values]
+
+
+def test_an_epoch_has_its_mean_loss_and_its_last_rate(tmp_path):
+    write_scalars(tmp_path / '20260101_000000', [1, 2], dice(10.0, 20.0))
+    train, val = read_scalars(tmp_path)
+    assert train['loss'].tolist() == [3.0, 1.5]
+    assert train['lr'].tolist() == [0.1, 0.05]
+    assert val['rock_Dice'].to_dict() == {1: 10.0, 2: 20.0}
+
+
+def test_a_resume_goes_on_and_replaces_what_it_repeats(tmp_path):
+    write_scalars(tmp_path / '20260101_000000', [1, 2, 3], dice(1.0, 2.0, 3.0))
+    write_scalars(tmp_path / '20260102_000000', [3, 4], dice(30.0, 40.0))
+    _, val = read_scalars(tmp_path)
+    assert val['rock_Dice'].to_dict() == {1: 1.0, 2: 2.0, 3: 30.0, 4: 40.0}
+
+
+def test_a_new_start_leaves_nothing_of_the_old(tmp_path):
+    write_scalars(tmp_path / '20260101_000000', [1, 2, 3], dice(1.0, 2.0, 3.0))
+    write_scalars(tmp_path / '20260102_000000', [1], dice(10.0))
+    train, val = read_scalars(tmp_path)
+    assert val['rock_Dice'].to_dict() == {1: 10.0} and list(train.index) == [1]
+
+
+def test_a_line_that_was_cut_off_is_left_out(tmp_path):
+    write_scalars(tmp_path / '20260101_000000', [1, 2], dice(1.0, 2.0))
+    path = tmp_path / '20260101_000000' / 'vis_data' / 'scalars.json'
+    path.write_text(path.read_text()[:-12])
+    assert read_scalars(tmp_path)[1]['rock_Dice'].to_dict() == {1: 1.0}
+
+
+def test_unfinished_finished_and_stopped_early(tmp_path):
+    assert RunFolder(make_run(tmp_path, 'unet_baseline', 0)).gap is None
+    short = make_run(tmp_path, 'unet_baseline', 1, epochs=1)
+    assert RunFolder(short).gap == 'unfinished: 1 of 2 epochs'
+    patience = {'train_cfg.max_epochs': 40, 'default_hooks.early_stopping.patience': 2}
+    stopped = make_run(tmp_path, 'unet_baseline', 2, epochs=0, **patience)
+    write_scalars(stopped / '20260102_000000', [1, 2, 3, 4], dice(1.0, 5.0, 4.0, 5.0))
+    assert RunFolder(stopped).gap is None
+    going = make_run(tmp_path, 'unet_baseline', 3, epochs=0, **patience)
+    write_scalars(going / '20260102_000000', [1, 2, 3, 4], dice(1.0, 5.0, 4.0, 6.0))
+    assert RunFolder(going).gap == 'unfinished: 4 of 40 epochs'
+
+
+def test_a_later_test_does_not_change_what_the_training_was(tmp_path):
+    run = make_run(tmp_path, 'unet_baseline', seed=7)
+    config = run / 'unet_baseline.py'
+    config.rename(run / '20260101_000000' / 'vis_data' / 'config.py')
+    config.write_text('train_cfg = dict(max_epochs=300)\nrandomness = dict(seed=0)\n')
+    (run / '20260102_000000' / 'vis_data').mkdir(parents=True)
+    (run / '20260102_000000' / 'vis_data' / 'scalars.json').write_text('')
+    found = RunFolder(run)
+    assert found.seed == 7 and found.gap is None
+
+
+def test_the_best_checkpoint_comes_before_a_later_one(tmp_path):
+    run = make_run(tmp_path, 'unet_baseline')
+    (run / 'epoch_2.pth').write_bytes(b'')
+    assert RunFolder(run).best_epoch == 1
+    (run / 'best_rock_Dice_epoch_1.pth').unlink()
+    assert RunFolder(run).checkpoint.name == 'epoch_2.pth'
+
+
+@pytest.mark.parametrize(
+    'spoil, words',
+    [
+        (lambda run: [p.unlink() for p in run.glob('*.py')], 'holds one config'),
+        (lambda run: next(run.glob('*.py')).write_text('model = ('), 'cannot be read'),
+        (lambda run: next(run.glob('*/*/scalars.json')).write_text(''), 'no logged epoch'),
+    ],
+)
+def test_a_broken_run_is_named(tmp_path, spoil, words):
+    run = make_run(tmp_path, 'unet_baseline')
+    spoil(run)
+    with pytest.raises(UsageError, match=words):
+        RunFolder(run)
+
+
+def test_without_a_checkpoint(tmp_path):
+    run = make_run(tmp_path, 'unet_baseline')
+    (run / 'best_rock_Dice_epoch_1.pth').unlink()
+    with pytest.raises(UsageError, match='holds no checkpoint'):
+        _ = RunFolder(run).checkpoint

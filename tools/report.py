@@ -1,0 +1,79 @@
+"""Compare runs: one Markdown page, one HTML page without outside files, and results.json."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_modules.engine.command_line import reporting_errors
+from custom_modules.engine.config_options import ConfigOptions
+from custom_modules.usage_error import UsageError
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'work_dirs',
+        nargs='+',
+        metavar='WORK_DIR',
+        help='folders that tools/train.py wrote; the first config is what the others are compared with',
+    )
+    parser.add_argument('-o', '--out', default='report', help='folder to write (default: report)')
+    parser.add_argument('--title', default='Runs side by side', help='heading of the pages')
+    parser.add_argument(
+        '--images',
+        type=int,
+        default=6,
+        help='of how many test images to show predictions (default: 6)',
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace the report that is in the folder'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help="what to change in every segmentor's config before it is scored, such as "
+        'test_dataloader.dataset.data_root=/moved/data',
+    )
+    return parser.parse_args()
+
+
+@reporting_errors
+def main() -> None:
+    """Compare."""
+    args = parse_args()
+    out = Path(args.out)
+    if args.images < 1:
+        raise UsageError(
+            f'--images is the number of images to show, at least 1, got {args.images}.'
+        )
+    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not args.overwrite)):
+        raise UsageError(
+            f'{out} exists and is not an empty folder: choose another with -o, or add --overwrite to replace the '
+            'report in it.'
+        )
+
+    from custom_modules.engine import AtomicLocalBackend
+    from custom_modules.reporting.comparison import Comparison
+    from custom_modules.reporting.comparison_data import comparison_data
+    from custom_modules.reporting.report_pages import report_pages
+
+    comparison = Comparison(args.work_dirs, args.cfg_options, args.images)
+    data = comparison_data(comparison)
+    files = report_pages(comparison, data, out, args.title)
+    files['results.json'] = json.dumps(data, indent=1, allow_nan=False).encode()
+    for name, content in files.items():
+        AtomicLocalBackend().put(content, out / name)
+    for label, lines in (('look twice', comparison.doubts), ('left out', comparison.left_out)):
+        for path, reason in lines.items():
+            print(f'{label}: {path}: {reason}')
+    print(f'{out / "report.html"}, {out / "report.md"} and {out / "results.json"}')
+
+
+if __name__ == '__main__':
+    main()
