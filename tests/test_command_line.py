@@ -10,8 +10,8 @@ import torch
 from conftest import MOON_OPTIONS
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from custom_modules.engine.command_line import reporting_errors
 from custom_modules.models.backbones import MoonNet
+from custom_modules.reporting_errors import reporting_errors
 
 
 @pytest.fixture

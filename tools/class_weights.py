@@ -6,8 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.command_line import load_config, reporting_errors
+from custom_modules.engine.command_line import load_config
 from custom_modules.engine.config_options import ConfigOptions
+from custom_modules.reporting_errors import reporting_errors
 from custom_modules.usage_error import UsageError
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.command_line import reporting_errors
+from custom_modules.reporting_errors import reporting_errors
 from custom_modules.usage_error import UsageError
 
 

@@ -9,7 +9,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_modules.engine.class_match import require_matching_classes
-from custom_modules.engine.command_line import common_parser, load_config, reporting_errors
+from custom_modules.engine.command_line import common_parser, load_config
+from custom_modules.reporting_errors import reporting_errors
 from custom_modules.usage_error import UsageError
 
 

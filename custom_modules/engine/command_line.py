@@ -1,11 +1,8 @@
 """What ``tools/train.py`` and ``tools/test.py`` share."""
 
 import argparse
-import functools
 import inspect
 import os
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from custom_modules.usage_error import UsageError
@@ -121,27 +118,3 @@ def _require_one_split(cfg) -> None:
                 f'the data sets on {root} are cut differently ({" and ".join(sorted(found))}): set the same '
                 'in the train, val and test data loader, or images are shared between them.'
             )
-
-
-def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Turn what a user can mend into one line and exit code 2, and Ctrl-C into exit code 130.
-
-    Args:
-        main (Callable): The command. Any other exception keeps its traceback: it is a defect.
-    """
-
-    @functools.wraps(main)
-    def wrapped() -> None:
-        try:
-            main()
-        except UsageError as error:
-            print(f'error: {error}', file=sys.stderr)
-            sys.exit(2)
-        except (KeyboardInterrupt, SyntaxError) as error:
-            # mmengine turns a Ctrl-C while it formats the config into a SyntaxError
-            if KeyboardInterrupt not in (type(error), type(error.__context__)):
-                raise
-            print('Interrupted; a training goes on with --resume.', file=sys.stderr)
-            sys.exit(130)
-
-    return wrapped

@@ -1,0 +1,27 @@
+import cv2
+import numpy as np
+
+
+def object_areas(labels: np.ndarray, classes: int) -> list[np.ndarray]:
+    """Measure the objects of a mask: connected pixels of one class, diagonal neighbours included.
+
+    Args:
+        labels (np.ndarray): The mask (height, width).
+        classes (int): Number of classes; the first is the background and has no objects.
+
+    Returns:
+        list[np.ndarray]: Pixels of each object, for every class but the first.
+
+    Example:
+        >>> mask = np.zeros((8, 8), np.uint8)
+        >>> mask[:2, :2] = mask[2, 2] = mask[6, 6] = 1
+        >>> [areas.tolist() for areas in object_areas(mask, 2)]
+        [[5, 1]]
+    """
+    areas = []
+    for index in range(1, classes):
+        of_class = (labels == index).astype(np.uint8)
+        _, _, stats, _ = cv2.connectedComponentsWithStats(of_class, connectivity=8)
+        # the first row is everything else
+        areas.append(stats[1:, cv2.CC_STAT_AREA].astype(np.int64))
+    return areas

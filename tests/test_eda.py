@@ -1,0 +1,180 @@
+"""What the data are told to be equals a computation by hand."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import make_moon
+from PIL import Image
+
+from custom_modules.datasets.class_pixels import ClassPixels
+from custom_modules.eda.folder_subject import folder_subject
+from custom_modules.eda.squeezed_overlap import squeezed_overlap
+from custom_modules.eda.survey import survey
+
+
+def noise(seed: int, side: int = 64) -> np.ndarray:
+    return np.random.default_rng(seed).integers(1, 255, (side, side, 3), dtype=np.uint8)
+
+
+def look(root: Path, *pairs: tuple[np.ndarray, np.ndarray], **options) -> dict:
+    for i, arrays in enumerate(pairs):
+        for kind, array in zip(('images', 'masks'), arrays, strict=True):
+            (root / kind).mkdir(exist_ok=True)
+            Image.fromarray(array).save(root / kind / f'{i}.png')
+    summary, _ = survey(folder_subject(str(root / 'images'), str(root / 'masks'), **options))
+    assert summary['sound'], summary['errors']
+    return summary
+
+
+def test_ceiling_of_columns_and_blocks(tmp_path):
+    # halved, the pixel that stays is the right lower one of each 2x2
+    vanish, fill, blocks = (np.zeros((128, 128), np.uint8) for _ in range(3))
+    vanish[:, ::2] = fill[:, 1::2] = blocks[10:20, 30:60] = 1
+    alone = [squeezed_overlap(mask, (64, 64), 2)[1].tolist() for mask in (vanish, fill, blocks)]
+    assert alone == [[0, 0, 8192], [8192, 16384, 8192], [300, 300, 300]]
+    pairs = [(noise(i, 128), mask) for i, mask in enumerate((vanish, fill, blocks))]
+    squeezed = look(tmp_path, *pairs)['statistics']['all']['squeezed']
+    # pixels of all masks together: 2 * 8492 / (16684 + 16684)
+    rock = squeezed['64x64']['classes'][1]
+    assert rock['dice'] == pytest.approx(100 * 2 * 8492 / (16684 + 16684))
+    assert rock['iou'] == pytest.approx(100 * 8492 / (16684 + 16684 - 8492))
+    # background: 8192 of the first, none of the second, all of the third are right
+    right, predicted, true = 8192 + 16084, 16384 + 16084, 8192 + 8192 + 16084
+    background = squeezed['64x64']['classes'][0]
+    assert background['dice'] == pytest.approx(100 * 2 * right / (predicted + true))
+    mean = (rock['dice'] + background['dice']) / 2
+    assert squeezed['64x64']['mDice'] == pytest.approx(mean)
+    for size in ('128x128', '256x256'):
+        assert squeezed[size]['mDice'] == squeezed[size]['mIoU'] == 100
+
+
+def test_ceiling_leaves_out_what_is_ignored():
+    mask = np.zeros((4, 4), np.uint8)
+    mask[:, 2:] = 1
+    mask[3, 3] = 255
+    # the ignored pixel is the one that is kept of its block: the block's others are left out too
+    assert squeezed_overlap(mask, (2, 2), 2).tolist() == [[8, 8, 8], [4, 4, 4]]
+
+
+def test_objects_and_pixel_shares_of_planted_squares(tmp_path):
+    first, second = np.zeros((2, 64, 64), np.uint8)
+    first[:4, :4] = 1
+    # touching at a corner: one object
+    first[4:8, 4:8] = 1
+    first[20:30, 20:30] = 1
+    # of another class: an object of its own, though it touches
+    first[30:32, 20:30] = 2
+    second[0, 0] = 1
+    classes = ['ground', 'small', 'large']
+    found = look(tmp_path, (noise(0), first), (noise(1), second), classes=classes)
+    found = found['statistics']['all']
+    small, large = found['objects']
+    assert (small['count'], large['count']) == (3, 1)
+    # 1, 32 and 100 pixels
+    assert small['pixels'] == {
+        '0': 1, '5': pytest.approx(4.1), '25': 16.5, '50': 32, '75': 66,
+        '95': pytest.approx(93.2), '100': 100,
+    }  # fmt: skip
+    assert small['per_image_mean'] == 1.5 and large['per_image']['100'] == 1
+    assert small['histogram'] == dict(
+        edges=[1, 2, 4, 8, 16, 32, 64, 128], counts=[1, 0, 0, 0, 0, 1, 1]
+    )
+    assert large['histogram']['counts'] == [0, 0, 0, 0, 1]
+    assert small['at_load_size'] is None
+    assert [c['pixels'] for c in found['classes']] == [8192 - 153, 133, 20]
+    assert found['classes'][1]['share_percent'] == pytest.approx(100 * 133 / 8192)
+    assert [c['masks'] for c in found['classes']] == [2, 2, 1]
+
+
+def test_intensity_is_exact_and_clipping_is_counted(tmp_path):
+    image = np.full((64, 64, 3), (10, 20, 30), np.uint8)
+    image[0] = 0
+    image[1] = (255, 20, 30)
+    bright = np.full((64, 64, 3), 100, np.uint8)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[5:9, 5:9] = 255
+    found = look(tmp_path, (image, mask), (bright, mask))['statistics']['all']['intensity']
+    both = np.concatenate([image, bright]).reshape(-1, 3).astype(float)
+    for channel, values in zip(found['channels'], both.T, strict=True):
+        assert channel['mean'] == pytest.approx(values.mean())
+        assert channel['std'] == pytest.approx(values.std())
+        assert (channel['min'], channel['max']) == (values.min(), values.max())
+    assert [c['name'] for c in found['channels']] == ['red', 'green', 'blue']
+    assert found['black_percent'] == found['blown_percent'] == pytest.approx(100 / 128)
+    assert found['image_brightness']['100'] == 100
+    assert found['image_brightness']['0'] == pytest.approx(image.mean(), abs=1e-4)
+
+
+def test_a_grey_image_and_one_of_sixteen_bits_are_read_as_training_reads_them(tmp_path):
+    grey = noise(0)[..., 0]
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:9] = 1
+    found = look(tmp_path, (grey, mask), (grey.astype(np.uint16) << 8, mask))
+    # the same pixels, so that they are duplicates too
+    assert {d['kind'] for d in found['warnings']} == {'duplicate_within_part'}
+    channels = found['statistics']['all']['intensity']['channels']
+    assert all(c['mean'] == pytest.approx(grey.mean()) for c in channels)
+
+
+def test_a_config_weighs_as_class_pixels_does(tool, tmp_path, repository, monkeypatch, capsys):
+    from custom_modules.datasets.moon_dataset import MoonDataset
+
+    root = make_moon(tmp_path / 'moon', 10)
+    monkeypatch.setenv('MOON_DATA', str(root))
+    monkeypatch.chdir(tmp_path)
+    config = repository / 'configs' / 'unet_baseline.py'
+    size = ('train', 'val', 'test')
+    chosen = [f'{part}_dataloader.dataset.load_size=(16,16)' for part in size]
+    assert tool('eda.py', config, '--cfg-options', *chosen) == 0
+    out = tmp_path / 'work_dirs' / 'eda' / 'unet_baseline'
+    summary = json.loads((out / 'eda_summary.json').read_text())
+    pixels = ClassPixels.of(MoonDataset(str(root), 'train'))
+    assert summary['class_weights'] == dict(
+        inverse_frequency=pytest.approx(pixels.inverse_frequency().tolist()),
+        median_frequency=pytest.approx(pixels.median_frequency().tolist()),
+        positive_weight=pytest.approx(pixels.positive_weight()),
+        reason=None,
+    )
+    train = summary['statistics']['train']
+    assert [c['pixels'] for c in train['classes']] == pixels.pixels.tolist()
+    assert summary['same_parts'] == {'test': 'val'}
+    assert summary['statistics']['all parts']['pairs'] == 10
+    # the config's own size is among those that masks are squeezed to, and objects are a 16th there
+    assert list(train['squeezed']) == ['64x64', '128x128', '256x256', '16x16']
+    (rock,) = train['objects']
+    for level, value in rock['pixels'].items():
+        assert rock['at_load_size']['pixels'][level] == pytest.approx(value / 16, abs=1e-3)
+    assert f'class_weight=[{pixels.positive_weight():.3g}]' in capsys.readouterr().out
+
+
+def test_the_sample_is_the_same_each_time_and_another_by_another_seed(tmp_path):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:, 32:] = 255
+    for i in range(30):
+        for kind, array in (('images', noise(i)), ('masks', mask)):
+            (tmp_path / kind).mkdir(exist_ok=True)
+            Image.fromarray(array).save(tmp_path / kind / f'{i:02d}.png')
+    subject = folder_subject(str(tmp_path / 'images'), str(tmp_path / 'masks'))
+    first, again, other = (survey(subject, seed)[1].shown() for seed in (0, 0, 1))
+    captions = [[caption for caption, _ in shown] for shown in (first, again, other)]
+    assert captions[0] == captions[1] != captions[2]
+    assert len(set(captions[0])) == 12
+    caption, thumbnail = first[0]
+    image = noise(int(caption[5:7]))
+    # clear on the background, half of the class's orange on the rock
+    assert (thumbnail[:, :32] == image[:, :32]).all()
+    orange = (image[:, 32:].astype(int) + [230, 159, 0]) // 2
+    assert (thumbnail[:, 32:] == orange).all()
+
+
+def test_two_folders_need_no_torch(repository):
+    program = 'import sys; from custom_modules.eda import folder_subject, in_own_process, survey, write_report; '
+    program += "print(sorted({'torch', 'mmseg'} & set(sys.modules)))"
+    run = subprocess.run(
+        [sys.executable, '-c', program], cwd=repository, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == '[]'
