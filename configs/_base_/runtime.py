@@ -14,6 +14,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     channels_last=dict(type='ChannelsLastHook'),
     run_check=dict(type='RunCheckHook'),
+    group_rates=dict(type='GroupRatesHook'),
 )
 env_cfg = dict(
     cudnn_benchmark=True,

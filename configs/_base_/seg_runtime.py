@@ -11,7 +11,10 @@ default_hooks = dict(
         min_delta=0.0,
         patience=30,
     ),
+    # for tools/test.py; pictures during training are the fixed samples
     visualization=dict(type='SegVisualizationHook', interval=1),
+    # the same validation images again and again, beside the scalars and in TensorBoard
+    fixed_samples=dict(type='FixedSamplesHook', interval=5),
 )
 # averaged weights, validated and saved in place of the last ones: default_hooks = dict(ema=_base_.ema);
 # plain, since mmengine's ExpMomentumEMA averages nothing in its first thousands of steps

@@ -6,7 +6,9 @@ from .group_one_cycle_lr import GroupOneCycleLR
 from .hooks import (
     ChannelsLastHook,
     CheckpointAfterValHook,
+    FixedSamplesHook,
     FreezeScheduleHook,
+    GroupRatesHook,
     ResumableEarlyStoppingHook,
     RunCheckHook,
 )
@@ -15,8 +17,10 @@ __all__ = [
     'AtomicLocalBackend',
     'ChannelsLastHook',
     'CheckpointAfterValHook',
+    'FixedSamplesHook',
     'FreezeScheduleHook',
     'GroupOneCycleLR',
+    'GroupRatesHook',
     'ResumableEarlyStoppingHook',
     'RunCheckHook',
 ]

@@ -4,6 +4,8 @@ from mmengine.structures import PixelData
 from mmseg.registry import VISUALIZERS
 from mmseg.visualization import SegLocalVisualizer
 
+from .overlay import overlay
+
 
 @VISUALIZERS.register_module()
 class PanelVisualizer(SegLocalVisualizer):
@@ -59,12 +61,7 @@ class PanelVisualizer(SegLocalVisualizer):
         labels = segmentation.data.squeeze().cpu().numpy().astype(np.uint8)
         size = image.shape[1::-1]
         labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
-        drawn = image.astype(np.float32)
-        # class 0 is the background and stays as it is
-        for index, colour in enumerate(self.dataset_meta['palette'][1:], start=1):
-            area = labels == index
-            drawn[area] = (1 - self.alpha) * drawn[area] + self.alpha * np.array(colour)
-        return drawn.astype(np.uint8)
+        return overlay(image, labels, self.dataset_meta['palette'], self.alpha)
 
 
 def _captioned(image: np.ndarray, caption: str) -> np.ndarray:

@@ -2,14 +2,18 @@
 
 from .channels_last_hook import ChannelsLastHook
 from .checkpoint_after_val_hook import CheckpointAfterValHook
+from .fixed_samples_hook import FixedSamplesHook
 from .freeze_schedule_hook import FreezeScheduleHook
+from .group_rates_hook import GroupRatesHook
 from .resumable_early_stopping_hook import ResumableEarlyStoppingHook
 from .run_check_hook import RunCheckHook
 
 __all__ = [
     'ChannelsLastHook',
     'CheckpointAfterValHook',
+    'FixedSamplesHook',
     'FreezeScheduleHook',
+    'GroupRatesHook',
     'ResumableEarlyStoppingHook',
     'RunCheckHook',
 ]

@@ -1,0 +1,85 @@
+from mmengine.hooks import Hook, LoggerHook
+from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
+from mmengine.registry import HOOKS
+
+
+@HOOKS.register_module()
+class GroupRatesHook(Hook):
+    """Record the learning rate of each part of the model, and how much of the backbone is frozen.
+
+    mmengine records the rate of the optimizer's first group as ``lr``, and the rate that no multiplier has
+    touched as ``base_lr``. Where a ``paramwise_cfg`` gives the parts rates of their own, this adds
+    ``lr/backbone_lr``, ``lr/decode_head_lr``, ... to the log line, the JSON log, TensorBoard and the trackers. A part
+    that holds several multiples of the base rate has one scalar for each: ``lr/backbone_x0.1_lr``. Where all
+    parameters share one rate there is nothing to add. (The names end with ``lr`` because mmengine's log line
+    writes those with an exponent; another 1e-5 would read 0.0000.)
+
+    ``frozen_stages`` is recorded for every backbone that has it: -1 nothing, 0 the stem, k the stem
+    and the first k stages.
+
+    Values are those the last step was made with, no averages, and are looked up only for the steps that are
+    logged. Several optimizers (``OptimWrapperDict``) are left to mmengine, which names their rates itself.
+
+    Example:
+        >>> default_hooks = dict(group_rates=dict(type='GroupRatesHook'))
+    """
+
+    # before LoggerHook writes (BELOW_NORMAL) and before a scheduler sets the next step's rate (LOW)
+    priority = 'NORMAL'
+
+    def before_train(self, runner) -> None:
+        """Find one group of the optimizer for each name.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self._backbone = getattr(model, 'backbone', None)
+        self._intervals = [h.interval for h in runner.hooks if isinstance(h, LoggerHook)]
+        self._groups = {}
+        if not isinstance(runner.optim_wrapper, OptimWrapperDict):
+            self._groups = _named_groups(model, runner.optim_wrapper)
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Record, if this step is logged.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Index of the batch in the epoch.
+            data_batch (dict, optional): Unused.
+            outputs (dict, optional): Unused.
+        """
+        logged = any(self.every_n_inner_iters(batch_idx, n) for n in self._intervals)
+        if not logged and not self.end_of_epoch(runner.train_dataloader, batch_idx):
+            return
+        values = {f'train/lr/{name}_lr': group['lr'] for name, group in self._groups.items()}
+        frozen = getattr(self._backbone, 'frozen_stages', None)
+        if isinstance(frozen, int):
+            values['train/frozen_stages'] = frozen
+        # nothing that a checkpoint has to carry: only the newest value is shown
+        runner.message_hub.update_scalars(values, resumed=False)
+
+
+def _named_groups(model, optim_wrapper) -> dict[str, dict]:
+    """One group for each name; groups that begin at one rate are scheduled alike."""
+    groups = optim_wrapper.optimizer.param_groups
+    starts = [_start(group) for group in groups]
+    if len(set(starts)) == 1:
+        return {}
+    base = _start(optim_wrapper.base_param_settings)
+    parts = {id(p): name.split('.')[0] for name, p in model.named_parameters()}
+    found = {}
+    for group, start in zip(groups, starts, strict=True):
+        for part in dict.fromkeys(parts[id(p)] for p in group['params']):
+            found.setdefault(part, {}).setdefault(f'x{start / base:g}', group)
+    return {
+        part if len(multiples) == 1 else f'{part}_{multiple}': group
+        for part, multiples in found.items()
+        for multiple, group in multiples.items()
+    }
+
+
+def _start(group: dict) -> float:
+    """The rate before any schedule, which is what tells groups apart after a resume too."""
+    return group.get('initial_lr', group['lr'])
