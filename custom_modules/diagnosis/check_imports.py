@@ -15,7 +15,6 @@ NEEDS = {
     'pandas': ('numpy',),
     'scipy': ('numpy',),
     'skimage': ('scipy',),
-    'sklearn': ('scipy',),
     'cv2': ('numpy',),
     'torch': ('numpy',),
     'torchvision': ('torch',),
@@ -30,7 +29,6 @@ NEEDS = {
 CODE = {
     'pycocotools': 'import pycocotools.mask',
     'skimage': 'import skimage.measure',
-    'sklearn': 'import sklearn.metrics',
     # merely importing it succeeds where torch and torchvision do not fit
     'torchvision': 'import torch, torchvision\n'
     'torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)',

@@ -25,7 +25,6 @@ IMPORTED = (
     'pandas',
     'scipy',
     'skimage',
-    'sklearn',
 )
 
 

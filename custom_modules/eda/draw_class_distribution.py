@@ -3,8 +3,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from custom_modules.visualization.figure_png import figure_png
+
 from .plain import plain
-from .png import png
 
 # of the parts; the classes have their own in the other pictures
 COLOURS = ['#0072b2', '#e69f00', '#009e73', '#888888']
@@ -51,4 +52,4 @@ def draw_class_distribution(statistics: Mapping[str, dict], classes: Sequence[st
     for axes in panels:
         axes.spines[['top', 'right']].set_visible(False)
     panels[1].legend(loc='upper left', bbox_to_anchor=(1.0, 1.0), frameon=False)
-    return png(figure)
+    return figure_png(figure)

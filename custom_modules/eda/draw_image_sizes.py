@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from .png import png
+from custom_modules.visualization.figure_png import figure_png
 
 NAMED = 8
 
@@ -36,4 +36,4 @@ def draw_image_sizes(sizes: Mapping[str, int]) -> bytes:
         aspect='equal',
     )
     axes.grid(alpha=0.3)
-    return png(figure)
+    return figure_png(figure)

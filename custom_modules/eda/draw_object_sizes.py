@@ -3,8 +3,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from custom_modules.visualization.figure_png import figure_png
+
 from .plain import plain
-from .png import png
 
 
 def draw_object_sizes(
@@ -59,4 +60,4 @@ def draw_object_sizes(
     panels[-1].set_xticks(range(bins + 1), [f'{2**i:,}' for i in range(bins + 1)], rotation=45)
     panels[-1].set_xlim(-0.2, max(1, bins) + 0.2)
     panels[-1].set_xlabel('pixels of an object at full size')
-    return png(figure)
+    return figure_png(figure)

@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from custom_modules.visualization.figure_png import figure_png
+
 from .plain import plain
-from .png import png
 
 COLUMNS = 3
 # inches of a picture
@@ -52,4 +53,4 @@ def draw_sample_sheet(
     figure.legend(
         handles=handles, loc='outside lower center', ncols=min(6, len(handles)), frameon=False
     )
-    return png(figure)
+    return figure_png(figure)

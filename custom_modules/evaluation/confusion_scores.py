@@ -50,6 +50,16 @@ class ConfusionScores:
         return _percent(self._hit, self._true + self._predicted - self._hit)
 
     @property
+    def precision(self) -> np.ndarray:
+        """Share of each class's predicted pixels that are right: nan for one that is never predicted."""
+        return _percent(self._hit, self._predicted)
+
+    @property
+    def recall(self) -> np.ndarray:
+        """Share of each class's true pixels that are found: nan for one that is not there."""
+        return _percent(self._hit, self._true)
+
+    @property
     def accuracy(self) -> np.ndarray:
         """Share of the pixels that are right, ``aAcc`` in mmseg's words."""
         return _percent(self._hit.sum(), self.confusion.sum())
@@ -72,6 +82,10 @@ class ConfusionScores:
             for score, values in (('Dice', dice), ('IoU', iou))
         }
         return {name: float(value) for name, value in (means | own).items()}
+
+    def by_class(self) -> dict[str, np.ndarray]:
+        """Give ``Dice``, ``IoU``, ``precision`` and ``recall`` of each class."""
+        return dict(Dice=self.dice, IoU=self.iou, precision=self.precision, recall=self.recall)
 
     @property
     def _hit(self) -> np.ndarray:

@@ -1,8 +1,9 @@
-import io
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from custom_modules.visualization.figure_png import figure_png
 
 READABLE = 20
 
@@ -39,6 +40,4 @@ def draw_confusion(shares: np.ndarray, classes: Sequence[str]) -> bytes:
             share = shares[row, column]
             colour = 'white' if share > 50 else 'black'
             axes.text(column, row, f'{share:.0f}', ha='center', va='center', color=colour, **size)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', bbox_inches='tight')
-    return buffer.getvalue()
+    return figure_png(figure)

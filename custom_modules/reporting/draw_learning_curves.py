@@ -1,4 +1,3 @@
-import io
 from collections.abc import Sequence
 
 import pandas as pd
@@ -6,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from custom_modules.datasets.class_palette import OKABE_ITO
+from custom_modules.visualization.figure_png import figure_png
 
 from .run_folder import RunFolder
 
@@ -71,9 +71,7 @@ def draw_learning_curves(runs: Sequence[RunFolder]) -> bytes:
     ]
     labels = [name.replace('$', r'\$') for name in names]
     figure.legend(handles, labels, loc='outside upper center', ncols=min(3, len(names)))
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', dpi=110)
-    return buffer.getvalue()
+    return figure_png(figure)
 
 
 def _scores(run: RunFolder) -> list[str]:

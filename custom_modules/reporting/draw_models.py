@@ -1,8 +1,9 @@
-import io
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+
+from custom_modules.visualization.figure_png import figure_png
 
 COLUMNS = 5
 
@@ -29,6 +30,4 @@ def draw_models(cells: Sequence[tuple[str, np.ndarray]]) -> bytes:
         # pixels stay squares: what is shown is what was scored
         axes.imshow(picture, interpolation='nearest')
         axes.set_title(caption.replace('$', r'\$'), fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format='png', dpi=110)
-    return buffer.getvalue()
+    return figure_png(figure)

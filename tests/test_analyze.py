@@ -1,0 +1,372 @@
+"""Every number of an error analysis equals one computed by hand."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import loader_options
+from PIL import Image
+from sklearn.calibration import calibration_curve
+
+from custom_modules.analysis.boundary_f1 import boundary_f1, boundary_tolerance
+from custom_modules.analysis.brightness_groups import brightness_groups
+from custom_modules.analysis.calibration import BINS, Calibration
+from custom_modules.analysis.error_analysis import ErrorAnalysis
+from custom_modules.analysis.object_sizes import ObjectSizes
+from custom_modules.analysis.require_free_folder import require_free_folder
+from custom_modules.analysis.threshold_choice import threshold_choice
+from custom_modules.analysis.threshold_sweep import THRESHOLDS, ThresholdSweep
+from custom_modules.analysis.write_analysis import write_analysis
+from custom_modules.evaluation.prediction import Prediction
+from custom_modules.usage_error import UsageError
+
+ROCKS = ('background', 'rock')
+SIZES = ('background', 'small', 'large')
+
+
+def predict(truth, predicted=None, probability=None, path: Path = Path('a.png'), grey=None):
+    """A prediction made by hand; with a grey level its image is written."""
+    truth = np.asarray(truth, np.uint8)
+    if probability is not None:
+        probabilities = np.asarray(probability, np.float32)
+        if probabilities.ndim == 2:
+            probabilities = np.stack([1 - probabilities, probabilities])
+        if predicted is None:
+            predicted = probabilities.argmax(axis=0)
+    else:
+        classes = max(2, int(np.max(predicted)) + 1, int(truth[truth < 255].max(initial=0)) + 1)
+        probabilities = np.eye(classes, dtype=np.float32)[predicted].transpose(2, 0, 1)
+    if grey is not None:
+        Image.fromarray(np.full((*truth.shape, 3), grey, np.uint8)).save(path)
+    return Prediction(str(path), truth, np.asarray(predicted, np.uint8), probabilities)
+
+
+def test_the_table_of_images_and_the_pooled_scores_equal_a_computation_by_hand(tmp_path):
+    analysis = ErrorAnalysis(ROCKS, threshold=0.5)
+    # 4 pixels rock, 3 found, 1 invented; 255 counts nowhere
+    truth, found = [[1, 1, 1, 1], [0, 0, 0, 255]], [[1, 1, 1, 0], [1, 0, 0, 1]]
+    analysis.add(predict(truth, found, path=tmp_path / 'one.png', grey=50))
+    analysis.add(predict(np.zeros((2, 4)), np.zeros((2, 4), int), path=tmp_path / 'b.png', grey=9))
+    analysis.add(predict([[1, 0]], [[0, 1]], path=tmp_path / 'c.png', grey=200))
+    results = analysis.results()
+    one, none, wrong = results['images'].to_dict('records')
+    assert (one['name'], one['file'], one['brightness']) == ('one', str(tmp_path / 'one.png'), 50)
+    assert one['rock_Dice'] == pytest.approx(75) and one['rock_IoU'] == pytest.approx(60)
+    assert one['rock_precision'] == pytest.approx(75) and one['rock_recall'] == pytest.approx(75)
+    assert one['rock_true_share'] == pytest.approx(400 / 7) == one['rock_predicted_share']
+    assert one['background_Dice'] == pytest.approx(100 * 4 / 6)
+    assert none['background_Dice'] == 100 and none['rock_true_share'] == 0
+    undefined = ('Dice', 'IoU', 'precision', 'recall', 'boundary_F1')
+    assert all(np.isnan(none[f'rock_{score}']) for score in undefined)
+    assert wrong['rock_Dice'] == 0
+    # 3 of 5 found, 2 invented, of all images together
+    rock = results['scores'].iloc[1]
+    assert rock.Dice == pytest.approx(60) and rock.recall == pytest.approx(60)
+    assert results['confusion'].tolist() == [[10, 2], [2, 3]]
+    assert results['means']['aAcc'] == pytest.approx(100 * 13 / 17)
+
+
+def test_objects_are_counted_by_size_found_and_invented():
+    truth, predicted = np.zeros((32, 64), np.uint8), np.zeros((32, 64), int)
+    truth[0:2, 0:1] = 1  # 2 pixels, missed
+    truth[4:8, 0:4] = predicted[4:8, 0:4] = 1  # 16 pixels, found
+    truth[10:14, 0:4] = predicted[10:14, 0:2] = 1  # 16 pixels, half found
+    truth[16:20, 0:4] = predicted[16:19, 0:2] = 1  # 16 pixels, 6 found: missed
+    truth[0, 63], truth[1, 62] = 1, 1  # one object over a corner
+    predicted[30, 30:35] = 1  # 5 pixels invented
+    truth[31, 0:3], predicted[31, 0:3] = 255, 1  # nobody knows
+    sizes = ObjectSizes(ROCKS)
+    sizes.add(predict(truth, predicted))
+    rows = sizes.table().to_dict('records')
+    assert [row['size'] for row in rows] == ['1-3', '4-15', '16-63']
+    small, middle, large = rows
+    assert (small['objects'], small['pixels'], small['recall'], small['found']) == (2, 4, 0, 0)
+    assert (large['objects'], large['pixels']) == (3, 48)
+    assert large['recall'] == pytest.approx(100 * (16 + 8 + 6) / 48)
+    assert large['found'] == pytest.approx(200 / 3)
+    # predicted: 16, 8, 6 and 5 pixels
+    assert (middle['predicted'], large['predicted'], small['predicted']) == (3, 1, 0)
+    assert middle['false_alarms'] == pytest.approx(100 / 3) and large['false_alarms'] == 0
+    assert middle['objects'] == 0 and np.isnan(middle['recall'])
+
+
+@pytest.mark.parametrize('area, size', [(3, '1-3'), (4, '4-15'), (63, '16-63'), (64, '64-255')])
+def test_sizes_change_at_powers_of_four(area, size):
+    truth = np.zeros((16, 64), np.uint8)
+    truth.reshape(-1)[:area] = 1
+    sizes = ObjectSizes(ROCKS)
+    sizes.add(predict(truth, truth))
+    assert sizes.table().iloc[-1].tolist() == ['rock', size, 1, area, 100, 100, 1, 0]
+
+
+def test_bands_of_rows(tmp_path):
+    truth, predicted = np.zeros((16, 4), np.uint8), np.zeros((16, 4), int)
+    truth[0, :], predicted[0, :1] = 1, 1  # the first band: 1 of 4 found
+    truth[14:, :2] = predicted[14:, :3] = 1  # the last: all 4, and 2 invented
+    analysis = ErrorAnalysis(ROCKS, threshold=None)
+    analysis.add(predict(truth, predicted, path=tmp_path / 'a.png', grey=0))
+    rows = analysis.results()['rows'].set_index('band')
+    assert len(rows) == 8
+    first, last = rows.loc['0-12.5'], rows.loc['87.5-100']
+    assert (first.share, first.recall, first.precision, first.Dice) == (50, 25, 100, 40)
+    assert (last.share, last.recall, last.Dice) == (50, 100, pytest.approx(80))
+    assert rows.loc['50-62.5'].share == 0 and np.isnan(rows.loc['50-62.5'].Dice)
+    assert analysis.results()['horizon'] is None
+
+
+def test_distance_below_the_horizon(tmp_path):
+    truth, predicted = np.zeros((20, 3), np.uint8), np.zeros((20, 3), int)
+    truth[:5, 0] = 1  # the sky of the first column ends in row 4, that of the second in row 9
+    truth[:10, 1] = 1
+    truth[5], predicted[5, 0] = (2, 1, 2), 2  # just below the horizon, in the sky, no sky
+    truth[19, 1] = 2  # 10 rows, half of the height, below it
+    analysis = ErrorAnalysis(('ground', 'Sky', 'rock'), threshold=None)
+    analysis.add(predict(truth, predicted, path=tmp_path / 'a.png', grey=0))
+    table = analysis.results()['horizon']
+    assert set(table['class']) == {'rock'}
+    found = table.set_index('band')
+    assert found.loc['0-5'].tolist() == ['rock', 50, 100, 100, 100]
+    assert found.loc['40-100', 'recall'] == 0 and found.loc['40-100', 'share'] == 50
+    assert found.loc['5-10', 'share'] == 0
+
+
+def test_brightness_is_cut_into_quarters_of_the_images():
+    # image i: i of 10 pixels of rock found
+    confusions = [np.array([[90, 0], [10 - i, i]]) for i in range(8)]
+    table = brightness_groups([70, 60, 50, 40, 30, 20, 10, 0.04], confusions, ROCKS)
+    assert table.brightness.tolist() == ['0.0-10.0', '20.0-30.0', '40.0-50.0', '60.0-70.0']
+    assert table.images.tolist() == [2, 2, 2, 2]
+    # the darkest are 7 and 6: 13 of 20 pixels
+    assert table.recall.tolist() == [65, 45, 25, 5]
+    assert table.Dice[0] == pytest.approx(100 * 26 / 33)
+    assert len(brightness_groups([1, 2], confusions[:2], ROCKS)) == 2
+
+
+def test_calibration_equals_scikit_learns():
+    rng = np.random.default_rng(0)
+    probability = rng.random((3, 40, 40)).astype(np.float32)
+    # edges and ends too
+    probability[0, 0, : BINS + 1] = np.linspace(0, 1, BINS + 1)
+    truth = (rng.random(probability.shape) < probability**2).astype(np.uint8)
+    found = Calibration()
+    for own_truth, own in zip(truth, probability, strict=True):
+        found.add(predict(own_truth, probability=own))
+    right, mean = calibration_curve(truth.ravel(), probability.ravel(), n_bins=BINS)
+    table = found.table()
+    assert table.right.to_numpy() == pytest.approx(right)
+    assert table.probability.to_numpy() == pytest.approx(mean, abs=1e-6)
+    weights = table.pixels / truth.size
+    assert found.ece == pytest.approx((weights * abs(right - mean)).sum(), abs=1e-6)
+    assert found.means == pytest.approx((probability.mean(), truth.mean()))
+
+
+def test_calibration_of_several_classes_is_of_the_highest_probability():
+    # 0.6 and right, 0.9 and wrong, 0.7 without a truth
+    probabilities = np.array([[[0.6, 0.1, 0.7]], [[0.3, 0.9, 0.2]], [[0.1, 0.0, 0.1]]])
+    found = Calibration()
+    found.add(predict([[0, 2, 255]], probability=probabilities))
+    assert found.ece == pytest.approx((0.4 + 0.9) / 2)
+    assert found.table().pixels.sum() == 2
+
+
+def test_the_sweep_finds_a_planted_threshold():
+    rng = np.random.default_rng(0)
+    truth = (rng.random((64, 64)) < 0.2).astype(np.uint8)
+    # rock is just above 0.37, all else at most 0.37: only one threshold is perfect
+    probability = np.where(truth, rng.uniform(0.3701, 0.3799, truth.shape), 0.365)
+    probability[0, 0], truth[0, 0] = np.float32(0.37), 0
+    sweep = ThresholdSweep()
+    for half in (slice(0, 32), slice(32, 64)):
+        sweep.add(predict(truth[half], probability=probability[half]))
+    table = sweep.table().set_index('threshold')
+    assert THRESHOLDS[sweep.best] == 0.37
+    assert table.Dice[0.37] == 100 and table.Dice[0.38] == 0
+    rocks = truth.sum()
+    assert table.Dice[0.36] == pytest.approx(100 * 2 * rocks / (rocks + truth.size))
+    assert table.recall[0.02] == 100 and np.isnan(table.precision[0.98])
+    # elsewhere the threshold does worse: the score there is reported, not the best one
+    part = ThresholdSweep()
+    part.add(predict([[1, 1, 0, 0]], probability=[[0.9, 0.3, 0.6, 0.1]]))
+    choice = threshold_choice(sweep, part, default=0.5, default_dice=50.0, same_data=False)
+    assert (choice['best'], choice['val_dice'], choice['same_data']) == (0.37, 100, False)
+    assert choice['dice'] == pytest.approx(50)
+    assert choice['config'] == 'model = dict(decode_head=dict(threshold=0.37))'
+
+
+def test_the_sweep_is_exact_at_every_threshold():
+    rng = np.random.default_rng(1)
+    # many probabilities lie on a threshold
+    probability = (rng.integers(0, 101, (64, 64)) / 100).astype(np.float32)
+    truth = (rng.random((64, 64)) < probability).astype(np.uint8)
+    truth[:2] = 255
+    sweep = ThresholdSweep()
+    sweep.add(predict(truth, probability=probability))
+    for threshold, dice in zip(THRESHOLDS, sweep.table().Dice, strict=True):
+        # what mmseg does
+        predicted = (torch.from_numpy(probability) > float(threshold)).numpy()
+        own = predict(truth, predicted.astype(int)).scores.dice[1]
+        assert dice == pytest.approx(own, abs=1e-9)
+
+
+def test_equal_thresholds_give_the_middle_one():
+    sweep = ThresholdSweep()
+    sweep.add(predict([[1, 0]], probability=[[0.7, 0.305]]))
+    # 0.31 to 0.69 are all perfect
+    assert THRESHOLDS[sweep.best] == 0.5
+
+
+def test_boundary_f1():
+    square = np.zeros((40, 40), bool)
+    square[10:20, 10:20] = True
+    assert boundary_tolerance(square.shape) == 1
+    assert boundary_tolerance((300, 400)) == 3.75
+    assert boundary_f1(square, square) == 100
+    moved = np.roll(square, 1, axis=1)
+    assert boundary_f1(square, moved) == 100
+    # 2 to the right: of the 36 pixels of the outline are too far off the left side, 10, and of the right side the 6
+    # that are not next to the upper or lower row
+    far = np.roll(square, 2, axis=1)
+    assert boundary_f1(square, far) == pytest.approx(100 * 20 / 36)
+    assert boundary_f1(square, far, tolerance=2) == 100
+    assert boundary_f1(square, ~square & False) == 0
+    assert np.isnan(boundary_f1(square & False, square & False))
+    # the image's edge is no boundary, or three sides of four would agree
+    half, more = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
+    half[:, :20] = more[:, :25] = True
+    assert boundary_f1(half, more) == 0
+    ignored = np.zeros((40, 40), bool)
+    ignored[:, 8:30] = True
+    assert np.isnan(boundary_f1(square, far, ignored=ignored))
+
+
+def test_confusions_of_several_classes_are_named_and_nothing_is_nan_in_the_files(tmp_path):
+    analysis = ErrorAnalysis(SIZES, threshold=None)
+    # of 6 pixels small 4 are taken for large, 1 for the background
+    truth = [[1, 1, 1, 1, 1, 1, 0, 0]]
+    found = [[2, 2, 2, 2, 0, 1, 0, 1]]
+    one = predict(truth, found, path=tmp_path / 'pic.png', grey=10)
+    analysis.add(one)
+    results = analysis.results()
+    assert results['confusions'].words.tolist() == [
+        '66.7 % of small is taken for large (4 pixels)',
+        '50.0 % of background is taken for small (1 pixels)',
+        '16.7 % of small is taken for background (1 pixels)',
+    ]
+    image = results['images'].iloc[0]
+    assert (image.small_true_share, image.small_predicted_share) == (75, 25)
+    results['thresholds'] = None
+    run = dict(config='c.py', checkpoint='w.pth', part='test', size='8x1', tolerance=None)
+    path = write_analysis(run, results, tmp_path / 'out')
+    text = path.read_text()
+    assert '66.7 % of small is taken for large (4 pixels)' in text
+    # large is not there: precision 0, recall a dash, its Dice 0
+    cells = [[c.strip() for c in line.strip('|').split('|')] for line in text.splitlines()]
+    assert ['large', '0.00', '0.00', '0.00', '-', '0.00'] in cells
+    for picture in (line.split('(')[1].rstrip(')') for line in text.splitlines() if '![' in line):
+        assert cv2.imread(str(path.parent / picture)) is not None
+    numbers = json.loads((path.parent / 'analysis.json').read_text(), parse_constant=pytest.fail)
+    assert numbers['confusion'] == [[1, 1, 0], [1, 1, 4], [0, 0, 0]]
+    assert numbers['scores'][2]['recall'] is None
+
+
+@pytest.fixture
+def checkpoint(tmp_path, repository) -> Path:
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, init_default_scope
+
+    import custom_modules.segmentation  # noqa: F401
+
+    init_default_scope('mmseg')
+    cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
+    torch.manual_seed(0)
+    path = tmp_path / 'tiny.pth'
+    model = MODELS.build(dict(cfg.model, backbone=dict(type='UNetEncoder', **NARROW)))
+    torch.save(dict(state_dict=model.state_dict()), path)
+    return path
+
+
+NARROW = dict(widths=(4, 8))
+OPTIONS = [
+    *loader_options(**{'dataset.load_size': '(64,64)'}),
+    'model.backbone.widths=(4,8)',
+]
+
+
+def test_tool_analyses_the_whole_set(tool, moon, checkpoint, repository, monkeypatch, capsys):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    out = moon / 'out'
+    command = ['analyze.py', 'errors', repository / 'configs' / 'unet_baseline.py', checkpoint]
+    command += ['--out', out, '--part', 'train', '--cfg-options', *OPTIONS]
+    assert tool(*command) == 0
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[-1] == str(out / 'analysis.md') and '8 images; rock' in printed
+    table = pd.read_csv(out / 'images.csv')
+    numbers = json.loads((out / 'analysis.json').read_text(), parse_constant=pytest.fail)
+    # the training part, in its own order, unaugmented: the share of rock is the masks'
+    masks = [np.asarray(Image.open(file.replace('render', 'ground'))) > 0 for file in table.file]
+    assert len(masks) == 8 and table.file.is_monotonic_increasing
+    assert table.rock_true_share.to_numpy() == pytest.approx([100 * m.mean() for m in masks])
+    assert np.sum(numbers['confusion'][1]) == np.sum(masks)
+    # the validation part was predicted too: its 2 images decide on the threshold
+    chosen = numbers['thresholds']
+    assert not chosen['same_data'] and chosen['default'] == 0.5
+    at_default = next(row for row in chosen['part'] if row['threshold'] == 0.5)
+    assert at_default['Dice'] == pytest.approx(chosen['default_dice'])
+    # the same images at another size are the same data
+    again = [
+        moon / 'again' if word == out else 'test' if word == 'train' else word for word in command
+    ]
+    assert tool(*again, 'test_dataloader.dataset.load_size=(32,32)') == 0
+    assert '(chosen on the same data)' in capsys.readouterr().out
+    assert '2 images at 32x32' in (moon / 'again' / 'analysis.md').read_text()
+    assert tool(*command) == 2
+    assert 'exists already and is not overwritten' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (['errors', 'configs/classifier.py', 'x.pth'], "no segmentor's config"),
+        (['errors', 'configs/none.py', 'x.pth'], 'there is no config'),
+        (['curves', 'nowhere', '--out', '{}/c.png'], 'there is no work dir nowhere'),
+        (['curves', 'nowhere', '--out', '{}'], 'is a picture, PNG'),
+    ],
+)
+def test_tool_says_what_is_wrong(tool, tmp_path, repository, capsys, monkeypatch, arguments, words):
+    monkeypatch.chdir(repository)
+    assert tool('analyze.py', *(word.format(tmp_path) for word in arguments)) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_tool_draws_the_curves_of_a_run(tool, tmp_path, capsys):
+    run = tmp_path / 'runs' / 'mine'
+    (run / '20260101_000000' / 'vis_data').mkdir(parents=True)
+    (run / 'mine.py').write_text("default_scope = 'mmseg'\n")
+    scalars = run / '20260101_000000' / 'vis_data' / 'scalars.json'
+    lines = [
+        dict(lr=0.1, loss=2.0 - epoch / 4, epoch=epoch, iter=epoch, step=epoch) for epoch in (1, 2)
+    ]
+    lines += [dict(rock_Dice=10.0 * epoch, rock_IoU=5.0, step=epoch) for epoch in (1, 2)]
+    scalars.write_text('\n'.join(map(json.dumps, lines)) + '\n')
+    out = tmp_path / 'curves.png'
+    assert tool('analyze.py', 'curves', run, '--out', out) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out)
+    before = out.read_bytes()
+    assert cv2.imread(str(out)).std() > 0
+    assert tool('analyze.py', 'curves', run, '--out', out) == 2
+    assert out.read_bytes() == before
+
+
+def test_a_file_in_the_way_is_said_before_anything_is_computed(tmp_path):
+    (tmp_path / 'file').touch()
+    for folder in (tmp_path / 'file', tmp_path / 'file' / 'deep' / 'er'):
+        with pytest.raises(UsageError, match='file is a file, but --out is a folder'):
+            require_free_folder(folder, ['*.png'])
+    require_free_folder(tmp_path, ['*.png'])
+    (tmp_path / 'a.png').touch()
+    with pytest.raises(UsageError, match='a.png exists already'):
+        require_free_folder(tmp_path, ['b.md', '*.png'])

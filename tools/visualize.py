@@ -1,0 +1,87 @@
+"""Draw predictions of a segmentor beside the truth: the best, the median and the worst, or chosen images."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_modules.analysis.require_free_folder import require_free_folder
+from custom_modules.engine.class_match import require_matching_classes
+from custom_modules.engine.command_line import load_config
+from custom_modules.engine.config_options import ConfigOptions
+from custom_modules.reporting_errors import reporting_errors
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'config', help='config file of a segmentor, such as configs/unet_baseline.py'
+    )
+    parser.add_argument('checkpoint', help='its checkpoint file')
+    parser.add_argument(
+        '--part',
+        choices=['test', 'val', 'train'],
+        default='test',
+        help='which data to draw (default: test)',
+    )
+    parser.add_argument(
+        '--count',
+        type=at_least_one,
+        default=5,
+        help='how many of the best, of the median and of the worst images, by the Dice of the image over the classes but '
+        'the background (default: 5)',
+    )
+    parser.add_argument(
+        '--images',
+        nargs='+',
+        metavar='IMAGE',
+        help='draw these instead: names of images of the part, such as render0016, or any image files; '
+        'what is not in the part is drawn without truth',
+    )
+    parser.add_argument(
+        '--out', help='folder to write to (default: work_dirs/<config name>/panels)'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=ConfigOptions,
+        metavar='KEY=VALUE',
+        help='settings to override, such as model.decode_head.threshold=0.4',
+    )
+    # it runs in one process, and writes nothing to the run's own folders
+    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
+    return parser.parse_args()
+
+
+def at_least_one(text: str) -> int:
+    """Read a number of images."""
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is no number of images: give 1 or more')
+    return int(text)
+
+
+@reporting_errors
+def main() -> None:
+    """Predict and draw."""
+    args = parse_args()
+    cfg = load_config(args)
+    require_matching_classes(cfg)
+    folder = Path(args.out or Path(cfg.work_dir) / 'panels')
+    require_free_folder(folder, ['*.png'])
+
+    from custom_modules.analysis.write_chosen_panels import write_chosen_panels
+    from custom_modules.analysis.write_ranked_panels import write_ranked_panels
+    from custom_modules.evaluation.checkpoint_predictions import CheckpointPredictions
+
+    predictions = CheckpointPredictions(cfg, args.checkpoint, args.part)
+    if args.images:
+        lines = write_chosen_panels(predictions, args.images, args.part, folder)
+    else:
+        lines = write_ranked_panels(predictions, args.count, folder)
+    print('\n'.join([*lines, str(folder)]))
+
+
+if __name__ == '__main__':
+    main()
