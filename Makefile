@@ -40,7 +40,7 @@ demo: env
 		$$(ls $(DEMO_DIR)/best_rock_Dice_epoch_*.pth) --work-dir $(DEMO_DIR)/test --show-dir $(DEMO_DIR)/pictures
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: env
 	$(BIN)/ruff check .

@@ -1,8 +1,12 @@
 """Generated data and short runs that the tests share."""
 
+import os
 import runpy
 import sys
 from pathlib import Path
+
+# tests run in one process per core, as do the commands they start: more threads would only wait for each other
+os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import numpy as np
 import pytest
