@@ -6,12 +6,16 @@ from mmengine.runner import LogProcessor
 class ScoreLogProcessor(LogProcessor):
     """Adds the last validation score to each training line, so that one line shows how a run goes.
 
+    An epoch's validation loss is logged as it is: mmengine averages whatever has "loss" in its name, validation losses
+    over ten epochs too.
+
     Args:
         score (str): The metric to show. Defaults to ``'rock_Dice'``.
         **kwargs: Of mmengine's ``LogProcessor``.
     """
 
     def __init__(self, score: str = 'rock_Dice', **kwargs) -> None:
+        kwargs.setdefault('mean_pattern', r'^(?!val[_/]).*(loss|time|grad_norm).*')
         super().__init__(**kwargs)
         self.score = score
 
