@@ -3,6 +3,7 @@ from collections.abc import Sequence
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from custom_modules.datasets.class_palette import OKABE_ITO
 from custom_modules.visualization.figure_png import figure_png
@@ -58,6 +59,7 @@ def draw_learning_curves(runs: Sequence[RunFolder]) -> bytes:
     panels['learning rate'].set_ylabel('learning rate\nof each group')
     panels['learning rate'].set_yscale('log')
     panels['learning rate'].set_xlabel('epoch')
+    panels['learning rate'].xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels.values():
         axes.grid(alpha=0.3)
     handles = [
