@@ -23,7 +23,9 @@ train_pipeline = [
     dict(type='PhotoMetricDistortion'),
     dict(type='PackSegInputs'),
 ]
-test_pipeline = [*load_pair, dict(type='PackSegInputs')]
+# nothing random: for testing, and for training where the batch is augmented
+plain_pipeline = [*load_pair, dict(type='PackSegInputs')]
+test_pipeline = plain_pipeline
 tta_pipeline = [
     *load_pair,
     dict(

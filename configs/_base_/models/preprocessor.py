@@ -1,5 +1,5 @@
 # What every segmentor does to an image first.
-_base_ = ['../normalization.py']
+_base_ = ['../normalization.py', '../augmentations/batch.py']
 preprocessor = dict(
     type='SegDataPreProcessor',
     mean=_base_.mean,

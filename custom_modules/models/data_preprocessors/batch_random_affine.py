@@ -1,0 +1,83 @@
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmseg.registry import MODELS
+
+from .batch_augment import BatchAugment
+from .step_random import StepRandom
+
+
+@MODELS.register_module()
+class BatchRandomAffine(BatchAugment):
+    """Rotate, shift and scale images and masks together, about the image's centre; ``RandomAffine`` on a batch.
+
+    One grid for all: the image is interpolated bilinearly, the mask takes the nearest label. mmseg's ``RandomRotate``
+    is this with ``degree`` alone.
+
+    Args:
+        prob (float): How often a sample is changed. Defaults to 0.5.
+        degree (float): Greatest rotation to either side, in degrees. Defaults to 0.
+        translate (float): Greatest shift, as a share of width and height. Defaults to 0.
+        scale (float): Greatest change of size: 0.1 gives 0.9 to 1.1. Defaults to 0.
+        pad_val (int): Grey value of what comes in from outside the image, before normalisation. Defaults to 0.
+        seg_pad_val (int): Label of it. Defaults to 255, which losses and scores ignore.
+
+    Raises:
+        ValueError: If ``translate`` or ``scale`` is no share from 0 to below 1.
+    """
+
+    moves = True
+    identity = (0.0, 1.0, 0.0, 0.0)
+
+    def __init__(
+        self,
+        prob: float = 0.5,
+        degree: float = 0.0,
+        translate: float = 0.0,
+        scale: float = 0.0,
+        pad_val: int = 0,
+        seg_pad_val: int = 255,
+    ) -> None:
+        super().__init__(prob)
+        if not (0 <= translate < 1 and 0 <= scale < 1):
+            raise ValueError(
+                f'translate and scale are shares from 0 to below 1, got {translate} and {scale}.'
+            )
+        self.degree = degree
+        self.translate = translate
+        self.scale = scale
+        self.pad_val = pad_val
+        self.seg_pad_val = seg_pad_val
+
+    def draw(self, random: StepRandom) -> np.ndarray:
+        """Draw angle, factor and both shifts. See the base class."""
+        columns = [
+            random.uniform(-self.degree, self.degree),
+            random.uniform(1 - self.scale, 1 + self.scale),
+            random.uniform(-self.translate, self.translate),
+            random.uniform(-self.translate, self.translate),
+        ]
+        return np.stack(columns, axis=1)
+
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor]:
+        """Warp. See the base class."""
+        size = images.shape[-2:]
+        theta = torch.from_numpy(self._inverse(values, *size)).to(images.device, non_blocking=True)
+        grid = F.affine_grid(theta, (len(images), 1, *size), align_corners=False)
+        # outside is 0 to grid_sample: what shall lie there is taken off before and put back after
+        images = F.grid_sample(images - self.pad_val, grid, 'bilinear', align_corners=False)
+        labels = (masks - self.seg_pad_val).float()
+        labels = F.grid_sample(labels, grid, 'nearest', align_corners=False)
+        return images + self.pad_val, labels.to(masks.dtype) + self.seg_pad_val
+
+    @staticmethod
+    def _inverse(values: np.ndarray, height: int, width: int) -> np.ndarray:
+        """From a place in the new image to the old one's, in ``affine_grid``'s units: -1 and 1 are the outer edges."""
+        angle, factor, shift_x, shift_y = values.T
+        cos, sin = np.cos(np.deg2rad(angle)) / factor, np.sin(np.deg2rad(angle)) / factor
+        # half an image is one unit, so a share of it is two
+        x, y = 2 * shift_x, 2 * shift_y
+        first = [cos, -sin * height / width]
+        second = [sin * width / height, cos]
+        rows = [[*row, -(row[0] * x + row[1] * y)] for row in (first, second)]
+        return np.array(rows, dtype=np.float32).transpose(2, 0, 1).copy()

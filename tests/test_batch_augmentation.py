@@ -1,0 +1,359 @@
+"""Augmentation of whole batches: masks stay exact, image and mask move together, a step decides its random numbers."""
+
+import hashlib
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import MOON_OPTIONS
+from mmengine.config import Config
+from mmengine.logging import MessageHub
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.models import SegDataPreProcessor
+from mmseg.structures import SegDataSample
+
+import custom_modules.segmentation  # noqa: F401
+from custom_modules.datasets.transforms import RandomAffine
+from custom_modules.models.data_preprocessors import (
+    BatchAugPreProcessor,
+    BatchPhotoMetricDistortion,
+    BatchRandomAffine,
+    BatchRandomBlur,
+    BatchRandomGamma,
+    BatchRandomNoise,
+    batch_aug_preprocessor,
+)
+
+NORMALISED = dict(
+    mean=[120.0, 110, 100], std=[60.0, 50, 40], bgr_to_rgb=True, size_divisor=32, seg_pad_val=255
+)
+FLIP = dict(type='BatchRandomFlip', prob=1.0)
+FLOP = dict(type='BatchRandomFlip', prob=1.0, direction='vertical')
+AFFINE = dict(type='BatchRandomAffine', prob=1.0, degree=45, translate=0.1, scale=0.2)
+STILL = [
+    dict(type='BatchPhotoMetricDistortion', prob=1.0),
+    dict(type='BatchRandomGamma', prob=1.0),
+    dict(type='BatchRandomNoise'),
+    dict(type='BatchRandomBlur'),
+]
+EACH = [FLIP, FLOP, AFFINE, *STILL, dict(type='BatchRandomChoice', augments=[AFFINE, *STILL])]
+name = dict(ids=lambda augment: augment['type'])
+
+
+@pytest.fixture(autouse=True)
+def hub():
+    """A run that trains, with seed 3 at iteration 5."""
+    init_default_scope('mmseg')
+    hub = MessageHub.get_current_instance()
+    before = dict(hub.runtime_info)
+    hub.update_info_dict(dict(loop_stage='train', seed=3, iter=5))
+    yield hub
+    hub.runtime_info.clear()
+    hub.runtime_info.update(before)
+
+
+@pytest.fixture(scope='module')
+def presets(repository):
+    return Config.fromfile(repository / 'configs' / 'unet_baseline.py').batch_augments
+
+
+def make_batch(*sizes: tuple[int, int], count: int = 4) -> dict:
+    """Coloured noise with labels 0, 1 and 3 and some ignored pixels."""
+    rng = np.random.default_rng(1)
+    inputs, samples = [], []
+    for size in sizes or ((40, 48),) * count:
+        inputs.append(torch.from_numpy(rng.integers(0, 256, (3, *size), dtype=np.uint8)))
+        labels = torch.from_numpy(rng.choice([0, 1, 3, 255], (1, *size)))
+        meta = dict(ori_shape=size, img_shape=size, img_path=f'{len(inputs)}.png')
+        samples.append(SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=labels)))
+    return dict(inputs=inputs, data_samples=samples)
+
+
+def raw(*augments: dict, **options) -> BatchAugPreProcessor:
+    """No normalisation: grey values are seen as the augmentations see them."""
+    return BatchAugPreProcessor(augments=augments, size_divisor=1, **options)
+
+
+def masks_of(batch: dict) -> torch.Tensor:
+    return torch.stack([sample.gt_sem_seg.data for sample in batch['data_samples']])
+
+
+def require_same(ours: dict, stock: dict) -> None:
+    assert torch.equal(ours['inputs'], stock['inputs'])
+    assert ours['inputs'].dtype == torch.float32
+    for one, other in zip(ours['data_samples'], stock['data_samples'], strict=True):
+        assert one.metainfo == other.metainfo
+        assert torch.equal(one.gt_sem_seg.data, other.gt_sem_seg.data)
+        assert one.gt_sem_seg.data.dtype == other.gt_sem_seg.data.dtype
+
+
+@pytest.mark.parametrize('sizes', [[], [(33, 40), (40, 33), (33, 40), (20, 64)]])
+def test_off_is_mmsegs_own(sizes):
+    stock = SegDataPreProcessor(**NORMALISED)
+    never = [dict(augment, prob=0.0) for augment in EACH]
+    for augments in ([], never):
+        ours = BatchAugPreProcessor(augments=augments, **NORMALISED)
+        require_same(ours(make_batch(*sizes), True), stock(make_batch(*sizes), True))
+    if not sizes:
+        always = BatchAugPreProcessor(augments=EACH, **NORMALISED)
+        require_same(always(make_batch(), False), stock(make_batch(), False))
+
+
+def test_fixed_size_pads_as_mmseg():
+    options = dict(NORMALISED, size_divisor=None, size=(50, 60), pad_val=7)
+    never = BatchAugPreProcessor(augments=[dict(FLIP, prob=0.0)], **options)
+    require_same(never(make_batch(), True), SegDataPreProcessor(**options)(make_batch(), True))
+
+
+@pytest.mark.parametrize('augment', EACH, **name)
+def test_labels_stay_exact_and_the_caller_keeps_its_own(augment):
+    batch, untouched = make_batch(), make_batch()
+    if augment in STILL:
+        # a float input could be changed in place
+        batch['inputs'] = [image.float() for image in batch['inputs']]
+    out = raw(augment)(batch, True)
+    for image, given in zip(batch['inputs'], untouched['inputs'], strict=True):
+        assert torch.equal(image, given.to(image.dtype))
+    before, after = masks_of(untouched), masks_of(out)
+    assert torch.equal(masks_of(batch), before)
+    assert after.dtype == before.dtype and after.shape == before.shape
+    assert batch['data_samples'][0].metainfo == untouched['data_samples'][0].metainfo
+    assert set(after.unique().tolist()) == {0, 1, 3, 255}
+    images = torch.stack(untouched['inputs'])
+    assert torch.equal(after, before) == (augment in STILL)
+    assert not torch.equal(out['inputs'], images.float())
+    assert out['inputs'].isfinite().all()
+    assert out['inputs'].min() >= 0 and out['inputs'].max() <= 255
+
+
+def test_a_label_alone_comes_with_nothing_but_ignore():
+    """Between 0 and 3 lie 1 and 2, which an interpolation would bring."""
+    batch = make_batch(count=8)
+    for sample in batch['data_samples']:
+        sample.gt_sem_seg.data = (sample.gt_sem_seg.data == 0).long() * 3
+    assert set(masks_of(raw(AFFINE)(batch, True)).unique().tolist()) == {0, 3, 255}
+
+
+@pytest.mark.parametrize(
+    'augments',
+    [[FLIP], [FLOP], [AFFINE], [FLIP, FLOP, AFFINE]],
+    ids=['flip', 'flop', 'affine', 'all'],
+)
+def test_a_marker_is_followed_by_its_label(augments):
+    image, mask = torch.zeros(3, 96, 128, dtype=torch.uint8), torch.zeros(1, 96, 128).long()
+    image[:, 30:50, 40:64], mask[:, 30:50, 40:64] = 255, 2
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=mask)) for _ in range(24)]
+    out = raw(*augments)(dict(inputs=[image] * 24, data_samples=samples), True)
+
+    def centre(area):
+        return area.nonzero().float().mean(dim=0)
+
+    for picture, labels in zip(out['inputs'], masks_of(out), strict=True):
+        bright, labelled = picture[0] > 127, labels[0] == 2
+        assert (centre(bright) - centre(labelled)).norm() < 0.5
+        assert (bright & labelled).sum() > 0.95 * (bright | labelled).sum()
+        assert (centre(labelled) - centre(mask[0] == 2)).norm() > 1, 'moved'
+        # what came in is black and ignored
+        outside = labels[0] == 255
+        assert not outside.any() or picture[0][outside].max() == 0
+    if AFFINE in augments:
+        places = {tuple(centre(labels[0] == 2).tolist()) for labels in masks_of(out)}
+        assert len(places) == 24, 'each by its own numbers'
+
+
+def test_affine_is_the_per_sample_transform(monkeypatch):
+    """The same angle, factor and shift in both: the same direction, the same centre, the same border."""
+    rng = np.random.default_rng(0)
+    # smooth, and not square
+    image = cv2.GaussianBlur(rng.integers(0, 256, (60, 90, 3)).astype(np.float32), (0, 0), 3)
+    mask = (image[..., 0] > image[..., 0].mean()).astype(np.uint8)
+    values = np.array([[25.0, 1.1, 0.1, -0.05]])
+    shares = values[:, 2:]
+    draws = iter([values[0, 0], values[0, 1], shares[0]])
+    single = RandomAffine(prob=1.0)
+    monkeypatch.setattr(np.random, 'uniform', lambda *args: next(draws))
+    results = single.transform(dict(img=image, gt_seg_map=mask, seg_fields=['gt_seg_map']))
+    images = torch.from_numpy(image.transpose(2, 0, 1).copy())[None]
+    images, masks = BatchRandomAffine().apply(
+        images, torch.from_numpy(mask)[None, None].long(), values
+    )
+    # OpenCV rounds places to 1/32 pixel
+    inside = results['gt_seg_map'] != 255
+    difference = np.abs(images[0].numpy().transpose(1, 2, 0) - results['img'])
+    assert difference[cv2.erode(inside.astype(np.uint8), np.ones((3, 3))) > 0].max() < 2
+    assert (masks[0, 0].numpy() == results['gt_seg_map']).mean() > 0.99
+    assert 0.05 < 1 - inside.mean() < 0.5
+
+
+def test_grey_values_by_hand():
+    images = torch.tensor([0.0, 100, 200]).expand(2, 3, 1, 3).contiguous()
+    values = np.array([[80, 0.5], [-120, 2.0]])
+    out, _ = BatchPhotoMetricDistortion().apply(images.clone(), None, values)
+    # clipped after each of the two
+    assert out[:, 0, 0].tolist() == [[40, 90, 127.5], [0, 0, 160]]
+    out, _ = BatchRandomGamma().apply(images.clone(), None, np.array([[2.0], [0.5]]))
+    by_hand = [[255 * (x / 255) ** g for x in (0, 100, 200)] for g in (2.0, 0.5)]
+    assert torch.allclose(out[:, 0, 0], torch.tensor(by_hand))
+
+
+def test_blur_is_opencvs():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 3, 30, 40)).astype(np.float32)
+    out, _ = BatchRandomBlur(sigma=1.5).apply(
+        torch.from_numpy(images), None, np.array([[0.6], [1.5]])
+    )
+    for image, blurred, sigma in zip(images, out, (0.6, 1.5), strict=True):
+        expected = cv2.GaussianBlur(image.transpose(1, 2, 0), (0, 0), sigma)
+        assert np.abs(blurred.numpy().transpose(1, 2, 0) - expected).max() < 0.5
+
+
+def test_noise_has_the_drawn_strength_and_its_own_seed():
+    values = np.array([[10.0, 1], [10.0, 2], [10.0, 1], [0.0, 3]])
+    out, _ = BatchRandomNoise().apply(torch.full((4, 3, 64, 64), 128.0), None, values)
+    assert out[0].std() == pytest.approx(10, rel=0.03) and out[0].mean() == pytest.approx(
+        128, abs=0.5
+    )
+    assert torch.equal(out[0], out[2]) and not torch.equal(out[0], out[1])
+    assert (out[3] == 128).all()
+
+
+def test_numbers_that_change_nothing_change_nothing():
+    """An interpolation at angle 0 and scale 1 would blur by its rounding."""
+    calm = [
+        dict(type='BatchRandomAffine', prob=1.0),
+        dict(
+            type='BatchPhotoMetricDistortion', prob=1.0, brightness_delta=0, contrast_range=(1, 1)
+        ),
+        dict(type='BatchRandomGamma', prob=1.0, gamma_range=(1, 1)),
+    ]
+    out = raw(*calm)(make_batch(), True)
+    assert torch.equal(out['inputs'], torch.stack(make_batch()['inputs']).float())
+    assert torch.equal(masks_of(out), masks_of(make_batch()))
+
+
+def test_probability_is_that_of_a_sample():
+    batch = make_batch(count=400)
+    flipped = raw(dict(FLIP, prob=0.25))(batch, True)
+    changed = (masks_of(flipped) != masks_of(batch)).flatten(1).any(dim=1)
+    assert changed.float().mean() == pytest.approx(0.25, abs=0.07)
+    assert torch.equal(masks_of(flipped)[changed], masks_of(batch).flip(-1)[changed])
+    both = dict(type='BatchRandomChoice', prob=0.5, augments=[FLIP, FLOP])
+    after, before = masks_of(raw(both)(batch, True)), masks_of(batch)
+    shares = [
+        (after == wanted).flatten(1).all(dim=1).float().mean().item()
+        for wanted in (before, before.flip(-1), before.flip(-2))
+    ]
+    assert shares == pytest.approx([0.5, 0.25, 0.25], abs=0.08) and sum(shares) == pytest.approx(1)
+
+
+def test_a_step_draws_the_same_again_and_another_step_draws_otherwise(hub, presets):
+    def step(seed, number):
+        hub.update_info_dict(dict(seed=seed, iter=number))
+        # a new object, as after a restart
+        return BatchAugPreProcessor(augments=presets.strong.augments, **NORMALISED)(
+            make_batch(), True
+        )
+
+    first = step(3, 5)
+    torch.rand(1)
+    np.random.rand()
+    require_same(step(3, 5), first)
+    for other in (step(3, 6), step(4, 5)):
+        assert not torch.equal(other['inputs'], first['inputs'])
+
+
+def test_two_processes_draw_what_one_does(monkeypatch, presets):
+    processor = BatchAugPreProcessor(augments=presets.strong.augments, **NORMALISED)
+    whole, batch = processor(make_batch(count=12), True), make_batch(count=12)
+    monkeypatch.setattr(batch_aug_preprocessor, 'get_world_size', lambda: 2)
+    for rank in (0, 1):
+        monkeypatch.setattr(batch_aug_preprocessor, 'get_rank', lambda rank=rank: rank)
+        # as DefaultSampler deals them out
+        out = processor({key: values[rank::2] for key, values in batch.items()}, True)
+        assert torch.equal(masks_of(out), masks_of(whole)[rank::2])
+        assert torch.allclose(out['inputs'], whole['inputs'][rank::2], atol=1e-5)
+
+
+def test_images_of_several_sizes_move_as_each_alone():
+    """Padding stays to the right and below, and is neither brightened nor moved."""
+    sizes = [(33, 40), (40, 33), (33, 40)]
+    brighter = dict(type='BatchPhotoMetricDistortion', brightness_delta=60, prob=1.0)
+    processor = BatchAugPreProcessor(augments=[FLIP, brighter], **NORMALISED)
+    out = processor(make_batch(*sizes), True)
+    assert out['inputs'].shape == (3, 3, 64, 64)
+    flipped = [mask.gt_sem_seg.data.flip(-1) for mask in make_batch(*sizes)['data_samples']]
+    for (height, width), image, mask, expected in zip(
+        sizes, out['inputs'], masks_of(out), flipped, strict=True
+    ):
+        assert torch.equal(mask[:, :height, :width], expected)
+        outside = torch.ones(64, 64, dtype=torch.bool)
+        outside[:height, :width] = False
+        assert (mask[0][outside] == 255).all() and (image[:, outside] == 0).all()
+
+
+def test_outside_of_a_run_its_calls_are_counted(hub):
+    hub.pop_info('loop_stage')
+    first, again = raw(AFFINE), raw(AFFINE)
+    one, two = first(make_batch(), True), first(make_batch(), True)
+    assert not torch.equal(one['inputs'], two['inputs'])
+    require_same(again(make_batch(), True), one)
+
+
+def test_what_cannot_be_right_is_refused():
+    batch = make_batch()
+    batch['data_samples'][1].gt_sem_seg = PixelData(data=torch.zeros(1, 20, 20).long())
+    with pytest.raises(ValueError, match=r'an image of \(40, 48\) pixels has a mask of \(20, 20\)'):
+        raw(FLIP)(batch, True)
+    batch = make_batch()
+    batch['data_samples'][0].gt_depth_map = PixelData(data=torch.zeros(1, 40, 48))
+    with pytest.raises(ValueError, match='gt_depth_map'):
+        raw(FLIP)(batch, True)
+    for wrong in (
+        dict(FLIP, prob=1.5),
+        dict(FLIP, direction='diagonal'),
+        dict(AFFINE, scale=1.0),
+        dict(type='BatchRandomGamma', gamma_range=(0, 1)),
+        dict(type='BatchRandomChoice', augments=[]),
+    ):
+        with pytest.raises(ValueError):
+            raw(wrong)
+
+
+def test_two_lines_switch_and_a_resume_sees_the_same(moon, tool, tmp_path, monkeypatch, repository):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    experiment = tmp_path / 'batch_augmented.py'
+    experiment.write_text(
+        f"_base_ = ['{(repository / 'configs' / 'unet_baseline.py').as_posix()}']\n"
+        'model = dict(data_preprocessor=_base_.batch_augments.strong)\n'
+        'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
+    )
+    seen = []
+    forward = BatchAugPreProcessor.forward
+
+    def watched(self, data, training=False):
+        out = forward(self, data, training)
+        if training:
+            masks = masks_of(out)
+            seen.append(hashlib.sha256(out['inputs'].numpy().tobytes() + masks.numpy().tobytes()))
+        return out
+
+    monkeypatch.setattr(BatchAugPreProcessor, 'forward', watched)
+
+    def train(work_dir, epochs, *more):
+        seen.clear()
+        options = [
+            *MOON_OPTIONS,
+            f'train_cfg.max_epochs={epochs}',
+            'model.backbone.widths=[4,4,4,4,4]',
+        ]
+        options += ['default_hooks.fixed_samples.interval=100']
+        run = ['--work-dir', tmp_path / work_dir, *more, '--cfg-options', *options]
+        assert tool('train.py', experiment, *run) == 0
+        return [digest.hexdigest() for digest in seen]
+
+    whole = train('whole', 2)
+    assert len(whole) == 4 and len(set(whole)) == 4
+    assert train('parts', 1) == whole[:2]
+    assert train('parts', 2, '--resume') == whole[2:]
