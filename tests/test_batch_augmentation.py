@@ -150,14 +150,16 @@ def test_a_marker_is_followed_by_its_label(augments):
     def centre(area):
         return area.nonzero().float().mean(dim=0)
 
+    moved = []
     for picture, labels in zip(out['inputs'], masks_of(out), strict=True):
         bright, labelled = picture[0] > 127, labels[0] == 2
         assert (centre(bright) - centre(labelled)).norm() < 0.5
         assert (bright & labelled).sum() > 0.95 * (bright | labelled).sum()
-        assert (centre(labelled) - centre(mask[0] == 2)).norm() > 1, 'moved'
+        moved.append((centre(labelled) - centre(mask[0] == 2)).norm())
         # what came in is black and ignored
         outside = labels[0] == 255
         assert not outside.any() or picture[0][outside].max() == 0
+    assert np.mean(moved) > 5
     if AFFINE in augments:
         places = {tuple(centre(labels[0] == 2).tolist()) for labels in masks_of(out)}
         assert len(places) == 24, 'each by its own numbers'
@@ -341,19 +343,13 @@ def test_two_lines_switch_and_a_resume_sees_the_same(moon, tool, tmp_path, monke
 
     monkeypatch.setattr(BatchAugPreProcessor, 'forward', watched)
 
-    def train(work_dir, epochs, *more):
+    def train(work_dir, *more):
         seen.clear()
-        options = [
-            *MOON_OPTIONS,
-            f'train_cfg.max_epochs={epochs}',
-            'model.backbone.widths=[4,4,4,4,4]',
-        ]
-        options += ['default_hooks.fixed_samples.interval=100']
+        options = [*MOON_OPTIONS, 'train_cfg.max_epochs=2', 'model.backbone.widths=[4,4,4,4,4]']
         run = ['--work-dir', tmp_path / work_dir, *more, '--cfg-options', *options]
         assert tool('train.py', experiment, *run) == 0
         return [digest.hexdigest() for digest in seen]
 
-    whole = train('whole', 2)
+    whole = train('whole')
     assert len(whole) == 4 and len(set(whole)) == 4
-    assert train('parts', 1) == whole[:2]
-    assert train('parts', 2, '--resume') == whole[2:]
+    assert train('resumed', '--resume', tmp_path / 'whole' / 'epoch_1.pth') == whole[2:]

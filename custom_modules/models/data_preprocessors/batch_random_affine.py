@@ -65,10 +65,11 @@ class BatchRandomAffine(BatchAugment):
         theta = torch.from_numpy(self._inverse(values, *size)).to(images.device, non_blocking=True)
         grid = F.affine_grid(theta, (len(images), 1, *size), align_corners=False)
         # outside is 0 to grid_sample: what shall lie there is taken off before and put back after
-        images = F.grid_sample(images - self.pad_val, grid, 'bilinear', align_corners=False)
-        labels = (masks - self.seg_pad_val).float()
-        labels = F.grid_sample(labels, grid, 'nearest', align_corners=False)
-        return images + self.pad_val, labels.to(masks.dtype) + self.seg_pad_val
+        images = images.sub_(self.pad_val)
+        images = F.grid_sample(images, grid, 'bilinear', align_corners=False).add_(self.pad_val)
+        labels = masks.float().sub_(self.seg_pad_val)
+        labels = F.grid_sample(labels, grid, 'nearest', align_corners=False).add_(self.seg_pad_val)
+        return images, labels.to(masks.dtype)
 
     @staticmethod
     def _inverse(values: np.ndarray, height: int, width: int) -> np.ndarray:
