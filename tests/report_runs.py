@@ -45,7 +45,8 @@ def make_run(
     folder.mkdir(parents=True)
     cfg.dump(folder / f'{stem}.py')
     write_scalars(folder / '20260101_000000', list(range(1, epochs + 1)))
-    checkpoint = folder / 'best_rock_Dice_epoch_1.pth'
+    score = cfg.default_hooks.checkpoint.save_best.replace('/', '_')
+    checkpoint = folder / f'best_{score}_epoch_1.pth'
     if not weights:
         checkpoint.touch()
         return folder

@@ -150,3 +150,38 @@ def test_refusals(report, runs, tool, tmp_path, capsys):
     assert tool('report.py', runs[4], '-o', tmp_path / 'r') == 2
     assert 'unfinished' in capsys.readouterr().err
     assert not (tmp_path / 'r').exists()
+
+
+def test_seeds_are_told_from_experiments(tmp_path):
+    from functools import partial
+
+    from report_runs import make_run
+
+    from custom_modules.reporting.flat_config import flat_config
+    from custom_modules.reporting.run_folder import RunFolder
+
+    make = partial(make_run, tmp_path, 'unet_baseline', weights=False)
+
+    def what(name, seed=0, **options):
+        return flat_config(RunFolder(make(seed, name=name, **options)).cfg)
+
+    first = what('first')
+    assert what('other_seed', 1) == first
+    assert what('quieter', **{'default_hooks.logger.interval': 99}) == first
+    assert what('faster', **{'train_dataloader.num_workers': 7}) == first
+    # of the same name, but of another folder
+    assert what('a', load_from='/a/epoch_1.pth') != what('b', load_from='/b/epoch_1.pth') != first
+    assert what('lr', **{'optim_wrapper.optimizer.lr': 0.5}) != first
+
+
+def test_a_copy_is_no_seed_and_a_typo_no_option(runs, tmp_path, tool, capsys):
+    import shutil
+
+    shutil.copytree(runs[0], tmp_path / 'copy')
+    assert tool('report.py', runs[0], tmp_path / 'copy', '-o', tmp_path / 'r', '--images', '1') == 0
+    results = json.loads((tmp_path / 'r' / 'results.json').read_text())
+    assert [len(arm['runs']) for arm in results['arms']] == [1]
+    assert 'a copy is no other seed' in results['left_out'][str(tmp_path / 'copy')]
+    options = ['--cfg-options', 'foo.bar=1']
+    assert tool('report.py', runs[0], '-o', tmp_path / 's', *options) == 2
+    assert 'would change nothing' in capsys.readouterr().err

@@ -53,10 +53,11 @@ def test_unfinished_finished_and_stopped_early(tmp_path):
     assert RunFolder(short).gap == 'unfinished: 1 of 2 epochs'
     patience = {'train_cfg.max_epochs': 40, 'default_hooks.early_stopping.patience': 2}
     stopped = make_run(tmp_path, 'unet_baseline', 2, epochs=0, **patience)
-    write_scalars(stopped / '20260102_000000', [1, 2, 3, 4], dice(1.0, 5.0, 4.0, 5.0))
+    write_scalars(stopped / '20260102_000000', [1, 2, 3, 4], dice(1.0, 5.0, 4.0, 4.5))
     assert RunFolder(stopped).gap is None
     going = make_run(tmp_path, 'unet_baseline', 3, epochs=0, **patience)
-    write_scalars(going / '20260102_000000', [1, 2, 3, 4], dice(1.0, 5.0, 4.0, 6.0))
+    # a tie is no worsening, with min_delta=0
+    write_scalars(going / '20260102_000000', [1, 2, 3, 4], dice(1.0, 5.0, 4.0, 5.0))
     assert RunFolder(going).gap == 'unfinished: 4 of 40 epochs'
 
 
@@ -77,6 +78,22 @@ def test_the_best_checkpoint_comes_before_a_later_one(tmp_path):
     assert RunFolder(run).best_epoch == 1
     (run / 'best_rock_Dice_epoch_1.pth').unlink()
     assert RunFolder(run).checkpoint.name == 'epoch_2.pth'
+
+
+def test_the_best_checkpoint_is_that_of_the_monitored_score(tmp_path):
+    run = make_run(tmp_path, 'unet_baseline', epochs=0, **{'train_cfg.max_epochs': 3})
+    write_scalars(run / '20260102_000000', [1, 2, 3], dice(50.0, 40.0, 30.0))
+    # of another score, and of an epoch before a resume
+    for name in ('best_mDice_epoch_3.pth', 'best_rock_Dice_epoch_2.pth'):
+        (run / name).touch()
+    assert RunFolder(run).checkpoint.name == 'best_rock_Dice_epoch_1.pth'
+
+
+def test_a_run_that_broke_off_before_its_first_validation(tmp_path):
+    run = make_run(tmp_path, 'unet_baseline')
+    path = next(run.glob('*/*/scalars.json'))
+    path.write_text(path.read_text().splitlines()[0] + '\n')
+    assert RunFolder(run).gap == 'unfinished: 1 of 2 epochs'
 
 
 @pytest.mark.parametrize(

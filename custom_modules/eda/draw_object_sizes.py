@@ -7,6 +7,8 @@ from custom_modules.visualization.figure_png import figure_png
 
 from .plain import plain
 
+MOST = 12
+
 
 def draw_object_sizes(
     objects: Sequence[dict],
@@ -25,10 +27,15 @@ def draw_object_sizes(
     Returns:
         bytes: The picture, PNG.
     """
+    shown = list(zip(objects, palette[1:], strict=True))
+    # the most frequent, in their own order; the others are in the tables
+    least = sorted((row['count'] for row in objects), reverse=True)[:MOST][-1]
+    shown = [pair for pair in shown if pair[0]['count'] >= least][:MOST]
+    objects = [row for row, _ in shown]
     figure = Figure(figsize=(8, 0.6 + 2.4 * len(objects)), layout='constrained')
     panels = figure.subplots(len(objects), 1, sharex=True, squeeze=False)[:, 0]
     bins = max(len(row['histogram']['counts']) for row in objects)
-    for axes, row, colour in zip(panels, objects, palette[1:], strict=True):
+    for axes, (row, colour) in zip(panels, shown, strict=True):
         counts = row['histogram']['counts']
         colour = np.array(colour) / 255
         axes.bar(

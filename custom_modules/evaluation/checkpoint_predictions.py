@@ -47,6 +47,11 @@ class CheckpointPredictions:
         loader = cfg.get(f'{part}_dataloader')
         if not loader:
             raise UsageError(f'the config has no {part}_dataloader: choose another part.')
+        if 'pipeline' not in loader.dataset:
+            raise UsageError(
+                f'the {part} data set is a {loader.dataset.type}, a set of data sets: choose one of them with '
+                f'--cfg-options {part}_dataloader.dataset=..., or a config whose {part} set is a single one.'
+            )
         if part == 'train':
             # no augmentation, no shuffling
             test = cfg.test_dataloader

@@ -19,7 +19,7 @@ class Arm:
         cost (ModelCost): What the model costs.
         name (str): The config's name.
         source (Path | None): The config's file; ``source_name`` is its path within the repository.
-        changes (dict[str, str]): What the config and the command line change in its base.
+        changes (dict[str, str] | None): What the config and the command line change in its base; None if it is not known.
     """
 
     def __init__(self, results: Sequence[SegmentorResult]) -> None:

@@ -1,3 +1,6 @@
+import hashlib
+from pathlib import Path
+
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
@@ -19,6 +22,7 @@ class ClassifierResult:
 
     Attributes:
         report (dict): What ``ClassificationReport`` computes.
+        fingerprint (str): Of image names, labels and classes; runs with the same one can be compared.
         cost (ModelCost): Parameters, operations and speed.
 
     Raises:
@@ -44,9 +48,12 @@ class ClassifierResult:
                 samples += model.test_step(batch)
         metric = ClassificationReport()
         metric.dataset_meta = loader.dataset.metainfo
-        self.report = metric.report(
-            torch.stack([sample.pred_score for sample in samples]).cpu(),
-            torch.cat([sample.gt_label for sample in samples]).cpu(),
-        )
+        labels = torch.cat([sample.gt_label for sample in samples]).cpu()
+        scores = torch.stack([sample.pred_score for sample in samples]).cpu()
+        self.report = metric.report(scores, labels)
+        names = [Path(sample.img_path).name for sample in samples]
+        content = repr((names, labels.tolist(), loader.dataset.metainfo.get('classes')))
+        self.fingerprint = hashlib.sha256(content.encode()).hexdigest()[:16]
+        self.test_set = f'{len(labels)} images of {scores.shape[1]} classes'
         inputs = model.data_preprocessor(next(iter(loader)), False)['inputs']
         self.cost = ModelCost.of(model, tuple(inputs.shape[2:]))

@@ -1,10 +1,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from custom_modules.engine.command_line import config_sections
 from custom_modules.usage_error import UsageError
 
 from .arm import Arm
-from .config_changes import flat_config
+from .flat_config import flat_config
 from .run_folder import RunFolder
 
 
@@ -40,6 +41,12 @@ class Comparison:
                     'work_dirs/unet_baseline.'
                 )
         self.options, self._shown = cfg_options or {}, shown
+        for key in self.options:
+            if key.split('.')[0] not in config_sections():
+                raise UsageError(
+                    f'--cfg-options {key} would change nothing: give the place that is read, such as '
+                    'test_dataloader.dataset.data_root.'
+                )
         self.classifiers, self.left_out, self.doubts = [], {}, {}
         self._results, self._measured = [], set()
         # each folder once, however it is written
@@ -48,6 +55,10 @@ class Comparison:
                 self._add(RunFolder(path))
             except UsageError as error:
                 self.left_out[str(path)] = str(error)
+            except Exception as error:
+                # whatever is wrong with one run, the others are reported on
+                reason = str(error).split('\n')[0]
+                self.left_out[str(path)] = f'{type(error).__name__}: {reason}'
         if not self._results and not self.classifiers:
             reasons = ' '.join(f'{Path(path).name}: {why}' for path, why in self.left_out.items())
             raise UsageError(
@@ -65,43 +76,65 @@ class Comparison:
         return monitored if monitored in self.arms[0].first.scores else 'mDice'
 
     def labels(self) -> list[str]:
-        """Name the arms; where several have one config's name, by their first run's folder."""
+        """Name the arms; where several have one config's name, by their first run's folder, as much of it as needed."""
         names = [arm.name for arm in self.arms]
-        return [
-            arm.name if names.count(arm.name) == 1 else arm.first.run.path.name for arm in self.arms
-        ]
+        folders = [arm.first.run.path for arm in self.arms]
+        for depth in range(1, 20):
+            shown = ['/'.join(folder.parts[-depth:]) for folder in folders]
+            labels = [
+                own if names.count(name) > 1 else name
+                for own, name in zip(shown, names, strict=True)
+            ]
+            if len(set(labels)) == len(labels):
+                break
+        return labels
 
     def _add(self, run: RunFolder) -> None:
         gap = run.gap
         if gap:
             raise UsageError(gap)
         cfg = run.cfg.copy()
+        cfg.merge_from_dict(self.options)
         if cfg.get('default_scope') == 'mmpretrain':
             from .classifier_result import ClassifierResult
 
-            self.classifiers.append(ClassifierResult(run, cfg))
+            result = ClassifierResult(run, cfg)
+            self._require_same_test_data(result, self.classifiers)
+            self.classifiers.append(result)
             return
         from .segmentor_result import SegmentorResult
 
-        cfg.merge_from_dict(self.options)
         # seeds of one config cost the same
         measured = _what_it_does(run) not in self._measured
         result = SegmentorResult(run, cfg, self._shown, measured)
-        if self._results and result.fingerprint != self._results[0].fingerprint:
-            raise UsageError(
-                f'other test data than {self._results[0].run.path.name}: {_test_set(result)} instead of '
-                f'{_test_set(self._results[0])}'
-            )
+        self._require_same_test_data(result, self._results)
+        for other in self._results:
+            if other.run.seed == run.seed and other.weights == result.weights:
+                raise UsageError(
+                    f'the same weights as {other.run.path.name}: a copy is no other seed'
+                )
         self._results.append(result)
         self._measured.add(_what_it_does(run))
         self._doubt(result)
 
+    def _require_same_test_data(self, result, others: list) -> None:
+        if others and result.fingerprint != others[0].fingerprint:
+            raise UsageError(
+                f'other test data than {others[0].run.path.name}: {result.test_set} instead of {others[0].test_set}'
+            )
+
     def _doubt(self, result) -> None:
         run = result.run
-        same_part = run.cfg.val_dataloader.dataset == run.cfg.test_dataloader.dataset
+        if any(
+            other is not result
+            and other.run.seed == run.seed
+            and _what_it_does(other.run) == _what_it_does(run)
+            for other in self._results
+        ):
+            self.doubts[str(run.path)] = f'seed {run.seed} is there twice: it counts twice'
         logged = run.score(run.monitored, run.best_epoch) if run.monitored else None
         found = result.scores.get(run.monitored)
-        if self.options or not same_part or logged is None or found is None:
+        if not result.chosen_on_test or logged is None or found is None:
             return
         # mmseg rounds its means to two digits
         if abs(found - logged) > 0.05:
@@ -113,8 +146,3 @@ class Comparison:
 
 def _what_it_does(run: RunFolder) -> frozenset:
     return frozenset(flat_config(run.cfg).items())
-
-
-def _test_set(result) -> str:
-    height, width = result.size
-    return f'{len(result.names)} images of {width}x{height} ({", ".join(result.classes)})'

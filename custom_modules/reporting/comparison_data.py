@@ -17,7 +17,7 @@ def comparison_data(comparison: Comparison) -> dict:
         comparison (Comparison): The runs.
 
     Returns:
-        dict: ``date``, ``software``, ``machine``, ``left_out``, ``doubts``; with segmentors ``score``, ``test_data`` and ``arms``,
+        dict: ``date``, ``software``, ``machine``, ``options``, ``left_out``, ``doubts``; with segmentors ``score``, ``test_data`` and ``arms``,
         each with its mean scores, their spread over seeds, its difference to the first, and every run; with classifiers
         ``classifiers``.
     """
@@ -25,6 +25,7 @@ def comparison_data(comparison: Comparison) -> dict:
         date=date.today().isoformat(),
         software={name: _version(name) for name in LIBRARIES},
         machine=f'{platform.machine()}, {torch.get_num_threads()} threads',
+        options={key: str(value) for key, value in comparison.options.items()},
         left_out=comparison.left_out,
         doubts=comparison.doubts,
         classifiers=[_classifier(result) for result in comparison.classifiers],

@@ -15,13 +15,14 @@ STYLES = ('-', '--', '-.', ':')
 COLOURS = [[channel / 255 for channel in OKABE_ITO[i]] for i in (5, 1, 3, 7, 6, 2, 0)]
 
 
-def draw_learning_curves(runs: Sequence[RunFolder]) -> bytes:
+def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None = None) -> bytes:
     """Draw loss, scores and learning rates of runs by epoch, one above the other.
 
-    Runs of one config have one colour; a ring marks the epoch of each run's best checkpoint.
+    Runs with one label have one colour; a ring marks the epoch of each run's best checkpoint.
 
     Args:
         runs (Sequence[RunFolder]): The runs.
+        labels (Sequence[str], optional): What to call each; those of one experiment have one. Defaults to the folders.
 
     Returns:
         bytes: The picture, PNG.
@@ -31,15 +32,16 @@ def draw_learning_curves(runs: Sequence[RunFolder]) -> bytes:
     """
     if not runs:
         raise ValueError('there is no run to draw')
-    names = list(dict.fromkeys(run.name for run in runs))
+    labels = list(labels or (run.path.name for run in runs))
+    names = list(dict.fromkeys(labels))
     scores = list(dict.fromkeys(score for run in runs for score in _scores(run)))
     rows = ['loss', *scores, 'learning rate']
     figure = Figure(figsize=(9, 2.3 * len(rows) + 0.35 * len(names)), layout='constrained')
     panels = dict(
         zip(rows, figure.subplots(len(rows), 1, sharex=True, squeeze=False).flat, strict=True)
     )
-    for run in runs:
-        index = names.index(run.name)
+    for run, label in zip(runs, labels, strict=True):
+        index = names.index(label)
         colour = COLOURS[index % len(COLOURS)]
         look = dict(color=colour, linewidth=1.2)
         style = STYLES[index // len(COLOURS) % len(STYLES)]
@@ -71,8 +73,8 @@ def draw_learning_curves(runs: Sequence[RunFolder]) -> bytes:
         )
         for i in range(len(names))
     ]
-    labels = [name.replace('$', r'\$') for name in names]
-    figure.legend(handles, labels, loc='outside upper center', ncols=min(3, len(names)))
+    shown = [name.replace('$', r'\$') for name in names]
+    figure.legend(handles, shown, loc='outside upper center', ncols=min(3, len(names)))
     return figure_png(figure)
 
 

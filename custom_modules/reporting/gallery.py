@@ -21,7 +21,7 @@ def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
     first = comparison.arms[0].first
     rows = {}
     for index, kept in enumerate(first.kept):
-        image = kept.image
+        image, name = kept.image, kept.name if kept.name not in rows else f'{kept.name} ({index})'
         cells = [('input', image), ('truth', overlay(image, kept.truth, first.palette))]
         for arm, label in zip(comparison.arms, comparison.labels(), strict=True):
             prediction = arm.first.kept[index]
@@ -30,7 +30,7 @@ def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
             own = 'nothing to find' if score != score else f'{comparison.score} {score:.1f}'
             errors = error_map(image, prediction.truth, prediction.predicted)
             cells.append((f'{label}\n{own}', errors))
-        rows[kept.name] = cells
+        rows[name] = cells
     return rows
 
 

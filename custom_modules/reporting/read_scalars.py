@@ -25,22 +25,30 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     train, val = pd.DataFrame(), pd.DataFrame()
     for path in scalar_files(work_dir):
-        rows = pd.DataFrame(_rows(path))
-        if rows.empty:
+        rows = _rows(path)
+        epochs = _epochs([row for row in rows if 'epoch' in row])
+        scores = _scores([row for row in rows if 'epoch' not in row])
+        if epochs.empty and scores.empty:
             continue
-        if 'epoch' not in rows:
-            rows['epoch'] = float('nan')
-        lines, validated = rows[rows['epoch'].notna()], rows[rows['epoch'].isna()]
-        by_epoch = lines.dropna(axis=1, how='all').groupby('epoch')
-        rates = [c for c in lines if c == 'lr' or c.startswith('lr/') or c == 'frozen_stages']
-        epochs = by_epoch.mean()
-        epochs[rates] = by_epoch[rates].last()
-        scores = validated.dropna(axis=1, how='all').groupby('step').last()
         if 1 in epochs.index or train.empty:
             train, val = epochs, scores
         else:
             train, val = _continued(train, epochs), _continued(val, scores)
     return train, val
+
+
+def _epochs(lines: list[dict]) -> pd.DataFrame:
+    if not lines:
+        return pd.DataFrame()
+    by_epoch = pd.DataFrame(lines).groupby('epoch')
+    epochs = by_epoch.mean()
+    rates = [c for c in epochs if c == 'lr' or c.startswith('lr/') or c == 'frozen_stages']
+    epochs[rates] = by_epoch[rates].last()
+    return epochs
+
+
+def _scores(lines: list[dict]) -> pd.DataFrame:
+    return pd.DataFrame(lines).groupby('step').last() if lines else pd.DataFrame()
 
 
 def _continued(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

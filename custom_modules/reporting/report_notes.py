@@ -11,18 +11,23 @@ def report_notes(comparison: Comparison, data: dict) -> list[str]:
     """
     test = data['test_data']
     arms = data['arms']
-    cfg = comparison.arms[0].first.run.cfg
     notes = [
         f'Percent, at {test["width"]}x{test["height"]}, pixels of all {len(test["images"])} test images counted '
         "together, of each run's best checkpoint."
     ]
-    if cfg.val_dataloader.dataset == cfg.test_dataloader.dataset and not comparison.options:
+    chosen = [[result.chosen_on_test for result in arm.results] for arm in comparison.arms]
+    biased = [arm['label'] for arm, own in zip(arms, chosen, strict=True) if any(own)]
+    if biased:
+        whose = '' if len(biased) == len(arms) else f' of {", ".join(biased)}'
         notes.append(
-            'The checkpoints were chosen on these same images, so that the scores are a little too good: the last '
+            f'The checkpoints{whose} were chosen on these same images, so that the scores are a little too good: the last '
             f"epoch's {data['score']} stands beside them."
         )
-    else:
+    if len(biased) < len(arms):
         notes.append(f"The last epoch's {data['score']} is that of the validation part, as logged.")
+    if comparison.options:
+        given = ', '.join(f'{key}={value}' for key, value in comparison.options.items())
+        notes.append(f'Scored with {given} in every config.')
     if any(len(arm['runs']) > 1 for arm in arms):
         notes.append('± is the standard deviation over seeds (n - 1).')
     if any(len(arm['runs']) == 1 for arm in arms):

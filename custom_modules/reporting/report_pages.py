@@ -2,6 +2,7 @@ import base64
 import os
 import re
 from pathlib import Path
+from urllib.parse import quote
 
 import jinja2
 import numpy as np
@@ -37,10 +38,12 @@ def report_pages(comparison: Comparison, data: dict, out: Path, title: str) -> d
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    pages.filters['cell'] = lambda text: str(text).replace('|', r'\|')
+    pages.filters['cell'] = lambda text: re.sub(r'([\\`*_<>\[\]|])', r'\\\1', str(text))
     files, rows = {}, []
     for arm, entry in zip(comparison.arms, data['arms'], strict=True):
-        entry['link'] = arm.source and Path(os.path.relpath(arm.source, out.resolve())).as_posix()
+        entry['link'] = arm.source and quote(
+            Path(os.path.relpath(arm.source, out.resolve())).as_posix()
+        )
     values = dict(data=data, title=title, provenance=provenance(data))
     if comparison.arms:
         for number, (name, cells) in enumerate(gallery(comparison).items()):
@@ -48,15 +51,21 @@ def report_pages(comparison: Comparison, data: dict, out: Path, title: str) -> d
             files[f'pictures/{file}'] = draw_models(cells)
             shown = [dict(caption=caption, src=_inline(png(image))) for caption, image in cells]
             rows.append(dict(name=name, file=file, cells=shown))
-        runs = [result.run for arm in comparison.arms for result in arm.results]
-        files['pictures/learning_curves.png'] = draw_learning_curves(runs)
+        files['pictures/learning_curves.png'] = draw_learning_curves(
+            [result.run for arm in comparison.arms for result in arm.results],
+            [
+                label
+                for label, arm in zip(comparison.labels(), comparison.arms, strict=True)
+                for _ in arm.results
+            ],
+        )
         values |= dict(
             gallery=rows,
             curves=_inline(files['pictures/learning_curves.png']),
             score_names=_score_names(data['test_data']['classes']),
             notes=report_notes(comparison, data),
             legend="Each model's errors over the darkened image, at the resolution of the score"
-            f'{"; of several seeds the lowest" if len(runs) > len(rows) else ""}: '
+            f'{"; of several seeds the lowest" if any(len(arm.results) > 1 for arm in comparison.arms) else ""}: '
             f'{", ".join(f"{name} {colour}" for name, colour in zip(ERROR_COLOURS, ("blue", "yellow", "red", "violet"), strict=True))}.',
             colours=ERROR_COLOURS,
         )

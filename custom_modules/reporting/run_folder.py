@@ -1,4 +1,5 @@
 import functools
+import math
 import re
 from pathlib import Path
 
@@ -69,29 +70,44 @@ class RunFolder:
 
     @property
     def monitored(self) -> str | None:
-        """The score by which the best checkpoint was chosen."""
-        return (self.cfg.get('default_hooks') or {}).get('checkpoint', {}).get('save_best')
+        """The score by which the best checkpoint was chosen, the first of several."""
+        best = (self.cfg.get('default_hooks') or {}).get('checkpoint', {}).get('save_best')
+        return best[0] if isinstance(best, list | tuple) else best
 
     @property
     def gap(self) -> str | None:
         """Why the run is not complete, None if it is: all epochs, or a stop by early stopping."""
-        planned = self.cfg.train_cfg.max_epochs
+        planned = (self.cfg.get('train_cfg') or {}).get('max_epochs')
+        if planned is None:
+            return 'it is not trained by epochs (train_cfg has no max_epochs)'
         if self.epochs >= planned or self._stopped_early:
             return None
         return f'unfinished: {self.epochs} of {planned} epochs'
 
     @functools.cached_property
     def checkpoint(self) -> Path:
-        """The best checkpoint, or the last one where none was chosen.
+        """The best checkpoint by the monitored score, or the last one where none was chosen.
 
         Raises:
             UsageError: If there is none.
         """
-        for pattern in ('best_*_epoch_*.pth', 'epoch_*.pth'):
-            found = sorted(self.path.glob(pattern), key=_epoch_of)
-            if found:
-                return found[-1]
-        raise UsageError(f'{self.path} holds no checkpoint: train anew.')
+        # as mmengine names it
+        score = (self.monitored or '').replace('/', '_')
+        best = list(self.path.glob(f'best_{score}_epoch_*.pth')) if score else []
+        if best:
+            sign = -1 if self._hook('checkpoint').get('rule') == 'less' else 1
+
+            # a resume from an earlier epoch leaves an older best one behind
+            def reached(path: Path) -> tuple[float, int]:
+                logged = self.score(self.monitored, _epoch_of(path))
+                return (-math.inf if logged is None else sign * logged, _epoch_of(path))
+
+            return max(best, key=reached)
+        last = sorted(self.path.glob('epoch_*.pth'), key=_epoch_of)
+        last = last or sorted(self.path.glob('best_*_epoch_*.pth'), key=_epoch_of)
+        if not last:
+            raise UsageError(f'{self.path} holds no checkpoint: train anew.')
+        return last[-1]
 
     @property
     def best_epoch(self) -> int:
@@ -106,16 +122,19 @@ class RunFolder:
 
     @property
     def _stopped_early(self) -> bool:
-        hook = (self.cfg.get('default_hooks') or {}).get('early_stopping')
-        if not hook or hook.get('monitor') not in self.val:
+        from mmengine.hooks import EarlyStoppingHook
+
+        options = {
+            k: v for k, v in self._hook('early_stopping').items() if k not in ('type', 'priority')
+        }
+        if options.get('monitor') not in self.val:
             return False
-        scores = self.val[hook.monitor] * (-1 if hook.get('rule') == 'less' else 1)
-        best, waited = -float('inf'), 0
-        # as mmengine's hook counts
-        for score in scores:
-            better = score > best + hook.get('min_delta', 0.1)
-            best, waited = (score, 0) if better else (best, waited + 1)
-        return waited >= hook.get('patience', 5)
+        # mmengine's own way to count, on what was logged
+        hook = EarlyStoppingHook(**options)
+        return any([hook._check_stop_condition(score)[0] for score in self.val[hook.monitor]])
+
+    def _hook(self, key: str) -> dict:
+        return (self.cfg.get('default_hooks') or {}).get(key) or {}
 
 
 def _epoch_of(path: Path) -> int:

@@ -27,6 +27,8 @@ class SegmentorResult:
         names (list[str]): Name of each image.
         fingerprint (str): Of images, masks, classes and resolution; runs with the same one can be compared.
         kept (list[Prediction]): The predictions to show.
+        chosen_on_test (bool): Whether the best checkpoint was chosen on these very test images.
+        weights (str): Of the checkpoint's content; a copy has the same.
         cost (ModelCost | None): Parameters, operations and speed.
 
     Raises:
@@ -43,7 +45,9 @@ class SegmentorResult:
         confusions, self.names, self.kept = [], [], []
         for index, prediction in enumerate(predictions):
             confusions.append(prediction.scores.confusion)
-            self.names.append(prediction.name)
+            # of two folders, say, images may share a name
+            again = self.names.count(prediction.name)
+            self.names.append(prediction.name + f' ({index})' * (again > 0))
             digest.update(Path(prediction.img_path).read_bytes())
             digest.update(repr(prediction.truth.shape).encode() + prediction.truth.tobytes())
             if index in wanted:
@@ -51,12 +55,29 @@ class SegmentorResult:
         self.confusions = np.array(confusions)
         self.fingerprint = digest.hexdigest()[:16]
         self.size = self.kept[0].truth.shape
+        val = cfg.get('val_dataloader') or {}
+        self.chosen_on_test = run.monitored is not None and _same_images(val, cfg.test_dataloader)
+        self.weights = hashlib.sha256(run.checkpoint.read_bytes()).hexdigest()
         self.cost = ModelCost.of(predictions.model, self.size) if measured else None
+
+    @property
+    def test_set(self) -> str:
+        """The test data in words."""
+        height, width = self.size
+        return f'{len(self.names)} images of {width}x{height} ({", ".join(self.classes)})'
 
     @property
     def scores(self) -> dict[str, float]:
         """The scores of the whole part, named as ``ClassIoUMetric`` names them."""
         return ConfusionScores(self.confusions.sum(axis=0)).named(self.classes)
+
+
+def _same_images(val: dict, test: dict) -> bool:
+    # how they are loaded is another matter
+    own, other = (
+        {k: v for k, v in part.get('dataset', {}).items() if k != 'cache'} for part in (val, test)
+    )
+    return own == other
 
 
 def shown_indices(count: int, shown: int) -> Collection[int]:
