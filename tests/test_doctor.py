@@ -14,6 +14,7 @@ import packaging.requirements  # noqa: F401  (as long as the path leads to it)
 import pytest
 from conftest import REPOSITORY
 
+from custom_modules.diagnosis import available_memory as memory
 from custom_modules.diagnosis import check_machine as machine
 from custom_modules.diagnosis import diagnose as whole
 from custom_modules.diagnosis.check_devices import check_devices
@@ -287,9 +288,9 @@ def test_devices(outcome, driver, level, words):
 
 def test_little_memory_is_a_warning(monkeypatch, tmp_path):
     meminfo = tmp_path / 'meminfo'
-    monkeypatch.setattr(machine, 'MEMINFO', meminfo)
+    monkeypatch.setattr(memory, 'MEMINFO', meminfo)
     monkeypatch.setattr(machine, 'SHARED', tmp_path / 'none')
-    monkeypatch.setattr(machine, '_number', lambda path: None)
+    monkeypatch.setattr(memory, '_number', lambda path: None)
     meminfo.write_text('MemTotal: 99 kB\nMemAvailable: 1048576 kB\n')
     (found,) = machine.check_machine()
     assert found.level == 'warning' and 'only 1.0 GiB' in found.text
@@ -298,7 +299,7 @@ def test_little_memory_is_a_warning(monkeypatch, tmp_path):
     assert found.level == 'ok' and found.text.endswith('8.0 GiB of memory free')
     # a container with 2 GiB, of which 1.5 are taken
     numbers = {'max': 2 * machine.GIB, 'current': 3 * machine.GIB // 2}
-    monkeypatch.setattr(machine, '_number', lambda path: numbers[path.rsplit('.')[-1]])
+    monkeypatch.setattr(memory, '_number', lambda path: numbers[path.rsplit('.')[-1]])
     assert 'only 0.5 GiB' in machine.check_machine()[0].text
 
 

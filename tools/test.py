@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_modules.engine.class_match import require_matching_classes
 from custom_modules.engine.command_line import common_parser, load_config
+from custom_modules.engine.without_cache import without_cache
 from custom_modules.reporting_errors import reporting_errors
 from custom_modules.usage_error import UsageError
 
@@ -48,6 +49,7 @@ def merge_args(cfg, args) -> None:
             'views): leave one out.'
         )
     cfg.load_from = args.checkpoint
+    cfg.test_dataloader = without_cache(cfg.test_dataloader)
     if args.show or args.show_dir:
         hook = cfg.default_hooks.visualization
         hook.update(show=args.show, wait_time=args.wait_time)

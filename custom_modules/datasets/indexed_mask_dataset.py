@@ -7,6 +7,7 @@ from mmseg.registry import DATASETS
 from custom_modules.usage_error import UsageError
 
 from .class_palette import class_palette
+from .decoded.decode_once import DecodeOnce
 from .find_data import find_data
 from .find_pairs import find_pairs
 from .hashed_split import hashed_split
@@ -15,7 +16,7 @@ from .listed_ids import listed_ids
 
 
 @DATASETS.register_module()
-class IndexedMaskDataset(BaseSegDataset):
+class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
     """Any folders of images and of one-channel masks that hold class indices.
 
     An image and a mask whose names have the same id belong together. Everything that a user can get wrong
@@ -49,7 +50,8 @@ class IndexedMaskDataset(BaseSegDataset):
         seg_map_suffix (str): What a mask's name has after the id. Defaults to ``'.png'``.
         remedy (str): What helps when files are missing, for the error's sentence.
         check (bool): Whether to read every file of the split once and refuse damaged ones. Defaults to True.
-        **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``.
+        **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache`` and
+            ``cache_dir`` of :class:`DecodeOnce`.
 
     Raises:
         UsageError: In one sentence: what was expected, what was found and what to do.

@@ -30,7 +30,7 @@ class MoonDataset(IndexedMaskDataset):
         img_prefix (str): What an image's name has before the id. Defaults to ``'render'``.
         mask_prefix (str): What a mask's name has before the id. Defaults to ``'ground'``.
         **kwargs: ``val_fraction``, ``test_fraction``, ``ann_file``, ``load_size``, suffixes, ``check``,
-            ``pipeline``, ... of :class:`IndexedMaskDataset`.
+            ``pipeline``, ``cache``, ... of :class:`IndexedMaskDataset`.
 
     Raises:
         UsageError: In one sentence: what was looked for, where, what was found and which command helps.

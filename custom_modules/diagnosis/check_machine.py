@@ -2,10 +2,10 @@ import os
 import shutil
 from pathlib import Path
 
+from .available_memory import available_memory
 from .finding import Finding
 
 GIB = 2**30
-MEMINFO = Path('/proc/meminfo')
 SHARED = Path('/dev/shm')
 # the main process of configs/unet_backbone_frozen.py alone takes 1.2 GB, and three load data
 LEAST_MEMORY = 3 * GIB
@@ -19,7 +19,7 @@ def check_machine() -> list[Finding]:
         list[Finding]: Warnings, or one line with the numbers.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    memory, found = _memory(), []
+    memory, found = available_memory(), []
     if memory is not None and memory < LEAST_MEMORY:
         text = f'only {memory / GIB:.1f} GiB of memory are free: a run may be killed without a word'
         remedy = (
@@ -35,21 +35,3 @@ def check_machine() -> list[Finding]:
         found.append(Finding('warning', text, remedy))
     known = '' if memory is None else f', {memory / GIB:.1f} GiB of memory free'
     return found or [Finding('ok', f'{cores} processor cores{known}')]
-
-
-def _memory() -> int | None:
-    """Bytes that programs can still take, None where only the system's own tools know."""
-    if not MEMINFO.exists():
-        return None
-    lines = MEMINFO.read_text().splitlines()
-    free = next((int(x.split()[1]) * 1024 for x in lines if x.startswith('MemAvailable')), None)
-    limit, used = (_number(f'/sys/fs/cgroup/memory.{name}') for name in ('max', 'current'))
-    # a container has less than its machine
-    return min(free, limit - used) if free and limit and used else free
-
-
-def _number(path: str) -> int | None:
-    try:
-        return int(Path(path).read_text())
-    except (OSError, ValueError):
-        return None

@@ -37,6 +37,7 @@ class CheckpointPredictions:
         from mmengine.runner import Runner, load_checkpoint
 
         from custom_modules.engine.checkpoint_match import require_all_tensors
+        from custom_modules.engine.without_cache import without_cache
 
         if cfg.get('default_scope') != 'mmseg':
             raise UsageError(
@@ -57,7 +58,7 @@ class CheckpointPredictions:
             test = cfg.test_dataloader
             plain = dict(pipeline=test.dataset.pipeline, test_mode=True)
             loader = dict(test, dataset=dict(loader.dataset, **plain))
-        self.loader = Runner.build_dataloader(loader)
+        self.loader = Runner.build_dataloader(without_cache(loader))
         model = MODELS.build(cfg.model)
         require_all_tensors(model, checkpoint)
         load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')

@@ -7,6 +7,7 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner, load_checkpoint
 
 from custom_modules.engine.checkpoint_match import require_all_tensors
+from custom_modules.engine.without_cache import without_cache
 from custom_modules.preparation.progress import progress
 
 from .model_cost import ModelCost
@@ -37,7 +38,7 @@ class ClassifierResult:
         from custom_modules.evaluation.classification_report import ClassificationReport
 
         self.run = run
-        loader = Runner.build_dataloader(cfg.test_dataloader)
+        loader = Runner.build_dataloader(without_cache(cfg.test_dataloader))
         model = MODELS.build(cfg.model)
         require_all_tensors(model, str(run.checkpoint))
         load_checkpoint(model, str(run.checkpoint), map_location='cpu', logger='silent')

@@ -1,0 +1,1 @@
+"""Decode once: a cache of decoded samples that all processes share."""
