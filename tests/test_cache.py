@@ -255,6 +255,18 @@ def test_another_pipeline_later(moon, decodes, said):
     assert len(said) == 1 and 'loads otherwise' in said[0]
 
 
+@pytest.mark.parametrize('cache', ['ram', 'disk'])
+def test_filling_draws_no_number(moon, cache):
+    dataset = built(moon, cache)
+
+    def state():
+        return random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+
+    before = state()
+    dataset.full_init()
+    assert dataset._decoded is not None and state() == before
+
+
 # --- when it is filled, and when not
 
 
