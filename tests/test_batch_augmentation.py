@@ -353,3 +353,18 @@ def test_two_lines_switch_and_a_resume_sees_the_same(moon, tool, tmp_path, monke
     whole = train('whole')
     assert len(whole) == 4 and len(set(whole)) == 4
     assert train('resumed', '--resume', tmp_path / 'whole' / 'epoch_1.pth') == whole[2:]
+
+
+@pytest.mark.parametrize('preset', ['default', 'report3'])
+def test_one_line_without_the_other_is_refused(preset, repository):
+    from custom_modules.engine.data_check import require_one_augmentation
+    from custom_modules.usage_error import UsageError
+
+    cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
+    plain = cfg.plain_pipeline
+    require_one_augmentation(cfg)
+    cfg.model.data_preprocessor = cfg.batch_augments[preset]
+    with pytest.raises(UsageError, match='RandomFlip.* would be done again'):
+        require_one_augmentation(cfg)
+    cfg.train_dataloader.dataset.pipeline = plain
+    require_one_augmentation(cfg)

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_modules.engine.class_match import require_matching_classes
 from custom_modules.engine.command_line import common_parser, load_config
+from custom_modules.engine.data_check import require_one_augmentation
 from custom_modules.reporting_errors import reporting_errors
 from custom_modules.usage_error import UsageError
 
@@ -64,6 +65,7 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     require_matching_classes(cfg)
+    require_one_augmentation(cfg)
     merge_args(cfg, args)
 
     from mmengine.model import is_model_wrapper

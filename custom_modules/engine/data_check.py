@@ -32,3 +32,28 @@ def require_sound_test_set(cfg) -> None:
     test, val = (cfg.get(f'{part}_dataloader') or {} for part in ('test', 'val'))
     if test.get('dataset') and test['dataset'] != val.get('dataset'):
         DATASETS.build(test['dataset'])
+
+
+def require_one_augmentation(cfg) -> None:
+    """Refuse a training whose images would be flipped, turned or brightened twice: one by one, and again as a batch.
+
+    Args:
+        cfg (mmengine.Config): The config.
+
+    Raises:
+        UsageError: With what is there twice.
+    """
+    preprocessor = (cfg.get('model') or {}).get('data_preprocessor') or {}
+    of_batch = {
+        augment['type'].removeprefix('Batch') for augment in preprocessor.get('augments') or ()
+    }
+    # the affine map turns as well
+    of_batch |= {'RandomRotate'} if 'RandomAffine' in of_batch else set()
+    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
+    twice = [t['type'] for t in dataset.get('pipeline') or () if t['type'] in of_batch]
+    if twice:
+        raise UsageError(
+            f'{", ".join(twice)} of the training pipeline would be done again by the data preprocessor, on the whole batch: '
+            'set train_dataloader.dataset.pipeline=_base_.plain_pipeline in the config, or leave '
+            'model.data_preprocessor=_base_.batch_augments... out.'
+        )
