@@ -1,0 +1,1 @@
+"""How fast a config trains, loads and predicts, measured in turn with others."""

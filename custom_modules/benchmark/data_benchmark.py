@@ -1,0 +1,61 @@
+from mmengine.config import Config
+
+from .contestant import Contestant
+from .play_data import play_data
+from .spread import spread
+from .stock_config import stock_config
+
+
+def data_contestants(cfg: Config, workers: int) -> list[Contestant]:
+    """List the loaders: the config's and stock MMSegmentation's, with workers and without.
+
+    Args:
+        cfg (Config): The config, as :func:`benchmark_config` gives it.
+        workers (int): Worker processes of the stock loader.
+    """
+    stock = stock_config(cfg, workers)
+    own = cfg.train_dataloader.get('num_workers', 0)
+    found = []
+    for name, config, count in (('project', cfg, own), ('stock', stock, workers)):
+        for number in dict.fromkeys((count, 0)):
+            kind = 'alone' if number == 0 else 'workers'
+            title = f"{name}'s training loader, {number} workers"
+            args = (config.to_dict(), number)
+            found.append(Contestant(f'{name}_{kind}', title, play_data, args))
+    return found
+
+
+def data_summary(facts: dict[str, dict], turns: dict[str, list[dict]]) -> tuple[dict, dict]:
+    """Turn the turns of a data benchmark into medians and ratios.
+
+    Args:
+        facts (dict[str, dict]): What each contestant is.
+        turns (dict[str, list[dict]]): Of :func:`in_turn`.
+
+    Returns:
+        tuple[dict, dict]: For each contestant: facts, ``first_seconds`` and ``second_seconds`` (of an epoch) as :func:`spread`,
+        ``first_images_per_second`` and ``second_images_per_second``, ``turns``. For each stock loader its times divided by
+        those of the project's loader with as many workers (or both with some).
+    """
+    contestants, found = {}, {}
+    for name, mine in turns.items():
+        contestants[name] = dict(facts[name], images=mine[0]['images'])
+        for epoch in ('first', 'second'):
+            times = spread([turn[f'{epoch}_seconds'] for turn in mine])
+            contestants[name] |= {
+                f'{epoch}_seconds': times,
+                f'{epoch}_images_per_second': mine[0]['images'] / times['median'],
+            }
+        contestants[name]['turns'] = mine
+    for name, other in contestants.items():
+        ours = name.replace('stock', 'project')
+        if ours == name or ours not in contestants:
+            continue
+        found[name] = {}
+        for epoch in ('first_seconds', 'second_seconds'):
+            pairs = zip(turns[ours], turns[name], strict=True)
+            found[name][epoch] = dict(
+                ratio=other[epoch]['median'] / contestants[ours][epoch]['median'],
+                rounds=spread([theirs[epoch] / mine[epoch] for mine, theirs in pairs]),
+            )
+    return contestants, found
