@@ -1,0 +1,143 @@
+"""Frozen stages compute folded and without a graph, and nobody can tell but the clock."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn as nn
+from mmengine.hooks import EMAHook
+
+from custom_modules.models.backbones import MoonNet, NarrowResNet, SimpleNet, UNetEncoder
+
+IMAGES = torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(0))
+
+
+def lively(backbone, **kwargs):
+    """With statistics and factors as a trained network has them: fresh ones fold to nothing."""
+    torch.manual_seed(0)
+    model = backbone(**kwargs)
+    for m in model.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            for tensor in (m.weight, m.bias, m.running_mean, m.running_var):
+                tensor.data.uniform_(0.5, 1.5)
+    return model
+
+
+def outputs(model, folded: bool) -> tuple:
+    kept, model._folded = model._folded, model._folded if folded else None
+    try:
+        return model(IMAGES)
+    finally:
+        model._folded = kept
+
+
+def same(model) -> bool:
+    """Whether the folded copies are those of the weights there are now."""
+    pairs = zip(outputs(model, True), outputs(model, False), strict=True)
+    return all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in pairs)
+
+
+@pytest.mark.parametrize('backbone', [MoonNet, NarrowResNet, SimpleNet, UNetEncoder])
+@pytest.mark.parametrize('frozen', [0, 2, 4])
+def test_folded_equals_unfolded(backbone, frozen):
+    model = lively(backbone)
+    keys = list(model.state_dict())
+    model.frozen_stages = frozen
+    model.train()
+    state = copy.deepcopy(model.state_dict())
+    # all of them awake, in eval, as the definition
+    reference = copy.deepcopy(model)
+    reference.frozen_stages = -1
+    for stage in reference.stages[: frozen + 1]:
+        stage.eval()
+    for index, (a, b) in enumerate(zip(model(IMAGES), reference(IMAGES), strict=True)):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+        assert (a.grad_fn is None) == (index <= frozen)
+    assert list(model.state_dict()) == keys and len(list(model.modules())) == len(
+        list(reference.modules())
+    )
+    for name, value in state.items():
+        stage = int(name.split('.')[1])
+        if stage <= frozen:
+            assert torch.equal(value, model.state_dict()[name])
+    norms = [
+        [m for m in copied.modules() if isinstance(m, nn.BatchNorm2d)]
+        for copied in model._folded._copies
+    ]
+    assert len(norms) == frozen + 1 and not any(norms), 'really folded'
+
+
+def test_gradients_of_what_trains_are_those_of_the_unfolded():
+    model = lively(MoonNet, frozen_stages=2).train()
+    gradients = []
+    for folded in (True, False):
+        model.zero_grad()
+        outputs(model, folded)[-1].square().mean().backward()
+        gradients.append([p.grad for p in model.parameters()])
+    asleep = sum(len(list(s.parameters())) for s in model.stages[:3])
+    assert all(g is None for g in gradients[0][:asleep] + gradients[1][:asleep])
+    for a, b in zip(*(g[asleep:] for g in gradients), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_images_that_want_a_gradient_get_it():
+    model = lively(MoonNet, frozen_stages=4).train()
+    images = IMAGES.clone().requires_grad_()
+    model(images)[-1].sum().backward()
+    assert images.grad.abs().sum() > 0
+
+
+def test_copies_follow_the_weights():
+    model = lively(MoonNet, frozen_stages=4).train()
+    assert same(model)
+    other = lively(MoonNet)
+    for m in other.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.running_mean.add_(0.3)
+    model.load_state_dict(other.state_dict())
+    assert same(model), 'load_state_dict'
+    with torch.no_grad():
+        model.stages[1][0].bn1.running_var.mul_(2)
+    assert same(model), 'in place'
+    model.frozen_stages = 1
+    assert same(model), 'woken'
+    twin = copy.deepcopy(model)
+    twin.stages[0][0].weight.data.mul_(2)
+    assert same(twin) and same(model), 'deepcopy'
+    model.to(torch.float64)
+    assert model._folded.of(list(model.stages[:2]))[0].get_parameter('0.weight').dtype == (
+        torch.float64
+    ), 'cast'
+
+
+def test_averaged_weights_swapped_in_behind_autograd():
+    model = lively(MoonNet, frozen_stages=4).train()
+    hook = EMAHook(update_buffers=True)
+    hook.src_model = model
+    hook.ema_model = type('Averaged', (), dict(module=lively(MoonNet), update_buffers=True))()
+    for p in hook.ema_model.module.parameters():
+        p.data.mul_(1.1)
+    before = model(IMAGES)[-1]
+    # as mmengine's validation does it: swap, then eval
+    hook._swap_ema_parameters()
+    model.eval()
+    assert same(model) and not torch.allclose(before, model(IMAGES)[-1], rtol=1e-2)
+    hook._swap_ema_parameters()
+    model.train()
+    torch.testing.assert_close(before, model(IMAGES)[-1])
+
+
+def test_made_in_inference_mode_and_used_in_training():
+    model = lively(MoonNet, frozen_stages=3).train()
+    with torch.inference_mode():
+        model(IMAGES)
+    model(IMAGES)[-1].sum().backward()
+    assert model.stages[4][0].conv1.weight.grad is not None
+
+
+def test_a_hook_on_a_frozen_layer_is_called():
+    model = lively(MoonNet, frozen_stages=4).train()
+    seen = []
+    model.stages[2].register_forward_hook(lambda *args: seen.append(1))
+    model(IMAGES)
+    assert seen == [1]
