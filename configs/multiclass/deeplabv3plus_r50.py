@@ -10,5 +10,5 @@ _base_ = [
 loss = dict(type='CrossEntropyLoss', class_weight=[0.1, 1.0, 1.0])
 model = dict(decode_head=dict(loss_decode=[loss]))
 train_dataloader = dict(dataset=dict(pipeline=_base_.augmented_pipeline))
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=1e-4))
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=1e-4, fused=True))
 train_cfg = dict(max_epochs=30)

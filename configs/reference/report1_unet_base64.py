@@ -7,5 +7,5 @@ model = dict(
     decode_head=dict(loss_decode=_base_.losses.bce),
 )
 train_dataloader = dict(dataset=dict(pipeline=_base_.augmented_pipeline))
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=1e-3))
+optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=1e-3, fused=True))
 train_cfg = dict(max_epochs=5)

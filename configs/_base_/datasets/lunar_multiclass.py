@@ -23,7 +23,7 @@ train_dataloader = dict(
     drop_last=True,
     dataset=lunar,
 )
-val_dataloader = dict(dataset=lunar)
-test_dataloader = dict(dataset=dict(**lunar, split='test'))
+val_dataloader = dict(batch_size=8, dataset=lunar)
+test_dataloader = dict(batch_size=8, dataset=dict(**lunar, split='test'))
 val_evaluator = dict(report_classes=('small_rock', 'large_rock'))
 test_evaluator = val_evaluator

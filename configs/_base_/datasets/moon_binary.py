@@ -46,7 +46,8 @@ train_dataloader = dict(
     dataset=dict(**moon, split='train', pipeline=train_pipeline),
 )
 val_dataloader = dict(
-    batch_size=1,
+    # scores and losses do not depend on it
+    batch_size=16,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
