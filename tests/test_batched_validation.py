@@ -126,7 +126,9 @@ def test_a_batch_is_its_images(model, sizes):
             model.val_step({key: value[i : i + 1] for key, value in batch(sizes).items()})
             for i in range(len(sizes))
         ]
-    assert [s.img_path for s in together] == [s.img_path for s in tested] == list('0123')[: len(sizes)]
+    assert (
+        [s.img_path for s in together] == [s.img_path for s in tested] == list('0123')[: len(sizes)]
+    )
     for i, (one, one_loss) in enumerate(alone):
         for both in (together, tested):
             torch.testing.assert_close(both[i].seg_logits.data, one.seg_logits.data)

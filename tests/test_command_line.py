@@ -59,11 +59,19 @@ def test_option_without_value(tool, baseline, capsys):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='says what happens without a GPU')
-def test_amp_and_launcher_without_gpu(tool, baseline, capsys):
+def test_amp_without_gpu(tool, baseline, capsys):
     assert tool('train.py', baseline, '--amp') == 2
     assert '--amp needs a GPU' in one_line(capsys)
-    assert tool('train.py', baseline, '--launcher', 'pytorch') == 2
-    assert '--launcher pytorch needs a GPU' in one_line(capsys)
+
+
+def test_launcher_that_did_not_start_us(tool, baseline, monkeypatch, capsys):
+    for launcher, command in (('pytorch', 'torchrun'), ('slurm', 'srun'), ('mpi', 'mpirun')):
+        assert tool('train.py', baseline, '--launcher', launcher) == 2
+        assert f'--launcher {launcher} needs to be started by {command}' in one_line(capsys)
+    monkeypatch.setenv('TORCHELASTIC_RUN_ID', 'none')
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    assert tool('train.py', baseline) == 2
+    assert 'add --launcher pytorch' in one_line(capsys)
 
 
 def test_interrupts_in_every_disguise(capsys):

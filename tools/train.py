@@ -25,8 +25,19 @@ def parse_args():
         metavar='CHECKPOINT',
         help='go on from the latest checkpoint in the work dir, or from the given one',
     )
-    parser.add_argument('--amp', action='store_true', help='automatic mixed precision, on a GPU')
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='automatic mixed precision, on a GPU: bfloat16 where it has that, else float16',
+    )
     return parser.parse_args()
+
+
+def bfloat16_in_hardware() -> bool:
+    """Whether the GPU computes in bfloat16 by itself, not by emulation."""
+    import torch
+
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def merge_args(cfg, args) -> None:
@@ -47,6 +58,11 @@ def merge_args(cfg, args) -> None:
                 '--amp needs a GPU, and none was found: leave it out to train in float32.'
             )
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        if bfloat16_in_hardware():
+            cfg.optim_wrapper.setdefault('dtype', 'bfloat16')
+        if cfg.optim_wrapper.get('dtype') == 'bfloat16':
+            # its exponents are float32's: no gradient gets lost that a scale would save
+            cfg.optim_wrapper.setdefault('loss_scale', dict(enabled=False))
     if args.resume is None and (Path(cfg.work_dir) / 'last_checkpoint').exists() and not cfg.resume:
         raise UsageError(
             f'{cfg.work_dir} already holds a run, which would be overwritten: go on with --resume, '

@@ -12,7 +12,12 @@ default_hooks = dict(
         backend_args=dict(backend='AtomicLocalBackend'),
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # several processes: what is validated and saved has one set of batch-norm statistics
+    sync_buffers=dict(type='SyncBuffersHook'),
     channels_last=dict(type='ChannelsLastHook'),
+    # torch.compile, off: it takes a compiler, and minutes before the first step
+    compile=dict(type='CompileHook', enabled=False),
+    lazy_scalars=dict(type='LazyScalarsHook'),
     run_check=dict(type='RunCheckHook'),
     group_rates=dict(type='GroupRatesHook'),
 )

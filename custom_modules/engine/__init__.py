@@ -6,9 +6,11 @@ from .group_one_cycle_lr import GroupOneCycleLR
 from .hooks import (
     ChannelsLastHook,
     CheckpointAfterValHook,
+    CompileHook,
     FixedSamplesHook,
     FreezeScheduleHook,
     GroupRatesHook,
+    LazyScalarsHook,
     ResumableEarlyStoppingHook,
     RunCheckHook,
 )
@@ -17,10 +19,12 @@ __all__ = [
     'AtomicLocalBackend',
     'ChannelsLastHook',
     'CheckpointAfterValHook',
+    'CompileHook',
     'FixedSamplesHook',
     'FreezeScheduleHook',
     'GroupOneCycleLR',
     'GroupRatesHook',
+    'LazyScalarsHook',
     'ResumableEarlyStoppingHook',
     'RunCheckHook',
 ]

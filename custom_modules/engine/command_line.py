@@ -7,6 +7,8 @@ from pathlib import Path
 
 from custom_modules.usage_error import UsageError
 
+from .processes import join_without_gpu, require_launcher
+
 # what the runner and the tools read from a config besides the runner's own arguments
 READ_FROM_CONFIG = (
     'compile',
@@ -61,7 +63,7 @@ def load_config(args: argparse.Namespace):
         mmengine.Config: The merged config.
 
     Raises:
-        UsageError: If there is no such config, no GPU for a launcher, an option would change nothing, or
+        UsageError: If there is no such config, a launcher did not start this process, an option would change nothing, or
             the data sets cut the same images into different parts.
     """
     from mmengine.config import Config
@@ -73,11 +75,7 @@ def load_config(args: argparse.Namespace):
         raise UsageError(
             f'there is no config {path}: choose a file of configs/, such as configs/unet_baseline.py.'
         )
-    if args.launcher != 'none' and get_device() == 'cpu':
-        raise UsageError(
-            f'--launcher {args.launcher} needs a GPU for each process, which mmengine selects, and none was '
-            'found: leave it out to run in one process.'
-        )
+    require_launcher(args.launcher)
     cfg = Config.fromfile(path)
     sections = config_sections()
     for key in args.cfg_options or {}:
@@ -95,6 +93,8 @@ def load_config(args: argparse.Namespace):
     work_dir = args.work_dir or cfg.get('work_dir') or Path('work_dirs') / path.stem
     # backslashes would break the config that mmengine dumps
     cfg.work_dir = Path(work_dir).as_posix()
+    if args.launcher != 'none' and get_device() == 'cpu':
+        join_without_gpu(cfg)
     return cfg
 
 

@@ -125,7 +125,7 @@ def _or_other(values: torch.Tensor, classes: int) -> torch.Tensor:
 
 
 def _areas(confusions: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
-    """mmseg's result of each image: intersection, union, predicted and labelled area of each class."""
+    """Each image's result as mmseg has it: intersection, union, predicted and labelled area of each class."""
     counts = confusions.float()
     intersect = counts.diagonal(dim1=1, dim2=2)[:, :-1]
     predicted, labelled = counts.sum(1)[:, :-1], counts.sum(2)[:, :-1]

@@ -14,7 +14,7 @@ model = dict(
         init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
     ),
     decode_head=dict(
-        type='DepthwiseSeparableASPPHead',
+        type='LeanASPPHead',
         in_channels=2048,
         in_index=3,
         channels=512,

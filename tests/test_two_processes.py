@@ -1,0 +1,106 @@
+"""Two processes are one run: its losses, weights and scores, one set of files."""
+
+import json
+import os
+import runpy
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+import torch.nn as nn
+from conftest import MOON_OPTIONS, REPOSITORY, loader_options, make_moon
+
+SCRIPT = str(REPOSITORY / 'tests' / 'two_processes.py')
+
+
+def arguments(root, name: str, processes: int) -> list[str]:
+    options = [
+        *MOON_OPTIONS,
+        *loader_options(**{'dataset.val_fraction': 0.25}),
+        'model.backbone.widths=[4,8,8,8,8]',
+        'model.backbone.init_cfg=None',
+        f'train_dataloader.batch_size={8 // processes}',
+        'val_dataloader.batch_size=2',
+        'train_cfg.max_epochs=2',
+        # Adam divides a gradient that is only rounding by its own size
+        'optim_wrapper.optimizer.type=SGD',
+        'optim_wrapper.optimizer.lr=0.1',
+    ]
+    flags = ['--work-dir', root / name, '--record', root / name]
+    flags += ['--launcher', 'pytorch'] if processes > 1 else []
+    config = REPOSITORY / 'configs' / 'unet_backbone_unfreeze.py'
+    return [str(a) for a in (SCRIPT, config, *flags, '--cfg-options', *options)]
+
+
+def start(root, rank: int, port: int) -> subprocess.Popen:
+    """One of two, told what torchrun tells it (whose own start takes as long as the run)."""
+    told = dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2, MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
+    told |= dict(MOON_DATA=root / 'moon', OMP_NUM_THREADS=1)
+    return subprocess.Popen(
+        [sys.executable, *arguments(root, 'two', 2)],
+        cwd=root,
+        env=os.environ | {key: str(value) for key, value in told.items()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture(scope='module')
+def runs(tmp_path_factory):
+    root = tmp_path_factory.mktemp('processes')
+    # 16 to train with: whole batches; 5 to validate: one too few for two processes, which repeat the first
+    make_moon(root / 'moon', count=21)
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    started = [start(root, rank, port) for rank in (0, 1)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MOON_DATA', str(root / 'moon'))
+        patch.setattr(sys, 'argv', arguments(root, 'one', 1))
+        # the script changes it for its process
+        patch.setattr(nn.BatchNorm2d, 'train', nn.BatchNorm2d.train)
+        runpy.run_path(SCRIPT, run_name='__main__')
+    for process in started:
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output[-3000:]
+    said = {n: json.loads((root / f'{n}.json').read_text()) for n in ('one_0', 'two_0', 'two_1')}
+    return root, said
+
+
+def test_losses_are_those_of_the_double_batch(runs):
+    _, said = runs
+    assert said['two_0']['wrapped'] and not said['one_0']['wrapped']
+    halves = [said['two_0'], said['two_1']]
+    # both halves of each batch, none of them twice
+    for whole, *parts in zip(said['one_0']['images'], *(h['images'] for h in halves), strict=True):
+        assert sorted(sum(parts, [])) == whole and len(set(whole)) == 8
+    assert len(said['one_0']['losses']) == 4
+    for whole, *parts in zip(said['one_0']['losses'], *(h['losses'] for h in halves), strict=True):
+        assert sum(parts) / 2 == pytest.approx(whole, rel=1e-4)
+
+
+def test_weights_and_scores_are_too(runs):
+    root, said = runs
+    one, two, other = (torch.load(root / f'{n}.pth') for n in ('one_0', 'two_0', 'two_1'))
+    start = torch.load(root / 'one' / 'epoch_1.pth', weights_only=True)['state_dict']
+    moved = 0
+    for name, tensor in one.items():
+        torch.testing.assert_close(tensor, two[name], rtol=1e-3, atol=1e-5)
+        assert torch.equal(two[name], other[name]), name
+        moved += not torch.equal(tensor, start[name])
+    assert moved > 10, 'the second epoch trained'
+    assert said['two_0']['scores'] == said['two_1']['scores']
+    for ours, theirs in zip(said['one_0']['scores'], said['two_0']['scores'], strict=True):
+        for name in ('aAcc', 'mIoU', 'mDice', 'rock_Dice', 'rock_Recall'):
+            assert ours[name] == pytest.approx(theirs[name], abs=0.05), name
+
+
+def test_one_process_writes(runs):
+    root, said = runs
+    assert said['two_0']['frozen'] == 2, 'the schedule holds in both'
+    for name in ('one', 'two'):
+        files = [path.name for path in (root / name).rglob('*') if path.is_file()]
+        assert files.count('scalars.json') == 1 and 'epoch_2.pth' in files

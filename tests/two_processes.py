@@ -1,0 +1,65 @@
+"""A run without what depends on how a batch is cut; by test_two_processes.py, in one process and in two."""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+import torch.nn as nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from custom_modules.engine.command_line import common_parser, load_config
+
+
+class Record(Hook):
+    """The losses of this process, and the weights at the end."""
+
+    priority = 'VERY_LOW'
+
+    def __init__(self, path: str) -> None:
+        self.path, self.losses, self.scores, self.images = path, [], [], []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        self.losses.append(float(outputs['loss']))
+        self.images.append(sorted(Path(s.img_path).stem for s in data_batch['data_samples']))
+
+    def after_val_epoch(self, runner, metrics=None) -> None:
+        self.scores.append({key: float(value) for key, value in metrics.items()})
+
+    def after_train(self, runner) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        said = dict(
+            losses=self.losses,
+            images=self.images,
+            scores=self.scores,
+            wrapped=is_model_wrapper(runner.model),
+            frozen=model.backbone.frozen_stages,
+        )
+        Path(f'{self.path}.json').write_text(json.dumps(said))
+        torch.save(model.state_dict(), f'{self.path}.pth')
+
+
+def main() -> None:
+    parser = common_parser('')
+    parser.add_argument('--record')
+    args = parser.parse_args()
+    cfg = load_config(args)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        # nothing drawn: processes draw apart
+        loader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline
+    cfg.model.decode_head.loss_decode[1].per_image = True
+    cfg.default_hooks.freeze_schedule.schedule = {0: 4, 1: 2}
+    # batch norm would see half a batch in each process
+    nn.BatchNorm2d.train = lambda self, mode=True: nn.Module.train(self, False)
+    runner = Runner.from_cfg(cfg)
+    runner.register_hook(Record(f'{args.record}_{runner.rank}'))
+    runner.train()
+
+
+if __name__ == '__main__':
+    main()
