@@ -324,7 +324,7 @@ def test_lever_contestants_differ_in_one_lever(repository, tmp_path):
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
     names = ['channels_last', 'batched_validation']
     cfg.val_dataloader.batch_size = 8
-    first, *others = lever_contestants(cfg, tmp_path, 3, names)
+    first, *others, control = lever_contestants(cfg, tmp_path, 3, names)
     assert [one.name for one in others] == [f'without {name}' for name in names]
     own = first.args[0]
     assert own['train_cfg']['max_epochs'] == 3
@@ -332,6 +332,9 @@ def test_lever_contestants_differ_in_one_lever(repository, tmp_path):
         other = one.args[0]
         changed = {k for k in own if own[k] != other[k]} - {'work_dir', 'experiment_name'}
         assert changed == {key} and other['work_dir'] != own['work_dir']
+    again = control.args[0]
+    assert control.name == 'unchanged'
+    assert {k for k in own if own[k] != again[k]} == {'work_dir', 'experiment_name'}
 
 
 def test_a_lever_that_the_config_lacks_is_refused():

@@ -54,6 +54,8 @@ def lever_contestants(
 ) -> list[Contestant]:
     """List a config as it is, and with one lever after the other the other way.
 
+    The last is the config as it is once more: how far its ratio is from 1 is what the machine does by itself.
+
     Args:
         cfg (Config): The config, as :func:`benchmark_config` gives it.
         folder (Path): For checkpoints and logs.
@@ -68,7 +70,8 @@ def lever_contestants(
     for lever in levers:
         name, other = pull(cfg, lever)
         found.append(_runner(name, f'the config {name.replace("_", " ")}', other, folder))
-    return found
+    control = 'the config as it is, a second time: its ratio is the noise of this table'
+    return [*found, _runner('unchanged', control, cfg, folder)]
 
 
 def _with_epochs(cfg: Config, epochs: int) -> Config:
