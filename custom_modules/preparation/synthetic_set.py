@@ -131,7 +131,12 @@ class SyntheticSet:
             initargs=(signal.SIGINT, signal.SIG_IGN),
         )
         try:
-            done = pool.map(self.writer.write, missing)
+            # they start here and inherit this: a Ctrl-C may come before they reach their initializer
+            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            try:
+                done = pool.map(self.writer.write, missing)
+            finally:
+                signal.signal(signal.SIGINT, handler)
             for _ in progress(done, 'Rendering', len(missing)):
                 pass
         except BrokenExecutor as error:
