@@ -280,10 +280,12 @@ def test_stock_has_none_of_the_fast_path(repository):
 
 
 def test_stock_head_computes_acc_seg(repository):
+    from mmengine.registry import init_default_scope
     from mmseg.registry import MODELS
 
     import custom_modules.benchmark.stock_segmentor  # noqa: F401
 
+    init_default_scope('mmseg')
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
     cfg.model.backbone.widths = [4, 4, 4, 4, 4]
     model = MODELS.build(stock_config(cfg, 0).model)

@@ -148,7 +148,7 @@ def measure(args: argparse.Namespace, cfg, folder: Path) -> tuple[dict, dict, di
         if args.levers is None:
             contestants, left_out = train_contestants.train_contestants(cfg, *planned, args.workers)
         else:
-            names = args.levers or list(levers.LEVERS)
+            names = args.levers or [name for name in levers.LEVERS if name not in levers.ON_REQUEST]
             contestants = train_contestants.lever_contestants(cfg, *planned, names)
     settings |= dict(pairs=args.pairs or 'all', workers=args.workers)
     found = in_turn(contestants, folder=folder, threads=args.threads, **options)

@@ -51,11 +51,17 @@ LEVERS = {
             'train_dataloader.dataset.pipeline': [*_LOAD, dict(type='PackSegInputs')],
         },
     ),
+    'frozen_encoder': dict(
+        off={'default_hooks.freeze_schedule.schedule': {0: -1}},
+        on={'default_hooks.freeze_schedule.schedule': {0: 4}},
+    ),
     'compile': dict(
         off={'default_hooks.compile.enabled': False},
         on={'default_hooks.compile.enabled': True},
     ),
 }
+# changes what is learned, and is moved only where it is asked for
+ON_REQUEST = ('frozen_encoder',)
 # of hooks and classes, where a config may leave an option out
 DEFAULTS = {
     'channels_last': True,

@@ -44,16 +44,25 @@ def require_one_augmentation(cfg) -> None:
         UsageError: With what is there twice.
     """
     preprocessor = (cfg.get('model') or {}).get('data_preprocessor') or {}
-    of_batch = {
-        augment['type'].removeprefix('Batch') for augment in preprocessor.get('augments') or ()
-    }
+    of_batch = {name.removeprefix('Batch') for name in _types(preprocessor.get('augments'))}
     # the affine map turns as well
     of_batch |= {'RandomRotate'} if 'RandomAffine' in of_batch else set()
     dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    twice = [t['type'] for t in dataset.get('pipeline') or () if t['type'] in of_batch]
+    twice = [name for name in _types(dataset.get('pipeline')) if name in of_batch]
     if twice:
         raise UsageError(
             f'{", ".join(twice)} of the training pipeline would be done again by the data preprocessor, on the whole batch: '
             'set train_dataloader.dataset.pipeline=_base_.plain_pipeline in the config, or leave '
             'model.data_preprocessor=_base_.batch_augments... out.'
         )
+
+
+def _types(steps: list | None) -> list[str]:
+    """Name the steps, those within a choice of steps too."""
+    names = []
+    for step in steps or ():
+        if isinstance(step, list | tuple):
+            names += _types(step)
+        else:
+            names += [step['type'], *_types(step.get('augments')), *_types(step.get('transforms'))]
+    return names

@@ -1,5 +1,6 @@
 """A folder of synthetic lunar pictures: begun, interrupted, resumed, complete."""
 
+import contextlib
 import json
 import multiprocessing
 import signal
@@ -131,12 +132,9 @@ class SyntheticSet:
             initargs=(signal.SIGINT, signal.SIG_IGN),
         )
         try:
-            # they start here and inherit this: a Ctrl-C may come before they reach their initializer
-            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-            try:
+            # they start here, and a Ctrl-C may come before they reach their initializer
+            with _held_back(signal.SIGINT):
                 done = pool.map(self.writer.write, missing)
-            finally:
-                signal.signal(signal.SIGINT, handler)
             for _ in progress(done, 'Rendering', len(missing)):
                 pass
         except BrokenExecutor as error:
@@ -145,3 +143,16 @@ class SyntheticSet:
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _held_back(number):
+    """Have a signal wait: processes that start meanwhile never get it, this one gets it afterwards."""
+    # Windows has no signal masks
+    change = getattr(signal, 'pthread_sigmask', None)
+    before = change(signal.SIG_BLOCK, {number}) if change else None
+    try:
+        yield
+    finally:
+        if change:
+            change(signal.SIG_SETMASK, before)

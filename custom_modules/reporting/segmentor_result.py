@@ -39,7 +39,6 @@ class SegmentorResult:
         predictions = CheckpointPredictions(cfg, str(run.checkpoint))
         self.run = run
         self.classes, self.palette = predictions.classes, predictions.palette
-        self.threshold = predictions.threshold
         wanted = shown_indices(len(predictions), shown)
         digest = hashlib.sha256(repr(self.classes).encode())
         confusions, self.names, self.kept = [], [], []

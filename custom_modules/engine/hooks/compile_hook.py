@@ -33,12 +33,8 @@ class CompileHook(Hook):
         Args:
             runner (Runner): The runner of the training process.
         """
-        if not self.enabled:
-            return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         size = runner.train_dataloader.batch_size
-        for name in self.parts:
-            part = getattr(model, name)
+        for part in self._parts_of(runner):
             part.forward = _compiled_for_whole_batches(part, size, self.options)
 
     def after_train(self, runner) -> None:
@@ -47,11 +43,12 @@ class CompileHook(Hook):
         Args:
             runner (Runner): The runner of the training process.
         """
-        if not self.enabled:
-            return
+        for part in self._parts_of(runner):
+            vars(part).pop('forward', None)
+
+    def _parts_of(self, runner) -> list[nn.Module]:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        for name in self.parts:
-            vars(getattr(model, name)).pop('forward', None)
+        return [getattr(model, name) for name in self.parts] if self.enabled else []
 
 
 def _compiled_for_whole_batches(part: nn.Module, size: int, options: dict):
