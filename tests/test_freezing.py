@@ -130,3 +130,22 @@ def test_every_published_schedule_fits_its_backbone(repository):
         assert schedule[0] == len(backbone.stages) - 1, 'all of the encoder sleeps at first'
         for value in schedule.values():
             backbone.frozen_stages = value
+
+
+def test_norms_of_a_frozen_stage_may_adapt():
+    backbone = MoonNet(frozen_stages=2, frozen_norm_eval=False)
+    backbone.train()
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    images = torch.rand(2, 3, 32, 32) + 3
+    features = backbone(images)
+    assert not features[2].requires_grad and features[3].requires_grad
+    for name, value in backbone.state_dict().items():
+        if name.endswith(('running_mean', 'running_var')):
+            assert not torch.equal(before[name], value), name
+        elif not name.endswith('num_batches_tracked'):
+            assert torch.equal(before[name], value), name
+    # in evaluation they rest like any other
+    backbone.eval()
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    backbone(images)
+    assert all(torch.equal(before[name], value) for name, value in backbone.state_dict().items())

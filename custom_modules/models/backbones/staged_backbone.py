@@ -9,6 +9,7 @@ from torch import Tensor
 
 from custom_modules.engine.checkpoint_match import require_all_tensors
 
+from ..layers import GreyStandardize
 from .folded_stages import FoldedStages
 
 
@@ -28,8 +29,14 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
             frozen before the optimizer is built is left out of the optimizer. Defaults to -1.
         init_cfg (dict, optional): mmengine's initialization config. With ``type='Pretrained'``
             every tensor of the backbone must be found in the checkpoint.
+        frozen_norm_eval (bool): Whether the batch norms of frozen stages are in eval too, as in mmseg's ``norm_eval``. With
+            False they normalise by the batch and their statistics adapt to the new images, while no weight
+            moves. Defaults to True.
         fold_frozen (bool): Compute frozen stages with their batch norms folded into the convolutions, which is
             faster and the same up to rounding. Defaults to True.
+        grey_standardize (bool): Look at each image in grey, with its own mean and standard deviation, so that exposure,
+            contrast and colour cast of a camera do not matter (``GreyStandardize``). It belongs to the backbone, not to
+            the data preprocessor, so that whatever runs the network cannot forget it. Defaults to False.
 
     Attributes:
         out_channels (tuple[int]): Channels of each feature map that ``forward`` returns.
@@ -43,7 +50,9 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         out_indices: Sequence[int] | None = None,
         frozen_stages: int = -1,
         init_cfg: dict | None = None,
+        frozen_norm_eval: bool = True,
         fold_frozen: bool = True,
+        grey_standardize: bool = False,
     ) -> None:
         super().__init__(init_cfg)
         last = len(widths) - 1
@@ -55,6 +64,8 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         self.out_channels = tuple(widths[i] for i in self.out_indices)
         self.out_strides = tuple(strides[i] for i in self.out_indices)
         self._last_stage = last
+        self.frozen_norm_eval = frozen_norm_eval
+        self.grey_standardize = GreyStandardize() if grey_standardize else None
         self.stages = nn.ModuleList()
         self._folded = FoldedStages() if fold_frozen else None
         self._frozen_stages = self._checked_frozen_stages(frozen_stages)
@@ -74,6 +85,8 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         asleep = 0 if x.requires_grad else min(self._frozen_stages + 1, len(stages))
         if self._may_fold(stages[:asleep]):
             stages[:asleep] = self._folded.of(stages[:asleep])
+        if self.grey_standardize is not None:
+            x = self.grey_standardize(x)
         features = []
         for i, stage in enumerate(stages):
             with torch.set_grad_enabled(i >= asleep and torch.is_grad_enabled()):
@@ -94,13 +107,17 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         self.train(self.training)
 
     def train(self, mode: bool = True) -> 'StagedBackbone':
-        """Set the mode, but keep frozen stages in eval: their batch-norm statistics rest too."""
+        """Set the mode, but keep frozen stages in eval, with or without their batch norms (``frozen_norm_eval``)."""
         super().train(mode)
         if self._folded is not None:
             # averaged weights are swapped in behind autograd's back, but never without a change of mode
             self._folded.forget()
         for stage in self.stages[: self._frozen_stages + 1]:
             stage.eval()
+            if not self.frozen_norm_eval:
+                for module in stage.modules():
+                    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                        module.train(mode)
         return self
 
     def init_weights(self) -> None:
