@@ -7,5 +7,6 @@ bce_and_dice = [
 ]
 model = dict(
     backbone=dict(widths=(16, 32, 64, 128, 256)),
-    decode_head=dict(loss_decode=bce_and_dice),
+    decode_head=dict(loss_decode=bce_and_dice, init_cfg=None),
 )
+optim_wrapper = dict(optimizer=dict(lr=1e-3))

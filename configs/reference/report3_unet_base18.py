@@ -5,7 +5,7 @@ bce_and_dice = [
     dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=0.5, loss_name='loss_bce'),
     dict(type='BinaryDiceLoss', loss_weight=0.5),
 ]
-model = dict(decode_head=dict(loss_decode=bce_and_dice))
+model = dict(decode_head=dict(loss_decode=bce_and_dice, init_cfg=None))
 train_dataloader = dict(dataset=dict(pipeline=_base_.augmented_pipeline))
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=1e-3, fused=True))
 param_scheduler = [
