@@ -29,6 +29,19 @@ batch_augments = dict(
             ),
         ],
     ),
+    # for cameras that no training image is from: exposure up to clipping, tone curve, noise and blur; best with
+    # model = dict(backbone=dict(grey_standardize=True))
+    camera=dict(
+        type='BatchAugPreProcessor',
+        augments=[
+            dict(type='BatchRandomFlip', prob=0.5),
+            dict(type='BatchRandomAffine', prob=0.75, degree=15, translate=0.1, scale=0.3),
+            dict(type='BatchRandomGamma', prob=0.8, gamma_range=(0.5, 2.0)),
+            dict(type='BatchPhotoMetricDistortion', brightness_delta=40, contrast_range=(0.5, 2.0)),
+            dict(type='BatchRandomBlur', prob=0.3, sigma=1.5),
+            dict(type='BatchRandomNoise', prob=0.5, std=16.0),
+        ],
+    ),
     # the pipelines of report1.py and report3.py
     report1=dict(type='BatchAugPreProcessor', augments=[dict(type='BatchRandomFlip', prob=0.5)]),
     report3=dict(
