@@ -1,7 +1,8 @@
-import hashlib
 from collections.abc import Collection
 
 from custom_modules.usage_error import UsageError
+
+from .hashed_order import hashed_order
 
 
 def hashed_split(
@@ -33,7 +34,7 @@ def hashed_split(
             'val_fraction and test_fraction are shares that leave some for training, '
             f'got {val_fraction} and {test_fraction}.'
         )
-    shuffled = sorted(ids, key=lambda i: hashlib.sha256(i.encode()).hexdigest())
+    shuffled = hashed_order(ids)
     test, val = (round(fraction * len(ids)) for fraction in (test_fraction, val_fraction))
     parts = dict(
         test=shuffled[:test],

@@ -10,6 +10,7 @@ from .class_palette import class_palette
 from .decoded.decode_once import DecodeOnce
 from .find_data import find_data
 from .find_pairs import find_pairs
+from .hashed_share import hashed_share
 from .hashed_split import hashed_split
 from .index_masks import IndexMasks
 from .listed_ids import listed_ids
@@ -35,6 +36,9 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
             Defaults to ``'train'``.
         val_fraction (float): Share of the pairs for validation. Defaults to 0.2.
         test_fraction (float): Share of the pairs for the test. Defaults to 0.
+        train_fraction (float): Share of the training part to train on, whichever way it is split: the same pairs for every
+            seed, a smaller share within a larger one. Parts that are not ``'train'``, or are read for scores
+            (``test_mode=True``), stay whole. Defaults to 1.
         load_size (tuple[int], optional): (width, height) that image (area) and mask (nearest) are resized
             to when ``ResizeToLoadSize`` finds it in the pipeline; scores are then at this size. None
             (default) keeps the original size.
@@ -67,6 +71,7 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         split: str = 'train',
         val_fraction: float = 0.2,
         test_fraction: float = 0.0,
+        train_fraction: float = 1.0,
         load_size: tuple[int, int] | None = None,
         label_map: Mapping[int | str, int] | Sequence[Sequence[int]] | None = None,
         ignore_index: int | None = None,
@@ -85,8 +90,20 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
             raise UsageError(
                 f"split of {type(self).__name__} is 'train', 'val', 'test' or 'all', got {split!r}."
             )
+        # what a command line gives is not typed
+        if not isinstance(train_fraction, int | float) or not 0 < train_fraction <= 1:
+            raise UsageError(
+                'train_fraction is the share of the training part to train on, greater than 0 and at most 1, '
+                f'got {train_fraction!r}.'
+            )
+        named = split in ('train', 'val', 'test') or kwargs.get('test_mode')
+        if train_fraction < 1 and not named:
+            raise UsageError(
+                f"train_fraction takes its share from split='train', but split is {split!r}: leave it out, or rename the part."
+            )
         self.masks = IndexMasks(classes, label_map, ignore_index)
         self.split = split
+        self.train_fraction = train_fraction
         self.fractions = dict(val_fraction=val_fraction, test_fraction=test_fraction)
         self.load_size = None if load_size is None else tuple(load_size)
         self.prefixes = (img_prefix, mask_prefix)
@@ -112,7 +129,7 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         image_names = (self.data_prefix['img_path'], self.prefixes[0], self.img_suffix)
         mask_names = (self.data_prefix['seg_map_path'], self.prefixes[1], self.seg_map_suffix)
         found = find_pairs(image_names, mask_names, self.remedy)
-        pairs = [found[i] for i in self._ids_of_split(found)]
+        pairs = [found[i] for i in self.train_share(self._ids_of_split(found))]
         if self.check:
             where = f'the {len(pairs)} masks of the {self.split} part'
             self.masks.warn_of_absent_classes(self.check_masks(pairs), where)
@@ -123,6 +140,28 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
             dict(img_path=str(image), seg_map_path=str(mask), seg_fields=[], **common)
             for image, mask in pairs
         ]
+
+    def train_share(self, ids: Collection[str]) -> list[str]:
+        """Choose the share of the training part that is trained on; of any other part, everything.
+
+        Args:
+            ids (Collection[str]): The ids of the part.
+
+        Returns:
+            list[str]: The chosen ids, sorted.
+
+        Raises:
+            UsageError: If nothing is left.
+        """
+        if self.split != 'train' or self.test_mode:
+            return sorted(ids)
+        chosen = hashed_share(ids, self.train_fraction)
+        if ids and not chosen:
+            raise UsageError(
+                f'train_fraction={self.train_fraction} of the {len(ids)} training pairs of {self.data_root} is none: '
+                'raise it, or add pairs.'
+            )
+        return chosen
 
     def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:
         """Read every pair once and return the values that occur in the masks."""

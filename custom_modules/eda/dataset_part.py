@@ -41,9 +41,11 @@ def dataset_part(
     values = MaskValues(dataset.masks.labels, sets)
     everything = Part('no part', folders[image_names], folders[mask_names], values)
     ids, absent = _ids(dataset, everything)
+    pairs = set(everything.pairs)
+    whole = dataset.train_share([i for i in ids if i in pairs])
+    # what lacks its partner stays, to be named
+    ids = [i for i in ids if i in whole or i not in pairs]
     if indices is not None:
-        pairs = set(everything.pairs)
-        whole = [i for i in sorted(ids) if i in pairs]
         if isinstance(indices, int):
             ids = whole[:indices] if indices >= 0 else whole[indices:]
         else:
