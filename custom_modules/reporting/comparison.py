@@ -76,14 +76,19 @@ class Comparison:
         return monitored if monitored in self.arms[0].first.scores else 'mDice'
 
     def labels(self) -> list[str]:
-        """Name the arms; where several have one config's name, by their first run's folder, as much of it as needed."""
+        """Name the arms; where several have one config's name, or a sweep gave a longer one, by folder, as much of it as needed."""
         names = [arm.name for arm in self.arms]
-        folders = [arm.first.run.path for arm in self.arms]
+        folders = [arm.first.run.group for arm in self.arms]
+        # seeds of one folder that differ in more
+        folders = [
+            arm.first.run.path if folders.count(folder) > 1 else folder
+            for arm, folder in zip(self.arms, folders, strict=True)
+        ]
         for depth in range(1, 20):
             shown = ['/'.join(folder.parts[-depth:]) for folder in folders]
             labels = [
-                own if names.count(name) > 1 else name
-                for own, name in zip(shown, names, strict=True)
+                own if names.count(name) > 1 or folder.name.startswith(f'{name}__') else name
+                for own, name, folder in zip(shown, names, folders, strict=True)
             ]
             if len(set(labels)) == len(labels):
                 break
@@ -110,9 +115,7 @@ class Comparison:
         self._require_same_test_data(result, self._results)
         for other in self._results:
             if other.run.seed == run.seed and other.weights == result.weights:
-                raise UsageError(
-                    f'the same weights as {other.run.path.name}: a copy is no other seed'
-                )
+                raise UsageError(f'the same weights as {other.run.title}: a copy is no other seed')
         self._results.append(result)
         self._measured.add(_what_it_does(run))
         self._doubt(result)
@@ -120,7 +123,7 @@ class Comparison:
     def _require_same_test_data(self, result, others: list) -> None:
         if others and result.fingerprint != others[0].fingerprint:
             raise UsageError(
-                f'other test data than {others[0].run.path.name}: {result.test_set} instead of {others[0].test_set}'
+                f'other test data than {others[0].run.title}: {result.test_set} instead of {others[0].test_set}'
             )
 
     def _doubt(self, result) -> None:

@@ -78,7 +78,7 @@ def _arm(comparison: Comparison, arm, label: str) -> dict:
 def _run(result, score: str) -> dict:
     run = result.run
     return dict(
-        work_dir=run.path.name,
+        work_dir=run.title,
         seed=run.seed,
         epochs=run.epochs,
         best_epoch=run.best_epoch,
@@ -96,7 +96,7 @@ def _classifier(result) -> dict:
     run = result.run
     cost = result.cost
     return dict(
-        label=run.path.name,
+        label=run.title,
         config=run.name,
         seed=run.seed,
         best_epoch=run.best_epoch,

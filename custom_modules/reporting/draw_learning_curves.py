@@ -32,7 +32,7 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
     """
     if not runs:
         raise ValueError('there is no run to draw')
-    labels = list(labels or (run.path.name for run in runs))
+    labels = list(labels or (run.title for run in runs))
     names = list(dict.fromkeys(labels))
     scores = list(dict.fromkeys(score for run in runs for score in _scores(run)))
     rows = ['loss', *scores, 'learning rate']

@@ -47,8 +47,8 @@ def flat_config(cfg) -> dict[str, str]:
 
     sections = config_sections()
     walk('', {key: value for key, value in cfg.to_dict().items() if key in sections})
-    if cfg.get('resume'):
-        # where it went on from is its own checkpoint
+    if cfg.get('resume') or not cfg.get('load_from'):
+        # where it went on from is its own checkpoint; none is as good as no key
         flat.pop('load_from', None)
     return flat
 

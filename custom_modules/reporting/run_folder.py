@@ -7,7 +7,8 @@ import pandas as pd
 
 from custom_modules.usage_error import UsageError
 
-from .read_scalars import read_scalars, scalar_files
+from .read_scalars import read_scalars
+from .run_config import run_config
 
 
 class RunFolder:
@@ -28,35 +29,27 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        from mmengine.config import Config
-
         self.path = Path(path)
         if not self.path.is_dir():
             raise UsageError(
                 f'there is no work dir {path}: give folders that tools/train.py wrote, such as work_dirs/unet_baseline.'
             )
-        configs = sorted(self.path.glob('*.py'))
-        if len(configs) != 1:
-            raise UsageError(
-                f'{path} is not the work dir of one run, which holds one config, the one that it ran with; found {len(configs)}: '
-                'give the folder that tools/train.py wrote.'
-            )
-        self.name = configs[0].stem
-        # tools/test.py may have replaced the config in the work dir; the one beside the scalars is the training's
-        own = [path.with_name('config.py') for path in scalar_files(self.path)]
-        config = next((path for path in reversed(own) if path.is_file()), configs[0])
-        try:
-            self.cfg = Config.fromfile(config)
-        except Exception as error:
-            # a config is a program: it can fail in any way
-            raise UsageError(
-                f'{config} cannot be read ({type(error).__name__}: {error}): train anew.'
-            ) from error
+        self.name, self.cfg = run_config(self.path)
         self.train, self.val = read_scalars(self.path)
         if self.train.empty:
             raise UsageError(
                 f'{path} has no logged epoch: its training broke off before; train anew.'
             )
+
+    @property
+    def group(self) -> Path:
+        """The folder that stands for all seeds: of ``unet_baseline/seed_0``, as tools/sweep.py names them, ``unet_baseline``."""
+        return self.path.parent if re.fullmatch(r'seed_\d+', self.path.name) else self.path
+
+    @property
+    def title(self) -> str:
+        """The work dir in few words."""
+        return self.path.relative_to(self.group.parent).as_posix()
 
     @property
     def seed(self) -> int | None:

@@ -1,0 +1,171 @@
+"""Train configs with several seeds, one run after another or side by side; what is finished is skipped, what was interrupted goes on."""
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_modules.reporting_errors import reporting_errors
+from custom_modules.usage_error import UsageError
+
+TOOLS = Path(__file__).resolve().parent
+
+
+def parse_args():
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'configs',
+        nargs='+',
+        metavar='CONFIG',
+        help='config files; a report compares the others with the first',
+    )
+    parser.add_argument(
+        '--seeds', nargs='+', type=int, default=[0], metavar='N', help='seeds (default: 0)'
+    )
+    parser.add_argument(
+        '--work-dir',
+        default='work_dirs/sweep',
+        metavar='ROOT',
+        help='where to write; each run has its own ROOT/CONFIG/seed_N (default: work_dirs/sweep)',
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings to override in all runs, such as train_cfg.max_epochs=60',
+    )
+    parser.add_argument(
+        '--vary',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='KEY=V1,V2,...',
+        help='settings that take several values in turn, each with every config and seed, such as '
+        "train_dataloader.dataset.train_fraction=0.25,0.5,1.0; the value becomes part of the folder's name",
+    )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        metavar='N',
+        help='how many runs side by side (default: 1); several share the cores, unless OMP_NUM_THREADS is set',
+    )
+    parser.add_argument(
+        '--rerun',
+        action='store_true',
+        help='train anew where the work dir holds a run of another config; the old one is moved to ROOT/.replaced',
+    )
+    parser.add_argument(
+        '--report', metavar='DIR', help='at the end, compare the finished runs with tools/report.py'
+    )
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace the report that is in DIR'
+    )
+    parser.add_argument(
+        '--dry-run', action='store_true', help='only list the runs, and what would be done'
+    )
+    return parser.parse_args()
+
+
+def train_command(run) -> list[str]:
+    """Give the command line of a run."""
+    return [
+        sys.executable,
+        str(TOOLS / 'train.py'),
+        str(run.config),
+        f'--work-dir={run.folder}',
+        # where there is nothing yet, it would drop the config's load_from
+        *(['--resume=auto'] if run.resumable else []),
+        '--cfg-options',
+        *run.options,
+        f'randomness.seed={run.seed}',
+    ]
+
+
+def report_command(outcomes, args) -> list[str]:
+    """Give the command line of the report on the finished runs, in the order of the configs."""
+    # each config came first with the first seed
+    names = list(dict.fromkeys(outcome.run.name for outcome in outcomes))
+    finished = [outcome.run for outcome in outcomes if outcome.state == 'finished']
+    finished.sort(key=lambda run: names.index(run.name))
+    folders = [str(run.folder) for run in finished]
+    command = [sys.executable, str(TOOLS / 'report.py'), *folders, f'--out={args.report}']
+    return command + ['--overwrite'] * args.overwrite
+
+
+@reporting_errors
+def main() -> None:
+    """Sweep."""
+    args = parse_args()
+    if args.jobs < 1:
+        raise UsageError(f'--jobs is the number of runs side by side, at least 1, got {args.jobs}.')
+    report = Path(args.report) if args.report else None
+    if (
+        report
+        and report.exists()
+        and (not report.is_dir() or (any(report.iterdir()) and not args.overwrite))
+    ):
+        raise UsageError(
+            f'{report} exists and is not an empty folder: choose another with --report, or add --overwrite to '
+            'replace the report in it.'
+        )
+
+    from mmengine.logging import MMLogger
+
+    from custom_modules.sweep.child_environment import child_environment
+    from custom_modules.sweep.factor import Factor
+    from custom_modules.sweep.plan_sweep import plan_sweep
+    from custom_modules.sweep.require_no_other_config import require_no_other_config
+    from custom_modules.sweep.run_outcome import RunOutcome
+    from custom_modules.sweep.run_record import RunRecord
+    from custom_modules.sweep.sweep import Sweep
+    from custom_modules.sweep.sweep_display import SweepDisplay
+    from custom_modules.sweep.sweep_table import sweep_table
+
+    # each config would say which environment variables it reads
+    MMLogger.get_current_instance().setLevel('WARNING')
+    factors = [Factor.of(text) for text in args.vary]
+    runs = plan_sweep(args.configs, args.seeds, args.work_dir, args.cfg_options, factors)
+    records = [(run, RunRecord.of(run)) for run in runs]
+    if args.dry_run:
+        outcomes = [RunOutcome(run, record.state, record.detail) for run, record in records]
+        for outcome in outcomes:
+            outcome.refresh()
+        print(sweep_table(f'{len(runs)} runs in {args.work_dir}', outcomes))
+        return
+    if not args.rerun:
+        require_no_other_config(records)
+    environment = child_environment(args.jobs, os.environ)
+    with SweepDisplay(len(runs)) as display:
+        sweep = Sweep(
+            runs,
+            train_command,
+            args.jobs,
+            environment,
+            args.rerun,
+            tell=display.tell,
+            watch=display.watch,
+        )
+        complete = sweep.run()
+    print(sweep_table(f'{len(runs)} runs in {args.work_dir}', sweep.outcomes))
+    if not complete:
+        print('Interrupted; the same command goes on.', file=sys.stderr)
+        sys.exit(130)
+    failed = [outcome for outcome in sweep.outcomes if outcome.state == 'failed']
+    if report and len(failed) < len(runs):
+        code = subprocess.run(report_command(sweep.outcomes, args)).returncode
+        if code:
+            sys.exit(code)
+    if failed:
+        print(f'{len(failed)} of {len(runs)} runs failed, see their notes.', file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == '__main__':
+    main()
