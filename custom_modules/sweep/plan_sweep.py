@@ -93,9 +93,10 @@ def _read(config: Path, options: Sequence[str]):
         raise UsageError(
             f'{config}{with_options} cannot be read ({type(error).__name__}: {reason}): mend it, or the options.'
         ) from error
-    if (cfg.get('train_cfg') or {}).get('max_epochs') is None:
+    epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
+    if not isinstance(epochs, int):
         raise UsageError(
-            f'{config} is not trained by epochs (train_cfg has no max_epochs), so that a sweep cannot tell when it is '
-            'finished: leave it out.'
+            f'{config}{with_options} is not trained by epochs (train_cfg.max_epochs is {epochs!r}), so that a sweep cannot '
+            'tell when it is finished: leave it out, or give it a number.'
         )
     return cfg

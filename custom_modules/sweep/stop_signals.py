@@ -1,8 +1,11 @@
 import signal
+import threading
 
 
 class StopSignals:
     """Counts the signals that ask this process to end, instead of ending it at any place.
+
+    Outside the main thread, which alone gets signals, it counts none.
 
     Attributes:
         count (int): How many there were: a Ctrl-C, a ``kill``, or a terminal that was closed.
@@ -22,7 +25,8 @@ class StopSignals:
         self._before = {}
 
     def __enter__(self) -> 'StopSignals':
-        for name in self.SIGNALS:
+        main = threading.current_thread() is threading.main_thread()
+        for name in self.SIGNALS if main else ():
             number = getattr(signal, name, None)
             # nohup: it is to go on when the terminal is closed
             if number is None or (name == 'SIGHUP' and signal.getsignal(number) is signal.SIG_IGN):
