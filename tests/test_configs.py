@@ -27,6 +27,14 @@ PARAMETERS = {
     'report3_narrow_resnet_scratch': 2_963_395,
     'report3_narrow_resnet_pretrained': 2_963_395,
     'unet_base32': 7_765_985,
+    'finetuned': 2_356_945,
+    'finetuned_full_rate': 2_356_945,
+    'frozen_adapting_norms': 2_356_945,
+    'frozen_random': 2_356_945,
+    'inverted_dice': 2_459_719,
+    'wrong_normalisation': 2_356_945,
+    'rock_detector': 2_356_945,
+    'rock_detector_synthetic': 2_356_945,
     'deeplabv3plus_r50': 41_197_747,
     'unet_r34': 24_425_987,
     'unet_r34_albu': 24_425_987,
@@ -69,6 +77,8 @@ def test_classifier_and_segmentors_see_the_same_pixels():
         channels = processor.bgr_to_rgb if 'bgr_to_rgb' in processor else processor.to_rgb
         seen[path.stem] = (tuple(processor.mean), tuple(processor.std), channels)
     assert len(seen) == len(PARAMETERS)
+    # the ablation whose mistake this is
+    assert seen.pop('wrong_normalisation')[0] == (0, 0, 0)
     assert len(set(seen.values())) == 1, seen
 
 
