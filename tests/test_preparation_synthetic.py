@@ -179,7 +179,7 @@ def test_ctrl_c_leaves_only_whole_files(tmp_path):
 def test_sun_side_of_a_rock_is_lit_and_the_far_side_shaded():
     rng = np.random.default_rng(0)
     rock = Rock(rng, (0, 10, 0), 1.0, True, 26)
-    sun = np.array([np.cos(0.3), 0, np.sin(0.3)])
+    sun = np.array([np.cos(0.1), 0, np.sin(0.1)])
     x = np.array([2.0, -2.0, 0.0], np.float32)
     y = np.array([10.0, 10.0, 14.0], np.float32)
     shaded = rock.shades(x, y, np.zeros(3, np.float32), sun)

@@ -11,8 +11,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from custom_modules.preparation.add_coco_commands import add_coco_commands
+from custom_modules.preparation.look import Look
 from custom_modules.preparation.lunar_converter import LunarConverter
 from custom_modules.preparation.lunar_source import LunarSource
+from custom_modules.preparation.moon_renderer import MoonRenderer
 from custom_modules.preparation.synthetic_set import SyntheticSet
 from custom_modules.preparation.tiny_imagenet_archive import TinyImageNetArchive
 from custom_modules.usage_error import UsageError
@@ -59,6 +61,19 @@ def build_parser():
     )
     command.add_argument('--seed', type=int, default=0, help='seed; same seed, same bytes')
     command.add_argument(
+        '--style',
+        choices=Look.STYLES,
+        default='mixed',
+        help="imitate the public grey renders, a rover's photographs, or half and half",
+    )
+    command.add_argument(
+        '--min-rock',
+        type=int,
+        default=MoonRenderer.MIN_ROCK,
+        help='least visible area of a labelled rock, in pixels of a picture of 720x480 (it scales '
+        'with the picture); smaller ones are shown and are background; 0 labels all but pebbles',
+    )
+    command.add_argument(
         '--workers', type=int, default=os.cpu_count() or 1, help='number of processes'
     )
     command.add_argument(
@@ -90,7 +105,7 @@ def print_next(data):
 
 def synthetic(args):
     """Render a synthetic set."""
-    made = SyntheticSet(args.out, args.count, args.size, args.seed)
+    made = SyntheticSet(args.out, args.count, args.size, args.seed, args.style, args.min_rock)
     print(
         f'Rendering {args.count} pictures to {args.out} with {args.workers} processes.', flush=True
     )

@@ -14,10 +14,11 @@ class Camera:
         size: Width and height of the picture in pixels.
         focal: Focal length in lengths of the picture's longer side.
         altitude: Height of the lens over the ground in metres.
-        sky_share: Wanted share of the picture above the skyline, 0 to 1.
+        sky_share: Wanted share of the picture above the skyline, up to 1; below 0, the skyline lies
+            that many heights of the picture over its upper edge.
     """
 
-    NEAREST, FARTHEST = 0.6, 1600.0
+    NEAREST, FARTHEST = 0.4, 1600.0
 
     def __init__(self, terrain, size, focal, altitude, sky_share):
         width, height = size
@@ -35,7 +36,7 @@ class Camera:
         rise = (ground - np.float32(self.altitude)) / depth[:, None]
         skyline = np.maximum.accumulate(rise, axis=0)
         # Row of the level direction, such that the skyline cuts the picture as wanted.
-        self.level_row = self._aim(skyline[-1], sky_share)
+        self.level_row = self._aim(skyline[-1], max(sky_share, 1e-3)) + min(sky_share, 0.0) * height
         rows = (self.level_row - (np.arange(height) + 0.5)) / self.focal
         self.up = rows.astype(np.float32)
         self.depth = self._first_hits(depth, rise, skyline)

@@ -16,13 +16,15 @@ class PictureWriter:
         out: Folder of the set.
         seed: Seed of the set.
         size: Width and height in pixels.
+        style: Style of the pictures, one of `Look.STYLES`.
+        min_rock: Least area of a labelled rock, see `Scene.mask`.
     """
 
     KINDS = ('render', 'clean', 'ground')
 
-    def __init__(self, out, seed, size):
+    def __init__(self, out, seed, size, style='mixed', min_rock=MoonRenderer.MIN_ROCK):
         self.out = Path(out)
-        self.renderer = MoonRenderer(seed, size)
+        self.renderer = MoonRenderer(seed, size, style, min_rock)
 
     def paths(self, number):
         """Return the three paths of a picture: render, coloured mask, binary mask."""

@@ -1,75 +1,86 @@
-"""The rocks of a synthetic scene: how many, how big, where."""
+"""The stones of a synthetic scene: how many, how big, where."""
 
 import numpy as np
 
+from custom_modules.preparation.pebbles import Pebbles
 from custom_modules.preparation.rock import Rock
 
 
 class RockField:
-    """Rocks strewn over the part of the ground that the camera sees.
+    """Stones strewn over the ground that the camera sees.
 
-    Sizes follow a power law: many pebbles, few boulders. As in the public set, the border between
-    small and large is one of true size, not of pixels: a far boulder of ten pixels is large, a near
-    stone of a thousand is small.
+    Sizes on the picture follow a power law: many pebbles, few boulders. Pebbles are texture of the
+    ground (`Pebbles`); what is larger is a body with an exact outline. As in the public set, the
+    border between small and large is one of true size, not of pixels: a far boulder of ten pixels
+    is large, a near stone of a thousand is small.
 
     Args:
         rng: Random generator.
-        terrain: The ground, a `Terrain`.
-        camera: The `Camera`.
+        scene: The `Scene`, whose ground is known and on which nothing stands yet.
+
+    Attributes:
+        rocks: The bodies.
+        pebbles: The rest, a `Pebbles`.
     """
 
-    RINGS = (1.4, 2.8, 5.6, 11, 22, 45, 90, 180)
-    SMALLEST, LARGEST_SMALL = 0.035, 0.42
-    MOST_PER_RING = 90
+    # Radius in metres from which a rock is large, and radius in pixels of 720 from which it is a body.
+    LARGE, BODY = 0.42, 4.5
+    USUAL, MOST = 30, 120
 
-    def __init__(self, rng, terrain, camera):
-        self._rng, self._camera = rng, camera
-        density = np.exp(rng.normal(np.log(0.11), 1.0))
-        steep = rng.uniform(1.2, 1.8)
-        spots = []
-        for near, far in zip(self.RINGS, self.RINGS[1:], strict=False):
-            spots += self._strew(near, far, density, steep)
-        spots += self._boulders()
-        # All heights in one look-up: it is the cost of a call that counts, not of a point.
-        x, y = np.array([spot[:2] for spot in spots], np.float32).reshape(-1, 2).T
-        ground = terrain.heights(x, y)
-        self.rocks = [self._place(*spot, z) for spot, z in zip(spots, ground, strict=True)]
+    def __init__(self, rng, scene):
+        self._rng, self._scene = rng, scene
+        self._body = self.BODY * max(scene.size) / 720
+        self.rocks = []
+        number = int(min(rng.poisson(self.USUAL * np.exp(rng.normal(0, 0.75))), self.MOST))
+        steep = rng.uniform(1.15, 1.9)
+        radii = self._body * (1 - rng.random(number)) ** (-1 / steep)
+        rows, columns = scene.ground_pixels(rng, number, rng.uniform(0, 0.8), patchy=False)
+        widest = 0.11 * max(scene.size)
+        for row, column, radius in zip(rows, columns, np.minimum(radii, widest), strict=False):
+            self._place(row, column, radius)
+        self._boulders(rng)
+        self.pebbles = Pebbles(rng, scene, self._body)
 
-    def _strew(self, near, far, density, steep):
-        rng, camera = self._rng, self._camera
-        spread = camera.size[0] / 2 / camera.focal * 1.1
-        # A stone of a few pixels at most is left to the grain of the ground.
-        smallest = max(self.SMALLEST, 1.8 * near / camera.focal)
-        if smallest >= self.LARGEST_SMALL:
-            return []
-        area = spread * (far**2 - near**2)
-        number = rng.poisson(min(density * area * (smallest / 0.1) ** -steep, self.MOST_PER_RING))
-        ahead = np.sqrt(rng.uniform(near**2, far**2, number))
-        across = rng.uniform(-spread, spread, number) * ahead
-        radius = smallest * (1 - rng.random(number)) ** (-1 / steep)
-        kept = radius < np.minimum(self.LARGEST_SMALL, 0.12 * ahead)
-        rows = np.stack([across, ahead, radius], -1)[kept]
-        return [(*row, False) for row in rows.tolist()]
+    def _boulders(self, rng):
+        # A few pictures show one huge stone from near by; boulders come in groups: one broke from
+        # the next.
+        for _ in range(rng.poisson(0.4)):
+            radius = max(self._scene.size) * np.exp(rng.uniform(np.log(0.025), np.log(0.1)))
+            if rng.random() < 0.22:
+                radius *= 2.6
+            rows, columns = self._scene.ground_pixels(self._rng, 1, 0.2, patchy=False)
+            for row, column in zip(rows, columns, strict=True):
+                for _ in range(1 + rng.poisson(0.8)):
+                    self._place(row, column, radius)
+                    row = row + int(rng.normal(0, 0.5 * radius))
+                    column = column + int(rng.normal(0, 2.2 * radius))
+                    radius *= rng.uniform(0.3, 0.9)
+                    if radius < self._body:
+                        break
 
-    def _boulders(self):
-        rng, camera = self._rng, self._camera
-        spread = camera.size[0] / 2 / camera.focal
-        spots = []
-        for _ in range(rng.poisson(2.1)):
-            ahead = np.exp(rng.uniform(np.log(6), np.log(190)))
-            across = rng.uniform(-1.05, 1.05) * spread * ahead
-            # Boulders come in groups: one broke from the next.
-            for _ in range(1 + rng.poisson(0.8)):
-                radius = min(0.5 * (1 - rng.random()) ** (-1 / 1.7), 0.125 * ahead, 5.0)
-                spots.append((across, ahead, max(radius, self.LARGEST_SMALL), True))
-                across += rng.normal(0, 3.2 * radius)
-                ahead = max(ahead + rng.normal(0, 3.2 * radius), 4.0)
-        return spots
-
-    def _place(self, across, ahead, radius, large, ground):
-        pixels = radius / ahead * self._camera.focal
-        facets = 10 if pixels < 4 else 14 if pixels < 20 else 26
-        rock = Rock(self._rng, (across, ahead, ground), radius, large, facets)
+    def _place(self, row, column, pixels):
+        scene, rng = self._scene, self._rng
+        width, height = scene.size
+        if not (0 <= row < height and 0 <= column < width) or scene.owner[row, column] != -1:
+            return
+        ahead = float(scene.camera.depth[row, column])
+        radius = pixels * ahead / scene.camera.focal
+        # Nothing stands on the lens, and no stone is a hill.
+        if radius > min(0.45 * ahead, 9.0):
+            return
+        x = float(scene.camera.across[column]) * ahead
+        z = float(scene.camera.up[row]) * ahead + scene.camera.altitude
+        facets = 10 if pixels < 8 else 14 if pixels < 30 else 20
+        rock = Rock(rng, (x, ahead, z), radius, radius >= self.LARGE, facets)
+        rock.albedo = np.float32(scene.look.stone * np.exp(rng.normal(0, 0.18)))
+        rock.pixels = pixels
         # Half buried, some more, some less.
-        rock.centre[2] += np.float32(rock.half_height * self._rng.uniform(-0.15, 0.55))
-        return rock
+        rock.centre[2] += np.float32(rock.half_height * rng.uniform(-0.35, 0.6))
+        self.rocks.append(rock)
+        # A second lump makes a stone that is not convex.
+        if pixels > 1.5 * self._body and rng.random() < 0.4:
+            bearing, apart = rng.uniform(0, 2 * np.pi), radius * rng.uniform(0.5, 0.9)
+            where = rock.centre + np.array([np.cos(bearing), np.sin(bearing), -0.2]) * apart
+            lump = Rock(rng, where, radius * rng.uniform(0.45, 0.85), rock.large, facets)
+            lump.albedo, lump.pixels = rock.albedo, pixels
+            self.rocks.append(lump)

@@ -7,6 +7,7 @@ import signal
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from pathlib import Path
 
+from custom_modules.preparation.look import Look
 from custom_modules.preparation.moon_renderer import MoonRenderer
 from custom_modules.preparation.picture_writer import PictureWriter
 from custom_modules.preparation.progress import progress
@@ -24,6 +25,8 @@ class SyntheticSet:
         count: Number of pictures.
         size: Width and height in pixels, 32 to 4096 each.
         seed: Seed, 0 or higher.
+        style: What the pictures imitate, one of `Look.STYLES`.
+        min_rock: Least visible area of a labelled rock in pixels of a picture of 720x480, 0 or more.
 
     Raises:
         UsageError: An argument is out of range.
@@ -31,21 +34,27 @@ class SyntheticSet:
 
     RECORD = 'dataset.json'
 
-    def __init__(self, out, count, size, seed):
+    def __init__(self, out, count, size, seed, style='mixed', min_rock=MoonRenderer.MIN_ROCK):
         if not 1 <= count <= 9999:
             raise UsageError(f'--count must be 1 to 9999, not {count}.')
         if not all(32 <= side <= 4096 for side in size):
             raise UsageError(f'--size must be 32 to 4096 pixels a side, not {size[0]}x{size[1]}.')
         if seed < 0:
             raise UsageError(f'--seed must be 0 or higher, not {seed}.')
+        if style not in Look.STYLES:
+            raise UsageError(f'--style must be one of {", ".join(Look.STYLES)}, not {style}.')
+        if min_rock < 0:
+            raise UsageError(f'--min-rock must be 0 or higher, not {min_rock}.')
         self.out = Path(out)
         self.count = count
-        self.writer = PictureWriter(self.out, seed, size)
+        self.writer = PictureWriter(self.out, seed, size, style, min_rock)
         self.recipe = {
             'made_by': 'tools/prepare_data.py synthetic',
             'renderer_version': MoonRenderer.VERSION,
             'seed': seed,
             'size': f'{size[0]}x{size[1]}',
+            'style': style,
+            'min_rock': min_rock,
             'count': count,
         }
 

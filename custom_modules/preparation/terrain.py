@@ -13,31 +13,40 @@ class Terrain:
     Args:
         rng: Random generator.
         detail: Side of the noise tiles in texels; smaller pictures need less.
+        relief: Factor on the slopes of the hills.
+        patches: How much rougher than the rest some patches of the ground are; 0 is evenly rough.
     """
 
     HILL_WAVES = 9
 
-    def __init__(self, rng, detail):
+    def __init__(self, rng, detail, relief=1.0, patches=0.0):
         # Hills are a handful of long waves: smooth, exact, no texture to magnify near the camera.
         lengths = np.exp(rng.uniform(np.log(25), np.log(1400), self.HILL_WAVES))
         bearings = rng.uniform(0, 2 * np.pi, self.HILL_WAVES)
         self._kx = 2 * np.pi / lengths * np.cos(bearings)
         self._ky = 2 * np.pi / lengths * np.sin(bearings)
-        steepness = 0.05 * np.exp(rng.normal(0, 0.5))
+        steepness = 0.05 * relief * np.exp(rng.normal(0, 0.5))
         self._rise = steepness * rng.uniform(0.3, 1.0, self.HILL_WAVES) * lengths / (2 * np.pi)
         self._phase = rng.uniform(0, 2 * np.pi, self.HILL_WAVES)
         # The plane under everything tilts the skyline; the curvature brings a crest near.
-        self._tilt = rng.normal(0, 0.17), rng.normal(0.02, 0.08)
-        crest = np.exp(rng.uniform(np.log(18), np.log(400)))
+        self._tilt = rng.normal(0, 0.17) * relief, rng.normal(0.02, 0.08) * relief
+        crest = np.exp(rng.uniform(np.log(18), np.log(400))) / relief
         self._curvature = 3.0 / crest**2
         self._crest = crest
         rough = np.exp(rng.normal(0.07, 0.25))
         self._lumps = NoiseTile(
-            rng, detail, 150.0, 0.11 * rough, 4.2, (1.5, detail / 3), craters=detail // 4
+            rng,
+            detail,
+            150.0,
+            0.11 * rough * np.sqrt(relief),
+            4.2,
+            (1.5, detail / 3),
+            craters=detail // 4,
         )
         self._clods = NoiseTile(
             rng, detail, 8.0, 0.14 * rough, 4.0, (3, detail / 3), craters=detail // 6
         )
+        self._patches, self._usual = patches, np.float32(self._clods.relief.std())
         band = (detail / 24, detail)
         self._grain = NoiseTile(rng, detail, float(detail), 0.2 * rough, 3.6, band)
 
@@ -87,6 +96,11 @@ class Terrain:
             gx += kx * swing
             gy += ky * swing
         fx, fy = self.grain(x, y, footprint)
+        if self._patches:
+            # The clods' own relief, enlarged, says where.
+            where = self._clods.heights(x * np.float32(0.4), y * np.float32(0.4)) / self._usual
+            rough = 1 + np.float32(self._patches) * np.clip(where - np.float32(0.7), 0, 1.3)
+            fx, fy = fx * rough, fy * rough
         return gx + fx, gy + fy
 
     def grain(self, x, y, footprint):

@@ -1,0 +1,73 @@
+"""What one synthetic picture looks like before anything stands in it: camera, sun, sensor."""
+
+import numpy as np
+
+
+class Look:
+    """The random choices of one picture that its style decides.
+
+    'render' imitates the Artificial Lunar Landscape set: a grey, clean picture of hilly ground under
+    a sky. 'photo' imitates a rover's photographs: long lenses, cameras that look down or at a level
+    horizon, any sun, a colour cast, hard tone curves, noise, blur, tracks. 'mixed' tosses a coin.
+
+    Args:
+        rng: Random generator.
+        style: 'render', 'photo' or 'mixed'.
+
+    Attributes:
+        focal: Focal length in lengths of the picture's longer side.
+        altitude: Height of the lens over the ground in metres.
+        sky_share: Share of the picture above the skyline; below 0, the skyline lies that many
+            heights of the picture over its upper edge.
+        relief: Factor on the slopes of hills.
+        patches: How much rougher than the rest some patches of the ground are.
+        sun: Unit vector towards the sun (x to the right, y ahead, z up).
+        stone: Mean brightness of the stones, relative to the ground.
+        tracks: Whether a rover has passed.
+        rubble: Factor on the number of pebbles.
+    """
+
+    STYLES = ('render', 'photo', 'mixed')
+
+    def __init__(self, rng, style):
+        self.photo = style == 'photo' or (style == 'mixed' and bool(rng.random() < 0.5))
+        self.patches = rng.choice([0.0, 0.6, 1.2, 2.0])
+        self.rubble = np.exp(rng.normal(0, 0.8))
+        if self.photo:
+            self._draw_photo(rng)
+        else:
+            self._draw_render(rng)
+
+    def _draw_render(self, rng):
+        self.focal, self.altitude = rng.uniform(0.75, 1.25), np.exp(rng.normal(np.log(1.5), 0.35))
+        self.sky_share = rng.beta(1.7, 6.8)
+        self.relief = 1.0
+        # Low, and seldom right behind the camera, where every shadow hides behind its stone.
+        # Seldom straight ahead either: then every stone shows its black side.
+        bearing = np.pi * rng.beta(2.4, 1.8) * rng.choice([-0.9, 0.9])
+        self.sun = self._toward(bearing, rng.uniform(10, 48))
+        self.stone = np.exp(rng.normal(0.32, 0.22))
+        self.tracks = False
+
+    def _draw_photo(self, rng):
+        self.focal = np.exp(rng.uniform(np.log(0.9), np.log(2.9)))
+        self.altitude = np.exp(rng.normal(np.log(1.4), 0.25))
+        if rng.random() < 0.42:
+            # A long lens is not turned as far down: it would see nothing but a palm of dust.
+            self.sky_share = -rng.uniform(0.02, 1.3) / np.sqrt(self.focal)
+        else:
+            self.sky_share = rng.uniform(0.02, 0.66)
+        self.relief = rng.uniform(0.1, 0.45)
+        low = rng.random() < 0.3
+        self.sun = self._toward(
+            rng.uniform(-np.pi, np.pi), rng.uniform(5, 14) if low else rng.uniform(14, 60)
+        )
+        self.stone = np.exp(rng.normal(0.4, 0.3))
+        self.tracks = bool(rng.random() < 0.2)
+        self.rubble *= 1.6
+
+    @staticmethod
+    def _toward(bearing, degrees):
+        height = np.radians(degrees)
+        level = np.cos(height)
+        return np.array([np.sin(bearing) * level, np.cos(bearing) * level, np.sin(height)])
