@@ -25,6 +25,8 @@ class Look:
         stone: Mean brightness of the stones, relative to the ground.
         tracks: Whether a rover has passed.
         rubble: Factor on the number of pebbles.
+        rocks: Factor on the number of rocks.
+        ambient: Light in the shadows, relative to the sun's.
     """
 
     STYLES = ('render', 'photo', 'mixed')
@@ -32,7 +34,7 @@ class Look:
     def __init__(self, rng, style):
         self.photo = style == 'photo' or (style == 'mixed' and bool(rng.random() < 0.5))
         self.patches = rng.choice([0.0, 0.6, 1.2, 2.0])
-        self.rubble = np.exp(rng.normal(0, 0.8))
+        self.rubble = np.exp(rng.normal(0.4, 0.7))
         if self.photo:
             self._draw_photo(rng)
         else:
@@ -46,7 +48,9 @@ class Look:
         # Seldom straight ahead either: then every stone shows its black side.
         bearing = np.pi * rng.beta(2.4, 1.8) * rng.choice([-0.9, 0.9])
         self.sun = self._toward(bearing, rng.uniform(10, 48))
-        self.stone = np.exp(rng.normal(0.32, 0.22))
+        self.stone = np.exp(rng.normal(0.45, 0.22))
+        self.ambient = rng.uniform(0, 0.004)
+        self.rocks = 1.0
         self.tracks = False
 
     def _draw_photo(self, rng):
@@ -60,11 +64,13 @@ class Look:
         self.relief = rng.uniform(0.1, 0.45)
         low = rng.random() < 0.3
         self.sun = self._toward(
-            rng.uniform(-np.pi, np.pi), rng.uniform(5, 14) if low else rng.uniform(14, 60)
+            np.pi * rng.beta(2.2, 1.3) * rng.choice([-1, 1]),
+            rng.uniform(5, 14) if low else rng.uniform(14, 60),
         )
         self.stone = np.exp(rng.normal(0.4, 0.3))
         self.tracks = bool(rng.random() < 0.2)
-        self.rubble *= 1.6
+        self.ambient = 0.04 * rng.random() ** 2
+        self.rocks = 0.6
 
     @staticmethod
     def _toward(bearing, degrees):

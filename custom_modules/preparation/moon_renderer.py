@@ -66,8 +66,8 @@ class MoonRenderer:
         toward_lens = np.maximum((view * normal).sum(0), 0.02)
         lit = np.maximum(toward_sun, 0) * open_sky
         dusty = 1.2 * lit / (lit + toward_lens)
-        # Light from the lit ground around: hardly any, shadows on the Moon are black.
-        ambient = rng.uniform(0.0, 0.0015) * (0.6 + 0.4 * normal[2])
+        # Light from the lit ground around: little, shadows on the Moon are black.
+        ambient = scene.look.ambient * (0.6 + 0.4 * normal[2])
         # Specks of brighter and darker dust, which front light shows as well.
         specks = cv2.GaussianBlur(rng.standard_normal(x.shape).astype(np.float32), (0, 0), 0.8)
         albedo *= 1 + np.float32(rng.uniform(0.15, 0.42)) * specks

@@ -25,13 +25,15 @@ class RockField:
 
     # Radius in metres from which a rock is large, and radius in pixels of 720 from which it is a body.
     LARGE, BODY = 0.42, 4.5
-    USUAL, MOST = 30, 120
+    USUAL, MOST = 38, 120
 
     def __init__(self, rng, scene):
         self._rng, self._scene = rng, scene
         self._body = self.BODY * max(scene.size) / 720
         self.rocks = []
-        number = int(min(rng.poisson(self.USUAL * np.exp(rng.normal(0, 0.75))), self.MOST))
+        number = min(
+            rng.poisson(self.USUAL * scene.look.rocks * np.exp(rng.normal(0, 0.7))), self.MOST
+        )
         steep = rng.uniform(1.15, 1.9)
         radii = self._body * (1 - rng.random(number)) ** (-1 / steep)
         rows, columns = scene.ground_pixels(rng, number, rng.uniform(0, 0.8), patchy=False)
@@ -46,8 +48,8 @@ class RockField:
         # the next.
         for _ in range(rng.poisson(0.4)):
             radius = max(self._scene.size) * np.exp(rng.uniform(np.log(0.025), np.log(0.1)))
-            if rng.random() < 0.22:
-                radius *= 2.6
+            if rng.random() < 0.35:
+                radius *= 2.8
             rows, columns = self._scene.ground_pixels(self._rng, 1, 0.2, patchy=False)
             for row, column in zip(rows, columns, strict=True):
                 for _ in range(1 + rng.poisson(0.8)):
