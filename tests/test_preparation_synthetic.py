@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from custom_modules.preparation.camera import Camera
+from custom_modules.preparation.look import Look
 from custom_modules.preparation.moon_renderer import MoonRenderer
 from custom_modules.preparation.rock import Rock
+from custom_modules.preparation.scene import Scene
 from custom_modules.preparation.terrain_shadow import TerrainShadow
 from tools.prepare_data import main
 
@@ -103,6 +105,8 @@ def test_resume_restores_identical_bytes_and_clears_leftovers(made):
         (('--count', '6', '--seed', '1'), 'seed 0 instead of 1'),
         (('--count', '7'), 'count 6 instead of 7'),
         (('--count', '6', '--size', '64x64'), 'size 96x64 instead of 64x64'),
+        (('--count', '6', '--style', 'photo'), 'style mixed instead of photo'),
+        (('--count', '6', '--min-rock', '50'), 'min_rock 200 instead of 50'),
     ],
 )
 def test_another_set_is_refused(made, capsys, options, word):
@@ -143,6 +147,8 @@ def test_a_folder_of_other_things_is_never_touched(tmp_path, capsys):
         (('--size', 'large'), '--size'),
         (('--seed', '-1'), '--seed'),
         (('--workers', '0'), '--workers'),
+        (('--style', 'mars'), '--style'),
+        (('--min-rock', '-1'), '--min-rock'),
         (('--count', 'many'), '--count'),
     ],
 )
@@ -214,6 +220,13 @@ def test_camera_sees_ground_where_geometry_says():
     assert np.isinf(camera.depth).mean() == pytest.approx(0.4, abs=0.01)
 
 
+def test_camera_looks_down_where_no_sky_is_wanted():
+    camera = Camera(Ridge(), (100, 100), 1.0, 1.0, -0.5)
+    assert np.isfinite(camera.depth).all()
+    # The wall's top, 1 m over a lens 20 m away, is the skyline: half a picture over the upper edge.
+    assert camera.up[0] == pytest.approx(0.05 - 0.5, abs=0.02)
+
+
 def test_a_ridge_shades_what_lies_behind_it():
     # The sun stands straight ahead: the shadow falls towards the camera, 2 m / tan(30 deg) long.
     sun = np.array([0, np.cos(np.pi / 6), np.sin(np.pi / 6)])
@@ -223,8 +236,52 @@ def test_a_ridge_shades_what_lies_behind_it():
     assert light[0] == pytest.approx([1, 1, 0, 0, 1], abs=0.02)
 
 
+def test_only_rocks_above_the_limit_are_labelled():
+    every, some = (
+        [MoonRenderer(0, (96, 64), 'render', least).render(number) for number in (1, 3, 4)]
+        for least in (0, 900)
+    )
+    dropped = 0
+    for (picture, classes), (same, fewer) in zip(every, some, strict=True):
+        assert np.array_equal(picture, same)
+        count, parts = cv2.connectedComponents((classes >= 2).astype(np.uint8))
+        # 900 pixels of 720x480 are 16 of 96x64.
+        expected = classes.copy()
+        for part in range(1, count):
+            if (parts == part).sum() < 16:
+                expected[parts == part] = 0
+                dropped += 1
+        assert np.array_equal(fewer, expected)
+    assert dropped
+
+
+def test_pebbles_stay_on_the_ground():
+    scene = Scene(np.random.default_rng([0, 4]), (120, 80), 'photo')
+    normal = np.zeros((3, 80, 120), np.float32)
+    albedo, sun = np.ones((80, 120), np.float32), np.ones((80, 120), np.float32)
+    scene.pebbles.lay(normal, albedo, sun)
+    changed = (albedo != 1) | (sun != 1) | normal.any(axis=0)
+    assert (scene.owner == -1).any() and (scene.owner != -1).any()
+    assert changed[scene.owner == -1].mean() > 0.01
+    assert not changed[scene.owner != -1].any()
+    assert 0 <= sun.min() < 0.8
+
+
+def test_styles_differ_as_they_say():
+    looks = {}
+    for style in ('render', 'photo', 'mixed'):
+        drawn = [Look(np.random.default_rng([0, n]), style) for n in range(40)]
+        looks[style] = [look.photo for look in drawn]
+        assert any(look.sky_share < 0 for look in drawn) == (style != 'render')
+    assert not any(looks['render'])
+    assert all(looks['photo'])
+    assert 8 < sum(looks['mixed']) < 32
+    grey, brown = (MoonRenderer(0, (96, 64), style).render(2)[0] for style in ('render', 'photo'))
+    assert np.ptp(grey.astype(int).mean((0, 1))) < 3 < np.ptp(brown.astype(int).mean((0, 1)))
+
+
 def test_share_of_rocks_is_that_of_the_real_set():
-    shares = [(MoonRenderer(0, (96, 64)).render(number)[1] >= 2).mean() for number in range(1, 25)]
+    shares = [(MoonRenderer(0, (96, 64)).render(number)[1] >= 2).mean() for number in range(1, 17)]
     assert 0.015 < np.mean(shares) < 0.12
 
 
