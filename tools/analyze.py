@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from custom_modules.analysis.require_free_folder import require_free_folder
 from custom_modules.engine.class_match import require_matching_classes
 from custom_modules.engine.command_line import load_config
-from custom_modules.engine.config_options import ConfigOptions
+from custom_modules.engine.config_arguments import add_config
 from custom_modules.reporting_errors import reporting_errors
 from custom_modules.usage_error import UsageError
 
@@ -23,9 +23,7 @@ def parse_args():
         help='where a checkpoint errs: tables, pictures and all numbers',
         description="Analyse a checkpoint's errors by class, object size, place, brightness, probability and threshold.",
     )
-    errors.add_argument(
-        'config', help='config file of a segmentor, such as configs/unet_baseline.py'
-    )
+    add_config(errors, 'test_dataloader.num_workers=0')
     errors.add_argument('checkpoint', help='its checkpoint file')
     errors.add_argument(
         '--part',
@@ -42,15 +40,7 @@ def parse_args():
     errors.add_argument(
         '--out', help='folder to write to (default: work_dirs/<config name>/analysis)'
     )
-    errors.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='settings to override, such as test_dataloader.num_workers=0',
-    )
-    # it runs in one process, and writes nothing to the run's own folders
-    errors.set_defaults(work_dir=None, launcher='none', local_rank=0, run=analyse_errors)
+    errors.set_defaults(run=analyse_errors)
     curves = commands.add_parser(
         'curves',
         help='learning curves of one or several runs in one picture',

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_modules.engine.command_line import load_config
-from custom_modules.engine.config_options import ConfigOptions
+from custom_modules.engine.config_arguments import add_config
 from custom_modules.reporting_errors import reporting_errors
 from custom_modules.usage_error import UsageError
 
@@ -15,18 +15,7 @@ from custom_modules.usage_error import UsageError
 def parse_args():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'config', help='config file of a segmentor, such as configs/unet_baseline.py'
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='settings to override, such as train_dataloader.dataset.split=all',
-    )
-    # nothing is written, and nothing runs in several processes
-    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
+    add_config(parser, 'train_dataloader.dataset.split=all')
     return parser.parse_args()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.config_options import ConfigOptions
+from custom_modules.engine.config_arguments import add_cfg_options, at_least_one
 from custom_modules.reporting_errors import reporting_errors
 from custom_modules.usage_error import UsageError
 
@@ -25,19 +25,16 @@ def parse_args():
     parser.add_argument('--title', default='Runs side by side', help='heading of the pages')
     parser.add_argument(
         '--images',
-        type=int,
+        type=at_least_one,
         default=6,
         help='of how many test images to show predictions (default: 6)',
     )
     parser.add_argument(
         '--overwrite', action='store_true', help='replace the report that is in the folder'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help="what to change in every segmentor's config before it is scored, such as "
+    add_cfg_options(
+        parser,
+        "what to change in every segmentor's config before it is scored, such as "
         'test_dataloader.dataset.data_root=/moved/data',
     )
     return parser.parse_args()
@@ -48,10 +45,6 @@ def main() -> None:
     """Compare."""
     args = parse_args()
     out = Path(args.out)
-    if args.images < 1:
-        raise UsageError(
-            f'--images is the number of images to show, at least 1, got {args.images}.'
-        )
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not args.overwrite)):
         raise UsageError(
             f'{out} exists and is not an empty folder: choose another with -o, or add --overwrite to replace the '

@@ -9,16 +9,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from custom_modules.analysis.require_free_folder import require_free_folder
 from custom_modules.engine.class_match import require_matching_classes
 from custom_modules.engine.command_line import load_config
-from custom_modules.engine.config_options import ConfigOptions
+from custom_modules.engine.config_arguments import add_config, at_least_one
 from custom_modules.reporting_errors import reporting_errors
 
 
 def parse_args():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'config', help='config file of a segmentor, such as configs/unet_baseline.py'
-    )
+    add_config(parser, 'model.decode_head.threshold=0.4')
     parser.add_argument('checkpoint', help='its checkpoint file')
     parser.add_argument(
         '--part',
@@ -43,23 +41,7 @@ def parse_args():
     parser.add_argument(
         '--out', help='folder to write to (default: work_dirs/<config name>/panels)'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='settings to override, such as model.decode_head.threshold=0.4',
-    )
-    # it runs in one process, and writes nothing to the run's own folders
-    parser.set_defaults(work_dir=None, launcher='none', local_rank=0)
     return parser.parse_args()
-
-
-def at_least_one(text: str) -> int:
-    """Read a number of images."""
-    if int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text} is no number of images: give 1 or more')
-    return int(text)
 
 
 @reporting_errors

@@ -1,7 +1,7 @@
-import os
 import shutil
 from pathlib import Path
 
+from .available_cores import available_cores
 from .available_memory import available_memory
 from .finding import Finding
 
@@ -18,7 +18,7 @@ def check_machine() -> list[Finding]:
     Returns:
         list[Finding]: Warnings, or one line with the numbers.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
+    cores = available_cores()
     memory, found = available_memory(), []
     if memory is not None and memory < LEAST_MEMORY:
         text = f'only {memory / GIB:.1f} GiB of memory are free: a run may be killed without a word'

@@ -26,18 +26,14 @@ def common_parser(description: str) -> argparse.ArgumentParser:
     Args:
         description (str): One line for ``--help``.
     """
-    from .config_options import ConfigOptions
+    from .config_arguments import add_cfg_options
 
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config', help='config file, such as configs/unet_backbone_frozen.py')
     parser.add_argument('--work-dir', help='where to write (default: ./work_dirs/<config name>)')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=ConfigOptions,
-        metavar='KEY=VALUE',
-        help='settings to override, such as train_cfg.max_epochs=60 randomness.seed=1; '
-        'lists as key="[a,b]", without blanks',
+    add_cfg_options(
+        parser,
+        'settings to override, such as train_cfg.max_epochs=60 randomness.seed=1; lists as key="[a,b]", without blanks',
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # older launchers pass it, newer ones set the variable

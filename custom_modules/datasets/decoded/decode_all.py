@@ -1,9 +1,10 @@
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
+from custom_modules.diagnosis.available_cores import available_cores
 
 from .not_cacheable_error import NotCacheableError
 
@@ -28,7 +29,7 @@ def decode_all(
         NotCacheableError: If the transforms give something else.
     """
     # decoding releases the interpreter's lock; more threads would only hold more pictures at their full size
-    threads = min(8, _cores())
+    threads = min(8, available_cores())
     pool = ThreadPoolExecutor(threads)
     running = deque()
     try:
@@ -40,12 +41,6 @@ def decode_all(
             yield running.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _cores() -> int:
-    if hasattr(os, 'sched_getaffinity'):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _decode(info: Callable[[int], dict], transforms: list[Callable], index: int) -> Decoded:
