@@ -1,6 +1,7 @@
 """A benchmark compares like with like, its parts add up, and its ratios are those of its own numbers."""
 
 import json
+import sys
 import threading
 from pathlib import Path
 
@@ -10,8 +11,11 @@ import pytest
 import torch
 from conftest import loader_options
 from mmengine.config import Config
+from mmengine.registry import DATASETS
 
 from custom_modules.benchmark import levers, nearest_unet, stopwatch
+from custom_modules.benchmark.benchmark_config import benchmark_config
+from custom_modules.benchmark.benchmark_parser import benchmark_parser
 from custom_modules.benchmark.contestant import Contestant
 from custom_modules.benchmark.in_turn import in_turn
 from custom_modules.benchmark.png_pairs import PngPairs
@@ -26,6 +30,7 @@ SMALL = [
     *loader_options(**{'dataset.load_size': '(64,64)'}),
     'model.backbone.widths=[4,4,4,4,4]',
 ]
+WNIDS = ['n00000001', 'n00000002', 'n00000003']
 SHARED = ['--threads', 1, '--workers', 0]
 
 
@@ -117,6 +122,83 @@ def test_train_compares_like_with_like(measure, tool, tmp_path, monkeypatch, cap
     assert results['settings']['batch'] == 4 and results['command'].startswith('python tools/')
 
 
+def test_a_classifier_is_compared_with_stock_mmpretrain(
+    tool, tiny_imagenet, repository, tmp_path, monkeypatch
+):
+    from mmcv.transforms import LoadImageFromFile
+    from mmpretrain.datasets.transforms import ResizeEdge
+
+    monkeypatch.setenv('TINY_IMAGENET', str(tiny_imagenet))
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    # whoever imports it fails
+    monkeypatch.setitem(sys.modules, 'mmseg', None)
+    decoded = counting(monkeypatch, LoadImageFromFile, 'transform')
+    resized = counting(monkeypatch, ResizeEdge, 'transform')
+    options = [
+        *loader_options(**{'dataset.wnids': f'[{",".join(WNIDS)}]'}),
+        'train_dataloader.batch_size=4',
+        'model.head.num_classes=3',
+        'model.head.topk=(1,2)',
+        *(f'{part}_evaluator.0.topk=(1,2)' for part in ('val', 'test')),
+        'model.backbone.widths=[4,4,4,4,4]',
+        'model.backbone.depths=[1,1,1,1]',
+        'model.head.in_channels=4',
+    ]
+    line = ['train', repository / 'configs' / 'classifier.py', '--pairs', 9, *SHARED]
+    line += ['--epochs', 2, '--repeats', 1, '--out', tmp_path / 'out']
+    assert tool('benchmark.py', *line, '--cfg-options', *options) == 0
+    results = json.loads((tmp_path / 'out' / 'train.json').read_text())
+    found = results['contestants']
+    assert list(found) == ['project', 'stock', 'limit'] and not results['left_out']
+    assert 'plain MMPretrain' in found['stock']['title']
+    for one in found.values():
+        assert (one['train_images'], one['val_images']) == (9, 2)
+        parts = sum(one['split_ms'][part] for part in PARTS)
+        assert parts == pytest.approx(one['iteration_ms']['mean'], rel=1e-6)
+    assert len({(one['parameters'], one['gmac']) for one in found.values()}) == 1
+    # stock alone, in both epochs; its training images are cropped, not resized
+    assert len(resized) == 2 * 2
+    # stock 2 epochs of 11, the cache and the limit once each
+    assert len(decoded) == 2 * 11 + 11 + 11
+
+
+def test_pairs_are_spread_over_the_classes(tiny_imagenet, repository, monkeypatch):
+    monkeypatch.setenv('TINY_IMAGENET', str(tiny_imagenet))
+    config = str(repository / 'configs' / 'reference' / 'report2_simple_net_classifier.py')
+    wnids = {f'{part}_dataloader.dataset.wnids': WNIDS for part in ('train', 'val', 'test')}
+    line = benchmark_parser('').parse_args(['train', config, '--pairs', '6'])
+    line.cfg_options = wnids | {'model.head.num_classes': 3}
+    cfg = benchmark_config(line)
+    with DATASETS.switch_scope_and_registry('mmpretrain') as registry:
+        train = registry.build(dict(cfg.train_dataloader.dataset, cache=None))
+    labels = [train.get_data_info(i)['gt_label'] for i in range(len(train))]
+    assert labels == [0, 0, 1, 1, 2, 2]
+    assert len(cfg.val_dataloader.dataset.indices) == 1
+
+
+def test_stock_classifier_has_none_of_the_fast_path(repository):
+    cfg = Config.fromfile(repository / 'configs' / 'classifier.py')
+    stock = stock_config(cfg, workers=2)
+    text = stock.pretty_text
+    for word in (
+        'cache',
+        'fused',
+        'compile',
+        'ChannelsLast',
+        'Lazy',
+        'ClassificationReport',
+        'mmseg',
+    ):
+        assert word not in text, word
+    assert stock.train_dataloader.dataset.pipeline[1] == dict(type='RandomResizedCrop', scale=128)
+    # mmpretrain's 256 for 224, at 128
+    edge, crop = stock.val_dataloader.dataset.pipeline[1:3]
+    assert (edge.scale, crop.crop_size) == (146, 128)
+    assert stock.val_evaluator == dict(type='Accuracy', topk=(1, 5))
+    assert stock.model.head == cfg.model.head and stock.model.type == 'ImageClassifier'
+    assert stock.optim_wrapper.optimizer.lr == cfg.optim_wrapper.optimizer.lr
+
+
 def test_data_reads_every_image_twice(measure):
     results = measure('data', '--repeats', 2, '--batch', 4, '--pairs', 8)
     # no workers in the config, none for the others
@@ -156,7 +238,17 @@ def test_mistakes_are_one_sentence(tool, moon, repository, tmp_path, monkeypatch
     (tmp_path / 'full' / 'train.json').write_text('{}')
     for arguments, sentence in (
         (['train', 'configs/none.py'], 'there is no config'),
-        (['train', configs / 'classifier.py'], 'trains no segmentor'),
+        (['infer', configs / 'classifier.py'], 'infer measures segmentors only'),
+        (
+            [
+                'data',
+                configs / 'unet_baseline.py',
+                '--cfg-options',
+                'train_dataloader.dataset.load_size=None',
+            ],
+            'has no load_size',
+        ),
+        (['data', configs / 'classifier.py', '--data', 5], '--data renders pairs for segmentors'),
         (['train', configs / 'unet_baseline.py', '--pairs', 99], 'train part, which has 8'),
         (['train', configs / 'unet_baseline.py', '--data', 5], 'MOON_DATA names'),
         (['train', configs / 'unet_baseline.py', '--levers', 'magic'], "no lever 'magic'"),

@@ -1,7 +1,7 @@
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import torch
-import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.optim import build_optim_wrapper
@@ -16,13 +16,12 @@ from .tensors_in_memory import tensors_in_memory
 FUSED = ('Adam', 'AdamW', 'SGD', 'Adagrad')
 
 
-class BareLoop:
+class BareLoop(ABC):
     """The limit: a config's network and losses with nothing around them.
 
     Images lie in memory as normalised tensors on the model's device, without augmentation. Channels-last layout, fused
     optimizer, no log, no checkpoint; the same parameters train as in the config's first epoch, with its precision and
-    clipping, and with ``torch.compile`` where it compiles. Validation in batches, with a confusion matrix that is read
-    once.
+    clipping, and with ``torch.compile`` where it compiles. Validation in batches, with counts that are read once.
 
     Args:
         cfg (Config): The config.
@@ -45,13 +44,17 @@ class BareLoop:
         pipeline = cfg.val_dataloader.dataset.pipeline
         self.train_set, self.val_set = (
             tensors_in_memory(
-                cfg[part].dataset, pipeline, self.model.data_preprocessor, self.device
+                cfg[part].dataset,
+                pipeline,
+                self.model.data_preprocessor,
+                self.device,
+                self.label,
             )
             for part in ('train_dataloader', 'val_dataloader')
         )
         self.facts = model_facts(self.model, self.train_set[0].shape[1:3], mode='tensor')
         hook = cfg.default_hooks.get('compile') or {}
-        self.compiled = torch.compile(self._logits, dynamic=False) if hook.get('enabled') else None
+        self.compiled = torch.compile(self.logits, dynamic=False) if hook.get('enabled') else None
 
     def train(self, watch: Stopwatch) -> None:
         """Train an epoch.
@@ -63,7 +66,7 @@ class BareLoop:
         for images, labels in self._batches(self.train_set, shuffle=True):
             watch.mark('data')
             with torch.autocast(self.device.type, self.dtype, enabled=self.amp):
-                loss = self._loss(self._network(images), labels)
+                loss = self.loss(self._network(images), labels)
             watch.mark('forward')
             self.scaler.scale(loss).backward()
             watch.mark('backward')
@@ -73,41 +76,41 @@ class BareLoop:
 
     @torch.no_grad()
     def validate(self) -> int:
-        """Count a confusion matrix.
+        """Count what was found.
 
         Returns:
             int: Number of images.
         """
         self.model.eval()
-        classes = self.model.decode_head.num_classes
-        confusion = torch.zeros(classes * classes, dtype=torch.long, device=self.device)
+        counts = []
         for images, labels in self._batches(self.val_set, shuffle=False):
             with torch.autocast(self.device.type, self.dtype, enabled=self.amp):
                 logits = self._network(images)
-            found = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
-            counted = labels != 255
-            cells = (labels * classes + found)[counted]
-            confusion += torch.bincount(cells, minlength=classes * classes)
-        confusion.tolist()
+            counts.append(self.counts(logits, labels))
+        sum(counts).tolist()
         return len(self.val_set[0])
+
+    @staticmethod
+    @abstractmethod
+    def label(sample) -> Tensor:
+        """Take the label off a packed sample."""
+
+    @abstractmethod
+    def logits(self, images: Tensor) -> Tensor:
+        """Compute the network's output."""
+
+    @abstractmethod
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Compute the sum of the losses."""
+
+    @abstractmethod
+    def counts(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Count what a score is made of, on the device."""
 
     def _network(self, images: Tensor) -> Tensor:
         # a ragged last batch would be compiled anew
         whole = self.model.training and len(images) == self.batch
-        return self.compiled(images) if self.compiled and whole else self._logits(images)
-
-    def _logits(self, images: Tensor) -> Tensor:
-        return self.model.decode_head(self.model.backbone(images))
-
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        head = self.model.decode_head
-        if logits.shape[2:] != labels.shape[1:]:
-            logits = F.interpolate(
-                logits, labels.shape[1:], mode='bilinear', align_corners=head.align_corners
-            )
-        several = isinstance(head.loss_decode, torch.nn.ModuleList)
-        terms = head.loss_decode if several else [head.loss_decode]
-        return sum(term(logits, labels, ignore_index=head.ignore_index) for term in terms)
+        return self.compiled(images) if self.compiled and whole else self.logits(images)
 
     def _batches(self, data: tuple[Tensor, Tensor], shuffle: bool) -> Iterator[tuple]:
         images, labels = data

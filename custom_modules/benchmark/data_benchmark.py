@@ -7,7 +7,7 @@ from .stock_config import stock_config
 
 
 def data_contestants(cfg: Config, workers: int) -> list[Contestant]:
-    """List the loaders: the config's and stock MMSegmentation's, with workers and without.
+    """List the loaders: the config's and a stock set-up's, with workers and without.
 
     Args:
         cfg (Config): The config, as :func:`benchmark_config` gives it.

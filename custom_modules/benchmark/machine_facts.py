@@ -6,11 +6,14 @@ from pathlib import Path
 
 import torch
 
+from custom_modules.diagnosis.available_cores import available_cores
+
 PACKAGES = (
     'torch',
     'torchvision',
     'onedl-mmengine',
     'onedl-mmcv',
+    'onedl-mmpretrain',
     'onedl-mmsegmentation',
     'opencv-python',
     'numpy',
@@ -26,7 +29,7 @@ def machine_facts(threads: int) -> dict:
     """
     return dict(
         cpu=_cpu(),
-        cores=len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(),
+        cores=available_cores(),
         # what other programs did when it began
         load=list(os.getloadavg()) if hasattr(os, 'getloadavg') else None,
         threads=threads,

@@ -1,7 +1,9 @@
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
+from .classifier_loop import ClassifierLoop
 from .play_loop import play_loop
+from .segmentor_loop import SegmentorLoop
 from .turn import Turn
 
 
@@ -14,7 +16,5 @@ def play_limit(turn: Turn, cfg: dict) -> None:
     """
     cfg = Config(cfg)
     import_modules_from_strings(**cfg.custom_imports)
-    # its import needs mmseg's scope
-    from .bare_loop import BareLoop
-
-    play_loop(turn, BareLoop(cfg))
+    loop = ClassifierLoop if cfg.default_scope == 'mmpretrain' else SegmentorLoop
+    play_loop(turn, loop(cfg))

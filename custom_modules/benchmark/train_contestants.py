@@ -30,10 +30,12 @@ def train_contestants(
         tuple[list[Contestant], dict[str, str]]: The contestants, the config first, and why others are left out.
     """
     cfg = _with_epochs(cfg, epochs)
+    classifier = cfg.default_scope == 'mmpretrain'
+    library = 'MMPretrain' if classifier else 'MMSegmentation'
     found = [
         _runner('project', 'the config as it is, through tools/train.py', cfg, folder),
         _runner(
-            'stock', 'the same network in plain MMSegmentation', stock_config(cfg, workers), folder
+            'stock', f'the same network in plain {library}', stock_config(cfg, workers), folder
         ),
         Contestant(
             'limit',
@@ -42,6 +44,8 @@ def train_contestants(
             (cfg.to_dict(),),
         ),
     ]
+    if classifier:
+        return found, {}
     if find_spec('segmentation_models_pytorch') is None:
         return found, {'smp': NO_SMP}
     title = 'U-Net of segmentation-models-pytorch of nearest size, plain loop'
