@@ -62,12 +62,20 @@ def test_cached_or_not_validated_in_batches_or_not(train, weights):
     assert all(torch.equal(plain[name], weights[name]) for name in weights)
 
 
-def test_layout_and_fused_optimizer_up_to_rounding(train, weights):
+def test_layout_and_fused_optimizer_up_to_rounding(train):
+    # AdamW's first steps turn the sign of a tiny gradient into a whole step, which hides what else is wrong
+    sgd = [
+        'optim_wrapper.optimizer.type=SGD',
+        'optim_wrapper.optimizer.lr=0.1',
+        'optim_wrapper.optimizer.momentum=0.9',
+        'train_dataloader.batch_size=2',
+    ]
+    fast = train('sgd', *sgd)
     plain = train(
-        'stock',
+        'sgd_plain',
+        *sgd,
         'default_hooks.channels_last.enabled=False',
         'optim_wrapper.optimizer.fused=False',
     )
-    for name, expected in weights.items():
-        # AdamW's first steps turn the sign of a tiny gradient into a whole step
-        torch.testing.assert_close(plain[name], expected, rtol=0.05, atol=3e-3)
+    for name, expected in fast.items():
+        torch.testing.assert_close(plain[name], expected, rtol=2e-5, atol=2e-6)
