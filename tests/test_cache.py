@@ -23,7 +23,13 @@ from mmengine.runner import Runner
 from PIL import Image
 from spawned_reader import send_images
 
-from custom_modules.datasets.decoded import cache_folder, decode_once, memory_file, source_key
+from custom_modules.datasets.decoded import (
+    cache_folder,
+    decode_once,
+    keep_samples,
+    memory_file,
+    source_key,
+)
 from custom_modules.engine.without_cache import without_cache
 from custom_modules.usage_error import UsageError
 
@@ -65,7 +71,8 @@ def decodes(monkeypatch):
 @pytest.fixture
 def said(monkeypatch) -> list[str]:
     said = []
-    monkeypatch.setattr(decode_once, 'warn', said.append)
+    for module in (decode_once, keep_samples):
+        monkeypatch.setattr(module, 'warn', said.append)
     return said
 
 

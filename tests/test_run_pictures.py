@@ -19,6 +19,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from custom_modules.engine.command_line import common_parser, load_config
 from custom_modules.engine.hooks import FixedSamplesHook, GroupRatesHook
 from custom_modules.usage_error import UsageError
+from custom_modules.visualization.scaled_image import scaled_image
+from custom_modules.visualization.write_picture import write_picture
 
 SCHEDULE = {0: 4, 1: 2, 2: -1}
 NAMES = ('0000_render0004', '0001_render0008')
@@ -199,10 +201,14 @@ def test_without_a_validation_nothing_happens():
     FixedSamplesHook().after_val_iter(runner, 0, outputs=[BaseDataElement()])
 
 
-def test_wide_images_are_scaled_and_large_predictions_kept_small():
-    hook = FixedSamplesHook(width=320)
-    assert hook._scaled(np.zeros((480, 720, 3), np.uint8)).shape == (213, 320, 3)
-    assert hook._scaled(np.zeros((480, 300, 3), np.uint8)).shape == (480, 300, 3)
+def test_wide_images_are_scaled(tmp_path):
+    for width, shape in ((720, (213, 320, 3)), (300, (480, 300, 3))):
+        write_picture(np.zeros((480, width, 3), np.uint8), tmp_path / 'image.png')
+        assert scaled_image(str(tmp_path / 'image.png'), 320).shape == shape
+
+
+def test_large_predictions_are_kept_small():
+    hook = FixedSamplesHook()
     hook._names, hook._samples = {'a': '0000_a'}, {}
     maps = {key: PixelData(data=torch.ones(1, 4, 4)) for key in ('pred_sem_seg', 'seg_logits')}
     outputs = [BaseDataElement(metainfo=dict(img_path=path), **maps) for path in 'ba']

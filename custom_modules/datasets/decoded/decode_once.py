@@ -1,7 +1,3 @@
-import time
-
-from mmengine.dist import get_world_size
-from mmengine.logging import MMLogger
 from torch.utils.data import get_worker_info
 
 from custom_modules.preparation.progress import progress
@@ -11,7 +7,7 @@ from ..find_files import warn
 from .cache_folder import CacheFolder
 from .decode_all import decode_all
 from .decoded_samples import DecodedSamples
-from .memory_file import memory_file, require_memory
+from .keep_samples import keep_samples
 from .not_cacheable_error import NotCacheableError
 from .source_key import SourceKey
 from .static_transforms import describe, static_transforms
@@ -142,46 +138,9 @@ class DecodeOnce:
             if SourceKey.of(self._entries(), description) != key:
                 raise NotCacheableError('files have changed while they were read')
 
-        decoded = self._on_disk(key, write) if self.cache == 'disk' else None
-        self._decoded = decoded or self._in_memory(key, write)
+        folder = CacheFolder(self.cache_dir) if self.cache == 'disk' else None
+        self._decoded = keep_samples(self._title, key, write, folder)
         self._static, self._description = static, description
-
-    def _in_memory(self, key: SourceKey, write) -> DecodedSamples:
-        began = time.monotonic()
-        try:
-            with memory_file() as file:
-                write(file, require_memory)
-                decoded = DecodedSamples(file, (key.name, key.state), check=False)
-        except OSError as error:
-            raise NotCacheableError(f'no memory can be had for the cache ({error})') from error
-        several = get_world_size()
-        own = f", in each of {several} processes (cache='disk' shares)" if several > 1 else ''
-        self._log(decoded, f'decoded into memory in {time.monotonic() - began:.1f} s{own}')
-        return decoded
-
-    def _on_disk(self, key: SourceKey, write) -> DecodedSamples | None:
-        began, folder = time.monotonic(), CacheFolder(self.cache_dir)
-        path, built = folder.path(self._title, key), False
-        decoded, wrong = folder.find(self._title, key)
-        if wrong:
-            warn(f'{path} cannot be used ({wrong}), and is made again')
-        if decoded is None:
-            try:
-                decoded, built = folder.build(self._title, key, write)
-            except OSError as error:
-                reason = error.strerror or error
-                warn(f"cache='disk' cannot write to {folder.folder} ({reason}): memory is used")
-                return None
-        number, nbytes = folder.others(path)
-        rest = f'; {number} other files there take {nbytes / 1e6:.1f} MB' if number else ''
-        how = f'decoded into {path}' if built else f'found in {path}'
-        self._log(decoded, f'{how} in {time.monotonic() - began:.1f} s{rest}')
-        return decoded
-
-    def _log(self, decoded: DecodedSamples, how: str) -> None:
-        MMLogger.get_current_instance().info(
-            f'{self._title}: {len(decoded)} samples, {decoded.nbytes / 1e6:.1f} MB, {how}'
-        )
 
     def _is_of_pipeline(self) -> bool:
         """Tell whether the pipeline still begins as it did: mmengine's PipelineSwitchHook gives another."""

@@ -4,9 +4,11 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmseg.registry import TRANSFORMS
 
+from .affine_ranges import AffineRanges
+
 
 @TRANSFORMS.register_module()
-class RandomAffine(BaseTransform):
+class RandomAffine(AffineRanges, BaseTransform):
     """Rotate, shift and scale image and mask together, about the image's centre.
 
     mmseg has a rotation only. Each of the three is drawn evenly from its range, for all three at once with
@@ -16,35 +18,12 @@ class RandomAffine(BaseTransform):
 
     Args:
         prob (float): How often the transform is applied. Defaults to 0.5.
-        degree (float): Greatest rotation to either side, in degrees. Defaults to 0.
-        translate (float): Greatest shift, as a share of width and height. Defaults to 0.
-        scale (float): Greatest change of size: 0.1 gives 0.9 to 1.1. Defaults to 0.
-        pad_val (int): Grey value of what comes in from outside the image. Defaults to 0.
-        seg_pad_val (int): Label of it. Defaults to 255, which losses and scores ignore.
-
-    Raises:
-        ValueError: If ``translate`` or ``scale`` is no share from 0 to below 1.
+        **ranges: ``degree``, ``translate``, ``scale``, ``pad_val`` and ``seg_pad_val`` of :class:`AffineRanges`.
     """
 
-    def __init__(
-        self,
-        prob: float = 0.5,
-        degree: float = 0.0,
-        translate: float = 0.0,
-        scale: float = 0.0,
-        pad_val: int = 0,
-        seg_pad_val: int = 255,
-    ) -> None:
-        if not (0 <= translate < 1 and 0 <= scale < 1):
-            raise ValueError(
-                f'translate and scale are shares from 0 to below 1, got {translate} and {scale}.'
-            )
+    def __init__(self, prob: float = 0.5, **ranges) -> None:
         self.prob = prob
-        self.degree = degree
-        self.translate = translate
-        self.scale = scale
-        self.pad_val = pad_val
-        self.seg_pad_val = seg_pad_val
+        AffineRanges.__init__(self, **ranges)
 
     def transform(self, results: dict) -> dict:
         """Transform a sample.

@@ -1,16 +1,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from mmengine.dist import get_world_size, is_main_process
-from mmengine.fileio import get
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.structures import BaseDataElement, PixelData
-from mmengine.visualization import LocalVisBackend
 
 from custom_modules.usage_error import UsageError
+from custom_modules.visualization.draw_sample import draw_sample
+from custom_modules.visualization.scaled_image import scaled_image
 
 
 @HOOKS.register_module()
@@ -148,27 +147,5 @@ class FixedSamplesHook(Hook):
         folder = Path(runner.log_dir) / 'vis_data' / 'fixed_samples'
         folder.mkdir(parents=True, exist_ok=True)
         for path, sample in self._samples.items():
-            name = self._names[path]
-            file = folder / f'{name}_epoch_{self._seen:03d}.png'
-            image = self._scaled(_read(get(path)))
-            runner.visualizer.add_datasample(name, image, sample, out_file=str(file))
-            # as drawn by any of mmseg's visualizers, which either write or hand on
-            panel = _read(file.read_bytes())
-            for backend in runner.visualizer._vis_backends.values():
-                # its file names do not sort by epoch, and the file is there
-                if not isinstance(backend, LocalVisBackend):
-                    # MLflow makes a file of it, and goes by the extension
-                    backend.add_image(f'fixed_samples/{name}.png', panel, self._seen)
-
-    def _scaled(self, image: np.ndarray) -> np.ndarray:
-        height, width = image.shape[:2]
-        if width <= self.width:
-            return image
-        size = (self.width, max(1, round(height * self.width / width)))
-        return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _read(content: bytes) -> np.ndarray:
-    """Decode a file to RGB (H, W, 3)."""
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            image = scaled_image(path, self.width)
+            draw_sample(runner.visualizer, image, sample, folder, self._names[path], self._seen)

@@ -3,12 +3,14 @@ import torch
 import torch.nn.functional as F
 from mmseg.registry import MODELS
 
+from custom_modules.datasets.transforms.affine_ranges import AffineRanges
+
 from .batch_augment import BatchAugment
 from .step_random import StepRandom
 
 
 @MODELS.register_module()
-class BatchRandomAffine(BatchAugment):
+class BatchRandomAffine(AffineRanges, BatchAugment):
     """Rotate, shift and scale images and masks together, about the image's centre; ``RandomAffine`` on a batch.
 
     One grid for all: the image is interpolated bilinearly, the mask takes the nearest label. mmseg's ``RandomRotate``
@@ -16,38 +18,15 @@ class BatchRandomAffine(BatchAugment):
 
     Args:
         prob (float): How often a sample is changed. Defaults to 0.5.
-        degree (float): Greatest rotation to either side, in degrees. Defaults to 0.
-        translate (float): Greatest shift, as a share of width and height. Defaults to 0.
-        scale (float): Greatest change of size: 0.1 gives 0.9 to 1.1. Defaults to 0.
-        pad_val (int): Grey value of what comes in from outside the image, before normalisation. Defaults to 0.
-        seg_pad_val (int): Label of it. Defaults to 255, which losses and scores ignore.
-
-    Raises:
-        ValueError: If ``translate`` or ``scale`` is no share from 0 to below 1.
+        **ranges: ``degree``, ``translate``, ``scale``, ``pad_val`` and ``seg_pad_val`` of :class:`AffineRanges`.
     """
 
     moves = True
     identity = (0.0, 1.0, 0.0, 0.0)
 
-    def __init__(
-        self,
-        prob: float = 0.5,
-        degree: float = 0.0,
-        translate: float = 0.0,
-        scale: float = 0.0,
-        pad_val: int = 0,
-        seg_pad_val: int = 255,
-    ) -> None:
-        super().__init__(prob)
-        if not (0 <= translate < 1 and 0 <= scale < 1):
-            raise ValueError(
-                f'translate and scale are shares from 0 to below 1, got {translate} and {scale}.'
-            )
-        self.degree = degree
-        self.translate = translate
-        self.scale = scale
-        self.pad_val = pad_val
-        self.seg_pad_val = seg_pad_val
+    def __init__(self, prob: float = 0.5, **ranges) -> None:
+        BatchAugment.__init__(self, prob)
+        AffineRanges.__init__(self, **ranges)
 
     def draw(self, random: StepRandom) -> np.ndarray:
         """Draw angle, factor and both shifts. See the base class."""
