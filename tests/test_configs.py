@@ -16,6 +16,7 @@ PARAMETERS = {
     'unet_backbone_scratch': 2_356_945,
     'unet_backbone_frozen': 2_356_945,
     'unet_backbone_unfreeze': 2_356_945,
+    'frozen_features_cached': 2_356_945,
     'report1_unet_base64': 31_043_521,
     'report1_frozen': 2_356_945,
     'report2_simple_net_classifier': 129_012,

@@ -11,6 +11,8 @@ default_hooks = dict(
         min_delta=0.0,
         patience=30,
     ),
+    # features of an encoder that is frozen all the time, computed once, off: it refuses random augmentation
+    feature_cache=dict(type='FeatureCacheHook', enabled=False),
     # for tools/test.py; pictures during training are the fixed samples
     visualization=dict(type='SegVisualizationHook', interval=1),
     # the same validation images again and again, beside the scalars and in TensorBoard

@@ -55,18 +55,23 @@ LEVERS = {
         off={'default_hooks.freeze_schedule.schedule': {0: -1}},
         on={'default_hooks.freeze_schedule.schedule': {0: 4}},
     ),
+    'feature_cache': dict(
+        off={'default_hooks.feature_cache.enabled': False},
+        on={'default_hooks.feature_cache.enabled': True},
+    ),
     'compile': dict(
         off={'default_hooks.compile.enabled': False},
         on={'default_hooks.compile.enabled': True},
     ),
 }
-# changes what is learned, and is moved only where it is asked for
-ON_REQUEST = ('frozen_encoder',)
+# changes what is learned, or fits few configs, and is moved only where it is asked for
+ON_REQUEST = ('frozen_encoder', 'feature_cache')
 # of hooks and classes, where a config may leave an option out
 DEFAULTS = {
     'channels_last': True,
     'lazy_scalars': True,
     'batch_augmentation': [],
+    'feature_cache': False,
     'compile': False,
 }
 MISSING = object()

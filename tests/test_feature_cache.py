@@ -1,0 +1,202 @@
+"""Features of a frozen encoder that are computed once are those that are computed each time; what changes them is refused."""
+
+import copy
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+from conftest import MOON_OPTIONS, make_moon
+from mmengine.config import Config
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+
+from custom_modules.engine import constant_features
+from custom_modules.engine.constant_features import require_constant_features
+from custom_modules.engine.feature_cache import FeatureCache
+from custom_modules.engine.hooks import FreezeScheduleHook
+from custom_modules.models.backbones import MoonNet
+from custom_modules.usage_error import UsageError
+
+CONFIG = 'configs/ablations/frozen_features_cached.py'
+
+
+def count_calls(monkeypatch, *names: str) -> dict[str, int]:
+    calls = dict.fromkeys(names, 0)
+
+    def counting(name: str, method):
+        def counted(*args):
+            calls[name] += 1
+            return method(*args)
+
+        return counted
+
+    for name in names:
+        monkeypatch.setattr(FeatureCache, name, counting(name, getattr(FeatureCache, name)))
+    return calls
+
+
+def test_a_resumed_run_ends_in_the_same_weights(tool, moon, repository, tmp_path, monkeypatch):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    calls = count_calls(monkeypatch, 'forward', '_joined')
+
+    def train(name: str, *options, resume=()) -> dict[str, torch.Tensor]:
+        options = [
+            *MOON_OPTIONS,
+            # 8 images: two whole batches, whose images change places, and a ragged one
+            'train_dataloader.batch_size=3',
+            'train_cfg.max_epochs=3',
+            'default_hooks.checkpoint.max_keep_ckpts=3',
+            'default_hooks.checkpoint.save_best=None',
+            'default_hooks.fixed_samples.count=0',
+            'randomness.deterministic=True',
+            'model.backbone.init_cfg=None',
+            'model.backbone.widths=[4,4,4,4,4]',
+            *options,
+        ]
+        line = ['--work-dir', tmp_path / name, *resume, '--cfg-options', *options]
+        assert tool('train.py', repository / CONFIG, *line) == 0
+        return torch.load(tmp_path / name / 'epoch_3.pth')['state_dict']
+
+    try:
+        plain = train('plain', 'default_hooks.feature_cache.enabled=False')
+        assert calls == dict(forward=0, _joined=0)
+        shutil.copy(tmp_path / 'plain' / 'epoch_1.pth', tmp_path)
+        cached = train('cached', resume=['--resume', tmp_path / 'epoch_1.pth'])
+        # in 2 epochs 6 training batches, of which 2 are ragged and one brings no new image, and 2 of validation
+        assert calls == dict(forward=8, _joined=1)
+        assert list(cached) == list(plain)
+        assert all(torch.equal(cached[name], plain[name]) for name in plain)
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def test_whole_batches_take_their_own_rows_in_the_same_layout():
+    torch.manual_seed(0)
+    backbone = MoonNet((4, 4, 4, 4, 4), frozen_stages=4).train()
+    backbone.to(memory_format=torch.channels_last)
+    images = torch.rand(3, 3, 32, 32).to(memory_format=torch.channels_last)
+    cache = FeatureCache(backbone, batch_size=3)
+    cache.names = ['a', 'b', 'c']
+    cache.forward(images)
+    # other pixels: what comes back was kept
+    cache.names = ['c', 'a', 'a']
+    expected = backbone(images[[2, 0, 0]])
+    found = cache.forward(torch.zeros_like(images))
+    for a, b in zip(found, expected, strict=True):
+        assert torch.equal(a, b) and a.stride() == b.stride() and not a.requires_grad
+    # a new image, another size, a ragged batch, a call outside of training
+    other = torch.rand(3, 3, 32, 32).to(memory_format=torch.channels_last)
+    for names, x in (
+        (['a', 'b', 'd'], other),
+        (['a', 'b', 'c'], other[..., :16]),
+        (['a', 'b'], other[:2]),
+        (None, other),
+    ):
+        cache.names = names
+        assert all(torch.equal(*pair) for pair in zip(cache.forward(x), backbone(x), strict=True))
+    backbone.frozen_stages = 1
+    cache.names = ['a', 'b', 'c']
+    assert cache.forward(images)[-1].requires_grad, 'woken'
+
+
+@pytest.fixture(scope='module')
+def built(tmp_path_factory, repository):
+    """Model and training set of the config, small."""
+    init_default_scope('mmseg')
+    import custom_modules.segmentation  # noqa: F401
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MOON_DATA', str(make_moon(tmp_path_factory.mktemp('data') / 'moon')))
+        cfg = Config.fromfile(repository / CONFIG)
+    cfg.model.backbone.update(init_cfg=None, widths=[4, 4, 4, 4, 4])
+    cfg.train_dataloader.dataset.update(cache=None, load_size=(64, 64))
+    model = MODELS.build(cfg.model)
+    model.backbone.frozen_stages = 4
+    return model, DATASETS.build(cfg.train_dataloader.dataset)
+
+
+@pytest.fixture
+def run(built):
+    """What is looked at of a runner, and its model."""
+    model, dataset = copy.deepcopy(built)
+    loader = SimpleNamespace(dataset=dataset)
+    hooks = [FreezeScheduleHook({0: 4, 5: 2})]
+    return SimpleNamespace(hooks=hooks, max_epochs=5, train_dataloader=loader), model
+
+
+def test_a_schedule_that_wakes_after_the_end_is_taken(run):
+    require_constant_features(*run)
+
+
+def awake(runner, model):
+    runner.max_epochs = 6
+    return 'frozen_stages is 2 instead of 4'
+
+
+def never_frozen(runner, model):
+    runner.hooks, model.backbone.frozen_stages = [], -1
+    return 'frozen_stages is -1 instead of 4'
+
+
+def flipped(runner, model):
+    pipeline = runner.train_dataloader.dataset.pipeline.transforms
+    pipeline.insert(1, type('RandomFlip', (), {})())
+    return 'holds RandomFlip, which may be random'
+
+
+def augmented(runner, model):
+    augments = [dict(type='BatchRandomFlip')]
+    model.data_preprocessor = MODELS.build(dict(type='BatchAugPreProcessor', augments=augments))
+    return r'the data preprocessor \(BatchAugPreProcessor\) may be random'
+
+
+def switched(runner, model):
+    runner.hooks.append(type('PipelineSwitchHook', (), {})())
+    return 'PipelineSwitchHook changes'
+
+
+def wrapped(runner, model):
+    runner.train_dataloader.dataset = [0]
+    return r'the training set \(list\) wraps others'
+
+
+def without_path(runner, model):
+    runner.train_dataloader.dataset.pipeline.transforms[-1].meta_keys = ('img_shape',)
+    return "keep 'img_path'"
+
+
+def other_backbone(runner, model):
+    model.backbone = torch.nn.Identity()
+    return 'the backbone is Identity'
+
+
+@pytest.mark.parametrize(
+    'change',
+    [
+        awake,
+        never_frozen,
+        flipped,
+        augmented,
+        switched,
+        wrapped,
+        without_path,
+        other_backbone,
+    ],
+    ids=lambda change: change.__name__,
+)
+def test_what_changes_features_is_one_sentence(run, change):
+    sentence = change(*run)
+    with pytest.raises(UsageError, match=sentence):
+        require_constant_features(*run)
+
+
+def test_no_room_names_both_numbers(run, monkeypatch):
+    # 8 images of 64x64: 4 channels at 64, 32, 16, 8 and 4 pixels, 4 bytes each
+    needed = 8 * 4 * 4 * (64**2 + 32**2 + 16**2 + 8**2 + 4**2)
+    monkeypatch.setattr(constant_features, 'available_memory', lambda: 2 * needed)
+    require_constant_features(*run)
+    monkeypatch.setattr(constant_features, 'available_memory', lambda: 1_200_000)
+    with pytest.raises(
+        UsageError, match='8 training images, 0.09 MB each, take 1 MB, and half .* is 1 MB'
+    ):
+        require_constant_features(*run)
