@@ -205,6 +205,10 @@ def test_data_reads_every_image_twice(measure):
     assert list(results['contestants']) == ['project_alone', 'stock_alone']
     for one in results['contestants'].values():
         assert one['images'] == 8 and len(one['turns']) == 2
+        for key, largest in one['memory_mib'].items():
+            if largest is not None:
+                assert largest == max(turn['memory_mib'][key] for turn in one['turns'])
+        assert one['build_seconds']['n'] == 2
         for epoch in ('first', 'second'):
             rate = 8 / one[f'{epoch}_seconds']['median']
             assert one[f'{epoch}_images_per_second'] == rate

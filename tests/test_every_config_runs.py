@@ -8,7 +8,7 @@ from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet, 
 from mmengine.config import Config
 
 ELSEWHERE = {'classifier.py', *(f'unet_{n}.py' for n in ('baseline', 'backbone_scratch'))}
-ELSEWHERE |= {'unet_backbone_frozen.py', 'unet_backbone_unfreeze.py'}
+ELSEWHERE |= {'unet_backbone_frozen.py', 'unet_backbone_unfreeze.py', 'frozen_features_cached.py'}
 CONFIGS = sorted(
     path
     for path in (REPOSITORY / 'configs').rglob('*.py')

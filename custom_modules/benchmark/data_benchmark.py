@@ -4,6 +4,7 @@ from .contestant import Contestant
 from .play_data import play_data
 from .spread import spread
 from .stock_config import stock_config
+from .train_summary import largest_memory
 
 
 def data_contestants(cfg: Config, workers: int) -> list[Contestant]:
@@ -33,13 +34,18 @@ def data_summary(facts: dict[str, dict], turns: dict[str, list[dict]]) -> tuple[
         turns (dict[str, list[dict]]): Of :func:`in_turn`.
 
     Returns:
-        tuple[dict, dict]: For each contestant: facts, ``first_seconds`` and ``second_seconds`` (of an epoch) as :func:`spread`,
-        ``first_images_per_second`` and ``second_images_per_second``, ``turns``. For each stock loader its times divided by
+        tuple[dict, dict]: For each contestant: facts, ``build_seconds`` (which fill a cache), ``first_seconds`` and ``second_seconds`` (of an epoch) as :func:`spread`,
+        ``first_images_per_second`` and ``second_images_per_second``, ``memory_mib`` (the largest), ``turns``. For each stock loader its times divided by
         those of the project's loader with as many workers (or both with some).
     """
     contestants, found = {}, {}
     for name, mine in turns.items():
-        contestants[name] = dict(facts[name], images=mine[0]['images'])
+        contestants[name] = dict(
+            facts[name],
+            images=mine[0]['images'],
+            build_seconds=spread([turn['build_seconds'] for turn in mine]),
+            memory_mib=largest_memory(mine),
+        )
         for epoch in ('first', 'second'):
             times = spread([turn[f'{epoch}_seconds'] for turn in mine])
             contestants[name] |= {

@@ -61,7 +61,7 @@ def _contestant(facts: dict, turns: list[dict]) -> dict:
     measured = [t for t in measured if t['split_ms'] is not None]
     split = {p: sum(t['split_ms'][p] for t in measured) / len(measured) for p in PARTS}
     whole = sum(t['iteration_ms']['mean'] for t in measured) / len(measured)
-    memory = {k: _largest(t['memory_mib'][k] for t in turns) for k in turns[0]['memory_mib']}
+    memory = largest_memory(turns)
     return facts | dict(
         train_images=images,
         val_images=counted[0]['val_images'],
@@ -77,6 +77,14 @@ def _contestant(facts: dict, turns: list[dict]) -> dict:
     )
 
 
-def _largest(values) -> float | None:
-    known = [value for value in values if value is not None]
-    return max(known) if known else None
+def largest_memory(turns: Sequence[dict]) -> dict[str, float | None]:
+    """Take the largest of each number of :func:`peak_memory`.
+
+    Args:
+        turns (Sequence[dict]): Of :func:`in_turn`.
+    """
+    found = {}
+    for key in turns[0]['memory_mib']:
+        known = [turn['memory_mib'][key] for turn in turns if turn['memory_mib'][key] is not None]
+        found[key] = max(known) if known else None
+    return found

@@ -27,9 +27,8 @@ class BatchAugPreProcessor(SegDataPreProcessor):
     does. Outside of a run its own calls are counted, from seed 0.
 
     Written here because ``torchvision.transforms.v2`` draws one set of parameters per call, which would turn a whole
-    batch alike, and because kornia 0.9.0, which draws one per sample, needs Python 3.11 and a compiled package (31 MB), draws
-    from torch's global generator, and took 30 ms where this takes 11 (16 images of 128x128, one CPU core: flip, rotation,
-    brightness and contrast).
+    batch alike, and because kornia 0.9.0, which draws one per sample, needs Python 3.11 and a compiled package (31 MB), and
+    draws from torch's global generator, which no seed and iteration could replay after a resume.
 
     Args:
         augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomFlip``, ...); with none this is a
