@@ -138,6 +138,11 @@ def never_frozen(runner, model):
     return 'frozen_stages is -1 instead of 4'
 
 
+def adapting(runner, model):
+    model.backbone.frozen_norm_eval = False
+    return 'batch norms go on adapting'
+
+
 def flipped(runner, model):
     pipeline = runner.train_dataloader.dataset.pipeline.transforms
     pipeline.insert(1, type('RandomFlip', (), {})())
@@ -175,6 +180,7 @@ def other_backbone(runner, model):
     [
         awake,
         never_frozen,
+        adapting,
         flipped,
         augmented,
         switched,

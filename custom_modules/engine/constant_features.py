@@ -46,6 +46,11 @@ def _require_frozen(runner: Runner, backbone: nn.Module) -> None:
             f'the feature cache needs a StagedBackbone of this project, which knows what is frozen, and the backbone is '
             f'{type(backbone).__name__}: set default_hooks.feature_cache.enabled=False.'
         )
+    if not backbone.frozen_norm_eval:
+        raise UsageError(
+            'the feature cache keeps what the encoder makes of each image, and with frozen_norm_eval=False its batch norms go '
+            'on adapting: set model.backbone.frozen_norm_eval=True, or default_hooks.feature_cache.enabled=False.'
+        )
     last = max(backbone.out_indices)
     frozen = [backbone.frozen_stages]
     for hook in runner.hooks:
