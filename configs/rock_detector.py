@@ -3,5 +3,5 @@
 _base_ = ['./rock_detector_synthetic.py']
 checkpoint = '{{fileDirname}}/../checkpoints/rock_detector_synthetic.pth'
 model = dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint))
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
-train_cfg = dict(max_epochs=60)
+optim_wrapper = dict(optimizer=dict(lr=3e-4))
+train_cfg = dict(max_epochs=40)

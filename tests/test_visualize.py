@@ -251,3 +251,16 @@ def test_tool_draws_chosen_images_and_files_from_elsewhere(tool, command, moon, 
     assert np.isin(first[200:300, 100:200], range(148, 153)).all()
     own = cv2.imread(str(next(path for path in inside if path.stem == listed)))
     assert (cells(second, 1, BELOW)[0][::6, ::6] == own).all()
+
+
+def test_a_photograph_needs_no_data_set(tool, command, tmp_path, capsys, monkeypatch):
+    photo = tmp_path / 'photo.jpg'
+    Image.fromarray(np.full((90, 120), 150, np.uint8)).save(photo)
+    monkeypatch.setenv('MOON_DATA', str(tmp_path / 'nowhere'))
+    out = tmp_path / 'out'
+    assert tool(*command, '--out', out, '--images', photo) == 0
+    assert 'photo: without truth' in capsys.readouterr().out
+    assert cv2.imread(str(out / '01_photo.png')).shape[1] == 2 * SIDE + GAP
+    # a name can only be one of the data set's
+    assert tool(*command, '--out', tmp_path / 'no', '--images', 'photo') == 2
+    assert 'nowhere, but there is no such folder' in capsys.readouterr().err

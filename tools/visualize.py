@@ -11,6 +11,7 @@ from custom_modules.engine.class_match import require_matching_classes
 from custom_modules.engine.command_line import load_config
 from custom_modules.engine.config_arguments import add_config, at_least_one
 from custom_modules.reporting_errors import reporting_errors
+from custom_modules.usage_error import UsageError
 
 
 def parse_args():
@@ -36,7 +37,7 @@ def parse_args():
         nargs='+',
         metavar='IMAGE',
         help='draw these instead: names of images of the part, such as render0016, or any image files; '
-        'what is not in the part is drawn without truth',
+        'what is not in the part is drawn without truth, and for files alone no data set needs to be there',
     )
     parser.add_argument(
         '--out', help='folder to write to (default: work_dirs/<config name>/panels)'
@@ -57,7 +58,13 @@ def main() -> None:
     from custom_modules.analysis.write_ranked_panels import write_ranked_panels
     from custom_modules.evaluation.checkpoint_predictions import CheckpointPredictions
 
-    predictions = CheckpointPredictions(cfg, args.checkpoint, args.part)
+    try:
+        predictions = CheckpointPredictions(cfg, args.checkpoint, args.part)
+    except UsageError:
+        # a photograph and weights are enough: no data set needs to be there
+        if not args.images or not all(Path(image).expanduser().is_file() for image in args.images):
+            raise
+        predictions = CheckpointPredictions(cfg, args.checkpoint, args.part, with_data=False)
     if args.images:
         lines = write_chosen_panels(predictions, args.images, args.part, folder)
     else:

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from custom_modules.preparation.progress import progress
 from custom_modules.usage_error import UsageError
@@ -20,6 +21,7 @@ class CheckpointPredictions:
         checkpoint (str): Its weights.
         part (str): ``'test'`` (default), ``'val'`` or ``'train'``: which data loader. The training part is loaded as the
             test part is: in order, without augmentation.
+        with_data (bool): False builds no data set, for image files alone (:class:`NoPairs`). Defaults to True.
 
     Attributes:
         model (nn.Module): The model, in eval mode, on the fastest device there is.
@@ -31,7 +33,8 @@ class CheckpointPredictions:
         UsageError: If the config is no segmentor's, the data has a defect, or the checkpoint does not fit.
     """
 
-    def __init__(self, cfg, checkpoint: str, part: str = 'test') -> None:
+    def __init__(self, cfg, checkpoint: str, part: str = 'test', with_data: bool = True) -> None:
+        from mmengine.dataset import pseudo_collate
         from mmengine.device import get_device
         from mmengine.registry import MODELS, init_default_scope
         from mmengine.runner import Runner, load_checkpoint
@@ -58,7 +61,12 @@ class CheckpointPredictions:
             test = cfg.test_dataloader
             plain = dict(pipeline=test.dataset.pipeline, test_mode=True)
             loader = dict(test, dataset=dict(loader.dataset, **plain))
-        self.loader = Runner.build_dataloader(without_cache(loader))
+        if with_data:
+            self.loader = Runner.build_dataloader(without_cache(loader))
+        else:
+            from .no_pairs import NoPairs
+
+            self.loader = DataLoader(NoPairs(loader['dataset']), collate_fn=pseudo_collate)
         model = MODELS.build(cfg.model)
         require_all_tensors(model, checkpoint)
         load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
