@@ -35,7 +35,6 @@ PARAMETERS = {
     'synthetic_frozen': 2_356_945,
     'synthetic_finetuned': 2_356_945,
     'grey_standardized': 2_356_945,
-    'inverted_dice': 2_459_719,
     'wrong_normalisation': 2_356_945,
     'rock_detector': 2_356_945,
     'rock_detector_synthetic': 2_356_945,
