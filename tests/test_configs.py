@@ -36,6 +36,7 @@ PARAMETERS = {
     'synthetic_finetuned': 2_356_945,
     'grey_standardized': 2_356_945,
     'wrong_normalisation': 2_356_945,
+    'finetuned_detector': 2_356_945,
     'rock_detector': 2_356_945,
     'rock_detector_synthetic': 2_356_945,
     'deeplabv3plus_r50': 41_197_747,
