@@ -41,6 +41,7 @@ def trained(tmp_path_factory, repository):
         'default_hooks.logger.interval=1',
         # far enough for the predictions to change
         'optim_wrapper.optimizer.lr=0.01',
+        'model.decode_head.init_cfg=None',
     ]
     work_dir = ['--work-dir', str(folder / 'run')]
     cfg = load_config(common_parser('').parse_args([config, *work_dir, '--cfg-options', *options]))
