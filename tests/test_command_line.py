@@ -58,12 +58,6 @@ def test_option_without_value(tool, baseline, capsys):
     assert 'takes KEY=VALUE pairs' in capsys.readouterr().err
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='says what happens without a GPU')
-def test_amp_without_gpu(tool, baseline, capsys):
-    assert tool('train.py', baseline, '--amp') == 2
-    assert '--amp needs a GPU' in one_line(capsys)
-
-
 def test_launcher_that_did_not_start_us(tool, baseline, monkeypatch, capsys):
     for launcher, command in (('pytorch', 'torchrun'), ('slurm', 'srun'), ('mpi', 'mpirun')):
         assert tool('train.py', baseline, '--launcher', launcher) == 2

@@ -28,7 +28,7 @@ def parse_args():
     parser.add_argument(
         '--amp',
         action='store_true',
-        help='automatic mixed precision, on a GPU: bfloat16 where it has that, else float16',
+        help='mixed precision: bfloat16 where GPU or CPU computes in it, else float16 on a GPU',
     )
     return parser.parse_args()
 
@@ -38,6 +38,35 @@ def bfloat16_in_hardware() -> bool:
     import torch
 
     return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def set_mixed_precision(optim_wrapper) -> None:
+    """Choose the fastest precision that the hardware computes in by itself.
+
+    Args:
+        optim_wrapper (mmengine.ConfigDict): The optimizer's config, changed in place.
+
+    Raises:
+        UsageError: If there is none but float32.
+    """
+    from mmengine.device import get_device
+
+    from custom_modules.engine.bfloat16_optim_wrapper import cpu_has_bfloat16
+
+    if get_device() == 'cpu':
+        if not cpu_has_bfloat16():
+            raise UsageError(
+                '--amp needs a GPU, or a CPU with AVX-512 BF16 or AMX, and none was found: leave it out to '
+                'train in float32.'
+            )
+        optim_wrapper.type = 'BFloat16OptimWrapper'
+        return
+    optim_wrapper.type = 'AmpOptimWrapper'
+    if bfloat16_in_hardware():
+        optim_wrapper.setdefault('dtype', 'bfloat16')
+    if optim_wrapper.get('dtype') == 'bfloat16':
+        # its exponents are float32's: no gradient gets lost that a scale would save
+        optim_wrapper.setdefault('loss_scale', dict(enabled=False))
 
 
 def merge_args(cfg, args) -> None:
@@ -50,19 +79,8 @@ def merge_args(cfg, args) -> None:
     Raises:
         UsageError: If the run would overwrite another or cannot do what is asked.
     """
-    from mmengine.device import get_device
-
     if args.amp:
-        if get_device() == 'cpu':
-            raise UsageError(
-                '--amp needs a GPU, and none was found: leave it out to train in float32.'
-            )
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        if bfloat16_in_hardware():
-            cfg.optim_wrapper.setdefault('dtype', 'bfloat16')
-        if cfg.optim_wrapper.get('dtype') == 'bfloat16':
-            # its exponents are float32's: no gradient gets lost that a scale would save
-            cfg.optim_wrapper.setdefault('loss_scale', dict(enabled=False))
+        set_mixed_precision(cfg.optim_wrapper)
     if args.resume is None and (Path(cfg.work_dir) / 'last_checkpoint').exists() and not cfg.resume:
         raise UsageError(
             f'{cfg.work_dir} already holds a run, which would be overwritten: go on with --resume, '

@@ -121,9 +121,9 @@ class BareLoop(ABC):
             yield images[rows].permute(0, 3, 1, 2), labels[rows]
 
     def _set_optimizer(self, settings: dict) -> None:
-        self.amp = settings['type'] == 'AmpOptimWrapper'
+        self.amp = settings['type'] in ('AmpOptimWrapper', 'BFloat16OptimWrapper')
         name = settings.get('dtype') if self.amp else None
-        half = 'float16' if self.device.type == 'cuda' else 'bfloat16'
+        half = 'float16' if settings['type'] == 'AmpOptimWrapper' else 'bfloat16'
         self.dtype = getattr(torch, name or half)
         settings['optimizer'].pop('foreach', None)
         if settings['optimizer']['type'] in FUSED:

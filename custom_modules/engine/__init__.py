@@ -2,6 +2,7 @@
 
 from . import safe_loading  # noqa: F401  (its import closes the unsafe path)
 from .atomic_local_backend import AtomicLocalBackend
+from .bfloat16_optim_wrapper import BFloat16OptimWrapper
 from .group_one_cycle_lr import GroupOneCycleLR
 from .hooks import (
     ChannelsLastHook,
@@ -17,6 +18,7 @@ from .hooks import (
 
 __all__ = [
     'AtomicLocalBackend',
+    'BFloat16OptimWrapper',
     'ChannelsLastHook',
     'CheckpointAfterValHook',
     'CompileHook',

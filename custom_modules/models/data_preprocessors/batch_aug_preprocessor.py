@@ -68,7 +68,11 @@ class BatchAugPreProcessor(SegDataPreProcessor):
         """
         if not (training and self.augments):
             return super().forward(data, training)
-        inputs, samples = data['inputs'], data['data_samples']
+        # mixed precision is for the network: grey values have more than bfloat16's eight bits
+        with torch.autocast(self.device.type, enabled=False):
+            return self._augmented(data['inputs'], data['data_samples'])
+
+    def _augmented(self, inputs: list, samples: list) -> dict:
         seed, step = self._seed_and_step()
         rank, processes = get_rank(), get_world_size()
         by_size = defaultdict(list)

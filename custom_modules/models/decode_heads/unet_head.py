@@ -112,8 +112,12 @@ class UNetHead(BaseDecodeHead):
             dict[str, Tensor]: The loss of each name; those of the same name are added up.
         """
         label = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        # under mixed precision too: a Dice adds up thousands of pixels
         seg_logits = resize(
-            seg_logits, size=label.shape[1:], mode='bilinear', align_corners=self.align_corners
+            seg_logits.float(),
+            size=label.shape[1:],
+            mode='bilinear',
+            align_corners=self.align_corners,
         )
         modules = (
             self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]

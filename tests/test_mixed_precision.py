@@ -1,0 +1,79 @@
+"""Mixed precision is for the network alone: what goes in, the losses and the weights stay exact."""
+
+import pytest
+import torch
+from conftest import MOON_OPTIONS
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+
+import custom_modules.segmentation  # noqa: F401
+from custom_modules.engine import BFloat16OptimWrapper
+
+HARDWARE = 'custom_modules.engine.bfloat16_optim_wrapper.cpu_has_bfloat16'
+
+
+def first_step(repository, wrapper: type) -> dict:
+    """One step of a small U-Net with batch augmentation; what it saw and what it lost."""
+    cfg = Config.fromfile(repository / 'configs' / 'unet_backbone_scratch.py')
+    init_default_scope('mmseg')
+    cfg.model.data_preprocessor = cfg.batch_augments.camera
+    cfg.model.data_preprocessor.update(cfg.preprocessor, type='BatchAugPreProcessor')
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).train()
+    seen = {}
+    model.backbone.stages[0].register_forward_hook(
+        lambda layer, images, out: seen.update(images=images[0], features=out)
+    )
+    weights = [p.detach().clone() for p in model.parameters()]
+    torch.manual_seed(1)
+    mask = torch.zeros(1, 64, 64, dtype=torch.uint8)
+    mask[:, 8:30, 8:30] = 1
+    image = torch.randint(0, 99, (3, 64, 64), dtype=torch.uint8) + 99 * mask
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=mask)) for _ in range(4)]
+    optimizer = wrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    losses = model.train_step(dict(inputs=[image] * 4, data_samples=samples), optimizer)
+    moved = [
+        not torch.equal(old, new) for old, new in zip(weights, model.parameters(), strict=True)
+    ]
+    return dict(seen, losses=losses, model=model, moved=moved)
+
+
+def test_the_network_computes_in_bfloat16_and_nothing_else(repository):
+    from mmengine.optim import OptimWrapper
+
+    exact, mixed = (first_step(repository, w) for w in (OptimWrapper, BFloat16OptimWrapper))
+    assert exact['features'].dtype == torch.float32
+    assert mixed['features'].dtype == torch.bfloat16
+    # the same augmentation, to the last bit
+    assert torch.equal(exact['images'], mixed['images'])
+    # a bias before a batch norm has no gradient but rounding
+    assert min(sum(mixed['moved']), sum(exact['moved'])) > 80
+    assert all(p.dtype == torch.float32 for p in mixed['model'].parameters())
+    for name, loss in mixed['losses'].items():
+        assert loss.dtype == torch.float32, name
+        # a step is no average, and bfloat16 has 8 bits
+        torch.testing.assert_close(loss, exact['losses'][name], rtol=0.02, atol=0)
+
+
+def test_amp_on_a_processor_that_has_it(tool, moon, tmp_path, repository, monkeypatch):
+    if torch.cuda.is_available():
+        pytest.skip('takes the GPU')
+    monkeypatch.setattr(HARDWARE, lambda: True)
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    run = tmp_path / 'run'
+    config = repository / 'configs' / 'unet_backbone_frozen.py'
+    arguments = (config, '--work-dir', run, '--amp', '--cfg-options', *MOON_OPTIONS)
+    assert tool('train.py', *arguments) == 0
+    assert Config.fromfile(next(run.glob('*.py'))).optim_wrapper.type == 'BFloat16OptimWrapper'
+    saved = torch.load(run / 'epoch_1.pth', weights_only=True)['state_dict']
+    assert all(t.dtype == torch.float32 for t in saved.values() if t.is_floating_point())
+
+
+def test_amp_on_one_that_has_not(tool, repository, monkeypatch, capsys):
+    if torch.cuda.is_available():
+        pytest.skip('takes the GPU')
+    monkeypatch.setattr(HARDWARE, lambda: False)
+    assert tool('train.py', repository / 'configs' / 'unet_baseline.py', '--amp') == 2
+    assert '--amp needs a GPU, or a CPU with AVX-512 BF16 or AMX' in capsys.readouterr().err
