@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_modules.datasets.transforms import RandomAffine, RandomBlur, RandomNoise
+from custom_modules.datasets.transforms import RandomAffine, RandomBlur, RandomNoise, RandomZoom
 
 
 def sample(size=(48, 64)) -> dict:
@@ -88,3 +88,24 @@ def test_albumentations_obeys_the_seed():
 
     assert draw(1) == draw(1) != draw(2)
     assert len(set(draw(1))) == 3
+
+
+def test_zoom_keeps_mask_on_image():
+    transform = RandomZoom((32, 24), zoom=4.0, prob=1.0)
+    shares = set()
+    for _ in range(40):
+        result = transform.transform(sample())
+        image, mask = result['img'][..., 0], result['gt_seg_map']
+        assert image.shape == mask.shape == result['ori_shape'] == (24, 32)
+        assert set(np.unique(mask)) <= {0, 1}
+        # half covered pixels may fall either way
+        assert ((image > 150) & (mask == 0)).sum() <= 2 and ((image < 50) & (mask == 1)).sum() <= 2
+        shares.add(round(float(mask.mean()), 2))
+    assert max(shares) > 0.3 and len(shares) > 5
+
+
+def test_no_zoom_is_the_whole_picture():
+    result = RandomZoom((32, 24), prob=0.0).transform(sample())
+    np.testing.assert_array_equal(result['gt_seg_map'], sample()['gt_seg_map'][1::2, 1::2])
+    with pytest.raises(ValueError, match='factors from 1 on'):
+        RandomZoom((32, 24), zoom=0.5)
