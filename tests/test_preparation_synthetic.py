@@ -285,6 +285,17 @@ def test_share_of_rocks_is_that_of_the_real_set():
     assert 0.015 < np.mean(shares) < 0.12
 
 
+def test_now_and_then_a_boulder_stands_before_the_lens():
+    largest = []
+    for number in range(1, 41):
+        stones = (MoonRenderer(1, (96, 64)).render(number)[1] >= 2).astype(np.uint8)
+        table = cv2.connectedComponentsWithStats(stones)[2][1:, cv2.CC_STAT_AREA]
+        largest.append(max(table, default=0) / stones.size)
+    # and mostly none does
+    assert np.median(largest) < 0.05
+    assert 2 <= sum(share > 0.12 for share in largest) <= 14
+
+
 def test_works_from_any_folder_with_a_relative_out(tmp_path):
     command = [sys.executable, str(TOOL), 'synthetic', '--out', 'here', '--count', '1']
     done = subprocess.run(

@@ -86,6 +86,17 @@ def build_parser():
         'src', type=Path, help='folder with images/render, images/clean or images/ground'
     )
     command.add_argument(
+        '--only',
+        choices=['clean', 'ground'],
+        help='only renders whose mask is from this folder (images/clean is preferred where both have one)',
+    )
+    command.add_argument(
+        '--without-pebbles',
+        action='store_true',
+        help='take out of binary masks from images/ground what images/clean leaves out: thin areas, and those '
+        'below 240 pixels of a picture of 720x480',
+    )
+    command.add_argument(
         '--overwrite', action='store_true', help='replace existing files that differ'
     )
 
@@ -119,8 +130,9 @@ def synthetic(args):
 
 def lunar(args):
     """Convert the public lunar set."""
-    source = LunarSource(args.src)
-    written = LunarConverter(source, args.out, args.overwrite).convert()
+    source = LunarSource(args.src, args.only)
+    pebbles = not args.without_pebbles
+    written = LunarConverter(source, args.out, args.overwrite, pebbles).convert()
     kinds = source.kinds
     print(
         f'Masks of {len(source.renders)} renders: {kinds["clean"]} from images/clean, '

@@ -59,13 +59,17 @@ LEVERS = {
         off={'default_hooks.feature_cache.enabled': False},
         on={'default_hooks.feature_cache.enabled': True},
     ),
+    'bfloat16': dict(
+        off={'optim_wrapper.type': 'OptimWrapper'},
+        on={'optim_wrapper.type': 'BFloat16OptimWrapper'},
+    ),
     'compile': dict(
         off={'default_hooks.compile.enabled': False},
         on={'default_hooks.compile.enabled': True},
     ),
 }
 # changes what is learned, or fits few configs, and is moved only where it is asked for
-ON_REQUEST = ('frozen_encoder', 'feature_cache')
+ON_REQUEST = ('frozen_encoder', 'feature_cache', 'bfloat16')
 # of hooks and classes, where a config may leave an option out
 DEFAULTS = {
     'channels_last': True,

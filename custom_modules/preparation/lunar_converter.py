@@ -7,6 +7,7 @@ from pathlib import Path
 from custom_modules.preparation.moon_classes import MoonClasses
 from custom_modules.preparation.png_file import PngFile
 from custom_modules.preparation.progress import progress
+from custom_modules.preparation.without_pebbles import without_pebbles
 from custom_modules.usage_error import UsageError
 
 
@@ -21,12 +22,14 @@ class LunarConverter:
         source: A `LunarSource`.
         out: Folder for the sets.
         overwrite: Whether to replace files that differ from what would be written.
+        pebbles: Whether binary masks from `ground` keep what `clean` ones leave out.
     """
 
-    def __init__(self, source, out, overwrite=False):
+    def __init__(self, source, out, overwrite=False, pebbles=True):
         self.source = source
         self.out = Path(out)
         self.overwrite = overwrite
+        self.pebbles = pebbles
 
     def convert(self):
         """Write all sets.
@@ -61,7 +64,10 @@ class LunarConverter:
 
     def _masks(self, mask):
         classes = MoonClasses.read_colours(PngFile(mask).read())
-        return MoonClasses.rocks(classes), classes
+        rocks = MoonClasses.rocks(classes)
+        if not self.pebbles and mask.parent.name == 'ground':
+            rocks = without_pebbles(rocks)
+        return rocks, classes
 
     def _refuse_conflicts(self, prefix, name, picture, mask):
         pictures, masks = self._targets(prefix, name)

@@ -19,6 +19,7 @@ class LunarSource:
 
     Args:
         folder: Folder that holds `images` and, or, `real_moon_images`.
+        only: 'clean' or 'ground', to take only renders whose mask is of this kind; None takes all.
 
     Attributes:
         renders: List of (name such as '0001', picture path, mask path).
@@ -32,8 +33,8 @@ class LunarSource:
             a file is no whole PNG; a mask has another size than its picture.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, only=None):
+        self.folder, self.only = Path(folder), only
         if not self.folder.is_dir():
             raise UsageError(f'{self.folder} is not a folder.')
         self.renders, self.photos = [], []
@@ -51,7 +52,7 @@ class LunarSource:
             name = picture.stem.removeprefix('render')
             masks = [images / kind / f'{kind}{name}.png' for kind in self.kinds]
             mask = self._first_coloured(picture, masks)
-            if mask is not None:
+            if mask is not None and self.only in (None, mask.parent.name):
                 self.renders.append((name, picture, mask))
                 self.kinds[mask.parent.name] += 1
 

@@ -22,7 +22,7 @@ class MoonRenderer:
         min_rock: Least area of a labelled rock, see `Scene.mask`.
     """
 
-    VERSION = 2
+    VERSION = 3
     # In the masks of the public renders 95 % of the areas are above 240 pixels of 720x480, in those
     # of the photographs above 120.
     MIN_ROCK = 200
@@ -98,9 +98,15 @@ class MoonRenderer:
                 facing += np.float32(0.2 * rock.texture) * np.stack([-right, 0 * right, down])
             normal[(slice(None), *seen)] = facing / np.linalg.norm(facing, axis=0)
             albedo[seen] = rock.albedo
+            if rock.blotched:
+                for part in (0.4, 0.1):
+                    blotch = rock.blotched * scene.noise.layer(part * rock.pixels)[seen]
+                    albedo[seen] *= np.maximum(1 + blotch, np.float32(0.3))
             if rock.cracked and rock.pixels > 25:
-                line = np.abs(scene.noise.layer(0.5 * rock.pixels)[seen])
-                albedo[seen] *= np.clip(np.float32(0.25) + line * rock.pixels / 4, 0, 1)
+                # A few wide ones, and finer ones between them.
+                for part in (0.5, 0.22):
+                    line = np.abs(scene.noise.layer(part * rock.pixels)[seen])
+                    albedo[seen] *= np.clip(np.float32(0.25) + line * part * rock.pixels / 2, 0, 1)
         return normal, albedo
 
     def _cast(self, scene, x, y, z, lit, toward_sun):

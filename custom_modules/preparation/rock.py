@@ -25,6 +25,8 @@ class Rock:
         self.ragged = rng.uniform(0.01, 0.055)
         self.texture = rng.uniform(0.3, 1.0)
         self.cracked = bool(rng.random() < 0.5)
+        # How much its brightness varies over its faces, as minerals and dust do.
+        self.blotched = 0.0
         # Width of the rounded edges between the facets: sharp splinters, worn boulders.
         self._round = np.float32(radius * rng.uniform(0.01, 0.05))
         # Evenly spread directions, jittered: random ones alone leave long spikes.

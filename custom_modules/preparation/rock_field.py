@@ -26,6 +26,8 @@ class RockField:
     # Radius in metres from which a rock is large, and radius in pixels of 720 from which it is a body.
     LARGE, BODY = 0.42, 4.5
     USUAL, MOST = 38, 120
+    # How often a boulder stands right before the lens.
+    NEAR = 0.25
 
     def __init__(self, rng, scene):
         self._rng, self._scene = rng, scene
@@ -59,6 +61,21 @@ class RockField:
                     radius *= rng.uniform(0.3, 0.9)
                     if radius < self._body:
                         break
+        if rng.random() < self.NEAR:
+            self._near_boulder(rng)
+
+    def _near_boulder(self, rng):
+        # It stands right before the lens and fills up to half of the picture, as a rover's goals do. It is
+        # hardly brighter than the ground, and rougher: only its faces, cracks and outline tell.
+        radius = max(self._scene.size) * rng.uniform(0.1, 0.34)
+        rows, columns = self._scene.ground_pixels(self._rng, 1, 0.0, patchy=False)
+        before = len(self.rocks)
+        for row, column in zip(rows, columns, strict=True):
+            self._place(row, column, radius)
+        for rock in self.rocks[before:]:
+            rock.albedo = np.float32(np.exp(rng.normal(0.15, 0.2)))
+            rock.cracked, rock.texture = True, rng.uniform(0.5, 1.6)
+            rock.blotched = rng.uniform(0.05, 0.3)
 
     def _place(self, row, column, pixels):
         scene, rng = self._scene, self._rng
