@@ -3,6 +3,7 @@
 import hashlib
 import re
 
+import numpy as np
 import pytest
 import torch
 from conftest import REPOSITORY
@@ -82,3 +83,47 @@ def test_the_detector_finds_rocks_in_scenes_that_it_has_not_seen(tmp_path):
         found += (prediction.predicted == 1).sum()
     dice = 2 * both / (truth + found)
     assert dice > 0.5, dice
+
+
+def textures() -> list[torch.Tensor]:
+    """Coloured patches from broad to fine, the same everywhere."""
+    rng = np.random.default_rng(0)
+    pictures = []
+    for cells in (2, 4, 8, 16) * 6:
+        coarse = torch.from_numpy(rng.uniform(0, 255, (1, 3, cells, cells)))
+        smooth = torch.nn.functional.interpolate(coarse, size=(128, 128), mode='bicubic')
+        pictures.append(smooth.clamp(0, 255)[0].round().to(torch.uint8))
+    return pictures
+
+
+# What each classifier saw in them on the day it was published.
+SEEN = {
+    'moon_net_tiny_imagenet_14': [
+        10, 0, 10, 10, 0, 10, 0, 10, 0, 0, 10, 10, 0, 0, 10, 0, 0, 0, 10, 10, 10, 0, 10, 10,
+    ],
+    'narrow_resnet_tiny_imagenet_10': [
+        0, 0, 7, 7, 0, 7, 7, 9, 0, 0, 7, 7, 0, 0, 7, 7, 0, 0, 7, 7, 0, 0, 7, 7,
+    ],
+    'simple_net_tiny_imagenet_4': [
+        3, 1, 1, 1, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', SEEN)
+def test_classifiers_see_what_they_saw(name):
+    """Other normalisation, another channel order or another network would see something else."""
+    path = REPOSITORY / 'checkpoints' / f'{name}.pth'
+    config = re.search(r'tools/train.py (configs/\S+\.py)', path.with_suffix('.md').read_text())[1]
+    cfg = Config.fromfile(REPOSITORY / config)
+    init_default_scope('mmpretrain')
+    model = MODELS.build(cfg.model).eval()
+    model.load_state_dict(torch.load(path, weights_only=True)['state_dict'])
+    inputs = model.data_preprocessor(dict(inputs=textures()))['inputs']
+    with torch.no_grad():
+        scores = model.head(model.extract_feat(inputs))
+        swapped = model.head(model.extract_feat(inputs.flip(1)))
+    # two close scores may change places where sums are rounded otherwise
+    agree = (scores.argmax(1) == torch.tensor(SEEN[name])).float().mean()
+    assert agree > 0.85, scores.argmax(1).tolist()
+    assert (swapped.argmax(1) == torch.tensor(SEEN[name])).float().mean() < agree

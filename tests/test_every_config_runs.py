@@ -29,6 +29,7 @@ def data(tmp_path_factory):
     return {
         'MOON_DATA': make_moon(root / 'moon', count=5),
         'MOON_SYNTHETIC': make_moon(root / 'scenes', count=5),
+        'MOON_FURTHER': make_moon(root / 'further', count=2),
         'MOON_MULTICLASS_DATA': root / 'multiclass',
         'TINY_IMAGENET': make_tiny_imagenet(root / 'tiny', wnids),
     }

@@ -21,6 +21,7 @@ class Look:
             heights of the picture over its upper edge.
         relief: Factor on the slopes of hills.
         patches: How much rougher than the rest some patches of the ground are.
+        grit: How rough the ground is within a few pixels; below 1 it is dust, smoother than its rocks.
         sun: Unit vector towards the sun (x to the right, y ahead, z up).
         stone: Mean brightness of the stones, relative to the ground.
         tracks: Whether a rover has passed.
@@ -35,6 +36,7 @@ class Look:
         self.photo = style == 'photo' or (style == 'mixed' and bool(rng.random() < 0.5))
         self.patches = rng.choice([0.0, 0.6, 1.2, 2.0])
         self.rubble = np.exp(rng.normal(0.4, 0.7))
+        self.grit = rng.uniform(0.1, 0.5) if rng.random() < (0.45 if self.photo else 0.15) else 1.0
         if self.photo:
             self._draw_photo(rng)
         else:

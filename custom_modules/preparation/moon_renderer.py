@@ -70,6 +70,7 @@ class MoonRenderer:
         ambient = scene.look.ambient * (0.6 + 0.4 * normal[2])
         # Specks of brighter and darker dust, which front light shows as well.
         specks = cv2.GaussianBlur(rng.standard_normal(x.shape).astype(np.float32), (0, 0), 0.8)
+        specks *= np.where(scene.owner == -1, np.float32(scene.look.grit), 1)
         albedo *= 1 + np.float32(rng.uniform(0.15, 0.42)) * specks
         return np.where(sky, 0, albedo * (0.5 * lit + 0.5 * dusty * (lit > 0) + ambient))
 

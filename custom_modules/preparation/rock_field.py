@@ -74,7 +74,7 @@ class RockField:
             self._place(row, column, radius)
         for rock in self.rocks[before:]:
             rock.albedo = np.float32(np.exp(rng.normal(0.15, 0.2)))
-            rock.cracked, rock.texture = True, rng.uniform(0.5, 1.6)
+            rock.cracked, rock.texture = True, rng.uniform(0.5, 3.0)
             rock.blotched = rng.uniform(0.05, 0.3)
 
     def _place(self, row, column, pixels):

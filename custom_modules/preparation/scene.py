@@ -33,8 +33,8 @@ class Scene:
         self.look = Look(rng, style)
         # Half a tile texel per picture column is enough: the finest grain follows the pixels.
         detail = int(np.clip(2 ** np.ceil(np.log2(max(size) / 2)), 128, 512))
-        self.terrain = Terrain(rng, detail, self.look.relief, self.look.patches)
         look = self.look
+        self.terrain = Terrain(rng, detail, look.relief, look.patches, look.grit)
         self.camera = Camera(self.terrain, size, look.focal, look.altitude, look.sky_share)
         self.sun = look.sun
         self.noise = ScreenNoise(rng, size)

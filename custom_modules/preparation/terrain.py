@@ -15,11 +15,12 @@ class Terrain:
         detail: Side of the noise tiles in texels; smaller pictures need less.
         relief: Factor on the slopes of the hills.
         patches: How much rougher than the rest some patches of the ground are; 0 is evenly rough.
+        grit: Factor on what is rough within a few pixels; dust lies smooth.
     """
 
     HILL_WAVES = 9
 
-    def __init__(self, rng, detail, relief=1.0, patches=0.0):
+    def __init__(self, rng, detail, relief=1.0, patches=0.0, grit=1.0):
         # Hills are a handful of long waves: smooth, exact, no texture to magnify near the camera.
         lengths = np.exp(rng.uniform(np.log(25), np.log(1400), self.HILL_WAVES))
         bearings = rng.uniform(0, 2 * np.pi, self.HILL_WAVES)
@@ -46,6 +47,7 @@ class Terrain:
         self._clods = NoiseTile(
             rng, detail, 8.0, 0.14 * rough, 4.0, (3, detail / 3), craters=detail // 6
         )
+        self._grit = np.float32(grit)
         self._patches, self._usual = patches, np.float32(self._clods.relief.std())
         band = (detail / 24, detail)
         self._grain = NoiseTile(rng, detail, float(detail), 0.2 * rough, 3.6, band)
@@ -89,8 +91,8 @@ class Terrain:
         cx, cy = self._clods.gradients(x, y)
         # Clods smaller than a pixel would only flicker.
         seen = np.minimum(np.float32(6 * self._clods.texel) / footprint, 1)
-        gx += cx * seen + np.float32(self._tilt[0])
-        gy += cy * seen + np.float32(self._tilt[1])
+        gx += cx * seen * self._grit + np.float32(self._tilt[0])
+        gy += cy * seen * self._grit + np.float32(self._tilt[1])
         for kx, ky, rise, phase in self._waves():
             swing = rise * np.cos(kx * x + ky * y + phase)
             gx += kx * swing
@@ -101,7 +103,7 @@ class Terrain:
             where = self._clods.heights(x * np.float32(0.4), y * np.float32(0.4)) / self._usual
             rough = 1 + np.float32(self._patches) * np.clip(where - np.float32(0.7), 0, 1.3)
             fx, fy = fx * rough, fy * rough
-        return gx + fx, gy + fy
+        return gx + fx * self._grit, gy + fy * self._grit
 
     def grain(self, x, y, footprint):
         """Return the slopes of self-similar grain whose size follows the pixel's footprint.

@@ -28,6 +28,12 @@ train_pipeline = [
 # nothing random: for testing, and for training where the batch is augmented
 plain_pipeline = [*load_pair, dict(type='PackSegInputs')]
 test_pipeline = plain_pipeline
+# windows of a pair that is loaded larger: dataset=dict(load_size=(384, 256), pipeline=_base_.zoom_pipeline)
+zoom_pipeline = [
+    *load_pair,
+    dict(type='RandomZoom', size=(128, 128), zoom=2.0, prob=0.5),
+    dict(type='PackSegInputs'),
+]
 tta_pipeline = [
     *load_pair,
     dict(
