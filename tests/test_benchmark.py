@@ -20,6 +20,7 @@ from custom_modules.benchmark.contestant import Contestant
 from custom_modules.benchmark.in_turn import in_turn
 from custom_modules.benchmark.png_pairs import PngPairs
 from custom_modules.benchmark.seat import Seat
+from custom_modules.benchmark.segmentor_loop import SegmentorLoop
 from custom_modules.benchmark.stock_config import stock_config
 from custom_modules.benchmark.stopwatch import PARTS, Stopwatch
 from custom_modules.benchmark.train_contestants import lever_contestants
@@ -252,6 +253,18 @@ def test_mistakes_are_one_sentence(tool, moon, repository, tmp_path, monkeypatch
             ],
             'has no load_size',
         ),
+        (
+            [
+                'train',
+                configs / 'unet_baseline.py',
+                '--cfg-options',
+                'train_dataloader.dataset.load_size=(96,64)',
+                # RandomFlip, whose prob it keeps
+                'train_dataloader.dataset.pipeline.3.type=RandomZoom',
+                'train_dataloader.dataset.pipeline.3.size=(48,32)',
+            ],
+            'zooms (RandomZoom) to (48, 32) in pairs that are loaded at (96, 64)',
+        ),
         (['data', configs / 'classifier.py', '--data', 5], '--data renders pairs for segmentors'),
         (['train', configs / 'unet_baseline.py', '--pairs', 99], 'train part, which has 8'),
         (['train', configs / 'unet_baseline.py', '--data', 5], 'MOON_DATA names'),
@@ -320,6 +333,33 @@ def test_each_moment_belongs_to_one_part(monkeypatch):
     assert summary['iteration_ms'] == pytest.approx(dict(mean=31e3, median=31e3))
     assert summary['data_share'] == pytest.approx(2 / 31)
     assert watch.images == 6
+
+
+def test_the_limit_has_the_precision_of_the_others():
+    """The network in bfloat16 where it trains, losses and validation in float32."""
+    seen = []
+
+    def term(logits, labels, ignore_index):
+        seen.append(('loss', logits.dtype))
+        return logits.mean()
+
+    class Head(torch.nn.Conv2d):
+        num_classes, ignore_index, align_corners = 2, 255, False
+        loss_decode = staticmethod(term)
+
+    loop = object.__new__(SegmentorLoop)
+    loop.model = torch.nn.Module()
+    loop.model.backbone, loop.model.decode_head = torch.nn.Identity(), Head(3, 1, 1)
+    loop.model.decode_head.register_forward_hook(
+        lambda layer, images, out: seen.append((layer.training, out.dtype))
+    )
+    loop.device, loop.batch, loop.drop_last, loop.compiled = torch.device('cpu'), 2, False, None
+    loop.train_set = loop.val_set = torch.rand(2, 8, 8, 3), torch.ones(2, 16, 16).long()
+    loop.val_set = loop.val_set[0], loop.val_set[1][:, :8, :8]
+    loop._set_optimizer(dict(type='BFloat16OptimWrapper', optimizer=dict(type='SGD', lr=0.1)))
+    loop.train(Stopwatch())
+    assert loop.validate() == 2
+    assert seen == [(True, torch.bfloat16), ('loss', torch.float32), (False, torch.float32)]
 
 
 def turn(seconds: float, **values) -> dict:

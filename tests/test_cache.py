@@ -9,6 +9,7 @@ import pickle
 import random
 import re
 import shutil
+import signal
 import socket
 from collections import namedtuple
 
@@ -30,6 +31,7 @@ from custom_modules.datasets.decoded import (
     memory_file,
     source_key,
 )
+from custom_modules.datasets.decoded.not_cacheable_error import NotCacheableError
 from custom_modules.engine.without_cache import without_cache
 from custom_modules.usage_error import UsageError
 
@@ -513,6 +515,23 @@ def test_little_memory(moon, said, monkeypatch):
     assert_same(all_of(dataset), all_of(built(moon)))
 
 
+def test_processes_on_one_machine_share_its_memory(monkeypatch):
+    monkeypatch.setattr(memory_file, 'available_memory', lambda: 1000)
+    monkeypatch.delenv('LOCAL_WORLD_SIZE', raising=False)
+    memory_file.require_memory(300)
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '2')
+    memory_file.require_memory(300)
+    monkeypatch.setenv('LOCAL_WORLD_SIZE', '3')
+    # 900 bytes; a fifth is for the rest
+    with pytest.raises(NotCacheableError, match='more in each of 3 processes'):
+        memory_file.require_memory(300)
+    monkeypatch.delenv('LOCAL_WORLD_SIZE')
+    # of a launcher that does not say how many are here
+    monkeypatch.setattr(memory_file, 'get_world_size', lambda: 3)
+    with pytest.raises(NotCacheableError):
+        memory_file.require_memory(300)
+
+
 def test_an_interrupted_build_leaves_nothing(moon, folder, monkeypatch):
     monkeypatch.setattr(
         cache_folder.os, 'fsync', lambda file: (_ for _ in ()).throw(KeyboardInterrupt)
@@ -520,6 +539,52 @@ def test_an_interrupted_build_leaves_nothing(moon, folder, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         filled(moon, 'disk')
     assert list(folder.iterdir()) == []
+
+
+def die(*args) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_half_way(monkeypatch) -> None:
+    real = decode_once.decode_all
+
+    def decode_all(*args):
+        for index, sample in enumerate(real(*args)):
+            if index == 5:
+                die()
+            yield sample
+
+    monkeypatch.setattr(decode_once, 'decode_all', decode_all)
+
+
+def die_before_it_is_on_the_disk(monkeypatch) -> None:
+    monkeypatch.setattr(cache_folder.os, 'fsync', die)
+
+
+def die_before_it_has_its_name(monkeypatch) -> None:
+    monkeypatch.setattr(cache_folder.os, 'replace', die)
+
+
+@pytest.mark.parametrize(
+    'death', [die_half_way, die_before_it_is_on_the_disk, die_before_it_has_its_name]
+)
+def test_a_killed_build_is_not_taken_for_whole(moon, folder, said, decodes, death):
+    def build_and_die() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            death(patch)
+            filled(moon, 'disk')
+
+    process = multiprocessing.get_context('fork').Process(target=build_and_die)
+    process.start()
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    # nothing cleaned up behind it
+    assert sorted(path.suffix for path in folder.iterdir()) == ['.lock', '.part']
+    dataset = built(moon, 'disk')
+    assert decodes.of(dataset.full_init) == 20 and said == []
+    assert_same(all_of(dataset), all_of(built(moon)))
+    assert [path.suffix for path in folder.iterdir()] == ['.decoded']
+    assert decodes.of(lambda: filled(moon, 'disk')) == 0
 
 
 # --- processes

@@ -28,3 +28,13 @@ def test_losses_only(name, repository):
     stock = DepthwiseSeparableASPPHead.loss_by_feat(head, logits, samples)
     stock.pop('acc_seg')
     assert {k: v.item() for k, v in losses.items()} == {k: v.item() for k, v in stock.items()}
+
+
+def test_a_sampler_is_refused(repository):
+    init_default_scope('mmseg')
+    import custom_modules.segmentation  # noqa: F401
+
+    cfg = Config.fromfile(repository / 'configs' / 'multiclass' / 'deeplabv3plus_r50.py')
+    head = dict(cfg.model.decode_head, sampler=dict(type='OHEMPixelSampler', thresh=0.7))
+    with pytest.raises(ValueError, match='LeanASPPHead has no pixel sampler: weight or choose'):
+        MODELS.build(head)

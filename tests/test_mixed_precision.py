@@ -1,15 +1,18 @@
 """Mixed precision is for the network alone: what goes in, the losses and the weights stay exact."""
 
+import runpy
+
 import pytest
 import torch
 from conftest import MOON_OPTIONS
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.engine import BFloat16OptimWrapper
+from custom_modules.usage_error import UsageError
 
 HARDWARE = 'custom_modules.engine.bfloat16_optim_wrapper.cpu_has_bfloat16'
 
@@ -77,3 +80,35 @@ def test_amp_on_one_that_has_not(tool, repository, monkeypatch, capsys):
     monkeypatch.setattr(HARDWARE, lambda: False)
     assert tool('train.py', repository / 'configs' / 'unet_baseline.py', '--amp') == 2
     assert '--amp needs a GPU, or a CPU with AVX-512 BF16 or AMX' in capsys.readouterr().err
+
+
+def with_amp(repository, monkeypatch, device: str, **settings) -> ConfigDict:
+    """What --amp makes of an optimizer's config on a device."""
+    monkeypatch.setattr('mmengine.device.get_device', lambda: device)
+    monkeypatch.setattr(HARDWARE, lambda: True)
+    train = runpy.run_path(str(repository / 'tools' / 'train.py'))
+    optim_wrapper = ConfigDict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1), **settings)
+    train['set_mixed_precision'](optim_wrapper)
+    return optim_wrapper
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [{}, dict(dtype=None), dict(dtype='bfloat16', loss_scale='dynamic'), dict(loss_scale=512.0)],
+)
+def test_settings_of_a_gpu_on_a_processor(repository, monkeypatch, settings):
+    from mmengine.optim import build_optim_wrapper
+
+    optim_wrapper = with_amp(repository, monkeypatch, 'cpu', **settings)
+    assert set(optim_wrapper) == {'type', 'optimizer'}
+    built = build_optim_wrapper(torch.nn.Linear(2, 2), optim_wrapper)
+    assert type(built) is BFloat16OptimWrapper
+
+
+def test_a_precision_that_a_device_has_not(repository, monkeypatch):
+    with pytest.raises(UsageError, match='dtype is float16: leave one of the two out'):
+        with_amp(repository, monkeypatch, 'cpu', dtype='float16')
+    with pytest.raises(UsageError, match='the device is mps: leave it out'):
+        with_amp(repository, monkeypatch, 'mps')
+    # mmengine's own business
+    assert with_amp(repository, monkeypatch, 'npu').type == 'AmpOptimWrapper'

@@ -14,6 +14,9 @@ from custom_modules.engine.data_check import require_one_augmentation
 from custom_modules.reporting_errors import reporting_errors
 from custom_modules.usage_error import UsageError
 
+# those for which mmengine's AmpOptimWrapper and its autocast are made; they fail elsewhere
+AMP_DEVICES = ('cuda', 'npu', 'mlu', 'musa')
+
 
 def parse_args():
     """Read the command line."""
@@ -47,20 +50,33 @@ def set_mixed_precision(optim_wrapper) -> None:
         optim_wrapper (mmengine.ConfigDict): The optimizer's config, changed in place.
 
     Raises:
-        UsageError: If there is none but float32.
+        UsageError: If there is none but float32, or another than the hardware's is asked for.
     """
     from mmengine.device import get_device
 
     from custom_modules.engine.bfloat16_optim_wrapper import cpu_has_bfloat16
 
-    if get_device() == 'cpu':
+    device = get_device()
+    if device == 'cpu':
         if not cpu_has_bfloat16():
             raise UsageError(
                 '--amp needs a GPU, or a CPU with AVX-512 BF16 or AMX, and none was found: leave it out to '
                 'train in float32.'
             )
+        # it has neither: bfloat16 it is, and needs no scale
+        dtype = optim_wrapper.pop('dtype', None) or 'bfloat16'
+        optim_wrapper.pop('loss_scale', None)
+        if str(dtype).removeprefix('torch.') != 'bfloat16':
+            raise UsageError(
+                f'--amp computes in bfloat16 on a CPU, and optim_wrapper.dtype is {dtype}: leave one of the two out.'
+            )
         optim_wrapper.type = 'BFloat16OptimWrapper'
         return
+    if device not in AMP_DEVICES:
+        raise UsageError(
+            f'--amp needs one of {", ".join(AMP_DEVICES)} or a CPU that computes in bfloat16, and the device is {device}: '
+            'leave it out to train in float32.'
+        )
     optim_wrapper.type = 'AmpOptimWrapper'
     if bfloat16_in_hardware():
         optim_wrapper.setdefault('dtype', 'bfloat16')

@@ -13,8 +13,8 @@ def load_size(cfg) -> tuple[int, int]:
         cfg (mmengine.Config): The config of a segmentor or classifier.
 
     Raises:
-        UsageError: If a segmentor's data set has no ``load_size``, or a classifier's pipeline gives no squares of one
-            size: the contestants could not be given the same images.
+        UsageError: If a segmentor's data set has no ``load_size`` or its pipeline zooms to another, or a classifier's
+            pipeline gives no squares of one size: the contestants could not be given the same images.
 
     Example:
         >>> from mmengine.config import ConfigDict
@@ -32,7 +32,19 @@ def load_size(cfg) -> tuple[int, int]:
             "the training set has no load_size, which the other contestants' images are resized to: give it with "
             '--cfg-options "train_dataloader.dataset.load_size=(128,128)" "val_dataloader.dataset.load_size=(128,128)".'
         )
+    _require_no_zoom(dataset.get('pipeline', ()), tuple(size))
     return tuple(size)
+
+
+def _require_no_zoom(pipeline: list[dict], size: tuple[int, int]) -> None:
+    for step in pipeline:
+        if step['type'] == 'RandomZoom' and tuple(step['size']) != size:
+            smaller = tuple(step['size'])
+            raise UsageError(
+                f'the training pipeline zooms (RandomZoom) to {smaller} in pairs that are loaded at {size}, so the other '
+                'contestants would be given images of another size: choose another pipeline for the benchmark, such as '
+                f'train_dataloader.dataset.pipeline=_base_.plain_pipeline with load_size={smaller}.'
+            )
 
 
 def _crop_size(pipeline: list[dict]) -> tuple[int, int]:

@@ -20,6 +20,8 @@ class SegmentorLoop(BareLoop):
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Add the losses of the decode head. See the base class."""
         head = self.model.decode_head
+        # as the project's heads do under mixed precision
+        logits = logits.float()
         if logits.shape[2:] != labels.shape[1:]:
             logits = F.interpolate(
                 logits, labels.shape[1:], mode='bilinear', align_corners=head.align_corners

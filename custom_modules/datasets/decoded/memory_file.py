@@ -2,6 +2,8 @@ import os
 import tempfile
 from typing import BinaryIO
 
+from mmengine.dist import get_world_size
+
 from custom_modules.diagnosis.available_memory import available_memory
 
 from .not_cacheable_error import NotCacheableError
@@ -28,14 +30,21 @@ def require_memory(nbytes: int) -> None:
     """Refuse to fill the memory: the system would end a process without a word.
 
     Args:
-        nbytes (int): What is still to come.
+        nbytes (int): What is still to come in this process.
 
     Raises:
-        NotCacheableError: If it is more than :data:`SHARE` of what is free.
+        NotCacheableError: If it is more than :data:`SHARE` of what is free, with the copies that the other processes
+            on this machine make.
     """
-    free = available_memory()
-    if free is not None and nbytes > SHARE * free:
+    free, several = available_memory(), _processes_here()
+    if free is not None and nbytes * several > SHARE * free:
+        each = f' in each of {several} processes' if several > 1 else ''
         raise NotCacheableError(
-            f"cache='ram' needs {nbytes / 1e6:.0f} MB more, and {free / 1e6:.0f} MB of memory are free (a smaller "
+            f"cache='ram' needs {nbytes / 1e6:.0f} MB more{each}, and {free / 1e6:.0f} MB of memory are free (a smaller "
             "load_size or cache='disk' helps)"
         )
+
+
+def _processes_here() -> int:
+    # torchrun says it; with another launcher all of them may be on this machine
+    return int(os.environ.get('LOCAL_WORLD_SIZE') or get_world_size())

@@ -1,6 +1,7 @@
 from mmseg.models.decode_heads import DepthwiseSeparableASPPHead
 from mmseg.registry import MODELS
 
+from .no_sampler import require_no_sampler
 from .unet_head import UNetHead
 
 
@@ -10,6 +11,16 @@ class LeanASPPHead(DepthwiseSeparableASPPHead):
 
     `Encoder-Decoder with Atrous Separable Convolution <https://arxiv.org/abs/1802.02611>`_. Arguments, weights and
     losses are those of ``DepthwiseSeparableASPPHead``.
+
+    Args:
+        **kwargs: Of mmseg's ``DepthwiseSeparableASPPHead``, but ``sampler``.
+
+    Raises:
+        ValueError: If a ``sampler`` is given.
     """
 
     loss_by_feat = UNetHead.loss_by_feat
+
+    def __init__(self, **kwargs) -> None:
+        require_no_sampler(self, kwargs)
+        super().__init__(**kwargs)

@@ -7,6 +7,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ..layers import UpBlock
+from .no_sampler import require_no_sampler
 
 
 @MODELS.register_module()
@@ -57,8 +58,7 @@ class UNetHead(BaseDecodeHead):
         init_cfg: dict | None = None,
         **kwargs,
     ) -> None:
-        if kwargs.get('sampler') is not None:
-            raise ValueError('UNetHead has no pixel sampler: weight or choose the losses instead.')
+        require_no_sampler(self, kwargs)
         in_channels = tuple(in_channels)
         decoder_channels = tuple(decoder_channels or in_channels[:-1])
         if len(decoder_channels) != len(in_channels) - 1:

@@ -37,7 +37,9 @@ class ValLossSegmentor(EncoderDecoder):
         losses = {name: torch.stack(values) for name, values in losses.items()}
         # mmengine averages over this process only: each would see another loss, and stop at another time
         all_reduce_dict(losses, 'mean')
-        losses = {name: list(values.cpu()) for name, values in losses.items()}
+        # together: each transfer waits for the device
+        table = torch.stack(list(losses.values())).cpu()
+        losses = {name: list(values) for name, values in zip(losses, table, strict=True)}
         return [*predictions, BaseDataElement(loss=losses)]
 
     def test_step(self, data: dict) -> list:
