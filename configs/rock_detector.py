@@ -8,8 +8,8 @@ real = dict(_base_.moon, load_size=(384, 256), split='train', pipeline=_base_.zo
 further = '{{$MOON_FURTHER:data/further/MOON_SEGMENTATION_BINARY}}'
 more = dict(real, data_root=further, split='all')
 synthetic = '{{$MOON_SYNTHETIC:data/moon_synthetic_2000}}'
-scenes = dict(_base_.train_dataloader.dataset, data_root=synthetic, train_fraction=0.5)
+scenes = dict(real, data_root=synthetic, train_fraction=0.5)
 parts = [*(dict(type='RepeatDataset', times=8, dataset=part) for part in (real, more)), scenes]
 train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=parts))
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-train_cfg = dict(max_epochs=6, val_interval=1)
+train_cfg = dict(max_epochs=8, val_interval=1)
