@@ -12,4 +12,4 @@ scenes = dict(real, data_root=synthetic, train_fraction=0.5)
 parts = [*(dict(type='RepeatDataset', times=8, dataset=part) for part in (real, more)), scenes]
 train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=parts))
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-train_cfg = dict(max_epochs=8, val_interval=1)
+train_cfg = dict(max_epochs=6, val_interval=1)
