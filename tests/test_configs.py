@@ -38,6 +38,7 @@ PARAMETERS = {
     'wrong_normalisation': 2_356_945,
     'finetuned_detector': 2_356_945,
     'rock_detector': 2_356_945,
+    'detector_without_further': 2_356_945,
     'rock_detector_synthetic': 2_356_945,
     'deeplabv3plus_r50': 41_197_747,
     'unet_r34': 24_425_987,
