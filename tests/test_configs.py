@@ -39,6 +39,7 @@ PARAMETERS = {
     'finetuned_detector': 2_356_945,
     'rock_detector': 2_356_945,
     'detector_without_further': 2_356_945,
+    'batch_augmentation': 2_459_719,
     'rock_detector_synthetic': 2_356_945,
     'deeplabv3plus_r50': 41_197_747,
     'unet_r34': 24_425_987,
