@@ -16,8 +16,11 @@ from mmengine.registry import DATASETS
 from custom_modules.benchmark import levers, nearest_unet, stopwatch
 from custom_modules.benchmark.benchmark_config import benchmark_config
 from custom_modules.benchmark.benchmark_parser import benchmark_parser
+from custom_modules.benchmark.config_predictor import ConfigPredictor
 from custom_modules.benchmark.contestant import Contestant
 from custom_modules.benchmark.in_turn import in_turn
+from custom_modules.benchmark.limit_predictor import LimitPredictor
+from custom_modules.benchmark.memory_batches import MemoryBatches
 from custom_modules.benchmark.png_pairs import PngPairs
 from custom_modules.benchmark.seat import Seat
 from custom_modules.benchmark.segmentor_loop import SegmentorLoop
@@ -203,7 +206,14 @@ def test_stock_classifier_has_none_of_the_fast_path(repository):
 def test_data_reads_every_image_twice(measure):
     results = measure('data', '--repeats', 2, '--batch', 4, '--pairs', 8)
     # no workers in the config, none for the others
-    assert list(results['contestants']) == ['project_alone', 'stock_alone']
+    found = list(results['contestants'])
+    assert found[:3] == ['project_alone', 'stock_alone', 'limit']
+    assert ('smp_alone' in found) != ('smp' in results['left_out'])
+    assert len(found) == 3 + ('smp_alone' in found)
+    # in turn: each repeat has one of each
+    for place, name in enumerate(found):
+        orders = [turn['order'] for turn in results['contestants'][name]['turns']]
+        assert orders == [place, place + len(found)]
     for one in results['contestants'].values():
         assert one['images'] == 8 and len(one['turns']) == 2
         for key, largest in one['memory_mib'].items():
@@ -214,16 +224,28 @@ def test_data_reads_every_image_twice(measure):
             rate = 8 / one[f'{epoch}_seconds']['median']
             assert one[f'{epoch}_images_per_second'] == rate
     for epoch in ('first_seconds', 'second_seconds'):
-        theirs, mine = (
-            results['contestants'][name][epoch]['median']
-            for name in ('stock_alone', 'project_alone')
-        )
-        assert results['ratios']['stock_alone'][epoch]['ratio'] == theirs / mine
+        for other in found[1:]:
+            theirs, mine = (
+                results['contestants'][name][epoch]['median'] for name in (other, 'project_alone')
+            )
+            assert results['ratios'][other][epoch]['ratio'] == theirs / mine
 
 
 def test_infer_counts_batches(measure):
     results = measure('infer', '--repeats', 2, '--images', 3, '--batch', 1, 2)
-    project = results['contestants']['project']
+    found = results['contestants']
+    assert list(found)[:3] == ['project', 'stock', 'limit']
+    assert ('smp' in found) != ('smp' in results['left_out'])
+    for place, one in enumerate(found.values()):
+        assert [turn['order'] for turn in one['turns']] == [
+            place + i * len(found) for i in range(3)
+        ]
+        assert one['memory_mib']['main'] in [turn['memory_mib']['main'] for turn in one['turns']]
+    # the config's network alone is channels-last already
+    assert 'network_1' not in found['limit'] and 'files_1' in found['limit']
+    assert set(results['ratios']['limit']) == {'files_1', 'files_2'}
+    assert found['limit']['parameters'] == found['project']['parameters']
+    project = found['project']
     # 3 images: 3 calls of one, 2 of two; the first of 3 rounds does not count
     assert project['network_1']['latency_ms']['n'] == project['files_1']['latency_ms']['n'] == 6
     assert project['files_2']['latency_ms']['n'] == 4
@@ -234,6 +256,50 @@ def test_infer_counts_batches(measure):
     assert results['ratios']['stock']['network_2']['ratio'] == (
         stock / project['network_2']['latency_ms']['median']
     )
+
+
+def test_the_limit_predicts_what_the_config_does(moon, repository, monkeypatch):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    line = benchmark_parser('').parse_args(['infer', str(repository / 'configs/unet_baseline.py')])
+    line.cfg_options = {
+        'model.backbone.widths': [4, 4, 4, 4, 4],
+        **{f'{part}_dataloader.dataset.load_size': (64, 64) for part in ('train', 'val')},
+        'default_hooks.channels_last.enabled': False,
+    }
+    cfg = benchmark_config(line).to_dict()
+    predictors = []
+    for kind in (ConfigPredictor, LimitPredictor):
+        torch.manual_seed(0)
+        predictors.append(kind(cfg))
+    project, limit = predictors
+    # in the layout that the config has not, its network is another measurement
+    assert limit.kinds == ('network', 'files')
+    assert limit.inputs(2).is_contiguous(memory_format=torch.channels_last)
+    assert project.inputs(2).is_contiguous()
+    with torch.inference_mode():
+        middle = project.network(limit.images[:2].permute(0, 3, 1, 2)).median()
+        for one in predictors:
+            # random weights find one class everywhere
+            one.model.decode_head.conv_seg.bias -= middle
+        theirs = torch.cat(project.predict([0, 1]))
+        mine = limit.predict([0, 1])
+    assert mine.shape == (2, 64, 64)
+    # layouts round apart
+    assert (mine == theirs).float().mean() > 0.99 and 0 < mine.float().mean() < 1
+
+
+def test_memory_batches_hold_each_image_once():
+    data = torch.arange(5).float().view(5, 1, 1, 1).expand(5, 4, 6, 3), torch.arange(5)
+    for drop_last, sizes in ((False, [2, 2, 1]), (True, [2, 2])):
+        batches = list(MemoryBatches(data, 2, shuffle=True, drop_last=drop_last))
+        assert [len(images) for images, _ in batches] == sizes
+        seen = torch.cat([labels for _, labels in batches])
+        assert len(seen.unique()) == sum(sizes)
+        for images, labels in batches:
+            assert images.shape[1:] == (3, 4, 6)
+            assert torch.equal(images[:, 0, 0, 0].long(), labels)
+    plain = MemoryBatches(data, 2, shuffle=False)
+    assert torch.cat([labels for _, labels in plain]).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_mistakes_are_one_sentence(tool, moon, repository, tmp_path, monkeypatch, capsys):

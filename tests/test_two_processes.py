@@ -15,7 +15,7 @@ from conftest import MOON_OPTIONS, REPOSITORY, loader_options, make_moon
 SCRIPT = str(REPOSITORY / 'tests' / 'two_processes.py')
 
 
-def arguments(root, name: str, processes: int) -> list[str]:
+def arguments(root, name: str, processes: int, score: str | None = None) -> list[str]:
     options = [
         *MOON_OPTIONS,
         *loader_options(**{'dataset.val_fraction': 0.25}),
@@ -30,6 +30,7 @@ def arguments(root, name: str, processes: int) -> list[str]:
     ]
     flags = ['--work-dir', root / name, '--record', root / name]
     flags += ['--launcher', 'pytorch'] if processes > 1 else []
+    flags += ['--score', root / score] if score else []
     config = REPOSITORY / 'configs' / 'unet_backbone_unfreeze.py'
     return [str(a) for a in (SCRIPT, config, *flags, '--cfg-options', *options)]
 
@@ -48,6 +49,15 @@ def start(root, rank: int, port: int) -> subprocess.Popen:
     )
 
 
+def run_here(root, name: str, score: str | None = None) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MOON_DATA', str(root / 'moon'))
+        patch.setattr(sys, 'argv', arguments(root, name, 1, score))
+        # the script changes it for its process
+        patch.setattr(nn.BatchNorm2d, 'train', nn.BatchNorm2d.train)
+        runpy.run_path(SCRIPT, run_name='__main__')
+
+
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp('processes')
@@ -57,15 +67,11 @@ def runs(tmp_path_factory):
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
     started = [start(root, rank, port) for rank in (0, 1)]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('MOON_DATA', str(root / 'moon'))
-        patch.setattr(sys, 'argv', arguments(root, 'one', 1))
-        # the script changes it for its process
-        patch.setattr(nn.BatchNorm2d, 'train', nn.BatchNorm2d.train)
-        runpy.run_path(SCRIPT, run_name='__main__')
-    for process in started:
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output[-3000:]
+    run_here(root, 'one')
+    outputs = [process.communicate(timeout=300)[0][-3000:] for process in started]
+    assert [process.returncode for process in started] == [0, 0], '\n'.join(outputs)
+    # the file of the two, by one
+    run_here(root, 'again', score='two.scored.pth')
     said = {n: json.loads((root / f'{n}.json').read_text()) for n in ('one_0', 'two_0', 'two_1')}
     return root, said
 
@@ -96,6 +102,18 @@ def test_weights_and_scores_are_too(runs):
     for ours, theirs in zip(said['one_0']['scores'], said['two_0']['scores'], strict=True):
         for name in ('aAcc', 'mIoU', 'mDice', 'rock_Dice', 'rock_Recall'):
             assert ours[name] == pytest.approx(theirs[name], abs=0.05), name
+
+
+def test_one_checkpoint_has_one_score(runs):
+    root, _ = runs
+    one, two, other = (
+        json.loads((root / f'{name}_scored.json').read_text())
+        for name in ('again_0', 'two_0', 'two_1')
+    )
+    for name in ('rock_Dice', 'mIoU', 'mDice', 'aAcc'):
+        assert one[name] == two[name] == other[name], name
+    # a score that could differ
+    assert 0 < one['rock_Dice'] < 100
 
 
 def test_one_process_writes(runs):

@@ -1,5 +1,4 @@
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 
 import torch
 from mmengine.config import Config
@@ -8,6 +7,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import MODELS, init_default_scope
 from torch import Tensor
 
+from .memory_batches import MemoryBatches
 from .model_facts import model_facts
 from .stopwatch import Stopwatch
 from .tensors_in_memory import tensors_in_memory
@@ -112,13 +112,8 @@ class BareLoop(ABC):
         whole = self.model.training and len(images) == self.batch
         return self.compiled(images) if self.compiled and whole else self.logits(images)
 
-    def _batches(self, data: tuple[Tensor, Tensor], shuffle: bool) -> Iterator[tuple]:
-        images, labels = data
-        order = torch.randperm(len(images)) if shuffle else torch.arange(len(images))
-        for rows in order.to(self.device).split(self.batch):
-            if shuffle and self.drop_last and len(rows) < self.batch:
-                return
-            yield images[rows].permute(0, 3, 1, 2), labels[rows]
+    def _batches(self, data: tuple[Tensor, Tensor], shuffle: bool) -> MemoryBatches:
+        return MemoryBatches(data, self.batch, shuffle, drop_last=shuffle and self.drop_last)
 
     def _set_optimizer(self, settings: dict) -> None:
         self.amp = settings['type'] in ('AmpOptimWrapper', 'BFloat16OptimWrapper')

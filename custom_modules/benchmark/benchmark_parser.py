@@ -36,7 +36,7 @@ def benchmark_parser(description: str) -> argparse.ArgumentParser:
     data = _measurement(
         commands,
         'data',
-        "the training loader alone, with the config's workers and with none",
+        'the training loader alone, with workers and with none',
         either,
     )
     infer = _measurement(

@@ -20,6 +20,9 @@ class ConfigPredictor:
         checkpoint (str, optional): Its weights; without, they are random, which is as fast.
     """
 
+    # what is measured
+    kinds = ('network', 'files')
+
     def __init__(self, cfg: dict, checkpoint: str | None = None) -> None:
         cfg = Config(cfg)
         import_modules_from_strings(**cfg.custom_imports)
@@ -48,7 +51,7 @@ class ConfigPredictor:
         """Compute logits."""
         return self.model(inputs, mode='tensor')
 
-    def from_files(self, rows: list[int]) -> list[torch.Tensor]:
+    def predict(self, rows: list[int]) -> list[torch.Tensor]:
         """Read images of the validation set and predict each pixel's class."""
         batch = pseudo_collate([self.dataset[row] for row in rows])
         return [sample.pred_sem_seg.data.cpu() for sample in self.model.test_step(batch)]

@@ -1,5 +1,7 @@
 def infer_rows(results: dict) -> list[tuple[list[str], list[list]]]:
-    """Make the tables of an inference benchmark: latencies, ratios.
+    """Make the tables of an inference benchmark: latencies, memory, ratios.
+
+    The limit's network alone is the project's, and has a row only where the project's is not channels-last.
 
     Args:
         results (dict): As in the JSON file.
@@ -15,9 +17,12 @@ def infer_rows(results: dict) -> list[tuple[list[str], list[list]]]:
     rows = []
     for name, one in results['contestants'].items():
         for kind in kinds:
+            if kind not in one:
+                continue
             latency = one[kind]['latency_ms']
             what, batch = kind.split('_')
-            where = 'network alone' if what == 'network' else 'from files'
+            ended = 'from memory' if name == 'limit' else 'from files'
+            where = 'network alone' if what == 'network' else ended
             values = [
                 latency['median'],
                 latency['iqr'],
@@ -26,8 +31,17 @@ def infer_rows(results: dict) -> list[tuple[list[str], list[list]]]:
             ]
             rows.append([name, where, int(batch), *values])
     quotients = [
-        [name, *(ratio[kind]['ratio'] for kind in kinds)]
+        [name, *(ratio[kind]['ratio'] if kind in ratio else None for kind in kinds)]
         for name, ratio in results['ratios'].items()
     ]
     columns = ['contestant', 'what', 'batch', 'ms/batch (median)', 'IQR', 'p95', 'images/s']
-    return [(columns, rows), (['project is so many times as fast as', *kinds], quotients)]
+    memory = [
+        [name, *(one['memory_mib'][key] for key in ('main', 'gpu'))]
+        for name, one in results['contestants'].items()
+    ]
+    heads = ['contestant', 'peak MiB', 'GPU MiB']
+    return [
+        (columns, rows),
+        (heads, memory),
+        (['project is so many times as fast as', *kinds], quotients),
+    ]

@@ -23,7 +23,7 @@ def measure(args: argparse.Namespace, cfg: Config, folder: Path) -> dict:
     left_out, options = {}, dict(rounds=1, repeats=args.repeats)
     settings = dict(batch=args.batch or cfg.train_dataloader.batch_size, repeats=args.repeats)
     if args.command == 'data':
-        contestants = data_benchmark.data_contestants(cfg, args.workers)
+        contestants, left_out = data_benchmark.data_contestants(cfg, args.workers)
         summary, options['warm_up'] = data_benchmark.data_summary, 0
     elif args.command == 'infer':
         settings = dict(batches=args.batch, images=args.images, repeats=args.repeats)

@@ -1,17 +1,15 @@
-import time
-
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 from mmengine.utils.dl_utils import set_multi_processing
 
-from .peak_memory import peak_memory
+from .play_loader import play_loader
 from .turn import Turn
 
 
 def play_data(turn: Turn, cfg: dict, workers: int) -> None:
-    """Read a config's training loader for two epochs each turn, and do nothing with the batches.
+    """Read a config's training loader; see :func:`play_loader`.
 
     Args:
         turn (Turn): The line to the :class:`Seat`.
@@ -25,26 +23,4 @@ def play_data(turn: Turn, cfg: dict, workers: int) -> None:
     settings = cfg.train_dataloader
     settings.num_workers = workers
     settings.persistent_workers = workers > 0
-    turn.report(dict(workers=workers))
-    while True:
-        turn.wait()
-        start = time.perf_counter()
-        loader = Runner.build_dataloader(settings, seed=0)
-        build = time.perf_counter() - start
-        epochs = [_epoch(loader) for _ in range(2)]
-        turn.report(
-            dict(
-                build_seconds=build,
-                first_seconds=epochs[0][0],
-                second_seconds=epochs[1][0],
-                images=epochs[0][1],
-                memory_mib=peak_memory(),
-            )
-        )
-
-
-def _epoch(loader) -> tuple[float, int]:
-    start, images = time.perf_counter(), 0
-    for batch in loader:
-        images += len(batch['inputs'])
-    return time.perf_counter() - start, images
+    play_loader(turn, lambda: Runner.build_dataloader(settings, seed=0), workers)

@@ -1,9 +1,8 @@
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
 
-from .classifier_loop import ClassifierLoop
+from .limit_loop import limit_loop
 from .play_loop import play_loop
-from .segmentor_loop import SegmentorLoop
 from .turn import Turn
 
 
@@ -16,5 +15,4 @@ def play_limit(turn: Turn, cfg: dict) -> None:
     """
     cfg = Config(cfg)
     import_modules_from_strings(**cfg.custom_imports)
-    loop = ClassifierLoop if cfg.default_scope == 'mmpretrain' else SegmentorLoop
-    play_loop(turn, loop(cfg))
+    play_loop(turn, limit_loop(cfg)(cfg))

@@ -3,6 +3,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .bare_loop import BareLoop
+from .class_indices import class_indices
 
 
 class SegmentorLoop(BareLoop):
@@ -33,6 +34,5 @@ class SegmentorLoop(BareLoop):
     def counts(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Count the confusion matrix, flat. See the base class."""
         classes = self.model.decode_head.num_classes
-        found = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
-        cells = (labels * classes + found)[labels != 255]
+        cells = (labels * classes + class_indices(logits))[labels != 255]
         return torch.bincount(cells, minlength=classes * classes)

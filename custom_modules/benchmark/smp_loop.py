@@ -3,11 +3,10 @@ from pathlib import Path
 import segmentation_models_pytorch as smp
 import torch
 from mmengine.device import get_device
-from torch.utils.data import DataLoader
 
 from .model_facts import model_facts
 from .nearest_unet import nearest_unet
-from .png_pairs import PngPairs
+from .png_loader import png_loader
 from .stopwatch import Stopwatch
 
 
@@ -31,25 +30,12 @@ class SmpLoop:
         torch.manual_seed(0)
         self.model, title = nearest_unet(settings['parameters'], self.channels)
         self.model.to(self.device)
-        size, norm = settings['size'], (settings['mean'], settings['std'])
-        loader = dict(
-            batch_size=settings['batch'],
-            num_workers=settings['workers'],
-            persistent_workers=settings['workers'] > 0,
-        )
-        self.train_loader, self.val_loader = (
-            DataLoader(
-                PngPairs(settings[part], size, settings['label_map'], *norm, flip=train),
-                shuffle=train,
-                drop_last=train and settings['drop_last'],
-                **loader,
-            )
-            for part, train in (('train', True), ('val', False))
-        )
+        self.train_loader = png_loader(settings, train=True)
+        self.val_loader = png_loader(settings, train=False)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), settings['lr'])
         mode = 'binary' if self.channels == 1 else 'multiclass'
         self.dice = smp.losses.DiceLoss(mode, ignore_index=255)
-        self.facts = model_facts(self.model, size[::-1]) | dict(title=title)
+        self.facts = model_facts(self.model, settings['size'][::-1]) | dict(title=title)
 
     def train(self, watch: Stopwatch) -> None:
         """Train an epoch.

@@ -1,6 +1,7 @@
 import torch
 from mmengine.device import get_device
 
+from .class_indices import class_indices
 from .model_facts import model_facts
 from .nearest_unet import nearest_unet
 from .png_pairs import PngPairs
@@ -12,6 +13,8 @@ class SmpPredictor:
     Args:
         settings (dict): Of :func:`smp_settings`.
     """
+
+    kinds = ('network', 'files')
 
     def __init__(self, settings: dict) -> None:
         self.device = torch.device(get_device())
@@ -33,9 +36,7 @@ class SmpPredictor:
         """Compute logits."""
         return self.model(inputs)
 
-    def from_files(self, rows: list[int]) -> list[torch.Tensor]:
+    def predict(self, rows: list[int]) -> list[torch.Tensor]:
         """Read images of the validation set and predict each pixel's class."""
         images = torch.stack([self.dataset[row][0] for row in rows]).to(self.device)
-        logits = self.model(images)
-        found = logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
-        return list(found.cpu())
+        return list(class_indices(self.model(images)).cpu())

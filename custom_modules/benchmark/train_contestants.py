@@ -1,5 +1,4 @@
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 from mmengine.config import Config
@@ -9,10 +8,9 @@ from .levers import pull
 from .play_limit import play_limit
 from .play_runner import play_runner
 from .play_smp import play_smp
+from .smp_left_out import smp_left_out
 from .smp_settings import smp_settings
 from .stock_config import stock_config
-
-NO_SMP = 'segmentation-models-pytorch is not installed (pip install segmentation-models-pytorch), so its row is left out.'
 
 
 def train_contestants(
@@ -30,8 +28,7 @@ def train_contestants(
         tuple[list[Contestant], dict[str, str]]: The contestants, the config first, and why others are left out.
     """
     cfg = _with_epochs(cfg, epochs)
-    classifier = cfg.default_scope == 'mmpretrain'
-    library = 'MMPretrain' if classifier else 'MMSegmentation'
+    library = 'MMPretrain' if cfg.default_scope == 'mmpretrain' else 'MMSegmentation'
     found = [
         _runner('project', 'the config as it is, through tools/train.py', cfg, folder),
         _runner(
@@ -44,10 +41,9 @@ def train_contestants(
             (cfg.to_dict(),),
         ),
     ]
-    if classifier:
-        return found, {}
-    if find_spec('segmentation_models_pytorch') is None:
-        return found, {'smp': NO_SMP}
+    left_out = smp_left_out(cfg)
+    if left_out is not None:
+        return found, left_out
     title = 'U-Net of segmentation-models-pytorch of nearest size, plain loop'
     args = (smp_settings(cfg, workers), str(folder / 'smp'))
     return [*found, Contestant('smp', title, play_smp, args)], {}
