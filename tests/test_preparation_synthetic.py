@@ -16,6 +16,7 @@ from custom_modules.preparation.look import Look
 from custom_modules.preparation.moon_renderer import MoonRenderer
 from custom_modules.preparation.rock import Rock
 from custom_modules.preparation.scene import Scene
+from custom_modules.preparation.terrain import Terrain
 from custom_modules.preparation.terrain_shadow import TerrainShadow
 from tools.prepare_data import main
 
@@ -294,6 +295,48 @@ def test_now_and_then_a_boulder_stands_before_the_lens():
     # and mostly none does
     assert np.median(largest) < 0.05
     assert 2 <= sum(share > 0.12 for share in largest) <= 14
+
+
+def test_most_photographs_of_a_goal_show_a_boulder_in_the_sun(monkeypatch):
+    monkeypatch.setattr(Look, 'GOAL', 1.0)
+    shares = []
+    for number in range(1, 21):
+        look = Look(np.random.default_rng([2, number]), 'photo')
+        assert look.goal and look.sun[1] < 0
+        shares.append((MoonRenderer(2, (96, 64), 'photo').render(number)[1] >= 2).mean())
+    assert np.median(shares) > 0.1
+    assert not Look(np.random.default_rng(0), 'render').goal
+
+
+def test_a_rover_in_the_picture_is_no_rock(monkeypatch):
+    draw = Look._draw_photo
+
+    def with_hardware(look, rng):
+        draw(look, rng)
+        look.hardware = True
+
+    monkeypatch.setattr(Look, '_draw_photo', with_hardware)
+    covered = 0
+    for number in range(1, 9):
+        scene = Scene(np.random.default_rng([3, number]), (96, 64), 'photo')
+        hidden = scene.hardware.covered
+        assert not scene.mask()[hidden].any()
+        covered += hidden.mean()
+        assert not hidden[:30].any()
+        picture = MoonRenderer(3, (96, 64), 'photo').render(number)[0]
+        assert picture.shape == (64, 96, 3)
+    assert covered / 8 > 0.01
+
+
+def test_grit_makes_the_ground_rough():
+    y = np.tile(np.linspace(2, 3, 60, dtype=np.float32)[:, None], (1, 80))
+    x = np.tile(np.linspace(-0.5, 0.5, 80, dtype=np.float32), (60, 1))
+    roughness = []
+    for grit in (0.1, 1.0):
+        terrain = Terrain(np.random.default_rng(4), 128, grit=grit)
+        right, ahead = terrain.gradients(x, y, np.full_like(x, 0.01))
+        roughness.append(np.hypot(right - right.mean(), ahead - ahead.mean()).mean())
+    assert roughness[0] < 0.3 * roughness[1]
 
 
 def test_works_from_any_folder_with_a_relative_out(tmp_path):
