@@ -1,21 +1,15 @@
 """Prepare data: render a lunar set, convert the public one or COCO, unpack Tiny ImageNet."""
 
 import argparse
-import os
-import re
 import sys
 from pathlib import Path
-from shlex import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from custom_modules.preparation.add_coco_commands import add_coco_commands
-from custom_modules.preparation.look import Look
-from custom_modules.preparation.lunar_converter import LunarConverter
-from custom_modules.preparation.lunar_source import LunarSource
-from custom_modules.preparation.moon_renderer import MoonRenderer
-from custom_modules.preparation.synthetic_set import SyntheticSet
+from custom_modules.preparation.add_lunar_command import add_lunar_command
+from custom_modules.preparation.add_synthetic_command import add_synthetic_command
 from custom_modules.preparation.tiny_imagenet_archive import TinyImageNetArchive
 from custom_modules.usage_error import UsageError
 
@@ -26,14 +20,6 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message):
         """Raise instead of printing, so that every error ends in the same place."""
         raise UsageError(f'{message} (see: {self.prog} --help).')
-
-
-def picture_size(text):
-    """Parse '720x480' into (720, 480) pixels."""
-    found = re.fullmatch(r'(\d+)[xX](\d+)', text)
-    if not found:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 720x480')
-    return int(found[1]), int(found[2])
 
 
 def build_parser():
@@ -52,53 +38,9 @@ def build_parser():
         command.set_defaults(run=run)
         return command
 
-    text = 'Render a small synthetic lunar set with exact masks; an interrupted run goes on.'
     data = ROOT / 'data'
-    command = add('synthetic', synthetic, text, data / 'moon_synthetic', 'folder of the set')
-    command.add_argument('--count', type=int, default=120, help='number of pictures')
-    command.add_argument(
-        '--size', type=picture_size, default='720x480', help='width x height in pixels'
-    )
-    command.add_argument('--seed', type=int, default=0, help='seed; same seed, same bytes')
-    command.add_argument(
-        '--style',
-        choices=Look.STYLES,
-        default='mixed',
-        help="imitate the public grey renders, a rover's photographs, or half and half",
-    )
-    command.add_argument(
-        '--min-rock',
-        type=int,
-        default=MoonRenderer.MIN_ROCK,
-        help='least visible area of a labelled rock, in pixels of a picture of 720x480 (it scales '
-        'with the picture); smaller ones are shown and are background; 0 labels all but pebbles',
-    )
-    command.add_argument(
-        '--workers', type=int, default=os.cpu_count() or 1, help='number of processes'
-    )
-    command.add_argument(
-        '--overwrite', action='store_true', help='replace another synthetic set in --out'
-    )
-
-    text = 'Convert the public Artificial Lunar Landscape set into binary and multi-class sets.'
-    command = add('lunar', lunar, text, data, 'folder for the sets')
-    command.add_argument(
-        'src', type=Path, help='folder with images/render, images/clean or images/ground'
-    )
-    command.add_argument(
-        '--only',
-        choices=['clean', 'ground'],
-        help='only renders whose mask is from this folder (images/clean is preferred where both have one)',
-    )
-    command.add_argument(
-        '--without-pebbles',
-        action='store_true',
-        help='take out of binary masks from images/ground what images/clean leaves out: thin areas, and those '
-        'below 240 pixels of a picture of 720x480',
-    )
-    command.add_argument(
-        '--overwrite', action='store_true', help='replace existing files that differ'
-    )
+    add_synthetic_command(add, data)
+    add_lunar_command(add, data)
 
     text = 'Unpack a Tiny ImageNet archive (zip or tar) after checking that it is safe.'
     command = add('tiny-imagenet', tiny_imagenet, text, data, 'folder to unpack to')
@@ -106,46 +48,6 @@ def build_parser():
 
     add_coco_commands(add)
     return parser
-
-
-def print_next(data):
-    """Print the command that trains on the set in folder `data`."""
-    variable = f'MOON_DATA={quote(str(data))}'
-    print(f'Next: {variable} python tools/train.py configs/unet_backbone_frozen.py')
-
-
-def synthetic(args):
-    """Render a synthetic set."""
-    made = SyntheticSet(args.out, args.count, args.size, args.seed, args.style, args.min_rock)
-    print(
-        f'Rendering {args.count} pictures to {args.out} with {args.workers} processes.', flush=True
-    )
-    rendered = made.make(args.workers, args.overwrite)
-    if rendered:
-        print(f'Rendered {rendered} of {args.count} pictures to {args.out}.')
-    else:
-        print(f'All {args.count} pictures are in {args.out}: nothing to do.')
-    print_next(args.out)
-
-
-def lunar(args):
-    """Convert the public lunar set."""
-    source = LunarSource(args.src, args.only)
-    pebbles = not args.without_pebbles
-    written = LunarConverter(source, args.out, args.overwrite, pebbles).convert()
-    kinds = source.kinds
-    print(
-        f'Masks of {len(source.renders)} renders: {kinds["clean"]} from images/clean, '
-        f'{kinds["ground"]} from images/ground; photographs: {len(source.photos)}.'
-    )
-    for pictures, what in ((source.bare, 'without a mask'), (source.grey, 'with a grey mask only')):
-        if pictures:
-            names = ', '.join(path.name for path in pictures[:5])
-            more = ', ...' if len(pictures) > 5 else ''
-            print(f'Left out {len(pictures)} pictures {what}: {names}{more}')
-    for folder, pairs in written.items():
-        print(f'Wrote {folder}: {pairs} pairs.')
-    print_next(next(iter(written)))
 
 
 def tiny_imagenet(args):
