@@ -13,3 +13,4 @@ parts = [*(dict(type='RepeatDataset', times=8, dataset=part) for part in (real, 
 train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=parts))
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 train_cfg = dict(max_epochs=6, val_interval=1)
+tta_pipeline = _base_.scales_tta_pipeline

@@ -34,16 +34,12 @@ zoom_pipeline = [
     dict(type='RandomZoom', size=(128, 128), zoom=2.0, prob=0.5),
     dict(type='PackSegInputs'),
 ]
-tta_pipeline = [
-    *load_pair,
-    dict(
-        type='TestTimeAug',
-        transforms=[
-            [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
-            [dict(type='PackSegInputs')],
-        ],
-    ),
-]
+mirror = [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)]
+pack = [dict(type='PackSegInputs')]
+tta_pipeline = [*load_pair, dict(type='TestTimeAug', transforms=[mirror, pack])]
+# three sizes too, the original one first, whose mask counts: tta_pipeline = _base_.scales_tta_pipeline
+scales = [dict(type='Resize', scale_factor=factor, keep_ratio=True) for factor in (1.0, 0.5, 1.5)]
+scales_tta_pipeline = [*load_pair, dict(type='TestTimeAug', transforms=[scales, mirror, pack])]
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,
