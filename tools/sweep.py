@@ -1,6 +1,5 @@
 """Train configs with several seeds, one run after another or side by side; what is finished is skipped, what was interrupted goes on."""
 
-import argparse
 import os
 import subprocess
 import sys
@@ -9,68 +8,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_modules.reporting_errors import reporting_errors
+from custom_modules.sweep.sweep_parser import sweep_parser
 from custom_modules.usage_error import UsageError
 
 TOOLS = Path(__file__).resolve().parent
-
-
-def parse_args():
-    """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'configs',
-        nargs='+',
-        metavar='CONFIG',
-        help='config files; a report compares the others with the first',
-    )
-    parser.add_argument(
-        '--seeds', nargs='+', type=int, default=[0], metavar='N', help='seeds (default: 0)'
-    )
-    parser.add_argument(
-        '--work-dir',
-        default='work_dirs/sweep',
-        metavar='ROOT',
-        help='where to write; each run has its own ROOT/CONFIG/seed_N (default: work_dirs/sweep)',
-    )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings to override in all runs, such as train_cfg.max_epochs=60',
-    )
-    parser.add_argument(
-        '--vary',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=V1,V2,...',
-        help='settings that take several values in turn, each with every config and seed, such as '
-        "train_dataloader.dataset.train_fraction=0.25,0.5,1.0; the value becomes part of the folder's name",
-    )
-    parser.add_argument(
-        '--jobs',
-        type=int,
-        default=1,
-        metavar='N',
-        help='how many runs side by side (default: 1); several share the cores, unless OMP_NUM_THREADS is set',
-    )
-    parser.add_argument(
-        '--rerun',
-        action='store_true',
-        help='train anew where the work dir holds a run of another config; the old one is moved to ROOT/.replaced',
-    )
-    parser.add_argument(
-        '--report', metavar='DIR', help='at the end, compare the finished runs with tools/report.py'
-    )
-    parser.add_argument(
-        '--overwrite', action='store_true', help='replace the report that is in DIR'
-    )
-    parser.add_argument(
-        '--dry-run', action='store_true', help='only list the runs, and what would be done'
-    )
-    return parser.parse_args()
 
 
 def train_command(run) -> list[str]:
@@ -102,7 +43,7 @@ def report_command(outcomes, args) -> list[str]:
 @reporting_errors
 def main() -> None:
     """Sweep."""
-    args = parse_args()
+    args = sweep_parser(__doc__).parse_args()
     if args.jobs < 1:
         raise UsageError(f'--jobs is the number of runs side by side, at least 1, got {args.jobs}.')
     report = Path(args.report) if args.report else None
