@@ -1,14 +1,15 @@
-# The best detector within the budget: that of synthetic scenes, trained on with half of them and with all real renders at hand.
+# The best detector within the budget: that of synthetic scenes, trained on with all real renders at hand, and with scenes that
+# look like photographs.
 #   python tools/prepare_data.py lunar SRC --only ground --without-pebbles --out data/further
-#   MOON_SYNTHETIC=data/moon_synthetic_2000 python tools/train.py configs/rock_detector.py
+#   python tools/prepare_data.py synthetic --style photo --count 1000 --seed 1 --size 421x280 --out data/moon_photo_1000
+#   python tools/train.py configs/rock_detector.py
 _base_ = ['./rock_detector_synthetic.py']
 checkpoint = '{{fileDirname}}/../checkpoints/rock_detector_synthetic.pth'
 model = dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint))
 real = dict(_base_.moon, load_size=(384, 256), split='train', pipeline=_base_.zoom_pipeline)
 further = '{{$MOON_FURTHER:data/further/MOON_SEGMENTATION_BINARY}}'
 more = dict(real, data_root=further, split='all')
-synthetic = '{{$MOON_SYNTHETIC:data/moon_synthetic_2000}}'
-scenes = dict(real, data_root=synthetic, train_fraction=0.5)
+scenes = dict(more, data_root='{{$MOON_PHOTO_SCENES:data/moon_photo_1000}}')
 parts = [*(dict(type='RepeatDataset', times=8, dataset=part) for part in (real, more)), scenes]
 train_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=parts))
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

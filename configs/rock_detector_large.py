@@ -1,5 +1,5 @@
 # The larger detector, without the budget (9.5 million parameters, 256x256), trained on as rock_detector.py is.
-#   MOON_SYNTHETIC=data/moon_synthetic_2000 python tools/train.py configs/rock_detector_large.py
+#   python tools/train.py configs/rock_detector_large.py
 _base_ = ['./rock_detector.py']
 # too large to publish: what rock_detector_large_synthetic.py has left
 checkpoint = '{{$MOON_LARGE:work_dirs/rock_detector_large_synthetic/epoch_8.pth}}'

@@ -70,7 +70,7 @@ def test_the_detector_finds_rocks_in_scenes_that_it_has_not_seen(tmp_path):
     from custom_modules.evaluation.checkpoint_predictions import CheckpointPredictions
     from custom_modules.preparation.synthetic_set import SyntheticSet
 
-    SyntheticSet(tmp_path, 6, (210, 140), seed=77).make(workers=1)
+    SyntheticSet(tmp_path, 12, (421, 280), seed=77).make(workers=1)
     path = REPOSITORY / 'checkpoints' / 'rock_detector_synthetic.pth'
     cfg = Config.fromfile(REPOSITORY / 'configs' / 'rock_detector_synthetic.py')
     cfg.test_dataloader.dataset.update(data_root=str(tmp_path), split='all')
@@ -82,7 +82,7 @@ def test_the_detector_finds_rocks_in_scenes_that_it_has_not_seen(tmp_path):
         truth += (prediction.truth == 1).sum()
         found += (prediction.predicted == 1).sum()
     dice = 2 * both / (truth + found)
-    assert dice > 0.5, dice
+    assert dice > 0.6, dice
 
 
 def textures() -> list[torch.Tensor]:

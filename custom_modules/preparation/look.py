@@ -27,18 +27,25 @@ class Look:
         tracks: Whether a rover has passed.
         rubble: Factor on the number of pebbles.
         rocks: Factor on the number of rocks.
+        goal: Whether a boulder right before the lens is what the picture was taken of.
+        hardware: Whether the rover or its lander is in the picture.
         ambient: Light in the shadows, relative to the sun's.
     """
 
     STYLES = ('render', 'photo', 'mixed')
+    # How many photographs are of one boulder: a rover drives up to what it wants to see.
+    GOAL = 0.4
 
     def __init__(self, rng, style):
         self.photo = style == 'photo' or (style == 'mixed' and bool(rng.random() < 0.5))
         self.patches = rng.choice([0.0, 0.6, 1.2, 2.0])
         self.rubble = np.exp(rng.normal(0.4, 0.7))
         self.grit = rng.uniform(0.1, 0.5) if rng.random() < (0.45 if self.photo else 0.15) else 1.0
+        self.goal = False
         if self.photo:
             self._draw_photo(rng)
+            if rng.random() < self.GOAL:
+                self._aim_at_boulder(rng)
         else:
             self._draw_render(rng)
 
@@ -53,7 +60,7 @@ class Look:
         self.stone = np.exp(rng.normal(0.45, 0.22))
         self.ambient = rng.uniform(0, 0.004)
         self.rocks = 1.0
-        self.tracks = False
+        self.tracks = self.hardware = False
 
     def _draw_photo(self, rng):
         self.focal = np.exp(rng.uniform(np.log(0.9), np.log(2.9)))
@@ -70,9 +77,22 @@ class Look:
             rng.uniform(5, 14) if low else rng.uniform(14, 60),
         )
         self.stone = np.exp(rng.normal(0.4, 0.3))
-        self.tracks = bool(rng.random() < 0.2)
+        self.tracks, self.hardware = bool(rng.random() < 0.2), bool(rng.random() < 0.1)
         self.ambient = 0.04 * rng.random() ** 2
         self.rocks = 0.6
+
+    def _aim_at_boulder(self, rng):
+        # With the sun behind the rover there is no shadow to tell stone from dust, and the dust
+        # between boulders is what is smooth.
+        self.goal = True
+        self.focal = np.exp(rng.uniform(np.log(0.9), np.log(1.8)))
+        self.sky_share = rng.uniform(-0.3, 0.25)
+        self.sun = self._toward(
+            np.pi * rng.uniform(0.6, 1) * rng.choice([-1, 1]), rng.uniform(15, 55)
+        )
+        self.stone = np.exp(rng.normal(0.25, 0.25))
+        if rng.random() < 0.75:
+            self.grit = rng.uniform(0.02, 0.3)
 
     @staticmethod
     def _toward(bearing, degrees):

@@ -22,7 +22,7 @@ class MoonRenderer:
         min_rock: Least area of a labelled rock, see `Scene.mask`.
     """
 
-    VERSION = 3
+    VERSION = 4
     # In the masks of the public renders 95 % of the areas are above 240 pixels of 720x480, in those
     # of the photographs above 120.
     MIN_ROCK = 200
@@ -50,7 +50,7 @@ class MoonRenderer:
         return picture, scene.mask(self.min_rock)
 
     def _light(self, scene, rng):
-        sky = scene.owner == -2
+        sky = np.isinf(scene.depth)
         x, y, z = scene.camera.positions(np.where(sky, 50, scene.depth).astype(np.float32))
         normal, albedo = self._surface(scene, x, y, z)
         sun = scene.sun.astype(np.float32)
@@ -72,7 +72,11 @@ class MoonRenderer:
         specks = cv2.GaussianBlur(rng.standard_normal(x.shape).astype(np.float32), (0, 0), 0.8)
         specks *= np.where(scene.owner == -1, np.float32(scene.look.grit), 1)
         albedo *= 1 + np.float32(rng.uniform(0.15, 0.42)) * specks
-        return np.where(sky, 0, albedo * (0.5 * lit + 0.5 * dusty * (lit > 0) + ambient))
+        light = np.where(sky, 0, albedo * (0.5 * lit + 0.5 * dusty * (lit > 0) + ambient))
+        if scene.hardware:
+            usual = np.median(light[light > 0.02]) if (light > 0.02).any() else 0.3
+            light = np.where(scene.hardware.covered, usual * scene.hardware.light, light)
+        return light
 
     def _surface(self, scene, x, y, z):
         footprint = y / np.float32(scene.camera.focal)
@@ -104,10 +108,11 @@ class MoonRenderer:
                     blotch = rock.blotched * scene.noise.layer(part * rock.pixels)[seen]
                     albedo[seen] *= np.maximum(1 + blotch, np.float32(0.3))
             if rock.cracked and rock.pixels > 25:
-                # A few wide ones, and finer ones between them.
-                for part in (0.5, 0.22):
+                # A few wide ones, wider in a boulder, and finer ones between them.
+                for part, wide in ((0.5, max(2, 0.03 * rock.pixels)), (0.22, 2)):
                     line = np.abs(scene.noise.layer(part * rock.pixels)[seen])
-                    albedo[seen] *= np.clip(np.float32(0.25) + line * part * rock.pixels / 2, 0, 1)
+                    line *= np.float32(part * rock.pixels / wide)
+                    albedo[seen] *= np.clip(np.float32(0.25) + line, 0, 1)
         return normal, albedo
 
     def _cast(self, scene, x, y, z, lit, toward_sun):

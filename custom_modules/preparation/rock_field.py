@@ -61,21 +61,25 @@ class RockField:
                     radius *= rng.uniform(0.3, 0.9)
                     if radius < self._body:
                         break
-        if rng.random() < self.NEAR:
+        if self._scene.look.goal or rng.random() < self.NEAR:
             self._near_boulder(rng)
 
     def _near_boulder(self, rng):
         # It stands right before the lens and fills up to half of the picture, as a rover's goals do. It is
         # hardly brighter than the ground, and rougher: only its faces, cracks and outline tell.
-        radius = max(self._scene.size) * rng.uniform(0.1, 0.34)
-        rows, columns = self._scene.ground_pixels(self._rng, 1, 0.0, patchy=False)
+        goal = self._scene.look.goal
+        radius = max(self._scene.size) * rng.uniform(*((0.15, 0.5) if goal else (0.1, 0.34)))
+        # Most of the ground is too far away for a stone of that size.
+        rows, columns = self._scene.ground_pixels(self._rng, 8, 0.0, patchy=False)
         before = len(self.rocks)
         for row, column in zip(rows, columns, strict=True):
-            self._place(row, column, radius)
+            if len(self.rocks) == before:
+                self._place(row, column, radius)
         for rock in self.rocks[before:]:
-            rock.albedo = np.float32(np.exp(rng.normal(0.15, 0.2)))
-            rock.cracked, rock.texture = True, rng.uniform(0.5, 3.0)
-            rock.blotched = rng.uniform(0.05, 0.3)
+            rock.albedo = np.float32(np.exp(rng.normal(0.12, 0.25)))
+            rock.cracked, rock.texture = True, np.exp(rng.uniform(np.log(0.2), np.log(3.0)))
+            rock.blotched = rng.uniform(0.02, 0.3)
+            rock.ragged *= 0.5
 
     def _place(self, row, column, pixels):
         scene, rng = self._scene, self._rng

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from custom_modules.preparation.camera import Camera
+from custom_modules.preparation.hardware import Hardware
 from custom_modules.preparation.look import Look
 from custom_modules.preparation.rock_field import RockField
 from custom_modules.preparation.rover_track import RoverTrack
@@ -21,7 +22,8 @@ class Scene:
 
     Attributes:
         depth: Distance ahead in metres per pixel, (height, width), infinite in the sky.
-        owner: Index into `rocks` per pixel, -1 on the ground, -2 in the sky.
+        owner: Index into `rocks` per pixel, -1 on the ground, -2 in the sky, -3 on the `hardware`.
+        hardware: The part of the rover in the picture, or None.
         sun: Unit vector towards the sun.
     """
 
@@ -45,6 +47,9 @@ class Scene:
         self.track = self._track(rng) if look.tracks else None
         for index, rock in enumerate(self.rocks):
             self._draw(index, rock)
+        self.hardware = Hardware(rng, self.noise, size) if look.hardware else None
+        if self.hardware:
+            self.owner[self.hardware.covered] = -3
 
     def ground_pixels(self, rng, number, far, patchy):
         """Draw pixels of the ground at random.
@@ -81,7 +86,7 @@ class Scene:
                 in pixels of a picture of 720x480 (it scales with the picture); smaller ones are
                 ground. 0 labels all bodies.
         """
-        kinds = np.array([3 if rock.large else 2 for rock in self.rocks] + [1, 0], np.uint8)
+        kinds = np.array([3 if rock.large else 2 for rock in self.rocks] + [0, 1, 0], np.uint8)
         classes = kinds[self.owner]
         stony = (self.owner >= 0).astype(np.uint8)
         _, parts, table, _ = cv2.connectedComponentsWithStats(stony, connectivity=8)
