@@ -28,7 +28,8 @@ def data(tmp_path_factory):
         write_pair(root / 'multiclass', f'{i:04d}', image, mask)
     return {
         'MOON_DATA': make_moon(root / 'moon', count=5),
-        'MOON_PHOTO_SCENES': make_moon(root / 'scenes', count=5),
+        'MOON_SYNTHETIC': make_moon(root / 'scenes', count=5),
+        'MOON_GOALS': make_moon(root / 'goals', count=2),
         'MOON_FURTHER': make_moon(root / 'further', count=2),
         'MOON_MULTICLASS_DATA': root / 'multiclass',
         'TINY_IMAGENET': make_tiny_imagenet(root / 'tiny', wnids),

@@ -297,15 +297,16 @@ def test_now_and_then_a_boulder_stands_before_the_lens():
     assert 2 <= sum(share > 0.12 for share in largest) <= 14
 
 
-def test_most_photographs_of_a_goal_show_a_boulder_in_the_sun(monkeypatch):
-    monkeypatch.setattr(Look, 'GOAL', 1.0)
+def test_a_goal_is_a_boulder_in_the_sun():
     shares = []
     for number in range(1, 21):
-        look = Look(np.random.default_rng([2, number]), 'photo')
-        assert look.goal and look.sun[1] < 0
-        shares.append((MoonRenderer(2, (96, 64), 'photo').render(number)[1] >= 2).mean())
+        look = Look(np.random.default_rng([2, number]), 'goal')
+        assert look.photo and look.goal and look.sun[1] < 0
+        shares.append((MoonRenderer(2, (96, 64), 'goal').render(number)[1] >= 2).mean())
     assert np.median(shares) > 0.1
-    assert not Look(np.random.default_rng(0), 'render').goal
+    goals = [Look(np.random.default_rng([2, n]), 'photo').goal for n in range(40)]
+    assert 6 < sum(goals) < 26
+    assert not any(Look(np.random.default_rng(n), 'render').goal for n in range(9))
 
 
 def test_a_rover_in_the_picture_is_no_rock(monkeypatch):

@@ -28,7 +28,8 @@ def add_synthetic_command(add, data):
         '--style',
         choices=Look.STYLES,
         default='mixed',
-        help="imitate the public grey renders, a rover's photographs, or half and half",
+        help="imitate the public grey renders, a rover's photographs, or half and half; or only photographs of "
+        'one boulder before the lens',
     )
     command.add_argument(
         '--min-rock',

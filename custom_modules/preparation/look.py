@@ -8,11 +8,13 @@ class Look:
 
     'render' imitates the Artificial Lunar Landscape set: a grey, clean picture of hilly ground under
     a sky. 'photo' imitates a rover's photographs: long lenses, cameras that look down or at a level
-    horizon, any sun, a colour cast, hard tone curves, noise, blur, tracks. 'mixed' tosses a coin.
+    horizon, any sun, a colour cast, hard tone curves, noise, blur, tracks. 'mixed' tosses a coin
+    between the two. 'goal' are photographs of one boulder right before the lens, brighter than the
+    dust as often as not.
 
     Args:
         rng: Random generator.
-        style: 'render', 'photo' or 'mixed'.
+        style: 'render', 'photo', 'mixed' or 'goal'.
 
     Attributes:
         focal: Focal length in lengths of the picture's longer side.
@@ -27,24 +29,27 @@ class Look:
         tracks: Whether a rover has passed.
         rubble: Factor on the number of pebbles.
         rocks: Factor on the number of rocks.
+        boulder: Logarithm of the usual brightness of a boulder before the lens, relative to the ground.
         goal: Whether a boulder right before the lens is what the picture was taken of.
         hardware: Whether the rover or its lander is in the picture.
         ambient: Light in the shadows, relative to the sun's.
     """
 
-    STYLES = ('render', 'photo', 'mixed')
+    STYLES = ('render', 'photo', 'mixed', 'goal')
     # How many photographs are of one boulder: a rover drives up to what it wants to see.
     GOAL = 0.4
 
     def __init__(self, rng, style):
-        self.photo = style == 'photo' or (style == 'mixed' and bool(rng.random() < 0.5))
+        self.photo = style in ('photo', 'goal') or (style == 'mixed' and bool(rng.random() < 0.5))
         self.patches = rng.choice([0.0, 0.6, 1.2, 2.0])
         self.rubble = np.exp(rng.normal(0.4, 0.7))
         self.grit = rng.uniform(0.1, 0.5) if rng.random() < (0.45 if self.photo else 0.15) else 1.0
-        self.goal = False
+        self.goal, self.boulder = False, 0.12
+        if style == 'goal':
+            self.boulder = rng.uniform(0, 0.8)
         if self.photo:
             self._draw_photo(rng)
-            if rng.random() < self.GOAL:
+            if style == 'goal' or rng.random() < self.GOAL:
                 self._aim_at_boulder(rng)
         else:
             self._draw_render(rng)

@@ -76,7 +76,7 @@ class RockField:
             if len(self.rocks) == before:
                 self._place(row, column, radius)
         for rock in self.rocks[before:]:
-            rock.albedo = np.float32(np.exp(rng.normal(0.12, 0.25)))
+            rock.albedo = np.float32(np.exp(rng.normal(self._scene.look.boulder, 0.25)))
             rock.cracked, rock.texture = True, np.exp(rng.uniform(np.log(0.2), np.log(3.0)))
             rock.blotched = rng.uniform(0.02, 0.3)
             rock.ragged *= 0.5
