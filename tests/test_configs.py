@@ -47,6 +47,7 @@ PARAMETERS = {
     'weighted_cross_entropy': 2_356_945,
     'batch_augmentation': 2_459_719,
     'rock_detector_synthetic': 2_356_945,
+    'rock_detector_goals': 2_356_945,
     'rock_detector_large': 9_506_257,
     'rock_detector_large_synthetic': 9_506_257,
     'deeplabv3plus_r50': 41_197_747,

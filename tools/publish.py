@@ -1,8 +1,6 @@
 """Reduce a checkpoint to its weights, for publishing: no optimizer, no logs, nothing but tensors."""
 
 import argparse
-import hashlib
-import io
 import sys
 from pathlib import Path
 
@@ -29,15 +27,11 @@ def main() -> None:
 
     import torch
 
-    from custom_modules.engine import AtomicLocalBackend
+    from custom_modules.engine.write_weights import write_weights
 
     state = torch.load(args.checkpoint, map_location='cpu', weights_only=True)['state_dict']
-    # channels-last training leaves strided tensors; contiguous ones load the same and depend on nothing
-    buffer = io.BytesIO()
-    torch.save({'state_dict': {name: t.contiguous() for name, t in state.items()}}, buffer)
-    AtomicLocalBackend().put(buffer.getvalue(), args.out)
+    digest = write_weights(state, args.out)
     parameters = sum(t.numel() for t in state.values())
-    digest = hashlib.sha256(buffer.getvalue()).hexdigest()
     print(f'{args.out}: {len(state)} tensors, {parameters:,} numbers, sha256 {digest}')
     print(f'Write its card to {Path(args.out).with_suffix(".md")}')
 

@@ -1,0 +1,59 @@
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from custom_modules.usage_error import UsageError
+
+
+def average_weights(
+    states: Sequence[dict[str, Tensor]], shares: Sequence[float]
+) -> dict[str, Tensor]:
+    """Average the weights of models of one architecture that were trained on from the same weights.
+
+    Such models often lie in one basin of the loss, so that a point between them knows what each of them has learnt:
+    `Robust fine-tuning of zero-shot models <https://arxiv.org/abs/2109.01903>`_, `Model soups
+    <https://arxiv.org/abs/2203.05482>`_. Models that were trained from different random weights do not.
+
+    Args:
+        states (Sequence[dict[str, Tensor]]): Their ``state_dict``. Running statistics of batch norms are averaged too;
+            whole numbers, such as a norm's number of batches, are taken from the first.
+        shares (Sequence[float]): The share of each; they add up to 1.
+
+    Returns:
+        dict[str, Tensor]: The averaged ``state_dict``, in the first one's types.
+
+    Raises:
+        UsageError: If names, shapes or the number of shares do not fit, or the shares do not add up to 1.
+
+    Example:
+        >>> import torch
+        >>> from custom_modules.engine.average_weights import average_weights
+        >>> average_weights([{'w': torch.zeros(2)}, {'w': torch.ones(2)}], [0.75, 0.25])
+        {'w': tensor([0.2500, 0.2500])}
+    """
+    if len(shares) != len(states):
+        raise UsageError(f'{len(states)} checkpoints need as many shares, got {len(shares)}.')
+    if abs(sum(shares) - 1) > 1e-6:
+        raise UsageError(f'the shares add up to 1, got {" + ".join(map(str, shares))}.')
+    first = states[0]
+    for number, state in enumerate(states[1:], 2):
+        if state.keys() != first.keys():
+            name = sorted(state.keys() ^ first.keys())[0]
+            raise UsageError(
+                f'checkpoints 1 and {number} are of two architectures: {name} is in one of them only.'
+            )
+        for name, tensor in state.items():
+            if tensor.shape != first[name].shape:
+                raise UsageError(
+                    f'checkpoints 1 and {number} are of two sizes: {name} is {tuple(first[name].shape)} '
+                    f'and {tuple(tensor.shape)}.'
+                )
+    averaged = {}
+    for name, tensor in first.items():
+        if not tensor.is_floating_point():
+            averaged[name] = tensor.clone()
+            continue
+        parts = (share * state[name].double() for share, state in zip(shares, states, strict=True))
+        averaged[name] = sum(parts, torch.zeros_like(tensor, dtype=torch.double)).to(tensor)
+    return averaged

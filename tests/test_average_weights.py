@@ -1,0 +1,56 @@
+"""A point between two trained models: the right numbers, the right types, and nothing that does not fit."""
+
+import pytest
+import torch
+
+from custom_modules.engine.average_weights import average_weights
+from custom_modules.usage_error import UsageError
+
+
+def state(value, shape=(2, 3)):
+    return {
+        'conv.weight': torch.full(shape, float(value)),
+        'norm.num_batches_tracked': torch.tensor(int(value)),
+    }
+
+
+def test_shares_weigh_and_counters_stay_whole():
+    first = state(1)
+    averaged = average_weights([first, state(5)], [0.75, 0.25])
+    assert averaged['conv.weight'].tolist() == [[2.0] * 3] * 2
+    assert averaged['norm.num_batches_tracked'].item() == 1
+    assert [t.dtype for t in averaged.values()] == [t.dtype for t in first.values()]
+    # the models themselves stay as they are
+    assert first['conv.weight'].eq(1).all()
+
+
+@pytest.mark.parametrize(
+    ('others', 'shares', 'said'),
+    [
+        ([state(2)], [0.5], '2 checkpoints need as many shares'),
+        ([state(2)], [0.5, 0.4], 'add up to 1'),
+        ([state(2, (3, 2))], [0.5, 0.5], 'two sizes: conv.weight'),
+        ([{'conv.weight': torch.zeros(2, 3)}], [0.5, 0.5], 'num_batches_tracked is in one'),
+    ],
+)
+def test_what_does_not_fit_is_refused(others, shares, said):
+    with pytest.raises(UsageError, match=said):
+        average_weights([state(1), *others], shares)
+
+
+def test_tool_writes_weights_that_load(tool, tmp_path, capsys):
+    paths = [tmp_path / name for name in ('a.pth', 'b.pth')]
+    for path, value in zip(paths, (0, 4), strict=True):
+        torch.save(dict(state_dict=state(value), meta=dict(epoch=1)), path)
+    out = tmp_path / 'average.pth'
+    assert tool('average.py', *paths, '--out', out) == 0
+    loaded = torch.load(out, weights_only=True)
+    assert list(loaded) == ['state_dict']
+    assert loaded['state_dict']['conv.weight'].eq(2).all()
+    assert tool('average.py', *paths, '--out', out) == 2
+    assert 'choose another name or pass --overwrite' in capsys.readouterr().err
+    assert tool('average.py', *paths, '--shares', '1', '0', '--out', out, '--overwrite') == 0
+    assert torch.load(out, weights_only=True)['state_dict']['conv.weight'].eq(0).all()
+    assert tool('average.py', paths[0], '--out', tmp_path / 'one.pth') == 2
+    assert tool('average.py', *paths, tmp_path / 'c.pth', '--out', tmp_path / 'd.pth') == 2
+    assert not (tmp_path / 'one.pth').exists()

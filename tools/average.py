@@ -1,0 +1,54 @@
+"""Average the weights of checkpoints that were trained on from the same weights: one model that knows what each has learnt."""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_modules.reporting_errors import reporting_errors
+from custom_modules.usage_error import UsageError
+
+
+@reporting_errors
+def main() -> None:
+    """Average."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'checkpoints', nargs='+', metavar='CHECKPOINT', help='two or more, of one architecture'
+    )
+    parser.add_argument(
+        '--shares',
+        nargs='+',
+        type=float,
+        metavar='SHARE',
+        help='share of each, adding up to 1 (default: all the same)',
+    )
+    parser.add_argument('--out', required=True, help='file to write, nothing but weights')
+    parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
+    args = parser.parse_args()
+    if len(args.checkpoints) < 2:
+        raise UsageError('an average needs two checkpoints or more, got one.')
+    for path in args.checkpoints:
+        if not Path(path).is_file():
+            raise UsageError(f'there is no checkpoint {path}.')
+    if Path(args.out).exists() and not args.overwrite:
+        raise UsageError(f'{args.out} exists: choose another name or pass --overwrite.')
+
+    import torch
+
+    from custom_modules.engine.average_weights import average_weights
+    from custom_modules.engine.write_weights import write_weights
+
+    states = [
+        torch.load(path, map_location='cpu', weights_only=True)['state_dict']
+        for path in args.checkpoints
+    ]
+    shares = args.shares or [1 / len(states)] * len(states)
+    write_weights(average_weights(states, shares), args.out)
+    named = ', '.join(f'{s:g} of {p}' for s, p in zip(shares, args.checkpoints, strict=True))
+    print(f'Wrote {args.out}: {named}.')
+
+
+if __name__ == '__main__':
+    main()
