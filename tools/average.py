@@ -29,21 +29,14 @@ def main() -> None:
     args = parser.parse_args()
     if len(args.checkpoints) < 2:
         raise UsageError('an average needs two checkpoints or more, got one.')
-    for path in args.checkpoints:
-        if not Path(path).is_file():
-            raise UsageError(f'there is no checkpoint {path}.')
     if Path(args.out).exists() and not args.overwrite:
         raise UsageError(f'{args.out} exists: choose another name or pass --overwrite.')
 
-    import torch
-
     from custom_modules.engine.average_weights import average_weights
+    from custom_modules.engine.read_weights import read_weights
     from custom_modules.engine.write_weights import write_weights
 
-    states = [
-        torch.load(path, map_location='cpu', weights_only=True)['state_dict']
-        for path in args.checkpoints
-    ]
+    states = [read_weights(path) for path in args.checkpoints]
     shares = args.shares or [1 / len(states)] * len(states)
     write_weights(average_weights(states, shares), args.out)
     named = ', '.join(f'{s:g} of {p}' for s, p in zip(shares, args.checkpoints, strict=True))

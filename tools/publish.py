@@ -20,16 +20,13 @@ def main() -> None:
     parser.add_argument('out', help='file to write, such as checkpoints/moon_net.pth')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     args = parser.parse_args()
-    if not Path(args.checkpoint).is_file():
-        raise UsageError(f'there is no checkpoint {args.checkpoint}.')
     if Path(args.out).exists() and not args.overwrite:
         raise UsageError(f'{args.out} exists: choose another name or pass --overwrite.')
 
-    import torch
-
+    from custom_modules.engine.read_weights import read_weights
     from custom_modules.engine.write_weights import write_weights
 
-    state = torch.load(args.checkpoint, map_location='cpu', weights_only=True)['state_dict']
+    state = read_weights(args.checkpoint)
     digest = write_weights(state, args.out)
     parameters = sum(t.numel() for t in state.values())
     print(f'{args.out}: {len(state)} tensors, {parameters:,} numbers, sha256 {digest}')
