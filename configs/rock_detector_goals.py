@@ -8,3 +8,4 @@ goals = '{{$MOON_GOALS:data/moon_goals_600}}'
 train_dataloader = dict(dataset=dict(data_root=goals, split='all'))
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 train_cfg = dict(max_epochs=8)
+tta_pipeline = _base_.scales_tta_pipeline
