@@ -1,4 +1,4 @@
-# A specialist for boulders before the lens, to average rock_detector.py's weights with: alone it takes all rough ground for rock.
+# The detector of synthetic scenes for a rover's photographs: boulders before the lens last. It takes more rough ground for rock.
 #   python tools/prepare_data.py synthetic --style goal --count 600 --seed 1 --size 421x280 --out data/moon_goals_600
 #   python tools/train.py configs/rock_detector_goals.py
 _base_ = ['./rock_detector_synthetic.py']

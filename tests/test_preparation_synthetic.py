@@ -317,16 +317,23 @@ def test_a_rover_in_the_picture_is_no_rock(monkeypatch):
         look.hardware = True
 
     monkeypatch.setattr(Look, '_draw_photo', with_hardware)
-    covered = 0
+    covered = seen = 0
     for number in range(1, 9):
         scene = Scene(np.random.default_rng([3, number]), (96, 64), 'photo')
         hidden = scene.hardware.covered
         assert not scene.mask()[hidden].any()
         covered += hidden.mean()
         assert not hidden[:30].any()
-        picture = MoonRenderer(3, (96, 64), 'photo').render(number)[0]
-        assert picture.shape == (64, 96, 3)
+        if not hidden.any():
+            # it stands beside the picture
+            continue
+        # and it is seen: its own light, in whatever unit the ground has
+        own = scene.hardware.light[hidden]
+        light = MoonRenderer(3, (96, 64), 'photo')._light(scene, np.random.default_rng(0))[hidden]
+        np.testing.assert_allclose(light * own.max(), own * light.max(), rtol=1e-4, atol=1e-6)
+        seen += own.max() > 0 and light.max() > 0
     assert covered / 8 > 0.01
+    assert seen > 4
 
 
 def test_grit_makes_the_ground_rough():
