@@ -53,9 +53,18 @@ def test_test_part_that_training_would_see(tool, baseline, capsys):
     assert 'ann_file and val_fraction=0.2' in one_line(capsys)
 
 
-def test_option_without_value(tool, baseline, capsys):
-    assert tool('train.py', baseline, '--cfg-options', 'train_cfg') == 2
-    assert 'takes KEY=VALUE pairs' in capsys.readouterr().err
+@pytest.mark.parametrize(
+    'option, words',
+    [
+        ('train_cfg', 'takes KEY=VALUE pairs'),
+        ('load_size=(256,256', 'every bracket and quote has to close'),
+        ("model.decode_head.loss_decode=[dict(type='BinaryDiceLoss')]", 'not a dict'),
+        ("model.decode_head.loss_decode={'type':'BinaryDiceLoss'}", 'not a dict'),
+    ],
+)
+def test_option_that_cannot_be_read(tool, baseline, capsys, option, words):
+    assert tool('train.py', baseline, '--cfg-options', option) == 2
+    assert words in capsys.readouterr().err
 
 
 def test_launcher_that_did_not_start_us(tool, baseline, monkeypatch, capsys):

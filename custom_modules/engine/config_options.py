@@ -1,8 +1,10 @@
 from mmengine.config import DictAction
 
+from custom_modules.usage_error import UsageError
+
 
 class ConfigOptions(DictAction):
-    """mmengine's ``--cfg-options`` that answers a malformed pair with the parser's usage line."""
+    """mmengine's ``--cfg-options`` that answers what it cannot read with the parser's usage line."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
         """Parse the pairs.
@@ -13,7 +15,42 @@ class ConfigOptions(DictAction):
             values (list[str]): The pairs as they stand on the command line.
             option_string (str, optional): The flag as written.
         """
-        for value in values:
-            if '=' not in value:
-                parser.error(f'{option_string} takes KEY=VALUE pairs, got {value!r}')
+        try:
+            for value in values:
+                self.pair(value)
+        except UsageError as error:
+            parser.error(str(error))
         super().__call__(parser, namespace, values, option_string)
+
+    @staticmethod
+    def pair(text: str) -> tuple[str, object]:
+        """Read one pair. mmengine takes ``a=dict(b=1)`` for a word and gives up on a bracket that stays open.
+
+        Args:
+            text (str): ``KEY=VALUE``, a value being a number, a word, or a list of these.
+
+        Returns:
+            tuple[str, object]: The dotted key and its value.
+
+        Raises:
+            UsageError: If it is no such pair.
+
+        Example:
+            >>> ConfigOptions.pair('load_size=(256,256)')
+            ('load_size', (256, 256))
+        """
+        key, equals, value = text.partition('=')
+        if not key or not equals:
+            raise UsageError(f'--cfg-options takes KEY=VALUE pairs, got {text!r}.')
+        if 'dict(' in value or '{' in value:
+            raise UsageError(
+                f'--cfg-options takes numbers, words and lists of them, not a dict, got {text!r}: set its keys one by one '
+                '(such as model.decode_head.loss_decode.1.loss_weight=2), or inherit from the config in a file of your own.'
+            )
+        try:
+            return key, DictAction._parse_iterable(value)
+        except (AssertionError, RecursionError) as error:
+            raise UsageError(
+                f'--cfg-options cannot read {text!r}: every bracket and quote has to close, and a comma outside of brackets '
+                'makes a list.'
+            ) from error

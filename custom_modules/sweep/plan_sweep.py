@@ -35,10 +35,8 @@ def plan_sweep(
         raise UsageError(
             f'--seeds takes different numbers from 0 on, got {" ".join(map(str, seeds))}.'
         )
-    given = [option.partition('=')[0] for option in options]
-    for option, key in zip(options, given, strict=True):
-        if '=' not in option:
-            raise UsageError(f'--cfg-options takes KEY=VALUE pairs, got {option!r}.')
+    given = list(_pairs(options))
+    for key in given:
         if key in [factor.key for factor in factors]:
             raise UsageError(f'{key} is set by --cfg-options and by --vary: leave it out of one.')
     for key in [*given, *(factor.key for factor in factors)]:
@@ -62,23 +60,26 @@ def plan_sweep(
     ]
 
 
-def _read(config: Path, options: Sequence[str]):
-    from mmengine.config import DictAction
+def _pairs(options: Sequence[str]) -> dict:
+    from custom_modules.engine.config_options import ConfigOptions
 
+    return dict(ConfigOptions.pair(option) for option in options)
+
+
+def _read(config: Path, options: Sequence[str]):
     from custom_modules.engine.class_match import require_matching_classes
     from custom_modules.engine.command_line import load_config
     from custom_modules.engine.data_check import require_one_augmentation
 
     with_options = f' with {" ".join(options)}' if options else ''
     try:
-        # as argparse does for tools/train.py
-        values = {
-            key: DictAction._parse_iterable(value)
-            for key, _, value in (option.partition('=') for option in options)
-        }
         cfg = load_config(
             Namespace(
-                config=config, cfg_options=values, work_dir=None, launcher='none', local_rank=0
+                config=config,
+                cfg_options=_pairs(options),
+                work_dir=None,
+                launcher='none',
+                local_rank=0,
             )
         )
         require_matching_classes(cfg)
