@@ -4,6 +4,7 @@
 _base_ = ['./unet_backbone_scratch.py']
 model = dict(
     backbone=dict(grey_standardize=True),
+    decode_head=dict(loss_decode=_base_.losses.weighted_bce_dice),
     data_preprocessor=_base_.batch_augments.camera,
 )
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=_base_.plain_pipeline))

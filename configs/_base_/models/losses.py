@@ -12,6 +12,11 @@ losses = dict(
         dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0, loss_name='loss_bce'),
         dict(type='BinaryDiceLoss', loss_weight=1.0),
     ],
+    # what the detectors learn from
+    weighted_bce_dice=[
+        dict(type='CrossEntropyLoss', use_sigmoid=True, class_weight=[4.0], loss_name='loss_bce'),
+        dict(type='BinaryDiceLoss'),
+    ],
     # mmseg's own is right for one channel, image by image
     lovasz=[dict(type='LovaszLoss', loss_type='binary', per_image=True)],
     tversky=[dict(type='BinaryTverskyLoss', alpha=0.3, beta=0.7)],
