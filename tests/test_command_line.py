@@ -60,6 +60,8 @@ def test_test_part_that_training_would_see(tool, baseline, capsys):
         ('load_size=(256,256', 'every bracket and quote has to close'),
         ("model.decode_head.loss_decode=[dict(type='BinaryDiceLoss')]", 'not a dict'),
         ("model.decode_head.loss_decode={'type':'BinaryDiceLoss'}", 'not a dict'),
+        ('model.decode_head.loss_decode=dict(type=BinaryDiceLoss)', 'not a dict'),
+        ("vis_backends=[1, {'a':2}]", 'not a dict'),
     ],
 )
 def test_option_that_cannot_be_read(tool, baseline, capsys, option, words):

@@ -1,3 +1,5 @@
+import re
+
 from mmengine.config import DictAction
 
 from custom_modules.usage_error import UsageError
@@ -16,11 +18,10 @@ class ConfigOptions(DictAction):
             option_string (str, optional): The flag as written.
         """
         try:
-            for value in values:
-                self.pair(value)
+            pairs = dict(self.pair(value) for value in values)
         except UsageError as error:
             parser.error(str(error))
-        super().__call__(parser, namespace, values, option_string)
+        setattr(namespace, self.dest, {**(getattr(namespace, self.dest) or {}), **pairs})
 
     @staticmethod
     def pair(text: str) -> tuple[str, object]:
@@ -38,11 +39,14 @@ class ConfigOptions(DictAction):
         Example:
             >>> ConfigOptions.pair('load_size=(256,256)')
             ('load_size', (256, 256))
+            >>> ConfigOptions.pair('default_hooks.checkpoint.filename_tmpl=e{}.pth')
+            ('default_hooks.checkpoint.filename_tmpl', 'e{}.pth')
         """
         key, equals, value = text.partition('=')
         if not key or not equals:
             raise UsageError(f'--cfg-options takes KEY=VALUE pairs, got {text!r}.')
-        if 'dict(' in value or '{' in value:
+        # a brace within a word is none: filename_tmpl=epoch_{}.pth
+        if re.search(r'(^|[\[(,])\s*(dict\(|{)', value):
             raise UsageError(
                 f'--cfg-options takes numbers, words and lists of them, not a dict, got {text!r}: set its keys one by one '
                 '(such as model.decode_head.loss_decode.1.loss_weight=2), or inherit from the config in a file of your own.'
