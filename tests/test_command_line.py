@@ -56,7 +56,7 @@ def test_test_part_that_training_would_see(tool, baseline, capsys):
 @pytest.mark.parametrize(
     'option, words',
     [
-        ('train_cfg', 'takes KEY=VALUE pairs'),
+        ('train_cfg', 'a setting is written KEY=VALUE'),
         ('load_size=(256,256', 'every bracket and quote has to close'),
         ("model.decode_head.loss_decode=[dict(type='BinaryDiceLoss')]", 'not a dict'),
         ("model.decode_head.loss_decode={'type':'BinaryDiceLoss'}", 'not a dict'),

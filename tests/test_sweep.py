@@ -124,7 +124,7 @@ def test_what_is_varied_is_part_of_the_folder(small):
     [
         (dict(seeds=[0, 0]), 'different numbers from 0 on, got 0 0'),
         (dict(seeds=[-1]), 'different numbers from 0 on'),
-        (dict(options=['train_cfg.max_epochs']), 'KEY=VALUE pairs'),
+        (dict(options=['train_cfg.max_epochs']), 'a setting is written KEY=VALUE'),
         (dict(options=['train_cgf.max_epochs=3']), 'would change nothing'),
         (dict(options=['train_cfg.max_epochs=(3,4']), 'every bracket and quote has to close'),
         (dict(options=['randomness.seed=3']), 'sets randomness.seed by itself'),

@@ -1,3 +1,4 @@
+import argparse
 import re
 
 from mmengine.config import DictAction
@@ -20,7 +21,7 @@ class ConfigOptions(DictAction):
         try:
             pairs = dict(self.pair(value) for value in values)
         except UsageError as error:
-            parser.error(str(error))
+            raise argparse.ArgumentError(self, str(error)) from error
         setattr(namespace, self.dest, {**(getattr(namespace, self.dest) or {}), **pairs})
 
     @staticmethod
@@ -44,17 +45,17 @@ class ConfigOptions(DictAction):
         """
         key, equals, value = text.partition('=')
         if not key or not equals:
-            raise UsageError(f'--cfg-options takes KEY=VALUE pairs, got {text!r}.')
+            raise UsageError(f'a setting is written KEY=VALUE, got {text!r}.')
         # a brace within a word is none: filename_tmpl=epoch_{}.pth
         if re.search(r'(^|[\[(,])\s*(dict\(|{)', value):
             raise UsageError(
-                f'--cfg-options takes numbers, words and lists of them, not a dict, got {text!r}: set its keys one by one '
+                f'a setting takes numbers, words and lists of them, not a dict, got {text!r}: set its keys one by one '
                 '(such as model.decode_head.loss_decode.1.loss_weight=2), or inherit from the config in a file of your own.'
             )
         try:
             return key, DictAction._parse_iterable(value)
         except (AssertionError, RecursionError) as error:
             raise UsageError(
-                f'--cfg-options cannot read {text!r}: every bracket and quote has to close, and a comma outside of brackets '
+                f'a setting cannot be read from {text!r}: every bracket and quote has to close, and a comma outside of brackets '
                 'makes a list.'
             ) from error
