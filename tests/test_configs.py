@@ -39,6 +39,8 @@ PARAMETERS = {
     'finetuned_detector': 2_356_945,
     'rock_detector': 2_356_945,
     'detector_without_further': 2_356_945,
+    'detector_without_goals': 2_356_945,
+    'detector_from_random': 2_356_945,
     'averaged_weights': 2_356_945,
     'bilinear_decoder': 2_378_465,
     'camera_augmentation': 2_356_945,
