@@ -41,6 +41,7 @@ PARAMETERS = {
     'detector_without_further': 2_356_945,
     'detector_without_goals': 2_356_945,
     'detector_from_random': 2_356_945,
+    'detector_from_classifier': 2_356_945,
     'averaged_weights': 2_356_945,
     'bilinear_decoder': 2_378_465,
     'camera_augmentation': 2_356_945,

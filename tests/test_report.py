@@ -86,6 +86,23 @@ def test_difference_and_test_are_paired_over_images(runs, results):
     assert results['arms'][0]['against_first'] is None
 
 
+def test_the_image_that_decides_is_named(runs, results):
+    sides = [[by_hand(run) for run in runs[:2]], [by_hand(runs[2])]]
+
+    def without(left_out):
+        first, other = (
+            np.mean([dice(*np.delete(run, left_out, axis=0).sum(axis=0)) for run in side])
+            for side in sides
+        )
+        return other - first
+
+    found = results['arms'][1]['against_first']
+    moved = [abs(without(i) - found['difference']) for i in range(8)]
+    assert max(moved) > 0
+    assert found['decisive'] == results['test_data']['images'][int(np.argmax(moved))]
+    assert found['without'] == pytest.approx(without(int(np.argmax(moved))))
+
+
 def test_parameters_are_counted(runs, results):
     for run, arm in zip((runs[0], runs[2], runs[3]), results['arms'], strict=True):
         state = torch.load(run / 'best_rock_Dice_epoch_1.pth')['state_dict']

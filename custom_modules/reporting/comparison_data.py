@@ -55,8 +55,10 @@ def _arm(comparison: Comparison, arm, label: str) -> dict:
         found = arm.against(comparison.arms[0], comparison.score)
         against = {
             name: _number(getattr(found, name))
-            for name in ('difference', 'low', 'high', 'p', 'images')
+            for name in ('difference', 'low', 'high', 'p', 'images', 'without')
         }
+        names = comparison.arms[0].first.names
+        against['decisive'] = None if found.decisive is None else names[found.decisive]
     return dict(
         label=label,
         config=arm.name,

@@ -18,6 +18,9 @@ class PairedDifference:
         p (float | None): Wilcoxon's signed-rank test over the images' own scores (means over the runs); None with
             fewer than five images whose scores differ.
         images (int): Images that both sides have a score of.
+        decisive (int | None): The image without which the difference changes most; None if there is but one. In a pooled
+            score the image with most pixels of a class can outweigh all others.
+        without (float | None): The difference without that image.
     """
 
     difference: float
@@ -25,6 +28,8 @@ class PairedDifference:
     high: float
     p: float | None
     images: int
+    decisive: int | None
+    without: float | None
 
     @classmethod
     def of(
@@ -59,4 +64,9 @@ class PairedDifference:
         )
         gaps = (own - their)[np.isfinite(own) & np.isfinite(their)]
         p = float(wilcoxon(gaps).pvalue) if np.count_nonzero(gaps) >= 5 else None
-        return cls(difference(np.ones(count, int)), float(low), float(high), p, len(gaps))
+        whole = difference(np.ones(count, int))
+        each_left_out = np.array([difference(weights) for weights in 1 - np.eye(count, dtype=int)])
+        moved = np.abs(each_left_out - whole)
+        decisive = int(np.nanargmax(moved)) if np.isfinite(moved).any() else None
+        without = None if decisive is None else float(each_left_out[decisive])
+        return cls(whole, float(low), float(high), p, len(gaps), decisive, without)

@@ -64,6 +64,7 @@ def report_pages(comparison: Comparison, data: dict, out: Path, title: str) -> d
             curves=_inline(files['pictures/learning_curves.png']),
             score_names=_score_names(data['test_data']['classes']),
             notes=report_notes(comparison, data),
+            decided=[arm for arm in data['arms'] if (arm['against_first'] or {}).get('decisive')],
             legend="Each model's errors over the darkened image, at the resolution of the score"
             f'{"; of several seeds the lowest" if any(len(arm.results) > 1 for arm in comparison.arms) else ""}: '
             f'{", ".join(f"{name} {colour}" for name, colour in zip(ERROR_COLOURS, ("blue", "yellow", "red", "violet"), strict=True))}.',
