@@ -98,6 +98,52 @@ def test_a_checkpoint_knows_its_own_score(repository, moon, tmp_path):
     assert len(hub['log_scalars']['val/mDice'].data[0]) == 3
 
 
+def best_checkpoints(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob('best_*'))
+
+
+def test_a_run_from_another_ones_checkpoint_leaves_its_best_alone(repository, moon, tmp_path):
+    """Its second epoch, 20, is the best; what follows reaches 15, 14, 13 first: less, and yet the best of its own."""
+    first, second = tmp_path / 'first', tmp_path / 'second'
+    train(repository, moon, first, epochs=2)
+    other = dict(load_from=str(first / 'epoch_2.pth'), resume=True)
+    train(repository, moon, second, epochs=4, **other)
+    assert best_checkpoints(first) == ['best_rock_Dice_epoch_2.pth']
+    assert best_checkpoints(second) == ['best_rock_Dice_epoch_3.pth']
+    # its own is replaced as ever
+    train(repository, moon, second, epochs=6, resume=True)
+    assert best_checkpoints(second) == ['best_rock_Dice_epoch_6.pth']
+
+
+def test_the_best_checkpoint_goes_after_the_better_one_is_there(
+    repository, moon, tmp_path, monkeypatch
+):
+    save = Runner.save_checkpoint
+
+    def killed_at_the_second_best(self, out_dir, filename, *args, **kwargs):
+        if filename == 'best_rock_Dice_epoch_2.pth':
+            raise KeyboardInterrupt
+        save(self, out_dir, filename, *args, **kwargs)
+
+    monkeypatch.setattr(Runner, 'save_checkpoint', killed_at_the_second_best)
+    with pytest.raises(KeyboardInterrupt):
+        train(repository, moon, tmp_path / 'run', epochs=2)
+    assert best_checkpoints(tmp_path / 'run') == ['best_rock_Dice_epoch_1.pth']
+
+
+@pytest.mark.parametrize(
+    'option',
+    [
+        'default_hooks.checkpoint.save_best=val_loss',
+        'default_hooks.early_stopping.monitor=val_loss',
+    ],
+)
+def test_a_score_of_which_less_is_better(option, repository, moon, tmp_path):
+    run = runner(repository, moon, tmp_path / 'run', option, scripted=False)
+    with pytest.raises(UsageError, match="'val_loss' with rule='greater' .* set its rule='less'"):
+        run.train()
+
+
 def plateau(patience) -> dict:
     return dict(
         param_scheduler=[

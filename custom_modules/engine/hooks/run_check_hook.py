@@ -6,6 +6,9 @@ from mmengine.registry import HOOKS
 
 from custom_modules.usage_error import UsageError
 
+# of which more is better
+HIGH_IS_GOOD = ('dice', 'iou', 'acc', 'recall', 'precision', 'f1', 'fscore', 'top')
+
 
 @HOOKS.register_module()
 class RunCheckHook(Hook):
@@ -14,6 +17,8 @@ class RunCheckHook(Hook):
     - A score that something waits for (the best checkpoint, early stopping, a plateau scheduler) but no
       metric produces is refused: mmengine finds out after the first epoch, or only warns. One validation image
       goes through model and metrics to see which scores there are, so any metric is covered.
+    - A score that is taken for its opposite is refused: ``save_best='val_loss'`` beside ``rule='greater'`` would keep the
+      worst checkpoint.
     - A resume with another number of epochs gets a warning: mmengine takes the schedulers' ends from the
       checkpoint, and past them the rates stay where they are.
     """
@@ -27,7 +32,7 @@ class RunCheckHook(Hook):
             runner (Runner): The runner of the training process.
 
         Raises:
-            UsageError: With the scores that there are.
+            UsageError: With the scores that there are, or the rule to set.
         """
         epochs, planned = runner.max_epochs, runner.message_hub.runtime_info.get('planned_epochs')
         if planned not in (None, epochs):
@@ -37,10 +42,17 @@ class RunCheckHook(Hook):
             )
         runner.message_hub.update_info('planned_epochs', planned or epochs)
         monitored = _monitored(runner)
+        for key, (by, rule) in monitored.items():
+            wanted = _rule_of(key)
+            if wanted and rule != wanted:
+                raise UsageError(
+                    f"{by} takes {key!r} with rule='{rule}' for better, so that the worst would count as the best: "
+                    f"set its rule='{wanted}' too."
+                )
         if not monitored:
             return
         produced = [] if runner.val_loop is None else _scores_of_one_image(runner)
-        for key, by in monitored.items():
+        for key, (by, _) in monitored.items():
             if key not in produced:
                 there_is = (
                     f'there are {", ".join(produced)}' if produced else 'there is no validation'
@@ -51,21 +63,30 @@ class RunCheckHook(Hook):
                 )
 
 
-def _monitored(runner) -> dict[str, str]:
-    """Which score is waited for by what."""
+def _monitored(runner) -> dict[str, tuple[str, str]]:
+    """Which score is waited for by what, and whether 'greater' or 'less' of it is better there."""
     keys = {}
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and hook.save_best is not None:
-            keys |= {k: 'save_best of the checkpoint hook' for k in hook.key_indicators}
+            by = 'save_best of the checkpoint hook'
+            keys |= {k: (by, r) for k, r in zip(hook.key_indicators, hook.rules, strict=False)}
         if isinstance(hook, EarlyStoppingHook):
-            keys[hook.monitor] = 'monitor of the early stopping hook'
+            keys[hook.monitor] = ('monitor of the early stopping hook', hook.rule)
     schedulers = runner.param_schedulers or []
     groups = schedulers.values() if isinstance(schedulers, dict) else [schedulers]
     for scheduler in (s for group in groups for s in group):
         if hasattr(scheduler, 'monitor'):
-            keys[scheduler.monitor] = f'monitor of {type(scheduler).__name__}'
+            keys[scheduler.monitor] = (f'monitor of {type(scheduler).__name__}', scheduler.rule)
     keys.pop('auto', None)
     return keys
+
+
+def _rule_of(score: str) -> str | None:
+    """Say whether 'greater' or 'less' of a score is better, as far as its name tells."""
+    name = score.lower()
+    if 'loss' in name:
+        return 'less'
+    return 'greater' if any(word in name for word in HIGH_IS_GOOD) else None
 
 
 @torch.no_grad()
