@@ -62,7 +62,7 @@ def test_waking_restores_gradients_and_statistics():
     assert changed(before, model.state_dict()) == set('01234')
 
 
-def runner(repository, moon, work_dir, schedule, epochs, resume=False) -> Runner:
+def runner(repository, moon, work_dir, schedule, epochs, resume=False, *options) -> Runner:
     """The unfreezing experiment, small, from random weights."""
     args = common_parser('').parse_args(
         [
@@ -72,6 +72,7 @@ def runner(repository, moon, work_dir, schedule, epochs, resume=False) -> Runner
             '--cfg-options',
             *MOON_OPTIONS,
             'model.backbone.init_cfg=None',
+            *options,
         ]
     )
     cfg = load_config(args)
@@ -110,6 +111,14 @@ def test_schedule_in_a_run_and_after_a_resume(repository, moon, tmp_path):
     third = runner(repository, moon, tmp_path / 'run', schedule, epochs=5, resume=True)
     third.train()
     assert changed(start, encoder(third)) == set('01234')
+
+
+def test_what_wakes_is_in_the_optimizer(repository, moon, tmp_path):
+    """A backbone that its own config froze before the optimizer was built would be awake and stay as it is."""
+    asleep = 'model.backbone.frozen_stages=4'
+    run = runner(repository, moon, tmp_path / 'run', {0: 4, 1: -1}, 2, False, asleep)
+    with pytest.raises(UsageError, match='parameters of the backbone would wake and never train'):
+        run.train()
 
 
 def test_schedule_needs_epoch_0():

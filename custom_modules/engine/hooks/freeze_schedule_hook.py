@@ -2,6 +2,7 @@ from collections.abc import Mapping
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
+from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 
 from custom_modules.usage_error import UsageError
@@ -14,14 +15,16 @@ class FreezeScheduleHook(Hook):
     The one freezing mechanism of this project. It *sets* ``backbone.frozen_stages`` from the current epoch
     before each training epoch, so a resume in the middle lands in the right state and
     ``model.train()`` cannot undo it. It first acts after the optimizer was built, so the optimizer holds
-    the sleeping parameters too and a later stage really trains once it wakes.
+    the sleeping parameters too and a later stage really trains once it wakes; a backbone that is frozen by its own
+    ``frozen_stages`` too may not be in the optimizer, and is refused if it is to wake.
 
     Args:
         schedule (Mapping[int, int]): From which epoch (counted from 0) which ``frozen_stages`` holds:
             -1 nothing, 0 the stem, k the stem and the first k stages. Epoch 0 must be given.
 
     Raises:
-        UsageError: If the schedule has no epoch 0, or the model's backbone is no ``StagedBackbone``.
+        UsageError: If the schedule has no epoch 0, the model's backbone is no ``StagedBackbone``, or the optimizer does not
+            hold what is to wake.
 
     Example:
         >>> # all four stages sleep for 4 epochs, then the last two train, from epoch 20 on everything does
@@ -54,6 +57,16 @@ class FreezeScheduleHook(Hook):
                 f'{type(backbone).__name__} cannot: use a StagedBackbone of this project or remove the hook.'
             )
         self._backbone = backbone
+        # all that ever wakes
+        backbone.frozen_stages = min(self.schedule.values())
+        held = _held_by_optimizer(runner.optim_wrapper)
+        awake = [p for p in backbone.parameters() if p.requires_grad]
+        missing = sum(p.numel() for p in awake if id(p) not in held)
+        if missing:
+            raise UsageError(
+                f'{missing:,} parameters of the backbone would wake and never train, since the optimizer was built without them: '
+                'leave model.backbone.frozen_stages out, and let the schedule of FreezeScheduleHook freeze.'
+            )
         self._apply(runner)
 
     def before_train_epoch(self, runner) -> None:
@@ -76,3 +89,11 @@ class FreezeScheduleHook(Hook):
             f'Epoch {runner.epoch + 1}: frozen_stages={frozen}, '
             f'{trainable:,} of {total:,} backbone parameters train'
         )
+
+
+def _held_by_optimizer(optim_wrapper) -> set[int]:
+    """Identify the parameters of the optimizer, or of all of several."""
+    several = isinstance(optim_wrapper, OptimWrapperDict)
+    wrappers = list(optim_wrapper.values()) if several else [optim_wrapper]
+    groups = [group for wrapper in wrappers for group in wrapper.optimizer.param_groups]
+    return {id(p) for group in groups for p in group['params']}
