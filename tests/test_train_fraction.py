@@ -4,8 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from conftest import make_moon, write_pair
 from mmengine.config import Config
+from mmengine.registry import MODELS
 
 from custom_modules.datasets.moon_dataset import MoonDataset
 from custom_modules.usage_error import UsageError
@@ -48,6 +50,19 @@ def test_shares_are_nested_and_of_the_right_size(moon):
     assert shares[2] == ids(part(moon)) and shares[0] == sorted(shares[0])
     # no beginning of the names' order, which follows the scenes
     assert shares[0] != shares[2][:4]
+
+
+def test_the_training_part_is_analysed_as_it_was_trained_on(moon, repository, monkeypatch):
+    from custom_modules.evaluation.checkpoint_predictions import CheckpointPredictions
+
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
+    cfg.train_dataloader.dataset.train_fraction = 0.25
+    for part_of_it in ('train', 'test'):
+        cfg[f'{part_of_it}_dataloader'].merge(dict(num_workers=0, persistent_workers=False))
+    weights = MODELS.build(cfg.model).state_dict()
+    torch.save(dict(state_dict=weights), moon / 'weights.pth')
+    assert len(CheckpointPredictions(cfg, str(moon / 'weights.pth'), 'train')) == 4
 
 
 def test_nothing_else_becomes_smaller(moon):

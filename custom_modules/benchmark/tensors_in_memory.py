@@ -33,7 +33,7 @@ def tensors_in_memory(
         UsageError: If there is no room for them.
     """
     settings = {key: value for key, value in dataset.items() if key != 'cache'}
-    samples = DATASETS.build(settings | dict(pipeline=pipeline, test_mode=True))
+    samples = DATASETS.build(settings | dict(pipeline=pipeline))
     images, labels = None, []
     for i in range(len(samples)):
         batch = preprocessor(pseudo_collate([samples[i]]), False)

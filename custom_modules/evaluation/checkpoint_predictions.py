@@ -59,8 +59,7 @@ class CheckpointPredictions:
         if part == 'train':
             # no augmentation, no shuffling
             test = cfg.test_dataloader
-            plain = dict(pipeline=test.dataset.pipeline, test_mode=True)
-            loader = dict(test, dataset=dict(loader.dataset, **plain))
+            loader = dict(test, dataset=dict(loader.dataset, pipeline=test.dataset.pipeline))
         if with_data:
             self.loader = Runner.build_dataloader(without_cache(loader))
         else:
