@@ -26,6 +26,9 @@ class AtomicLocalBackend(LocalBackend):
         unfinished = target.with_name(f'.{target.name}.{os.getpid()}')
         try:
             super().put(obj, unfinished)
+            with unfinished.open('rb') as file:
+                # else a power cut could leave the name without the bytes
+                os.fsync(file.fileno())
             os.replace(unfinished, target)
         finally:
             unfinished.unlink(missing_ok=True)
