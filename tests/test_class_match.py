@@ -76,6 +76,7 @@ def test_what_fits_passes(cfg):
             'num_classes=3 and leave out_channels',
         ),
         (config(theirs(1), THREE), 'is for 2 classes, .* has 3'),
+        (config(ours(loss_decode=dict(type='mmseg.DiceLoss'))), 'DiceLoss is inverted'),
         (config(theirs(3), CITY), r'has 19 \(road, sidewalk, building, wall, fence, \.\.\.\): set'),
         (
             config(theirs(3), THREE, auxiliary_head=[theirs(3), theirs(2)]),

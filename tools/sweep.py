@@ -21,8 +21,7 @@ def train_command(run) -> list[str]:
         str(TOOLS / 'train.py'),
         str(run.config),
         f'--work-dir={run.folder}',
-        # where there is nothing yet, it would drop the config's load_from
-        *(['--resume=auto'] if run.resumable else []),
+        '--resume=auto',
         '--cfg-options',
         *run.options,
         f'randomness.seed={run.seed}',

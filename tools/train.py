@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_modules.engine.class_match import require_matching_classes
 from custom_modules.engine.command_line import common_parser, load_config
-from custom_modules.engine.data_check import require_one_augmentation
+from custom_modules.engine.data_check import require_one_augmentation, require_unpadded
 from custom_modules.reporting_errors import reporting_errors
 from custom_modules.usage_error import UsageError
 
@@ -85,6 +85,16 @@ def set_mixed_precision(optim_wrapper) -> None:
         optim_wrapper.setdefault('loss_scale', dict(enabled=False))
 
 
+def last_checkpoint(work_dir: Path) -> Path | None:
+    """Find the checkpoint that a run goes on from; of a copied or moved folder its own, wherever it was written.
+
+    Args:
+        work_dir (Path): The run's folder.
+    """
+    note = work_dir / 'last_checkpoint'
+    return work_dir / Path(note.read_text().strip()).name if note.is_file() else None
+
+
 def merge_args(cfg, args) -> None:
     """Put the arguments of training into the config.
 
@@ -103,10 +113,12 @@ def merge_args(cfg, args) -> None:
             'write elsewhere with --work-dir, or remove it.'
         )
     if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
-        if cfg.load_from and not Path(cfg.load_from).is_file():
-            raise UsageError(f'there is no checkpoint {cfg.load_from} to resume from.')
+        last = last_checkpoint(Path(cfg.work_dir)) if args.resume == 'auto' else args.resume
+        # where there is nothing yet the run begins, from the config's load_from if it has one
+        cfg.resume = last is not None
+        cfg.load_from = cfg.get('load_from') if last is None else str(last)
+        if last and not Path(last).is_file():
+            raise UsageError(f'there is no checkpoint {last} to resume from.')
 
 
 @reporting_errors
@@ -116,18 +128,29 @@ def main() -> None:
     cfg = load_config(args)
     require_matching_classes(cfg)
     require_one_augmentation(cfg)
+    require_unpadded(cfg)
     merge_args(cfg, args)
 
     from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
 
-    from custom_modules.engine.checkpoint_match import require_pretrained
-    from custom_modules.engine.data_check import require_a_batch, require_sound_test_set
+    from custom_modules.engine.checkpoint_match import require_all_tensors, require_pretrained
+    from custom_modules.engine.data_check import (
+        require_a_batch,
+        require_sound_test_set,
+        require_unseen,
+    )
 
     runner = Runner.from_cfg(cfg)
     require_a_batch(runner)
-    require_sound_test_set(cfg)
-    require_pretrained(runner.model.module if is_model_wrapper(runner.model) else runner.model)
+    val_set = runner.val_loop and runner.val_dataloader.dataset
+    require_unseen(
+        runner.train_dataloader.dataset, dict(val=val_set, test=require_sound_test_set(cfg))
+    )
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    require_pretrained(model)
+    if cfg.load_from:
+        require_all_tensors(model.backbone, cfg.load_from, 'backbone')
     runner.train()
 
 

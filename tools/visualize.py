@@ -60,10 +60,11 @@ def main() -> None:
 
     try:
         predictions = CheckpointPredictions(cfg, args.checkpoint, args.part)
-    except UsageError:
+    except UsageError as error:
         # a photograph and weights are enough: no data set needs to be there
         if not args.images or not all(Path(image).expanduser().is_file() for image in args.images):
             raise
+        print(f'drawn without truth, since {error}', file=sys.stderr)
         predictions = CheckpointPredictions(cfg, args.checkpoint, args.part, with_data=False)
     if args.images:
         lines = write_chosen_panels(predictions, args.images, args.part, folder)

@@ -1,4 +1,4 @@
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.registry import DATASETS, MODELS, Registry
@@ -7,6 +7,7 @@ from custom_modules.datasets.find_files import first_five
 from custom_modules.usage_error import UsageError
 
 from .loss_match import require_sound_loss
+from .nested_configs import data_set_configs, each_config
 
 
 def require_matching_classes(cfg) -> None:
@@ -24,7 +25,7 @@ def require_matching_classes(cfg) -> None:
     _require_same_classes(cfg)
     model = cfg.get('model') or {}
     for name in ('decode_head', 'auxiliary_head', 'head'):
-        for key, head in _each(f'model.{name}', model.get(name)):
+        for key, head in each_config(f'model.{name}', model.get(name)):
             classes, channels = head_size(cfg, head)
             if classes is None:
                 continue
@@ -32,7 +33,7 @@ def require_matching_classes(cfg) -> None:
             _require_classes(cfg, key, head, 2 if channels == 1 and name != 'head' else classes)
             if name == 'head':
                 _require_countable(cfg, classes)
-            for loss_key, loss in _each(f'{key}.loss_decode', head.get('loss_decode')):
+            for loss_key, loss in each_config(f'{key}.loss_decode', head.get('loss_decode')):
                 require_sound_loss(loss_key, loss, channels)
                 _require_weights(f'{loss_key}.class_weight', loss.get('class_weight'), channels)
 
@@ -59,7 +60,7 @@ def _require_same_classes(cfg) -> None:
     first = None
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(name) or {}
-        for key, dataset in _leaves(f'{name}.dataset', loader.get('dataset')):
+        for key, dataset in data_set_configs(f'{name}.dataset', loader.get('dataset')):
             names = _class_names(cfg, dataset)
             if names is None:
                 continue
@@ -73,7 +74,7 @@ def _require_same_classes(cfg) -> None:
 
 def _require_countable(cfg, classes: int) -> None:
     for name in ('val_evaluator', 'test_evaluator'):
-        for key, metric in _each(name, cfg.get(name)):
+        for key, metric in each_config(name, cfg.get(name)):
             most = max(metric['topk']) if metric.get('topk') else 1
             if metric.get('type') == 'Accuracy' and most > classes:
                 raise UsageError(
@@ -84,7 +85,7 @@ def _require_countable(cfg, classes: int) -> None:
 def _require_classes(cfg, key: str, head: dict, expected: int) -> None:
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         loader = cfg.get(name) or {}
-        for data_key, dataset in _leaves(f'{name}.dataset', loader.get('dataset')):
+        for data_key, dataset in data_set_configs(f'{name}.dataset', loader.get('dataset')):
             names = _class_names(cfg, dataset)
             if names is None or len(names) == expected:
                 continue
@@ -138,21 +139,3 @@ def _registered(registry: Registry, cfg, part: dict) -> type | None:
     with registry.switch_scope_and_registry(cfg.get('default_scope')) as scoped:
         name = part.get('type')
         return scoped.get(name) if isinstance(name, str) else name
-
-
-def _each(key: str, value: dict | Sequence[dict] | None) -> Iterator[tuple[str, dict]]:
-    """Yield the one dict, or those of a list, with their keys as ``--cfg-options`` takes them."""
-    if isinstance(value, dict):
-        yield key, value
-    else:
-        yield from ((f'{key}.{i}', part) for i, part in enumerate(value or ()))
-
-
-def _leaves(key: str, value: dict | Sequence[dict] | None) -> Iterator[tuple[str, dict]]:
-    """Yield the data sets themselves, also those within ``RepeatDataset`` or ``ConcatDataset``."""
-    for part_key, part in _each(key, value):
-        inner = next((name for name in ('dataset', 'datasets') if name in part), None)
-        if inner is None:
-            yield part_key, part
-        else:
-            yield from _leaves(f'{part_key}.{inner}', part[inner])

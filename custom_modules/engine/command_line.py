@@ -7,11 +7,14 @@ from pathlib import Path
 
 from custom_modules.usage_error import UsageError
 
+from .nested_configs import data_set_configs, type_name
 from .processes import join_without_gpu, require_launcher
 
 # what the runner and the tools read from a config besides the runner's own arguments
 READ_FROM_CONFIG = (
+    'activation_checkpointing',
     'compile',
+    'efficient_conv_bn_eval',
     'find_unused_parameters',
     'model_wrapper_cfg',
     'sync_bn',
@@ -98,16 +101,17 @@ def _require_one_split(cfg) -> None:
     """Refuse data sets of one folder that are cut differently: a test image could be a training image."""
     cuts = {}
     for name in ('train', 'val', 'test'):
-        dataset = (cfg.get(f'{name}_dataloader') or {}).get('dataset', {})
-        folder = ' '.join((dataset.get('data_prefix') or {}).values())
-        hashed = dataset.get('type') in ('MoonDataset', 'IndexedMaskDataset')
-        # {split} in a folder's name: the parts have folders of their own
-        if hashed and '{split}' not in folder:
-            cut = f'val_fraction={float(dataset.get("val_fraction", 0.2))}'
-            cut += f' test_fraction={float(dataset.get("test_fraction", 0.0))}'
-            # a list beside a hashed part knows nothing of it either
-            cut = 'ann_file' if dataset.get('ann_file') else cut
-            cuts.setdefault((dataset.data_root, folder), set()).add(cut)
+        loader = cfg.get(f'{name}_dataloader') or {}
+        for _, dataset in data_set_configs(name, loader.get('dataset')):
+            folder = ' '.join((dataset.get('data_prefix') or {}).values())
+            hashed = type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset')
+            # {split} in a folder's name: the parts have folders of their own; all is cut nowhere
+            if hashed and '{split}' not in folder and dataset.get('split') != 'all':
+                cut = f'val_fraction={float(dataset.get("val_fraction", 0.2))}'
+                cut += f' test_fraction={float(dataset.get("test_fraction", 0.0))}'
+                # a list beside a hashed part knows nothing of it either
+                cut = 'ann_file' if dataset.get('ann_file') else cut
+                cuts.setdefault((os.path.normpath(dataset.data_root), folder), set()).add(cut)
     for (root, _), found in cuts.items():
         if len(found) > 1:
             raise UsageError(

@@ -1,5 +1,7 @@
 from custom_modules.usage_error import UsageError
 
+from .nested_configs import type_name
+
 INSTEAD = {
     'DiceLoss': ('is inverted', 'BinaryDiceLoss'),
     'TverskyLoss': ('is constantly 0', 'BinaryTverskyLoss'),
@@ -18,7 +20,7 @@ def require_sound_loss(key: str, loss: dict, channels: int) -> None:
     Raises:
         UsageError: With what to write instead.
     """
-    name = loss.get('type')
+    name = type_name(loss)
     sigmoid = loss.get('use_sigmoid', False)
     weighted = loss.get('class_weight') is not None
     fault = None

@@ -69,7 +69,7 @@ def _pairs(options: Sequence[str]) -> dict:
 def _read(config: Path, options: Sequence[str]):
     from custom_modules.engine.class_match import require_matching_classes
     from custom_modules.engine.command_line import load_config
-    from custom_modules.engine.data_check import require_one_augmentation
+    from custom_modules.engine.data_check import require_one_augmentation, require_unpadded
 
     with_options = f' with {" ".join(options)}' if options else ''
     try:
@@ -84,6 +84,7 @@ def _read(config: Path, options: Sequence[str]):
         )
         require_matching_classes(cfg)
         require_one_augmentation(cfg)
+        require_unpadded(cfg)
         if cfg.get('default_scope') == 'mmseg':
             require_data(cfg)
     except UsageError as error:

@@ -1,0 +1,102 @@
+"""No image is both learnt and tested on, whichever way the sets are put together; no training sees its padding."""
+
+import shutil
+
+import pytest
+from conftest import MOON_OPTIONS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from custom_modules.engine.data_check import require_unpadded
+from custom_modules.reporting.segmentor_result import _share_images
+from custom_modules.usage_error import UsageError
+
+
+@pytest.fixture
+def config(repository):
+    return repository / 'configs' / 'unet_baseline.py'
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        ['train_dataloader.dataset.split=all'],
+        ['train_dataloader.dataset.split=val', 'train_dataloader.dataset.data_root={moon}/../moon'],
+        [
+            f'{part}_dataloader.dataset.ann_file={{moon}}/list.txt'
+            for part in ('train', 'val', 'test')
+        ],
+    ],
+)
+def test_shared_images_are_refused(options, tool, config, moon, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    (moon / 'list.txt').write_text('0001\n0002\n')
+    options = [option.format(moon=moon) for option in options]
+    run = ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
+    assert tool('train.py', config, *run) == 2
+    told = capsys.readouterr().err
+    assert 'images of the val set are trained on, such as' in told
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_a_set_within_a_set_is_looked_into(tool, repository, moon, monkeypatch, capsys):
+    for name in ('MOON_DATA', 'MOON_FURTHER', 'MOON_SYNTHETIC', 'MOON_GOALS'):
+        monkeypatch.setenv(name, str(moon))
+    config = repository / 'configs' / 'rock_detector.py'
+    fractions = [f'{part}_dataloader.dataset.val_fraction=0.4' for part in ('val', 'test')]
+    assert tool('train.py', config, '--cfg-options', *fractions) == 2
+    assert 'images are shared' in capsys.readouterr().err
+
+
+def test_weights_to_go_on_from_fill_the_backbone(tool, config, moon, tmp_path, monkeypatch, capsys):
+    """mmengine would warn and train on from random weights; --resume where nothing is yet keeps them."""
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    other = config.parents[1] / 'checkpoints' / 'moon_net_tiny_imagenet_14.pth'
+    for flag in ([], ['--resume']):
+        run = ['--work-dir', tmp_path / 'run', *flag, '--cfg-options', *MOON_OPTIONS]
+        assert tool('train.py', config, *run, f'load_from={other}') == 2
+        assert 'tensors of UNetEncoder are in' in capsys.readouterr().err
+
+
+def test_a_copied_run_goes_on_from_its_own_checkpoint(tool, config, moon, tmp_path, monkeypatch):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    small = ['model.backbone.widths=(4,4,8)', *MOON_OPTIONS]
+    run = [config, '--work-dir', tmp_path / 'run', '--cfg-options', *small]
+    assert tool('train.py', *run) == 0
+    shutil.move(tmp_path / 'run', tmp_path / 'moved')
+    run = [config, '--work-dir', tmp_path / 'moved', '--resume', '--cfg-options', *small]
+    assert tool('train.py', *run, 'train_cfg.max_epochs=2') == 0
+    assert (tmp_path / 'moved' / 'epoch_2.pth').is_file() and not (tmp_path / 'run').exists()
+
+
+def test_a_moved_copy_of_the_validation_images_is_known_again(config, moon, tmp_path, monkeypatch):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    init_default_scope('mmseg')
+    cfg = Config.fromfile(config)
+    moved = shutil.copytree(moon, tmp_path / 'moved')
+    files = sorted((moved / 'images' / 'render').iterdir())
+    assert _share_images(cfg, files)
+    # of the same names, and others
+    for file in files:
+        file.write_bytes(file.read_bytes() + b'.')
+    assert not _share_images(cfg, files)
+    # where they are gone, the same cut tells
+    cfg.val_dataloader.dataset.data_root = str(tmp_path / 'gone')
+    assert _share_images(cfg, files)
+    cfg.test_dataloader.dataset.split = 'all'
+    assert not _share_images(cfg, files)
+
+
+def padded(load_size, **dataset) -> dict:
+    dataset = dict(type='MoonDataset', load_size=load_size, **dataset)
+    backbone = dict(type='MoonNet', grey_standardize=True)
+    model = dict(backbone=backbone, data_preprocessor=dict(size_divisor=32))
+    return Config(dict(model=model, train_dataloader=dict(dataset=dataset)))
+
+
+def test_padding_is_not_standardized():
+    for size in (None, (120, 128)):
+        with pytest.raises(UsageError, match='grey_standardize would count the padding'):
+            require_unpadded(padded(size))
+    require_unpadded(padded((256, 128)))
+    require_unpadded(padded((421, 280), pipeline=[dict(type='RandomZoom', size=(128, 128))]))
