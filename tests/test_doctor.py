@@ -290,17 +290,24 @@ def test_little_memory_is_a_warning(monkeypatch, tmp_path):
     meminfo = tmp_path / 'meminfo'
     monkeypatch.setattr(memory, 'MEMINFO', meminfo)
     monkeypatch.setattr(machine, 'SHARED', tmp_path / 'none')
-    monkeypatch.setattr(memory, '_number', lambda path: None)
+    monkeypatch.setattr(memory, 'CGROUP', tmp_path / 'cgroup')
     meminfo.write_text('MemTotal: 99 kB\nMemAvailable: 1048576 kB\n')
     (found,) = machine.check_machine()
     assert found.level == 'warning' and 'only 1.0 GiB' in found.text
     meminfo.write_text('MemTotal: 99 kB\nMemAvailable: 8388608 kB\n')
     (found,) = machine.check_machine()
     assert found.level == 'ok' and found.text.endswith('8.0 GiB of memory free')
-    # a container with 2 GiB, of which 1.5 are taken
-    numbers = {'max': 2 * machine.GIB, 'current': 3 * machine.GIB // 2}
-    monkeypatch.setattr(memory, '_number', lambda path: numbers[path.rsplit('.')[-1]])
+    # a container with 2 GiB, of which 1.5 are taken, by control groups version 1; by version 2 all but 0.25
+    (tmp_path / 'cgroup' / 'memory').mkdir(parents=True)
+    for name, value in (
+        ('memory/memory.limit_in_bytes', 2 * machine.GIB),
+        ('memory/memory.usage_in_bytes', 3 * machine.GIB // 2),
+    ):
+        (tmp_path / 'cgroup' / name).write_text(f'{value}\n')
     assert 'only 0.5 GiB' in machine.check_machine()[0].text
+    (tmp_path / 'cgroup' / 'memory.max').write_text(f'{machine.GIB}\n')
+    (tmp_path / 'cgroup' / 'memory.current').write_text(f'{3 * machine.GIB // 4}\n')
+    assert 'only 0.2 GiB' in machine.check_machine()[0].text
 
 
 def test_little_shared_memory_is_a_warning(monkeypatch, tmp_path):

@@ -52,6 +52,14 @@ def test_train_returns_the_module_and_eval_stays_eval():
     assert not any(m.training for m in model.modules())
 
 
+def test_what_is_frozen_forgets_what_it_accumulated():
+    model = MoonNet()
+    sum(f.sum() for f in model(torch.rand(2, 3, 32, 32))).backward()
+    model.frozen_stages = 2
+    for i, stage in enumerate(model.stages):
+        assert all((p.grad is None) == (i <= 2) for p in stage.parameters())
+
+
 def test_waking_restores_gradients_and_statistics():
     model = MoonNet(frozen_stages=4)
     model.train()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from custom_modules.analysis.require_free_folder import require_free_folder
 from custom_modules.engine.class_match import require_matching_classes
 from custom_modules.engine.command_line import common_parser, load_config
 from custom_modules.engine.without_cache import without_cache
@@ -40,7 +41,7 @@ def merge_args(cfg, args) -> None:
         args (argparse.Namespace): The arguments.
 
     Raises:
-        UsageError: If two of them exclude each other.
+        UsageError: If two of them exclude each other, or something would be overwritten.
     """
     segments = cfg.default_scope == 'mmseg'
     if args.tta and args.show_dir and not segments:
@@ -60,8 +61,13 @@ def merge_args(cfg, args) -> None:
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
     if args.out and segments:
+        require_free_folder(Path(args.out), ['*.png'])
         cfg.test_evaluator.output_dir = args.out
     elif args.out:
+        if Path(args.out).exists():
+            raise UsageError(
+                f'{args.out} exists already and is not overwritten: choose another --out.'
+            )
         given = cfg.test_evaluator
         metrics = given if isinstance(given, list) else [given]
         cfg.test_evaluator = [*metrics, dict(type='DumpResults', out_file_path=args.out)]

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 MEMINFO = Path('/proc/meminfo')
+CGROUP = Path('/sys/fs/cgroup')
 
 
 def available_memory() -> int | None:
@@ -9,13 +10,16 @@ def available_memory() -> int | None:
         return None
     lines = MEMINFO.read_text().splitlines()
     free = next((int(x.split()[1]) * 1024 for x in lines if x.startswith('MemAvailable')), None)
-    limit, used = (_number(f'/sys/fs/cgroup/memory.{name}') for name in ('max', 'current'))
+    # of control groups version 2, or 1
+    limit, used = (_number('memory.max'), _number('memory.current'))
+    if limit is None:
+        limit, used = (_number(f'memory/memory.{n}_in_bytes') for n in ('limit', 'usage'))
     # a container has less than its machine
     return min(free, limit - used) if free and limit and used else free
 
 
 def _number(path: str) -> int | None:
     try:
-        return int(Path(path).read_text())
+        return int((CGROUP / path).read_text())
     except (OSError, ValueError):
         return None

@@ -1,5 +1,7 @@
 import copy
 
+from .nested_configs import data_set_configs
+
 
 def without_cache(loader: dict) -> dict:
     """Tell a data loader's data set to keep nothing decoded: what is read once gains nothing by it.
@@ -11,6 +13,7 @@ def without_cache(loader: dict) -> dict:
         dict: A copy without.
     """
     loader = copy.deepcopy(loader)
-    if loader['dataset'].get('cache'):
-        loader['dataset']['cache'] = None
+    for _, dataset in data_set_configs('dataset', loader['dataset']):
+        if dataset.get('cache'):
+            dataset['cache'] = None
     return loader

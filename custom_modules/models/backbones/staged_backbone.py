@@ -153,3 +153,6 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
     def _freeze_stages(self) -> None:
         for i, stage in enumerate(self.stages):
             stage.requires_grad_(i > self._frozen_stages)
+            if i <= self._frozen_stages:
+                # what was accumulated before it froze would move it once more
+                stage.zero_grad(set_to_none=True)
