@@ -212,6 +212,16 @@ def test_another_number_of_epochs_after_a_resume_is_said(repository, moon, tmp_p
     assert 'Resumed with max_epochs=2, but the schedulers were made for 1' in log
 
 
+def test_another_rate_after_a_resume_is_said(repository, moon, tmp_path):
+    train(repository, moon, tmp_path / 'run', epochs=2)
+    said = 'other settings of the optimizer or its schedulers, which change nothing'
+    for rate in ('0.002', '0.001'):
+        option = f'optim_wrapper.optimizer.lr={rate}'
+        run = train(repository, moon, tmp_path / 'run', option, epochs=2, resume=True)
+        log = (Path(run.log_dir) / f'{run.timestamp}.log').read_text()
+        assert (said in log) == (rate == '0.001')
+
+
 def test_validation_loss_equals_the_training_loss_of_the_same_images(repository, moon, tmp_path):
     run = runner(repository, moon, tmp_path / 'run', scripted=False)
     run.train()

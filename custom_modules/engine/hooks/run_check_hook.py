@@ -20,7 +20,8 @@ class RunCheckHook(Hook):
     - A score that is taken for its opposite is refused: ``save_best='val_loss'`` beside ``rule='greater'`` would keep the
       worst checkpoint.
     - A resume with another number of epochs gets a warning: mmengine takes the schedulers' ends from the
-      checkpoint, and past them the rates stay where they are.
+      checkpoint, and past them the rates stay where they are. So does one with other settings of optimizer or
+      schedulers, which the checkpoint's replace.
     """
 
     priority = 'VERY_HIGH'
@@ -41,6 +42,7 @@ class RunCheckHook(Hook):
                 'the learning rates do not change. For a longer schedule start anew.'
             )
         runner.message_hub.update_info('planned_epochs', planned or epochs)
+        _warn_of_other_rates(runner)
         monitored = _monitored(runner)
         for key, (by, rule) in monitored.items():
             wanted = _rule_of(key)
@@ -61,6 +63,20 @@ class RunCheckHook(Hook):
                     f'{by} waits for the score {key!r}, which no metric produces; {there_is}: change it to '
                     'one of these, or val_evaluator.'
                 )
+
+
+def _warn_of_other_rates(runner) -> None:
+    wrapper = runner.cfg.get('optim_wrapper') or {}
+    settings = repr(
+        (wrapper.get('optimizer'), wrapper.get('paramwise_cfg'), runner.cfg.get('param_scheduler'))
+    )
+    planned = runner.message_hub.runtime_info.get('planned_rates')
+    if planned not in (None, settings):
+        runner.logger.warning(
+            'Resumed with other settings of the optimizer or its schedulers, which change nothing: those of the checkpoint '
+            'go on. To change them start anew, from the weights with load_from.'
+        )
+    runner.message_hub.update_info('planned_rates', planned or settings)
 
 
 def _monitored(runner) -> dict[str, tuple[str, str]]:
