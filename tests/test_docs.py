@@ -1,4 +1,4 @@
-"""What the documents link to is there."""
+"""What the documents link to is there, and what they claim follows from the counts beside them."""
 
 import re
 
@@ -22,3 +22,19 @@ def test_links_lead_somewhere(page):
 
 def test_the_pages_are_found():
     assert len(PAGES) >= 10
+
+
+def test_the_answer_follows_from_the_counts():
+    """The page's own lines, run: README and page say what they give."""
+    page = REPOSITORY / 'docs' / 'does_a_classifier_encoder_help.md'
+    code = re.findall(r'```python\n(.*?)```', page.read_text(encoding='utf-8'), re.DOTALL)[0]
+    names = {}
+    exec(code.split('for images in')[0].replace("'docs/", f"'{REPOSITORY}/docs/"), names)
+    assert names['rows'].groupby(['variant', 'images']).size().eq(18 * 23).sum() == 3
+    for images in ('renders', 'photographs'):
+        for variant in ('unet_backbone_frozen', 'finetuned_full_rate'):
+            sides = [names['runs'](side, images) for side in (variant, 'unet_baseline')]
+            found = names['PairedDifference'].of(*sides, names['dice'])
+            claim = f'{found.difference:+.1f} ({found.low:+.1f} to {found.high:+.1f})'
+            for text in (page, REPOSITORY / 'README.md'):
+                assert claim in text.read_text(encoding='utf-8'), (text.name, claim)
