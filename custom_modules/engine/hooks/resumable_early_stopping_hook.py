@@ -8,7 +8,7 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
 
     mmengine's own starts to count anew: a run that is interrupted often enough never stops. Here the best
     score and the count travel in the checkpoint, which ``CheckpointAfterValHook`` writes late enough to hold
-    them.
+    them. And mmengine's own makes every test build the training set, since it looks at the training loop before any run.
 
     Args:
         **kwargs: ``monitor``, ``rule``, ``patience``, ``min_delta``, ... of mmengine's ``EarlyStoppingHook``.
@@ -18,12 +18,21 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
     priority = 'LOW'
     _KEY = 'early_stopping'
 
+    def before_run(self, runner) -> None:
+        """Leave the training loop alone where it is not needed.
+
+        Args:
+            runner (Runner): The runner of a training or a test.
+        """
+
     def before_train(self, runner) -> None:
         """Take up the state of a resumed checkpoint.
 
         Args:
             runner (Runner): The runner of the training process.
         """
+        # what mmengine does before any run
+        super().before_run(runner)
         state = runner.message_hub.runtime_info.get(self._KEY)
         # another score's best would never be reached, or at once
         if state is not None and state['monitor'] == self.monitor:
