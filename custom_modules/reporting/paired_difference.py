@@ -49,14 +49,15 @@ class PairedDifference:
         draw = np.random.default_rng(0)
         count = len(runs[0])
 
-        def pooled(side: Sequence[np.ndarray], weights: np.ndarray) -> float:
-            return float(np.mean([score(np.tensordot(weights, run, 1)) for run in side]))
+        def pooled(side: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
+            summed = [np.tensordot(weights, run, 1) for run in side]
+            return np.mean([[score(confusion) for confusion in run] for run in summed], axis=0)
 
-        def difference(weights: np.ndarray) -> float:
+        def difference(weights: np.ndarray) -> np.ndarray:
             return pooled(runs, weights) - pooled(others, weights)
 
         samples = draw.multinomial(count, np.full(count, 1 / count), RESAMPLES)
-        differences = [difference(weights) for weights in samples]
+        differences = difference(samples)
         low, high = np.nanpercentile(differences, [2.5, 97.5])
         own, their = (
             np.array([[score(image) for image in run] for run in side]).mean(axis=0)
@@ -64,8 +65,8 @@ class PairedDifference:
         )
         gaps = (own - their)[np.isfinite(own) & np.isfinite(their)]
         p = float(wilcoxon(gaps).pvalue) if np.count_nonzero(gaps) >= 5 else None
-        whole = difference(np.ones(count, int))
-        each_left_out = np.array([difference(weights) for weights in 1 - np.eye(count, dtype=int)])
+        whole = float(difference(np.ones((1, count), int))[0])
+        each_left_out = difference(1 - np.eye(count, dtype=int))
         moved = np.abs(each_left_out - whole)
         decisive = int(np.nanargmax(moved)) if np.isfinite(moved).any() else None
         without = None if decisive is None else float(each_left_out[decisive])
