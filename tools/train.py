@@ -91,8 +91,10 @@ def last_checkpoint(work_dir: Path) -> Path | None:
     Args:
         work_dir (Path): The run's folder.
     """
-    note = work_dir / 'last_checkpoint'
-    return work_dir / Path(note.read_text().strip()).name if note.is_file() else None
+    from mmengine.runner import find_latest_checkpoint
+
+    last = find_latest_checkpoint(str(work_dir))
+    return last and work_dir / Path(last).name
 
 
 def merge_args(cfg, args) -> None:
