@@ -1,7 +1,9 @@
 """Registers what a classification run needs; it never imports mmseg."""
 
 from . import engine  # noqa: F401
-from .datasets import tiny_image_net  # noqa: F401
+from .datasets import tiny_imagenet  # noqa: F401
+from .engine import optim  # noqa: F401
+from .engine.hooks import checkpointing, freezing, logging, run_check, speed  # noqa: F401
 from .evaluation import classification_report  # noqa: F401
 from .models import backbones  # noqa: F401
-from .visualization import mlflow_tracker, optional_vis_backend, wandb_tracker  # noqa: F401
+from .visualization import trackers  # noqa: F401

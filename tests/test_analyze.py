@@ -12,17 +12,19 @@ from conftest import loader_options
 from PIL import Image
 from sklearn.calibration import calibration_curve
 
-from custom_modules.analysis.boundary_f1 import boundary_f1, boundary_tolerance
-from custom_modules.analysis.brightness_groups import brightness_groups
-from custom_modules.analysis.calibration import BINS, Calibration
-from custom_modules.analysis.error_analysis import ErrorAnalysis
-from custom_modules.analysis.object_sizes import ObjectSizes
-from custom_modules.analysis.require_free_folder import require_free_folder
-from custom_modules.analysis.threshold_choice import threshold_choice
-from custom_modules.analysis.threshold_sweep import THRESHOLDS, ThresholdSweep
-from custom_modules.analysis.write_analysis import write_analysis
-from custom_modules.evaluation.prediction import Prediction
-from custom_modules.usage_error import UsageError
+from custom_modules.analysis.calibration import (
+    BINS,
+    THRESHOLDS,
+    Calibration,
+    ThresholdSweep,
+    threshold_choice,
+)
+from custom_modules.analysis.errors import ErrorAnalysis, brightness_groups
+from custom_modules.analysis.objects import ObjectSizes, boundary_f1, boundary_tolerance
+from custom_modules.analysis.report import write_analysis
+from custom_modules.evaluation.predictions import Prediction
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import require_free_folder
 
 ROCKS = ('background', 'rock')
 SIZES = ('background', 'small', 'large')

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from custom_modules.engine.average_weights import average_weights
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.weights import average_weights
+from custom_modules.utils.errors import UsageError
 
 
 def state(value, shape=(2, 3)):

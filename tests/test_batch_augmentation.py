@@ -16,15 +16,15 @@ from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.datasets.transforms import RandomAffine
-from custom_modules.models.data_preprocessors import (
-    BatchAugPreProcessor,
+from custom_modules.models import data_preprocessor as batch_aug_preprocessor
+from custom_modules.models.batch_augmentations import BatchRandomAffine
+from custom_modules.models.batch_photometric import (
     BatchPhotoMetricDistortion,
-    BatchRandomAffine,
     BatchRandomBlur,
     BatchRandomGamma,
     BatchRandomNoise,
-    batch_aug_preprocessor,
 )
+from custom_modules.models.data_preprocessor import BatchAugPreProcessor
 
 NORMALISED = dict(
     mean=[120.0, 110, 100], std=[60.0, 50, 40], bgr_to_rgb=True, size_divisor=32, seg_pad_val=255
@@ -357,8 +357,8 @@ def test_two_lines_switch_and_a_resume_sees_the_same(moon, tool, tmp_path, monke
 
 @pytest.mark.parametrize('preset', ['default', 'report3'])
 def test_one_line_without_the_other_is_refused(preset, repository):
-    from custom_modules.engine.data_check import require_one_augmentation
-    from custom_modules.usage_error import UsageError
+    from custom_modules.engine.config_checks import require_one_augmentation
+    from custom_modules.utils.errors import UsageError
 
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
     plain = cfg.plain_pipeline

@@ -28,7 +28,7 @@ from custom_modules.benchmark.stock_config import stock_config
 from custom_modules.benchmark.stopwatch import PARTS, Stopwatch
 from custom_modules.benchmark.train_contestants import lever_contestants
 from custom_modules.benchmark.train_summary import train_summary
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 SMALL = [
     *loader_options(**{'dataset.load_size': '(64,64)'}),

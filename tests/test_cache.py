@@ -32,8 +32,8 @@ from custom_modules.datasets.decoded import (
     source_key,
 )
 from custom_modules.datasets.decoded.not_cacheable_error import NotCacheableError
-from custom_modules.engine.without_cache import without_cache
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config import without_cache
+from custom_modules.utils.errors import UsageError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
 RESIZE = dict(type='ResizeToLoadSize')
@@ -125,7 +125,7 @@ def filled(*args, **options):
 
 def imagenet(root, cache=None, pipeline=()):
     import custom_modules.classification  # noqa: F401
-    from custom_modules.datasets.tiny_image_net import TinyImageNet
+    from custom_modules.datasets.tiny_imagenet import TinyImageNet
 
     init_default_scope('mmpretrain')
     pipeline = [LOAD[0], *pipeline, dict(type='PackInputs')]
@@ -280,7 +280,7 @@ def test_filling_draws_no_number(moon, cache):
 
 
 def test_it_is_filled_for_a_data_loader_only(moon, decodes):
-    from custom_modules.datasets.class_pixels import ClassPixels
+    from custom_modules.datasets.masks import ClassPixels
 
     dataset = built(moon, 'ram')
     assert len(dataset) == 10 and dataset.get_data_info(0) and dataset[3]

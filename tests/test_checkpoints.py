@@ -71,8 +71,8 @@ def test_whole_model_loads(path):
     [('rock_detector_synthetic', 'mixed', 0.6), ('rock_detector_goals', 'goal', 0.8)],
 )
 def test_the_detectors_find_rocks_in_scenes_that_they_have_not_seen(name, style, least, tmp_path):
-    from custom_modules.evaluation.checkpoint_predictions import CheckpointPredictions
-    from custom_modules.preparation.synthetic_set import SyntheticSet
+    from custom_modules.evaluation.predictions import CheckpointPredictions
+    from custom_modules.preparation.synthetic.dataset import SyntheticSet
 
     SyntheticSet(tmp_path, 12, (421, 280), seed=77, style=style).make(workers=1)
     path = REPOSITORY / 'checkpoints' / f'{name}.pth'

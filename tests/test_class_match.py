@@ -6,8 +6,8 @@ from mmengine.config import Config
 
 import custom_modules.classification
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.engine.class_match import head_size, require_matching_classes
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config_checks import head_size, require_matching_classes
+from custom_modules.utils.errors import UsageError
 
 TWO = dict(type='MoonDataset', data_root='.')
 THREE = dict(type='IndexedMaskDataset', data_root='.', classes=('background', 'small', 'large'))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from custom_modules.datasets.class_pixels import ClassPixels
 from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
-from custom_modules.usage_error import UsageError
+from custom_modules.datasets.masks import ClassPixels
+from custom_modules.utils.errors import UsageError
 
 HEAD = dict(type='FCNHead', num_classes=3)
 PARTS = dict(img_path='{split}/images', seg_map_path='{split}/masks')

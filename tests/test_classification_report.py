@@ -14,7 +14,7 @@ from mmpretrain.registry import METRICS
 from PIL import Image
 
 from custom_modules.evaluation.classification_report import ClassificationReport
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 # rows: true cat, dog, owl; a column each
 COUNTS = [[3, 1, 0], [2, 2, 0], [1, 0, 1]]

@@ -11,7 +11,7 @@ from conftest import MOON_OPTIONS
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from custom_modules.models.backbones import MoonNet
-from custom_modules.reporting_errors import reporting_errors
+from custom_modules.utils.errors import reporting_errors
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from conftest import MOON_OPTIONS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from custom_modules.engine.data_check import require_unpadded
-from custom_modules.reporting.segmentor_result import _share_images
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config_checks import require_unpadded
+from custom_modules.reporting.results import _share_images
+from custom_modules.utils.errors import UsageError
 
 
 @pytest.fixture

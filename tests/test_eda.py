@@ -10,10 +10,10 @@ import pytest
 from conftest import make_moon
 from PIL import Image
 
-from custom_modules.datasets.class_pixels import ClassPixels
-from custom_modules.eda.folder_subject import folder_subject
-from custom_modules.eda.squeezed_overlap import squeezed_overlap
-from custom_modules.eda.survey import survey
+from custom_modules.datasets.masks import ClassPixels
+from custom_modules.eda.masks import squeezed_overlap
+from custom_modules.eda.report import survey
+from custom_modules.eda.sources import folder_subject
 
 
 def noise(seed: int, side: int = 64) -> np.ndarray:

@@ -10,13 +10,12 @@ import pytest
 from conftest import make_moon, write_pair
 from PIL import Image
 
-from custom_modules.datasets.hashed_split import hashed_split
-from custom_modules.eda import pair_examiner
-from custom_modules.eda.config_subject import config_subject
-from custom_modules.eda.folder_subject import folder_subject
-from custom_modules.eda.in_own_process import in_own_process
-from custom_modules.eda.survey import survey
-from custom_modules.usage_error import UsageError
+from custom_modules.datasets.splits import hashed_split
+from custom_modules.eda import examine as pair_examiner
+from custom_modules.eda.examine import in_own_process
+from custom_modules.eda.report import survey
+from custom_modules.eda.sources import config_subject, folder_subject
+from custom_modules.utils.errors import UsageError
 
 PARTS = dict(img_path='{split}/images', seg_map_path='{split}/masks')
 

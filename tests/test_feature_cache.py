@@ -10,12 +10,11 @@ from conftest import MOON_OPTIONS, make_moon
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
-from custom_modules.engine import constant_features
-from custom_modules.engine.constant_features import require_constant_features
-from custom_modules.engine.feature_cache import FeatureCache
-from custom_modules.engine.hooks import FreezeScheduleHook
+from custom_modules.engine.hooks import feature_cache as constant_features
+from custom_modules.engine.hooks.feature_cache import FeatureCache, require_constant_features
+from custom_modules.engine.hooks.freezing import FreezeScheduleHook
 from custom_modules.models.backbones import MoonNet
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 CONFIG = 'configs/ablations/frozen_features_cached.py'
 

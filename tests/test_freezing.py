@@ -9,10 +9,11 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
-from custom_modules.engine.command_line import common_parser, load_config
-from custom_modules.engine.hooks import FreezeScheduleHook
-from custom_modules.models.backbones import MoonNet, UNetEncoder
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config import common_parser, load_config
+from custom_modules.engine.hooks.freezing import FreezeScheduleHook
+from custom_modules.models.backbones import MoonNet
+from custom_modules.models.backbones.reference_nets import UNetEncoder
+from custom_modules.utils.errors import UsageError
 
 
 def changed(before: dict, after: dict) -> set[str]:

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from custom_modules.models.backbones import MoonNet, NarrowResNet, SimpleNet, UNetEncoder
+from custom_modules.models.backbones import MoonNet
+from custom_modules.models.backbones.reference_nets import NarrowResNet, SimpleNet, UNetEncoder
 
 
 @pytest.mark.parametrize('backbone', [MoonNet, NarrowResNet, SimpleNet, UNetEncoder])

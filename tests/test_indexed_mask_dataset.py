@@ -7,9 +7,9 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from custom_modules.datasets.class_palette import class_palette
 from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
-from custom_modules.usage_error import UsageError
+from custom_modules.datasets.masks import class_palette
+from custom_modules.utils.errors import UsageError
 
 CLASSES = ('background', 'small', 'large')
 PIPELINE = [
@@ -335,7 +335,7 @@ def test_missing_lunar_set_names_the_command(repository, monkeypatch, tmp_path):
 
 
 def test_parts_of_one_folder_are_cut_alike(root):
-    from custom_modules.engine.command_line import _require_one_split
+    from custom_modules.engine.config import _require_one_split
 
     def loaders(common=(), **test) -> Config:
         common = dict(common, type='IndexedMaskDataset', data_root=str(root), classes=CLASSES)

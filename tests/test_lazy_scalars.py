@@ -8,8 +8,8 @@ from conftest import MOON_OPTIONS
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
-from custom_modules.engine.command_line import common_parser, load_config
-from custom_modules.engine.hooks.lazy_message_hub import LazyMessageHub
+from custom_modules.engine.config import common_parser, load_config
+from custom_modules.engine.hooks.logging import LazyMessageHub
 
 
 def test_a_run_logs_and_saves_what_it_would(repository, moon, tmp_path, monkeypatch):

@@ -11,10 +11,10 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.engine import BFloat16OptimWrapper
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.optim import BFloat16OptimWrapper
+from custom_modules.utils.errors import UsageError
 
-HARDWARE = 'custom_modules.engine.bfloat16_optim_wrapper.cpu_has_bfloat16'
+HARDWARE = 'custom_modules.engine.optim.cpu_has_bfloat16'
 
 
 def first_step(repository, wrapper: type) -> dict:

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from custom_modules.engine.hooks import ChannelsLastHook
-from custom_modules.models.backbones import MoonNet, UNetEncoder
-from custom_modules.models.decode_heads import UNetHead
+from custom_modules.engine.hooks.speed import ChannelsLastHook
+from custom_modules.models.backbones import MoonNet
+from custom_modules.models.backbones.reference_nets import UNetEncoder
+from custom_modules.models.unet_head import UNetHead
 
 BACKBONES = [MoonNet, UNetEncoder]
 

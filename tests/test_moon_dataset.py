@@ -7,7 +7,7 @@ from conftest import make_moon, write_pair
 from PIL import Image
 
 from custom_modules.datasets.moon_dataset import MoonDataset
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 PIPELINE = [
     dict(type='LoadImageFromFile'),

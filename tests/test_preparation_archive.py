@@ -172,7 +172,7 @@ def test_ctrl_c_is_a_short_line(tmp_path, capsys, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr('custom_modules.preparation.archive_entries.ArchiveEntries.read', interrupt)
+    monkeypatch.setattr('custom_modules.preparation.tiny_imagenet.ArchiveEntries.read', interrupt)
     assert unpack(make_zip(tmp_path / 'a.zip', FILES), tmp_path / 'out') == 130
     assert capsys.readouterr().err.count('\n') == 1
     assert not list((tmp_path / 'out').iterdir())

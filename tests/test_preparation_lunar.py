@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_modules.preparation.moon_classes import MoonClasses
-from custom_modules.usage_error import UsageError
+from custom_modules.preparation.lunar import MoonClasses
+from custom_modules.utils.errors import UsageError
 from tools.prepare_data import main
 
 GROUND, SKY, SMALL, LARGE = range(4)

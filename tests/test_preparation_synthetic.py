@@ -11,13 +11,11 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_modules.preparation.camera import Camera
-from custom_modules.preparation.look import Look
-from custom_modules.preparation.moon_renderer import MoonRenderer
-from custom_modules.preparation.rock import Rock
-from custom_modules.preparation.scene import Scene
-from custom_modules.preparation.terrain import Terrain
-from custom_modules.preparation.terrain_shadow import TerrainShadow
+from custom_modules.preparation.synthetic.camera import Camera, Look
+from custom_modules.preparation.synthetic.renderer import MoonRenderer
+from custom_modules.preparation.synthetic.rocks import Rock
+from custom_modules.preparation.synthetic.scene import Scene
+from custom_modules.preparation.synthetic.terrain import Terrain, TerrainShadow
 from tools.prepare_data import main
 
 TOOL = Path(__file__).resolve().parent.parent / 'tools' / 'prepare_data.py'

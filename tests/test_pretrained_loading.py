@@ -5,7 +5,7 @@ import torch
 from mmengine.logging import MMLogger
 
 from custom_modules.models.backbones import MoonNet
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 
 @pytest.fixture

@@ -174,8 +174,8 @@ def test_seeds_are_told_from_experiments(tmp_path):
 
     from report_runs import make_run
 
-    from custom_modules.reporting.flat_config import flat_config
-    from custom_modules.reporting.run_folder import RunFolder
+    from custom_modules.reporting.config_changes import flat_config
+    from custom_modules.reporting.runs import RunFolder
 
     make = partial(make_run, tmp_path, 'unet_baseline', weights=False)
 

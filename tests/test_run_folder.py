@@ -7,9 +7,8 @@ import report_runs
 from report_runs import write_scalars
 
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.reporting.read_scalars import read_scalars
-from custom_modules.reporting.run_folder import RunFolder
-from custom_modules.usage_error import UsageError
+from custom_modules.reporting.runs import RunFolder, read_scalars
+from custom_modules.utils.errors import UsageError
 
 make_run = partial(report_runs.make_run, weights=False)
 

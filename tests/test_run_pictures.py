@@ -16,11 +16,11 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement, PixelData
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from custom_modules.engine.command_line import common_parser, load_config
-from custom_modules.engine.hooks import FixedSamplesHook, GroupRatesHook
-from custom_modules.usage_error import UsageError
-from custom_modules.visualization.scaled_image import scaled_image
-from custom_modules.visualization.write_picture import write_picture
+from custom_modules.engine.config import common_parser, load_config
+from custom_modules.engine.hooks.freezing import GroupRatesHook
+from custom_modules.utils.errors import UsageError
+from custom_modules.visualization.drawing import scaled_image, write_picture
+from custom_modules.visualization.visualizer import FixedSamplesHook
 
 SCHEDULE = {0: 4, 1: 2, 2: -1}
 NAMES = ('0000_render0004', '0001_render0008')

@@ -10,9 +10,9 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from custom_modules.engine import AtomicLocalBackend
-from custom_modules.engine.checkpoint_match import require_all_tensors
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
+from custom_modules.engine.weights import require_all_tensors
+from custom_modules.utils.errors import UsageError
 
 
 class Trap:

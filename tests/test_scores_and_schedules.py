@@ -13,11 +13,11 @@ from mmengine.logging import MessageHub
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from custom_modules.engine import GroupOneCycleLR
-from custom_modules.engine.command_line import common_parser, load_config
-from custom_modules.engine.data_check import require_a_batch
-from custom_modules.usage_error import UsageError
-from custom_modules.visualization.score_log_processor import ScoreLogProcessor
+from custom_modules.engine.config import common_parser, load_config
+from custom_modules.engine.config_checks import require_a_batch
+from custom_modules.engine.optim import GroupOneCycleLR
+from custom_modules.utils.errors import UsageError
+from custom_modules.visualization.visualizer import ScoreLogProcessor
 
 SCRIPT = [10.0, 20.0, 15.0, 14.0, 13.0, 30.0, 12.0, 11.0]
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS, MODELS
 
-from custom_modules.engine.hooks import ChannelsLastHook, CompileHook
+from custom_modules.engine.hooks.speed import ChannelsLastHook, CompileHook
 from custom_modules.models.backbones import MoonNet
 
 WIDTHS = (4, 4, 4, 4, 4)

@@ -18,7 +18,7 @@ from mmengine.config import Config
 from report_runs import write_scalars
 
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.reporting.run_folder import RunFolder
+from custom_modules.reporting.runs import RunFolder
 from custom_modules.sweep.factor import Factor, combinations
 from custom_modules.sweep.plan_sweep import plan_sweep
 from custom_modules.sweep.planned_run import PlannedRun
@@ -26,7 +26,7 @@ from custom_modules.sweep.require_no_other_config import require_no_other_config
 from custom_modules.sweep.run_lock import RunLock
 from custom_modules.sweep.run_record import RunRecord
 from custom_modules.sweep.sweep import Sweep
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 # a training in small: notes that it was started, does as its seed says, leaves what a training leaves
 STUB = """
@@ -317,7 +317,7 @@ def test_a_last_epoch_without_its_checkpoint_is_not_finished(small, tmp_path):
 
 def test_a_resumed_run_is_of_the_same_config(tmp_path):
     """Its config says where it went on from; what it began with counts."""
-    from custom_modules.reporting.flat_config import flat_config
+    from custom_modules.reporting.config_changes import flat_config
 
     def flat(name, *starts):
         for number, (resume, load_from) in enumerate(starts, 1):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from custom_modules.datasets.tiny_image_net import TinyImageNet
-from custom_modules.usage_error import UsageError
+from custom_modules.datasets.tiny_imagenet import TinyImageNet
+from custom_modules.utils.errors import UsageError
 
 
 def test_labels_and_names(tiny_imagenet):

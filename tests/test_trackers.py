@@ -50,7 +50,7 @@ def nobody(tmp_path):
 def said(monkeypatch) -> list[str]:
     """What the wrappers log."""
     lines = []
-    where = 'custom_modules.visualization.optional_vis_backend.print_log'
+    where = 'custom_modules.visualization.trackers.print_log'
     monkeypatch.setattr(where, lambda line, **kwargs: lines.append(line))
     return lines
 

@@ -136,7 +136,7 @@ def test_resume_goes_on_and_a_second_run_does_not_overwrite(
 
 
 def test_a_run_killed_while_saving_can_be_resumed(tool, repository, moon, tmp_path, monkeypatch):
-    from custom_modules.engine import AtomicLocalBackend
+    from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
 
     monkeypatch.setenv('MOON_DATA', str(moon))
     run = [repository / 'configs' / 'unet_backbone_scratch.py', '--work-dir', tmp_path / 'run']

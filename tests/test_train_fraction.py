@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS
 
 from custom_modules.datasets.moon_dataset import MoonDataset
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 LOAD = [
     dict(type='LoadImageFromFile'),
@@ -53,7 +53,7 @@ def test_shares_are_nested_and_of_the_right_size(moon):
 
 
 def test_the_training_part_is_analysed_as_it_was_trained_on(moon, repository, monkeypatch):
-    from custom_modules.evaluation.checkpoint_predictions import CheckpointPredictions
+    from custom_modules.evaluation.predictions import CheckpointPredictions
 
     monkeypatch.setenv('MOON_DATA', str(moon))
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
@@ -120,7 +120,7 @@ def test_the_cache_holds_the_share(moon):
 
 
 def test_eda_counts_what_is_trained_on(moon, repository, monkeypatch):
-    from custom_modules.eda.config_subject import config_subject
+    from custom_modules.eda.sources import config_subject
 
     monkeypatch.setenv('MOON_DATA', str(moon))
     options = [

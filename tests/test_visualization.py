@@ -6,7 +6,7 @@ import torch
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-from custom_modules.visualization.panel_visualizer import PanelVisualizer
+from custom_modules.visualization.visualizer import PanelVisualizer
 
 
 def test_panel_is_input_truth_prediction(tmp_path):

@@ -9,17 +9,17 @@ import torch
 from conftest import loader_options
 from PIL import Image
 
-from custom_modules.analysis.best_median_worst import best_median_worst
-from custom_modules.analysis.find_images import find_images
-from custom_modules.analysis.foreground_dice import foreground_dice
-from custom_modules.evaluation.prediction import Prediction
-from custom_modules.usage_error import UsageError
-from custom_modules.visualization.contact_sheet import contact_sheet
-from custom_modules.visualization.error_map import ERROR_COLOURS
-from custom_modules.visualization.legend_strip import legend_strip
-from custom_modules.visualization.prediction_panel import GAP, PredictionPanel
-from custom_modules.visualization.readable_size import readable_size
-from custom_modules.visualization.text_strip import text_strip
+from custom_modules.analysis.objects import foreground_dice
+from custom_modules.analysis.selection import best_median_worst, find_images
+from custom_modules.evaluation.predictions import Prediction
+from custom_modules.utils.errors import UsageError
+from custom_modules.visualization.drawing import (
+    ERROR_COLOURS,
+    legend_strip,
+    readable_size,
+    text_strip,
+)
+from custom_modules.visualization.panels import PANEL_GAP, PredictionPanel, contact_sheet
 
 PALETTE = [[0, 0, 0], [200, 0, 0], [0, 0, 200]]
 SIDE = 384
@@ -38,7 +38,7 @@ def predict(path: Path, truth, predicted, classes: int = 2) -> Prediction:
 def cells(panel: np.ndarray, count: int, below: int) -> list[np.ndarray]:
     """Cut the pictures out of a panel that has ``below`` rows of legend."""
     row = panel[panel.shape[0] - below - SIDE : panel.shape[0] - below]
-    return [row[:, i * (SIDE + GAP) :][:, :SIDE] for i in range(count)]
+    return [row[:, i * (SIDE + PANEL_GAP) :][:, :SIDE] for i in range(count)]
 
 
 def blended(colour, alpha: float, base: float) -> list[int]:
@@ -52,7 +52,7 @@ def test_the_four_cells_are_in_place_and_coloured(tmp_path):
     drawn = panel.draw(predict(tmp_path / 'a.png', truth, predicted))
     below = legend_strip(panel.legend(), drawn.shape[1]).shape[0]
     source, real, found, errors = cells(drawn, 4, below)
-    assert drawn.shape[1] == 4 * SIDE + 3 * GAP
+    assert drawn.shape[1] == 4 * SIDE + 3 * PANEL_GAP
     assert (source == 100).all()
     rock, grey = blended(PALETTE[1], 0.5, 100), [100] * 3
     corners = [(0, 0), (0, -1), (-1, 0), (-1, -1)]
@@ -88,7 +88,7 @@ def test_what_has_no_truth_is_input_and_prediction(tmp_path):
     one = predict(tmp_path / 'a.png', np.full((64, 64), 255), np.ones((64, 64)))
     panel = PredictionPanel(('background', 'rock'), PALETTE[:2])
     drawn = panel.draw(one)
-    assert drawn.shape[1] == 2 * SIDE + GAP
+    assert drawn.shape[1] == 2 * SIDE + PANEL_GAP
     below = legend_strip(panel.legend(labelled=False), drawn.shape[1]).shape[0]
     source, found = cells(drawn, 2, below)
     assert (source == 100).all() and (found == blended(PALETTE[1], 0.5, 100)).all()
@@ -101,7 +101,7 @@ def test_the_title_has_the_images_own_scores(tmp_path, monkeypatch):
         written.append(text)
         return text_strip(text, *arguments, **options)
 
-    monkeypatch.setattr('custom_modules.visualization.prediction_panel.text_strip', listen)
+    monkeypatch.setattr('custom_modules.visualization.panels.text_strip', listen)
     truth, found = [[1, 1, 1, 1, 0, 0]], [[1, 1, 1, 0, 0, 1]]
     PredictionPanel(('background', 'rock'), PALETTE[:2]).draw(
         predict(tmp_path / 'crater.png', truth, found), 'best, rank 1 of 9:'
@@ -246,7 +246,7 @@ def test_tool_draws_chosen_images_and_files_from_elsewhere(tool, command, moon, 
     printed = capsys.readouterr().out
     assert 'photo: without truth' in printed and f'{listed}: rock Dice' in printed
     first, second = (cv2.imread(str(out / name)) for name in ('01_photo.png', f'02_{listed}.png'))
-    assert first.shape[1] == 2 * SIDE + GAP and second.shape[1] == 4 * SIDE + 3 * GAP
+    assert first.shape[1] == 2 * SIDE + PANEL_GAP and second.shape[1] == 4 * SIDE + 3 * PANEL_GAP
     # the photo is grey 150, the right one was drawn; the other's input is the file itself
     assert np.isin(first[200:300, 100:200], range(148, 153)).all()
     own = cv2.imread(str(next(path for path in inside if path.stem == listed)))
@@ -260,7 +260,7 @@ def test_a_photograph_needs_no_data_set(tool, command, tmp_path, capsys, monkeyp
     out = tmp_path / 'out'
     assert tool(*command, '--out', out, '--images', photo) == 0
     assert 'photo: without truth' in capsys.readouterr().out
-    assert cv2.imread(str(out / '01_photo.png')).shape[1] == 2 * SIDE + GAP
+    assert cv2.imread(str(out / '01_photo.png')).shape[1] == 2 * SIDE + PANEL_GAP
     # a name can only be one of the data set's
     assert tool(*command, '--out', tmp_path / 'no', '--images', 'photo') == 2
     assert 'nowhere, but there is no such folder' in capsys.readouterr().err

@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from custom_modules.engine.command_line import common_parser, load_config
+from custom_modules.engine.config import common_parser, load_config
 
 
 class Record(Hook):

@@ -6,12 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.analysis.require_free_folder import require_free_folder
-from custom_modules.engine.class_match import require_matching_classes
-from custom_modules.engine.command_line import load_config
-from custom_modules.engine.config_arguments import add_config
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config import add_config, load_config
+from custom_modules.engine.config_checks import require_matching_classes
+from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.files import require_free_folder
 
 
 def parse_args():
@@ -66,14 +64,14 @@ def positive(text: str) -> float:
 
 def analyse_errors(args) -> None:
     """Predict, count, write."""
-    from custom_modules.analysis.write_analysis import FILES, write_analysis
+    from custom_modules.analysis.report import FILES, write_analysis
 
     cfg = load_config(args)
     require_matching_classes(cfg)
     folder = Path(args.out or Path(cfg.work_dir) / 'analysis')
     require_free_folder(folder, FILES)
 
-    from custom_modules.analysis.checkpoint_analysis import checkpoint_analysis
+    from custom_modules.analysis.report import checkpoint_analysis
 
     run, results = checkpoint_analysis(cfg, args.checkpoint, args.part, args.tolerance)
     path = write_analysis(dict(config=args.config, **run), results, folder)
@@ -103,9 +101,9 @@ def draw_curves(args) -> None:
     if out.exists():
         raise UsageError(f'{out} exists already and is not overwritten: choose another with --out.')
 
-    from custom_modules.engine import AtomicLocalBackend
-    from custom_modules.reporting.draw_learning_curves import draw_learning_curves
-    from custom_modules.reporting.run_folder import RunFolder
+    from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
+    from custom_modules.reporting.plots import draw_learning_curves
+    from custom_modules.reporting.runs import RunFolder
 
     picture = draw_learning_curves([RunFolder(path) for path in args.work_dirs])
     AtomicLocalBackend().put(picture, out)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError, reporting_errors
 
 
 @reporting_errors
@@ -32,9 +31,7 @@ def main() -> None:
     if Path(args.out).exists() and not args.overwrite:
         raise UsageError(f'{args.out} exists: choose another name or pass --overwrite.')
 
-    from custom_modules.engine.average_weights import average_weights
-    from custom_modules.engine.read_weights import read_weights
-    from custom_modules.engine.write_weights import write_weights
+    from custom_modules.engine.weights import average_weights, read_weights, write_weights
 
     states = [read_weights(path) for path in args.checkpoints]
     shares = args.shares or [1 / len(states)] * len(states)

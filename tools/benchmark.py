@@ -8,8 +8,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_modules.benchmark.benchmark_parser import benchmark_parser
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError, reporting_errors
 
 
 @reporting_errors
@@ -24,7 +23,7 @@ def main() -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure and write."""
-    from custom_modules.analysis.require_free_folder import require_free_folder
+    from custom_modules.utils.files import require_free_folder
 
     kind = 'levers' if getattr(args, 'levers', None) is not None else args.command
     out = args.out or Path('work_dirs') / 'benchmark' / Path(args.config).stem

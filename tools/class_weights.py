@@ -6,10 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.command_line import load_config
-from custom_modules.engine.config_arguments import add_config
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config import add_config, load_config
+from custom_modules.utils.errors import UsageError, reporting_errors
 
 
 def parse_args():
@@ -37,9 +35,9 @@ def main() -> None:
 
     from mmengine.registry import DATASETS, init_default_scope
 
-    from custom_modules.datasets.class_pixels import ClassPixels
-    from custom_modules.engine.class_match import head_size
-    from custom_modules.evaluation.text_table import text_table
+    from custom_modules.datasets.masks import ClassPixels
+    from custom_modules.engine.config_checks import head_size
+    from custom_modules.utils.tables import text_table
 
     init_default_scope(cfg.default_scope)
     pixels = ClassPixels.of(DATASETS.build(cfg.train_dataloader.dataset))

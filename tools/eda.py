@@ -6,8 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError, reporting_errors
 
 FOLDER_OPTIONS = ('masks', 'classes', 'label_map', 'ignore_index', 'img_prefix', 'mask_prefix')
 
@@ -99,11 +98,11 @@ def parse_args() -> argparse.Namespace:
 def find_subject(args: argparse.Namespace):
     """List what is to be looked at."""
     if args.config:
-        from custom_modules.eda.config_subject import config_subject
-        from custom_modules.eda.in_own_process import in_own_process
+        from custom_modules.eda.examine import in_own_process
+        from custom_modules.eda.sources import config_subject
 
         return in_own_process(config_subject, args.config, args.cfg_options)
-    from custom_modules.eda.folder_subject import folder_subject
+    from custom_modules.eda.sources import folder_subject
 
     options = {name: getattr(args, name) for name in FOLDER_OPTIONS}
     label_map = options.pop('label_map')
@@ -125,8 +124,7 @@ def main() -> None:
         raise UsageError(f'{out} is a file, not a folder: choose another with --out.')
     subject = find_subject(args)
 
-    from custom_modules.eda.survey import survey
-    from custom_modules.eda.write_report import write_report
+    from custom_modules.eda.report import survey, write_report
 
     summary, sample = survey(subject, args.seed)
     print('\n'.join(write_report(out, subject, summary, sample)))

@@ -7,11 +7,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from custom_modules.preparation.add_coco_commands import add_coco_commands
-from custom_modules.preparation.add_lunar_command import add_lunar_command
-from custom_modules.preparation.add_synthetic_command import add_synthetic_command
-from custom_modules.preparation.tiny_imagenet_archive import TinyImageNetArchive
-from custom_modules.usage_error import UsageError
+from custom_modules.preparation.commands import (
+    add_coco_commands,
+    add_lunar_command,
+    add_synthetic_command,
+)
+from custom_modules.preparation.tiny_imagenet import TinyImageNetArchive
+from custom_modules.utils.errors import UsageError
 
 
 class OneLineParser(argparse.ArgumentParser):

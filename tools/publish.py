@@ -6,8 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError, reporting_errors
 
 
 @reporting_errors
@@ -23,8 +22,7 @@ def main() -> None:
     if Path(args.out).exists() and not args.overwrite:
         raise UsageError(f'{args.out} exists: choose another name or pass --overwrite.')
 
-    from custom_modules.engine.read_weights import read_weights
-    from custom_modules.engine.write_weights import write_weights
+    from custom_modules.engine.weights import read_weights, write_weights
 
     state = read_weights(args.checkpoint)
     digest = write_weights(state, args.out)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.config_arguments import add_cfg_options, at_least_one
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config import add_cfg_options, at_least_one
+from custom_modules.utils.errors import UsageError, reporting_errors
 
 
 def parse_args():
@@ -51,10 +50,9 @@ def main() -> None:
             'report in it.'
         )
 
-    from custom_modules.engine import AtomicLocalBackend
+    from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
     from custom_modules.reporting.comparison import Comparison
-    from custom_modules.reporting.comparison_data import comparison_data
-    from custom_modules.reporting.report_pages import report_pages
+    from custom_modules.reporting.pages import comparison_data, report_pages
 
     comparison = Comparison(args.work_dirs, args.cfg_options, args.images)
     data = comparison_data(comparison)

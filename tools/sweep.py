@@ -7,9 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.reporting_errors import reporting_errors
 from custom_modules.sweep.sweep_parser import sweep_parser
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError, reporting_errors
 
 TOOLS = Path(__file__).resolve().parent
 

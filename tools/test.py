@@ -9,12 +9,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.analysis.require_free_folder import require_free_folder
-from custom_modules.engine.class_match import require_matching_classes
-from custom_modules.engine.command_line import common_parser, load_config
-from custom_modules.engine.without_cache import without_cache
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config import common_parser, load_config, without_cache
+from custom_modules.engine.config_checks import require_matching_classes
+from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.files import require_free_folder
 
 
 def parse_args():
@@ -88,7 +86,7 @@ def main() -> None:
     from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
 
-    from custom_modules.engine.checkpoint_match import require_all_tensors
+    from custom_modules.engine.weights import require_all_tensors
 
     runner = Runner.from_cfg(cfg)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model

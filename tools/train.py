@@ -8,11 +8,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.class_match import require_matching_classes
-from custom_modules.engine.command_line import common_parser, load_config
-from custom_modules.engine.data_check import require_one_augmentation, require_unpadded
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config import common_parser, load_config
+from custom_modules.engine.config_checks import (
+    require_matching_classes,
+    require_one_augmentation,
+    require_unpadded,
+)
+from custom_modules.utils.errors import UsageError, reporting_errors
 
 # those for which mmengine's AmpOptimWrapper and its autocast are made; they fail elsewhere
 AMP_DEVICES = ('cuda', 'npu', 'mlu', 'musa')
@@ -54,7 +56,7 @@ def set_mixed_precision(optim_wrapper) -> None:
     """
     from mmengine.device import get_device
 
-    from custom_modules.engine.bfloat16_optim_wrapper import cpu_has_bfloat16
+    from custom_modules.engine.optim import cpu_has_bfloat16
 
     device = get_device()
     if device == 'cpu':
@@ -136,12 +138,12 @@ def main() -> None:
     from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
 
-    from custom_modules.engine.checkpoint_match import require_all_tensors, require_pretrained
-    from custom_modules.engine.data_check import (
+    from custom_modules.engine.config_checks import (
         require_a_batch,
         require_sound_test_set,
         require_unseen,
     )
+    from custom_modules.engine.weights import require_all_tensors, require_pretrained
 
     runner = Runner.from_cfg(cfg)
     require_a_batch(runner)

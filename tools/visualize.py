@@ -6,12 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.analysis.require_free_folder import require_free_folder
-from custom_modules.engine.class_match import require_matching_classes
-from custom_modules.engine.command_line import load_config
-from custom_modules.engine.config_arguments import add_config, at_least_one
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config import add_config, at_least_one, load_config
+from custom_modules.engine.config_checks import require_matching_classes
+from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.files import require_free_folder
 
 
 def parse_args():
@@ -54,9 +52,8 @@ def main() -> None:
     folder = Path(args.out or Path(cfg.work_dir) / 'panels')
     require_free_folder(folder, ['*.png'])
 
-    from custom_modules.analysis.write_chosen_panels import write_chosen_panels
-    from custom_modules.analysis.write_ranked_panels import write_ranked_panels
-    from custom_modules.evaluation.checkpoint_predictions import CheckpointPredictions
+    from custom_modules.analysis.report import write_chosen_panels, write_ranked_panels
+    from custom_modules.evaluation.predictions import CheckpointPredictions
 
     try:
         predictions = CheckpointPredictions(cfg, args.checkpoint, args.part)

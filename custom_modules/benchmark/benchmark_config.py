@@ -3,9 +3,9 @@ import argparse
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 
-from custom_modules.engine.class_match import require_matching_classes
-from custom_modules.engine.command_line import load_config
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config import load_config
+from custom_modules.engine.config_checks import require_matching_classes
+from custom_modules.utils.errors import UsageError
 
 from .load_size import load_size
 from .synthetic_data import synthetic_data

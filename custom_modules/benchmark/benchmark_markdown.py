@@ -1,4 +1,4 @@
-from custom_modules.evaluation.text_table import text_table
+from custom_modules.utils.tables import text_table
 
 from .data_rows import data_rows
 from .infer_rows import infer_rows

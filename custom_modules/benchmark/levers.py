@@ -1,6 +1,6 @@
 from mmengine.config import Config
 
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 _LOAD = [
     dict(type='LoadImageFromFile'),

@@ -1,4 +1,4 @@
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 # the transforms of mmpretrain that set the size, and where they hold it
 SIZED = dict(

@@ -2,8 +2,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
-from custom_modules.engine.checkpoint_match import require_pretrained
-from custom_modules.engine.data_check import require_a_batch
+from custom_modules.engine.config_checks import require_a_batch
+from custom_modules.engine.weights import require_pretrained
 
 from .last_hook import LastHook
 from .load_size import load_size

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 from .turn import NoTurnError, Turn
 

@@ -1,8 +1,8 @@
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS
 
-from custom_modules.engine.class_match import head_size
-from custom_modules.usage_error import UsageError
+from custom_modules.engine.config_checks import head_size
+from custom_modules.utils.errors import UsageError
 
 from .load_size import load_size
 

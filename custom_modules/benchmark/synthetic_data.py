@@ -1,8 +1,8 @@
 import os
 from pathlib import Path
 
-from custom_modules.preparation.synthetic_set import SyntheticSet
-from custom_modules.usage_error import UsageError
+from custom_modules.preparation.synthetic.dataset import SyntheticSet
+from custom_modules.utils.errors import UsageError
 
 FOLDER = Path(__file__).resolve().parents[2] / 'data'
 

@@ -6,7 +6,7 @@ from mmengine.registry import DATASETS
 from torch import Tensor
 
 from custom_modules.diagnosis.available_memory import available_memory
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 
 def tensors_in_memory(

@@ -1,8 +1,8 @@
 import json
 from pathlib import Path
 
-from custom_modules.analysis.plain_values import plain_values
-from custom_modules.engine import AtomicLocalBackend
+from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
+from custom_modules.utils.tables import plain_values
 
 from .benchmark_markdown import benchmark_markdown
 

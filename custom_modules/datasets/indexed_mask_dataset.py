@@ -4,16 +4,13 @@ from pathlib import Path
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
-from custom_modules.usage_error import UsageError
+from custom_modules.datasets.masks import IndexMasks, class_palette
+from custom_modules.datasets.pairs import find_pairs
+from custom_modules.datasets.splits import hashed_share, hashed_split, listed_ids
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import find_data
 
-from .class_palette import class_palette
 from .decoded.decode_once import DecodeOnce
-from .find_data import find_data
-from .find_pairs import find_pairs
-from .hashed_share import hashed_share
-from .hashed_split import hashed_split
-from .index_masks import IndexMasks
-from .listed_ids import listed_ids
 
 
 @DATASETS.register_module()

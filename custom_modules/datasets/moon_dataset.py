@@ -2,9 +2,9 @@ from pathlib import Path
 
 from mmseg.registry import DATASETS
 
-from custom_modules.usage_error import UsageError
+from custom_modules.datasets.pairs import check_pairs
+from custom_modules.utils.errors import UsageError
 
-from .check_pairs import check_pairs
 from .indexed_mask_dataset import IndexedMaskDataset
 
 

@@ -1,8 +1,8 @@
 import os
 from collections.abc import Mapping
 
-from custom_modules.datasets.find_data import find_data
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import find_data
 
 from .finding import Finding
 

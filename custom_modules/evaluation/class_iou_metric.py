@@ -4,7 +4,7 @@ import torch
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
 
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 
 @METRICS.register_module()

@@ -8,12 +8,10 @@ from mmengine.logging import MMLogger
 from mmpretrain.evaluation import Accuracy, ConfusionMatrix, SingleLabelMetric
 from mmpretrain.registry import METRICS
 
-from custom_modules.engine import AtomicLocalBackend
-from custom_modules.usage_error import UsageError
-
-from .confusion_table import confusion_table
-from .draw_confusion import draw_confusion
-from .text_table import text_table
+from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
+from custom_modules.evaluation.confusion import confusion_table, draw_confusion
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.tables import text_table
 
 
 @METRICS.register_module()

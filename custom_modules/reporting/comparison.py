@@ -1,12 +1,137 @@
-from collections.abc import Sequence
+"""Runs side by side: groups of seeds and paired differences."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from custom_modules.engine.command_line import config_sections
-from custom_modules.usage_error import UsageError
+import numpy as np
+from scipy.stats import wilcoxon
 
-from .arm import Arm
-from .flat_config import flat_config
-from .run_folder import RunFolder
+from custom_modules.engine.config import config_sections
+from custom_modules.evaluation.confusion import ConfusionScores
+from custom_modules.reporting.config_changes import (
+    REPOSITORY,
+    config_changes,
+    config_source,
+    flat_config,
+)
+from custom_modules.reporting.results import SegmentorResult
+from custom_modules.reporting.runs import RunFolder
+from custom_modules.utils.errors import UsageError
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much better one set of runs is than another on the same images, and how sure that is.
+
+    Args:
+        difference (float): Mean pooled score over its runs, minus that of the others.
+        low (float): Lower end of the 95 % interval.
+        high (float): Upper end of the 95 % interval.
+        p (float | None): Wilcoxon's signed-rank test over the images' own scores (means over the runs); None with
+            fewer than five images whose scores differ.
+        images (int): Images that both sides have a score of.
+        decisive (int | None): The image without which the difference changes most; None if there is but one. In a pooled
+            score the image with most pixels of a class can outweigh all others.
+        without (float | None): The difference without that image.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float | None
+    images: int
+    decisive: int | None
+    without: float | None
+
+    @classmethod
+    def of(
+        cls, runs: Sequence[np.ndarray], others: Sequence[np.ndarray], score: Callable
+    ) -> 'PairedDifference':
+        """Compare runs with others.
+
+        The interval is the percentile bootstrap over images: each of 2,000 resamples draws the same images for both
+        sides. It says how the difference would vary with other test images; how it varies with other seeds is in
+        the runs' standard deviation. The seed is fixed, so a report can be repeated to the digit.
+
+        Args:
+            runs (Sequence[np.ndarray]): For each run, the confusion matrices of the images (images, classes, classes).
+            others (Sequence[np.ndarray]): The same for the others, with the images in the same order.
+            score (Callable[[np.ndarray], float]): The score of a confusion matrix, in percent.
+        """
+        draw = np.random.default_rng(0)
+        count = len(runs[0])
+
+        def pooled(side: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
+            summed = [np.tensordot(weights, run, 1) for run in side]
+            return np.mean([[score(confusion) for confusion in run] for run in summed], axis=0)
+
+        def difference(weights: np.ndarray) -> np.ndarray:
+            return pooled(runs, weights) - pooled(others, weights)
+
+        samples = draw.multinomial(count, np.full(count, 1 / count), RESAMPLES)
+        differences = difference(samples)
+        low, high = np.nanpercentile(differences, [2.5, 97.5])
+        own, their = (
+            np.array([[score(image) for image in run] for run in side]).mean(axis=0)
+            for side in (runs, others)
+        )
+        gaps = (own - their)[np.isfinite(own) & np.isfinite(their)]
+        p = float(wilcoxon(gaps).pvalue) if np.count_nonzero(gaps) >= 5 else None
+        whole = float(difference(np.ones((1, count), int))[0])
+        each_left_out = difference(1 - np.eye(count, dtype=int))
+        moved = np.abs(each_left_out - whole)
+        decisive = int(np.nanargmax(moved)) if np.isfinite(moved).any() else None
+        without = None if decisive is None else float(each_left_out[decisive])
+        return cls(whole, float(low), float(high), p, len(gaps), decisive, without)
+
+
+class Arm:
+    """The runs of one config, which differ in nothing but their seed.
+
+    Args:
+        results (Sequence[SegmentorResult]): The runs, scored on the same test data.
+
+    Attributes:
+        cost (ModelCost): What the model costs.
+        name (str): The config's name.
+        source (Path | None): The config's file; ``source_name`` is its path within the repository.
+        changes (dict[str, str] | None): What the config and the command line change in its base; None if it is not known.
+    """
+
+    def __init__(self, results: Sequence[SegmentorResult]) -> None:
+        self.results = sorted(
+            results, key=lambda result: (result.run.seed is None, result.run.seed)
+        )
+        self.first = self.results[0]
+        self.cost = next(result.cost for result in self.results if result.cost)
+        self.name = self.first.run.name
+        self.source = config_source(self.name)
+        self.source_name = self.source and self.source.relative_to(REPOSITORY).as_posix()
+        self.changes = config_changes(self.first.run.cfg, self.source)
+
+    def mean(self, score: str) -> float:
+        """Average a score over the runs."""
+        return float(np.mean(self._values(score)))
+
+    def spread(self, score: str) -> float | None:
+        """Give a score's standard deviation over the runs (n - 1); None for a single run."""
+        values = self._values(score)
+        return float(np.std(values, ddof=1)) if len(values) > 1 else None
+
+    def against(self, other: 'Arm', score: str) -> PairedDifference:
+        """Compare with another arm, image by image."""
+        classes = self.first.classes
+        return PairedDifference.of(
+            [result.confusions for result in self.results],
+            [result.confusions for result in other.results],
+            lambda confusion: ConfusionScores(confusion).named(classes)[score],
+        )
+
+    def _values(self, score: str) -> list[float]:
+        return [result.scores[score] for result in self.results]
 
 
 class Comparison:
@@ -101,13 +226,13 @@ class Comparison:
         cfg = run.cfg.copy()
         cfg.merge_from_dict(self.options)
         if cfg.get('default_scope') == 'mmpretrain':
-            from .classifier_result import ClassifierResult
+            from custom_modules.reporting.results import ClassifierResult
 
             result = ClassifierResult(run, cfg)
             self._require_same_test_data(result, self.classifiers)
             self.classifiers.append(result)
             return
-        from .segmentor_result import SegmentorResult
+        from custom_modules.reporting.results import SegmentorResult
 
         # seeds of one config cost the same
         measured = _what_it_does(run) not in self._measured

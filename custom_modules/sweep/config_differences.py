@@ -1,4 +1,4 @@
-from custom_modules.reporting.flat_config import flat_config
+from custom_modules.reporting.config_changes import flat_config
 
 SHOWN = 3
 

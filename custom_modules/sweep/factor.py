@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 
 @dataclass(frozen=True)

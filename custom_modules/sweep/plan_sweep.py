@@ -2,7 +2,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 from .factor import Factor, combinations
 from .planned_run import PlannedRun
@@ -61,15 +61,18 @@ def plan_sweep(
 
 
 def _pairs(options: Sequence[str]) -> dict:
-    from custom_modules.engine.config_options import ConfigOptions
+    from custom_modules.engine.config import ConfigOptions
 
     return dict(ConfigOptions.pair(option) for option in options)
 
 
 def _read(config: Path, options: Sequence[str]):
-    from custom_modules.engine.class_match import require_matching_classes
-    from custom_modules.engine.command_line import load_config
-    from custom_modules.engine.data_check import require_one_augmentation, require_unpadded
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import (
+        require_matching_classes,
+        require_one_augmentation,
+        require_unpadded,
+    )
 
     with_options = f' with {" ".join(options)}' if options else ''
     try:

@@ -10,7 +10,7 @@ def require_data(cfg) -> None:
     from mmengine.registry import DATASETS, init_default_scope
 
     from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
-    from custom_modules.engine.nested_configs import data_set_configs
+    from custom_modules.engine.config import data_set_configs
 
     init_default_scope(cfg.default_scope)
     for part in ('train', 'val', 'test'):

@@ -1,6 +1,6 @@
 from collections.abc import Iterable
 
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 from .planned_run import PlannedRun
 from .run_record import RunRecord

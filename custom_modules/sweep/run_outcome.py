@@ -1,7 +1,7 @@
 import time
 from dataclasses import dataclass
 
-from custom_modules.reporting.read_scalars import read_scalars
+from custom_modules.reporting.runs import read_scalars
 
 from .planned_run import PlannedRun
 

@@ -1,8 +1,7 @@
 from dataclasses import dataclass
 
-from custom_modules.reporting.run_config import run_config
-from custom_modules.reporting.run_folder import RunFolder
-from custom_modules.usage_error import UsageError
+from custom_modules.reporting.runs import RunFolder, run_config
+from custom_modules.utils.errors import UsageError
 
 from .config_differences import config_differences
 from .planned_run import PlannedRun

@@ -1,6 +1,6 @@
 from collections.abc import Iterable
 
-from custom_modules.evaluation.text_table import text_table
+from custom_modules.utils.tables import text_table
 
 from .run_outcome import RunOutcome
 

@@ -1,9 +1,9 @@
 from torch.utils.data import get_worker_info
 
-from custom_modules.preparation.progress import progress
-from custom_modules.usage_error import UsageError
+from custom_modules.datasets.pairs import warn
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.progress import progress
 
-from ..find_files import warn
 from .cache_folder import CacheFolder
 from .decode_all import decode_all
 from .decoded_samples import DecodedSamples

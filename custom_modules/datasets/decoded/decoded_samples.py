@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 from .write_samples import HEADER, MAGIC
 

@@ -3,7 +3,8 @@ import time
 from mmengine.dist import get_world_size
 from mmengine.logging import MMLogger
 
-from ..find_files import warn
+from custom_modules.datasets.pairs import warn
+
 from .cache_folder import CacheFolder, Write
 from .decoded_samples import DecodedSamples
 from .memory_file import memory_file, require_memory

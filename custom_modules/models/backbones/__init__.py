@@ -4,9 +4,7 @@
 """
 
 from .moon_net import MoonNet
-from .narrow_resnet import NarrowResNet
-from .simple_net import SimpleNet
+from .reference_nets import NarrowResNet, SimpleNet, UNetEncoder
 from .staged_backbone import StagedBackbone
-from .unet_encoder import UNetEncoder
 
 __all__ = ['MoonNet', 'NarrowResNet', 'SimpleNet', 'StagedBackbone', 'UNetEncoder']

@@ -1,0 +1,269 @@
+"""Errors by class, place and brightness."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from custom_modules.analysis.calibration import Calibration, ThresholdSweep
+from custom_modules.analysis.objects import ObjectSizes
+from custom_modules.analysis.selection import image_row
+from custom_modules.datasets.masks import IGNORED
+from custom_modules.evaluation.confusion import ConfusionScores
+from custom_modules.evaluation.predictions import Prediction
+
+
+class BandedConfusion:
+    """Scores in parts of the images: each pixel belongs to a band, and each band has a confusion matrix.
+
+    Args:
+        classes (Sequence[str]): Names of the classes, the background first.
+        bands (Sequence[str]): Names of the bands.
+
+    Example:
+        >>> halves = BandedConfusion(('background', 'rock'), ('left', 'right'))
+        >>> halves.add(np.array([[0, 1]]), truth=np.array([[1, 1]]), predicted=np.array([[1, 0]]))
+        >>> halves.table()['recall'].tolist()
+        [100.0, 0.0]
+    """
+
+    def __init__(self, classes: Sequence[str], bands: Sequence[str]) -> None:
+        self.classes, self.bands = tuple(classes), tuple(bands)
+        self.confusion = np.zeros((len(bands), len(classes), len(classes)), np.int64)
+
+    def add(self, band: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> None:
+        """Count one image.
+
+        Args:
+            band (np.ndarray): Index of each pixel's band (H, W), or what can be broadcast to that; -1 is left out.
+            truth (np.ndarray): True class indices (H, W); 255 is left out.
+            predicted (np.ndarray): Predicted class indices (H, W).
+        """
+        band = np.broadcast_to(band, truth.shape)
+        counted = (truth != IGNORED) & (band >= 0)
+        count = len(self.classes)
+        where = (band[counted] * count + truth[counted].astype(np.int64)) * count
+        pixels = np.bincount(where + predicted[counted], minlength=self.confusion.size)
+        self.confusion += pixels.reshape(self.confusion.shape)
+
+    def table(self) -> pd.DataFrame:
+        """Lay out the scores, pooled over the pixels of each band.
+
+        Returns:
+            pd.DataFrame: Per ``class`` (but the background) and ``band``: ``share`` (percent of the class's true pixels that
+            lie there), ``Dice``, ``precision``, ``recall`` in percent, nan where there is nothing to count.
+        """
+        scores = [ConfusionScores(confusion).by_class() for confusion in self.confusion]
+        rows = []
+        for index, name in enumerate(self.classes[1:], start=1):
+            true = self.confusion[:, index].sum(axis=1)
+            for band, pixels, found in zip(self.bands, true, scores, strict=True):
+                share = 100 * pixels / true.sum() if true.sum() else np.nan
+                own = {
+                    score: float(found[score][index]) for score in ('Dice', 'precision', 'recall')
+                }
+                rows.append({'class': name, 'band': band, 'share': share, **own})
+        return pd.DataFrame(rows)
+
+
+GROUPS = 4
+
+
+def brightness_groups(
+    brightness: Sequence[float], confusions: Sequence[np.ndarray], classes: Sequence[str]
+) -> pd.DataFrame:
+    """Score the darkest quarter of the images, the next one, ... to the brightest.
+
+    Args:
+        brightness (Sequence[float]): Mean brightness of each image, 0 to 255.
+        confusions (Sequence[np.ndarray]): Confusion matrix of each image.
+        classes (Sequence[str]): Names of the classes, the background first.
+
+    Returns:
+        pd.DataFrame: Per ``class`` (but the background) and quarter: ``brightness`` (its range), ``images``, and in percent, over
+        the pixels of its images together, ``Dice``, ``precision`` and ``recall``. Fewer than four images: one each.
+    """
+    order = np.argsort(brightness, kind='stable')
+    quarters = np.array_split(order, min(GROUPS, len(order)))
+    rows = []
+    for index, name in enumerate(classes[1:], start=1):
+        for quarter in quarters:
+            low, high = brightness[quarter[0]], brightness[quarter[-1]]
+            scores = ConfusionScores(sum(confusions[i] for i in quarter)).by_class()
+            own = {score: float(scores[score][index]) for score in ('Dice', 'precision', 'recall')}
+            rows.append(
+                {
+                    'class': name,
+                    'brightness': f'{low:.1f}-{high:.1f}',
+                    'images': len(quarter),
+                    **own,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+# percent of the image's height below the horizon
+EDGES = (0, 5, 10, 20, 40, 100)
+HORIZON_BANDS = tuple(f'{low}-{high}' for low, high in zip(EDGES, EDGES[1:], strict=False))
+
+
+def horizon_bands(truth: np.ndarray, sky: int) -> np.ndarray:
+    """Say how far below the horizon each pixel lies; the horizon is the lowest pixel of sky in its column.
+
+    Args:
+        truth (np.ndarray): True class indices (H, W).
+        sky (int): Index of the class sky.
+
+    Returns:
+        np.ndarray: Index in ``HORIZON_BANDS`` (H, W), -1 above the horizon and in columns without sky.
+
+    Example:
+        >>> horizon_bands(np.array([[1, 0]] * 1 + [[0, 0]] * 9), sky=1)[:, 0].tolist()
+        [-1, 1, 2, 3, 3, 4, 4, 4, 4, 4]
+    """
+    height = len(truth)
+    is_sky = truth == sky
+    lowest = height - 1 - is_sky[::-1].argmax(axis=0)
+    distance = np.arange(height)[:, None] - lowest
+    bands = np.digitize(100 * distance / height, EDGES, right=True) - 1
+    # at the horizon and above it the band is -1 already
+    return np.where(is_sky.any(axis=0), bands, -1)
+
+
+COUNT = 8
+ROW_BANDS = tuple(f'{100 * i / COUNT:g}-{100 * (i + 1) / COUNT:g}' for i in range(COUNT))
+
+
+def row_bands(height: int) -> np.ndarray:
+    """Cut an image into eight bands from the top, of the same height.
+
+    Args:
+        height (int): Rows of the image.
+
+    Returns:
+        np.ndarray: Index in ``ROW_BANDS`` (percent of the height) of each row (H, 1).
+
+    Example:
+        >>> row_bands(16)[:, 0].tolist()
+        [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
+    """
+    return (np.arange(height) * COUNT // height)[:, None]
+
+
+MOST = 10
+
+
+def frequent_confusions(confusion: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Name what is most often taken for what.
+
+    Args:
+        confusion (np.ndarray): Pixels (classes, classes), rows the true classes, columns the predicted ones.
+        classes (Sequence[str]): Names of the classes.
+
+    Returns:
+        pd.DataFrame: The ten pairs with the most pixels: ``true``, ``predicted``, ``pixels``, ``share`` (percent of the true class)
+        and ``words``, a sentence.
+
+    Example:
+        >>> frequent_confusions(np.array([[8, 2], [3, 1]]), ('ground', 'rock')).words[0]
+        '75.0 % of rock is taken for ground (3 pixels)'
+    """
+    wrong = np.array(confusion)
+    np.fill_diagonal(wrong, 0)
+    # stable: the order of classes decides between equals
+    pairs = sorted(np.argwhere(wrong).tolist(), key=lambda pair: -wrong[tuple(pair)])[:MOST]
+    rows = []
+    for true, predicted in pairs:
+        pixels = int(wrong[true, predicted])
+        share = 100 * pixels / int(np.sum(confusion[true]))
+        names = dict(true=classes[true], predicted=classes[predicted])
+        words = '{:.1f} % of {true} is taken for {predicted} ({} pixels)'
+        rows.append(
+            dict(**names, pixels=pixels, share=share, words=words.format(share, pixels, **names))
+        )
+    return pd.DataFrame(rows, columns=['true', 'predicted', 'pixels', 'share', 'words'])
+
+
+class ErrorAnalysis:
+    """Looks at predictions from all sides: by image, object size, place, brightness, probability, outline.
+
+    Scores are in percent and, but for those of single images and outlines, pooled over the pixels of the set; probabilities
+    and thresholds are from 0 to 1. Pixels of 255 are left out everywhere.
+
+    Args:
+        classes (Sequence[str]): Names of the classes, the background first. If one is called sky, scores by the distance
+            below the horizon are counted as well.
+        threshold (float | None): Of a head with one channel, None of one with several.
+        tolerance (float, optional): Of ``boundary_f1``, in pixels; by default 0.75 % of each image's diagonal.
+
+    Attributes:
+        sweep (ThresholdSweep | None): Of a head with one channel: each threshold's scores.
+    """
+
+    def __init__(
+        self, classes: Sequence[str], threshold: float | None, tolerance: float | None = None
+    ) -> None:
+        self.classes = tuple(classes)
+        self.tolerance = tolerance
+        self.images: list[dict] = []
+        self.confusions: list[np.ndarray] = []
+        self.sizes = ObjectSizes(classes)
+        self.rows = BandedConfusion(classes, ROW_BANDS)
+        lower = [name.lower() for name in classes]
+        self.sky = lower.index('sky') if 'sky' in lower else None
+        self.below_horizon = BandedConfusion(classes, HORIZON_BANDS)
+        self.calibration = Calibration()
+        self.sweep = ThresholdSweep() if threshold is not None else None
+
+    def add(self, prediction: Prediction) -> None:
+        """Count one image.
+
+        Args:
+            prediction (Prediction): The image.
+        """
+        truth, predicted = prediction.truth, prediction.predicted
+        self.images.append(image_row(prediction, self.classes, self.tolerance))
+        self.confusions.append(prediction.scores.confusion)
+        self.sizes.add(prediction)
+        self.rows.add(row_bands(len(truth)), truth, predicted)
+        if self.sky is not None:
+            self.below_horizon.add(horizon_bands(truth, self.sky), truth, predicted)
+        self.calibration.add(prediction)
+        if self.sweep:
+            self.sweep.add(prediction)
+
+    def results(self) -> dict:
+        """Sum up.
+
+        Returns:
+            dict: ``images`` (a table), ``means``, ``scores`` (a table by class), ``confusion``, ``confusions`` (the most
+            frequent, a table), ``object_sizes``, ``rows``, ``horizon`` (None without sky), ``brightness`` (tables),
+            ``calibration``.
+        """
+        confusion = sum(self.confusions)
+        images = pd.DataFrame(self.images)
+        scores = pd.DataFrame({'class': self.classes, **ConfusionScores(confusion).by_class()})
+        outlines = [images.get(f'{name}_boundary_F1') for name in self.classes]
+        scores['boundary_F1'] = [np.nan if own is None else own.mean() for own in outlines]
+        horizon = self.below_horizon.table()
+        if self.sky is not None:
+            horizon = horizon[horizon['class'] != self.classes[self.sky]]
+        probability, right = self.calibration.means
+        return dict(
+            images=images,
+            # of no class but the background: the means alone
+            means=ConfusionScores(confusion).named(self.classes[:1]),
+            scores=scores,
+            confusion=confusion,
+            confusions=frequent_confusions(confusion, self.classes),
+            object_sizes=self.sizes.table(),
+            rows=self.rows.table(),
+            horizon=None if self.sky is None else horizon,
+            brightness=brightness_groups(images.brightness, self.confusions, self.classes),
+            calibration=dict(
+                bins=self.calibration.table(),
+                ece=self.calibration.ece,
+                mean_probability=probability,
+                mean_right=right,
+            ),
+        )

@@ -1,0 +1,194 @@
+"""Figures of the errors."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from custom_modules.utils.plotting import figure_png
+
+
+def draw_calibration(table: pd.DataFrame, xlabel: str, ylabel: str, title: str) -> bytes:
+    """Draw a reliability curve, above how many pixels each of its bins has.
+
+    Args:
+        table (pd.DataFrame): Of :class:`Calibration`.
+        xlabel (str): What the probability is of.
+        ylabel (str): What share is right.
+        title (str): One line.
+
+    Returns:
+        bytes: The picture, PNG.
+    """
+    figure = Figure(figsize=(5.4, 6.8), layout='constrained')
+    upper, lower = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
+    upper.plot([0, 1], [0, 1], '--', color='0.5', label='as it should be')
+    filled = table[table.pixels > 0]
+    upper.plot(filled.probability, filled.right, 'o-', color='#0072B2', label='the model')
+    upper.set(title=title.replace('$', r'\$'), ylabel=ylabel, xlim=(0, 1), ylim=(0, 1))
+    upper.legend(fontsize='small')
+    lower.bar(table['from'], table.pixels, table['to'] - table['from'], align='edge', color='#56B4E9', edgecolor='white')  # fmt: skip
+    lower.set(xlabel=xlabel, ylabel='pixels', yscale='log')
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+    return figure_png(figure)
+
+
+# Okabe and Ito's, those that are dark enough for lines on white; the marker tells them apart in grey
+STYLES = (('#0072B2', 'o', '-'), ('#D55E00', 's', '--'), ('#009E73', '^', ':'))
+ACROSS = 3
+
+
+def draw_groups(
+    table: pd.DataFrame, group: str, lines: Mapping[str, str], xlabel: str, count: str | None = None
+) -> bytes:
+    """Draw how scores change over groups, one part of the picture for each class.
+
+    Args:
+        table (pd.DataFrame): With ``class``, the group, and the lines' columns in percent.
+        group (str): Column of the groups' names, in order along the x axis.
+        lines (Mapping[str, str]): Columns to draw, at most three, and what the legend calls them.
+        xlabel (str): What the groups are, with their unit.
+        count (str, optional): Column to write in brackets behind each group's name.
+
+    Returns:
+        bytes: The picture, PNG.
+    """
+    classes = list(dict.fromkeys(table['class']))
+    columns = min(len(classes), ACROSS)
+    rows = -(-len(classes) // ACROSS)
+    width = max(5.6, 0.85 * table[group].nunique() + 1)
+    size = (width * columns, 3.8 * rows + 0.6)
+    figure = Figure(figsize=size, layout='constrained')
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(classes) :]:
+        axes.set_axis_off()
+    for axes, name in zip(grid, classes, strict=False):
+        own = table[table['class'] == name]
+        places = range(len(own))
+        for (column, words), (colour, marker, dashes) in zip(lines.items(), STYLES, strict=False):
+            axes.plot(places, own[column], dashes, color=colour, marker=marker, label=words)
+        names = own[group]
+        if count:
+            names = [f'{group} ({number})' for group, number in zip(names, own[count], strict=True)]
+        axes.set_xticks(places, names, rotation=30, ha='right')
+        axes.set(title=name.replace('$', r'\$'), xlabel=xlabel, ylabel='%', ylim=(-3, 103))
+        axes.grid(alpha=0.3)
+    handles, words = grid[0].get_legend_handles_labels()
+    figure.legend(handles, words, loc='outside upper center', ncols=len(words))
+    return figure_png(figure)
+
+
+READABLE = 12
+
+
+def draw_pixel_confusion(confusion: np.ndarray, classes: Sequence[str]) -> bytes:
+    """Draw a confusion matrix of pixels: colours are shares of the true class, cells say share and count.
+
+    Args:
+        confusion (np.ndarray): Pixels (classes, classes), rows the true classes, columns the predicted ones.
+        classes (Sequence[str]): Name of each class. With more than twelve, cells hold no words.
+
+    Returns:
+        bytes: The picture, PNG. The row of a class without a pixel is grey.
+    """
+    with np.errstate(invalid='ignore'):
+        shares = 100 * confusion / confusion.sum(axis=1, keepdims=True)
+    written = len(classes) <= READABLE
+    side = 2.6 + (1.05 if written else 0.22) * len(classes)
+    figure = Figure(figsize=(side + 0.8, side), layout='constrained')
+    axes = figure.add_subplot(facecolor='lightgrey')
+    image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100, interpolation='nearest')
+    figure.colorbar(image, ax=axes, shrink=0.8).set_label("% of the true class's pixels")
+    # a dollar sign would begin a formula
+    names = [name.replace('$', r'\$') for name in classes]
+    axes.set_xticks(range(len(names)), names, rotation=45, ha='right')
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel='predicted class', ylabel='true class')
+    if written:
+        for row, column in np.argwhere(np.isfinite(shares)):
+            share = shares[row, column]
+            words = f'{share:.1f} %\n{confusion[row, column]:,}'
+            colour = 'white' if share > 60 else 'black'
+            axes.text(column, row, words, ha='center', va='center', color=colour, fontsize=9)
+    return figure_png(figure)
+
+
+def draw_sweep(table: pd.DataFrame, default: float, best: float, title: str) -> bytes:
+    """Draw the scores at each threshold.
+
+    Args:
+        table (pd.DataFrame): Of :class:`ThresholdSweep`.
+        default (float): The threshold of the config.
+        best (float): The threshold with the best Dice.
+        title (str): One line.
+
+    Returns:
+        bytes: The picture, PNG.
+    """
+    figure = Figure(figsize=(7, 4.4), layout='constrained')
+    axes = figure.subplots()
+    styles = dict(
+        Dice=('#0072B2', '-'), IoU=('#009E73', '-.'), precision=('#D55E00', '--'), recall=('k', ':')
+    )
+    for column, (colour, dashes) in styles.items():
+        axes.plot(table.threshold, table[column], dashes, color=colour, label=column)
+    axes.axvline(default, color='0.6', linewidth=1, label=f'config: {default:g}')
+    axes.axvline(best, color='0.2', linewidth=1, linestyle='--', label=f'best Dice: {best:g}')
+    axes.set(title=title.replace('$', r'\$'), xlabel='threshold on the probability', ylabel='%')
+    axes.set(xlim=(0, 1), ylim=(0, 100))
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize='small', loc='center left', bbox_to_anchor=(1, 0.5))
+    return figure_png(figure)
+
+
+SCORES = dict(Dice='Dice', precision='precision', recall='recall')
+
+
+def analysis_pictures(results: dict) -> dict[str, bytes]:
+    """Draw what there is to see in an analysis.
+
+    Args:
+        results (dict): Of :class:`ErrorAnalysis`, with ``thresholds``.
+
+    Returns:
+        dict[str, bytes]: File names and pictures, PNG.
+    """
+    classes = list(results['scores']['class'])
+    sizes = dict(
+        recall='pixels found',
+        found='objects found (half or more)',
+        false_alarms='predicted objects that are none',
+    )
+    calibration = results['calibration']
+    rock = f'of {classes[1]}' if len(classes) == 2 else 'of the predicted class'
+    right = f'share that is {classes[1]}' if len(classes) == 2 else 'share that is right'
+    title = f'Expected calibration error {calibration["ece"]:.3f}'
+    pictures = {
+        'confusion.png': draw_pixel_confusion(results['confusion'], classes),
+        'rows.png': draw_groups(results['rows'], 'band', SCORES, '% of the height from the top'),
+        'brightness.png': draw_groups(
+            results['brightness'],
+            'brightness',
+            SCORES,
+            'mean brightness (0 to 255), in brackets the number of images',
+            'images',
+        ),
+        'calibration.png': draw_calibration(
+            calibration['bins'], f'probability {rock}', right, title
+        ),
+    }
+    if len(results['object_sizes']):
+        label = 'area (pixels), in brackets the number of true objects'
+        table = results['object_sizes']
+        pictures['object_sizes.png'] = draw_groups(table, 'size', sizes, label, 'objects')
+    if results['horizon'] is not None:
+        label = "distance below the horizon (% of the image's height)"
+        pictures['horizon.png'] = draw_groups(results['horizon'], 'band', SCORES, label)
+    chosen = results['thresholds']
+    if chosen:
+        title = f'{classes[1]} on the validation part'
+        args = chosen['val'], chosen['default'], chosen['best'], title
+        pictures['thresholds.png'] = draw_sweep(*args)
+    return pictures

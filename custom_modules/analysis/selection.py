@@ -1,0 +1,181 @@
+"""Which images are shown."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmcv.transforms import LoadAnnotations
+from mmengine.dataset import Compose
+from mmengine.structures import PixelData
+from torch.utils.data import DataLoader, Dataset
+
+from custom_modules.analysis.objects import boundary_f1
+from custom_modules.datasets.masks import IGNORED
+from custom_modules.datasets.pairs import first_five
+from custom_modules.evaluation.confusion import ConfusionScores
+from custom_modules.evaluation.predictions import CheckpointPredictions, Prediction
+from custom_modules.utils.errors import UsageError
+
+
+def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[int | Path]:
+    """Find the images that a user names.
+
+    Args:
+        given (Sequence[str]): Names of images of the data set, with or without suffix, or paths of any image files.
+        paths (Sequence[str]): The data set's images.
+        part (str): What to call the data set, for the error's sentence.
+
+    Returns:
+        list[int | Path]: For each its index in ``paths``, or the file if it is not among them. A bare name that fits both is
+        the data set's; one that fits several of them gives them all.
+
+    Raises:
+        UsageError: If there is no such image, or the file cannot be read as one.
+    """
+    files = [Path(path) for path in paths]
+    resolved = {file.resolve(): index for index, file in enumerate(files)}
+    found: list[int | Path] = []
+    for name in given:
+        own = [i for i, file in enumerate(files) if name in (file.name, file.stem)]
+        path = Path(name).expanduser()
+        if own:
+            found += own
+        elif path.resolve() in resolved:
+            found.append(resolved[path.resolve()])
+        elif path.is_file():
+            if cv2.imread(str(path)) is None:
+                raise UsageError(
+                    f'{path} cannot be read as an image: give PNG, JPEG or another picture file.'
+                )
+            found.append(path)
+        else:
+            raise UsageError(
+                f'there is no image {name}, neither among the {len(files)} of the {part} part '
+                f'({first_five(file.stem for file in files)}) nor as a file: choose one of them, another --part, or mend the path.'
+            )
+    # each once, in the order given
+    return list(dict.fromkeys(found))
+
+
+def best_median_worst(scores: Sequence[float], count: int) -> dict[str, list[tuple[int, int]]]:
+    """Choose the best, the middle and the worst of a ranking, each at most once.
+
+    Args:
+        scores (Sequence[float]): A score of each image, the more the better; those of nan are not ranked.
+        count (int): How many of each kind. Fewer than three times as many scores are shared out.
+
+    Returns:
+        dict[str, list[tuple[int, int]]]: Under ``best``, ``median`` and ``worst`` rank (from 1) and index in ``scores``,
+        in the order of the ranks. Of equal scores the earlier is the better.
+
+    Example:
+        >>> best_median_worst([10, 50, float('nan'), 30, 20, 40], 1)
+        {'best': [(1, 1)], 'median': [(3, 3)], 'worst': [(5, 0)]}
+        >>> best_median_worst([10, 50], 5)
+        {'best': [(1, 1)], 'median': [], 'worst': [(2, 0)]}
+    """
+    scores = np.asarray(scores, float)
+    order = [int(i) for i in np.argsort(-scores, kind='stable') if np.isfinite(scores[i])]
+    ranked = list(enumerate(order, start=1))
+    edge = min(count, max((len(ranked) + 1) // 3, 1))
+    rest = ranked[edge : len(ranked) - edge]
+    begin = max(len(rest) - count, 0) // 2
+    return dict(
+        best=ranked[:edge],
+        median=rest[begin : begin + count],
+        worst=ranked[edge:][-edge:],
+    )
+
+
+def image_row(
+    prediction: Prediction, classes: Sequence[str], tolerance: float | None = None
+) -> dict[str, float | str]:
+    """Describe one image: how much of each class it has, how well that was found, how bright it is.
+
+    Args:
+        prediction (Prediction): The image.
+        classes (Sequence[str]): Names of the classes, the background first.
+        tolerance (float, optional): Of :func:`boundary_f1`, in pixels.
+
+    Returns:
+        dict[str, float | str]: ``name``, ``file``, ``brightness`` (mean of the pixels' three channels, 0 to 255), and per
+        class in percent ``<class>_Dice``, ``_IoU``, ``_precision``, ``_recall``, ``_true_share``, ``_predicted_share`` and,
+        but for the background, ``_boundary_F1``. What is undefined is nan.
+    """
+    confusion = prediction.scores.confusion
+    columns = ConfusionScores(confusion).by_class()
+    with np.errstate(invalid='ignore'):
+        columns['true_share'] = 100 * confusion.sum(axis=1) / confusion.sum()
+        columns['predicted_share'] = 100 * confusion.sum(axis=0) / confusion.sum()
+    row = dict(
+        name=prediction.name, file=prediction.img_path, brightness=float(prediction.image.mean())
+    )
+    for index, name in enumerate(classes):
+        row |= {f'{name}_{column}': float(values[index]) for column, values in columns.items()}
+        if index:
+            masks = (mask == index for mask in (prediction.truth, prediction.predicted))
+            ignored = prediction.truth == IGNORED
+            row[f'{name}_boundary_F1'] = boundary_f1(*masks, tolerance, ignored)
+    return row
+
+
+class ChosenImages(Dataset):
+    """Images of a data set, and files that are in none: those get a truth without any class.
+
+    Args:
+        dataset (BaseSegDataset): A data set of mmseg's kind, with the pipeline of a test.
+        chosen (Sequence[int | str | Path]): Indices in the data set, and image files.
+    """
+
+    def __init__(self, dataset, chosen: Sequence[int | str | Path]) -> None:
+        self.dataset, self.chosen = dataset, list(chosen)
+        self.metainfo = dataset.metainfo
+        steps = dataset.pipeline.transforms
+        self.unlabelled = Compose([step for step in steps if not isinstance(step, LoadAnnotations)])
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, index: int) -> dict:
+        chosen = self.chosen[index]
+        if isinstance(chosen, int):
+            return self.dataset[chosen]
+        size = self.dataset.get_data_info(0).get('load_size')
+        given = dict(img_path=str(chosen), seg_fields=[], reduce_zero_label=False, load_size=size)
+        packed = self.unlabelled(given)
+        sample = packed['data_samples']
+        truth = torch.full((1, *sample.ori_shape[:2]), IGNORED, dtype=torch.uint8)
+        sample.gt_sem_seg = PixelData(data=truth)
+        return packed
+
+
+def image_paths(dataset) -> list[str]:
+    """List the files of a data set's images, in its order.
+
+    Args:
+        dataset (BaseSegDataset): A data set of mmseg's kind.
+    """
+    return [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
+
+
+def chosen_predictions(
+    predictions: CheckpointPredictions, chosen: Sequence[int | str | Path]
+) -> CheckpointPredictions:
+    """Predict some images only, with the model that is loaded already.
+
+    Args:
+        predictions (CheckpointPredictions): The model and its data; it stays as it is.
+        chosen (Sequence[int | str | Path]): Indices in the data set, and image files that need not be in it; those get a
+            truth of 255, without any class.
+
+    Returns:
+        CheckpointPredictions: The chosen images, in their order.
+    """
+    own = copy.copy(predictions)
+    images = ChosenImages(predictions.loader.dataset, chosen)
+    # one at a time: files may differ in size
+    own.loader = DataLoader(images, batch_size=1, collate_fn=predictions.loader.collate_fn)
+    return own

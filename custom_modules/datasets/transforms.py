@@ -1,0 +1,307 @@
+"""Transforms of segmentation, for one image and its mask."""
+
+import os
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+from mmseg.datasets.transforms import Albu
+from mmseg.registry import TRANSFORMS
+
+
+class AffineRanges:
+    """Mixin of ``RandomAffine`` and ``BatchRandomAffine``: how far they rotate, shift and scale, and what comes in.
+
+    Args:
+        degree (float): Greatest rotation to either side, in degrees. Defaults to 0.
+        translate (float): Greatest shift, as a share of width and height. Defaults to 0.
+        scale (float): Greatest change of size: 0.1 gives 0.9 to 1.1. Defaults to 0.
+        pad_val (int): Grey value of what comes in from outside the image, before normalisation. Defaults to 0.
+        seg_pad_val (int): Label of it. Defaults to 255, which losses and scores ignore.
+
+    Raises:
+        ValueError: If ``translate`` or ``scale`` is no share from 0 to below 1.
+    """
+
+    def __init__(
+        self,
+        degree: float = 0.0,
+        translate: float = 0.0,
+        scale: float = 0.0,
+        pad_val: int = 0,
+        seg_pad_val: int = 255,
+    ) -> None:
+        if not (0 <= translate < 1 and 0 <= scale < 1):
+            raise ValueError(
+                f'translate and scale are shares from 0 to below 1, got {translate} and {scale}.'
+            )
+        self.degree = degree
+        self.translate = translate
+        self.scale = scale
+        self.pad_val = pad_val
+        self.seg_pad_val = seg_pad_val
+
+
+@TRANSFORMS.register_module()
+class RandomAffine(AffineRanges, BaseTransform):
+    """Rotate, shift and scale image and mask together, about the image's centre.
+
+    mmseg has a rotation only. Each of the three is drawn evenly from its range, for all three at once with
+    probability ``prob``.
+
+    Required keys: img, gt_seg_map (optional). Modified keys: img, gt_seg_map.
+
+    Args:
+        prob (float): How often the transform is applied. Defaults to 0.5.
+        **ranges: ``degree``, ``translate``, ``scale``, ``pad_val`` and ``seg_pad_val`` of :class:`AffineRanges`.
+    """
+
+    def __init__(self, prob: float = 0.5, **ranges) -> None:
+        self.prob = prob
+        AffineRanges.__init__(self, **ranges)
+
+    def transform(self, results: dict) -> dict:
+        """Transform a sample.
+
+        Args:
+            results (dict): With ``img`` (H, W, C) and the masks of ``seg_fields`` (H, W).
+
+        Returns:
+            dict: The same with the warped image and masks.
+        """
+        matrix = self._random_matrix(*results['img'].shape[1::-1])
+        if matrix is None:
+            return results
+        size = results['img'].shape[1::-1]
+        results['img'] = cv2.warpAffine(
+            results['img'],
+            matrix,
+            size,
+            flags=cv2.INTER_LINEAR,
+            borderValue=(self.pad_val,) * 3,
+        )
+        for key in results.get('seg_fields', []):
+            results[key] = cv2.warpAffine(
+                results[key],
+                matrix,
+                size,
+                flags=cv2.INTER_NEAREST,
+                borderValue=self.seg_pad_val,
+            )
+        return results
+
+    @cache_randomness
+    def _random_matrix(self, width: int, height: int) -> np.ndarray | None:
+        if np.random.rand() >= self.prob:
+            return None
+        angle = np.random.uniform(-self.degree, self.degree)
+        factor = np.random.uniform(1 - self.scale, 1 + self.scale)
+        # pixel centres lie on whole numbers
+        matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, factor)
+        matrix[:, 2] += np.random.uniform(-self.translate, self.translate, 2) * (width, height)
+        return matrix
+
+
+@TRANSFORMS.register_module()
+class RandomBlur(BaseTransform):
+    """Blur the image with a Gaussian of random width.
+
+    mmseg's ``BioMedicalGaussianBlur`` takes the first axis for channels, and so blurs only along the rows of
+    an image (H, W, C).
+
+    Required keys: img. Modified keys: img.
+
+    Args:
+        sigma (float): Greatest standard deviation in pixels; drawn evenly from 0.1 on. Defaults to 1.5.
+        prob (float): How often the transform is applied. Defaults to 1.0.
+    """
+
+    def __init__(self, sigma: float = 1.5, prob: float = 1.0) -> None:
+        self.sigma = sigma
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Blur a sample.
+
+        Args:
+            results (dict): With ``img`` (H, W, C).
+
+        Returns:
+            dict: The same with a blurred image.
+        """
+        sigma = self._random_sigma()
+        if sigma is not None:
+            results['img'] = cv2.GaussianBlur(results['img'], (0, 0), sigma)
+        return results
+
+    @cache_randomness
+    def _random_sigma(self) -> float | None:
+        return np.random.uniform(0.1, self.sigma) if np.random.rand() < self.prob else None
+
+
+@TRANSFORMS.register_module()
+class RandomNoise(BaseTransform):
+    """Add Gaussian noise of random strength to the image.
+
+    mmseg's ``BioMedicalGaussianNoise`` wraps around in 8 bit: a black sky becomes a bright one.
+
+    Required keys: img (8 bit). Modified keys: img.
+
+    Args:
+        std (float): Greatest standard deviation in grey values; drawn evenly from 0 on. Defaults to 16.0.
+        prob (float): How often the transform is applied. Defaults to 1.0.
+    """
+
+    def __init__(self, std: float = 16.0, prob: float = 1.0) -> None:
+        self.std = std
+        self.prob = prob
+
+    def transform(self, results: dict) -> dict:
+        """Add noise to a sample.
+
+        Args:
+            results (dict): With ``img`` (H, W, C).
+
+        Returns:
+            dict: The same with a noisy image.
+        """
+        noise = self._random_noise(results['img'].shape)
+        if noise is not None:
+            results['img'] = (results['img'] + noise).round().clip(0, 255).astype(np.uint8)
+        return results
+
+    @cache_randomness
+    def _random_noise(self, shape: tuple[int, ...]) -> np.ndarray | None:
+        if np.random.rand() >= self.prob:
+            return None
+        return np.random.normal(0, np.random.uniform(0, self.std), shape)
+
+
+@TRANSFORMS.register_module()
+class RandomZoom(BaseTransform):
+    """Cut a random window out of a pair that was loaded larger than the network's input, and scale it to that.
+
+    A rock of ten pixels then fills a third of a picture, sharply, as stones do that stand before the camera. mmseg's
+    ``RandomResize`` and ``RandomCrop`` do the like, but shift the mask by up to half a pixel against the image.
+
+    Required keys: img, gt_seg_map (optional). Modified keys: img, img_shape, ori_shape, gt_seg_map.
+
+    Args:
+        size (tuple[int, int]): Width and height of the result in pixels.
+        zoom (float): How much a window is enlarged at most, with respect to the whole picture at ``size``. Drawn evenly
+            on a logarithmic scale from 1 on. Defaults to 3.
+        stretch (float): How much width and height may differ in that, as a factor. Defaults to 1.25.
+        prob (float): How often there is a window; else the whole picture is scaled. Defaults to 0.75.
+
+    Raises:
+        ValueError: If ``zoom`` or ``stretch`` is below 1.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        zoom: float = 3.0,
+        stretch: float = 1.25,
+        prob: float = 0.75,
+    ) -> None:
+        if min(zoom, stretch) < 1:
+            raise ValueError(f'zoom and stretch are factors from 1 on, got {zoom} and {stretch}.')
+        self.size, self.zoom, self.stretch, self.prob = tuple(size), zoom, stretch, prob
+
+    def transform(self, results: dict) -> dict:
+        """Transform a sample.
+
+        Args:
+            results (dict): With ``img`` (H, W, C) and the masks of ``seg_fields`` (H, W).
+
+        Returns:
+            dict: The same with a window of image and masks.
+        """
+        window = self._random_window(*results['img'].shape[:2])
+        image = results['img'][window]
+        enlarged = image.shape[1] < self.size[0] or image.shape[0] < self.size[1]
+        results['img'] = cv2.resize(
+            image, self.size, interpolation=cv2.INTER_LINEAR if enlarged else cv2.INTER_AREA
+        )
+        for key in results.get('seg_fields', []):
+            results[key] = cv2.resize(
+                results[key][window], self.size, interpolation=cv2.INTER_NEAREST_EXACT
+            )
+        results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
+        return results
+
+    @cache_randomness
+    def _random_window(self, height: int, width: int) -> tuple[slice, slice]:
+        if np.random.rand() >= self.prob:
+            return slice(0, height), slice(0, width)
+        zoom = np.exp(np.random.uniform(0, np.log(self.zoom)))
+        stretch = np.exp(np.random.uniform(-1, 1) * np.log(self.stretch) / 2)
+        sides = []
+        for side, factor in ((height, zoom * stretch), (width, zoom / stretch)):
+            length = int(np.clip(round(side / factor), 1, side))
+            start = np.random.randint(side - length + 1)
+            sides.append(slice(start, start + length))
+        return tuple(sides)
+
+
+@TRANSFORMS.register_module()
+class ResizeToLoadSize(BaseTransform):
+    """Resize a freshly loaded pair to its data set's ``load_size``: the image by area, the mask by nearest pixel.
+
+    Unlike mmcv's ``Resize`` this makes the new size the sample's ``ori_shape``, at which mmseg scores, and
+    it takes the mask's pixel at each cell's centre (OpenCV's plain nearest neighbour takes the corner,
+    which shifts a mask by up to half a pixel against its image). Without a ``load_size``, as in
+    mmseg's inferencer, it does nothing.
+
+    Required keys: img, load_size (optional), gt_seg_map (optional). Modified keys: img, img_shape, ori_shape, gt_seg_map.
+    """
+
+    def transform(self, results: dict) -> dict:
+        """Resize.
+
+        Args:
+            results (dict): What ``LoadImageFromFile`` and ``LoadAnnotations`` gave.
+
+        Returns:
+            dict: The same with resized image and mask.
+        """
+        size = results.get('load_size')
+        if size is None:
+            return results
+        results['img'] = cv2.resize(results['img'], size, interpolation=cv2.INTER_AREA)
+        for key in results.get('seg_fields', []):
+            results[key] = cv2.resize(results[key], size, interpolation=cv2.INTER_NEAREST_EXACT)
+        results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
+        return results
+
+
+@TRANSFORMS.register_module()
+class SeededAlbu(Albu):
+    """mmseg's ``Albu`` that obeys the run's seed, and draws differently in each worker.
+
+    albumentations 2 has a random generator of its own, made from the system's entropy before the workers are: all
+    of them draw the same, and another run draws otherwise. Here it is seeded once per process from numpy's state,
+    which mmengine seeds for each worker.
+
+    Args:
+        **kwargs: ``transforms``, ``keymap``, ... of mmseg's ``Albu``.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self._seeded_in = None
+
+    def transform(self, results: dict) -> dict:
+        """Transform a sample.
+
+        Args:
+            results (dict): The sample.
+
+        Returns:
+            dict: The transformed sample.
+        """
+        if self._seeded_in != os.getpid():
+            self.aug.set_random_seed(int(np.random.randint(2**31)))
+            self._seeded_in = os.getpid()
+        return super().transform(results)

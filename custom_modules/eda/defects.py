@@ -1,0 +1,219 @@
+"""Defects of a data set, by name."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from custom_modules.datasets.pairs import first_five
+from custom_modules.eda.examine import PairFacts
+from custom_modules.eda.sources import Part, Subject
+
+# kind: whether it breaks or falsifies a training, what it is, what helps
+KINDS = {
+    'image_without_mask': (True, 'image without a mask', 'add the masks or remove the images'),
+    'listed_without_file': (True, 'id in ann_file without a file', 'correct the list'),
+    'unreadable_image': (True, 'unreadable image', 'copy or download them again'),
+    'unreadable_mask': (True, 'unreadable mask', 'copy or download them again'),
+    'several_channels': (
+        True,
+        'mask with several channels',
+        'save them with one channel that holds the class index of each pixel',
+    ),
+    'stray_values': (
+        True,
+        'mask with values that no class has',
+        'save them as PNG without smoothing, or name the values in label_map or ignore_index',
+    ),
+    'size_mismatch': (
+        True,
+        'mask of another size than its image',
+        'resize the mask with nearest neighbour',
+    ),
+    'duplicate_across_parts': (
+        True,
+        'same picture in several parts',
+        'keep one of them, or scores tell what was learned by heart',
+    ),
+    'id_in_several_parts': (
+        True,
+        'same id in several parts',
+        'list each id once, or rename what are different scenes',
+    ),
+    'no_sound_pair': (True, 'part without a sound pair', 'add pairs, or mend the defects'),
+    'no_object': (
+        True,
+        'part without a pixel of any class but the first',
+        'check the masks, or choose another split',
+    ),
+    'mask_without_image': (False, 'mask without an image', 'they are not used'),
+    'empty_mask': (
+        False,
+        'empty mask: nothing is drawn, or all is ignored',
+        'check that there is nothing to see in the image',
+    ),
+    'background_only_mask': (
+        False,
+        'mask of background only (empty ones too)',
+        'check that there is nothing to see in the image',
+    ),
+    'duplicate_within_part': (False, 'same picture twice in a part', 'it counts twice'),
+    'absent_class': (
+        False,
+        'class without a pixel in a part',
+        'it can neither be learned nor scored there',
+    ),
+    'pair_in_no_part': (False, 'pair that no part takes', 'they are not used'),
+}
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Everything of one kind that is wrong in one part.
+
+    Args:
+        kind (str): One of ``KINDS``.
+        part (str): Name of the part, or parts.
+        files (list[str]): What it concerns, each with its details.
+    """
+
+    kind: str
+    part: str
+    files: list[str]
+
+    @property
+    def breaks(self) -> bool:
+        """Whether it breaks or falsifies a training; else it is worth a look."""
+        return KINDS[self.kind][0]
+
+    def to_json(self) -> dict:
+        """Return the defect with its words, ready for JSON."""
+        _, what, remedy = KINDS[self.kind]
+        return dict(asdict(self), what=what, remedy=remedy, count=len(self.files))
+
+
+def find_defects(subject: Subject, examined: Mapping[str, dict[str, PairFacts]]) -> list[Defect]:
+    """Gather every defect of a data set; nothing is raised, and none hides another.
+
+    Args:
+        subject (Subject): The data set.
+        examined (Mapping[str, dict[str, PairFacts]]): What was found on each id of each part.
+
+    Returns:
+        list[Defect]: First those that break a training.
+    """
+    found = defaultdict(list)
+    parts = subject.parts + ([subject.loose] if subject.loose else [])
+    for part in parts:
+        _of_files(found, subject, part, examined[part.name])
+    for part in subject.parts:
+        _of_part(found, subject, part, examined[part.name].values())
+    _shared(found, subject, examined)
+    if subject.unused:
+        found['pair_in_no_part', 'no part'] = list(subject.unused)
+    kinds = list(KINDS)
+    defects = [Defect(kind, part, files) for (kind, part), files in found.items()]
+    return sorted(defects, key=lambda defect: kinds.index(defect.kind))
+
+
+def _of_files(found, subject: Subject, part: Part, facts: dict[str, PairFacts]) -> None:
+    for i in part.ids:
+        image, mask = part.images.get(i), part.masks.get(i)
+        if mask is None:
+            found['image_without_mask', part.name].append(subject.label(image))
+        elif image is None:
+            found['mask_without_image', part.name].append(subject.label(mask))
+        for kind, details in facts[i].defects:
+            path = image if kind == 'unreadable_image' else mask
+            found[kind, part.name].append(f'{subject.label(path)} ({details})')
+        if facts[i].sound and not facts[i].counts[1:].any():
+            found['background_only_mask', part.name].append(subject.label(mask))
+            if not facts[i].drawn:
+                found['empty_mask', part.name].append(subject.label(mask))
+    if part.absent:
+        found['listed_without_file', part.name] = list(part.absent)
+
+
+def _of_part(found, subject: Subject, part: Part, facts) -> None:
+    counts = [pair.counts for pair in facts if pair.sound]
+    if not counts:
+        found['no_sound_pair', part.name] = [f'{len(part.pairs)} pairs, none of them sound']
+        return
+    pixels = sum(counts)
+    if not pixels[1:].any():
+        found['no_object', part.name] = [f'{len(counts)} masks']
+        return
+    absent = [name for name, n in zip(subject.classes, pixels, strict=True) if not n]
+    if absent:
+        found['absent_class', part.name] = absent
+
+
+def _shared(found, subject: Subject, examined) -> None:
+    """Find pictures and ids that are there more than once."""
+    same_pixels, same_id = defaultdict(dict), defaultdict(list)
+    for part in subject.parts:
+        for i in part.ids:
+            same_id[i].append(part.name)
+        for i in part.pairs:
+            if digest := examined[part.name][i].digest:
+                # one file that two parts list is one id in two parts
+                same_pixels[digest].setdefault(part.images[i], part.name)
+    for i, names in sorted(same_id.items()):
+        if len(names) > 1:
+            found['id_in_several_parts', ', '.join(names)].append(i)
+    for files in same_pixels.values():
+        if len(files) > 1:
+            names = list(dict.fromkeys(files.values()))
+            across = len(names) > 1
+            listed = ' = '.join(
+                f'{name}: {subject.label(path)}' if across else subject.label(path)
+                for path, name in files.items()
+            )
+            kind = 'duplicate_across_parts' if across else 'duplicate_within_part'
+            found[kind, ', '.join(names)].append(listed)
+
+
+def verdict(summary: dict) -> list[str]:
+    """Say the most important in a few lines.
+
+    Args:
+        summary (dict): What ``eda_summary.json`` holds.
+
+    Returns:
+        list[str]: One sentence each.
+    """
+    parts = ', '.join(f'{name} {found["sound_pairs"]}' for name, found in summary['parts'].items())
+    same = ''.join(f'; {part} equals {other}' for part, other in summary['same_parts'].items())
+    lines = [f'{"SOUND" if summary["sound"] else "NOT SOUND"}: sound pairs: {parts}{same}.']
+    for word, key in (('defect', 'errors'), ('warning', 'warnings')):
+        lines += [
+            f'{word}: {d["count"]} x {d["what"]} ({d["part"]}): {first_five(d["files"])}; {d["remedy"]}.'
+            for d in summary[key]
+        ]
+    training = summary['training_part']
+    found = summary['statistics'].get(training)
+    if not found or not found['pairs']:
+        return lines
+    size = 'x'.join(map(str, summary['load_size'] or (128, 128)))
+    ceiling = {c['name']: c for c in found['squeezed'][size]['classes']}
+    for row, objects in zip(found['classes'][1:], found['objects'], strict=True):
+        if not objects['count']:
+            continue
+        line = (
+            f'{row["name"]}: {row["share_percent"]:.2f} % of the pixels of {training}, {objects["count"]} objects '
+            f'of {objects["pixels"]["50"]:g} pixels (median)'
+        )
+        if small := objects['at_load_size']:
+            line += f', at {size} {small["pixels"]["50"]:.1f}, {small["below_one_pixel_percent"]:.0f} % below one'
+        lines.append(
+            f'{line}; the true mask squeezed to {size} and back scores Dice {ceiling[row["name"]]["dice"]:.2f}.'
+        )
+    weights = summary['class_weights']
+    if weights['reason'] is None:
+        for key in ('inverse_frequency', 'median_frequency'):
+            values = ', '.join(f'{weight:.3g}' for weight in weights[key])
+            lines.append(f'class_weight=[{values}] by {key.replace("_", " ")}.')
+        if 'positive_weight' in weights:
+            lines.append(
+                f'class_weight=[{weights["positive_weight"]:.3g}] for a head of one channel.'
+            )
+    return lines

@@ -1,0 +1,203 @@
+"""Figures of a data set."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from custom_modules.utils.plotting import figure_png
+from custom_modules.utils.tables import plain
+
+# of the parts; the classes have their own in the other pictures
+COLOURS = ['#0072b2', '#e69f00', '#009e73', '#888888']
+
+
+def draw_class_distribution(statistics: Mapping[str, dict], classes: Sequence[str]) -> bytes:
+    """Draw each class's share of the pixels, and of the masks, part by part.
+
+    Args:
+        statistics (Mapping[str, dict]): Summary of each part.
+        classes (Sequence[str]): Names of the classes.
+
+    Returns:
+        bytes: The picture, PNG.
+    """
+    parts = [name for name in statistics if name != 'all parts']
+    height = 0.8 / len(parts)
+    figure = Figure(figsize=(11, 1.6 + 0.3 * len(classes) * len(parts)), layout='constrained')
+    panels = figure.subplots(1, 2, sharey=True)
+    for number, part in enumerate(parts):
+        rows = statistics[part]['classes']
+        pairs = statistics[part]['pairs']
+        places = np.arange(len(classes)) + (number - (len(parts) - 1) / 2) * height
+        shares = (
+            [row['share_percent'] for row in rows],
+            [100 * row['masks'] / max(1, pairs) for row in rows],
+        )
+        for axes, values in zip(panels, shares, strict=True):
+            bars = axes.barh(
+                places, values, height, color=COLOURS[number], label=f'{plain(part)}: {pairs} pairs'
+            )
+            axes.bar_label(bars, [f'{value:.3g} %' for value in values], padding=3, fontsize=9)
+    panels[0].set_yticks(range(len(classes)), [plain(name) for name in classes])
+    panels[0].invert_yaxis()
+    # a rare class would be no more than a line
+    smallest = min((v for c in panels[0].containers for v in c.datavalues if v > 0), default=1)
+    # the limits first: without a sound pair there is nothing to derive them from
+    panels[0].set(xlim=(min(0.1, smallest / 3), 400), title='share of the pixels (%, logarithmic)')
+    panels[0].set_xscale('log')
+    panels[0].xaxis.set_major_formatter('{x:g}')
+    panels[1].set(
+        xlim=(0, 120), xticks=range(0, 101, 20), title='share of the masks that hold it (%)'
+    )
+    for axes in panels:
+        axes.spines[['top', 'right']].set_visible(False)
+    panels[1].legend(loc='upper left', bbox_to_anchor=(1.0, 1.0), frameon=False)
+    return figure_png(figure)
+
+
+NAMED = 8
+
+
+def draw_image_sizes(sizes: Mapping[str, int]) -> bytes:
+    """Draw how many images have which size.
+
+    Args:
+        sizes (Mapping[str, int]): Number of images of each ``'<width>x<height>'``, most frequent first.
+
+    Returns:
+        bytes: The picture, PNG: a dot for each size, the eight most frequent with their numbers.
+    """
+    figure = Figure(figsize=(6.5, 5), layout='constrained')
+    axes = figure.add_subplot()
+    most = max(sizes.values(), default=1)
+    longest = [1, 1]
+    for rank, (name, count) in enumerate(sizes.items()):
+        width, height = map(int, name.split('x'))
+        longest = [max(longest[0], width), max(longest[1], height)]
+        axes.scatter(width, height, 40 + 400 * count / most, '#0072b2', alpha=0.6, linewidths=0)
+        if rank < NAMED:
+            text = f'{name}: {count} image{"s" * (count > 1)}'
+            axes.annotate(text, (width, height), (0, 14), textcoords='offset points', ha='center')
+    axes.set(
+        xlim=(0, 1.3 * longest[0]),
+        ylim=(0, 1.3 * longest[1]),
+        xlabel='width (pixels)',
+        ylabel='height (pixels)',
+        title=f'{sum(sizes.values())} images, {len(sizes)} size{"s" * (len(sizes) != 1)}',
+        aspect='equal',
+    )
+    axes.grid(alpha=0.3)
+    return figure_png(figure)
+
+
+MOST = 12
+
+
+def draw_object_sizes(
+    objects: Sequence[dict],
+    palette: Sequence[Sequence[int]],
+    pixel: float | None,
+    load_size: tuple[int, int] | None,
+) -> bytes:
+    """Draw how large the objects of each class are, on a scale that doubles.
+
+    Args:
+        objects (Sequence[dict]): :func:`object_sizes` of each class but the first.
+        palette (Sequence[Sequence[int]]): RGB of each class, the first included.
+        pixel (float, optional): Pixels at full size that one pixel at ``load_size`` covers.
+        load_size (tuple[int, int], optional): (width, height) of training.
+
+    Returns:
+        bytes: The picture, PNG.
+    """
+    shown = list(zip(objects, palette[1:], strict=True))
+    # the most frequent, in their own order; the others are in the tables
+    least = sorted((row['count'] for row in objects), reverse=True)[:MOST][-1]
+    shown = [pair for pair in shown if pair[0]['count'] >= least][:MOST]
+    objects = [row for row, _ in shown]
+    figure = Figure(figsize=(8, 0.6 + 2.4 * len(objects)), layout='constrained')
+    panels = figure.subplots(len(objects), 1, sharex=True, squeeze=False)[:, 0]
+    bins = max(len(row['histogram']['counts']) for row in objects)
+    for axes, (row, colour) in zip(panels, shown, strict=True):
+        counts = row['histogram']['counts']
+        colour = np.array(colour) / 255
+        axes.bar(
+            np.arange(len(counts)) + 0.5,
+            counts,
+            0.94,
+            color=colour,
+            edgecolor='#444444',
+            linewidth=0.6,
+        )
+        median = f', median {row["pixels"]["50"]:g} pixels' if row['count'] else ''
+        axes.set_title(f'{plain(row["name"])}: {row["count"]} objects{median}', fontsize=11)
+        axes.set_ylabel('objects')
+        # room for the words beside the line
+        axes.set_ylim(0, 1.25 * max([1, *counts]))
+        axes.spines[['top', 'right']].set_visible(False)
+        if pixel is not None and row['count']:
+            axes.axvline(np.log2(pixel), color='black', linestyle='--', linewidth=1)
+            axes.annotate(
+                f'one pixel at {load_size[0]}x{load_size[1]}',
+                (np.log2(pixel), 1),
+                (4, -4),
+                xycoords=('data', 'axes fraction'),
+                textcoords='offset points',
+                va='top',
+                fontsize=9,
+                bbox=dict(facecolor='white', alpha=0.8, edgecolor='none', pad=1),
+            )
+    panels[-1].set_xticks(range(bins + 1), [f'{2**i:,}' for i in range(bins + 1)], rotation=45)
+    panels[-1].set_xlim(-0.2, max(1, bins) + 0.2)
+    panels[-1].set_xlabel('pixels of an object at full size')
+    return figure_png(figure)
+
+
+COLUMNS = 3
+# inches of a picture
+WIDTH = 4.6
+
+
+def draw_sample_sheet(
+    shown: Sequence[tuple[str, np.ndarray]],
+    classes: Sequence[str],
+    palette: Sequence[Sequence[int]],
+    seed: int,
+) -> bytes:
+    """Draw random pairs side by side, the mask over the image.
+
+    Args:
+        shown (Sequence[tuple[str, np.ndarray]]): Caption and picture (height, width, 3) of each.
+        classes (Sequence[str]): Names of the classes.
+        palette (Sequence[Sequence[int]]): RGB of each class.
+        seed (int): Seed of the choice, for the title.
+
+    Returns:
+        bytes: The picture, PNG.
+    """
+    rows = [shown[i : i + COLUMNS] for i in range(0, len(shown), COLUMNS)]
+    # as high as the highest picture of the row, which may be a tall one
+    heights = [max(p.shape[0] / p.shape[1] for _, p in row) for row in rows] or [0.2]
+    height = WIDTH * sum(heights) + 0.35 * len(heights) + 0.8
+    figure = Figure(figsize=(WIDTH * COLUMNS, height), layout='constrained')
+    panels = figure.subplots(
+        len(heights), COLUMNS, squeeze=False, height_ratios=[WIDTH * h + 0.35 for h in heights]
+    ).ravel()
+    for axes in panels:
+        axes.set_axis_off()
+    for axes, (caption, picture) in zip(panels, shown, strict=False):
+        axes.imshow(picture, interpolation='nearest')
+        axes.set_title(plain(caption), fontsize=10)
+    figure.suptitle(
+        f'{len(shown)} random pairs (seed {seed})' if shown else 'no sound pair to show'
+    )
+    handles = [
+        Patch(color=np.array(colour) / 255, label=plain(name))
+        for name, colour in zip(classes[1:], palette[1:], strict=True)
+    ]
+    figure.legend(
+        handles=handles, loc='outside lower center', ncols=min(6, len(handles)), frameon=False
+    )
+    return figure_png(figure)

@@ -1,0 +1,282 @@
+"""The whole survey and its report."""
+
+import json
+import os
+import random
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from custom_modules.datasets.class_weights import class_weights
+from custom_modules.datasets.pairs import first_five
+from custom_modules.eda.defects import KINDS, find_defects, verdict
+from custom_modules.eda.examine import PairExaminer
+from custom_modules.eda.plots import (
+    draw_class_distribution,
+    draw_image_sizes,
+    draw_object_sizes,
+    draw_sample_sheet,
+)
+from custom_modules.eda.sources import Subject
+from custom_modules.eda.statistics import LEVELS, PartStatistics, Sample
+from custom_modules.utils.images import PngFile
+from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import text_table
+
+PARTS = ('images', 'masks', 'images_without_mask', 'masks_without_image', 'pairs', 'sound_pairs')
+
+
+def markdown_report(summary: dict, verdict: Iterable[str]) -> str:
+    """Write what was found as a page to read.
+
+    Args:
+        summary (dict): What ``eda_summary.json`` holds.
+        verdict (Iterable[str]): The most important in a few lines.
+
+    Returns:
+        str: Markdown, which links the pictures beside it.
+    """
+    page = [f'# The data of {summary["source"]}', '\n'.join(f'- {line}' for line in verdict)]
+    page += _integrity(summary)
+    weights = summary['class_weights']
+    for name, found in summary['statistics'].items():
+        page += _part(name, found, summary['load_size'])
+    page += [
+        '## Class weights',
+        f'From the sound masks of {summary["training_part"]} at full size.',
+    ]
+    if weights['reason']:
+        page.append(f'None: {weights["reason"]}')
+    else:
+        rows = [[k.replace('_', ' '), _numbers(w)] for k, w in weights.items() if w is not None]
+        page.append(_table(['rule', f'class_weight of {", ".join(summary["classes"])}'], rows))
+        if 'positive_weight' in weights:
+            page.append(
+                '`positive weight` is for a head of one channel: CrossEntropyLoss(use_sigmoid=True).'
+            )
+    pictures = dict(
+        class_distribution='Classes',
+        image_sizes='Image sizes',
+        object_sizes='Object sizes',
+        sample_sheet='Random pairs',
+    )
+    page += [f'## {title}\n\n![{title}]({name}.png)' for name, title in pictures.items()]
+    return '\n\n'.join(page) + '\n'
+
+
+def _integrity(summary: dict) -> list[str]:
+    rows = [[name, *(part[key] for key in PARTS)] for name, part in summary['parts'].items()]
+    lines = ['## Integrity', _table(['part', *(key.replace('_', ' ') for key in PARTS)], rows)]
+    lines += [
+        f'{part} equals {other} and is not counted twice.'
+        for part, other in summary['same_parts'].items()
+    ]
+    for title, key in (
+        ('Defects that break or falsify a training', 'errors'),
+        ('Worth a look', 'warnings'),
+    ):
+        lines.append(f'### {title}')
+        rows = [
+            [d['what'], d['part'], d['count'], first_five(d['files']), d['remedy']]
+            for d in summary[key]
+        ]
+        heads = ['what', 'part', 'count', 'which', 'what to do']
+        lines.append(_table(heads, rows) if rows else 'None.')
+    if any(len(d['files']) > 5 for d in summary['errors'] + summary['warnings']):
+        lines.append('All names are in [eda_summary.json](eda_summary.json).')
+    return lines
+
+
+def _part(name: str, found: dict, load_size: Sequence[int] | None) -> list[str]:
+    lines = [f'## {name}: {found["pairs"]} sound pairs']
+    if not found['pairs']:
+        return lines
+    sizes = [f'{size} ({count})' for size, count in found['image_sizes'].items()]
+    lines.append(
+        f'Image sizes: {first_five(sizes)}. Pixels without a class: {found["ignored_percent"]:.2f} %.'
+    )
+    rows = [[c['name'], c['pixels'], c['share_percent'], c['masks']] for c in found['classes']]
+    lines.append(_table(['class', 'pixels', 'share %', 'masks with it'], rows))
+    heads = [f'{level} %' for level in LEVELS]
+    at = f' at {load_size[0]}x{load_size[1]}' if load_size else None
+    rows = []
+    for row in found['objects']:
+        rows.append([row['name'], 'objects per image', *_spread(row['per_image'])])
+        rows.append([row['name'], f'pixels of {row["count"]} objects', *_spread(row['pixels'])])
+        if row['at_load_size']:
+            small = row['at_load_size']
+            rows.append([row['name'], f'pixels{at}', *_spread(small['pixels'])])
+            lines.append(
+                f'{small["below_one_pixel_percent"]:.2f} % of the {row["name"]} objects are smaller than one pixel{at}.'
+            )
+    rows.append(['', "images' mean brightness", *_spread(found['intensity']['image_brightness'])])
+    lines.append(_table(['class', 'quantiles of', *heads], rows))
+    light = found['intensity']
+    keys = ('mean', 'std', 'min', 'max', 'at_0_percent', 'at_255_percent')
+    rows = [[c['name'], *(c[key] for key in keys)] for c in light['channels']]
+    lines.append(_table(['channel', 'mean', 'std', 'min', 'max', 'at 0 %', 'at 255 %'], rows))
+    lines.append(
+        f'Black pixels (0 in all channels): {light["black_percent"]:.2f} %; blown ones (255 in any): {light["blown_percent"]:.2f} %.'
+    )
+    lines.append(
+        'Resolution ceiling: what a prediction at that size scores at full size (%) if it equals the true mask in '
+        'every pixel, which is squeezed and stretched by nearest pixel. Scores at the smaller size itself have no '
+        'such limit; cells that are voted on may gain a few tenths.'
+    )
+    names = [c['name'] for c in found['classes'][1:]]
+    rows = [
+        [
+            size,
+            *(c['dice'] for c in s['classes'][1:]),
+            *(c['iou'] for c in s['classes'][1:]),
+            s['mDice'],
+            s['mIoU'],
+        ]
+        for size, s in found['squeezed'].items()
+    ]
+    heads = ['size', *(f'{n} Dice' for n in names), *(f'{n} IoU' for n in names), 'mDice', 'mIoU']
+    lines.append(_table(heads, rows))
+    return lines
+
+
+def _spread(quantiles: dict | None) -> list:
+    return [None] * len(LEVELS) if quantiles is None else list(quantiles.values())
+
+
+def _numbers(weights) -> str:
+    return ', '.join(
+        f'{weight:.3g}' for weight in (weights if isinstance(weights, list) else [weights])
+    )
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence]) -> str:
+    """Lay out a table; a name may hold what Markdown ends a cell with."""
+    escaped = [[c.replace('|', r'\|') if isinstance(c, str) else c for c in row] for row in rows]
+    return text_table('', [column.replace('|', r'\|') for column in columns], escaped).strip()
+
+
+SIDES = (64, 128, 256)
+
+
+def survey(subject: Subject, seed: int = 0, threads: int | None = None) -> tuple[dict, Sample]:
+    """Look at every file of a data set once, and tell what is in it and what is wrong.
+
+    Args:
+        subject (Subject): The data set.
+        seed (int): Seed of the sample. Defaults to 0.
+        threads (int, optional): How many files are decoded at a time. By default one for each core, at most 8.
+
+    Returns:
+        tuple[dict, Sample]: What ``eda_summary.json`` holds, and the pairs to show.
+    """
+    sizes = [(side, side) for side in SIDES]
+    if subject.load_size and subject.load_size not in sizes:
+        sizes.append(subject.load_size)
+    sample = Sample(subject, random.Random(seed))
+    examine = PairExaminer(subject.palette, sizes, sample.candidates)
+    parts = subject.parts + ([subject.loose] if subject.loose else [])
+    statistics = {
+        part.name: PartStatistics(subject.classes, sizes, subject.load_size)
+        for part in subject.parts
+    }
+    whole = PartStatistics(subject.classes, sizes, subject.load_size)
+    # a pair that two parts list by mistake is still read once
+    jobs = {}
+    for part in parts:
+        for i, pair in zip(part.ids, part.files(), strict=True):
+            jobs.setdefault(pair, (part.values, []))[1].append((part.name, i))
+    examined = {part.name: {} for part in parts}
+    # decoding releases the interpreter's lock, so threads help
+    pool = ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1))
+    try:
+        found = pool.map(lambda job: examine(*job[0], job[1][0]), jobs.items())
+        found = progress(found, 'Looking', len(jobs))
+        for ((image, _), (_, places)), facts in zip(jobs.items(), found, strict=True):
+            if facts.sound:
+                whole.add(facts)
+                sample.add(image, facts.thumbnail)
+            for name, i in places:
+                if facts.sound:
+                    statistics[name].add(facts)
+                examined[name][i] = facts
+            facts.forget()
+    finally:
+        # after Ctrl-C the files in hand are enough
+        pool.shutdown(cancel_futures=True)
+    defects = [defect.to_json() for defect in find_defects(subject, examined)]
+    described = {name: found.summary() for name, found in statistics.items()}
+    if len(described) > 1:
+        described['all parts'] = whole.summary()
+    return _summary(subject, seed, parts, defects, described, statistics), sample
+
+
+def _summary(subject, seed, parts, defects, described, statistics) -> dict:
+    training = statistics.get(subject.training)
+    return dict(
+        source=subject.source,
+        root=str(subject.root),
+        classes=list(subject.classes),
+        load_size=subject.load_size,
+        training_part=subject.training,
+        same_parts=subject.same,
+        seed=seed,
+        sound=not any(KINDS[defect['kind']][0] for defect in defects),
+        parts={
+            part.name: dict(
+                images=len(part.images),
+                masks=len(part.masks),
+                images_without_mask=len(part.images.keys() - part.masks.keys()),
+                masks_without_image=len(part.masks.keys() - part.images.keys()),
+                pairs=len(part.pairs),
+                sound_pairs=described[part.name]['pairs'] if part.name in described else 0,
+            )
+            for part in parts
+            if part.ids or part is not subject.loose
+        },
+        errors=[defect for defect in defects if KINDS[defect['kind']][0]],
+        warnings=[defect for defect in defects if not KINDS[defect['kind']][0]],
+        statistics=described,
+        class_weights=class_weights(subject.classes, training.counts if training else []),
+    )
+
+
+SUMMARY = 'eda_summary.json'
+
+
+def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> list[str]:
+    """Write the pictures, the page and, when all else is there, the summary.
+
+    Args:
+        out (Path): The folder.
+        subject (Subject): The data set.
+        summary (dict): What was found.
+        sample (Sample): The pairs to show.
+
+    Returns:
+        list[str]: The verdict, for the command line.
+    """
+    classes, palette = subject.classes, subject.palette
+    statistics = summary['statistics']
+    everything = list(statistics.values())[-1]
+    training = statistics.get(summary['training_part'], everything)
+    pixel = None
+    if subject.load_size and (size := next(iter(training['image_sizes']), None)):
+        width, height = map(int, size.split('x'))
+        pixel = width * height / (subject.load_size[0] * subject.load_size[1])
+    lines = verdict(summary)
+    contents = {
+        'class_distribution.png': draw_class_distribution(statistics, classes),
+        'image_sizes.png': draw_image_sizes(everything['image_sizes']),
+        'object_sizes.png': draw_object_sizes(
+            training['objects'], palette, pixel, subject.load_size
+        ),
+        'sample_sheet.png': draw_sample_sheet(sample.shown(), classes, palette, summary['seed']),
+        'eda_summary.md': markdown_report(summary, lines).encode(errors='backslashreplace'),
+        SUMMARY: json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False).encode(
+            errors='backslashreplace'
+        ),
+    }
+    for name, content in contents.items():
+        # all or nothing, as AtomicLocalBackend, which would bring torch with it
+        PngFile(out / name).write_bytes(content)
+    return lines

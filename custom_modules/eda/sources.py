@@ -1,0 +1,337 @@
+"""Where the examined images come from: a config or a folder."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from custom_modules.datasets.masks import IndexMasks, class_palette
+from custom_modules.datasets.pairs import find_files, first_five, warn
+from custom_modules.datasets.splits import hashed_split, listed_ids
+from custom_modules.eda.masks import MaskValues, rock_masks
+from custom_modules.utils.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Part:
+    """The files of one part of a data set, complete or not.
+
+    Args:
+        name (str): ``'train'``, ``'val'``, ``'test'``, ``'all'``, or ``'no part'``.
+        images (dict[str, Path]): The image of each id.
+        masks (dict[str, Path]): The mask of each id.
+        values (MaskValues): What the masks may hold.
+        absent (tuple[str, ...]): Ids that the part's list names and no file has.
+    """
+
+    name: str
+    images: dict[str, Path]
+    masks: dict[str, Path]
+    values: MaskValues
+    absent: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> list[str]:
+        """All ids that have a file, sorted."""
+        return sorted(self.images.keys() | self.masks.keys())
+
+    @property
+    def pairs(self) -> list[str]:
+        """The ids that have both, sorted."""
+        return sorted(self.images.keys() & self.masks.keys())
+
+    def files(self) -> list[tuple[Path | None, Path | None]]:
+        """Image and mask of each id, None for what is missing."""
+        return [(self.images.get(i), self.masks.get(i)) for i in self.ids]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is looked at: parts of one data set, with the same classes.
+
+    Args:
+        source (str): What the user named: a config, or two folders.
+        root (Path): Folder that file names are told from.
+        classes (tuple[str, ...]): Names of the classes, the background first.
+        palette (Sequence[Sequence[int]]): RGB of each class.
+        load_size (tuple[int, int], optional): (width, height) of training, None for full size.
+        parts (list[Part]): The parts, training first.
+        loose (Part, optional): Files without a partner that belong to no part, as an image without a mask where
+            only whole pairs are cut into parts.
+        unused (tuple[str, ...]): Ids of whole pairs that no part takes.
+        same (dict[str, str]): Parts that equal another and are not counted twice, such as test: val.
+    """
+
+    source: str
+    root: Path
+    classes: tuple[str, ...]
+    palette: Sequence[Sequence[int]]
+    load_size: tuple[int, int] | None
+    parts: list[Part]
+    loose: Part | None = None
+    unused: tuple[str, ...] = ()
+    same: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def training(self) -> str | None:
+        """Name of the part that trains."""
+        return next((part.name for part in self.parts if part.name in ('train', 'all')), None)
+
+    def label(self, path: Path) -> str:
+        """Name a file as short as it is still found."""
+        return Path(os.path.relpath(path, self.root)).as_posix()
+
+
+# each folder is read once, and its warning about other files is given once
+Folders = dict[tuple[str, str, str], dict[str, Path]]
+
+
+def dataset_part(
+    name: str, dataset, indices: int | Sequence[int] | None, folders: Folders
+) -> tuple[Part, Part]:
+    """List the files of one data set, also those that lack their partner.
+
+    Args:
+        name (str): Name of the part.
+        dataset (IndexedMaskDataset): The data set, built with ``lazy_init=True``.
+        indices (int or Sequence[int], optional): mmengine's choice among the pairs.
+        folders (dict): The files of each folder that was read before; it is filled.
+
+    Returns:
+        tuple[Part, Part]: The part, and everything that its folders hold.
+
+    Raises:
+        UsageError: If a folder or list is missing, or holds no such file.
+    """
+    from custom_modules.datasets.moon_dataset import MoonDataset
+
+    image_names = (dataset.data_prefix['img_path'], dataset.prefixes[0], dataset.img_suffix)
+    mask_names = (dataset.data_prefix['seg_map_path'], dataset.prefixes[1], dataset.seg_map_suffix)
+    for names, what in ((image_names, 'images'), (mask_names, 'masks')):
+        if names not in folders:
+            folders[names] = find_files(*names, what, dataset.remedy)
+    # MoonDataset lets no mask mix the two ways to write rock
+    sets = ({0, 255}, {0, 1}) if isinstance(dataset, MoonDataset) else None
+    values = MaskValues(dataset.masks.labels, sets)
+    everything = Part('no part', folders[image_names], folders[mask_names], values)
+    ids, absent = _ids(dataset, everything)
+    pairs = set(everything.pairs)
+    whole = dataset.train_share([i for i in ids if i in pairs])
+    # what lacks its partner stays, to be named
+    ids = [i for i in ids if i in whole or i not in pairs]
+    if indices is not None:
+        if isinstance(indices, int):
+            ids = whole[:indices] if indices >= 0 else whole[indices:]
+        else:
+            ids = [whole[i] for i in indices if -len(whole) <= i < len(whole)]
+    chosen = set(ids)
+    images, masks = (
+        {i: path for i, path in files.items() if i in chosen}
+        for files in (everything.images, everything.masks)
+    )
+    return Part(name, images, masks, values, absent), everything
+
+
+def _ids(dataset, everything: Part) -> tuple[list[str], tuple[str, ...]]:
+    if dataset.ann_file:
+        path = Path(dataset.ann_file)
+        wanted = set(path.read_text(encoding='utf-8').split()) if path.is_file() else set()
+        known = sorted(wanted.intersection(everything.ids))
+        if not known:
+            # says whether there is no list, it is empty, or its names are not the ids
+            listed_ids(path, everything.ids, dataset.data_root)
+        return known, tuple(sorted(wanted.difference(known)))
+    if dataset.own_folders:
+        return everything.ids, ()
+    # as find_pairs does before it is cut: whole pairs only
+    return hashed_split(everything.pairs, dataset.split, **dataset.fractions), ()
+
+
+def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
+    """List the files of a config's data sets, whatever is wrong with them.
+
+    The data sets themselves say where their files lie, how they are split and what masks may hold: they are
+    built, but not told to list their files, which would raise at the first defect. This imports torch and mmseg.
+
+    Args:
+        config (str): Config file of a segmentor.
+        options (Sequence[str]): ``--cfg-options``, as ``KEY=VALUE``.
+
+    Returns:
+        Subject: Train, val and test, as far as the config has them.
+
+    Raises:
+        UsageError: If there is no such config or folder, it trains no segmentor, its data sets are of another
+            kind, or they have different classes.
+    """
+    from mmengine.registry import init_default_scope
+
+    from custom_modules.engine.config import common_parser, load_config
+
+    arguments = [config, '--cfg-options', *options] if options else [config]
+    cfg = load_config(common_parser('').parse_args(arguments))
+    if cfg.get('default_scope') != 'mmseg':
+        raise UsageError(
+            f'{config} trains no segmentor, and only masks can be looked at: choose a config with '
+            "default_scope='mmseg', such as configs/unet_baseline.py."
+        )
+    init_default_scope('mmseg')
+    from mmseg.registry import DATASETS
+
+    from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
+
+    datasets, parts, everything, folders = [], [], [], {}
+    for name in ('train', 'val', 'test'):
+        options = (cfg.get(f'{name}_dataloader') or {}).get('dataset')
+        if not options:
+            continue
+        kind = DATASETS.get(options.type) if isinstance(options.type, str) else options.type
+        if not (isinstance(kind, type) and issubclass(kind, IndexedMaskDataset)):
+            raise UsageError(
+                f'the {name} data set of {config} is of type {options.type}, but only MoonDataset and '
+                'IndexedMaskDataset say where their files lie: use one of them, or name two folders with --images and --masks.'
+            )
+        # the pipeline would only cost time, and may need libraries that looking does not
+        dataset = DATASETS.build(dict(options, pipeline=[], lazy_init=True))
+        datasets.append(dataset)
+        part, whole = dataset_part(name, dataset, options.get('indices'), folders)
+        parts.append(part)
+        everything.append(whole)
+    if not parts:
+        raise UsageError(
+            f'{config} has no data set: set train_dataloader, as in configs/_base_/datasets/moon_binary.py.'
+        )
+    return _subject(config, datasets, parts, everything)
+
+
+def _subject(config, datasets, parts, everything) -> Subject:
+    first = datasets[0]
+    classes = first.metainfo['classes']
+    for dataset, part in zip(datasets, parts, strict=True):
+        if dataset.metainfo['classes'] != classes:
+            raise UsageError(
+                f'the data sets of {config} have different classes: {", ".join(classes)} in {parts[0].name}, '
+                f'{", ".join(dataset.metainfo["classes"])} in {part.name}; set the same for all of them.'
+            )
+    used = {part.name: part for part in parts}
+    same = {}
+    # a test set that is the validation set is no leak, and is not counted twice
+    if 'test' in used and 'val' in used and used['test'].files() == used['val'].files():
+        same['test'] = 'val'
+        del used['test']
+    loose, unused = _left_over(parts, everything)
+    return Subject(
+        source=config,
+        root=Path(first.data_root),
+        classes=classes,
+        palette=first.metainfo['palette'],
+        load_size=first.load_size,
+        parts=list(used.values()),
+        loose=loose,
+        unused=unused,
+        same=same,
+    )
+
+
+def _left_over(parts: list[Part], everything: list[Part]) -> tuple[Part, tuple[str, ...]]:
+    taken = {path for part in parts for pair in part.files() for path in pair}
+    images, masks, unused = {}, {}, set()
+    for whole in everything:
+        for i, (image, mask) in zip(whole.ids, whole.files(), strict=True):
+            if taken.isdisjoint((image, mask)) and image and mask:
+                unused.add(i)
+            elif image and not mask and image not in taken:
+                images[str(image)] = image
+            elif mask and not image and mask not in taken:
+                masks[str(mask)] = mask
+    return Part('no part', images, masks, everything[0].values), tuple(sorted(unused))
+
+
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')
+
+
+def folder_subject(
+    images: str,
+    masks: str,
+    classes: Sequence[str] | None = None,
+    label_map: dict[int, int] | None = None,
+    ignore_index: int | None = None,
+    img_prefix: str = '',
+    mask_prefix: str = '',
+) -> Subject:
+    """List the pairs of two folders, as one part.
+
+    Args:
+        images (str): Folder of the images, without its sub-folders.
+        masks (str): Folder of the masks.
+        classes (Sequence[str], optional): Names of the classes. Background and rock where masks of 0/255 or 0/1,
+            or a ``label_map`` to two classes, speak for it.
+        label_map (dict[int, int], optional): Class index of each mask value. By default both 255 and 1 are the second of
+            two classes where the masks look so, else values are class indices.
+        ignore_index (int, optional): Mask value of pixels without a class.
+        img_prefix (str): What an image's name has before the id. Defaults to ``''``.
+        mask_prefix (str): What a mask's name has before the id. Defaults to ``''``.
+
+    Returns:
+        Subject: The part ``'all'``.
+
+    Raises:
+        UsageError: If a folder is missing or holds no picture, two files have one id, or the masks do not say what
+            the classes are.
+    """
+    found = _find(images, img_prefix, 'images'), _find(masks, mask_prefix, 'masks')
+    if not found[0].keys() & found[1].keys():
+        examples = ' and '.join(next(iter(files.values())).name for files in found)
+        raise UsageError(
+            f'no image in {images} has a mask of the same name in {masks} (there are {examples}): name what stands before '
+            'what both share with --img-prefix and --mask-prefix, such as --img-prefix render --mask-prefix ground.'
+        )
+    labels, sets = label_map, None
+    if label_map is None and ignore_index is None and (classes is None or len(classes) == 2):
+        values = rock_masks(list(found[1].values()))
+        if values is None:
+            labels, sets = {0: 0, 1: 1, 255: 1}, ({0, 255}, {0, 1})
+        elif classes is None:
+            raise UsageError(
+                f'the masks in {masks} hold the values {first_five(map(str, sorted(values)))}, which are neither 0/255 nor 0/1: '
+                'name the class of each index in order, such as --classes background small_rock large_rock, or give --label-map too.'
+            )
+    if classes is None and max(labels.values() if labels else [2]) > 1:
+        raise UsageError(
+            'the masks have more classes than background and rock: name them in order with --classes.'
+        )
+    known = IndexMasks(classes or ('background', 'rock'), labels, ignore_index)
+    return Subject(
+        source=f'{images} and {masks}',
+        root=Path(os.path.commonpath([Path(images).resolve(), Path(masks).resolve()])),
+        classes=known.classes,
+        palette=class_palette(len(known.classes)),
+        load_size=None,
+        parts=[Part('all', *found, MaskValues(known.labels, sets))],
+    )
+
+
+def _find(folder: str, prefix: str, what: str) -> dict[str, Path]:
+    if not Path(folder).is_dir():
+        raise UsageError(
+            f'the {what} were looked for in {folder}, but there is no such folder: name an existing one with --{what}.'
+        )
+    found, others = {}, []
+    for path in sorted(Path(folder).resolve().glob('[!.]*')):
+        if path.suffix.lower() not in SUFFIXES or not path.name.startswith(prefix):
+            others.append(path.name)
+            continue
+        name = path.stem.removeprefix(prefix)
+        if name in found:
+            raise UsageError(
+                f'{found[name]} and {path.name} would share a partner: rename one of them.'
+            )
+        found[name] = path
+    if not found:
+        raise UsageError(
+            f'0 {what} named {prefix}* with the ending {", ".join(SUFFIXES)} were found in {folder}, which holds '
+            f'{len(others)} other files{": " + first_five(others) if others else ""}: choose another folder or prefix.'
+        )
+    if others:
+        warn(f'{len(others)} files in {folder} are not used: {first_five(others)}')
+    return found

@@ -1,0 +1,267 @@
+"""Numbers of a part of a data set."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from custom_modules.eda.examine import PairFacts
+from custom_modules.eda.sources import Subject
+
+LEVELS = (0, 5, 25, 50, 75, 95, 100)
+
+
+def quantiles(values: Sequence[float]) -> dict[str, float] | None:
+    """Say how values are spread.
+
+    Args:
+        values (Sequence[float]): Any numbers.
+
+    Returns:
+        dict[str, float], optional: Minimum, 5 %, 25 %, median, 75 %, 95 % and maximum, by their percentage; None
+        without any value.
+
+    Example:
+        >>> quantiles([1, 2, 3])['50']
+        2.0
+    """
+    if not len(values):
+        return None
+    found = np.percentile(np.asarray(values, float), LEVELS)
+    return {str(level): round(float(value), 4) for level, value in zip(LEVELS, found, strict=True)}
+
+
+def intensity(histogram: np.ndarray, black: int, blown: int) -> dict | None:
+    """Describe how bright images are, exactly, over all their pixels.
+
+    Args:
+        histogram (np.ndarray): Pixels (3, 256) of each value of red, green and blue.
+        black (int): Pixels that are 0 in all channels.
+        blown (int): Pixels that are 255 in any channel.
+
+    Returns:
+        dict, optional: ``channels`` with ``mean``, ``std``, ``min`` and ``max`` (0 to 255) and the shares of values
+        that are 0 and 255, and the shares of black and of blown pixels; None without a pixel.
+
+    Example:
+        >>> counts = np.zeros((3, 256), int)
+        >>> counts[:, [0, 200]] = 5
+        >>> intensity(counts, 5, 0)['channels'][0]['std']
+        100.0
+    """
+    total = int(histogram[0].sum())
+    if not total:
+        return None
+    value = np.arange(256)
+    channels = []
+    for name, counts in zip(('red', 'green', 'blue'), histogram, strict=True):
+        mean = float(counts @ value / total)
+        occurring = np.flatnonzero(counts)
+        channels.append(
+            dict(
+                name=name,
+                mean=mean,
+                std=float(np.sqrt(counts @ (value - mean) ** 2 / total)),
+                min=int(occurring[0]),
+                max=int(occurring[-1]),
+                at_0_percent=100 * int(counts[0]) / total,
+                at_255_percent=100 * int(counts[255]) / total,
+            )
+        )
+    return dict(
+        channels=channels,
+        black_percent=100 * black / total,
+        blown_percent=100 * blown / total,
+    )
+
+
+def object_sizes(
+    found: Sequence[tuple[np.ndarray, int]], load_size: tuple[int, int] | None
+) -> dict:
+    """Describe the objects of one class.
+
+    Args:
+        found (Sequence[tuple[np.ndarray, int]]): For each image the pixels of its objects, and its own.
+        load_size (tuple[int, int], optional): (width, height) of training.
+
+    Returns:
+        dict: ``count``, ``per_image`` and ``pixels`` (:func:`quantiles`), a ``histogram`` whose bins double, from
+        ``edges[i]`` up to but without ``edges[i + 1]``, and ``at_load_size`` with the quantiles there and
+        the share of objects that are smaller than one pixel there, None without a load_size.
+
+    Example:
+        >>> import numpy as np
+        >>> sizes = object_sizes([(np.array([16, 1]), 64)], (4, 4))
+        >>> sizes['count'], sizes['at_load_size']['below_one_pixel_percent']
+        (2, 50.0)
+    """
+    areas = np.concatenate([areas for areas, _ in found] or [np.zeros(0, np.int64)])
+    bins = int(np.log2(areas.max())) + 1 if areas.size else 0
+    edges = [2**i for i in range(bins + 1)]
+    histogram = np.histogram(areas, edges)[0] if bins else np.zeros(0, np.int64)
+    at_load_size = None
+    if load_size is not None and areas.size:
+        scales = [load_size[0] * load_size[1] / whole for _, whole in found]
+        scaled = np.concatenate([a * s for (a, _), s in zip(found, scales, strict=True)])
+        at_load_size = dict(
+            pixels=quantiles(scaled),
+            below_one_pixel_percent=100 * float((scaled < 1).mean()),
+        )
+    return dict(
+        count=int(areas.size),
+        per_image=quantiles([len(areas) for areas, _ in found]),
+        per_image_mean=areas.size / len(found) if found else None,
+        pixels=quantiles(areas),
+        histogram=dict(edges=edges, counts=histogram.tolist()),
+        at_load_size=at_load_size,
+    )
+
+
+def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
+    """Score true masks that were squeezed and stretched back, as if they were predictions.
+
+    As in mmseg, pixels of all masks are counted together.
+
+    Args:
+        overlap (np.ndarray): For each class (classes, 3) the pixels that are right, predicted and true.
+        classes (Sequence[str]): Names of the classes.
+
+    Returns:
+        dict: ``classes`` with ``name``, ``dice`` and ``iou`` of every class, and their means ``mDice`` and ``mIoU``;
+        in percent, None where there is no pixel.
+
+    Example:
+        >>> squeezed_scores(np.array([[6, 8, 6], [2, 2, 4]]), ['ground', 'rock'])['classes'][1]['dice']
+        66.66666666666667
+    """
+    rows = []
+    for name, (right, predicted, true) in zip(classes, overlap.tolist(), strict=True):
+        union = predicted + true - right
+        dice, iou = (
+            (200 * right / (predicted + true), 100 * right / union) if union else (None, None)
+        )
+        rows.append(dict(name=name, dice=dice, iou=iou))
+    means = {}
+    for mean, key in (('mDice', 'dice'), ('mIoU', 'iou')):
+        known = [row[key] for row in rows if row[key] is not None]
+        means[mean] = sum(known) / len(known) if known else None
+    return dict(classes=rows, **means)
+
+
+SHOWN = 12
+
+
+class Sample:
+    """Random pairs to show, chosen before they are read, so that no file is read twice.
+
+    Args:
+        subject (Subject): The data set.
+        chance (random.Random): Chooses.
+
+    Attributes:
+        candidates (set[Path]): Images to make a thumbnail of: twice as many as are shown, since some may have defects.
+    """
+
+    def __init__(self, subject: Subject, chance: random.Random) -> None:
+        self.captions = {
+            part.images[i]: f'{part.name}: {part.images[i].name}'
+            for part in subject.parts
+            for i in part.pairs
+        }
+        images = sorted(self.captions)
+        self.order = chance.sample(images, min(2 * SHOWN, len(images)))
+        self.candidates = set(self.order)
+        self._thumbnails = {}
+
+    def add(self, image: Path, thumbnail: np.ndarray | None) -> None:
+        """Keep a thumbnail, if there is one."""
+        if thumbnail is not None:
+            self._thumbnails[image] = thumbnail
+
+    def shown(self) -> list[tuple[str, np.ndarray]]:
+        """Return up to twelve captions and thumbnails, in the order of chance."""
+        kept = [image for image in self.order if image in self._thumbnails]
+        return [(self.captions[image], self._thumbnails[image]) for image in kept[:SHOWN]]
+
+
+class PartStatistics:
+    """Gathers the sound pairs of one part, in memory that hardly grows with their number.
+
+    Args:
+        classes (Sequence[str]): Names of the classes.
+        sizes (Sequence[tuple[int, int]]): (width, height) of each size that masks were squeezed to.
+        load_size (tuple[int, int], optional): (width, height) of training.
+    """
+
+    def __init__(
+        self,
+        classes: Sequence[str],
+        sizes: Sequence[tuple[int, int]],
+        load_size: tuple[int, int] | None,
+    ) -> None:
+        self.classes = classes
+        self.sizes = sizes
+        self.load_size = load_size
+        self.image_sizes = Counter()
+        self.histogram = np.zeros((3, 256), np.int64)
+        self.black = self.blown = self.ignored = 0
+        self.brightness = []
+        # pixels of each class in each mask, as ClassPixels takes them
+        self.counts = []
+        # of every class but the first: pixels of each object, how many there are in each image, and the image's pixels
+        self.objects = [[] for _ in classes[1:]]
+        self.overlaps = np.zeros((len(sizes), len(classes), 3), np.int64)
+
+    def add(self, facts: PairFacts) -> None:
+        """Add a sound pair."""
+        self.image_sizes[facts.size] += 1
+        self.histogram += facts.histogram
+        self.brightness.append(
+            float(facts.histogram.sum(axis=0) @ np.arange(256) / facts.histogram.sum())
+        )
+        self.black += facts.black
+        self.blown += facts.blown
+        self.ignored += facts.ignored
+        self.counts.append(facts.counts)
+        for gathered, areas in zip(self.objects, facts.objects, strict=True):
+            gathered.append((areas, facts.size[0] * facts.size[1]))
+        self.overlaps += facts.overlaps
+
+    def summary(self) -> dict:
+        """Sum up.
+
+        Returns:
+            dict: Ready for JSON; all shares and scores in percent, all sizes in pixels.
+        """
+        counts = np.array(self.counts, np.int64).reshape(-1, len(self.classes))
+        pixels, masks = counts.sum(axis=0), (counts > 0).sum(axis=0)
+        total = max(1, int(pixels.sum()))
+        sizes = sorted(self.image_sizes.items(), key=lambda item: (-item[1], item[0]))
+        return dict(
+            pairs=len(counts),
+            image_sizes={f'{width}x{height}': count for (width, height), count in sizes},
+            classes=[
+                dict(
+                    name=name,
+                    pixels=int(pixels[i]),
+                    share_percent=100 * int(pixels[i]) / total,
+                    masks=int(masks[i]),
+                )
+                for i, name in enumerate(self.classes)
+            ],
+            ignored_percent=100 * self.ignored / max(1, int(pixels.sum()) + self.ignored),
+            objects=[
+                dict(name=name, **object_sizes(found, self.load_size))
+                for name, found in zip(self.classes[1:], self.objects, strict=True)
+            ],
+            intensity=dict(
+                intensity(self.histogram, self.black, self.blown) or {},
+                image_brightness=quantiles(self.brightness),
+            ),
+            squeezed={
+                f'{width}x{height}': squeezed_scores(overlap, self.classes)
+                for (width, height), overlap in zip(self.sizes, self.overlaps, strict=True)
+            },
+        )

@@ -1,0 +1,249 @@
+"""Features of a frozen encoder, computed once."""
+
+from collections.abc import Sequence
+
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.dist import get_world_size
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from custom_modules.datasets.decoded.static_transforms import static_transforms
+from custom_modules.diagnosis.available_memory import available_memory
+from custom_modules.engine.hooks.freezing import FreezeScheduleHook
+from custom_modules.models.backbones.staged_backbone import StagedBackbone
+from custom_modules.utils.errors import UsageError
+
+
+class FeatureCache:
+    """A frozen encoder's ``forward`` that computes the features of each image once.
+
+    The features are kept as they were computed, on the same device and with the same precision and layout, so that
+    whoever takes them cannot tell. Only whole batches fill it and take from it: a kernel for another batch size may round
+    otherwise. Every other call is passed on: validation, a ragged last batch, and a batch with an image that is new.
+
+    Args:
+        backbone (StagedBackbone): The encoder; not changed.
+        batch_size (int): Images of a whole batch.
+
+    Attributes:
+        names (Sequence[str], optional): What the images of the next call are; None (at first) passes it on.
+
+    Example:
+        >>> import torch
+        >>> from custom_modules.models.backbones import MoonNet
+        >>> cache = FeatureCache(MoonNet(frozen_stages=4).train(), batch_size=1)
+        >>> cache.names = ['a.png']
+        >>> first = cache.forward(torch.ones(1, 3, 32, 32))
+        >>> again = cache.forward(torch.zeros(1, 3, 32, 32))
+        >>> all(torch.equal(a, b) for a, b in zip(first, again))
+        True
+    """
+
+    def __init__(self, backbone: nn.Module, batch_size: int) -> None:
+        self.names: Sequence[str] | None = None
+        self._backbone, self._plain = backbone, backbone.forward
+        self._batch_size = batch_size
+        self._last = max(backbone.out_indices)
+        # of each image and size of the batch, and of each size the layout of its batches
+        self._rows: dict[tuple, list[Tensor]] = {}
+        self._layouts: dict[tuple, list[tuple]] = {}
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Compute the feature maps, or give those that there are.
+
+        Args:
+            x (Tensor): Images of shape (N, 3, H, W).
+
+        Returns:
+            tuple[Tensor]: As the backbone's own ``forward``.
+        """
+        whole = self.names is not None and len(x) == len(self.names) == self._batch_size
+        if not whole or self._backbone.frozen_stages < self._last:
+            return self._plain(x)
+        # an image is padded to the largest of its batch
+        size = tuple(x.shape)
+        keys = [(name, size) for name in self.names]
+        if all(key in self._rows for key in keys):
+            return self._joined(keys, size, x.device)
+        features = self._plain(x)
+        self._layouts[size] = [(f.shape, f.stride(), f.dtype) for f in features]
+        for row, key in enumerate(keys):
+            if key not in self._rows:
+                self._rows[key] = [f[row].clone() for f in features]
+        return features
+
+    def _joined(self, keys: list[tuple], size: tuple, device: torch.device) -> tuple[Tensor, ...]:
+        features = []
+        for level, (shape, stride, dtype) in enumerate(self._layouts[size]):
+            feature = torch.empty_strided(shape, stride, dtype=dtype, device=device)
+            for row, key in zip(feature, keys, strict=True):
+                row.copy_(self._rows[key][level])
+            features.append(feature)
+        return tuple(features)
+
+
+# by name: a classification run does not have these classes
+PREPROCESSORS = ('SegDataPreProcessor', 'BatchAugPreProcessor')
+# the rest is for the decoder, and for loading
+SHARE = 0.5
+
+
+def require_constant_features(runner: Runner, model: nn.Module) -> None:
+    """Refuse a run in which an image's features are not the same in every epoch, or do not fit into memory.
+
+    Args:
+        runner (Runner): The runner, before it trains.
+        model (nn.Module): Its segmentor, without a wrapper.
+
+    Raises:
+        UsageError: With what changes them, or how much memory they take and there is.
+    """
+    _require_frozen(runner, model.backbone)
+    _require_nothing_random(runner, model.data_preprocessor)
+    sample = pseudo_collate([runner.train_dataloader.dataset[0]])
+    if 'img_path' not in sample['data_samples'][0]:
+        raise UsageError(
+            "the feature cache tells images apart by their path: keep 'img_path' in the meta_keys of PackSegInputs."
+        )
+    with torch.no_grad():
+        features = model.backbone(model.data_preprocessor(sample, True)['inputs'])
+    nbytes = sum(f.nbytes for f in features)
+    _require_room(len(runner.train_dataloader.dataset), nbytes, features[0].device)
+
+
+def _require_frozen(runner: Runner, backbone: nn.Module) -> None:
+    if not isinstance(backbone, StagedBackbone):
+        raise UsageError(
+            f'the feature cache needs a StagedBackbone of this project, which knows what is frozen, and the backbone is '
+            f'{type(backbone).__name__}: set default_hooks.feature_cache.enabled=False.'
+        )
+    if not backbone.frozen_norm_eval:
+        raise UsageError(
+            'the feature cache keeps what the encoder makes of each image, and with frozen_norm_eval=False its batch norms go '
+            'on adapting: set model.backbone.frozen_norm_eval=True, or default_hooks.feature_cache.enabled=False.'
+        )
+    last = max(backbone.out_indices)
+    frozen = [backbone.frozen_stages]
+    for hook in runner.hooks:
+        if isinstance(hook, FreezeScheduleHook):
+            frozen += [v for epoch, v in hook.schedule.items() if epoch < runner.max_epochs]
+    if min(frozen) < last:
+        raise UsageError(
+            f'the feature cache needs an encoder that is frozen from the first epoch to the last, and frozen_stages is '
+            f'{min(frozen)} instead of {last} at some time: freeze it with default_hooks.freeze_schedule.schedule='
+            f'{{0: {last}}}, or set default_hooks.feature_cache.enabled=False.'
+        )
+
+
+def _require_nothing_random(runner: Runner, preprocessor: nn.Module) -> None:
+    pipeline = getattr(runner.train_dataloader.dataset, 'pipeline', None)
+    if pipeline is None:
+        kind = type(runner.train_dataloader.dataset).__name__
+        raise _random(f'the training set ({kind}) wraps others, whose pipelines are not looked at')
+    rest = pipeline.transforms[len(static_transforms(pipeline.transforms)) :]
+    names = [type(transform).__name__ for transform in rest]
+    if names not in ([], ['PackSegInputs']):
+        raise _random(f'the training pipeline holds {names[0]}, which may be random')
+    if any(type(hook).__name__ == 'PipelineSwitchHook' for hook in runner.hooks):
+        raise _random('PipelineSwitchHook changes the pipeline')
+    kind = type(preprocessor).__name__
+    if kind not in PREPROCESSORS or getattr(preprocessor, 'augments', None):
+        raise _random(f'the data preprocessor ({kind}) may be random')
+
+
+def _random(reason: str) -> UsageError:
+    return UsageError(
+        f'the feature cache keeps what the encoder makes of each image, and {reason}: set '
+        'train_dataloader.dataset.pipeline=_base_.plain_pipeline and leave model.data_preprocessor=_base_.batch_augments... out, '
+        'or set default_hooks.feature_cache.enabled=False.'
+    )
+
+
+def _require_room(count: int, nbytes: int, device: torch.device) -> None:
+    if device.type == 'cuda':
+        needed, free = count * nbytes, torch.cuda.mem_get_info(device)[0]
+    else:
+        # each process may come to see every image
+        needed, free = count * nbytes * get_world_size(), available_memory()
+    if free is not None and needed > SHARE * free:
+        raise UsageError(
+            f'the features of {count} training images, {nbytes / 1e6:.2f} MB each, take {needed / 1e6:.0f} MB, and half of the '
+            f'free memory is {SHARE * free / 1e6:.0f} MB: lower load_size, or set default_hooks.feature_cache.enabled=False.'
+        )
+
+
+@HOOKS.register_module()
+class FeatureCacheHook(Hook):
+    """Compute the features of a frozen encoder once per training image; later epochs train the decoder alone.
+
+    For an encoder that sleeps from the first epoch to the last, where nothing random comes before it: whatever does not
+    fit is refused before the first step. The weights that a run ends with are those that it ends with without, to the last
+    bit on a CPU. The features stay in the memory of the model's device for the time of the run, 2 MB for an image of 128x128
+    and ``MoonNet``; a resumed run computes them anew. Validation computes its own.
+
+    Args:
+        enabled (bool): ``default_hooks = dict(feature_cache=dict(enabled=True))`` switches it on. Defaults to False.
+
+    Raises:
+        UsageError: Before training, if the features are not the same in each epoch, or do not fit into half of the free
+            memory.
+    """
+
+    # after a hook that compiles the encoder, and one that freezes it
+    priority = 'LOW'
+
+    def __init__(self, enabled: bool = False) -> None:
+        self.enabled = enabled
+        self._cache = None
+
+    def before_train(self, runner) -> None:
+        """Put the cache in place of the encoder's ``forward``.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        if not self.enabled:
+            return
+
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        require_constant_features(runner, model)
+        self._backbone = model.backbone
+        self._cache = FeatureCache(self._backbone, runner.train_dataloader.batch_size)
+        self._backbone.forward = self._cache.forward
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        """Tell the cache which images come.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Unused.
+            data_batch (dict): The batch, as it is loaded.
+        """
+        if self._cache is not None:
+            self._cache.names = [sample.img_path for sample in data_batch['data_samples']]
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """What is computed from here on are other images.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Unused.
+            data_batch (dict, optional): Unused.
+            outputs (dict, optional): Unused.
+        """
+        if self._cache is not None:
+            self._cache.names = None
+
+    def after_train(self, runner) -> None:
+        """Put the encoder's ``forward`` back, and free the memory.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        if self._cache is not None:
+            vars(self._backbone).pop('forward', None)
+            self._cache = None

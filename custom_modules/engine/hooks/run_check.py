@@ -1,0 +1,183 @@
+"""Checks of a run before it starts, and its early end."""
+
+import logging
+
+import torch
+from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
+from mmengine.registry import HOOKS
+
+from custom_modules.utils.errors import UsageError
+
+# of which more is better
+HIGH_IS_GOOD = ('dice', 'iou', 'acc', 'recall', 'precision', 'f1', 'fscore', 'top')
+
+
+@HOOKS.register_module()
+class RunCheckHook(Hook):
+    """Say, before the first step, what would go wrong later.
+
+    - A score that something waits for (the best checkpoint, early stopping, a plateau scheduler) but no
+      metric produces is refused: mmengine finds out after the first epoch, or only warns. One validation image
+      goes through model and metrics to see which scores there are, so any metric is covered.
+    - A score that is taken for its opposite is refused: ``save_best='val_loss'`` beside ``rule='greater'`` would keep the
+      worst checkpoint.
+    - A resume with another number of epochs gets a warning: mmengine takes the schedulers' ends from the
+      checkpoint, and past them the rates stay where they are. So does one with other settings of optimizer or
+      schedulers, which the checkpoint's replace.
+    """
+
+    priority = 'VERY_HIGH'
+
+    def before_train(self, runner) -> None:
+        """Check.
+
+        Args:
+            runner (Runner): The runner of the training process.
+
+        Raises:
+            UsageError: With the scores that there are, or the rule to set.
+        """
+        epochs, planned = runner.max_epochs, runner.message_hub.runtime_info.get('planned_epochs')
+        if planned not in (None, epochs):
+            runner.logger.warning(
+                f'Resumed with max_epochs={epochs}, but the schedulers were made for {planned}: past their end '
+                'the learning rates do not change. For a longer schedule start anew.'
+            )
+        runner.message_hub.update_info('planned_epochs', planned or epochs)
+        _warn_of_other_rates(runner)
+        monitored = _monitored(runner)
+        for key, (by, rule) in monitored.items():
+            wanted = _rule_of(key)
+            if wanted and rule != wanted:
+                raise UsageError(
+                    f"{by} takes {key!r} with rule='{rule}' for better, so that the worst would count as the best: "
+                    f"set its rule='{wanted}' too."
+                )
+        if not monitored:
+            return
+        produced = [] if runner.val_loop is None else _scores_of_one_image(runner)
+        for key, (by, _) in monitored.items():
+            if key not in produced:
+                there_is = (
+                    f'there are {", ".join(produced)}' if produced else 'there is no validation'
+                )
+                raise UsageError(
+                    f'{by} waits for the score {key!r}, which no metric produces; {there_is}: change it to '
+                    'one of these, or val_evaluator.'
+                )
+
+
+def _warn_of_other_rates(runner) -> None:
+    wrapper = runner.cfg.get('optim_wrapper') or {}
+    settings = repr(
+        (wrapper.get('optimizer'), wrapper.get('paramwise_cfg'), runner.cfg.get('param_scheduler'))
+    )
+    planned = runner.message_hub.runtime_info.get('planned_rates')
+    if planned not in (None, settings):
+        runner.logger.warning(
+            'Resumed with other settings of the optimizer or its schedulers, which change nothing: those of the checkpoint '
+            'go on. To change them start anew, from the weights with load_from.'
+        )
+    runner.message_hub.update_info('planned_rates', planned or settings)
+
+
+def _monitored(runner) -> dict[str, tuple[str, str]]:
+    """Which score is waited for by what, and whether 'greater' or 'less' of it is better there."""
+    keys = {}
+    for hook in runner.hooks:
+        if isinstance(hook, CheckpointHook) and hook.save_best is not None:
+            by = 'save_best of the checkpoint hook'
+            keys |= {k: (by, r) for k, r in zip(hook.key_indicators, hook.rules, strict=False)}
+        if isinstance(hook, EarlyStoppingHook):
+            keys[hook.monitor] = ('monitor of the early stopping hook', hook.rule)
+    schedulers = runner.param_schedulers or []
+    groups = schedulers.values() if isinstance(schedulers, dict) else [schedulers]
+    for scheduler in (s for group in groups for s in group):
+        if hasattr(scheduler, 'monitor'):
+            keys[scheduler.monitor] = (f'monitor of {type(scheduler).__name__}', scheduler.rule)
+    keys.pop('auto', None)
+    return keys
+
+
+def _rule_of(score: str) -> str | None:
+    """Say whether 'greater' or 'less' of a score is better, as far as its name tells."""
+    name = score.lower()
+    if 'loss' in name:
+        return 'less'
+    return 'greater' if any(word in name for word in HIGH_IS_GOOD) else None
+
+
+@torch.no_grad()
+def _scores_of_one_image(runner) -> list[str]:
+    loader, evaluator = runner.val_dataloader, runner.val_evaluator
+    batch = loader.collate_fn([loader.dataset[0]])
+    level, training = runner.logger.level, runner.model.training
+    # the tables that metrics print would be of one image and an untrained model
+    runner.logger.setLevel(logging.WARNING)
+    runner.model.eval()
+    try:
+        outputs = runner.model.val_step(batch)
+        # mmengine's convention: the losses come as a last element
+        losses = list(outputs[-1].loss) if outputs[-1].keys() == ['loss'] else []
+        evaluator.process(data_samples=outputs[:-1] if losses else outputs, data_batch=batch)
+        scores = list(evaluator.evaluate(1))
+    finally:
+        runner.logger.setLevel(level)
+        runner.model.train(training)
+    return scores + [*losses, 'val_loss'] * bool(losses)
+
+
+@HOOKS.register_module()
+class ResumableEarlyStoppingHook(EarlyStoppingHook):
+    """mmengine's ``EarlyStoppingHook`` whose patience survives a resume.
+
+    mmengine's own starts to count anew: a run that is interrupted often enough never stops. Here the best
+    score and the count travel in the checkpoint, which ``CheckpointAfterValHook`` writes late enough to hold
+    them. And mmengine's own makes every test build the training set, since it looks at the training loop before any run.
+
+    Args:
+        **kwargs: ``monitor``, ``rule``, ``patience``, ``min_delta``, ... of mmengine's ``EarlyStoppingHook``.
+    """
+
+    # before the checkpoint of the epoch is written
+    priority = 'LOW'
+    _KEY = 'early_stopping'
+
+    def before_run(self, runner) -> None:
+        """Leave the training loop alone where it is not needed.
+
+        Args:
+            runner (Runner): The runner of a training or a test.
+        """
+
+    def before_train(self, runner) -> None:
+        """Take up the state of a resumed checkpoint.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        # what mmengine does before any run
+        super().before_run(runner)
+        state = runner.message_hub.runtime_info.get(self._KEY)
+        # another score's best would never be reached, or at once
+        if state is not None and state['monitor'] == self.monitor:
+            self.best_score, self.wait_count = state['best_score'], state['wait_count']
+            if self.wait_count >= self.patience:
+                runner.train_loop.stop_training = True
+                runner.logger.info(
+                    f'Stopped before: {self.monitor} did not improve in {self.wait_count} validations; '
+                    'a greater patience of the early stopping hook goes on.'
+                )
+
+    def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
+        """Decide whether to stop, and note the state for the checkpoint.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            metrics (dict[str, float]): The scores of the validation.
+        """
+        super().after_val_epoch(runner, metrics)
+        state = dict(
+            monitor=self.monitor, best_score=float(self.best_score), wait_count=self.wait_count
+        )
+        runner.message_hub.update_info(self._KEY, state)

@@ -1,0 +1,126 @@
+"""Memory layout and compilation."""
+
+import gc
+
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@HOOKS.register_module()
+class ChannelsLastHook(Hook):
+    """Keep the weights in the channels-last memory layout.
+
+    Convolutions of small models are faster in it, on CPU and GPU, and the results are the same up to
+    rounding. The layout spreads from the weights to the activations by itself.
+
+    Two things that work on plain memory have to follow the layout, or they silently mix up values:
+
+    - DistributedDataParallel lays out its gradient buckets when it wraps a model, so the model is wrapped anew.
+    - A fused optimizer walks through weights, gradients and its averages in parallel, so averages that a
+      checkpoint brings in another layout (a run with ``enabled`` otherwise) are brought to the weights' layout.
+
+    Args:
+        enabled (bool): ``default_hooks = dict(channels_last=dict(enabled=False))`` switches it off.
+            Defaults to True.
+    """
+
+    def __init__(self, enabled: bool = True) -> None:
+        self.enabled = enabled
+
+    def before_run(self, runner) -> None:
+        """Convert the model once.
+
+        Args:
+            runner (Runner): The runner of the training, validation or testing process.
+        """
+        if not self.enabled:
+            return
+        if not isinstance(runner.model, DistributedDataParallel):
+            runner.model.to(memory_format=torch.channels_last)
+            return
+        model, runner.model = runner.model.module, None
+        # the old wrapper's hooks on the gradients go when it does
+        gc.collect()
+        model.to(memory_format=torch.channels_last)
+        runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)
+
+    def before_train(self, runner) -> None:
+        """Bring the optimizer's averages, which a resume may have loaded, to the layout of their weights.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        for optimizer in _optimizers(runner.optim_wrapper):
+            for weight, state in optimizer.state.items():
+                for name, value in state.items():
+                    same = torch.is_tensor(value) and value.shape == weight.shape
+                    if same and value.stride() != weight.stride():
+                        state[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
+
+
+def _optimizers(wrapper) -> list[torch.optim.Optimizer]:
+    # several of them come as mmengine's OptimWrapperDict
+    wrappers = getattr(wrapper, 'optim_wrappers', None) or dict(only=wrapper)
+    return [each.optimizer for each in wrappers.values()]
+
+
+@HOOKS.register_module()
+class CompileHook(Hook):
+    """Train with the parts of the model compiled by ``torch.compile``.
+
+    Batch norm, ReLU and concatenation become one pass over memory each. The results are the same up to rounding. It needs a C++
+    compiler on a CPU and Triton on a GPU, and takes a minute or so before the first step, and again when stages wake.
+
+    Only whole training batches run compiled. The ragged last batch of an epoch, validation and testing run as they are:
+    nothing is compiled twice for a size that comes once an epoch. Names in checkpoints do not change. (mmengine's
+    ``compile=True`` takes in the whole step, pre-processing, logging and optimizer included.)
+
+    Args:
+        enabled (bool): ``default_hooks = dict(compile=dict(enabled=True))`` switches it on. Defaults to False.
+        parts (tuple[str]): Which parts of the model. Defaults to ``('backbone', 'decode_head')``.
+        **options: Of ``torch.compile``, such as ``mode='max-autotune-no-cudagraphs'``.
+    """
+
+    def __init__(
+        self, enabled: bool = False, parts: tuple[str, ...] = ('backbone', 'decode_head'), **options
+    ) -> None:
+        self.enabled, self.parts, self.options = enabled, parts, options
+
+    def before_train(self, runner) -> None:
+        """Put compiled functions in place of the parts' ``forward``.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        size = runner.train_dataloader.batch_size
+        for part in self._parts_of(runner):
+            part.forward = _compiled_for_whole_batches(part, size, self.options)
+
+    def after_train(self, runner) -> None:
+        """Put them back.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        for part in self._parts_of(runner):
+            vars(part).pop('forward', None)
+
+    def _parts_of(self, runner) -> list[nn.Module]:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        return [getattr(model, name) for name in self.parts] if self.enabled else []
+
+
+def _compiled_for_whole_batches(part: nn.Module, size: int, options: dict):
+    plain = part.forward
+    compiled = torch.compile(plain, dynamic=False, **options)
+
+    def forward(inputs: Tensor | tuple[Tensor, ...]):
+        first = inputs if isinstance(inputs, Tensor) else inputs[0]
+        whole = part.training and torch.is_grad_enabled() and len(first) == size
+        return (compiled if whole else plain)(inputs)
+
+    return forward

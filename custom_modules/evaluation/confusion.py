@@ -1,0 +1,190 @@
+"""Confusion matrices: scores, table, picture."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from custom_modules.datasets.masks import IGNORED
+from custom_modules.utils.plotting import figure_png
+from custom_modules.utils.tables import text_table
+
+
+class ConfusionScores:
+    """The scores of a segmentation, from its confusion matrix; all in percent.
+
+    They are those of ``ClassIoUMetric`` without its rounding. Matrices add up, so the scores of a set are those of
+    ``sum(of each image)``: pixels of all images counted together.
+
+    Args:
+        confusion (np.ndarray): Pixels (classes, classes), rows the true classes, columns the predicted ones.
+
+    Example:
+        >>> scores = ConfusionScores.of(np.array([[0, 0, 1, 255]]), np.array([[0, 1, 1, 1]]), 2)
+        >>> scores.dice.round(2).tolist(), scores.accuracy.round(2).item()
+        ([66.67, 66.67], 66.67)
+    """
+
+    def __init__(self, confusion: np.ndarray) -> None:
+        self.confusion = np.asarray(confusion, np.int64)
+
+    @classmethod
+    def of(cls, truth: np.ndarray, predicted: np.ndarray, classes: int) -> 'ConfusionScores':
+        """Count one image.
+
+        Args:
+            truth (np.ndarray): True class indices (H, W); 255 is left out.
+            predicted (np.ndarray): Predicted class indices (H, W).
+            classes (int): Number of classes.
+        """
+        counted = truth != IGNORED
+        pairs = truth[counted].astype(np.int64) * classes + predicted[counted]
+        return cls(np.bincount(pairs, minlength=classes**2).reshape(classes, classes))
+
+    def __add__(self, other: 'ConfusionScores') -> 'ConfusionScores':
+        return ConfusionScores(self.confusion + other.confusion)
+
+    @property
+    def dice(self) -> np.ndarray:
+        """Dice of each class: nan for one that is neither there nor predicted."""
+        return _percent(2 * self._hit, self._true + self._predicted)
+
+    @property
+    def iou(self) -> np.ndarray:
+        """IoU of each class: nan for one that is neither there nor predicted."""
+        return _percent(self._hit, self._true + self._predicted - self._hit)
+
+    @property
+    def precision(self) -> np.ndarray:
+        """Share of each class's predicted pixels that are right: nan for one that is never predicted."""
+        return _percent(self._hit, self._predicted)
+
+    @property
+    def recall(self) -> np.ndarray:
+        """Share of each class's true pixels that are found: nan for one that is not there."""
+        return _percent(self._hit, self._true)
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Share of the pixels that are right, ``aAcc`` in mmseg's words."""
+        return _percent(self._hit.sum(), self.confusion.sum())
+
+    def named(self, classes: Sequence[str]) -> dict[str, float]:
+        """Name the scores as ``ClassIoUMetric`` does.
+
+        Args:
+            classes (Sequence[str]): Names of the classes, the background first.
+
+        Returns:
+            dict[str, float]: ``aAcc``, ``mIoU``, ``mDice``, and Dice and IoU of each class but the background.
+        """
+        dice, iou = self.dice, self.iou
+        means = dict(aAcc=self.accuracy, mIoU=_mean(iou), mDice=_mean(dice))
+        own = {
+            f'{name}_{score}': values[index]
+            for index, name in enumerate(classes)
+            if index
+            for score, values in (('Dice', dice), ('IoU', iou))
+        }
+        return {name: float(value) for name, value in (means | own).items()}
+
+    def by_class(self) -> dict[str, np.ndarray]:
+        """Give ``Dice``, ``IoU``, ``precision`` and ``recall`` of each class."""
+        return dict(Dice=self.dice, IoU=self.iou, precision=self.precision, recall=self.recall)
+
+    @property
+    def _hit(self) -> np.ndarray:
+        return np.diagonal(self.confusion)
+
+    @property
+    def _true(self) -> np.ndarray:
+        return self.confusion.sum(axis=1)
+
+    @property
+    def _predicted(self) -> np.ndarray:
+        return self.confusion.sum(axis=0)
+
+
+def _percent(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    part, whole = np.asarray(part, float), np.asarray(whole, float)
+    return np.divide(100 * part, whole, out=np.full_like(whole, np.nan), where=whole > 0)
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float('nan')
+
+
+MOST = 20
+
+
+def confusion_table(
+    counts: Sequence[Sequence[int]], shares: Sequence[Sequence[float | None]], names: Sequence[str]
+) -> str:
+    """Lay out a confusion matrix as text: whole up to 20 classes, else its 20 most frequent confusions.
+
+    Args:
+        counts (Sequence[Sequence[int]]): Images by true class (row) and predicted class (column).
+        shares (Sequence[Sequence[float | None]]): The same in percent of the row; None in an empty row.
+        names (Sequence[str]): Name of each class.
+
+    Example:
+        >>> print(confusion_table([[3, 1], [0, 0]], [[75.0, 25.0], [None, None]], ['cat', 'dog']))
+        Confusion matrix (% of each row): true classes down, predicted ones across
+        |       |  0 |  1 |
+        |-------|----|----|
+        | 0 cat | 75 | 25 |
+        | 1 dog |  - |  - |
+    """
+    if len(names) <= MOST:
+        title = 'Confusion matrix (% of each row): true classes down, predicted ones across'
+        rows = [
+            [f'{i} {name}', *(None if share is None else round(share) for share in shares[i])]
+            for i, name in enumerate(names)
+        ]
+        return text_table(title, ['', *map(str, range(len(names)))], rows)
+    wrong = np.array(counts)
+    np.fill_diagonal(wrong, 0)
+    pairs = np.argwhere(wrong)
+    # stable: the order of classes decides between equals
+    most = sorted(pairs.tolist(), key=lambda pair: -wrong[tuple(pair)])[:MOST]
+    rows = [[names[i], names[j], counts[i][j], shares[i][j]] for i, j in most]
+    heads = ('true class', 'predicted class', 'images', '% of the true class')
+    return text_table(f'The {MOST} most frequent confusions', heads, rows)
+
+
+READABLE = 20
+
+
+def draw_confusion(shares: np.ndarray, classes: Sequence[str]) -> bytes:
+    """Draw a row-normalised confusion matrix, large enough for the names of 200 classes.
+
+    mmpretrain's own plot has a fixed size, and leaves its figure open in pyplot.
+
+    Args:
+        shares (np.ndarray): What percentage of each true class (row) was taken for which class (column);
+            nan in the row of a class without an image, which is grey.
+        classes (Sequence[str]): Name of each class.
+
+    Returns:
+        bytes: The picture, PNG.
+    """
+    cell = 0.45 if len(classes) <= READABLE else 0.16
+    side = min(3 + cell * len(classes), 40)
+    figure = Figure(figsize=(side, side))
+    axes = figure.add_subplot(facecolor='lightgrey')
+    image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100, interpolation='nearest')
+    bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.03)
+    bar.set_label("share of the true class's images (%)")
+    size = dict(fontsize=9 if len(classes) <= READABLE else 7)
+    # a dollar sign would begin a formula
+    names = [name.replace('$', r'\$') for name in classes]
+    axes.set_xticks(range(len(names)), names, rotation=90, **size)
+    axes.set_yticks(range(len(names)), names, **size)
+    axes.set_xlabel('predicted class')
+    axes.set_ylabel('true class')
+    if len(classes) <= READABLE:
+        for row, column in np.argwhere(shares >= 0.5):
+            share = shares[row, column]
+            colour = 'white' if share > 50 else 'black'
+            axes.text(column, row, f'{share:.0f}', ha='center', va='center', color=colour, **size)
+    return figure_png(figure)

@@ -1,0 +1,169 @@
+"""Building blocks that backbones and heads share."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+
+class DoubleConv(nn.Sequential):
+    """Two 3x3 convolutions, each with batch norm and ReLU: one level of a U-Net.
+
+    `U-Net <https://arxiv.org/abs/1505.04597>`_, with padding, so that the size is kept, and batch norm.
+
+    Args:
+        in_channels (int): Channels of the input.
+        channels (int): Channels of both convolutions' output.
+        bias (bool): Whether the convolutions have a bias, which batch norm makes redundant but the reference
+            U-Nets count. Defaults to True.
+    """
+
+    def __init__(self, in_channels: int, channels: int, bias: bool = True) -> None:
+        layers = []
+        for width in (in_channels, channels):
+            layers += [
+                nn.Conv2d(width, channels, 3, padding=1, bias=bias),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+            ]
+        super().__init__(*layers)
+
+
+class GreyStandardize(nn.Module):
+    """Each image in grey, with zero mean and unit standard deviation of its own.
+
+    What a camera's exposure, gain and colour cast do to a whole image is taken out again, up to clipping: a network that
+    was trained on grey renders then meets a photograph's brown ground in the range that it knows. Nothing is learned here.
+
+    Args:
+        eps (float): Added to the standard deviation, in the unit of the input: an image without any contrast
+            stays flat. Defaults to 0.05, about 3 grey levels of 255 after ImageNet's normalisation.
+
+    Example:
+        >>> import torch
+        >>> image = torch.rand(1, 3, 32, 32)
+        >>> a, b = (GreyStandardize(eps=0)(x) for x in (image, 0.5 * image + 3))
+        >>> torch.allclose(a, b, atol=1e-4)
+        True
+    """
+
+    def __init__(self, eps: float = 0.05) -> None:
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Standardize.
+
+        Args:
+            x (Tensor): Images (N, C, H, W), normalised by constants or not.
+
+        Returns:
+            Tensor: (N, C, H, W); all channels are the same.
+        """
+        grey = x.mean(dim=1, keepdim=True)
+        std, mean = torch.std_mean(grey, dim=(2, 3), keepdim=True, correction=0)
+        return ((grey - mean) / (std + self.eps)).expand_as(x)
+
+
+def residual_stage(
+    block: type[BasicBlock] | type[Bottleneck],
+    in_channels: int,
+    width: int,
+    depth: int,
+    pooled_shortcut: bool = False,
+) -> nn.Sequential:
+    """Make a stage of residual blocks whose first block halves the size.
+
+    `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_, blocks of torchvision.
+
+    Args:
+        block (type): torchvision's ``BasicBlock`` or ``Bottleneck``.
+        in_channels (int): Channels of the input.
+        width (int): Channels of the output; a bottleneck's middle is a quarter of it.
+        depth (int): Number of blocks; 0 gives a stage that hands its input through.
+        pooled_shortcut (bool): Average-pool in the shortcut, as in ResNet-D (`Bag of Tricks
+            <https://arxiv.org/abs/1812.01187>`_), instead of a convolution with stride 2, which skips three of four
+            pixels. Defaults to False.
+
+    Returns:
+        nn.Sequential: The stage.
+    """
+    if depth == 0:
+        return nn.Sequential()
+    # ceil_mode: an odd size is halved as the strided convolution halves it
+    pool = [nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False)] if pooled_shortcut else []
+    shortcut = nn.Sequential(
+        *pool,
+        nn.Conv2d(in_channels, width, 1, stride=1 if pooled_shortcut else 2, bias=False),
+        nn.BatchNorm2d(width),
+    )
+    planes = width // block.expansion
+    blocks = [block(in_channels, planes, stride=2, downsample=shortcut)]
+    blocks += [block(width, planes) for _ in range(depth - 1)]
+    return nn.Sequential(*blocks)
+
+
+def require_depths(widths: Sequence[int], depths: Sequence[int]) -> None:
+    """Refuse a number of depths that is not the number of stages.
+
+    Args:
+        widths (Sequence[int]): Channels of the stem and of the stages.
+        depths (Sequence[int]): Blocks in each stage.
+
+    Raises:
+        ValueError: If ``depths`` does not have one number less than ``widths``.
+    """
+    if len(depths) != len(widths) - 1:
+        raise ValueError(
+            f'depths needs one number per stage ({len(widths) - 1} for widths={tuple(widths)}, '
+            f'the first of which is the stem), got {tuple(depths)}.'
+        )
+
+
+class UpBlock(nn.Module):
+    """One decoder level of a U-Net: enlarge, concatenate the skip connection, double convolution.
+
+    mmseg's ``UpConvBlock`` does the same for exact factors of 2 only; this one takes its size from the skip
+    tensor, so odd image sizes work too.
+
+    Args:
+        in_channels (int): Channels of the coarser feature map.
+        skip_channels (int): Channels of the skip tensor.
+        channels (int): Output channels. A skip of another width passes a 1x1 adapter first.
+        upsample (str): ``'deconv'`` is a 2x2 transposed convolution to ``channels``;
+            ``'bilinear'`` interpolates and leaves the reduction to the double convolution.
+    """
+
+    def __init__(
+        self, in_channels: int, skip_channels: int, channels: int, upsample: str = 'deconv'
+    ) -> None:
+        super().__init__()
+        if upsample == 'deconv':
+            self.up = nn.ConvTranspose2d(in_channels, channels, 2, stride=2)
+            in_channels = channels
+        elif upsample == 'bilinear':
+            self.up = nn.Identity()
+        else:
+            raise ValueError(f"upsample is 'deconv' or 'bilinear', got {upsample!r}.")
+        self.adapter = (
+            nn.Identity() if skip_channels == channels else nn.Conv2d(skip_channels, channels, 1)
+        )
+        self.conv = DoubleConv(in_channels + channels, channels)
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """Merge a coarse feature map into a finer one.
+
+        Args:
+            x (Tensor): Coarse features (N, in_channels, h, w).
+            skip (Tensor): Fine features (N, skip_channels, H, W).
+
+        Returns:
+            Tensor: (N, channels, H, W).
+        """
+        x = self.up(x)
+        if x.shape[2:] != skip.shape[2:]:
+            x = F.interpolate(x, size=skip.shape[2:], mode='bilinear', align_corners=False)
+        return self.conv(torch.cat([self.adapter(skip), x], dim=1))

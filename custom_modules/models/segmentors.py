@@ -1,0 +1,141 @@
+"""Segmentors."""
+
+from collections import defaultdict
+from itertools import groupby
+
+import torch
+from mmengine.dist import all_reduce_dict
+from mmengine.structures import BaseDataElement, PixelData
+from mmseg.models import EncoderDecoder, SegTTAModel
+from mmseg.registry import MODELS
+
+
+def batches_of_one_size(data: dict) -> list[dict]:
+    """Split a batch whose images differ in size, which no network takes at once, into ones that it does.
+
+    Args:
+        data (dict): A batch of a data loader: ``inputs``, images (C, H, W), and perhaps ``data_samples``.
+
+    Returns:
+        list[dict]: Batches of neighbours of one size, in their order; the batch itself where all have one.
+
+    Example:
+        >>> import torch
+        >>> small, large = torch.rand(3, 8, 8), torch.rand(3, 8, 12)
+        >>> parts = batches_of_one_size(dict(inputs=[small, small, large], data_samples=[0, 1, 2]))
+        >>> [part['data_samples'] for part in parts]
+        [[0, 1], [2]]
+    """
+    sizes = [tuple(image.shape) for image in data['inputs']]
+    if len(set(sizes)) == 1:
+        return [data]
+    runs = [list(run) for _, run in groupby(range(len(sizes)), key=sizes.__getitem__)]
+    return [
+        {key: [values[i] for i in run] for key, values in data.items() if values is not None}
+        for run in runs
+    ]
+
+
+@MODELS.register_module()
+class ValLossSegmentor(EncoderDecoder):
+    """An ``EncoderDecoder`` that reports its loss in validation as well.
+
+    mmengine's ``ValLoop`` averages the losses that a model hands over beside its predictions, but no model of mmseg
+    does. The loss comes from the logits of the prediction: nothing is computed twice. It appears as
+    ``val_loss`` among the scores, with each part as ``val_loss_...``; a mean over the images, whatever the batch size, of the decode
+    head only, and only with ``test_cfg=dict(mode='whole')``. Arguments are mmseg's ``EncoderDecoder``'s.
+    """
+
+    def val_step(self, data: dict) -> list:
+        """Predict a validation batch and compute its loss.
+
+        Args:
+            data (dict): A batch of the data loader; its images may differ in size.
+
+        Returns:
+            list: One ``SegDataSample`` per image, and a ``BaseDataElement`` with the losses of each image.
+        """
+        if self.test_cfg.mode != 'whole':
+            predict = super().val_step
+            return [sample for part in batches_of_one_size(data) for sample in predict(part)]
+        predictions, losses = [], defaultdict(list)
+        for part in batches_of_one_size(data):
+            self._predict_with_loss(part, predictions, losses)
+        losses = {name: torch.stack(values) for name, values in losses.items()}
+        # mmengine averages over this process only: each would see another loss, and stop at another time
+        all_reduce_dict(losses, 'mean')
+        # together: each transfer waits for the device
+        table = torch.stack(list(losses.values())).cpu()
+        losses = {name: list(values) for name, values in zip(losses, table, strict=True)}
+        return [*predictions, BaseDataElement(loss=losses)]
+
+    def test_step(self, data: dict) -> list:
+        """Predict a batch.
+
+        Args:
+            data (dict): A batch of the data loader; its images may differ in size.
+
+        Returns:
+            list[SegDataSample]: One per image.
+        """
+        predict = super().test_step
+        return [sample for part in batches_of_one_size(data) for sample in predict(part)]
+
+    def _predict_with_loss(self, data: dict, predictions: list, losses: dict[str, list]) -> None:
+        data = self.data_preprocessor(data, False)
+        samples = data['data_samples']
+        logits = self.decode_head(self.extract_feat(data['inputs']))
+        # image by image, so that the value does not depend on the batch size (Dice of a batch is no mean of Dices)
+        for i, sample in enumerate(samples):
+            for name, value in self.decode_head.loss_by_feat(logits[i : i + 1], [sample]).items():
+                if 'loss' in name:
+                    losses[f'val_{name}'].append(value)
+        metas = [sample.metainfo for sample in samples]
+        predicted = self.decode_head.predict_by_feat(logits, metas)
+        predictions.extend(self.postprocess_result(predicted, samples))
+
+
+@MODELS.register_module()
+class UNetSegmentor(ValLossSegmentor):
+    """A segmentor whose decode head learns its input channels from the backbone.
+
+    A backbone of this project declares its ``out_channels``; a config that swaps the backbone or its widths
+    then needs no matching change in the head. Everything else, arguments included, is mmseg's
+    ``EncoderDecoder`` with a validation loss.
+    """
+
+    def _init_decode_head(self, decode_head: dict) -> None:
+        decode_head = decode_head.copy()
+        decode_head.setdefault('in_channels', self.backbone.out_channels)
+        super()._init_decode_head(decode_head)
+
+
+@MODELS.register_module()
+class BinaryTTAModel(SegTTAModel):
+    """Test-time augmentation for one sigmoid channel.
+
+    mmseg's ``SegTTAModel`` takes the sigmoid of what its segmentor already made a probability, which
+    is above 0.5 everywhere: with a threshold of 0.5 every pixel becomes rock. Here the
+    probabilities of the views are averaged as they are.
+    """
+
+    def merge_preds(self, data_samples_list: list) -> list:
+        """Average the views of each image.
+
+        Args:
+            data_samples_list (list[list[SegDataSample]]): The views of each image, flipped back.
+
+        Returns:
+            list[SegDataSample]: One sample per image with the mean ``seg_logits`` (probabilities) and ``pred_sem_seg``.
+        """
+        if self.module.out_channels > 1:
+            return super().merge_preds(data_samples_list)
+        merged = []
+        for views in data_samples_list:
+            probability = sum(view.seg_logits.data for view in views) / len(views)
+            threshold = self.module.decode_head.threshold
+            sample = views[0]
+            sample.seg_logits = PixelData(data=probability)
+            sample.pred_sem_seg = PixelData(data=(probability > threshold).to(probability))
+            merged.append(sample)
+        return merged

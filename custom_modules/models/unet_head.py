@@ -1,0 +1,218 @@
+"""Decode heads: the U-Net decoder and leaner forms of mmseg's heads."""
+
+from collections.abc import Sequence
+
+import torch.nn as nn
+import torch.nn.functional as F
+from mmseg.models.decode_heads import DepthwiseSeparableASPPHead
+from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.utils import resize
+from mmseg.registry import MODELS
+from torch import Tensor
+
+from custom_modules.models.layers import DoubleConv, UpBlock
+
+
+def require_no_sampler(head: object, settings: dict) -> None:
+    """Refuse a pixel sampler, which ``UNetHead.loss_by_feat`` would not ask.
+
+    Args:
+        head (BaseDecodeHead): Whose losses those are.
+        settings (dict): What it is built with.
+
+    Raises:
+        ValueError: If there is a ``sampler``.
+    """
+    if settings.get('sampler') is not None:
+        raise ValueError(
+            f'{type(head).__name__} has no pixel sampler: weight or choose the losses instead.'
+        )
+
+
+@MODELS.register_module()
+class UNetHead(BaseDecodeHead):
+    """The expanding path of a U-Net as a decode head, for any backbone with several outputs.
+
+    `U-Net: Convolutional Networks for Biomedical Image Segmentation <https://arxiv.org/abs/1505.04597>`_. Each
+    level takes its size from its skip tensor, so strides need not be powers of 2. By default it ends in
+    one sigmoid channel for two classes, with a threshold of 0.5 (mmseg's own default is 0.3).
+
+    Args:
+        in_channels (Sequence[int]): Channels of the backbone's outputs, finest first; in a
+            ``UNetSegmentor`` they are read from the backbone.
+        decoder_channels (Sequence[int], optional): Output channels of each level, finest first,
+            one less than ``in_channels``. As wide as the skips by default; elsewhere a 1x1
+            convolution adapts the skip.
+        upsample (str): ``'deconv'`` (transposed convolution) or ``'bilinear'``. Defaults to ``'deconv'``.
+        num_classes (int): Number of classes, background included. Defaults to 2.
+        out_channels (int, optional): 1 for one sigmoid channel, else ``num_classes``.
+            Defaults to 1 for two classes.
+        threshold (float): From which probability on a pixel is rock. Defaults to 0.5.
+        dropout_ratio (float): Dropout before the last convolution. Defaults to 0.
+        **kwargs: ``loss_decode``, ``ignore_index``, ... of mmseg's ``BaseDecodeHead``.
+
+    Raises:
+        ValueError: If ``decoder_channels`` does not fit ``in_channels``, or a ``sampler`` is given.
+
+    Example:
+        >>> import torch
+        >>> from custom_modules.models.backbones import MoonNet
+        >>> from custom_modules.models.decode_heads import UNetHead
+        >>> backbone = MoonNet()
+        >>> head = UNetHead(in_channels=backbone.out_channels)
+        >>> tuple(head(backbone(torch.rand(1, 3, 100, 150))).shape)
+        (1, 1, 100, 150)
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        decoder_channels: Sequence[int] | None = None,
+        upsample: str = 'deconv',
+        num_classes: int = 2,
+        out_channels: int | None = None,
+        threshold: float = 0.5,
+        dropout_ratio: float = 0.0,
+        in_index: Sequence[int] | None = None,
+        init_cfg: dict | None = None,
+        **kwargs,
+    ) -> None:
+        require_no_sampler(self, kwargs)
+        in_channels = tuple(in_channels)
+        decoder_channels = tuple(decoder_channels or in_channels[:-1])
+        if len(decoder_channels) != len(in_channels) - 1:
+            raise ValueError(
+                f'decoder_channels needs one number per skip connection, finest first: '
+                f'{len(in_channels) - 1} for in_channels={in_channels}, got {decoder_channels}.'
+            )
+        super().__init__(
+            in_channels=in_channels,
+            channels=decoder_channels[0],
+            num_classes=num_classes,
+            out_channels=out_channels or (1 if num_classes == 2 else num_classes),
+            threshold=threshold,
+            dropout_ratio=dropout_ratio,
+            in_index=tuple(in_index or range(len(in_channels))),
+            input_transform='multiple_select',
+            init_cfg=init_cfg,
+            **kwargs,
+        )
+        self.levels = nn.ModuleList()
+        coarse = in_channels[-1]
+        for skip, channels in zip(in_channels[-2::-1], decoder_channels[::-1], strict=True):
+            self.levels.append(UpBlock(coarse, skip, channels, upsample))
+            coarse = channels
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Decode feature maps into logits of the finest map's size.
+
+        Args:
+            inputs (Sequence[Tensor]): The backbone's outputs, finest first.
+
+        Returns:
+            Tensor: Logits (N, out_channels, H, W).
+        """
+        *skips, x = self._transform_inputs(inputs)
+        for level, skip in zip(self.levels, reversed(skips), strict=True):
+            x = level(x, skip)
+        return self.cls_seg(x)
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        """Compute the losses, without mmseg's ``acc_seg``.
+
+        With one channel that accuracy is the share of background whatever is predicted, and it costs a
+        top-k in each iteration.
+
+        Args:
+            seg_logits (Tensor): Logits (N, out_channels, h, w).
+            batch_data_samples (list[SegDataSample]): Samples with ``gt_sem_seg``.
+
+        Returns:
+            dict[str, Tensor]: The loss of each name; those of the same name are added up.
+        """
+        label = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        # under mixed precision too: a Dice adds up thousands of pixels
+        seg_logits = resize(
+            seg_logits.float(),
+            size=label.shape[1:],
+            mode='bilinear',
+            align_corners=self.align_corners,
+        )
+        modules = (
+            self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
+        )
+        losses: dict[str, Tensor] = {}
+        for module in modules:
+            value = module(seg_logits, label, ignore_index=self.ignore_index)
+            losses[module.loss_name] = losses.get(module.loss_name, 0) + value
+        return losses
+
+
+@MODELS.register_module()
+class BottleneckUNetHead(UNetHead):
+    """A ``UNetHead`` with a bottleneck of its own, for classifiers that shrink their input early.
+
+    The third reference report's decoder. The deepest feature map is not only the bottleneck's input but the
+    first skip connection too, so there are as many levels as feature maps. Each level doubles the size and *its
+    skip tensor is resized to it*: from a stride of 16 at the bottom, four levels lead back to full resolution
+    although the classifier's stem has a stride of 2.
+
+    Args:
+        in_channels (Sequence[int]): Channels of the backbone's outputs, finest first.
+        bottleneck_channels (int): Channels of the bottleneck. Defaults to 288.
+        **kwargs: Of :class:`UNetHead`; ``decoder_channels`` has one number per feature map here.
+
+    Example:
+        >>> import torch
+        >>> from custom_modules.models.backbones import NarrowResNet
+        >>> from custom_modules.models.decode_heads import BottleneckUNetHead
+        >>> backbone = NarrowResNet(depths=(0, 2, 2, 2), out_indices=(0, 2, 3, 4))
+        >>> head = BottleneckUNetHead(in_channels=backbone.out_channels)
+        >>> tuple(head(backbone(torch.rand(1, 3, 128, 128))).shape)
+        (1, 1, 128, 128)
+    """
+
+    def __init__(
+        self, in_channels: Sequence[int], bottleneck_channels: int = 288, **kwargs
+    ) -> None:
+        super().__init__(in_channels=(*in_channels, bottleneck_channels), **kwargs)
+        self.in_index = self.in_index[:-1]
+        self.in_channels = self.in_channels[:-1]
+        self.bottleneck = DoubleConv(in_channels[-1], bottleneck_channels)
+
+    def forward(self, inputs: Sequence[Tensor]) -> Tensor:
+        """Decode feature maps into logits.
+
+        Args:
+            inputs (Sequence[Tensor]): The backbone's outputs, finest first.
+
+        Returns:
+            Tensor: Logits (N, out_channels, H, W), 2 ** len(in_channels) times the size of the coarsest map.
+        """
+        skips = self._transform_inputs(inputs)
+        x = self.bottleneck(skips[-1])
+        for level, skip in zip(self.levels, reversed(skips), strict=True):
+            size = [2 * side for side in x.shape[2:]]
+            x = level(x, F.interpolate(skip, size=size, mode='bilinear', align_corners=False))
+        return self.cls_seg(x)
+
+
+@MODELS.register_module()
+class LeanASPPHead(DepthwiseSeparableASPPHead):
+    """mmseg's DeepLabV3+ head without its ``acc_seg``, a top-k over all pixels in each iteration that trains nothing.
+
+    `Encoder-Decoder with Atrous Separable Convolution <https://arxiv.org/abs/1802.02611>`_. Arguments, weights and
+    losses are those of ``DepthwiseSeparableASPPHead``.
+
+    Args:
+        **kwargs: Of mmseg's ``DepthwiseSeparableASPPHead``, but ``sampler``.
+
+    Raises:
+        ValueError: If a ``sampler`` is given.
+    """
+
+    loss_by_feat = UNetHead.loss_by_feat
+
+    def __init__(self, **kwargs) -> None:
+        require_no_sampler(self, kwargs)
+        super().__init__(**kwargs)

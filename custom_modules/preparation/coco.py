@@ -1,0 +1,281 @@
+"""COCO annotations to masks and back."""
+
+import json
+from functools import partial
+from pathlib import Path, PureWindowsPath
+
+import cv2
+import numpy as np
+from PIL import Image
+from pycocotools import mask as rle_tools
+
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.images import PngFile, image_size
+from custom_modules.utils.progress import progress
+
+
+class MaskPairs:
+    """Finds pairs by what their names have behind a prefix, sub-folders included.
+
+    Args:
+        images: Folder with `<img_prefix>0001.png`, `.jpg` or `.jpeg`.
+        masks: Folder with `<mask_prefix>0001.png`.
+        img_prefix: What an image's name has before what both share.
+        mask_prefix: What a mask's name has before it.
+
+    Attributes:
+        images: Folder of the images.
+        pairs: List of (image path, mask path).
+        unused: Files that are named otherwise.
+
+    Raises:
+        UsageError: A folder is missing or holds none, an image or a mask stands alone, or two
+            images share a mask.
+    """
+
+    SUFFIXES = ('.png', '.jpg', '.jpeg')
+
+    def __init__(self, images, masks, img_prefix='', mask_prefix=''):
+        self.images = Path(images)
+        self.unused = []
+        found = self._find(self.images, img_prefix, self.SUFFIXES)
+        drawn = self._find(Path(masks), mask_prefix, self.SUFFIXES[:1])
+        for what, alone in (
+            ('images have no mask', found.keys() - drawn),
+            ('masks have no image', drawn.keys() - found),
+        ):
+            if alone:
+                raise UsageError(
+                    f'{len(alone)} {what} in {images} and {masks} ({", ".join(sorted(alone)[:5])}): add what '
+                    'is missing, or name the prefixes with --img-prefix and --mask-prefix.'
+                )
+        self.pairs = [(found[name], drawn[name]) for name in sorted(found)]
+
+    def _find(self, folder, prefix, suffixes):
+        if not folder.is_dir():
+            raise UsageError(f'{folder} is not a folder.')
+        found = {}
+        for path in sorted(folder.rglob('[!.]*')):
+            stem = path.stem.removeprefix(prefix)
+            name = (path.relative_to(folder).parent / stem).as_posix()
+            if not path.is_file():
+                continue
+            if not path.stem.startswith(prefix) or not stem or path.suffix.lower() not in suffixes:
+                self.unused.append(path)
+            elif name in found:
+                raise UsageError(
+                    f'{found[name]} and {path} would share a mask: rename one of them.'
+                )
+            else:
+                found[name] = path
+        if not found:
+            raise UsageError(
+                f'{folder} holds no file named {prefix}* with the ending {" or ".join(suffixes)}.'
+            )
+        return found
+
+
+class CocoToMasks:
+    """Writes `masks/<file name>.png`, `classes.txt`, and with a source of images `images/` too.
+
+    A mask holds 0 for background and 1 to N for the categories in the order of their ids;
+    `classes.txt` names index 0 in its first line, 1 in its second, and so on. Images are copied byte
+    for byte, sub-folders of the json's file names are kept. Files that are there already stay as they are,
+    so that an interrupted run goes on.
+
+    Args:
+        coco: A `CocoFile`.
+        out: Folder to write to.
+        images: Folder of the images; by default none are copied.
+        overwrite: Whether to replace files that differ from what would be written.
+
+    Raises:
+        UsageError: A file name leads outside of `out`, two images share a mask, or an image is
+            missing or has another size than the json says.
+    """
+
+    def __init__(self, coco, out, images=None, overwrite=False):
+        self.coco = coco
+        self.out = Path(out)
+        self.images = None if images is None else Path(images)
+        self.overwrite = overwrite
+        if self.images is not None and not self.images.is_dir():
+            raise UsageError(f'{self.images} is not a folder.')
+        self._check_names()
+        if self.images is not None:
+            for image in progress(coco.images, 'Checking images'):
+                self._check_size(image)
+
+    def convert(self):
+        """Write what is missing.
+
+        Returns:
+            Number of files written; 0 when there was nothing to do.
+
+        Raises:
+            UsageError: A file exists with other content.
+        """
+        # All conflicts first: half a set of new files among old ones would be worse than none.
+        missing = []
+        for path, content in progress(list(self._files()), 'Checking what is there'):
+            if path.exists():
+                if path.read_bytes() == content():
+                    continue
+                if not self.overwrite:
+                    raise UsageError(
+                        f'{path} exists with other content: choose another --out, or replace it with '
+                        '--overwrite.'
+                    )
+            missing.append((path, content))
+        for path, content in progress(missing, 'Writing'):
+            PngFile(path).write_bytes(content())  # of any content: whole, or not there at all
+        return len(missing)
+
+    def _files(self):
+        classes = '\n'.join([*self.coco.names, '']).encode()
+        yield self.out / 'classes.txt', lambda: classes
+        for image in self.coco.images:
+            name = image['file_name']
+            if self.images is not None:
+                yield self.out / 'images' / name, (self.images / name).read_bytes
+            yield (self.out / 'masks' / name).with_suffix('.png'), partial(self._mask, image)
+
+    def _mask(self, image):
+        return PngFile.encode(self.coco.draw(image))
+
+    def _check_names(self):
+        masks = {}
+        for image in self.coco.images:
+            name = image['file_name']
+            # As strict as the strictest system: a backslash or a drive means a path on Windows.
+            path = PureWindowsPath(name)
+            if not path.name or path.anchor or '..' in path.parts or '\\' in name or '\0' in name:
+                raise UsageError(
+                    f'{self.coco.path} is refused: its file name {name!r} does not lead to a file inside '
+                    'the target folder; name images as in 0001.jpg or val/0001.jpg.'
+                )
+            mask = path.with_suffix('.png')
+            if mask in masks:
+                raise UsageError(
+                    f'{self.coco.path} has images {masks[mask]!r} and {name!r}, whose masks would be one '
+                    'file: rename one of them.'
+                )
+            masks[mask] = name
+
+    def _check_size(self, image):
+        path = self.images / image['file_name']
+        if not path.is_file():
+            raise UsageError(
+                f'{path} is not there, but {self.coco.path} has it among its {len(self.coco.images)} images: '
+                'choose another --images, or leave --images out for masks only.'
+            )
+        found, expected = image_size(path), (image['width'], image['height'])
+        if found != expected:
+            sizes = '{}x{} pixels, but {}x{}'.format(*found, *expected)
+            raise UsageError(
+                f'{path} is {sizes} in {self.coco.path}: take the images that were annotated.'
+            )
+
+
+class MasksToCoco:
+    """Reads index masks and writes them as a COCO json.
+
+    Index 0 is background, index k becomes category k. Every connected component (of 8 neighbours) of
+    a class is one annotation with compressed run lengths, so that the way back is exact.
+
+    Args:
+        source: `MaskPairs`.
+        names: Class names in the order of the indices, background first.
+
+    Raises:
+        UsageError: The names are fewer than two, more than a mask holds, or not different.
+    """
+
+    MOST = 255
+
+    def __init__(self, source, names):
+        self.source = source
+        self.names = list(names)
+        if not 2 <= len(self.names) <= self.MOST or len(set(self.names)) < len(self.names):
+            raise UsageError(
+                f'2 to {self.MOST} different class names are needed, background first, not '
+                f'{len(self.names)} ({", ".join(self.names[:5])}): name them with --classes.'
+            )
+
+    def write(self, out, overwrite=False):
+        """Write the json, all or nothing.
+
+        Args:
+            out: Path of the json.
+            overwrite: Whether to replace another file of that name.
+
+        Returns:
+            The json's content.
+
+        Raises:
+            UsageError: The file exists with other content; or a mask or image cannot be read, has
+                several channels, another size than its image, or an index without a name.
+        """
+        coco = self.read()
+        content = json.dumps(coco).encode()
+        out = Path(out)
+        if out.exists() and not overwrite and out.read_bytes() != content:
+            raise UsageError(
+                f'{out} exists with other content: choose another --out, or replace it with '
+                '--overwrite.'
+            )
+        PngFile(out).write_bytes(content)  # of any content: whole, or not there at all
+        return coco
+
+    def read(self):
+        """Return what the json holds; for the errors see `write`."""
+        images, annotations = [], []
+        pairs = progress(self.source.pairs, 'Reading masks')
+        for number, (image, mask) in enumerate(pairs, 1):
+            indices = self._indices(mask, image)
+            height, width = indices.shape
+            name = image.relative_to(self.source.images).as_posix()
+            images.append(dict(id=number, file_name=name, width=width, height=height))
+            for shape in self._components(indices):
+                annotations.append(dict(id=len(annotations) + 1, image_id=number, **shape))
+        numbered = list(enumerate(self.names))[1:]
+        categories = [dict(id=i, name=name, supercategory='') for i, name in numbered]
+        return dict(images=images, categories=categories, annotations=annotations)
+
+    def _indices(self, path, image):
+        try:
+            # Pillow keeps the indices of a palette, where OpenCV makes them colours.
+            with Image.open(path) as picture:
+                indices = np.asarray(picture)
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+            raise UsageError(f'{path} cannot be read as a mask: {error}.') from error
+        if indices.ndim != 2:
+            raise UsageError(
+                f'{path} has {indices.shape[2]} channels, but an index mask has one: convert its colours '
+                'to indices first.'
+            )
+        size, expected = indices.shape[::-1], image_size(image)
+        if size != expected:
+            sizes = '{}x{} pixels, but {} is {}x{}'.format(*size, image, *expected)
+            raise UsageError(f'{path} is {sizes}: resize the mask with nearest neighbour.')
+        if indices.max() >= len(self.names):
+            raise UsageError(
+                f'{path} holds index {indices.max()}, but the last of {len(self.names)} classes is '
+                f'{len(self.names) - 1}, {self.names[-1]!r}: name all with --classes, and save a mask of 0 '
+                'and 255 as 0 and 1.'
+            )
+        return indices.astype(np.uint8)
+
+    @staticmethod
+    def _components(indices):
+        for index in np.unique(indices[indices > 0]).tolist():
+            count, labels = cv2.connectedComponents((indices == index).astype(np.uint8))
+            for label in range(1, count):
+                rle = rle_tools.encode(np.asfortranarray(labels == label, np.uint8))
+                yield dict(
+                    category_id=index,
+                    segmentation=dict(size=rle['size'], counts=rle['counts'].decode()),
+                    area=int(rle_tools.area(rle)),
+                    bbox=rle_tools.toBbox(rle).tolist(),
+                    iscrowd=0,
+                )

@@ -1,0 +1,213 @@
+"""A data set of rendered scenes."""
+
+import contextlib
+import json
+import multiprocessing
+import signal
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from pathlib import Path
+
+import cv2
+
+from custom_modules.preparation.lunar import MoonClasses
+from custom_modules.preparation.synthetic.camera import Look
+from custom_modules.preparation.synthetic.renderer import MoonRenderer
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.images import PngFile
+from custom_modules.utils.progress import progress
+
+
+class PictureWriter:
+    """Renders numbered pictures into a folder; can be sent to another process.
+
+    Args:
+        out: Folder of the set.
+        seed: Seed of the set.
+        size: Width and height in pixels.
+        style: Style of the pictures, one of `Look.STYLES`.
+        min_rock: Least area of a labelled rock, see `Scene.mask`.
+    """
+
+    KINDS = ('render', 'clean', 'ground')
+
+    def __init__(self, out, seed, size, style='mixed', min_rock=MoonRenderer.MIN_ROCK):
+        self.out = Path(out)
+        self.renderer = MoonRenderer(seed, size, style, min_rock)
+
+    def paths(self, number):
+        """Return the three paths of a picture: render, coloured mask, binary mask."""
+        return [self.out / 'images' / kind / f'{kind}{number:04d}.png' for kind in self.KINDS]
+
+    def is_there(self, number):
+        """Tell whether all files of a picture exist."""
+        return all(path.is_file() for path in self.paths(number))
+
+    def write(self, number):
+        """Render one picture and write its three files.
+
+        Args:
+            number: Number of the picture, from 1.
+        """
+        # One thread: several processes already share the cores.
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            picture, classes = self.renderer.render(number)
+        finally:
+            cv2.setNumThreads(threads)
+        masks = MoonClasses.paint(classes), MoonClasses.rocks(classes)
+        for path, pixels in zip(self.paths(number), (picture, *masks), strict=True):
+            PngFile(path).write(pixels)
+
+
+class SyntheticSet:
+    """A synthetic set and the record (`dataset.json`) of what it was made from.
+
+    The record is written before the first picture: a folder either matches its record, or it is
+    refused, so two sets never mix.
+
+    Args:
+        out: Folder of the set.
+        count: Number of pictures.
+        size: Width and height in pixels, 32 to 4096 each.
+        seed: Seed, 0 or higher.
+        style: What the pictures imitate, one of `Look.STYLES`.
+        min_rock: Least visible area of a labelled rock in pixels of a picture of 720x480, 0 or more.
+
+    Raises:
+        UsageError: An argument is out of range.
+    """
+
+    RECORD = 'dataset.json'
+
+    def __init__(self, out, count, size, seed, style='mixed', min_rock=MoonRenderer.MIN_ROCK):
+        if not 1 <= count <= 9999:
+            raise UsageError(f'--count must be 1 to 9999, not {count}.')
+        if not all(32 <= side <= 4096 for side in size):
+            raise UsageError(f'--size must be 32 to 4096 pixels a side, not {size[0]}x{size[1]}.')
+        if seed < 0:
+            raise UsageError(f'--seed must be 0 or higher, not {seed}.')
+        if style not in Look.STYLES:
+            raise UsageError(f'--style must be one of {", ".join(Look.STYLES)}, not {style}.')
+        if min_rock < 0:
+            raise UsageError(f'--min-rock must be 0 or higher, not {min_rock}.')
+        self.out = Path(out)
+        self.count = count
+        self.writer = PictureWriter(self.out, seed, size, style, min_rock)
+        self.recipe = {
+            'made_by': 'tools/prepare_data.py synthetic',
+            'renderer_version': MoonRenderer.VERSION,
+            'seed': seed,
+            'size': f'{size[0]}x{size[1]}',
+            'style': style,
+            'min_rock': min_rock,
+            'count': count,
+        }
+
+    def make(self, workers=1, overwrite=False):
+        """Render what is missing.
+
+        Args:
+            workers: Number of processes, 1 or more; 1 starts none.
+            overwrite: Whether to delete a set that this tool made and begin anew.
+
+        Returns:
+            Number of pictures rendered; 0 when there was nothing to do.
+
+        Raises:
+            UsageError: The folder holds another set, or `workers` is below 1.
+        """
+        if workers < 1:
+            raise UsageError(f'--workers must be 1 or more, not {workers}.')
+        self._claim(overwrite)
+        missing = [n for n in range(1, self.count + 1) if not self.writer.is_there(n)]
+        workers = min(workers, len(missing))
+        if workers > 1:
+            self._write_in_processes(missing, workers)
+        else:
+            for number in progress(missing, 'Rendering'):
+                self.writer.write(number)
+        return len(missing)
+
+    def _claim(self, overwrite):
+        if self.out.exists() and not self.out.is_dir():
+            raise UsageError(f'{self.out} is a file, not a folder.')
+        record = self.out / self.RECORD
+        found = self._read(record)
+        if found is None:
+            if self.out.is_dir() and any(self.out.iterdir()):
+                raise UsageError(
+                    f'{self.out} is not empty and has no {self.RECORD} of this tool: '
+                    'choose another --out.'
+                )
+        elif overwrite or found == self.recipe:
+            self._clear(record, everything=overwrite)
+        else:
+            keys = (k for k in self.recipe if found.get(k) != self.recipe[k])
+            differs = ', '.join(f'{k} {found.get(k)} instead of {self.recipe[k]}' for k in keys)
+            raise UsageError(
+                f'{self.out} holds another set ({differs}): '
+                'choose another --out, or replace it with --overwrite.'
+            )
+        self.out.mkdir(parents=True, exist_ok=True)
+        unfinished = record.with_suffix('.tmp')
+        unfinished.write_text(json.dumps(self.recipe, indent=2) + '\n', encoding='utf-8')
+        unfinished.replace(record)
+
+    def _read(self, record):
+        try:
+            found = json.loads(record.read_text(encoding='utf-8'))
+        except FileNotFoundError:
+            return None
+        except (ValueError, OSError):
+            found = None
+        if not isinstance(found, dict) or found.get('made_by') != self.recipe['made_by']:
+            raise UsageError(f'{record} was not written by this tool: choose another --out.')
+        return found
+
+    def _clear(self, record, everything):
+        # Leftovers of a killed run always; pictures only when asked, and only after their record,
+        # so that an interruption here cannot pass old pictures off as new ones.
+        if everything:
+            record.unlink()
+        for kind in self.writer.KINDS:
+            folder = self.out / 'images' / kind
+            leftovers = [*folder.glob(f'.{kind}*.tmp')]
+            pictures = [*folder.glob(f'{kind}[0-9][0-9][0-9][0-9].png')] if everything else []
+            for path in leftovers + pictures:
+                path.unlink()
+
+    def _write_in_processes(self, missing, workers):
+        # 'spawn' is the one start method that behaves alike on Linux, macOS and Windows. Ctrl-C is
+        # left to this process; the workers finish the pictures in hand.
+        pool = ProcessPoolExecutor(
+            workers,
+            multiprocessing.get_context('spawn'),
+            initializer=signal.signal,
+            initargs=(signal.SIGINT, signal.SIG_IGN),
+        )
+        try:
+            # they start here, and a Ctrl-C may come before they reach their initializer
+            with _held_back(signal.SIGINT):
+                done = pool.map(self.writer.write, missing)
+            for _ in progress(done, 'Rendering', len(missing)):
+                pass
+        except BrokenExecutor as error:
+            raise UsageError(
+                'A worker process died, perhaps for want of memory: run again with fewer --workers.'
+            ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _held_back(number):
+    """Have a signal wait: processes that start meanwhile never get it, this one gets it afterwards."""
+    # Windows has no signal masks
+    change = getattr(signal, 'pthread_sigmask', None)
+    before = change(signal.SIG_BLOCK, {number}) if change else None
+    try:
+        yield
+    finally:
+        if change:
+            change(signal.SIG_SETMASK, before)

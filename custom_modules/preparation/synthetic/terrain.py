@@ -1,0 +1,300 @@
+"""The ground: noise, heights, shadows."""
+
+import cv2
+import numpy as np
+
+
+class NoiseTile:
+    """Periodic fractal relief (heights in metres and slopes), optionally with craters.
+
+    The relief is white noise shaped by a power law in the frequency domain, which makes it periodic
+    for free. It is turned by a random angle, so that the repeats of several tiles never line up.
+
+    Args:
+        rng: Random generator; the tile depends on nothing else.
+        pixels: Side of the tile in texels.
+        period: Side of the tile in metres.
+        slope: Root mean square slope (rise over run).
+        falloff: Exponent of the power spectrum; 4 has the same slope at every scale, higher is
+            smoother.
+        band: Lowest and highest spatial frequency, in cycles per tile side.
+        craters: Number of craters stamped on the tile.
+    """
+
+    def __init__(self, rng, pixels, period, slope, falloff, band, craters=0):
+        self.pixels = pixels
+        self.texel = period / pixels
+        angle = rng.uniform(0, 2 * np.pi)
+        self._cos, self._sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+        self._offset = rng.uniform(0, pixels, 2).astype(np.float32)
+        relief = self._fractal(rng, falloff, band)
+        relief *= slope / self._rms_slope(relief)
+        for _ in range(craters):
+            self._stamp_crater(relief, rng)
+        self.relief = relief.astype(np.float32)
+        self.slopes = np.ascontiguousarray(np.stack(self._slopes(relief), -1), dtype=np.float32)
+
+    def heights(self, x, y):
+        """Look up heights.
+
+        Args:
+            x: Positions in metres, a 1-D or 2-D float32 array.
+            y: Positions in metres, same shape.
+
+        Returns:
+            Heights in metres, same shape.
+        """
+        return self._look_up(self.relief, x, y, cv2.INTER_CUBIC)
+
+    def gradients(self, x, y):
+        """Look up slopes along the world's x and y axes, at 1-D or 2-D positions in metres."""
+        turned = self._look_up(self.slopes, x, y, cv2.INTER_LINEAR)
+        along, across = turned[..., 0], turned[..., 1]
+        # The look-up turned the positions by +angle, so the slopes turn back by -angle.
+        return along * self._cos + across * self._sin, across * self._cos - along * self._sin
+
+    def _look_up(self, texture, x, y, interpolation):
+        if x.ndim == 1:
+            # remap wants fewer than 32768 columns: fold a long list of points into rows.
+            spare = (-x.size) % 4096 if x.size else 4096
+            folded = [np.pad(c, (0, spare)).reshape(-1, 4096) for c in (x, y)]
+            found = self._look_up(texture, *folded, interpolation)
+            return found.reshape(-1, *found.shape[2:])[: x.size]
+        # remap keeps coordinates as 16-bit integers inside, hence the wrap to one period first.
+        scale = np.float32(1 / self.texel)
+        column = (x * self._cos - y * self._sin) * scale + self._offset[0]
+        row = (x * self._sin + y * self._cos) * scale + self._offset[1]
+        side = np.float32(self.pixels)
+        column -= np.floor(column / side) * side
+        row -= np.floor(row / side) * side
+        return cv2.remap(texture, column, row, interpolation, borderMode=cv2.BORDER_WRAP)
+
+    def _fractal(self, rng, falloff, band):
+        n = self.pixels
+        spectrum = np.fft.rfft2(rng.standard_normal((n, n)))
+        frequency = np.hypot(np.fft.fftfreq(n)[:, None], np.fft.rfftfreq(n)[None, :]) * n
+        frequency[0, 0] = 1
+        # Soft cuts: a hard low-pass would leave ripples on the ground.
+        cut = 1 / (1 + (band[0] / frequency) ** 6) / (1 + (frequency / band[1]) ** 6)
+        cut[0, 0] = 0
+        return np.fft.irfft2(spectrum * frequency ** (-falloff / 2) * cut, s=(n, n))
+
+    def _slopes(self, relief):
+        step = 2 * self.texel
+        across = (np.roll(relief, -1, 1) - np.roll(relief, 1, 1)) / step
+        down = (np.roll(relief, -1, 0) - np.roll(relief, 1, 0)) / step
+        return across, down
+
+    def _rms_slope(self, relief):
+        across, down = self._slopes(relief)
+        return np.sqrt(np.mean(across**2 + down**2))
+
+    def _stamp_crater(self, relief, rng):
+        # Few large, many small; the smallest still spans some texels.
+        radius = 4 * (1 - rng.random()) ** (-1 / 1.6)
+        radius = min(radius, self.pixels / 10)
+        depth = radius * self.texel * rng.uniform(0.05, 0.24)
+        centre = rng.integers(0, self.pixels, 2)
+        reach = int(np.ceil(radius * 2.2))
+        steps = np.arange(-reach, reach + 1)
+        distance = np.hypot(steps[:, None], steps[None, :]) / radius
+        bowl = np.minimum(distance**2 - 1, 0)
+        rim = 0.28 * np.exp(-(((distance - 1.05) / 0.28) ** 2))
+        window = np.ix_((centre[0] + steps) % self.pixels, (centre[1] + steps) % self.pixels)
+        relief[window] += depth * (bowl + rim)
+
+
+class Terrain:
+    """Height of the ground at any position, as a sum of layers from kilometres to millimetres.
+
+    Axes, in metres: x to the right of the camera, y ahead, z up; the camera stands over (0, 0).
+
+    Args:
+        rng: Random generator.
+        detail: Side of the noise tiles in texels; smaller pictures need less.
+        relief: Factor on the slopes of the hills.
+        patches: How much rougher than the rest some patches of the ground are; 0 is evenly rough.
+        grit: Factor on what is rough within a few pixels; dust lies smooth.
+    """
+
+    HILL_WAVES = 9
+
+    def __init__(self, rng, detail, relief=1.0, patches=0.0, grit=1.0):
+        # Hills are a handful of long waves: smooth, exact, no texture to magnify near the camera.
+        lengths = np.exp(rng.uniform(np.log(25), np.log(1400), self.HILL_WAVES))
+        bearings = rng.uniform(0, 2 * np.pi, self.HILL_WAVES)
+        self._kx = 2 * np.pi / lengths * np.cos(bearings)
+        self._ky = 2 * np.pi / lengths * np.sin(bearings)
+        steepness = 0.05 * relief * np.exp(rng.normal(0, 0.5))
+        self._rise = steepness * rng.uniform(0.3, 1.0, self.HILL_WAVES) * lengths / (2 * np.pi)
+        self._phase = rng.uniform(0, 2 * np.pi, self.HILL_WAVES)
+        # The plane under everything tilts the skyline; the curvature brings a crest near.
+        self._tilt = rng.normal(0, 0.17) * relief, rng.normal(0.02, 0.08) * relief
+        crest = np.exp(rng.uniform(np.log(18), np.log(400))) / relief
+        self._curvature = 3.0 / crest**2
+        self._crest = crest
+        rough = np.exp(rng.normal(0.07, 0.25))
+        self._lumps = NoiseTile(
+            rng,
+            detail,
+            150.0,
+            0.11 * rough * np.sqrt(relief),
+            4.2,
+            (1.5, detail / 3),
+            craters=detail // 4,
+        )
+        self._clods = NoiseTile(
+            rng, detail, 8.0, 0.14 * rough, 4.0, (3, detail / 3), craters=detail // 6
+        )
+        self._grit = np.float32(grit)
+        self._patches, self._usual = patches, np.float32(self._clods.relief.std())
+        band = (detail / 24, detail)
+        self._grain = NoiseTile(rng, detail, float(detail), 0.2 * rough, 3.6, band)
+
+    def heights(self, x, y, clods=True):
+        """Return ground heights.
+
+        Args:
+            x: Positions in metres, a 1-D or 2-D float32 array.
+            y: Positions in metres, same shape.
+            clods: Whether to add the layer below a metre; far away it only costs time.
+
+        Returns:
+            Heights in metres, same shape, float32.
+        """
+        total = self._lumps.heights(x, y)
+        if clods:
+            total += self._clods.heights(x, y)
+        total += np.float32(self._tilt[0]) * x + np.float32(self._tilt[1]) * y
+        bend = np.hypot(x, y) / np.float32(self._crest)
+        # Beyond the crest the fall goes on as a straight slope, which hills may overcome.
+        total -= np.float32(self._curvature * self._crest**2 / 2) * (
+            np.minimum(bend, 1) ** 2 + 2 * np.maximum(bend - 1, 0) * np.float32(0.4)
+        )
+        for kx, ky, rise, phase in self._waves():
+            total += rise * np.sin(kx * x + ky * y + phase)
+        return total
+
+    def gradients(self, x, y, footprint):
+        """Return the slopes of the ground, with grain as fine as the picture can show.
+
+        Args:
+            x: Positions in metres, a 1-D or 2-D float32 array.
+            y: Positions in metres, same shape.
+            footprint: Size of a pixel on the ground in metres, same shape.
+
+        Returns:
+            Slopes along x and along y, two arrays of the same shape.
+        """
+        gx, gy = self._lumps.gradients(x, y)
+        cx, cy = self._clods.gradients(x, y)
+        # Clods smaller than a pixel would only flicker.
+        seen = np.minimum(np.float32(6 * self._clods.texel) / footprint, 1)
+        gx += cx * seen * self._grit + np.float32(self._tilt[0])
+        gy += cy * seen * self._grit + np.float32(self._tilt[1])
+        for kx, ky, rise, phase in self._waves():
+            swing = rise * np.cos(kx * x + ky * y + phase)
+            gx += kx * swing
+            gy += ky * swing
+        fx, fy = self.grain(x, y, footprint)
+        if self._patches:
+            # The clods' own relief, enlarged, says where.
+            where = self._clods.heights(x * np.float32(0.4), y * np.float32(0.4)) / self._usual
+            rough = 1 + np.float32(self._patches) * np.clip(where - np.float32(0.7), 0, 1.3)
+            fx, fy = fx * rough, fy * rough
+        return gx + fx * self._grit, gy + fy * self._grit
+
+    def grain(self, x, y, footprint):
+        """Return the slopes of self-similar grain whose size follows the pixel's footprint.
+
+        Args:
+            x: Positions in metres, a 1-D or 2-D float32 array.
+            y: Positions in metres, same shape.
+            footprint: Size of a pixel in metres, same shape.
+
+        Returns:
+            Slopes along x and along y, two arrays of the same shape.
+        """
+        level = np.log2(np.maximum(footprint, 1e-6))
+        lower = np.floor(level)
+        blend = (level - lower).astype(np.float32)
+        size = np.exp2(lower).astype(np.float32)
+        ax, ay = self._grain.gradients(x / size, y / size)
+        bx, by = self._grain.gradients(x / (2 * size), y / (2 * size))
+        return ax + (bx - ax) * blend, ay + (by - ay) * blend
+
+    def _waves(self):
+        rows = np.stack([self._kx, self._ky, self._rise, self._phase], -1)
+        return rows.astype(np.float32)
+
+
+class TerrainShadow:
+    """Exact sunlight test over grids that are turned towards the sun.
+
+    On a line towards the sun a point is in shadow if a sample nearer to the sun rises over the ray;
+    a running maximum of the height, sheared by the sun's elevation, answers that for all points at
+    once. Four nested grids, each about four times as large and as coarse as the last, follow the
+    size of a pixel on the ground.
+
+    Args:
+        terrain: The ground, a `Terrain`.
+        sun: Unit vector towards the sun (x, y, z).
+        spread: Tangent of half the horizontal field of view.
+        side: Samples per grid side.
+    """
+
+    REACH = (11.0, 48.0, 220.0, 1200.0)
+
+    def __init__(self, terrain, sun, spread, side):
+        level = np.hypot(sun[0], sun[1])
+        self._toward = np.float32(sun[0] / level), np.float32(sun[1] / level)
+        self._fall = np.float32(sun[2] / level)
+        self._grids = [self._grid(terrain, reach, spread, side) for reach in self.REACH]
+
+    def light(self, x, y, z):
+        """Return how much of the sun reaches points.
+
+        Args:
+            x: Positions in metres, a 2-D float32 array.
+            y: Positions ahead in metres, same shape.
+            z: Heights in metres, same shape.
+
+        Returns:
+            0 (shadow) to 1 (sun), same shape.
+        """
+        toward = x * self._toward[0] + y * self._toward[1]
+        aside = y * self._toward[0] - x * self._toward[1]
+        sheared = z - toward * self._fall
+        result = np.ones_like(x)
+        nearer = 0.0
+        for reach, (texture, origin, texel) in zip(self.REACH, self._grids, strict=True):
+            column = (toward - origin[0]) / texel
+            row = (aside - origin[1]) / texel
+            roof = cv2.remap(
+                texture, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
+                borderValue=-1e6,
+            )  # fmt: skip
+            # The edge is as soft as the grid is coarse; seen from nearer, a coarser grid only
+            # adds far hills, so it must not darken what a finer grid has judged.
+            slack = np.where(y < nearer, texel * 0.9, texel * 0.3).astype(np.float32)
+            result = np.minimum(result, np.clip(1.1 + (sheared - roof) / slack, 0, 1))
+            nearer = reach * 0.9
+        return result
+
+    def _grid(self, terrain, reach, spread, side):
+        corners_x = np.array([0, -spread * reach, spread * reach])
+        corners_y = np.array([0, reach, reach])
+        toward = corners_x * self._toward[0] + corners_y * self._toward[1]
+        aside = corners_y * self._toward[0] - corners_x * self._toward[1]
+        # What stands outside the view, on the sun's side, still throws its shadow into it.
+        length = max(np.ptp(toward) + 0.5 * reach, np.ptp(aside))
+        texel = length / (side - 1)
+        steps = (np.arange(side) * texel).astype(np.float32)
+        origin = np.float32(toward.min()), np.float32(aside.min())
+        a, b = np.meshgrid(origin[0] + steps, origin[1] + steps)
+        x = a * self._toward[0] - b * self._toward[1]
+        y = a * self._toward[1] + b * self._toward[0]
+        sheared = terrain.heights(x, y, clods=texel < 0.3) - a * self._fall
+        roof = np.maximum.accumulate(sheared[:, ::-1], axis=1)[:, ::-1]
+        # One sample further on: a point must not shade itself.
+        return np.concatenate([roof[:, 1:], roof[:, -1:] - 1e3], axis=1), origin, np.float32(texel)

@@ -1,0 +1,239 @@
+"""What a run left in its folder."""
+
+import functools
+import json
+import math
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from custom_modules.utils.errors import UsageError
+
+
+def scalar_files(work_dir: Path) -> list[Path]:
+    """List the files with scalars that a run's starts wrote, in their order; starts without any have none."""
+    # named after their start
+    return [p for p in sorted(work_dir.glob('*/vis_data/scalars.json')) if p.stat().st_size]
+
+
+def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read the scalars that mmengine logged, across resumes.
+
+    Each start writes a folder of its own. One that begins with epoch 1 is a new run, and what lies there from
+    before is left out; any other goes on, and its epochs replace those of the same number.
+
+    Args:
+        work_dir (Path): The run's folder.
+
+    Returns:
+        tuple[pd.DataFrame, pd.DataFrame]: The training's scalars by epoch (means of the epoch's lines, the learning rates
+        as they were last), and those of the validations by epoch. Empty where there are none.
+    """
+    train, val = pd.DataFrame(), pd.DataFrame()
+    for path in scalar_files(work_dir):
+        rows = _rows(path)
+        epochs = _epochs([row for row in rows if 'epoch' in row])
+        scores = _scores([row for row in rows if 'epoch' not in row])
+        if epochs.empty and scores.empty:
+            continue
+        if 1 in epochs.index or train.empty:
+            train, val = epochs, scores
+        else:
+            train, val = _continued(train, epochs), _continued(val, scores)
+    return train, val
+
+
+def _epochs(lines: list[dict]) -> pd.DataFrame:
+    if not lines:
+        return pd.DataFrame()
+    by_epoch = pd.DataFrame(lines).groupby('epoch')
+    epochs = by_epoch.mean()
+    rates = [c for c in epochs if c == 'lr' or c.startswith('lr/') or c == 'frozen_stages']
+    epochs[rates] = by_epoch[rates].last()
+    return epochs
+
+
+def _scores(lines: list[dict]) -> pd.DataFrame:
+    return pd.DataFrame(lines).groupby('step').last() if lines else pd.DataFrame()
+
+
+def _continued(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([before[~before.index.isin(after.index)], after]).sort_index()
+
+
+def _rows(path: Path) -> list[dict]:
+    rows = []
+    for line in path.read_text(encoding='utf-8').splitlines():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            # a run that was cut off in the middle of a line
+            continue
+    return rows
+
+
+def run_config(path: Path) -> tuple:
+    """Read the config that a run was trained with, as it lies in its work dir.
+
+    Args:
+        path (Path): The work dir.
+
+    Returns:
+        tuple[str, mmengine.Config]: The experiment's name, and the config of the run's latest start. Of one that was
+        resumed, ``load_from`` is that of the start before: where it went on from is its own checkpoint.
+
+    Raises:
+        UsageError: If the folder holds no config or several, or it cannot be read.
+    """
+    configs = sorted(path.glob('*.py'))
+    if len(configs) != 1:
+        raise UsageError(
+            f'{path} is not the work dir of one run, which holds one config, the one that it ran with; found {len(configs)}: '
+            'give the folder that tools/train.py wrote.'
+        )
+    # tools/test.py may have replaced the config in the work dir; the one beside the scalars is the training's
+    beside = (file.with_name('config.py') for file in reversed(scalar_files(path)))
+    own = [file for file in beside if file.is_file()] or configs
+    cfg = _read(own[0])
+    for earlier in own[1:]:
+        if not cfg.get('resume'):
+            break
+        before = _read(earlier)
+        cfg.resume, cfg.load_from = before.get('resume', False), before.get('load_from')
+    return configs[0].stem, cfg
+
+
+def _read(path: Path):
+    from mmengine.config import Config
+
+    try:
+        return Config.fromfile(path)
+    except Exception as error:
+        # a config is a program: it can fail in any way
+        raise UsageError(
+            f'{path} cannot be read ({type(error).__name__}: {error}): train anew.'
+        ) from error
+
+
+class RunFolder:
+    """What a training left in its work dir: config, scalars, checkpoints.
+
+    Args:
+        path (str | Path): The work dir.
+
+    Attributes:
+        path (Path): The work dir.
+        name (str): The config's name, which is the experiment's.
+        cfg (mmengine.Config): The config that it ran with, options of the command line included.
+        train (pd.DataFrame): Scalars of the training by epoch.
+        val (pd.DataFrame): Scores of the validations by epoch.
+
+    Raises:
+        UsageError: If there is no such folder, or it holds no config or no logged epoch.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_dir():
+            raise UsageError(
+                f'there is no work dir {path}: give folders that tools/train.py wrote, such as work_dirs/unet_baseline.'
+            )
+        self.name, self.cfg = run_config(self.path)
+        self.train, self.val = read_scalars(self.path)
+        if self.train.empty:
+            raise UsageError(
+                f'{path} has no logged epoch: its training broke off before; train anew.'
+            )
+
+    @property
+    def group(self) -> Path:
+        """The folder that stands for all seeds: of ``unet_baseline/seed_0``, as tools/sweep.py names them, ``unet_baseline``."""
+        return self.path.parent if re.fullmatch(r'seed_\d+', self.path.name) else self.path
+
+    @property
+    def title(self) -> str:
+        """The work dir in few words."""
+        return self.path.relative_to(self.group.parent).as_posix()
+
+    @property
+    def seed(self) -> int | None:
+        """The seed, None where the run drew its own."""
+        return (self.cfg.get('randomness') or {}).get('seed')
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that were trained and, where there is validation, validated."""
+        return int((self.train if self.val.empty else self.val).index.max())
+
+    @property
+    def monitored(self) -> str | None:
+        """The score by which the best checkpoint was chosen, the first of several."""
+        best = (self.cfg.get('default_hooks') or {}).get('checkpoint', {}).get('save_best')
+        return best[0] if isinstance(best, list | tuple) else best
+
+    @property
+    def gap(self) -> str | None:
+        """Why the run is not complete, None if it is: all epochs, or a stop by early stopping."""
+        planned = (self.cfg.get('train_cfg') or {}).get('max_epochs')
+        if planned is None:
+            return 'it is not trained by epochs (train_cfg has no max_epochs)'
+        if self.epochs >= planned or self._stopped_early:
+            return None
+        return f'unfinished: {self.epochs} of {planned} epochs'
+
+    @functools.cached_property
+    def checkpoint(self) -> Path:
+        """The best checkpoint by the monitored score, or the last one where none was chosen.
+
+        Raises:
+            UsageError: If there is none.
+        """
+        # as mmengine names it
+        score = (self.monitored or '').replace('/', '_')
+        best = list(self.path.glob(f'best_{score}_epoch_*.pth')) if score else []
+        if best:
+            sign = -1 if self._hook('checkpoint').get('rule') == 'less' else 1
+
+            # a resume from an earlier epoch leaves an older best one behind
+            def reached(path: Path) -> tuple[float, int]:
+                logged = self.score(self.monitored, _epoch_of(path))
+                return (-math.inf if logged is None else sign * logged, _epoch_of(path))
+
+            return max(best, key=reached)
+        last = sorted(self.path.glob('epoch_*.pth'), key=_epoch_of)
+        last = last or sorted(self.path.glob('best_*_epoch_*.pth'), key=_epoch_of)
+        if not last:
+            raise UsageError(f'{self.path} holds no checkpoint: train anew.')
+        return last[-1]
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch of :attr:`checkpoint`."""
+        return _epoch_of(self.checkpoint)
+
+    def score(self, name: str, epoch: int) -> float | None:
+        """Look up a validation's score as it was logged; None where it was not."""
+        if name not in self.val or epoch not in self.val.index or pd.isna(self.val[name][epoch]):
+            return None
+        return float(self.val[name][epoch])
+
+    @property
+    def _stopped_early(self) -> bool:
+        from mmengine.hooks import EarlyStoppingHook
+
+        options = {
+            k: v for k, v in self._hook('early_stopping').items() if k not in ('type', 'priority')
+        }
+        if options.get('monitor') not in self.val:
+            return False
+        # mmengine's own way to count, on what was logged
+        hook = EarlyStoppingHook(**options)
+        return any([hook._check_stop_condition(score)[0] for score in self.val[hook.monitor]])
+
+    def _hook(self, key: str) -> dict:
+        return (self.cfg.get('default_hooks') or {}).get(key) or {}
+
+
+def _epoch_of(path: Path) -> int:
+    return int(re.search(r'epoch_(\d+)', path.name)[1])

@@ -1,0 +1,1 @@
+"""What every other package may use: errors, files, images, tables, figures, progress; no torch."""

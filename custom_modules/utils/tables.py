@@ -1,0 +1,101 @@
+"""Tables and numbers as text."""
+
+import io
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+
+def text_table(title: str, columns: Sequence[str], rows: Iterable[Sequence]) -> str:
+    """Lay out a table as plain text, for a log: no colours, no width that depends on the terminal.
+
+    Args:
+        title (str): One line above the table.
+        columns (Sequence[str]): The heads.
+        rows (Iterable[Sequence]): The cells: words stand at the left, numbers at the right, a float has two
+            decimals, None is a dash.
+
+    Example:
+        >>> print(text_table('Scores', ['class', 'F1'], [['rock', 50.0], ['sky', None]]))
+        Scores
+        | class |    F1 |
+        |-------|-------|
+        | rock  | 50.00 |
+        | sky   |     - |
+    """
+    table = Table(box=box.MARKDOWN)
+    rows = list(rows)
+    for i, column in enumerate(columns):
+        words = any(isinstance(row[i], str) for row in rows)
+        table.add_column(column, justify='left' if words else 'right', no_wrap=True)
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    # names are data: a class called [red] is no colour
+    console = Console(file=io.StringIO(), width=10_000, markup=False, emoji=False)
+    console.print(table)
+    lines = console.file.getvalue().splitlines()
+    return '\n'.join([title, *(line.strip() for line in lines if line.strip())])
+
+
+def _cell(value) -> str:
+    if value is None:
+        return '-'
+    return f'{value:.2f}' if isinstance(value, float) else str(value)
+
+
+def plain_values(value):
+    """Turn results into what JSON can hold: tables become lists of rows, nan becomes None.
+
+    Args:
+        value: Numbers, words, None, arrays, tables, and dicts and lists of them.
+
+    Example:
+        >>> plain_values(dict(a=np.float32(0.5), b=np.array([1, 2]), c=pd.DataFrame(dict(x=[np.nan]))))
+        {'a': 0.5, 'b': [1, 2], 'c': [{'x': None}]}
+    """
+    if isinstance(value, pd.DataFrame):
+        return plain_values(value.to_dict('records'))
+    if isinstance(value, Mapping):
+        return {name: plain_values(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [plain_values(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def markdown_table(table: pd.DataFrame, heads: dict[str, str] | None = None) -> str:
+    r"""Lay out a table in Markdown.
+
+    Args:
+        table (pd.DataFrame): The table; what is nan becomes a dash.
+        heads (dict[str, str], optional): What to call which column.
+
+    Example:
+        >>> print(markdown_table(pd.DataFrame({'class': ['a|b'], 'Dice': [50.0]})))
+        | class |  Dice |
+        |-------|-------|
+        | a\|b  | 50.00 |
+    """
+    rows = [list(row.values()) for row in plain_values(table)]
+    cells = [[c.replace('|', r'\|') if isinstance(c, str) else c for c in row] for row in rows]
+    names = [(heads or {}).get(name, name).replace('|', r'\|') for name in table.columns]
+    # its first line is the title
+    return text_table('', names, cells).split('\n', 1)[1]
+
+
+def plain(name: str) -> str:
+    r"""Return a name as matplotlib shall write it: a dollar sign would begin a formula.
+
+    Example:
+        >>> print(plain('$rock$'))
+        \$rock\$
+    """
+    return name.replace('$', r'\$')

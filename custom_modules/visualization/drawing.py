@@ -1,0 +1,207 @@
+"""Parts of a picture: overlay, errors, legend, text."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.fileio import get
+from PIL import Image, ImageDraw, ImageFont
+
+from custom_modules.datasets.masks import IGNORED
+from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
+from custom_modules.utils.plotting import letters
+
+
+def decoded_picture(content: bytes) -> np.ndarray:
+    """Decode a picture's file to RGB (H, W, 3), uint8.
+
+    Args:
+        content (bytes): The file.
+    """
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def scaled_image(path: str, width: int) -> np.ndarray:
+    """Read an image, and scale it down if it is wider than it shall be.
+
+    Args:
+        path (str): File, or address that mmengine understands.
+        width (int): Greatest width.
+
+    Returns:
+        np.ndarray: RGB (H, W, 3), uint8.
+    """
+    image = decoded_picture(get(path))
+    if image.shape[1] <= width:
+        return image
+    size = (width, max(1, round(image.shape[0] * width / image.shape[1])))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def write_picture(picture: np.ndarray, path: str | Path) -> None:
+    """Write a picture as PNG, all or nothing.
+
+    Args:
+        picture (np.ndarray): RGB (H, W, 3), uint8.
+        path (str | Path): Where to; missing folders are made.
+    """
+    AtomicLocalBackend().put(cv2.imencode('.png', picture[..., ::-1])[1].tobytes(), path)
+
+
+def readable_size(image: np.ndarray, side: int = 360) -> np.ndarray:
+    """Bring a picture to about a size: a small one by a whole number of times, so that its pixels stay exact.
+
+    Args:
+        image (np.ndarray): RGB (H, W, 3), uint8.
+        side (int): What its longer side is to have, about, in pixels. Defaults to 360.
+
+    Returns:
+        np.ndarray: The same, each pixel repeated; or if it is more than half as large again, shrunk by area.
+
+    Example:
+        >>> [readable_size(np.zeros((64, width, 3), np.uint8)).shape[1] for width in (64, 128, 256, 360, 720)]
+        [384, 384, 512, 360, 360]
+    """
+    longer = max(image.shape[:2])
+    if longer > 1.5 * side:
+        height, width = (max(round(side * length / longer), 1) for length in image.shape[:2])
+        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    times = max(-(-9 * side // (10 * longer)), 1)
+    return image.repeat(times, axis=0).repeat(times, axis=1)
+
+
+MARGIN = 6
+
+
+def text_strip(text: str, width: int, size: int = 15, bold: bool = False) -> np.ndarray:
+    """Write black on a white strip, in as many lines as the width asks for.
+
+    Args:
+        text (str): What to write; a line break begins a new line.
+        width (int): Width of the strip in pixels.
+        size (int): Height of the letters in pixels. Defaults to 15.
+        bold (bool): Whether the letters are bold. Defaults to False.
+
+    Returns:
+        np.ndarray: RGB (H, width, 3), uint8.
+    """
+    font = letters(size, bold)
+    room = width - 2 * MARGIN
+    lines = [line for part in text.split('\n') for line in _wrapped(part, room, font)]
+    step = round(1.35 * size)
+    strip = Image.new('RGB', (width, step * len(lines) + MARGIN), 'white')
+    draw = ImageDraw.Draw(strip)
+    for row, line in enumerate(lines):
+        draw.text((MARGIN, MARGIN // 2 + row * step), line, fill='black', font=font)
+    return np.asarray(strip)
+
+
+def _wrapped(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
+    lines = ['']
+    for word in text.split(' '):
+        longer = f'{lines[-1]} {word}'.strip()
+        if lines[-1] and font.getlength(longer) > width:
+            lines.append('')
+            longer = word
+        # a file's name may have no blanks
+        while font.getlength(longer) > width and len(longer) > 1:
+            fits = [n for n in range(1, len(longer)) if font.getlength(longer[:n]) <= width]
+            cut = max(fits, default=1)
+            lines[-1], longer = longer[:cut], longer[cut:]
+            lines.append('')
+        lines[-1] = longer
+    return lines
+
+
+def legend_strip(colours: Mapping[str, Sequence[int]], width: int, size: int = 15) -> np.ndarray:
+    """Explain colours: a patch and a name for each, in as many lines as the width asks for.
+
+    Args:
+        colours (Mapping[str, Sequence[int]]): RGB of each name.
+        width (int): Width of the strip in pixels.
+        size (int): Height of the letters in pixels. Defaults to 15.
+
+    Returns:
+        np.ndarray: RGB (H, width, 3), uint8.
+    """
+    font, step = letters(size), round(1.5 * size)
+    places, x, y = [], MARGIN, 0
+    for name in colours:
+        needed = round(1.5 * size + font.getlength(name))
+        if x > MARGIN and x + needed > width:
+            x, y = MARGIN, y + step
+        places.append((x, y + MARGIN // 2))
+        x += needed + size
+    strip = Image.new('RGB', (width, y + step + MARGIN), 'white')
+    draw = ImageDraw.Draw(strip)
+    for (name, colour), (x, y) in zip(colours.items(), places, strict=True):
+        draw.rectangle((x, y + 1, x + size, y + size + 1), fill=tuple(colour), outline='black')
+        draw.text((x + round(1.4 * size), y), name, fill='black', font=font)
+    return np.asarray(strip)
+
+
+def overlay(
+    image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]], alpha: float = 0.5
+) -> np.ndarray:
+    """Draw a mask half-transparent over its image; class 0, the background, stays as it is.
+
+    Args:
+        image (np.ndarray): RGB (H, W, 3), uint8.
+        labels (np.ndarray): Class indices (H, W); those beyond the palette, such as 255, stay as they are too.
+        palette (Sequence[Sequence[int]]): RGB of each class.
+        alpha (float): How much the colour covers. Defaults to 0.5.
+
+    Returns:
+        np.ndarray: RGB (H, W, 3), uint8.
+
+    Example:
+        >>> image, labels = np.full((1, 2, 3), 100, np.uint8), np.array([[0, 1]])
+        >>> overlay(image, labels, [[0, 0, 0], [200, 0, 0]]).tolist()
+        [[[100, 100, 100], [150, 50, 50]]]
+    """
+    drawn = image.astype(np.float32)
+    for index, colour in enumerate(palette[1:], start=1):
+        area = labels == index
+        drawn[area] = (1 - alpha) * drawn[area] + alpha * np.array(colour)
+    return drawn.astype(np.uint8)
+
+
+# of Okabe and Ito, and of different lightness too: told apart with every common colour blindness, and in grey
+ERROR_COLOURS = {
+    'true positive': (86, 180, 233),
+    'false positive': (240, 228, 66),
+    'false negative': (213, 94, 0),
+    'wrong class': (204, 121, 167),
+}
+
+
+def error_map(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Draw what a segmentor found, invented, missed and took for another class, over the image in dark grey.
+
+    Args:
+        image (np.ndarray): RGB (H, W, 3), uint8.
+        truth (np.ndarray): True class indices (H, W), 0 the background; pixels of 255 are not coloured.
+        predicted (np.ndarray): Predicted class indices (H, W).
+
+    Returns:
+        np.ndarray: RGB (H, W, 3), uint8, in ``ERROR_COLOURS``.
+
+    Example:
+        >>> image = np.zeros((1, 3, 3), np.uint8)
+        >>> error_map(image, np.array([[1, 0, 1]]), np.array([[1, 1, 0]])).tolist()
+        [[[68, 144, 186], [192, 182, 52], [170, 75, 0]]]
+    """
+    grey = image.mean(axis=-1, keepdims=True).repeat(3, axis=-1) * 0.6
+    kinds = np.select(
+        [
+            truth == IGNORED,
+            (truth > 0) & (predicted == truth),
+            (truth == 0) & (predicted > 0),
+            (truth > 0) & (predicted == 0),
+            predicted != truth,
+        ],
+        [0, 1, 2, 3, 4],
+    )
+    return overlay(grey.astype(np.uint8), kinds, [(0, 0, 0), *ERROR_COLOURS.values()], alpha=0.8)

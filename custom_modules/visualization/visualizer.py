@@ -1,0 +1,260 @@
+"""The visualizer and log lines of a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from mmengine.dist import get_world_size, is_main_process
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS, LOG_PROCESSORS
+from mmengine.runner import LogProcessor
+from mmengine.structures import BaseDataElement, PixelData
+from mmseg.registry import VISUALIZERS
+from mmseg.visualization import SegLocalVisualizer
+
+from custom_modules.utils.errors import UsageError
+from custom_modules.visualization.drawing import overlay, scaled_image
+from custom_modules.visualization.panels import draw_sample
+
+
+@LOG_PROCESSORS.register_module()
+class ScoreLogProcessor(LogProcessor):
+    """Adds the last validation score to each training line, so that one line shows how a run goes.
+
+    An epoch's validation loss is logged as it is: mmengine averages whatever has "loss" in its name, validation losses
+    over ten epochs too.
+
+    Args:
+        score (str): The metric to show. Defaults to ``'rock_Dice'``.
+        **kwargs: Of mmengine's ``LogProcessor``.
+    """
+
+    def __init__(self, score: str = 'rock_Dice', **kwargs) -> None:
+        kwargs.setdefault('mean_pattern', r'^(?!val[_/]).*(loss|time|grad_norm).*')
+        super().__init__(**kwargs)
+        self.score = score
+
+    def get_log_after_iter(self, runner, batch_idx: int, mode: str) -> tuple[dict, str]:
+        """Format the scalars of an iteration.
+
+        Args:
+            runner (Runner): The runner.
+            batch_idx (int): Index of the batch.
+            mode (str): ``'train'``, ``'val'`` or ``'test'``.
+
+        Returns:
+            tuple[dict, str]: The scalars, and the line to print.
+        """
+        tag, line = super().get_log_after_iter(runner, batch_idx, mode)
+        history = runner.message_hub.log_scalars.get(f'val/{self.score}')
+        if mode == 'train' and history is not None:
+            line += f'  val {self.score}: {history.current():.2f}'
+        return tag, line
+
+
+@VISUALIZERS.register_module()
+class PanelVisualizer(SegLocalVisualizer):
+    """Draws a sample as one row: input | truth | prediction.
+
+    Masks lie half-transparent over the image, at the image's own resolution even where the model worked on a
+    smaller one. Arguments are mmseg's ``SegLocalVisualizer``'s.
+    """
+
+    def add_datasample(
+        self,
+        name: str,
+        image: np.ndarray,
+        data_sample=None,
+        draw_gt: bool = True,
+        draw_pred: bool = True,
+        show: bool = False,
+        wait_time: float = 0,
+        out_file: str | None = None,
+        step: int = 0,
+        **kwargs,
+    ) -> None:
+        """Draw one sample and hand it to the backends, or save it to ``out_file``.
+
+        Args:
+            name (str): The image's identifier.
+            image (np.ndarray): RGB image (H, W, 3).
+            data_sample (SegDataSample, optional): With ``gt_sem_seg`` and ``pred_sem_seg``.
+            draw_gt (bool): Whether to draw the truth.
+            draw_pred (bool): Whether to draw the prediction.
+            show (bool): Whether to open a window.
+            wait_time (float): Seconds that the window stays.
+            out_file (str, optional): File to write instead of the backends.
+            step (int): The backends' step.
+            **kwargs: Unused; mmseg's hook may hand over more.
+        """
+        cells = [_captioned(image, 'input')]
+        for wanted, key, caption in (
+            (draw_gt, 'gt_sem_seg', 'truth'),
+            (draw_pred, 'pred_sem_seg', 'prediction'),
+        ):
+            if wanted and data_sample is not None and key in data_sample:
+                cells.append(_captioned(self._overlay(image, data_sample.get(key)), caption))
+        panel = np.concatenate(cells, axis=1)
+        if show:
+            self.show(panel, win_name=name, wait_time=wait_time)
+        if out_file is not None:
+            cv2.imwrite(str(out_file), panel[..., ::-1])
+        else:
+            self.add_image(name, panel, step)
+
+    def _overlay(self, image: np.ndarray, segmentation: PixelData) -> np.ndarray:
+        labels = segmentation.data.squeeze().cpu().numpy().astype(np.uint8)
+        size = image.shape[1::-1]
+        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        return overlay(image, labels, self.dataset_meta['palette'], self.alpha)
+
+
+def _captioned(image: np.ndarray, caption: str) -> np.ndarray:
+    scale = max(image.shape[0] / 480, 0.3)
+    height = round(28 * scale)
+    strip = np.full((height, image.shape[1], 3), 255, np.uint8)
+    where = (round(6 * scale), round(20 * scale))
+    cv2.putText(
+        strip, caption, where, cv2.FONT_HERSHEY_SIMPLEX, 0.65 * scale, (0, 0, 0), 1, cv2.LINE_AA
+    )
+    return np.concatenate([strip, image], axis=0)
+
+
+@HOOKS.register_module()
+class FixedSamplesHook(Hook):
+    """Draw the same validation images every few epochs, so that one can watch a segmentor learn.
+
+    Each picture is a row input | truth | prediction, as the run's visualizer draws it. It goes to
+    ``<work_dir>/<timestamp>/vis_data/fixed_samples/<index>_<image>_epoch_<epoch>.png``, and to TensorBoard and the
+    trackers under one tag per image, whose slider goes through the epochs. (mmseg's ``SegVisualizationHook``
+    picks by iteration, which meets other images each time.)
+
+    The predictions are those of the validation that runs anyway, averaged weights included: no image is
+    predicted twice. Drawn are the first validation of a process, the ones that complete ``interval``
+    epochs, and the last one, also where early stopping ends the run. Testing draws nothing. With several processes
+    the main one draws those of the images that its own part of the validation set holds.
+
+    Args:
+        interval (int): Epochs from one picture to the next. Defaults to 5: TensorBoard shows 10 pictures of a
+            tag (more with ``--samples_per_plugin images=100``), and a run of 40 epochs has 9.
+        count (int): How many images, evenly spaced over the validation set; 0 draws nothing. Defaults to 4.
+        indices (Sequence[int], optional): Places in the validation set instead, as in the pictures' names.
+        width (int): Greatest width of one of the three cells in pixels; larger images are scaled down.
+            Defaults to 320.
+
+    Raises:
+        UsageError: If interval or width is less than 1, or the validation set has no image at an index.
+
+    Example:
+        >>> # in an experiment: two images of its choice after every epoch
+        >>> default_hooks = dict(fixed_samples=dict(interval=1, indices=[3, 17]))
+    """
+
+    def __init__(
+        self,
+        interval: int = 5,
+        count: int = 4,
+        indices: Sequence[int] | None = None,
+        width: int = 320,
+    ) -> None:
+        for name, value in dict(interval=interval, width=width).items():
+            if value < 1:
+                raise UsageError(f'{name} of FixedSamplesHook must be at least 1, got {value}.')
+        self.interval, self.count, self.indices, self.width = interval, count, indices, width
+        self._names = {}
+
+    def before_train(self, runner) -> None:
+        """Choose the images.
+
+        Args:
+            runner (Runner): The runner of the training process.
+
+        Raises:
+            UsageError: If the validation set has no image at an index.
+        """
+        self._names, self._samples = {}, {}
+        self._seen = self._drawn = None
+        if runner.val_loop is None:
+            return
+        dataset = runner.val_dataloader.dataset
+        for index in self._chosen(len(dataset)):
+            path = dataset.get_data_info(index)['img_path']
+            # with the index, since images of several folders may share names
+            self._names.setdefault(path, f'{index:04d}_{Path(path).stem}')
+
+    def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Keep the predictions of the chosen images.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Unused.
+            data_batch (dict, optional): Unused.
+            outputs (Sequence[SegDataSample], optional): The batch with its predictions.
+        """
+        for sample in (outputs or ()) if self._names else ():
+            path = sample.get('img_path')
+            if path in self._names:
+                # only what is drawn: the scores of all classes would be large
+                self._samples[path] = BaseDataElement(
+                    **{
+                        key: PixelData(data=sample.get(key).data.detach().to('cpu', copy=True))
+                        for key in ('gt_sem_seg', 'pred_sem_seg')
+                        if key in sample
+                    }
+                )
+
+    def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
+        """Draw, if it is time.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            metrics (dict[str, float], optional): Unused.
+        """
+        if not self._names:
+            return
+        before, self._seen = self._seen, runner.epoch
+        if before is None:
+            self._warn_of_missing(runner)
+        if before is None or self._seen // self.interval > before // self.interval:
+            self._draw(runner)
+
+    def after_train(self, runner) -> None:
+        """Draw the last validation, which is not known to be the last before.
+
+        Args:
+            runner (Runner): The runner of the training process.
+        """
+        if self._seen != self._drawn:
+            self._draw(runner)
+        # what is validated later belongs to no epoch
+        self._names = {}
+
+    def _chosen(self, size: int) -> list[int]:
+        if self.indices is None:
+            return np.linspace(0, size - 1, min(self.count, size)).round().astype(int).tolist()
+        for index in self.indices:
+            if not 0 <= index < size:
+                raise UsageError(
+                    f'FixedSamplesHook shall draw the validation image {index}, but there are {size}: '
+                    f'choose indices from 0 to {size - 1}.'
+                )
+        return list(self.indices)
+
+    def _warn_of_missing(self, runner) -> None:
+        missing = [name for path, name in self._names.items() if path not in self._samples]
+        if missing and get_world_size() == 1:
+            runner.logger.warning(
+                f'FixedSamplesHook found no prediction for {", ".join(missing)}: PackSegInputs of the validation '
+                "has to keep 'img_path' in its meta_keys."
+            )
+
+    def _draw(self, runner) -> None:
+        self._drawn = self._seen
+        if not is_main_process():
+            return
+        folder = Path(runner.log_dir) / 'vis_data' / 'fixed_samples'
+        folder.mkdir(parents=True, exist_ok=True)
+        for path, sample in self._samples.items():
+            image = scaled_image(path, self.width)
+            draw_sample(runner.visualizer, image, sample, folder, self._names[path], self._seen)
