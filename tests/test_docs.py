@@ -1,33 +1,200 @@
-"""What the documents link to is there, and what they claim follows from the counts beside them."""
+"""What the documents link to, name and claim is so, and they stay short."""
 
+import functools
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
+from test_configs import EXPERIMENTS, PARAMETERS
 
+LOG = REPOSITORY / 'docs' / 'experiment_log.md'
+README = REPOSITORY / 'README.md'
+INDEX = REPOSITORY / 'configs' / 'README.md'
 PAGES = [
     *REPOSITORY.glob('*.md'),
     *REPOSITORY.glob('docs/*.md'),
     *REPOSITORY.glob('checkpoints/*.md'),
+    INDEX,
 ]
+# the log keeps what was written; a changelog's entry is one sentence each
+PLAIN = [page for page in PAGES if page != LOG and page.name != 'CHANGELOG.md']
+# what a reader writes, as the page says
+THEIR_FILES = re.compile(r'^\s*# (configs/\S+\.py)', re.MULTILINE)
 
 
-@pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page):
-    targets = re.findall(r'\]\(([^)\s]+)\)', page.read_text(encoding='utf-8'))
-    for target in targets:
-        if not target.startswith(('http', '#', 'mailto')):
-            assert (page.parent / target.split('#')[0]).exists(), target
+def name(page):
+    return page.relative_to(REPOSITORY).as_posix()
+
+
+@functools.cache
+def text(page):
+    return page.read_text(encoding='utf-8')
+
+
+def without_code(page):
+    return re.sub(r'```.*?```', '\n\n', text(page), flags=re.DOTALL)
+
+
+def shell_lines(page):
+    """The lines of the blocks without a language, a backslash joining two, without comments."""
+    blocks = re.findall(r'```(?:sh|bash)?\n(.*?)```', text(page), re.DOTALL)
+    lines = '\n'.join(blocks).replace('\\\n', ' ').splitlines()
+    return [re.sub(r'\s# .*|^# .*', '', line) for line in lines]
+
+
+def slug(heading):
+    """The anchor that GitHub makes of a heading."""
+    plain = re.sub(r'\[([^]]*)\]\([^)]*\)', r'\1', heading).strip().lower()
+    return re.sub(r'[^\w\- ]', '', plain).replace(' ', '-')
 
 
 def test_the_pages_are_found():
-    assert len(PAGES) >= 10
+    assert len(PAGES) >= 20
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r'\]\(([^)\s]+)\)', without_code(page)):
+        if target.startswith(('http', 'mailto')):
+            continue
+        path, _, anchor = target.partition('#')
+        file = page.parent / path if path else page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r'^#+ (.*)$', without_code(file), re.MULTILINE)
+            assert anchor in map(slug, headings), target
+
+
+@pytest.mark.parametrize('page', PAGES, ids=name)
+def test_tables_have_as_many_cells_as_columns(page):
+    columns = None
+    for line in without_code(page).splitlines():
+        cells = line.count('|') - line.count('\\|') - 1 if line.startswith('|') else None
+        if cells is not None and columns is not None:
+            assert cells == columns, line
+        if page in PLAIN and cells is not None:
+            assert cells <= 6, line
+        columns = cells
+
+
+@pytest.mark.parametrize('page', PLAIN, ids=name)
+def test_sentences_have_at_most_25_words(page):
+    lines = without_code(page).splitlines()
+    prose = ['' if re.match(r'\s*(\||#|<|!\[|\[!\[)', line) else line for line in lines]
+    items = '\n'.join(re.sub(r'^\s*([-*]|\d+\.)\s', '\n\n', line) for line in prose)
+    for paragraph in re.split(r'\n\s*\n', re.sub(r'\[([^]]*)\]\([^)]*\)', r'\1', items)):
+        for sentence in re.split(r'(?<=[.!?:])\s+', paragraph):
+            assert len(sentence.split()) <= 25, sentence
+
+
+def test_the_documents_stay_short():
+    def words(page):
+        return len(text(page).split())
+
+    assert words(README) <= 900
+    results = REPOSITORY / 'docs' / 'results.md'
+    assert words(results) <= 1200
+    assert len(re.findall(r'^\|[-| ]+\|$', text(results), re.MULTILINE)) <= 4
+    docs = [README, *(page for page in REPOSITORY.glob('docs/*.md') if page != LOG)]
+    assert sum(map(words, docs)) <= 12_000
+    # the first screen: what it is, the commands, the answer
+    assert text(README).split('\n## ')[0].count('\n') <= 40
+    for card in REPOSITORY.glob('checkpoints/*.md'):
+        assert text(card).count('\n') <= 25, card.name
+
+
+def test_every_page_is_in_the_index():
+    index = text(REPOSITORY / 'docs' / 'README.md')
+    for page in REPOSITORY.glob('docs/*.md'):
+        assert page.name == 'README.md' or f']({page.name})' in index, page.name
+
+
+def test_every_picture_is_shown():
+    shown = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r'\]\(([^)\s]+\.png)\)', text(page))
+    }
+    assert {path.resolve() for path in REPOSITORY.glob('docs/**/*.png')} == shown
+
+
+def test_the_index_of_configs_is_complete():
+    rows = re.findall(r'^\| \[`(.+?)`\]\((.+?)\) \| (.+) \|$', text(INDEX), re.MULTILINE)
+    listed = {path: cells.split(' | ') for _, path, cells in rows}
+    folder = INDEX.parent
+    assert set(listed) == {p.relative_to(folder).as_posix() for p in folder.rglob('*.py')}
+    for path in EXPERIMENTS:
+        what, parameters, command, score = listed[path.relative_to(folder).as_posix()]
+        assert int(parameters.replace(',', '')) == PARAMETERS[path.stem]
+        assert command.endswith(f'python tools/train.py configs/{path.relative_to(folder)}`')
+        assert what and score
+
+
+@functools.cache
+def help_of(tool, command):
+    given = [sys.executable, REPOSITORY / 'tools' / f'{tool}.py', *command, '--help']
+    run = subprocess.run(given, capture_output=True, text=True)
+    assert run.returncode == 0, (tool, command, run.stderr)
+    return run.stdout
+
+
+def commands():
+    """Each tool with its sub-command, and the flags that some page gives it, with these pages."""
+    found = {}
+    for page in PAGES:
+        for line in shell_lines(page) + re.findall(r'`([^`\n]+)`', without_code(page)):
+            match = re.search(r'tools/(\w+)\.py(.*)', line)
+            if not match:
+                continue
+            tool, rest = match.groups()
+            words = rest.split()
+            has_commands = tool in ('analyze', 'benchmark', 'prepare_data')
+            command = tuple(words[:1]) if has_commands and words and words[0].isascii() else ()
+            if command and not re.fullmatch(r'[a-z-]+', command[0]):
+                continue
+            flags = found.setdefault((tool, command), {})
+            for flag in re.findall(r'(?<!\S)--?[a-z][a-z-]*', rest):
+                flags.setdefault(flag, set()).add(name(page))
+    return found
+
+
+@pytest.mark.parametrize('called', sorted(commands()), ids=lambda c: ' '.join((c[0], *c[1])))
+def test_commands_have_the_flags_that_the_documents_give(called):
+    # a tool that runs a tool, such as a sweep's report, has flags of both in one line
+    given = help_of(*called)
+    for flag, pages in commands()[called].items():
+        assert re.search(rf'(?<![\w-]){flag}(?![\w-])', given), (flag, pages)
+
+
+def test_configs_and_tools_in_commands_exist():
+    seen = 0
+    for page in PAGES:
+        own = {*THEIR_FILES.findall(text(page)), 'configs/mine.py'}
+        for line in shell_lines(page):
+            for path in re.findall(r'(?<!\S)(?:configs|tools)/[\w/*]+\.py', line):
+                if path not in own:
+                    assert list(REPOSITORY.glob(path)), (name(page), path)
+                    seen += 1
+    assert seen > 50
+
+
+def test_pages_that_the_code_names_exist():
+    named = {}
+    for folder in ('custom_modules', 'tools', 'configs'):
+        for path in (REPOSITORY / folder).rglob('*.py'):
+            for page in re.findall(r'docs/\w+\.(?:md|csv)', path.read_text(encoding='utf-8')):
+                named[page] = path
+    assert named
+    for page, path in named.items():
+        assert (REPOSITORY / page).exists(), (page, path)
 
 
 def test_the_answer_follows_from_the_counts():
-    """The page's own lines, run: README and page say what they give."""
-    page = REPOSITORY / 'docs' / 'does_a_classifier_encoder_help.md'
-    code = re.findall(r'```python\n(.*?)```', page.read_text(encoding='utf-8'), re.DOTALL)[0]
+    """The log's own lines, run: README and results say what they give."""
+    code = re.findall(r'```python\n(.*?)```', text(LOG), re.DOTALL)[0]
     names = {}
     exec(code.split('for images in')[0].replace("'docs/", f"'{REPOSITORY}/docs/"), names)
     assert names['rows'].groupby(['variant', 'images']).size().eq(18 * 23).sum() == 3
@@ -36,5 +203,20 @@ def test_the_answer_follows_from_the_counts():
             sides = [names['runs'](side, images) for side in (variant, 'unet_baseline')]
             found = names['PairedDifference'].of(*sides, names['dice'])
             claim = f'{found.difference:+.1f} ({found.low:+.1f} to {found.high:+.1f})'
-            for text in (page, REPOSITORY / 'README.md'):
-                assert claim in text.read_text(encoding='utf-8'), (text.name, claim)
+            for page in (REPOSITORY / 'docs' / 'results.md', README):
+                assert claim in text(page), (page.name, claim)
+
+
+def test_the_assignments_tables_are_the_networks():
+    """The stages as docs/assignment.md prints them, counted."""
+    from custom_modules.models.backbones import MoonNet, UNetEncoder
+
+    page = text(Path(REPOSITORY, 'docs', 'assignment.md'))
+    for heading, backbone in (('## MoonNet', MoonNet()), ('## The plain', UNetEncoder())):
+        part = page.split(heading)[1].split('\n## ')[0]
+        rows = re.findall(r'^\| \d.*\| (\d+) \| (\d+) \| (\d+)x\d+ \| ([\d,]+) \|$', part, re.M)
+        printed = [tuple(int(cell.replace(',', '')) for cell in row) for row in rows]
+        parameters = [sum(p.numel() for p in stage.parameters()) for stage in backbone.stages]
+        strides = backbone.out_strides
+        sizes = [128 // stride for stride in strides]
+        assert printed == list(zip(backbone.out_channels, strides, sizes, parameters, strict=True))

@@ -53,7 +53,7 @@ def check_requirements(file: Path) -> list[Finding]:
                 f'name, but {asked}'
             )
             remedy = (
-                'docs/upstream.md says what was run with others; or '
+                'docs/install.md says what was run with others; or '
                 f'{pip_command(uninstall=(other,))}'
             )
             found.append(Finding('warning', text, remedy))
