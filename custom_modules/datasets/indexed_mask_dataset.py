@@ -6,7 +6,13 @@ from mmseg.registry import DATASETS
 
 from custom_modules.datasets.masks import IndexMasks, class_palette
 from custom_modules.datasets.pairs import find_pairs
-from custom_modules.datasets.splits import hashed_share, hashed_split, listed_ids
+from custom_modules.datasets.splits import (
+    fold_split,
+    hashed_share,
+    hashed_split,
+    listed_ids,
+    require_fold,
+)
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import find_data
 
@@ -24,6 +30,9 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
     - ``ann_file`` with one id per line;
     - else :func:`hashed_split`: the same on every machine, but cut anew when pairs are added.
 
+    For cross-validation ``fold`` holds out one of ``folds`` equal parts of all pairs, or of those that ``ann_file`` lists:
+    it is ``split='test'``, and ``'train'`` and ``'val'`` are cut from the others (:func:`fold_split`).
+
     Args:
         data_root (str): Folder that ``data_prefix`` starts from. A relative one is looked up in the
             current folder and then in the repository.
@@ -32,7 +41,10 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         split (str): ``'train'``, ``'val'``, ``'test'`` or ``'all'``; with ``{split}`` the name of a folder.
             Defaults to ``'train'``.
         val_fraction (float): Share of the pairs for validation. Defaults to 0.2.
-        test_fraction (float): Share of the pairs for the test. Defaults to 0.
+        test_fraction (float): Share of the pairs for the test. Defaults to 0. Of no effect with a ``fold``.
+        fold (int, optional): Which part of a cross-validation is held out as the test part, 0 to ``folds - 1``;
+            ``val_fraction`` is then a share of the other parts. None (default) cuts by the fractions alone.
+        folds (int): Into how many parts a cross-validation cuts the pairs. Defaults to 5; of no effect without a ``fold``.
         train_fraction (float): Share of the training part to train on, whichever way it is split: the same pairs for every
             seed, a smaller share within a larger one. Parts that are not ``'train'``, or are read for scores
             (``test_mode=True``), stay whole. Defaults to 1.
@@ -68,6 +80,8 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         split: str = 'train',
         val_fraction: float = 0.2,
         test_fraction: float = 0.0,
+        fold: int | None = None,
+        folds: int = 5,
         train_fraction: float = 1.0,
         load_size: tuple[int, int] | None = None,
         label_map: Mapping[int | str, int] | Sequence[Sequence[int]] | None = None,
@@ -87,6 +101,13 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
             raise UsageError(
                 f"split of {type(self).__name__} is 'train', 'val', 'test' or 'all', got {split!r}."
             )
+        if fold is not None:
+            require_fold(fold, folds)
+            if self.own_folders:
+                raise UsageError(
+                    'fold cuts all pairs of one folder, but {split} in data_prefix gives each part a folder of its own: '
+                    'put the pairs into one folder, or leave fold out.'
+                )
         # what a command line gives is not typed
         if not isinstance(train_fraction, int | float) or not 0 < train_fraction <= 1:
             raise UsageError(
@@ -102,6 +123,7 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         self.split = split
         self.train_fraction = train_fraction
         self.fractions = dict(val_fraction=val_fraction, test_fraction=test_fraction)
+        self.fold, self.folds = fold, folds
         self.load_size = None if load_size is None else tuple(load_size)
         self.prefixes = (img_prefix, mask_prefix)
         self.remedy = remedy
@@ -164,15 +186,30 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         """Read every pair once and return the values that occur in the masks."""
         return self.masks.check(pairs)
 
+    def cut(self, ids: Collection[str]) -> list[str]:
+        """Choose the ids of this part: of a fold, of a hashed split, or all where lists or folders say it already.
+
+        Args:
+            ids (Collection[str]): The ids that have a pair; with an ``ann_file`` those that it lists.
+
+        Returns:
+            list[str]: The chosen ids, sorted; none where the part is empty.
+        """
+        if self.fold is not None:
+            val_fraction = self.fractions['val_fraction']
+            return fold_split(ids, self.split, self.fold, self.folds, val_fraction)
+        if self.ann_file or self.own_folders:
+            return sorted(ids)
+        return hashed_split(ids, self.split, **self.fractions)
+
     def _ids_of_split(self, ids: Collection[str]) -> list[str]:
         if self.ann_file:
-            return listed_ids(Path(self.ann_file), ids, self.data_root)
-        if self.own_folders:
-            return sorted(ids)
-        part = hashed_split(ids, self.split, **self.fractions)
+            ids = listed_ids(Path(self.ann_file), ids, self.data_root)
+        part = self.cut(ids)
         if not part:
+            fractions = ' and '.join(f'{k}={v}' for k, v in self.fractions.items())
             raise UsageError(
-                f'The {self.split} part of {self.data_root} is empty: {len(ids)} pairs with '
-                f'{" and ".join(f"{k}={v}" for k, v in self.fractions.items())}; add pairs or change the fractions.'
+                f'The {self.split} part of {self.data_root} is empty: {len(ids)} pairs with {fractions}; add pairs or '
+                'change the fractions.'
             )
         return part

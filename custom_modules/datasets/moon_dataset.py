@@ -29,7 +29,7 @@ class MoonDataset(IndexedMaskDataset):
             Defaults to ``dict(img_path='images/render', seg_map_path='images/ground')``.
         img_prefix (str): What an image's name has before the id. Defaults to ``'render'``.
         mask_prefix (str): What a mask's name has before the id. Defaults to ``'ground'``.
-        **kwargs: ``val_fraction``, ``test_fraction``, ``train_fraction``, ``ann_file``, ``load_size``, suffixes, ``check``,
+        **kwargs: ``val_fraction``, ``test_fraction``, ``fold``, ``folds``, ``train_fraction``, ``ann_file``, ``load_size``, suffixes, ``check``,
             ``pipeline``, ``cache``, ... of :class:`IndexedMaskDataset`.
 
     Raises:

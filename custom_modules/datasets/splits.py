@@ -82,6 +82,73 @@ def hashed_split(
     return sorted(parts[split])
 
 
+def fold_split(
+    ids: Collection[str], split: str, fold: int, folds: int, val_fraction: float
+) -> list[str]:
+    """Cut ids for cross-validation: each of them is in the test part of exactly one fold.
+
+    Sorted by their SHA-256 they form a ring, the same on every machine and in every order of files. Fold k is the k-th of
+    ``folds`` equal arcs and the test part. What follows it on the ring is the validation part, so that no image is
+    kept from training in most of the folds; the rest is for training.
+
+    Args:
+        ids (Collection[str]): All ids.
+        split (str): ``'train'``, ``'val'``, ``'test'`` or ``'all'``.
+        fold (int): Which part is the test part, 0 to ``folds - 1``.
+        folds (int): Number of parts, at least 2.
+        val_fraction (float): Share of the other folds' ids that is for validation, rounded to whole ids.
+
+    Returns:
+        list[str]: The ids of the part, sorted.
+
+    Raises:
+        UsageError: If there is no such fold, it would be empty, or nothing would be left for training.
+
+    Example:
+        >>> ids = ['0001', '0002', '0003', '0004', '0005']
+        >>> [fold_split(ids, 'test', fold, 2, 0.0) for fold in (0, 1)]
+        [['0004', '0005'], ['0001', '0002', '0003']]
+    """
+    require_fold(fold, folds)
+    if folds > len(ids):
+        raise UsageError(
+            f'folds={folds} is more than the {len(ids)} pairs that there are, so that some folds would be empty: set folds '
+            f'to at most {len(ids)}, or add pairs.'
+        )
+    if not 0 <= val_fraction < 1:
+        raise UsageError(
+            f'val_fraction is a share that leaves some for training, 0 or more and less than 1, got {val_fraction}.'
+        )
+    shuffled = hashed_order(ids)
+    first, end = (round(k * len(ids) / folds) for k in (fold, fold + 1))
+    others = shuffled[end:] + shuffled[:first]
+    val = round(val_fraction * len(others))
+    parts = dict(test=shuffled[first:end], val=others[:val], train=others[val:], all=shuffled)
+    return sorted(parts[split])
+
+
+def require_fold(fold: int, folds: int) -> None:
+    """Refuse what is no fold.
+
+    Args:
+        fold (int): Which fold.
+        folds (int): How many there are.
+
+    Raises:
+        UsageError: With the numbers that are possible.
+    """
+    # what a command line gives is not typed
+    whole = [isinstance(number, int) and not isinstance(number, bool) for number in (fold, folds)]
+    if not whole[1] or folds < 2:
+        raise UsageError(
+            f'folds is the number of parts to cut the pairs into, a whole number of at least 2, got {folds!r}.'
+        )
+    if not whole[0] or not 0 <= fold < folds:
+        raise UsageError(
+            f'fold is the part of folds={folds} that is held out, a whole number from 0 to {folds - 1}, got {fold!r}.'
+        )
+
+
 def listed_ids(path: Path, ids: Collection[str], data_root: str) -> list[str]:
     """Read which ids a list file chooses.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from custom_modules.datasets.masks import IndexMasks, class_palette
 from custom_modules.datasets.pairs import find_files, first_five, warn
-from custom_modules.datasets.splits import hashed_split, listed_ids
+from custom_modules.datasets.splits import listed_ids
 from custom_modules.eda.masks import MaskValues, rock_masks
 from custom_modules.utils.errors import UsageError
 
@@ -140,11 +140,11 @@ def _ids(dataset, everything: Part) -> tuple[list[str], tuple[str, ...]]:
         if not known:
             # says whether there is no list, it is empty, or its names are not the ids
             listed_ids(path, everything.ids, dataset.data_root)
-        return known, tuple(sorted(wanted.difference(known)))
+        return dataset.cut(known), tuple(sorted(wanted.difference(known)))
     if dataset.own_folders:
         return everything.ids, ()
     # as find_pairs does before it is cut: whole pairs only
-    return hashed_split(everything.pairs, dataset.split, **dataset.fractions), ()
+    return dataset.cut(everything.pairs), ()
 
 
 def config_subject(config: str, options: Sequence[str] = ()) -> Subject:

@@ -208,9 +208,15 @@ def _require_one_split(cfg) -> None:
             # {split} in a folder's name: the parts have folders of their own; all is cut nowhere
             if hashed and '{split}' not in folder and dataset.get('split') != 'all':
                 cut = f'val_fraction={float(dataset.get("val_fraction", 0.2))}'
-                cut += f' test_fraction={float(dataset.get("test_fraction", 0.0))}'
-                # a list beside a hashed part knows nothing of it either
-                cut = 'ann_file' if dataset.get('ann_file') else cut
+                listed = [f'ann_file={dataset.ann_file}'] if dataset.get('ann_file') else []
+                if dataset.get('fold') is not None:
+                    folds = f'fold={dataset.fold} folds={dataset.get("folds", 5)}'
+                    cut = ' '.join([folds, cut, *listed])
+                elif listed:
+                    # a list beside a hashed part knows nothing of it either
+                    cut = 'ann_file'
+                else:
+                    cut += f' test_fraction={float(dataset.get("test_fraction", 0.0))}'
                 cuts.setdefault((os.path.normpath(dataset.data_root), folder), set()).add(cut)
     for (root, _), found in cuts.items():
         if len(found) > 1:

@@ -186,10 +186,8 @@ def _unread(dataset: dict) -> dict:
 
 def _cut(dataset: dict) -> dict:
     """Leave of a data set's config what says which of its images are in it."""
-    return {
-        key: dataset.get(key)
-        for key in ('type', 'split', 'val_fraction', 'test_fraction', 'ann_file', 'data_prefix')
-    }
+    cutting = ('split', 'val_fraction', 'test_fraction', 'fold', 'folds', 'ann_file', 'data_prefix')
+    return {key: dataset.get(key) for key in ('type', *cutting)}
 
 
 def shown_indices(count: int, shown: int) -> Collection[int]:
