@@ -172,7 +172,7 @@ def test_the_sample_is_the_same_each_time_and_another_by_another_seed(tmp_path):
 
 
 def test_two_folders_need_no_torch(repository):
-    program = 'import sys; from custom_modules.eda import folder_subject, in_own_process, survey, write_report; '
+    program = 'import sys; from custom_modules.eda import defects, examine, masks, plots, report, sources, statistics; '
     program += "print(sorted({'torch', 'mmseg'} & set(sys.modules)))"
     run = subprocess.run(
         [sys.executable, '-c', program], cwd=repository, capture_output=True, text=True, check=True

@@ -32,7 +32,7 @@ def registered():
 @pytest.fixture
 def said(monkeypatch) -> list[str]:
     said = []
-    for module in ('find_pairs', 'find_files', 'index_masks'):
+    for module in ('pairs', 'masks'):
         monkeypatch.setattr(f'custom_modules.datasets.{module}.warn', said.append)
     return said
 

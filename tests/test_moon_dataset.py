@@ -197,8 +197,7 @@ def test_unknown_ids_in_a_list_file(moon):
 
 def test_what_is_not_used_is_said(moon, monkeypatch):
     said = []
-    for module in ('find_pairs', 'find_files'):
-        monkeypatch.setattr(f'custom_modules.datasets.{module}.warn', said.append)
+    monkeypatch.setattr('custom_modules.datasets.pairs.warn', said.append)
     (moon / 'images' / 'render' / 'notes.txt').write_text('')
     write_pair(moon, '0010', np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))
     (moon / 'images' / 'render' / 'render0010.png').unlink()

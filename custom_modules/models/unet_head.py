@@ -57,7 +57,7 @@ class UNetHead(BaseDecodeHead):
     Example:
         >>> import torch
         >>> from custom_modules.models.backbones import MoonNet
-        >>> from custom_modules.models.decode_heads import UNetHead
+        >>> from custom_modules.models.unet_head import UNetHead
         >>> backbone = MoonNet()
         >>> head = UNetHead(in_channels=backbone.out_channels)
         >>> tuple(head(backbone(torch.rand(1, 3, 100, 150))).shape)
@@ -165,7 +165,7 @@ class BottleneckUNetHead(UNetHead):
     Example:
         >>> import torch
         >>> from custom_modules.models.backbones import NarrowResNet
-        >>> from custom_modules.models.decode_heads import BottleneckUNetHead
+        >>> from custom_modules.models.unet_head import BottleneckUNetHead
         >>> backbone = NarrowResNet(depths=(0, 2, 2, 2), out_indices=(0, 2, 3, 4))
         >>> head = BottleneckUNetHead(in_channels=backbone.out_channels)
         >>> tuple(head(backbone(torch.rand(1, 3, 128, 128))).shape)
