@@ -14,7 +14,6 @@ import packaging.requirements  # noqa: F401  (as long as the path leads to it)
 import pytest
 from conftest import REPOSITORY
 
-from custom_modules.diagnosis import available_memory as memory
 from custom_modules.diagnosis import check_machine as machine
 from custom_modules.diagnosis import diagnose as whole
 from custom_modules.diagnosis.check_devices import check_devices
@@ -28,6 +27,7 @@ from custom_modules.diagnosis.finding import Finding
 from custom_modules.diagnosis.package_owners import package_owners
 from custom_modules.diagnosis.try_steps import try_steps
 from custom_modules.diagnosis.verdict import verdict
+from custom_modules.utils import machine as memory
 
 PIP = f'{sys.executable} -m pip'
 

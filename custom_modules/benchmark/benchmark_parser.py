@@ -2,8 +2,8 @@ import argparse
 import os
 from pathlib import Path
 
-from custom_modules.diagnosis.available_cores import available_cores
 from custom_modules.engine.config import add_config, at_least_one
+from custom_modules.utils.machine import available_cores
 
 CONFIG = 'config of a segmentor, such as configs/unet_baseline.py'
 

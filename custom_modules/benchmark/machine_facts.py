@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from custom_modules.diagnosis.available_cores import available_cores
+from custom_modules.utils.machine import available_cores
 
 PACKAGES = (
     'torch',

@@ -5,8 +5,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS
 from torch import Tensor
 
-from custom_modules.diagnosis.available_memory import available_memory
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.machine import available_memory
 
 
 def tensors_in_memory(

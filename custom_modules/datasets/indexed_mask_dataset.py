@@ -4,6 +4,7 @@ from pathlib import Path
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IndexMasks, class_palette
 from custom_modules.datasets.pairs import find_pairs
 from custom_modules.datasets.splits import (
@@ -15,8 +16,6 @@ from custom_modules.datasets.splits import (
 )
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import find_data
-
-from .decoded.decode_once import DecodeOnce
 
 
 @DATASETS.register_module()
@@ -63,8 +62,8 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         seg_map_suffix (str): What a mask's name has after the id. Defaults to ``'.png'``.
         remedy (str): What helps when files are missing, for the error's sentence.
         check (bool): Whether to read every file of the split once and refuse damaged ones. Defaults to True.
-        **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache`` and
-            ``cache_dir`` of :class:`DecodeOnce`.
+        **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache`` of
+            :class:`DecodeOnce`.
 
     Raises:
         UsageError: In one sentence: what was expected, what was found and what to do.

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
-from custom_modules.datasets.decoded.decode_once import DecodeOnce
+from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import find_data
 
@@ -34,8 +34,8 @@ class TinyImageNet(DecodeOnce, BaseDataset):
             then in the repository.
         split (str): ``'train'`` or ``'val'``. Defaults to ``'train'``.
         wnids (Sequence[str], optional): The classes to use. All of ``wnids.txt``, sorted, by default.
-        **kwargs: ``pipeline``, ``test_mode``, ... of :class:`mmpretrain.datasets.BaseDataset`; ``cache`` and
-            ``cache_dir`` of :class:`DecodeOnce`. All 100,000 training images take 1.2 GB.
+        **kwargs: ``pipeline``, ``test_mode``, ... of :class:`mmpretrain.datasets.BaseDataset`; ``cache`` of
+            :class:`DecodeOnce`. All 100,000 training images take 1.2 GB.
 
     Raises:
         UsageError: If a folder, list, image or class is missing; the sentence says which.

@@ -1,8 +1,8 @@
 import shutil
 from pathlib import Path
 
-from .available_cores import available_cores
-from .available_memory import available_memory
+from custom_modules.utils.machine import available_cores, available_memory
+
 from .finding import Finding
 
 GIB = 2**30

@@ -272,17 +272,17 @@ def at_least_one(text: str) -> int:
     return int(text)
 
 
-def without_cache(loader: dict) -> dict:
-    """Tell a data loader's data set to keep nothing decoded: what is read once gains nothing by it.
+def without_cache(config: dict) -> dict:
+    """Tell data sets to keep nothing decoded: what is read once gains nothing by it.
 
     Args:
-        loader (dict): Config of a data loader.
+        config (dict): Config of a data loader, or of a data set, which may wrap others.
 
     Returns:
         dict: A copy without.
     """
-    loader = copy.deepcopy(loader)
-    for _, dataset in data_set_configs('dataset', loader['dataset']):
+    config = copy.deepcopy(config)
+    for _, dataset in data_set_configs('dataset', config):
         if dataset.get('cache'):
             dataset['cache'] = None
-    return loader
+    return config

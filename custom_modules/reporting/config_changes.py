@@ -21,7 +21,7 @@ APART = (
     'default_hooks.timer',
 )
 # how fast, not what
-SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'cache', 'cache_dir')
+SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'cache')
 SPEED_OF_SCORING = ('val_dataloader.batch_size', 'test_dataloader.batch_size')
 
 

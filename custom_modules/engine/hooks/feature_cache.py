@@ -11,11 +11,11 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from custom_modules.datasets.decoded.static_transforms import static_transforms
-from custom_modules.diagnosis.available_memory import available_memory
+from custom_modules.datasets.cache import static_transforms
 from custom_modules.engine.hooks.freezing import FreezeScheduleHook
 from custom_modules.models.backbones.staged_backbone import StagedBackbone
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.machine import available_memory
 
 
 class FeatureCache:

@@ -1,7 +1,17 @@
+"""What this process may use of its machine: cores and memory."""
+
+import os
 from pathlib import Path
 
 MEMINFO = Path('/proc/meminfo')
 CGROUP = Path('/sys/fs/cgroup')
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use, which in a container are fewer than the machine's."""
+    if hasattr(os, 'sched_getaffinity'):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def available_memory() -> int | None:

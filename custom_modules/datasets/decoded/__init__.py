@@ -1,1 +1,0 @@
-"""Decode once: a cache of decoded samples that all processes share."""

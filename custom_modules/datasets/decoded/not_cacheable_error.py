@@ -1,2 +1,0 @@
-class NotCacheableError(Exception):
-    """Why a data set goes on without a cache: the beginning of a sentence, for a warning."""

@@ -1,0 +1,263 @@
+"""Decoded samples: shared, the same as from the files, and never old ones."""
+
+import copy
+import os
+import random
+import re
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from pair_sets import (
+    AUGMENT,
+    LOAD,
+    PACK,
+    RESIZE,
+    RESIZE_OTHERWISE,
+    all_of,
+    built,
+    content,
+    count_decodes,
+    filled,
+    without_old_garbage,
+)
+from PIL import Image
+
+from custom_modules.datasets import cache
+from custom_modules.engine.config import without_cache
+from custom_modules.utils.errors import UsageError
+
+
+@pytest.fixture
+def decodes(monkeypatch):
+    return count_decodes(monkeypatch)
+
+
+@pytest.fixture
+def said(monkeypatch) -> list[str]:
+    said = []
+    monkeypatch.setattr(cache, 'warn', said.append)
+    return said
+
+
+@pytest.fixture(scope='module', autouse=True)
+def quick_collection():
+    with without_old_garbage():
+        yield
+
+
+def imagenet(root, pipeline, **options):
+    from custom_modules.datasets.tiny_imagenet import TinyImageNet
+
+    init_default_scope('mmpretrain')
+    dataset = TinyImageNet(root, pipeline=[LOAD[0], *pipeline, dict(type='PackInputs')], **options)
+    dataset.full_init()
+    return dataset
+
+
+# --- the same samples
+
+
+@pytest.mark.parametrize(
+    'pipeline',
+    [
+        # all that the transforms hand on
+        (*LOAD, RESIZE),
+        (*LOAD, RESIZE_OTHERWISE, PACK),
+        (*LOAD, RESIZE, *AUGMENT, PACK),
+    ],
+)
+def test_cached_and_uncached_give_the_same(moon, decodes, pipeline):
+    plain, dataset = all_of(built(moon, pipeline)), filled(moon, pipeline)
+
+    def twice() -> None:
+        assert all_of(dataset) == plain and all_of(dataset) == plain
+
+    assert decodes(twice) == 0
+
+
+@pytest.mark.parametrize(
+    ('pipeline', 'kept'),
+    [
+        ([], (64, 64, 3)),
+        ([dict(type='ResizeEdge', scale=48), dict(type='CenterCrop', crop_size=40)], (40, 40, 3)),
+        # what follows a random step is not kept
+        ([dict(type='RandomResizedCrop', scale=32), dict(type='Resize', scale=9)], (64, 64, 3)),
+    ],
+)
+def test_tiny_imagenet(tiny_imagenet, pipeline, kept):
+    dataset = imagenet(tiny_imagenet, pipeline, cache='ram')
+    assert all_of(dataset) == all_of(imagenet(tiny_imagenet, pipeline))
+    assert dataset._decoded.add_to({}, 0)['img'].shape == kept
+
+
+def test_sizes_may_differ(moon):
+    for name, size in (('0003', (50, 70)), ('0007', (30, 20))):
+        for kind in ('render', 'ground'):
+            path = moon / 'images' / kind / f'{kind}{name}.png'
+            with Image.open(path) as picture:
+                picture.resize(size, Image.Resampling.NEAREST).save(path)
+    dataset = filled(moon, load_size=None)
+    assert all_of(dataset) == all_of(built(moon, load_size=None))
+    assert len({dataset[i]['inputs'].shape for i in range(10)}) == 3
+
+
+def test_a_part_and_a_subset(moon, decodes):
+    plain = [dataset[i] for dataset in [built(moon)] for i in range(10)]
+    assert content(filled(moon)[-1]) == content(plain[-1])
+    part, subset, first = (
+        filled(moon, indices=[7, 2]),
+        filled(moon).get_subset([4, 6]),
+        filled(moon),
+    )
+    first.get_subset_(3)
+    # places mean other samples than those that were decoded
+    for dataset, indices in ((part, [7, 2]), (subset, [4, 6]), (first, [0, 1, 2])):
+        for _ in range(2):
+            samples = [dataset[i] for i in range(len(dataset))]
+            paths = [sample['data_samples'].img_path for sample in samples]
+            assert paths == [plain[i]['data_samples'].img_path for i in indices]
+            images = [content(sample['inputs']) for sample in samples]
+            assert images == [content(plain[i]['inputs']) for i in indices]
+            dataset.full_init()
+        assert decodes(lambda dataset=dataset: all_of(dataset)) == 0
+
+
+def test_what_is_handed_out_may_be_changed(moon):
+    plain, dataset = all_of(built(moon, (*LOAD, RESIZE))), filled(moon, (*LOAD, RESIZE))
+    for sample in map(dataset.__getitem__, range(10)):
+        sample['img'][:] = 7
+        sample['gt_seg_map'] += 9
+        sample['seg_fields'].append('more')
+    assert all_of(dataset) == plain
+    assert copy.deepcopy(dataset)._decoded is dataset._decoded
+    assert memoryview(dataset._decoded._map).readonly
+
+
+def test_another_pipeline_later(moon, decodes, said):
+    dataset = filled(moon)
+    # mmengine's PipelineSwitchHook; the loading steps are other objects that do the same
+    dataset.pipeline = Compose([*LOAD, RESIZE, AUGMENT[0], PACK])
+    assert decodes(lambda: all_of(dataset)) == 0 and said == []
+    dataset.pipeline = Compose([*LOAD, RESIZE_OTHERWISE, PACK])
+    assert all_of(dataset) == all_of(built(moon, [*LOAD, RESIZE_OTHERWISE, PACK]))
+    assert len(said) == 1 and 'loads otherwise' in said[0]
+
+
+# --- when it is filled, and when not
+
+
+def test_it_is_filled_for_a_data_loader_only(moon, decodes):
+    dataset = built(moon, cache='ram')
+    assert len(dataset) == 10 and dataset.get_data_info(0) and dataset[3]
+    assert dataset._decoded is None
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    assert decodes(dataset.full_init) == 20
+    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    assert before == after, 'filling draws no number'
+    assert decodes(dataset.full_init) == 0
+    assert decodes(lambda: built(moon, cache='ram', lazy_init=True)) == 0
+
+
+def test_the_configs_keep_samples(moon, decodes, monkeypatch, repository):
+    for name in ('MOON_DATA', 'MOON_MULTICLASS_DATA', 'TINY_IMAGENET'):
+        monkeypatch.setenv(name, str(moon))
+    for name in ('multiclass/unet_r34', 'classifier_14_classes', 'unet_baseline'):
+        cfg = Config.fromfile(repository / f'configs/{name}.py')
+        for part in ('train', 'val', 'test'):
+            assert cfg[f'{part}_dataloader'].dataset.cache == 'ram'
+    init_default_scope('mmseg')
+    assert decodes(lambda: Runner.build_dataloader(cfg.val_dataloader)) > 0
+    # one pass gains nothing
+    once = without_cache(cfg.val_dataloader)
+    assert decodes(lambda: Runner.build_dataloader(once)) == 0
+    assert cfg.val_dataloader.dataset.cache == 'ram' and once['dataset']['cache'] is None
+    repeated = dict(type='RepeatDataset', times=2, dataset=cfg.val_dataloader.dataset)
+    assert without_cache(repeated)['dataset']['cache'] is None
+
+
+@pytest.mark.parametrize(
+    ('pipeline', 'words'),
+    [
+        ((dict(type='LoadImageFromFile', to_float32=True), LOAD[1], PACK), 'img .* float32'),
+        ((dict(type='RandomFlip', prob=0.0), *LOAD, PACK), 'RandomFlip comes first'),
+    ],
+)
+def test_what_cannot_be_kept_is_decoded_each_time(moon, said, pipeline, words):
+    assert filled(moon, pipeline)._decoded is None
+    assert len(said) == 1 and re.search(words, said[0]) and 'anew in each epoch' in said[0]
+
+
+def test_a_broken_file_is_an_error_where_it_is_used(moon, said):
+    (moon / 'images' / 'render' / 'render0004.png').write_bytes(b'no picture')
+    dataset = filled(moon, check=False)
+    assert len(said) == 1 and 'sample 4 cannot be loaded' in said[0]
+    assert dataset[3]
+    with pytest.raises(Exception):
+        dataset[4]
+
+
+@pytest.mark.parametrize('name', ['gpu', 'disk'])
+def test_an_unknown_cache_is_a_mistake(moon, name):
+    with pytest.raises(UsageError, match=f"'ram' or None, got '{name}'"):
+        built(moon, cache=name)
+
+
+# --- never old ones
+
+
+def rewrite(moon) -> None:
+    """Other pixels in a file of the same size, with the old date."""
+    path = moon / 'images' / 'render' / 'render0002.png'
+    stat = path.stat()
+    Image.fromarray(np.full((64, 64, 3), 200, np.uint8)).save(path, compress_level=0)
+    with path.open('r+b') as file:
+        file.truncate(max(stat.st_size, path.stat().st_size))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def touch(moon) -> None:
+    os.utime(moon / 'images' / 'ground' / 'ground0002.png')
+
+
+@pytest.mark.parametrize('change', [rewrite, touch])
+def test_changed_files_are_decoded_again(moon, decodes, change):
+    dataset = filled(moon)
+    change(moon)
+    # a run goes on as it began, and looks again when it is told to
+    assert decodes(lambda: all_of(dataset)) == 0
+    assert decodes(dataset.full_init) == 20
+    assert all_of(dataset) == all_of(built(moon))
+
+
+def test_a_file_that_changes_meanwhile(moon, monkeypatch, said):
+    real = cache._decode_all
+    monkeypatch.setattr(cache, '_decode_all', lambda *given: (real(*given), touch(moon))[0])
+    assert filled(moon)._decoded is None
+    assert len(said) == 1 and 'changed while they were read' in said[0]
+
+
+def test_little_memory(moon, said, monkeypatch):
+    monkeypatch.setattr(cache, 'available_memory', lambda: 1000)
+    dataset = filled(moon)
+    assert dataset._decoded is None and len(said) == 1
+    assert re.search(r"cache='ram' needs .* MB more, and 0 MB .* anew in each epoch", said[0])
+    assert all_of(dataset) == all_of(built(moon))
+    monkeypatch.setattr(cache, 'get_world_size', lambda: 3)
+    cache._require_memory(300)
+    # processes that cannot share take 900 bytes; a fifth is for the rest
+    monkeypatch.setattr(cache, '_machine', lambda: None)
+    with pytest.raises(cache.NotCacheableError):
+        cache._require_memory(300)
+
+
+def test_a_worker_never_fills(moon, decodes, monkeypatch, said):
+    monkeypatch.setattr(cache, 'get_worker_info', lambda: 'a worker')
+    datasets = []
+    assert decodes(lambda: datasets.append(filled(moon))) == 0
+    assert all_of(datasets[0]) == all_of(built(moon))
+    assert len(said) == 1 and 'full_init()' in said[0]
