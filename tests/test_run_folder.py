@@ -129,7 +129,7 @@ def test_a_last_epoch_without_its_checkpoint_is_not_finished(tmp_path):
 
 def test_a_resumed_run_is_of_the_same_config(tmp_path):
     """Its config says where it went on from; what it began with counts."""
-    from custom_modules.reporting.flat_config import flat_config
+    from custom_modules.reporting.config_changes import flat_config
 
     def flat(name, *starts):
         for number, (resume, load_from) in enumerate(starts, 1):

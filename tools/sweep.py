@@ -7,8 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.reporting_errors import reporting_errors
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError, reporting_errors
 
 TOOLS = Path(__file__).resolve().parent
 
@@ -146,7 +145,7 @@ def make_executor(args, runs):
 
 def run_line(run) -> str:
     """Say in one line how far a run is."""
-    from custom_modules.reporting.run_folder import logged_progress, monitored_score
+    from custom_modules.reporting.runs import logged_progress, monitored_score
 
     epoch, best = logged_progress(run.folder, run.cfg)
     parts = [run.state, f'epoch {epoch} of {run.cfg.train_cfg.max_epochs}']
@@ -158,8 +157,8 @@ def run_line(run) -> str:
 
 def sweep_table(title: str, runs) -> str:
     """Lay out the runs of a sweep, those of one config together."""
-    from custom_modules.evaluation.text_table import text_table
-    from custom_modules.reporting.run_folder import logged_progress, monitored_score
+    from custom_modules.reporting.runs import logged_progress, monitored_score
+    from custom_modules.utils.tables import text_table
 
     names = list(dict.fromkeys(run.name for run in runs))
     rows = []
@@ -179,7 +178,7 @@ def sweep(runs, executor, rerun: bool) -> bool:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-    from custom_modules.reporting.run_folder import logged_progress
+    from custom_modules.reporting.runs import logged_progress
     from custom_modules.sweep.sweep import run_sweep
 
     console = Console(highlight=False, soft_wrap=True, markup=False)

@@ -2,9 +2,8 @@
 
 import copy
 
-from custom_modules.usage_error import UsageError
-
-from .nested_configs import data_set_configs
+from custom_modules.engine.config import data_set_configs
+from custom_modules.utils.errors import UsageError
 
 
 def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:

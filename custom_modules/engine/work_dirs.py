@@ -5,7 +5,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 LOCK = 'training.lock'
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from custom_modules.reporting.flat_config import config_difference
-from custom_modules.reporting.run_config import run_config
-from custom_modules.reporting.run_folder import RunFolder
-from custom_modules.usage_error import UsageError
+from custom_modules.reporting.config_changes import config_difference
+from custom_modules.reporting.runs import RunFolder, run_config
+from custom_modules.utils.errors import UsageError
 
 TRAIN = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
 # mmengine reads configs through the interpreter's list of modules, which threads share
@@ -168,10 +167,10 @@ def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple]:
     """Read and check a config; give the options of each fold, and the config with them."""
-    from custom_modules.engine.class_match import require_matching_classes
-    from custom_modules.engine.command_line import load_config
-    from custom_modules.engine.data_check import (
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import (
         require_data_folders,
+        require_matching_classes,
         require_one_augmentation,
         require_unpadded,
     )
@@ -203,7 +202,7 @@ def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple
 
 
 def _pairs(options: Sequence[str]) -> dict:
-    from custom_modules.engine.config_options import ConfigOptions
+    from custom_modules.engine.config import ConfigOptions
 
     return dict(ConfigOptions.pair(option) for option in options)
 

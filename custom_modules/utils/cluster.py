@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 

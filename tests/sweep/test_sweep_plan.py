@@ -7,9 +7,9 @@ from conftest import make_moon
 from mmengine.config import Config
 
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.reporting.run_folder import RunFolder
+from custom_modules.reporting.runs import RunFolder
 from custom_modules.sweep.plan import combine, plan_sweep
-from custom_modules.usage_error import UsageError
+from custom_modules.utils.errors import UsageError
 
 
 def make_config(path: Path) -> Path:
@@ -97,7 +97,9 @@ def test_data_that_is_not_there_is_found_before_anything_starts(repository, tmp_
 
 
 def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
-    monkeypatch.setattr('custom_modules.engine.data_check.require_data_folders', lambda cfg: None)
+    monkeypatch.setattr(
+        'custom_modules.engine.config_checks.require_data_folders', lambda cfg: None
+    )
     configs = [repository / 'configs' / f'{name}.py' for name in ('unet_baseline', 'rock_detector')]
     runs = plan_sweep(configs, [0, 7], 'root', folds=2)
     assert [(run.name, run.folder.name) for run in runs] == [
