@@ -209,7 +209,8 @@ def test_the_answer_follows_from_the_counts():
 
 def test_the_assignments_tables_are_the_networks():
     """The stages as docs/assignment.md prints them, counted."""
-    from custom_modules.models.backbones import MoonNet, UNetEncoder
+    from custom_modules.models.backbones import MoonNet
+    from custom_modules.models.backbones.reference_nets import UNetEncoder
 
     page = text(Path(REPOSITORY, 'docs', 'assignment.md'))
     for heading, backbone in (('## MoonNet', MoonNet()), ('## The plain', UNetEncoder())):

@@ -1,9 +1,11 @@
 """What a run left is read as it was: resumes, restarts, early stops, broken lines."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import report_runs
+from mmengine.config import Config
 from report_runs import write_scalars
 
 import custom_modules.segmentation  # noqa: F401
@@ -115,3 +117,50 @@ def test_without_a_checkpoint(tmp_path):
     (run / 'best_rock_Dice_epoch_1.pth').unlink()
     with pytest.raises(UsageError, match='holds no checkpoint'):
         _ = RunFolder(run).checkpoint
+
+
+def test_a_last_epoch_without_its_checkpoint_is_not_finished(tmp_path):
+    run = make_run(tmp_path, 'unet_baseline')
+    (run / 'last_checkpoint').write_text('/x/epoch_2.pth')
+    assert RunFolder(run).gap is None
+    (run / 'last_checkpoint').write_text('/x/epoch_1.pth')
+    assert RunFolder(run).gap == 'the checkpoint of epoch 2 was not written'
+
+
+def test_a_resumed_run_is_of_the_same_config(tmp_path):
+    """Its config says where it went on from; what it began with counts."""
+    from custom_modules.reporting.config_changes import flat_config
+
+    def flat(name, *starts):
+        for number, (resume, load_from) in enumerate(starts, 1):
+            start = tmp_path / name / f'2026010{number}_000000'
+            write_scalars(start, [number], [{'rock_Dice': 1.0}])
+            cfg = Config(dict(train_cfg=dict(max_epochs=2), resume=resume, load_from=load_from))
+            cfg.dump(start / 'vis_data' / 'config.py')
+        cfg.dump(tmp_path / name / 'small.py')
+        return flat_config(RunFolder(tmp_path / name).cfg)
+
+    plain, loaded = flat('a', (False, None)), flat('b', (False, '/x/a.pth'))
+    assert flat('c', (False, None), (True, None), (True, None)) == plain
+    assert flat('d', (False, '/x/a.pth'), (True, None)) == loaded != plain
+
+
+def test_rows_of_a_report_are_named_after_the_sweep(tmp_path):
+    from custom_modules.reporting.comparison import Comparison
+
+    def labels(*folders):
+        comparison = Comparison.__new__(Comparison)
+        comparison.arms = []
+        for folder in folders:
+            run = RunFolder.__new__(RunFolder)
+            run.path = tmp_path / folder
+            arm = SimpleNamespace(name='unet', first=SimpleNamespace(run=run))
+            comparison.arms.append(arm)
+        return comparison.labels()
+
+    assert labels('unet/seed_0') == ['unet']
+    assert labels('unet__share_0.5/seed_0') == ['unet__share_0.5']
+    assert labels('unet/seed_0', 'unet__share_0.5/seed_0') == ['unet', 'unet__share_0.5']
+    assert labels('a/unet/seed_0', 'b/unet/seed_1') == ['a/unet', 'b/unet']
+    assert labels('unet/seed_0', 'unet/seed_1') == ['seed_0', 'seed_1']
+    assert labels('unet_seed1', 'unet') == ['unet_seed1', 'unet']

@@ -14,6 +14,8 @@ from custom_modules.engine.config_checks import (
     require_one_augmentation,
     require_unpadded,
 )
+from custom_modules.engine.distributed import is_first_process
+from custom_modules.engine.work_dirs import lock_work_dir
 from custom_modules.utils.errors import UsageError, reporting_errors
 
 # those for which mmengine's AmpOptimWrapper and its autocast are made; they fail elsewhere
@@ -133,6 +135,8 @@ def main() -> None:
     require_matching_classes(cfg)
     require_one_augmentation(cfg)
     require_unpadded(cfg)
+    # before a look at what lies there, and as long as this process lives
+    lock = is_first_process(args.launcher) and lock_work_dir(cfg.work_dir)  # noqa: F841
     merge_args(cfg, args)
 
     from mmengine.model import is_model_wrapper

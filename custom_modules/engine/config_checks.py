@@ -294,6 +294,32 @@ def require_unpadded(cfg) -> None:
             )
 
 
+def require_data_folders(cfg) -> None:
+    """Build the data sets of masks without listing their files, which finds a missing folder and what is mistyped at once.
+
+    Args:
+        cfg (mmengine.Config): The config; one of a classifier has none.
+
+    Raises:
+        UsageError: As the data sets do.
+    """
+    if cfg.get('default_scope') != 'mmseg':
+        return
+    from mmengine.registry import init_default_scope
+
+    from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
+
+    init_default_scope(cfg.default_scope)
+    for part in ('train', 'val', 'test'):
+        loader = cfg.get(f'{part}_dataloader') or {}
+        for _, dataset in data_set_configs(part, loader.get('dataset')):
+            with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
+                kind = dataset.get('type')
+                kind = registry.get(kind) if isinstance(kind, str) else kind
+            if isinstance(kind, type) and issubclass(kind, IndexedMaskDataset):
+                DATASETS.build(dict(dataset, pipeline=[], lazy_init=True))
+
+
 def _image_files(dataset: Dataset) -> list[str]:
     """List the image files of a data set, also of one that repeats or joins others."""
     if hasattr(dataset, 'datasets') or hasattr(dataset, 'dataset'):

@@ -35,8 +35,17 @@ def require_launcher(launcher: str) -> None:
         command = dict(pytorch='torchrun', slurm='srun', mpi='mpirun')[launcher]
         raise UsageError(
             f'--launcher {launcher} needs to be started by {command}, which sets {", ".join(missing)}: see '
-            'docs/scaling.md, or leave it out to run in one process.'
+            'docs/scale.md, or leave it out to run in one process.'
         )
+
+
+def is_first_process(launcher: str) -> bool:
+    """Whether this process is the one that writes the run's files, by what its launcher told it.
+
+    Args:
+        launcher (str): ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
+    """
+    return launcher == 'none' or int(os.environ[VARIABLES[launcher][0]]) == 0
 
 
 def join_without_gpu(cfg) -> None:

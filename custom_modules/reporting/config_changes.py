@@ -57,6 +57,31 @@ def flat_config(cfg) -> dict[str, str]:
     return flat
 
 
+def config_difference(before, now) -> str:
+    """Name the first difference between two configs in what they train and score, and how many more there are.
+
+    Args:
+        before (mmengine.Config): The config of a run that is there.
+        now (mmengine.Config): The config of a run that is wanted.
+
+    Returns:
+        str: Empty if there is none. Seed, work dir, logging and speed do not count.
+
+    Example:
+        >>> from mmengine.config import Config
+        >>> one, two = (Config(dict(train_cfg=dict(max_epochs=n))) for n in (40, 60))
+        >>> config_difference(one, two)
+        'train_cfg.max_epochs is 60 and was 40'
+    """
+    before, now = flat_config(before), flat_config(now)
+    keys = [key for key in {**now, **before} if before.get(key) != now.get(key)]
+    if not keys:
+        return ''
+    new, old = (flat.get(keys[0], 'not there') for flat in (now, before))
+    more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
+    return f'{keys[0]} is {new:.60} and was {old:.60}{more}'
+
+
 def _text(value) -> str:
     if isinstance(value, list | tuple):
         return '[' + ', '.join(map(_text, value)) + ']'

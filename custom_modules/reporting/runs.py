@@ -148,8 +148,10 @@ class RunFolder:
 
     @property
     def group(self) -> Path:
-        """The folder that stands for all seeds: of ``unet_baseline/seed_0``, as tools/sweep.py names them, ``unet_baseline``."""
-        return self.path.parent if re.fullmatch(r'seed_\d+', self.path.name) else self.path
+        """The folder that stands for all seeds and folds: of ``unet_baseline/seed_0``, as tools/sweep.py names them, ``unet_baseline``."""
+        return (
+            self.path.parent if re.fullmatch(r'seed_\d+(_fold\d+)?', self.path.name) else self.path
+        )
 
     @property
     def title(self) -> str:
@@ -169,8 +171,7 @@ class RunFolder:
     @property
     def monitored(self) -> str | None:
         """The score by which the best checkpoint was chosen, the first of several."""
-        best = (self.cfg.get('default_hooks') or {}).get('checkpoint', {}).get('save_best')
-        return best[0] if isinstance(best, list | tuple) else best
+        return monitored_score(self.cfg)[0]
 
     @property
     def gap(self) -> str | None:
@@ -178,9 +179,17 @@ class RunFolder:
         planned = (self.cfg.get('train_cfg') or {}).get('max_epochs')
         if planned is None:
             return 'it is not trained by epochs (train_cfg has no max_epochs)'
-        if self.epochs >= planned or self._stopped_early:
+        if self.epochs < planned and not self._stopped_early:
+            return f'unfinished: {self.epochs} of {planned} epochs'
+        # an epoch is logged before its checkpoint is written: the last one may lack it, and with it the best score
+        pointer = self.path / 'last_checkpoint'
+        # where it was stopped early, the last epochs were not the best
+        if self.epochs < planned or not pointer.is_file():
             return None
-        return f'unfinished: {self.epochs} of {planned} epochs'
+        written = re.search(r'epoch_(\d+)\.pth$', pointer.read_text(encoding='utf-8').strip())
+        if written is None or int(written[1]) >= planned:
+            return None
+        return f'the checkpoint of epoch {planned} was not written'
 
     @functools.cached_property
     def checkpoint(self) -> Path:
@@ -233,6 +242,34 @@ class RunFolder:
 
     def _hook(self, key: str) -> dict:
         return (self.cfg.get('default_hooks') or {}).get(key) or {}
+
+
+def monitored_score(cfg) -> tuple[str | None, bool]:
+    """Read from a config by which score the best checkpoint is chosen, the first of several, and whether less is better."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    best = hook.get('save_best')
+    return best[0] if isinstance(best, list | tuple) else best, hook.get('rule') == 'less'
+
+
+def logged_progress(work_dir: Path, cfg) -> tuple[int, float | None]:
+    """Read how far a training is.
+
+    Args:
+        work_dir (Path): The run's folder, while it runs or after.
+        cfg (mmengine.Config): Its config.
+
+    Returns:
+        tuple[int, float | None]: The last epoch that was logged, and the best score by which checkpoints are chosen.
+    """
+    score, less = monitored_score(cfg)
+    try:
+        train, val = read_scalars(work_dir)
+    except (OSError, ValueError, KeyError):
+        # a log that is just being written
+        return 0, None
+    scores = val[score].dropna() if score in val else val.index[:0]
+    best = None if not len(scores) else float(scores.min() if less else scores.max())
+    return int(max([0, *train.index, *val.index])), best
 
 
 def _epoch_of(path: Path) -> int:

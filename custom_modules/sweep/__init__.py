@@ -1,1 +1,1 @@
-"""Many trainings, one after another or side by side: what is planned, what is done, what is in use."""
+"""Many trainings: what is planned (``plan``), what is there (``status``), one of them (``training``), all of them (``sweep``, ``ray_executor``)."""

@@ -1,153 +1,137 @@
+"""Brings planned trainings to their end: the loop over all of them, and what is done for one."""
+
+import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
-from .move_aside import move_aside
-from .planned_run import PlannedRun
-from .run_lock import RunLock
-from .run_outcome import RunOutcome
-from .run_record import RunRecord
-from .stop_signals import StopSignals
-from .training import Training
+from custom_modules.engine.work_dirs import is_locked, move_aside
+from custom_modules.utils import processes
 
-FAILED = 'sweep_failed.txt'
+from .plan import Run
+
+LOG, FAILED = 'sweep.log', 'sweep_failed.txt'
+ELSEWHERE = 'another sweep is at it'
 
 
-class Sweep:
-    """Runs planned trainings, some of them side by side; a crash of one does not end the others.
+def run_sweep(
+    runs: Sequence[Run],
+    executor,
+    rerun: bool = False,
+    tell: Callable[[Run], None] = lambda run: None,
+    watch: Callable[[], None] = lambda: None,
+    pause: float = 0.5,
+) -> bool:
+    """Bring every run to its end: what is finished is skipped, what broke off goes on, one that fails does not end the others.
 
-    What is finished is skipped, what was interrupted goes on from its last checkpoint. Several sweeps on one folder share the
-    work: each run has a lock, and who finds it taken does another one first.
+    Several sweeps on one folder share the work: a training locks its work dir, and who finds it locked does another run first.
 
     Args:
-        runs (Sequence[PlannedRun]): The trainings, in their order.
-        command (Callable): Gives a run's command line.
-        jobs (int): How many run side by side. Defaults to 1.
-        environment (Mapping, optional): Environment variables of the trainings; this process's own by default.
+        runs (Sequence[Run]): The runs in their order; how far they are is written into them.
+        executor (LocalExecutor or RayExecutor): Where :func:`bring_to_end` is called.
         rerun (bool): Whether runs whose config has changed are done anew; the old is moved aside. Defaults to False.
-        tell (Callable): Is given each run's :class:`RunOutcome` when its state changes.
-        watch (Callable): Is given those that run, again and again.
-        pause (float): Seconds between two looks at the processes. Defaults to 0.2.
-        grace (float): Seconds that an interrupted training has to end by itself. Defaults to 60.
+        tell (Callable): Is given a run when its state or note has changed.
+        watch (Callable): Is called again and again.
+        pause (float): Seconds between two looks. Defaults to 0.5.
 
-    Attributes:
-        outcomes (list[RunOutcome]): How far each run is.
+    Returns:
+        bool: Whether it came to its end; False if it was asked to stop (Ctrl-C), which ends the trainings too.
     """
+    began, futures = time.time(), {}
 
-    def __init__(
-        self,
-        runs: Sequence[PlannedRun],
-        command: Callable[[PlannedRun], Sequence[str]],
-        jobs: int = 1,
-        environment: Mapping[str, str] | None = None,
-        rerun: bool = False,
-        tell: Callable[[RunOutcome], None] = lambda outcome: None,
-        watch: Callable[[list[RunOutcome]], None] = lambda outcomes: None,
-        pause: float = 0.2,
-        grace: float = 60,
-    ) -> None:
-        self.outcomes = [RunOutcome(run) for run in runs]
-        self._command, self._jobs, self._environment = command, jobs, environment
-        self._rerun, self._tell, self._watch = rerun, tell, watch
-        self._pause, self._grace = pause, grace
-        self._trainings: dict[int, Training] = {}
-        self._began = time.time()
+    def collect() -> None:
+        for i, run in enumerate(runs):
+            before = run.state, run.note
+            if i in futures and futures[i].done():
+                try:
+                    run.state, run.note, run.minutes = futures.pop(i).result()
+                except BaseException as error:
+                    # cancelled, or lost with too many nodes
+                    run.state, run.note = 'failed', str(error).strip().split('\n')[-1]
+                if signals and run.state == 'failed':
+                    run.state = 'interrupted' if before[0] == 'runs' else 'waits'
+            elif (
+                run.state == 'waits'
+                and run.note != ELSEWHERE
+                and _is_newer(run.folder / LOG, began)
+            ):
+                state, detail = run.look()
+                run.state, run.note = 'runs', f'goes on ({detail})' * (state == 'unfinished')
+            if before != (run.state, run.note):
+                tell(run)
 
-    def run(self) -> bool:
-        """Run them.
+    with processes.collected_signals() as signals:
+        try:
+            while not signals and any(run.state in ('waits', 'runs') for run in runs):
+                for i, run in enumerate(runs):
+                    if run.state == 'waits' and i not in futures:
+                        futures[i] = executor.submit(run, rerun, began)
+                time.sleep(pause)
+                collect()
+                watch()
+        finally:
+            # an error of its own leaves no training behind either
+            executor.stop(lambda: len(signals) > 1)
+            collect()
+    return not any(run.state in ('waits', 'runs', 'interrupted') for run in runs)
 
-        Returns:
-            bool: Whether it came to its end; False if it was asked to stop (Ctrl-C), which ends the trainings too.
-        """
-        with StopSignals() as stop:
-            try:
-                while not stop.count and any(
-                    outcome.state in ('waits', 'runs') for outcome in self.outcomes
-                ):
-                    self._collect()
-                    self._fill_seats(stop)
-                    self._watch([o for o in self.outcomes if o.state == 'runs'])
-                    time.sleep(self._pause)
-            finally:
-                # an error of its own leaves no training behind either
-                self._end(stop)
-        return not any(outcome.state in ('waits', 'interrupted') for outcome in self.outcomes)
 
-    def _fill_seats(self, stop: StopSignals) -> None:
-        for number, outcome in enumerate(self.outcomes):
-            if outcome.state != 'waits':
-                continue
-            if len(self._trainings) >= self._jobs or stop.count:
-                return
-            lock = RunLock(outcome.run.folder)
-            if not lock.acquire():
-                if not outcome.note:
-                    outcome.note = f'left to {lock.holder}, which is at it'
-                    self._tell(outcome)
-                continue
-            outcome.note = ''
-            if not self._start(number, outcome, lock):
-                lock.release()
-                self._tell(outcome)
+def bring_to_end(
+    run: Run,
+    rerun: bool,
+    since: float,
+    environment: Mapping[str, str],
+    started: Callable[[subprocess.Popen], None] = lambda process: None,
+) -> tuple[str, str, float | None]:
+    """Do what is to be done for a run, there where it is to be done; its training prints to ``sweep.log`` in its work dir.
 
-    def _start(self, number: int, outcome: RunOutcome, lock: RunLock) -> bool:
-        """Start a run whose lock is ours, if there is something to do."""
-        run, record = outcome.run, RunRecord.of(outcome.run)
-        if record.state == 'changed' and self._rerun:
-            outcome.note = f'the old run is now in {move_aside(run.folder)}'
-            record = RunRecord.of(run)
-        failed = run.folder / FAILED
-        if record.state in ('finished', 'changed'):
-            outcome.refresh()
-            outcome.state = 'finished' if record.state == 'finished' else 'failed'
-            outcome.note = (
-                'was there' if record.state == 'finished' else f'other config: {record.detail}'
-            )
-            return False
-        if failed.is_file() and failed.stat().st_mtime >= self._began:
-            # another sweep tried it meanwhile
-            outcome.state, outcome.note = 'failed', failed.read_text(encoding='utf-8')
-            return False
-        failed.unlink(missing_ok=True)
-        if record.state == 'unfinished' and run.resumable:
-            outcome.note = f'goes on ({record.detail})'
-        outcome.state, outcome.began = 'runs', time.monotonic()
-        self._trainings[number] = Training(self._command(run), run.folder, lock, self._environment)
-        outcome.refresh()
-        self._tell(outcome)
-        outcome.note = ''
-        return True
+    Args:
+        run (Run): The run.
+        rerun (bool): Whether a run of another config is moved aside.
+        since (float): A failure after this time, under another sweep, is not tried again.
+        environment (Mapping): The training's environment variables.
+        started (Callable): Is given the training's process.
 
-    def _collect(self) -> None:
-        for number, training in list(self._trainings.items()):
-            if training.exit_code is not None:
-                self._close(number, training)
+    Returns:
+        tuple[str, str, float | None]: ``'finished'``, ``'failed'``, or ``'waits'`` if another sweep is at it; a note; minutes.
 
-    def _close(self, number: int, training: Training, interrupted: bool = False) -> None:
-        outcome, code = self.outcomes[number], training.exit_code
-        outcome.refresh()
-        record = RunRecord.of(outcome.run)
-        # its own record counts: it may have ended in the very moment of the Ctrl-C
-        if record.state == 'finished':
-            outcome.state, outcome.note = 'finished', f'exit code {code}' if code else ''
-        elif interrupted:
-            outcome.state = 'interrupted'
-        else:
-            why = training.last_line if code else f'it ended too early: {record.detail}'
-            outcome.state, outcome.note = 'failed', f'exit code {code}: {why} ({training.log})'
-            (outcome.run.folder / FAILED).write_text(outcome.note, encoding='utf-8')
-        training.lock.release()
-        del self._trainings[number]
-        self._tell(outcome)
+    Raises:
+        ChildProcessError: If the training was killed; it can go on from its last checkpoint.
+    """
+    failed, log, began = run.folder / FAILED, run.folder / LOG, time.monotonic()
+    if is_locked(run.folder):
+        return 'waits', ELSEWHERE, None
+    state, detail = run.look()
+    if state == 'changed' and rerun:
+        move_aside(run.folder)
+    elif state == 'changed':
+        return 'failed', f'other config: {detail}', None
+    elif state == 'finished':
+        return 'finished', 'was there', None
+    if _is_newer(failed, since):
+        return 'failed', failed.read_text(encoding='utf-8'), None
+    failed.unlink(missing_ok=True)
+    process = processes.start_logged(run.command, log, environment)
+    started(process)
+    try:
+        code = process.wait()
+    finally:
+        # Ray interrupts a task by an exception
+        processes.stop_processes([process])
+    state, detail = run.look()
+    # its own record counts: it may have ended in the very moment of the Ctrl-C
+    if state == 'finished':
+        note = f'exit code {code}' if code else ''
+        return 'finished', note, (time.monotonic() - began) / 60
+    if code and is_locked(run.folder):
+        return 'waits', ELSEWHERE, None
+    why = processes.last_line(log) if code else f'it ended too early: {detail}'
+    note = f'exit code {code}: {why} ({log})'
+    if code < 0:
+        raise ChildProcessError(note)
+    failed.write_text(note, encoding='utf-8')
+    return 'failed', note, (time.monotonic() - began) / 60
 
-    def _end(self, stop: StopSignals) -> None:
-        """End what still runs: kindly, and after a while, or a second Ctrl-C, at once."""
-        for training in self._trainings.values():
-            training.interrupt()
-        asked, deadline = stop.count, time.monotonic() + self._grace
-        while self._trainings:
-            for number, training in list(self._trainings.items()):
-                if time.monotonic() > deadline or stop.count > max(asked, 1):
-                    training.kill()
-                if training.exit_code is not None:
-                    self._close(number, training, interrupted=True)
-            time.sleep(self._pause)
+
+def _is_newer(path: Path, than: float) -> bool:
+    return path.is_file() and path.stat().st_mtime >= than

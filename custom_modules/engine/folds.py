@@ -1,0 +1,39 @@
+"""Cross-validation as settings of a config."""
+
+import copy
+
+from custom_modules.engine.config import data_set_configs
+from custom_modules.utils.errors import UsageError
+
+
+def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
+    """Hold out one of several equal parts of the images that a config tests on, wherever it trains on them.
+
+    Args:
+        cfg (mmengine.Config): The config of a segmentor.
+        fold (int): Which part, from 0 on.
+        folds (int): How many there are.
+
+    Returns:
+        tuple[tuple[str], mmengine.Config]: ``fold`` and ``folds`` of each data set with the test set's ``data_root``, as
+        ``KEY=VALUE``; and the config with them.
+
+    Raises:
+        UsageError: If it does not train on images of the folder that it tests on.
+    """
+    found = {
+        part: list(data_set_configs(f'{part}_dataloader.dataset', loader.get('dataset')))
+        for part in ('train', 'val', 'test')
+        for loader in [cfg.get(f'{part}_dataloader') or {}]
+    }
+    tested = {data_set.get('data_root') for _, data_set in found['test']}
+    keys = [key for sets in found.values() for key, own in sets if own.get('data_root') in tested]
+    if cfg.get('default_scope') != 'mmseg' or not any(key.startswith('train') for key in keys):
+        raise UsageError(
+            '--folds cuts the masks that a segmentor is trained and tested on, in train_dataloader and test_dataloader with '
+            'one data_root, and there are none: leave it out.'
+        )
+    values = {f'{key}.{name}': n for key in keys for name, n in (('fold', fold), ('folds', folds))}
+    held_out = copy.deepcopy(cfg)
+    held_out.merge_from_dict(values)
+    return tuple(f'{key}={value}' for key, value in values.items()), held_out

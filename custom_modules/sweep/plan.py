@@ -1,0 +1,221 @@
+"""What a sweep trains: configs x varied settings x seeds x folds, each run in a work dir of its own."""
+
+import itertools
+import re
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from custom_modules.reporting.config_changes import config_difference
+from custom_modules.reporting.runs import RunFolder, run_config
+from custom_modules.utils.errors import UsageError
+
+TRAIN = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
+# mmengine reads configs through the interpreter's list of modules, which threads share
+_READING = threading.Lock()
+
+
+@dataclass
+class Run:
+    """One training of a sweep.
+
+    Attributes:
+        config (Path): The config's file.
+        name (str): What all its seeds and folds are called: the config's name and what is varied.
+        seed (int): The seed.
+        folder (Path): Its work dir.
+        options (tuple[str]): Its ``--cfg-options``, as ``KEY=VALUE``, without the seed.
+        cfg (mmengine.Config): The config with its options, without the seed.
+        state (str): ``'waits'``, ``'runs'``, ``'finished'``, ``'failed'`` or ``'interrupted'``.
+        note (str): What is to be said of it.
+        minutes (float, optional): How long this sweep was busy with it.
+    """
+
+    config: Path
+    name: str
+    seed: int
+    folder: Path
+    options: tuple[str, ...]
+    cfg: Any
+    state: str = 'waits'
+    note: str = ''
+    minutes: float | None = None
+
+    @property
+    def command(self) -> list[str]:
+        """The command line of its training."""
+        where = [str(self.config), f'--work-dir={self.folder}', '--resume=auto']
+        options = ['--cfg-options', *self.options, f'randomness.seed={self.seed}']
+        return [sys.executable, str(TRAIN), *where, *options]
+
+    def look(self) -> tuple[str, str]:
+        """Look into its work dir.
+
+        Returns:
+            tuple[str, str]: ``'new'``: nothing is there that would be lost; ``'unfinished'``: it can go on; ``'finished'``: by its own
+            log it reached its last epoch or was stopped early; ``'changed'``: something else lies there; and what is missing or differs.
+        """
+        # without weights there is nothing to go on from, and nothing to lose
+        if not any(self.folder.glob('*.pth')):
+            return 'new', ''
+        with _READING:
+            try:
+                difference = config_difference(run_config(self.folder)[1], self.cfg)
+            except UsageError as error:
+                difference = str(error)
+            if difference:
+                return 'changed', difference
+            try:
+                gap = RunFolder(self.folder).gap
+            except UsageError:
+                gap = 'no epoch in its log'
+        return ('unfinished', gap) if gap else ('finished', '')
+
+
+def plan_sweep(
+    configs: Sequence[str | Path],
+    seeds: Sequence[int],
+    root: str | Path,
+    options: Sequence[str] = (),
+    vary: Sequence[str] = (),
+    folds: int | None = None,
+) -> list[Run]:
+    """Lay out the trainings of a sweep, and read every config with its options, before anything starts.
+
+    Args:
+        configs (Sequence[str | Path]): The configs' files.
+        seeds (Sequence[int]): The seeds.
+        root (str | Path): The folder of all work dirs, ``<root>/<config's name>__<key>_<value>/seed_<seed>_fold<k>``.
+        options (Sequence[str]): Settings of all runs, as ``KEY=VALUE``.
+        vary (Sequence[str]): Settings that take several values, as ``KEY=V1,V2``; each is combined with each.
+        folds (int, optional): Into how many parts the data are cut, each held out once. None (default): they are not.
+
+    Returns:
+        list[Run]: First every config with the first seed, so that a sweep that is broken off can be compared.
+
+    Raises:
+        UsageError: If a config or an option cannot be read, two configs would share a folder, or something is there twice.
+    """
+    if min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UsageError(f'--seeds takes different numbers from 0 on, got {list(seeds)}.')
+    if folds is not None and folds < 2:
+        raise UsageError(f'--folds is the number of parts of the data, at least 2, got {folds}.')
+    combinations = combine(vary)
+    varied = {option.partition('=')[0] for _, chosen in combinations for option in chosen}
+    for key in (*_pairs(options), *varied):
+        if key in ('randomness', 'randomness.seed', 'work_dir'):
+            raise UsageError(f'a sweep sets {key} by itself: use --seeds and --work-dir.')
+        if key in _pairs(options) and key in varied:
+            raise UsageError(f'{key} is set by --cfg-options and by --vary: leave it out of one.')
+    read, origin = {}, {}
+    for config in dict.fromkeys(map(Path, configs)):
+        for suffix, chosen in combinations:
+            name = config.stem + suffix
+            if name in origin:
+                raise UsageError(
+                    f'{origin[name]} and {config} would both be written to {Path(root) / name}: give their files or the '
+                    'varied values different names, or sweep them into different folders with --work-dir.'
+                )
+            origin[name] = config
+            read[name] = _read((*options, *chosen), config, folds)
+    return [
+        Run(origin[name], name, seed, Path(root) / name / f'seed_{seed}{suffix}', own, cfg)
+        for seed in seeds
+        for i, suffix in enumerate([''] if folds is None else [f'_fold{k}' for k in range(folds)])
+        for name, parts in read.items()
+        for own, cfg in [parts[i]]
+    ]
+
+
+def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Combine every value of each ``KEY=V1,V2,...`` with those of the others; a comma within brackets belongs to its value.
+
+    What each combination adds to a folder's name, and its options:
+
+    Example:
+        >>> combine(['a.lr=1e-3', 'b.size=(4,4),(8,8)'])[1]
+        ('__lr_1e-3__size_8-8', ['a.lr=1e-3', 'b.size=(8,8)'])
+    """
+    factors = {}
+    for text in vary:
+        key, _, rest = text.partition('=')
+        values = _split(rest)
+        if not key or not all(values) or len(set(values)) < len(values):
+            raise UsageError(
+                f'--vary takes KEY=V1,V2,... with different values, such as train_dataloader.batch_size=4,8, got {text!r}.'
+            )
+        if key in factors:
+            raise UsageError(f'--vary names {key} twice: give all its values at once.')
+        factors[key] = values
+    # of each key its last words, as many as tell it from the others
+    for depth in range(1, 20):
+        names = ['.'.join(key.split('.')[-depth:]) for key in factors]
+        if len(set(names)) == len(names):
+            break
+    return [
+        (
+            ''.join(f'__{name}_{_word(value)}' for name, value in zip(names, values, strict=True)),
+            [f'{key}={value}' for key, value in zip(factors, values, strict=True)],
+        )
+        for values in itertools.product(*factors.values())
+    ]
+
+
+def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple]:
+    """Read and check a config; give the options of each fold, and the config with them."""
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import (
+        require_data_folders,
+        require_matching_classes,
+        require_one_augmentation,
+        require_unpadded,
+    )
+    from custom_modules.engine.folds import hold_out
+
+    title = f'{config} with {" ".join(options)}' if options else config
+    try:
+        arguments = dict(work_dir=None, launcher='none', local_rank=0)
+        cfg = load_config(Namespace(config=config, cfg_options=_pairs(options), **arguments))
+        require_matching_classes(cfg)
+        require_one_augmentation(cfg)
+        require_unpadded(cfg)
+        parts = [((), cfg)] if folds is None else [hold_out(cfg, k, folds) for k in range(folds)]
+        for _, part in parts:
+            require_data_folders(part)
+    except UsageError as error:
+        raise UsageError(f'{title}: {error}') from error
+    except Exception as error:
+        # a config is a program: it can fail in any way
+        reason = f'{type(error).__name__}: {error}'.split('\n')[0]
+        raise UsageError(f'{title} cannot be read ({reason}): mend it, or the options.') from error
+    epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
+    if not isinstance(epochs, int):
+        raise UsageError(
+            f'{title} is not trained by epochs (train_cfg.max_epochs is {epochs!r}), so that a sweep cannot tell when it '
+            'is finished: leave it out, or give it a number.'
+        )
+    return [((*options, *own), part) for own, part in parts]
+
+
+def _pairs(options: Sequence[str]) -> dict:
+    from custom_modules.engine.config import ConfigOptions
+
+    return dict(ConfigOptions.pair(option) for option in options)
+
+
+def _split(text: str) -> list[str]:
+    depth, marked = 0, ''
+    for letter in text:
+        depth += (letter in '([') - (letter in ')]')
+        marked += '\n' if letter == ',' and depth == 0 else letter
+    return [part.strip() for part in marked.split('\n')]
+
+
+def _word(value: str) -> str:
+    # of a file its name
+    value = PurePath(value).stem if '/' in value else value
+    return re.sub(r'[^\w.+-]+', '-', value).strip('-')

@@ -1,0 +1,130 @@
+"""Processes that a command starts: what each gets of the machine, and how they end with it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from custom_modules.diagnosis.available_cores import available_cores
+
+
+def share_of_machine(
+    job: int, jobs: int, gpus: Sequence[str], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Share the processor's cores and the GPUs among processes that run side by side.
+
+    Args:
+        job (int): Which of them, from 0 on.
+        jobs (int): How many run side by side; one alone gets everything.
+        gpus (Sequence[str]): The GPUs, as ``CUDA_VISIBLE_DEVICES`` names them.
+        environment (Mapping): This process's environment variables.
+
+    Returns:
+        dict[str, str]: Those of the job: ``OMP_NUM_THREADS``, unless it is set, and ``CUDA_VISIBLE_DEVICES`` where there are GPUs.
+
+    Example:
+        >>> share_of_machine(9, 1000, ['0', '1'], {})
+        {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '1'}
+        >>> share_of_machine(0, 2, [], {'OMP_NUM_THREADS': '7'})
+        {'OMP_NUM_THREADS': '7'}
+    """
+    if jobs == 1:
+        return dict(environment)
+    share = {'OMP_NUM_THREADS': str(max(1, available_cores() // jobs)), **environment}
+    return share | ({'CUDA_VISIBLE_DEVICES': gpus[job % len(gpus)]} if gpus else {})
+
+
+def visible_gpus() -> list[str]:
+    """Name the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` does; none on a machine without."""
+    import torch
+
+    named = os.environ.get('CUDA_VISIBLE_DEVICES')
+    return named.split(',') if named else [str(i) for i in range(torch.cuda.device_count())]
+
+
+def start_logged(
+    command: Sequence[str], log: Path, environment: Mapping[str, str]
+) -> subprocess.Popen:
+    """Start a process that appends its command and what it prints to a file.
+
+    Args:
+        command (Sequence[str]): The command.
+        log (Path): The file; its folder is made where it is not there.
+        environment (Mapping): The process's environment variables.
+
+    Returns:
+        Popen: The process, in a session of its own: a Ctrl-C reaches it through its starter alone, once.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open('a', encoding='utf-8') as file:
+        file.write(f'\n{time.strftime("%Y-%m-%d %H:%M:%S")} {" ".join(command)}\n')
+        file.flush()
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def last_line(log: Path) -> str:
+    """Read the last line of a file that is not blank; empty where there is none."""
+    lines = log.read_text(encoding='utf-8', errors='replace').split('\n')
+    return next((line.strip() for line in reversed(lines) if line.strip()), '')
+
+
+def stop_processes(
+    processes: Sequence[subprocess.Popen],
+    grace: float = 60,
+    hurry: Callable[[], bool] = lambda: False,
+) -> None:
+    """End processes as a Ctrl-C does, and at once those that do not listen, with what they have started.
+
+    Args:
+        processes (Sequence[Popen]): The processes, each with a session of its own.
+        grace (float): Seconds that they have to end by themselves. Defaults to 60.
+        hurry (Callable): Whether to wait no longer.
+    """
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+    deadline = time.monotonic() + grace
+    while running := [process for process in processes if process.poll() is None]:
+        if time.monotonic() > deadline or hurry():
+            for process in running:
+                os.killpg(process.pid, signal.SIGKILL)
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def collected_signals() -> Iterator[list[int]]:
+    """Collect the signals that ask this process to end, instead of ending it at any place.
+
+    Outside the main thread, which alone gets signals, none are collected.
+
+    Yields:
+        list[int]: Those that came: a Ctrl-C, a ``kill``, or a terminal that was closed.
+
+    Example:
+        >>> with collected_signals() as signals:
+        ...     os.kill(os.getpid(), signal.SIGINT)
+        ...     len(signals)
+        1
+    """
+    got, before = [], {}
+    main = threading.current_thread() is threading.main_thread()
+    for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if main else ():
+        number = getattr(signal, name, None)
+        # nohup: it is to go on when the terminal is closed
+        if number and signal.getsignal(number) is not signal.SIG_IGN:
+            before[number] = signal.signal(number, lambda number, frame: got.append(number))
+    try:
+        yield got
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

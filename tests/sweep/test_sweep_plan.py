@@ -1,0 +1,122 @@
+"""What a sweep would do is known, and its mistakes are, before anything starts."""
+
+from pathlib import Path
+
+import pytest
+from conftest import make_moon
+from mmengine.config import Config
+
+import custom_modules.segmentation  # noqa: F401
+from custom_modules.reporting.runs import RunFolder
+from custom_modules.sweep.plan import combine, plan_sweep
+from custom_modules.utils.errors import UsageError
+
+
+def make_config(path: Path) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    Config(dict(train_cfg=dict(max_epochs=2))).dump(path)
+    return path
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    return make_config(tmp_path / 'small.py')
+
+
+def test_all_configs_come_with_the_first_seed_first(small, tmp_path):
+    other = make_config(tmp_path / 'other.py')
+    runs = plan_sweep([small, other], [0, 1], 'root')
+    assert [str(run.folder) for run in runs] == [
+        f'root/{name}/seed_{seed}' for seed in (0, 1) for name in ('small', 'other')
+    ]
+
+
+def test_what_is_varied_is_part_of_the_folder(small):
+    vary = ['train_cfg.max_epochs=1,2', 'randomness.deterministic=True']
+    runs = plan_sweep([small], [3], 'root', ['randomness.diff_rank_seed=True'], vary)
+    assert [run.name for run in runs] == [
+        'small__max_epochs_1__deterministic_True',
+        'small__max_epochs_2__deterministic_True',
+    ]
+    assert [run.cfg.train_cfg.max_epochs for run in runs] == [1, 2]
+    assert runs[1].cfg.randomness.diff_rank_seed is True
+    assert 'train_cfg.max_epochs=2' in runs[1].options
+    assert runs[0].command[-1] == 'randomness.seed=3'
+    # two that end alike are told apart, a file is named without its folder
+    names = combine(['a.x.lr=1', 'b.y.lr=ckpt/some.pth'])
+    assert [name for name, _ in names] == ['__x.lr_1__y.lr_some']
+    assert [own for _, own in combine(['widths=[4,8],[8,16]'])] == [
+        ['widths=[4,8]'],
+        ['widths=[8,16]'],
+    ]
+
+
+@pytest.mark.parametrize(
+    'arguments, words',
+    [
+        (dict(seeds=[0, 0]), 'different numbers from 0 on, got .0, 0.'),
+        (dict(seeds=[-1]), 'different numbers from 0 on'),
+        (dict(options=['train_cfg.max_epochs']), 'a setting is written KEY=VALUE'),
+        (dict(options=['train_cgf.max_epochs=3']), 'would change nothing'),
+        (dict(options=['train_cfg.max_epochs=(3,4']), 'every bracket and quote has to close'),
+        (dict(options=['randomness.seed=3']), 'sets randomness.seed by itself'),
+        (dict(options=['train_cfg.max_epochs=None']), 'not trained by epochs'),
+        (
+            dict(options=['compile=1'], vary=['compile=1,2']),
+            'compile is set by --cfg-options and by --vary',
+        ),
+        (dict(vary=['compile=a b,a/a-b']), 'would both be written to'),
+        (dict(vary=['compile=1', 'compile=2']), 'names compile twice'),
+        *((dict(vary=[text]), 'KEY=V1,V2') for text in ('lr', '=1', 'lr=', 'lr=1,,2', 'lr=1,1')),
+        (dict(configs=['small.py', 'nowhere.py']), 'nowhere.py: there is no config nowhere.py'),
+        (dict(configs=['small.py', 'sub/small.py']), 'would both be written to'),
+        (dict(configs=['broken.py']), r'broken.py cannot be read \(SyntaxError'),
+        (dict(folds=1), 'at least 2, got 1'),
+        (dict(folds=5), 'there are none: leave it out'),
+    ],
+)
+def test_mistakes_are_one_sentence_before_anything_starts(
+    small, tmp_path, monkeypatch, arguments, words
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'broken.py').write_text('model = (')
+    make_config(tmp_path / 'sub' / 'small.py')
+    with pytest.raises(UsageError, match=words):
+        plan_sweep(**{'configs': ['small.py'], 'seeds': [0], 'root': 'root', **arguments})
+    assert not (tmp_path / 'root').exists()
+
+
+def test_data_that_is_not_there_is_found_before_anything_starts(repository, tmp_path, monkeypatch):
+    monkeypatch.setenv('MOON_DATA', str(tmp_path / 'nowhere'))
+    config = repository / 'configs' / 'unet_baseline.py'
+    with pytest.raises(UsageError, match='The Moon data set was looked for in'):
+        plan_sweep([config], [0], 'root')
+    monkeypatch.setenv('MOON_DATA', str(make_moon(tmp_path / 'moon', count=5, size=32)))
+    with pytest.raises(UsageError, match='at most 1, got 25'):
+        plan_sweep([config], [0], 'root', ['train_dataloader.dataset.train_fraction=25'])
+
+
+def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
+    monkeypatch.setattr(
+        'custom_modules.engine.config_checks.require_data_folders', lambda cfg: None
+    )
+    configs = [repository / 'configs' / f'{name}.py' for name in ('unet_baseline', 'rock_detector')]
+    runs = plan_sweep(configs, [0, 7], 'root', folds=2)
+    assert [(run.name, run.folder.name) for run in runs] == [
+        (name, f'seed_{seed}_fold{fold}')
+        for seed in (0, 7)
+        for fold in (0, 1)
+        for name in ('unet_baseline', 'rock_detector')
+    ]
+    for part in ('train', 'val', 'test'):
+        dataset = runs[2].cfg[f'{part}_dataloader'].dataset
+        assert (dataset.fold, dataset.folds) == (1, 2)
+        assert f'{part}_dataloader.dataset.fold=1' in runs[2].options
+    # beside the folds of the renders, all of the synthetic scenes
+    renders, more, *scenes = runs[3].cfg.train_dataloader.dataset.datasets
+    assert renders.dataset.data_root == runs[3].cfg.test_dataloader.dataset.data_root
+    assert (renders.dataset.fold, renders.dataset.folds) == (1, 2)
+    assert not any('fold' in own for own in (more.dataset, *scenes))
+    assert (
+        RunFolder.group.fget(type('Found', (), dict(path=runs[0].folder))).name == 'unet_baseline'
+    )

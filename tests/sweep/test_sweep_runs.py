@@ -1,0 +1,329 @@
+"""A sweep skips what is done, resumes what is not, survives what crashes, and never does a run twice."""
+
+import glob
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from conftest import MOON_OPTIONS, make_moon
+from filelock import FileLock
+from mmengine.config import Config
+
+import custom_modules.segmentation  # noqa: F401
+from custom_modules.engine.work_dirs import is_locked, lock_work_dir
+from custom_modules.reporting.runs import logged_progress
+from custom_modules.sweep import plan
+from custom_modules.sweep.executors import LocalExecutor
+from custom_modules.sweep.plan import plan_sweep
+from custom_modules.sweep.sweep import run_sweep
+from custom_modules.utils.errors import UsageError
+
+CRASHES, ENDS_EARLY, IS_KILLED = 13, 14, 15
+STUB = """
+import json, os, shutil, signal, sys, time
+from pathlib import Path
+from filelock import FileLock, Timeout
+folder, config, seed, seconds = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+lock = FileLock(folder / 'training.lock', timeout=0.1)
+try:
+    lock.acquire()
+except Timeout:
+    sys.exit('another process is training')
+if (folder / 'epoch_2.pth').exists():
+    sys.exit()
+with (folder.parent.parent / 'started.txt').open('a') as file:
+    file.write(f'{folder.parent.name} {folder.name}\\n')
+began = time.time()
+time.sleep(seconds)
+(folder / 'times.json').write_text(json.dumps([began, time.time()]))
+if seed == 13:
+    print('RuntimeError: out of luck')
+    sys.exit(3)
+if seed == 15:
+    os.kill(os.getpid(), signal.SIGKILL)
+logs = folder / '20260101_000000' / 'vis_data'
+logs.mkdir(parents=True)
+epochs = 1 if seed == 14 else 2
+with (logs / 'scalars.json').open('w') as file:
+    for epoch in range(1, epochs + 1):
+        file.write(json.dumps(dict(loss=1.0, lr=0.1, epoch=epoch, iter=epoch, step=epoch)) + '\\n')
+        file.write(json.dumps(dict(rock_Dice=10.0 * epoch, step=epoch)) + '\\n')
+shutil.copy(config, folder / 'small.py')
+(folder / f'epoch_{epochs}.pth').touch()
+(folder / 'last_checkpoint').write_text(f'/x/epoch_{epochs}.pth')
+"""
+SMALL = dict(
+    train_cfg=dict(max_epochs=2),
+    default_hooks=dict(
+        checkpoint=dict(type='CheckpointAfterValHook', save_best='rock_Dice', rule='greater')
+    ),
+    randomness=dict(seed=0),
+)
+
+
+def make_config(path: Path) -> Path:
+    """A config of two epochs."""
+    path.parent.mkdir(exist_ok=True)
+    Config(SMALL).dump(path)
+    return path
+
+
+def stub_command(run, seconds: float = 0.0) -> list[str]:
+    # the config as a training dumps it
+    cfg = run.folder.parent / f'{run.folder.name}.py'
+    if not cfg.exists() or Config.fromfile(cfg).to_dict() != run.cfg.to_dict():
+        cfg.parent.mkdir(parents=True, exist_ok=True)
+        run.cfg.dump(cfg)
+    return [sys.executable, '-c', STUB, *map(str, (run.folder, cfg, run.seed, seconds))]
+
+
+def planned(config: Path, root: Path, seeds=(0,), **options) -> list[plan.Run]:
+    return plan.plan_sweep([config], seeds, root, [f'{k}={v}' for k, v in options.items()])
+
+
+def swept(runs, jobs: int = 1, grace: float = 60, **options) -> bool:
+    return run_sweep(runs, LocalExecutor(jobs, grace=grace), pause=0.02, **options)
+
+
+def states(runs) -> list[str]:
+    return [run.state for run in runs]
+
+
+def started(root: Path) -> list[str]:
+    file = root / 'started.txt'
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def press_ctrl_c(root: Path):
+    """Ask this process to stop as soon as a training has started."""
+
+    def press() -> None:
+        if started(root):
+            os.kill(os.getpid(), 2)
+
+    return press
+
+
+@pytest.fixture
+def small(tmp_path) -> Path:
+    return make_config(tmp_path / 'small.py')
+
+
+@pytest.fixture
+def stub(monkeypatch):
+    """Runs are stubs, that take no time, or some seconds."""
+
+    def install(seconds: float = 0.0) -> None:
+        command = property(lambda run: stub_command(run, seconds))
+        monkeypatch.setattr(plan.Run, 'command', command)
+
+    install()
+    return install
+
+
+def test_a_run_that_fails_ends_no_other(small, stub, tmp_path):
+    runs = planned(small, tmp_path / 'root', [0, CRASHES, ENDS_EARLY, IS_KILLED, 1])
+    assert swept(runs)
+    assert states(runs) == ['finished', 'failed', 'failed', 'failed', 'finished']
+    crashed, short, killed = (run.note for run in runs[1:4])
+    assert crashed == f'exit code 3: RuntimeError: out of luck ({runs[1].folder}/sweep.log)'
+    assert 'it ended too early: unfinished: 1 of 2 epochs' in short
+    assert 'exit code -9' in killed
+    assert logged_progress(runs[0].folder, runs[0].cfg) == (2, 20.0)
+    assert not any(is_locked(run.folder) for run in runs)
+
+
+def test_what_is_finished_is_skipped_and_the_rest_goes_on(small, stub, tmp_path):
+    root, told = tmp_path / 'root', []
+    swept(planned(small, root, [0, ENDS_EARLY]))
+    runs = planned(small, root, [0, ENDS_EARLY, 1])
+    stub(0.3)
+    swept(runs, tell=lambda run: told.append((run.seed, run.state, run.note)))
+    assert started(root) == [f'small seed_{seed}' for seed in (0, ENDS_EARLY, ENDS_EARLY, 1)], (
+        'the finished one once'
+    )
+    assert told[0] == (0, 'finished', 'was there')
+    assert told[1] == (ENDS_EARLY, 'runs', 'goes on (unfinished: 1 of 2 epochs)')
+    assert told[-1] == (1, 'finished', '')
+
+
+def test_jobs_run_side_by_side_and_no_more(small, stub, tmp_path):
+    stub(0.5)
+    runs = planned(small, tmp_path / 'root', range(4))
+    swept(runs, jobs=2)
+    assert states(runs) == ['finished'] * 4
+    times = [json.loads((run.folder / 'times.json').read_text()) for run in runs]
+    at_once = [sum(other[0] <= begin < other[1] for other in times) for begin, _ in times]
+    assert max(at_once) == 2
+
+
+def test_two_sweeps_share_the_work(small, stub, tmp_path):
+    stub(0.5)
+    root, seeds = tmp_path / 'root', [0, CRASHES, 1, 2]
+    both = [planned(small, root, seeds) for _ in range(2)]
+    # one that both find taken at first
+    lock = lock_work_dir(root / 'small' / 'seed_1')
+    threads = [threading.Thread(target=swept, args=(runs,)) for runs in both]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 20
+    while any('another sweep is at it' not in runs[2].note for runs in both):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    lock.release()
+    for thread in threads:
+        thread.join(30)
+    expected = ['finished', 'failed', 'finished', 'finished']
+    assert states(both[0]) == states(both[1]) == expected
+    # each once, the crash as well
+    assert sorted(started(root)) == [f'small seed_{seed}' for seed in (0, 1, CRASHES, 2)]
+
+
+def test_what_was_killed_leaves_no_lock(tmp_path):
+    (tmp_path / 'run').mkdir()
+    path = tmp_path / 'run' / 'training.lock'
+    script = f'import filelock, time; lock = filelock.FileLock({str(path)!r}); lock.acquire(); print(flush=True); time.sleep(60)'
+    training = subprocess.Popen([sys.executable, '-c', script], stdout=subprocess.PIPE)
+    training.stdout.readline()
+    assert is_locked(path.parent)
+    with pytest.raises(UsageError, match='another process is training in'):
+        lock_work_dir(path.parent, timeout=0)
+    training.kill()
+    training.wait()
+    assert not is_locked(path.parent) and path.exists()
+    lock_work_dir(path.parent).release()
+
+
+def test_a_second_training_in_one_folder_is_refused(tool, repository, tmp_path, moon, capsys):
+    (tmp_path / 'run').mkdir()
+    with FileLock(tmp_path / 'run' / 'training.lock'):
+        config = repository / 'configs' / 'unet_baseline.py'
+        data = [f'{part}_dataloader.dataset.data_root={moon}' for part in ('train', 'val', 'test')]
+        arguments = '--work-dir', tmp_path / 'run', '--cfg-options', *data
+        assert tool('train.py', config, *arguments) == 2
+    assert 'another process is training in' in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / 'run').iterdir()] == ['training.lock']
+
+
+def test_ctrl_c_ends_the_trainings_and_the_next_sweep_goes_on(small, stub, tmp_path):
+    root = tmp_path / 'root'
+    stub(60)
+    runs, began = planned(small, root, [0, 1]), time.monotonic()
+    assert not swept(runs, watch=press_ctrl_c(root))
+    assert states(runs) == ['interrupted', 'waits'] and time.monotonic() - began < 20
+    # it ended by itself, as by Ctrl-C, and holds nothing any more
+    assert 'KeyboardInterrupt' in (runs[0].folder / 'sweep.log').read_text()
+    assert not is_locked(runs[0].folder)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    stub()
+    runs = planned(small, root, [0, 1])
+    assert swept(runs) and states(runs) == ['finished', 'finished']
+
+
+def test_a_training_that_does_not_listen_is_ended(small, tmp_path, monkeypatch):
+    deaf = 'import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); open("{}", "w").write("x"); time.sleep(60)'
+    root = tmp_path / 'root'
+    deaf = [sys.executable, '-c', deaf.format(root / 'started.txt')]
+    monkeypatch.setattr(plan.Run, 'command', property(lambda run: deaf))
+    runs, began = planned(small, root), time.monotonic()
+    root.mkdir()
+    assert not swept(runs, grace=0.2, watch=press_ctrl_c(root))
+    assert states(runs) == ['interrupted'] and time.monotonic() - began < 20
+
+
+def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, repository):
+    root = tmp_path / 'root'
+    swept(planned(small, root))
+    changed = planned(small, root, **{'train_cfg.max_epochs': 1})
+    assert changed[0].look() == ('changed', 'train_cfg.max_epochs is 1 and was 2')
+    refuse = runpy.run_path(str(repository / 'tools' / 'sweep.py'))['refuse_other_configs']
+    with pytest.raises(UsageError, match='max_epochs is 1 and was 2: .*--work-dir.*--rerun'):
+        refuse(changed)
+    # of seeds and of what only changes the speed it is the same
+    refuse(planned(small, root, [0, 1]))
+    swept(changed)
+    assert states(changed) == ['failed'] and 'other config' in changed[0].note
+    old = (changed[0].folder / 'epoch_2.pth').stat().st_ino
+    changed = planned(small, root, **{'train_cfg.max_epochs': 1})
+    swept(changed, rerun=True)
+    assert states(changed) == ['finished'] and len(started(root)) == 2
+    (kept,) = root.glob('.replaced/small/seed_0-*/epoch_2.pth')
+    assert kept.stat().st_ino == old
+    # as a shell's * finds them
+    assert glob.glob(f'{root}/*/seed*[0-9]') == [str(changed[0].folder)]
+
+
+def test_the_tool_refuses_before_it_starts(tool, tmp_path, small, capsys):
+    report, root = tmp_path / 'report', tmp_path / 'root'
+    report.mkdir()
+    (report / 'results.json').touch()
+    for arguments, words in (
+        (['--report', report], '--overwrite'),
+        (['--jobs', '0'], 'at least 1, got 0'),
+        (['--jobs', '2', '--ray'], 'leave --jobs out'),
+    ):
+        assert tool('sweep.py', small, '--work-dir', root, *arguments) == 2
+        assert words in capsys.readouterr().err
+    assert tool('sweep.py', small, '--work-dir', root, '--seeds', '0', '1', '--dry-run') == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| small')]
+    assert len(rows) == 2 and all('| new ' in row for row in rows)
+    assert not root.exists()
+
+
+def test_exit_codes_say_how_it_ended(tool, tmp_path, small, stub, capsys):
+    root = tmp_path / 'root'
+    sweep = ['sweep.py', small, '--work-dir', root, '--seeds']
+    assert tool(*sweep, '0') == 0
+    assert tool(*sweep, '0', str(CRASHES)) == 1
+    said = capsys.readouterr()
+    assert '1 of 2 runs failed' in said.err and 'out of luck' in said.out
+    stub(60)
+    threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert tool(*sweep, '1') == 130
+    assert 'the same command goes on' in capsys.readouterr().err
+
+
+def test_a_report_gets_the_finished_runs_in_the_order_of_the_configs(
+    small, stub, tmp_path, repository
+):
+    other = make_config(tmp_path / 'other.py')
+    runs = plan_sweep([small, other], [CRASHES, 1], tmp_path / 'root')
+    swept(runs)
+    tool = runpy.run_path(str(repository / 'tools' / 'sweep.py'))
+    command = tool['report_command'](runs, SimpleNamespace(report='out', overwrite=True))
+    folders = [str(tmp_path / 'root' / name / 'seed_1') for name in ('small', 'other')]
+    report = str(repository / 'tools' / 'report.py')
+    assert command[1:] == [report, *folders, '--out=out', '--overwrite']
+
+
+def test_one_real_sweep_from_config_to_report(tool, repository, tmp_path, monkeypatch, capfd):
+    monkeypatch.setenv('MOON_DATA', str(make_moon(tmp_path / 'moon', count=10)))
+    arguments = [
+        'sweep.py',
+        repository / 'configs' / 'unet_baseline.py',
+        '--work-dir',
+        tmp_path / 'root',
+        '--cfg-options',
+        *MOON_OPTIONS,
+        'model.backbone.widths=[4,4,4,4,4]',
+        '--vary',
+        'train_dataloader.dataset.train_fraction=0.5',
+    ]
+    assert tool(*arguments, '--report', tmp_path / 'report') == 0
+    name = 'unet_baseline__train_fraction_0.5'
+    (run,) = glob.glob(f'{tmp_path}/root/*/*')
+    assert run == str(tmp_path / 'root' / name / 'seed_0')
+    # a dry run knows that it is done: what a training dumps is what was planned
+    capfd.readouterr()
+    assert tool(*arguments, '--dry-run') == 0
+    assert '| finished |' in capfd.readouterr().out
+    (arm,) = json.loads((tmp_path / 'report' / 'results.json').read_text())['arms']
+    assert arm['label'] == name and arm['runs'][0]['work_dir'] == f'{name}/seed_0'
