@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from custom_modules.diagnosis.available_cores import available_cores
+from custom_modules.utils.machine import available_cores
 
 
 def share_of_machine(
