@@ -110,7 +110,7 @@ def test_one_checkpoint_has_one_score(runs):
         json.loads((root / f'{name}_scored.json').read_text())
         for name in ('again_0', 'two_0', 'two_1')
     )
-    for name in ('rock_Dice', 'mIoU', 'mDice', 'aAcc'):
+    for name in ('rock_Dice', 'rock_image_Dice', 'rock_object_F1', 'mIoU', 'mDice', 'aAcc'):
         assert one[name] == two[name] == other[name], name
     # a score that could differ
     assert 0 < one['rock_Dice'] < 100

@@ -1,27 +1,27 @@
-"""Objects found by size, and boundaries."""
+"""Objects found and invented by their size, and boundaries."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import binary_dilation, distance_transform_edt
-from skimage.measure import label
 from skimage.segmentation import find_boundaries
 
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.evaluation.confusion import ConfusionScores
+from custom_modules.evaluation.objects import match_objects
 from custom_modules.evaluation.predictions import Prediction
 
 # 1 to 3 pixels, 4 to 15, ...: 4^20 pixels are more than any image has
 BINS = 20
-FOUND = 0.5
 
 
 class ObjectSizes:
     """How well objects are found, and how often they are invented, by their size.
 
-    An object is a connected area of one class, neighbours over a corner included (8-connectivity). Sizes are pixels of
-    area at the resolution of the scores, in bins that grow by the factor 4 (the side of a square by 2).
+    What an object is, and when it is found or invented, is said in :mod:`custom_modules.evaluation.objects`; here those below
+    the label limit count too. Sizes are pixels of area at the resolution of the scores, in bins that grow by the factor 4
+    (the side of a square by 2).
 
     Args:
         classes (Sequence[str]): Names of the classes, the background first.
@@ -29,7 +29,7 @@ class ObjectSizes:
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)
-        # objects, their pixels, pixels found, objects found; predicted objects, those without a true pixel
+        # objects, their pixels, pixels found, objects found; predicted objects, invented ones
         self.counts = np.zeros((len(classes), BINS, 6), np.int64)
 
     def add(self, prediction: Prediction) -> None:
@@ -42,13 +42,12 @@ class ObjectSizes:
         for index, counts in enumerate(self.counts[1:], start=1):
             truth = prediction.truth == index
             predicted = (prediction.predicted == index) & counted
-            areas, found = _areas_and_overlaps(truth, predicted)
-            bins = _bin_of(areas)
-            for column, values in enumerate([areas > 0, areas, found, found >= FOUND * areas]):
+            match = match_objects(truth, predicted)
+            areas, bins = match.true_areas, _bin_of(match.true_areas)
+            for column, values in enumerate([areas > 0, areas, match.true_hits, match.found]):
                 np.add.at(counts[:, column], bins, values)
-            areas, hits = _areas_and_overlaps(predicted, truth)
-            for column, values in enumerate([areas > 0, hits == 0], start=4):
-                np.add.at(counts[:, column], _bin_of(areas), values)
+            for column, values in enumerate([match.areas > 0, match.invented], start=4):
+                np.add.at(counts[:, column], _bin_of(match.areas), values)
 
     def table(self) -> pd.DataFrame:
         """Lay out the counts, from the smallest size to the largest that occurs.
@@ -56,7 +55,7 @@ class ObjectSizes:
         Returns:
             pd.DataFrame: Per ``class`` and ``size`` (pixels): ``objects`` (true ones), ``pixels`` of them, ``recall`` (percent of
             these pixels that were found), ``found`` (percent of the objects of which at least half was found),
-            ``predicted`` (predicted objects), ``false_alarms`` (percent of these without a single true pixel).
+            ``predicted`` (predicted objects), ``false_alarms`` (percent of these that are invented).
         """
         rows = []
         for name, counts in zip(self.classes[1:], self.counts[1:], strict=True):
@@ -76,14 +75,6 @@ class ObjectSizes:
                 )
         columns = 'class size objects pixels recall found predicted false_alarms'
         return pd.DataFrame(rows, columns=columns.split())
-
-
-def _areas_and_overlaps(mask: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Area of each connected part of a mask, and how many of its pixels the other mask has."""
-    parts = label(mask, connectivity=2)
-    count = parts.max() + 1
-    areas = np.bincount(parts.ravel(), minlength=count)
-    return areas[1:], np.bincount(parts[other], minlength=count)[1:]
 
 
 def _bin_of(areas: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ def analysis_text(run: dict, results: dict) -> str:
         '\n'.join(f'- {words}' for words in results['confusions'].words) or 'Nothing is confused.',
         '## By size of the objects',
         'An object is a connected area of one class (8-connectivity). It is found if at least half of its pixels are; a '
-        'predicted object is a false alarm if none of its pixels is true.',
+        'predicted object is a false alarm if less than a quarter of its pixels is true.',
         *_objects(results['object_sizes']),
         '## By row of the image',
         'Bands from the top, in percent of the height.',

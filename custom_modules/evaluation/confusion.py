@@ -10,6 +10,30 @@ from custom_modules.utils.plotting import figure_png
 from custom_modules.utils.tables import text_table
 
 
+def class_scores(
+    hit: np.ndarray, true: np.ndarray, predicted: np.ndarray, absent: float = np.nan
+) -> dict[str, np.ndarray]:
+    """Compute scores from counts of pixels.
+
+    Args:
+        hit (np.ndarray): Pixels of a class that are predicted as it.
+        true (np.ndarray): All its pixels, of the same shape.
+        predicted (np.ndarray): All that are predicted as it, of the same shape.
+        absent (float): The score where there is nothing to count. Defaults to nan.
+
+    Returns:
+        dict[str, np.ndarray]: ``Dice``, ``IoU``, ``precision`` and ``recall``, in percent, of that shape.
+    """
+    hit, true, predicted = (np.asarray(counts, float) for counts in (hit, true, predicted))
+    fractions = dict(
+        Dice=(2 * hit, true + predicted),
+        IoU=(hit, true + predicted - hit),
+        precision=(hit, predicted),
+        recall=(hit, true),
+    )
+    return {name: _percent(part, whole, absent) for name, (part, whole) in fractions.items()}
+
+
 class ConfusionScores:
     """The scores of a segmentation, from its confusion matrix; all in percent.
 
@@ -17,7 +41,9 @@ class ConfusionScores:
     ``sum(of each image)``: pixels of all images counted together.
 
     Args:
-        confusion (np.ndarray): Pixels (classes, classes), rows the true classes, columns the predicted ones.
+        confusion (np.ndarray): Pixels (classes, classes), rows the true classes, columns the predicted ones. Of several
+            images at once (..., classes, classes): each score then has these dimensions before its own.
+        absent (float): Score of a class that is neither there nor predicted. Defaults to nan.
 
     Example:
         >>> scores = ConfusionScores.of(np.array([[0, 0, 1, 255]]), np.array([[0, 1, 1, 1]]), 2)
@@ -25,8 +51,9 @@ class ConfusionScores:
         ([66.67, 66.67], 66.67)
     """
 
-    def __init__(self, confusion: np.ndarray) -> None:
+    def __init__(self, confusion: np.ndarray, absent: float = np.nan) -> None:
         self.confusion = np.asarray(confusion, np.int64)
+        self.absent = absent
 
     @classmethod
     def of(cls, truth: np.ndarray, predicted: np.ndarray, classes: int) -> 'ConfusionScores':
@@ -46,72 +73,73 @@ class ConfusionScores:
 
     @property
     def dice(self) -> np.ndarray:
-        """Dice of each class: nan for one that is neither there nor predicted."""
-        return _percent(2 * self._hit, self._true + self._predicted)
+        """Dice of each class."""
+        return self.by_class()['Dice']
 
     @property
     def iou(self) -> np.ndarray:
-        """IoU of each class: nan for one that is neither there nor predicted."""
-        return _percent(self._hit, self._true + self._predicted - self._hit)
-
-    @property
-    def precision(self) -> np.ndarray:
-        """Share of each class's predicted pixels that are right: nan for one that is never predicted."""
-        return _percent(self._hit, self._predicted)
-
-    @property
-    def recall(self) -> np.ndarray:
-        """Share of each class's true pixels that are found: nan for one that is not there."""
-        return _percent(self._hit, self._true)
+        """IoU of each class."""
+        return self.by_class()['IoU']
 
     @property
     def accuracy(self) -> np.ndarray:
-        """Share of the pixels that are right, ``aAcc`` in mmseg's words."""
-        return _percent(self._hit.sum(), self.confusion.sum())
+        """Share of the pixels that are right, ``aAcc`` in mmseg's words; nan without a pixel."""
+        return _percent(self._hit.sum(axis=-1), self.confusion.sum(axis=(-2, -1)))
 
-    def named(self, classes: Sequence[str]) -> dict[str, float]:
+    def by_class(self) -> dict[str, np.ndarray]:
+        """Give ``Dice``, ``IoU``, ``precision`` and ``recall`` of each class."""
+        true, predicted = self.confusion.sum(axis=-1), self.confusion.sum(axis=-2)
+        return class_scores(self._hit, true, predicted, self.absent)
+
+    def named(self, classes: Sequence[str]) -> dict[str, float | np.ndarray]:
         """Name the scores as ``ClassIoUMetric`` does.
 
         Args:
             classes (Sequence[str]): Names of the classes, the background first.
 
         Returns:
-            dict[str, float]: ``aAcc``, ``mIoU``, ``mDice``, and Dice and IoU of each class but the background.
+            dict[str, float | np.ndarray]: ``aAcc``, ``mIoU``, ``mDice``, and Dice and IoU of each class but the background;
+            of several images arrays.
         """
-        dice, iou = self.dice, self.iou
-        means = dict(aAcc=self.accuracy, mIoU=_mean(iou), mDice=_mean(dice))
-        own = {
-            f'{name}_{score}': values[index]
-            for index, name in enumerate(classes)
-            if index
-            for score, values in (('Dice', dice), ('IoU', iou))
-        }
-        return {name: float(value) for name, value in (means | own).items()}
-
-    def by_class(self) -> dict[str, np.ndarray]:
-        """Give ``Dice``, ``IoU``, ``precision`` and ``recall`` of each class."""
-        return dict(Dice=self.dice, IoU=self.iou, precision=self.precision, recall=self.recall)
+        scores = self.by_class()
+        dice, iou = scores['Dice'], scores['IoU']
+        named = dict(aAcc=self.accuracy, mIoU=_mean(iou), mDice=_mean(dice))
+        for index, name in enumerate(classes):
+            if index:
+                named |= {f'{name}_Dice': dice[..., index], f'{name}_IoU': iou[..., index]}
+        if self.confusion.ndim > 2:
+            return named
+        return {name: float(value) for name, value in named.items()}
 
     @property
     def _hit(self) -> np.ndarray:
-        return np.diagonal(self.confusion)
-
-    @property
-    def _true(self) -> np.ndarray:
-        return self.confusion.sum(axis=1)
-
-    @property
-    def _predicted(self) -> np.ndarray:
-        return self.confusion.sum(axis=0)
+        return np.diagonal(self.confusion, axis1=-2, axis2=-1)
 
 
-def _percent(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+def image_dice(confusions: np.ndarray) -> np.ndarray:
+    """Score each image by itself; one without a class counts 100 if nothing of it is invented, else 0.
+
+    Args:
+        confusions (np.ndarray): Of each image (images, classes, classes).
+
+    Returns:
+        np.ndarray: Dice in percent (images, classes); nan for an image without a pixel to count.
+    """
+    scores = ConfusionScores(confusions, absent=100.0)
+    return np.where(np.isfinite(scores.accuracy)[..., None], scores.dice, np.nan)
+
+
+def _percent(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.ndarray:
     part, whole = np.asarray(part, float), np.asarray(whole, float)
-    return np.divide(100 * part, whole, out=np.full_like(whole, np.nan), where=whole > 0)
+    return np.divide(100 * part, whole, out=np.full_like(whole, absent), where=whole > 0)
 
 
-def _mean(values: np.ndarray) -> float:
-    return float(np.nanmean(values)) if np.isfinite(values).any() else float('nan')
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean of the scores over the classes that have one; nan where none has."""
+    scored = np.isfinite(values)
+    total = np.where(scored, values, 0).sum(axis=-1)
+    count = scored.sum(axis=-1)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 MOST = 20
