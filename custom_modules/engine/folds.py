@@ -15,8 +15,9 @@ def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
         folds (int): How many there are.
 
     Returns:
-        tuple[tuple[str], mmengine.Config]: ``fold`` and ``folds`` of each data set with the test set's ``data_root``, as
-        ``KEY=VALUE``; and the config with them.
+        tuple[tuple[str], mmengine.Config]: ``fold`` and ``folds`` of each data set with the test set's ``data_root``, and
+        ``split=test`` of the test set (which in many configs is the validation part), as ``KEY=VALUE``; and the config with
+        them.
 
     Raises:
         UsageError: If it does not train on images of the folder that it tests on.
@@ -34,6 +35,7 @@ def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
             'one data_root, and there are none: leave it out.'
         )
     values = {f'{key}.{name}': n for key in keys for name, n in (('fold', fold), ('folds', folds))}
+    values |= {f'{key}.split': 'test' for key, _ in found['test']}
     held_out = copy.deepcopy(cfg)
     held_out.merge_from_dict(values)
     return tuple(f'{key}={value}' for key, value in values.items()), held_out

@@ -112,6 +112,9 @@ def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
         dataset = runs[2].cfg[f'{part}_dataloader'].dataset
         assert (dataset.fold, dataset.folds) == (1, 2)
         assert f'{part}_dataloader.dataset.fold=1' in runs[2].options
+    # what is held out is what is tested on, though the config tests on the validation part
+    assert runs[1].cfg.test_dataloader.dataset.split == 'test'
+    assert runs[1].cfg.val_dataloader.dataset.split == 'val'
     # beside the folds of the renders, all of the synthetic scenes
     renders, more, *scenes = runs[3].cfg.train_dataloader.dataset.datasets
     assert renders.dataset.data_root == runs[3].cfg.test_dataloader.dataset.data_root
