@@ -55,8 +55,8 @@ def test_tool_writes_weights_that_load(tool, tmp_path, capsys):
     assert tool('average.py', *paths, tmp_path / 'c.pth', '--out', tmp_path / 'd.pth') == 2
     assert not (tmp_path / 'one.pth').exists()
     (tmp_path / 'text.pth').write_text('no checkpoint')
-    torch.save({'weights': torch.zeros(1)}, tmp_path / 'other.pth')
-    for wrong, said in (('text.pth', 'damaged'), ('other.pth', 'has no state_dict')):
+    torch.save({'weights': 1}, tmp_path / 'other.pth')
+    for wrong, said in (('text.pth', 'damaged'), ('other.pth', 'holds no weights')):
         capsys.readouterr()
         command = ('average.py', paths[0], tmp_path / wrong, '--out', tmp_path / 'd.pth')
         assert tool(*command) == 2

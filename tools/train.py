@@ -147,7 +147,7 @@ def main() -> None:
         require_sound_test_set,
         require_unseen,
     )
-    from custom_modules.engine.weights import require_all_tensors, require_pretrained
+    from custom_modules.models.pretrained import require_all_tensors, require_pretrained
 
     runner = Runner.from_cfg(cfg)
     require_a_batch(runner)

@@ -6,7 +6,7 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from mmengine.utils import import_modules_from_strings
 
-from custom_modules.engine.weights import require_all_tensors
+from custom_modules.models.pretrained import require_all_tensors
 
 from .load_size import load_size
 from .model_facts import model_facts

@@ -3,7 +3,7 @@ from mmengine.runner import Runner
 from mmengine.utils import import_modules_from_strings
 
 from custom_modules.engine.config_checks import require_a_batch
-from custom_modules.engine.weights import require_pretrained
+from custom_modules.models.pretrained import require_pretrained
 
 from .last_hook import LastHook
 from .load_size import load_size

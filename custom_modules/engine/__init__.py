@@ -1,3 +1,3 @@
-"""Configs, weights, safe loading and hooks: what a run of either library uses."""
+"""Configs, weights and hooks: what a run of either library uses."""
 
-from . import safe_loading  # noqa: F401  (its import closes the unsafe path)
+from custom_modules.models import safe_loading  # noqa: F401  (its import closes the unsafe path)

@@ -1,19 +1,15 @@
-"""Weights in files: read, written, averaged, compared with a model."""
+"""Weights in files: read, written, averaged."""
 
 import hashlib
 import io
-import re
 from collections.abc import Sequence
-from http.client import HTTPException
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
-import torch.nn as nn
-from mmengine.runner.checkpoint import CheckpointLoader
 from torch import Tensor
 
 from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
+from custom_modules.models.safe_loading import load_checkpoint_file
 from custom_modules.utils.errors import UsageError
 
 
@@ -24,19 +20,9 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         path (str | Path): Checkpoint of a run, or of nothing but weights.
 
     Raises:
-        UsageError: If there is no such file, or it is damaged, unsafe or holds no ``state_dict``.
+        UsageError: If there is no such file, or it is damaged, unsafe or holds no weights.
     """
-    if not Path(path).is_file():
-        raise UsageError(f'there is no checkpoint {path}.')
-    try:
-        loaded = torch.load(path, map_location='cpu', weights_only=True)
-    except (UnpicklingError, RuntimeError, EOFError) as error:
-        raise UsageError(
-            f'{path} is damaged or holds more than tensors and plain values: take a checkpoint of this project.'
-        ) from error
-    if not isinstance(loaded, dict) or 'state_dict' not in loaded:
-        raise UsageError(f'{path} has no state_dict: take a checkpoint that tools/train.py wrote.')
-    return loaded['state_dict']
+    return load_checkpoint_file(path)['state_dict']
 
 
 def write_weights(state: dict[str, Tensor], path: str | Path) -> str:
@@ -107,79 +93,3 @@ def average_weights(
         parts = (share * state[name].double() for share, state in zip(shares, states, strict=True))
         averaged[name] = sum(parts, torch.zeros_like(tensor, dtype=torch.double)).to(tensor)
     return averaged
-
-
-def require_all_tensors(
-    module: nn.Module, checkpoint: str, prefix: str = '', part: str = 'backbone'
-) -> int:
-    """Make sure that a checkpoint provides every tensor of a module, before it is loaded.
-
-    mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another
-    architecture, it goes on from random weights with only a warning.
-
-    Args:
-        module (nn.Module): What is to be filled.
-        checkpoint (str): File, or address that mmengine understands.
-        prefix (str): What the checkpoint's keys have before the module's own. Defaults to ``''``.
-        part (str): The module's name in the model, for the error's sentence. Defaults to ``'backbone'``.
-
-    Returns:
-        int: How many tensors will be loaded: all of the module's.
-
-    Raises:
-        UsageError: If the checkpoint cannot be read safely, or a tensor is missing or of another shape.
-    """
-    try:
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
-    except FileNotFoundError as error:
-        raise UsageError(
-            f'there is no checkpoint {checkpoint}: train one with tools/train.py, or mend the path.'
-        ) from error
-    except (OSError, HTTPException) as error:
-        raise UsageError(
-            f'{checkpoint} could not be read or downloaded ({getattr(error, "reason", error)}): without a network, write '
-            f'`model = dict({part}=dict(init_cfg=None))` in the config to train from random weights, or there as '
-            'checkpoint the path of a file that was downloaded elsewhere.'
-        ) from error
-    except (UnpicklingError, RuntimeError, EOFError) as error:
-        wanted = re.search(r'GLOBAL (\S+)', str(error))
-        reason = f'it asks for {wanted[1]}' if wanted else str(error).split('\n')[0]
-        raise UsageError(
-            f'{checkpoint} was not loaded, since it is damaged or holds more than tensors and plain values '
-            f'({reason}): take a checkpoint of this project, or weights saved as a plain state_dict.'
-        ) from error
-    state = loaded.get('state_dict', loaded)
-    prefix = f'{prefix.rstrip(".")}.' if prefix else ''
-    # the counters of batch norm mean nothing here, and older files lack them
-    wanted = {
-        name: tensor
-        for name, tensor in module.state_dict().items()
-        if not name.endswith('num_batches_tracked')
-    }
-    found = sum(
-        f'{prefix}{name}' in state and state[f'{prefix}{name}'].shape == tensor.shape
-        for name, tensor in wanted.items()
-    )
-    if found < len(wanted):
-        raise UsageError(
-            f'only {found} of {len(wanted)} tensors of {type(module).__name__} are in {checkpoint} '
-            f'with prefix {prefix!r} (it begins with {next(iter(state), "nothing")!r}): give the checkpoint of '
-            'this architecture, and for a part of it the prefix.'
-        )
-    return found
-
-
-def require_pretrained(model: nn.Module) -> None:
-    """Make sure that every ``Pretrained`` checkpoint in a model can be loaded, and provides all of its part.
-
-    Args:
-        model (nn.Module): The model, as built and before ``init_weights``.
-
-    Raises:
-        UsageError: As :func:`require_all_tensors`; a download that fails is one of the reasons.
-    """
-    for name, module in model.named_modules():
-        configs = getattr(module, 'init_cfg', None) or {}
-        for cfg in configs if isinstance(configs, list) else [configs]:
-            if cfg.get('type') == 'Pretrained':
-                require_all_tensors(module, cfg['checkpoint'], cfg.get('prefix') or '', name)

@@ -123,7 +123,7 @@ class CheckpointPredictions:
         from mmengine.runner import Runner, load_checkpoint
 
         from custom_modules.engine.config import without_cache
-        from custom_modules.engine.weights import require_all_tensors
+        from custom_modules.models.pretrained import require_all_tensors
 
         if cfg.get('default_scope') != 'mmseg':
             raise UsageError(

@@ -18,9 +18,9 @@ from mmengine.runner import Runner, load_checkpoint
 
 from custom_modules.analysis.selection import image_paths
 from custom_modules.engine.config import data_set_configs, type_name, without_cache
-from custom_modules.engine.weights import require_all_tensors
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.evaluation.predictions import CheckpointPredictions
+from custom_modules.models.pretrained import require_all_tensors
 from custom_modules.reporting.runs import RunFolder
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.progress import progress

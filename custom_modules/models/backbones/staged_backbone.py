@@ -10,8 +10,8 @@ from mmengine.model import BaseModule
 from torch import Tensor
 from torch.fx.experimental.optimization import fuse
 
-from custom_modules.engine.weights import require_all_tensors
 from custom_modules.models.layers import GreyStandardize
+from custom_modules.models.pretrained import require_all_tensors
 
 
 class FoldedStages:

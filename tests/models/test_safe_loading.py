@@ -1,17 +1,18 @@
 """A checkpoint is data: what wants to run code is refused, what is half written is never seen."""
 
 import os
-import pickle
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
-from custom_modules.engine.weights import require_all_tensors
+from custom_modules.models.pretrained import require_all_tensors
+from custom_modules.models.safe_loading import load_checkpoint_file
 from custom_modules.utils.errors import UsageError
 
 
@@ -31,7 +32,7 @@ def stranger(tmp_path):
 
 
 def test_a_strangers_pickle_is_not_executed(stranger, tmp_path):
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(UsageError, match='it asks for .*mkdir'):
         CheckpointLoader.load_checkpoint(str(stranger))
     assert not (tmp_path / 'executed').exists()
 
@@ -88,3 +89,53 @@ def test_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
         backend.put(b'new', path)
     assert path.read_bytes() == b'old'
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('form', ['plain', 'wrapped', 'checkpoint', 'upstream'])
+def test_every_form_of_weights_becomes_one(form, tmp_path):
+    state = torch.nn.Linear(2, 3).state_dict()
+    wrapped = {f'module.{name}': tensor for name, tensor in state.items()}
+    history = HistoryBuffer([1.0], [1])
+    hub = dict(
+        log_scalars={'train/loss': history}, runtime_info=dict(iter=np.int64(1)), resumed_keys={}
+    )
+    forms = dict(
+        plain=state,
+        wrapped=wrapped,
+        checkpoint=dict(state_dict=wrapped, meta=None),
+        upstream=dict(state_dict=state, meta=dict(epoch=1, config='1/0'), message_hub=hub),
+    )
+    torch.save(forms[form], tmp_path / 'w.pth')
+    loaded = CheckpointLoader.load_checkpoint(str(tmp_path / 'w.pth'), map_location='cpu')
+    assert all(torch.equal(loaded['state_dict'][name], state[name]) for name in state)
+    assert loaded['state_dict'].keys() == state.keys() and isinstance(loaded['meta'], dict)
+
+
+def test_a_config_in_a_checkpoint_does_not_arrive(tmp_path):
+    """Runner.resume runs meta.config, mmengine's inferencer the other."""
+    state = torch.nn.Linear(1, 1).state_dict()
+    hub = dict(log_scalars={}, runtime_info=dict(cfg='1/0', epoch=3), resumed_keys={})
+    torch.save(
+        dict(state_dict=state, meta=dict(config='1/0', cfg='1/0', epoch=3), message_hub=hub),
+        tmp_path / 'w.pth',
+    )
+    loaded = CheckpointLoader.load_checkpoint(str(tmp_path / 'w.pth'))
+    assert loaded['meta'] == dict(epoch=3)
+    assert loaded['message_hub']['runtime_info'] == dict(epoch=3)
+
+
+@pytest.mark.parametrize('content', [[1, 2], dict(state_dict=[1]), dict(a=1), {}, 'weights'])
+def test_what_holds_no_weights_is_refused(content, tmp_path):
+    torch.save(content, tmp_path / 'w.pth')
+    with pytest.raises(UsageError, match='w.pth holds no weights'):
+        load_checkpoint_file(tmp_path / 'w.pth')
+
+
+def test_weights_from_an_address_are_data_too(stranger, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmengine.runner.checkpoint._get_mmengine_home', lambda: str(tmp_path))
+    monkeypatch.setattr(
+        'mmengine.runner.checkpoint.get_external_models', lambda: dict(x='stranger.pth')
+    )
+    with pytest.raises(UsageError, match='it asks for .*mkdir'):
+        CheckpointLoader.load_checkpoint('open-mmlab://x')
+    assert not (tmp_path / 'executed').exists()

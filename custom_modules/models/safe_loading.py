@@ -1,0 +1,175 @@
+"""Checkpoints are loaded as data, never as code.
+
+mmengine's OneDL release tries ``torch.load(weights_only=True)`` and, when that fails, silently goes on without it: a
+stranger's ``.pth`` can then run any code. Its runner and inferencer also run the config that a checkpoint carries as text. With
+this module imported there is one way in, for files and addresses alike: tensors and plain values, without that text.
+"""
+
+import functools
+import os
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
+from mmengine.runner import checkpoint as mmengine_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from custom_modules.utils.errors import UsageError
+
+# for what loads a file by another way than mmengine's registry
+os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
+
+# methods that mmengine puts into a checkpoint by name: of a history its statistics, of a scheduler its curve
+METHODS = {
+    HistoryBuffer: ('current', 'max', 'mean', 'min'),
+    OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
+}
+
+
+def _known_method(owner: type, name: str) -> Callable:
+    """Stand in for ``getattr`` in a checkpoint, where it names methods of mmengine's own and nothing else."""
+    if name not in METHODS.get(owner, ()):
+        raise UnpicklingError(f'getattr({owner!r}, {name!r}) in a checkpoint is not allowed')
+    return getattr(owner, name)
+
+
+_NUMPY_CORE = np._core if hasattr(np, '_core') else np.core
+
+# what mmengine itself saves; it lets upstream's mmengine 0.10.7 resume under torch >= 2.6 too
+torch.serialization.add_safe_globals(
+    [
+        *METHODS,
+        (_known_method, 'builtins.getattr'),
+        np.ndarray,
+        np.dtype,
+        _NUMPY_CORE.multiarray._reconstruct,
+        _NUMPY_CORE.multiarray.scalar,
+        *{type(np.dtype(kind)) for kind in ('bool', 'i4', 'i8', 'u1', 'u4', 'u8', 'f4', 'f8')},
+    ]
+)
+
+# OneDL's own list allows plain getattr, and takes its types out of torch's set after each load, also
+# those that were there before: the list above replaces it
+if hasattr(mmengine_checkpoint, 'get_torch_safe_globals'):
+    mmengine_checkpoint.get_torch_safe_globals = list
+
+
+def load_checkpoint_file(
+    path: str | Path, map_location: str | torch.device | Callable | None = 'cpu'
+) -> dict:
+    """Read a checkpoint from a file.
+
+    Args:
+        path (str | Path): The file.
+        map_location (str | torch.device | Callable, optional): Of ``torch.load``. Defaults to ``'cpu'``.
+
+    Returns:
+        dict: As :func:`as_checkpoint` has it.
+
+    Raises:
+        UsageError: If there is no such file, or it is damaged, or holds more than tensors and plain values.
+    """
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise UsageError(
+            f'there is no checkpoint {path}: train one with tools/train.py, or mend the path.'
+        )
+    try:
+        loaded = torch.load(path, map_location=map_location, weights_only=True)
+    except OSError as error:
+        raise UsageError(
+            f'{path} cannot be read ({error.strerror or error}): copy it again, or mend its permissions.'
+        ) from error
+    except Exception as error:
+        # a damaged pickle can fail in any way
+        raise _refused(str(path), error) from error
+    return as_checkpoint(loaded, str(path))
+
+
+def as_checkpoint(loaded: object, name: str) -> dict:
+    """Bring what a file holds into mmengine's form, and leave out what mmengine would run as code.
+
+    Args:
+        loaded (object): A checkpoint, or nothing but a ``state_dict``.
+        name (str): The file or address, for the error's sentence.
+
+    Returns:
+        dict: With ``state_dict``, whose names have lost the ``module.`` of a wrapped model, and a ``meta``; neither that
+        nor ``message_hub`` holds a config as text any more.
+
+    Raises:
+        UsageError: If it holds no weights.
+    """
+    whole = isinstance(loaded, Mapping) and 'state_dict' in loaded
+    state = loaded['state_dict'] if whole else loaded
+    if not _is_state_dict(state):
+        raise UsageError(
+            f'{name} holds no weights: take a checkpoint that tools/train.py wrote, or weights saved as a plain state_dict.'
+        )
+    if all(key.startswith('module.') for key in state):
+        state = OrderedDict((key.removeprefix('module.'), value) for key, value in state.items())
+    checkpoint = {**loaded, 'state_dict': state} if whole else {'state_dict': state}
+    meta = checkpoint.get('meta')
+    checkpoint['meta'] = dict(meta) if isinstance(meta, Mapping) else {}
+    hub = checkpoint.get('message_hub')
+    infos = [checkpoint['meta'], hub.get('runtime_info') if isinstance(hub, Mapping) else None]
+    for info in infos:
+        # Runner.resume runs the first, mmengine's inferencer the second
+        for key in ('config', 'cfg') if isinstance(info, dict) else ():
+            info.pop(key, None)
+    return checkpoint
+
+
+def _is_state_dict(state: object) -> bool:
+    return (
+        isinstance(state, Mapping)
+        and len(state) > 0
+        and all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items())
+    )
+
+
+def _refused(name: str, error: Exception) -> UsageError:
+    wanted = re.search(r'GLOBAL (\S+)', str(error))
+    reason = f'it asks for {wanted[1]}' if wanted else str(error).split('\n')[0][:200]
+    return UsageError(
+        f'{name} was not loaded, since it is damaged or holds more than tensors and plain values '
+        f'({reason or type(error).__name__}): take a checkpoint of this project, or weights saved as a plain state_dict.'
+    )
+
+
+def _safe(load: Callable) -> Callable:
+    """Wrap one of mmengine's loaders of addresses, which end in ``torch.load`` as well."""
+
+    # mmengine prints the name
+    @functools.wraps(load)
+    def load_safely(filename: str, map_location=None) -> dict:
+        try:
+            loaded = load(filename, map_location=map_location)
+        except (UnpicklingError, RuntimeError, EOFError) as error:
+            raise _refused(filename, error) from error
+        return as_checkpoint(loaded, filename)
+
+    return load_safely
+
+
+@functools.wraps(mmengine_checkpoint.load_from_local)
+def _load_from_local(filename: str, map_location=None) -> dict:
+    return load_checkpoint_file(filename, map_location)
+
+
+CheckpointLoader.register_scheme('', _load_from_local, force=True)
+for _prefixes, _loader in (
+    (('http://', 'https://'), mmengine_checkpoint.load_from_http),
+    (('modelzoo://', 'torchvision://'), mmengine_checkpoint.load_from_torchvision),
+    (('open-mmlab://', 'openmmlab://'), mmengine_checkpoint.load_from_openmmlab),
+    (('mmcls://',), mmengine_checkpoint.load_from_mmcls),
+    (('pavi://',), mmengine_checkpoint.load_from_pavi),
+    ((r'(\S+\:)?s3://', r'(\S+\:)?petrel://'), mmengine_checkpoint.load_from_ceph),
+):
+    CheckpointLoader.register_scheme(_prefixes, _safe(_loader), force=True)
