@@ -1,8 +1,6 @@
 """What the data are told to be equals a computation by hand."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -169,12 +167,3 @@ def test_the_sample_is_the_same_each_time_and_another_by_another_seed(tmp_path):
     assert (thumbnail[:, :32] == image[:, :32]).all()
     orange = (image[:, 32:].astype(int) + [230, 159, 0]) // 2
     assert (thumbnail[:, 32:] == orange).all()
-
-
-def test_two_folders_need_no_torch(repository):
-    program = 'import sys; from custom_modules.eda import defects, examine, masks, plots, report, sources, statistics; '
-    program += "print(sorted({'torch', 'mmseg'} & set(sys.modules)))"
-    run = subprocess.run(
-        [sys.executable, '-c', program], cwd=repository, capture_output=True, text=True, check=True
-    )
-    assert run.stdout.strip() == '[]'

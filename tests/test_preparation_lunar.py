@@ -101,7 +101,7 @@ def test_layout_naming_and_values(src, tmp_path, capsys):
     text = capsys.readouterr().out
     assert '1 from images/clean, 1 from images/ground; photographs: 1' in text
     assert 'Left out 1 pictures without a mask: render0003.png' in text
-    assert not list(out.rglob('*0003*')) + list(out.rglob('*.tmp'))
+    assert not list(out.rglob('*0003*')) + list(out.rglob('*.unfinished'))
 
 
 def test_clean_is_preferred(src, tmp_path):

@@ -91,7 +91,7 @@ def test_second_run_does_nothing(made, capsys):
 def test_resume_restores_identical_bytes_and_clears_leftovers(made):
     before = contents(made)
     (made / 'images' / 'clean' / 'clean0002.png').unlink()
-    leftover = made / 'images' / 'render' / '.render0003.png.99.tmp'
+    leftover = made / 'images' / 'render' / '.render0003.png.99.unfinished'
     leftover.write_bytes(b'half a picture')
     assert synthetic(made, '--count', '6') == 0
     assert contents(made) == before

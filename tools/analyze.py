@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from custom_modules.engine.config import add_config, load_config
 from custom_modules.engine.config_checks import require_matching_classes
 from custom_modules.utils.errors import UsageError, reporting_errors
-from custom_modules.utils.files import require_free_folder
+from custom_modules.utils.files import require_absent, require_free_folder, write_atomically
 
 
 def parse_args():
@@ -98,15 +98,13 @@ def draw_curves(args) -> None:
         raise UsageError(
             f'--out is a picture, PNG, got {out}: call it {out.stem or "curves"}.png, for example.'
         )
-    if out.exists():
-        raise UsageError(f'{out} exists already and is not overwritten: choose another with --out.')
+    require_absent(out)
 
-    from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
     from custom_modules.reporting.plots import draw_learning_curves
     from custom_modules.reporting.runs import RunFolder
 
     picture = draw_learning_curves([RunFolder(path) for path in args.work_dirs])
-    AtomicLocalBackend().put(picture, out)
+    write_atomically(out, picture)
     print(out)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.files import require_absent
 
 
 @reporting_errors
@@ -28,8 +29,8 @@ def main() -> None:
     args = parser.parse_args()
     if len(args.checkpoints) < 2:
         raise UsageError('an average needs two checkpoints or more, got one.')
-    if Path(args.out).exists() and not args.overwrite:
-        raise UsageError(f'{args.out} exists: choose another name or pass --overwrite.')
+    if not args.overwrite:
+        require_absent(args.out, 'choose another name or pass --overwrite')
 
     from custom_modules.engine.weights import average_weights, read_weights, write_weights
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.errors import reporting_errors
+from custom_modules.utils.files import require_absent
 
 
 @reporting_errors
@@ -19,8 +20,8 @@ def main() -> None:
     parser.add_argument('out', help='file to write, such as checkpoints/moon_net.pth')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     args = parser.parse_args()
-    if Path(args.out).exists() and not args.overwrite:
-        raise UsageError(f'{args.out} exists: choose another name or pass --overwrite.')
+    if not args.overwrite:
+        require_absent(args.out, 'choose another name or pass --overwrite')
 
     from custom_modules.engine.weights import read_weights, write_weights
 

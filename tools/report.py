@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from custom_modules.engine.config import add_cfg_options, at_least_one
 from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.files import write_atomically
 
 
 def parse_args():
@@ -50,7 +51,6 @@ def main() -> None:
             'report in it.'
         )
 
-    from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
     from custom_modules.reporting.comparison import Comparison
     from custom_modules.reporting.pages import comparison_data, report_pages
 
@@ -59,7 +59,7 @@ def main() -> None:
     files = report_pages(comparison, data, out, args.title)
     files['results.json'] = json.dumps(data, indent=1, allow_nan=False).encode()
     for name, content in files.items():
-        AtomicLocalBackend().put(content, out / name)
+        write_atomically(out / name, content)
     for label, lines in (('look twice', comparison.doubts), ('left out', comparison.left_out)):
         for path, reason in lines.items():
             print(f'{label}: {path}: {reason}')

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from custom_modules.engine.config import common_parser, load_config, without_cache
 from custom_modules.engine.config_checks import require_matching_classes
 from custom_modules.utils.errors import UsageError, reporting_errors
-from custom_modules.utils.files import require_free_folder
+from custom_modules.utils.files import require_absent, require_free_folder
 
 
 def parse_args():
@@ -62,10 +62,7 @@ def merge_args(cfg, args) -> None:
         require_free_folder(Path(args.out), ['*.png'])
         cfg.test_evaluator.output_dir = args.out
     elif args.out:
-        if Path(args.out).exists():
-            raise UsageError(
-                f'{args.out} exists already and is not overwritten: choose another --out.'
-            )
+        require_absent(args.out)
         given = cfg.test_evaluator
         metrics = given if isinstance(given, list) else [given]
         cfg.test_evaluator = [*metrics, dict(type='DumpResults', out_file_path=args.out)]

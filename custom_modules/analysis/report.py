@@ -18,9 +18,9 @@ from custom_modules.analysis.selection import (
     image_paths,
 )
 from custom_modules.datasets.pairs import first_five
-from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
 from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import write_atomically
 from custom_modules.utils.tables import markdown_table, plain_values
 from custom_modules.visualization.drawing import write_picture
 from custom_modules.visualization.panels import PredictionPanel, contact_sheet
@@ -203,14 +203,13 @@ def write_analysis(run: dict, results: dict, folder: Path) -> Path:
     Returns:
         Path: The text.
     """
-    put = AtomicLocalBackend().put
     for name, picture in analysis_pictures(results).items():
-        put(picture, folder / name)
-    put(results['images'].to_csv(index=False).encode(), folder / 'images.csv')
+        write_atomically(folder / name, picture)
+    write_atomically(folder / 'images.csv', results['images'].to_csv(index=False).encode())
     numbers = json.dumps(plain_values(run | results), allow_nan=False, indent=1)
-    put(numbers.encode(), folder / 'analysis.json')
+    write_atomically(folder / 'analysis.json', numbers.encode())
     # last: who finds it finds the rest
-    put(analysis_text(run, results).encode(), folder / 'analysis.md')
+    write_atomically(folder / 'analysis.md', analysis_text(run, results).encode())
     return folder / 'analysis.md'
 
 

@@ -19,7 +19,7 @@ from custom_modules.eda.plots import (
 )
 from custom_modules.eda.sources import Subject
 from custom_modules.eda.statistics import LEVELS, PartStatistics, Sample
-from custom_modules.utils.images import PngFile
+from custom_modules.utils.files import write_atomically
 from custom_modules.utils.progress import progress
 from custom_modules.utils.tables import text_table
 
@@ -277,6 +277,5 @@ def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> 
         ),
     }
     for name, content in contents.items():
-        # all or nothing, as AtomicLocalBackend, which would bring torch with it
-        PngFile(out / name).write_bytes(content)
+        write_atomically(out / name, content)
     return lines

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
 from custom_modules.models.safe_loading import load_checkpoint_file
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import write_atomically
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
@@ -38,7 +38,7 @@ def write_weights(state: dict[str, Tensor], path: str | Path) -> str:
     # channels-last training leaves strided tensors; contiguous ones load the same and depend on nothing
     buffer = io.BytesIO()
     torch.save({'state_dict': {name: t.contiguous() for name, t in state.items()}}, buffer)
-    AtomicLocalBackend().put(buffer.getvalue(), str(path))
+    write_atomically(path, buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 

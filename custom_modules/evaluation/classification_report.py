@@ -8,9 +8,9 @@ from mmengine.logging import MMLogger
 from mmpretrain.evaluation import Accuracy, ConfusionMatrix, SingleLabelMetric
 from mmpretrain.registry import METRICS
 
-from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
 from custom_modules.evaluation.confusion import confusion_table, draw_confusion
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import require_absent, write_atomically
 from custom_modules.utils.tables import text_table
 
 
@@ -52,8 +52,7 @@ class ClassificationReport(SingleLabelMetric):
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.out_dir = out_dir
         for name in self.FILES if out_dir else ():
-            if Path(out_dir, name).exists():
-                raise UsageError(f'{Path(out_dir, name)} exists: choose another out_dir.')
+            require_absent(Path(out_dir, name), 'choose another out_dir')
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Compute the scores of the whole set.
@@ -138,7 +137,7 @@ class ClassificationReport(SingleLabelMetric):
         names = [row['name'] for row in report['classes']]
         contents = json.dumps(report, allow_nan=False).encode(), draw_confusion(shares, names)
         for name, content in zip(self.FILES, contents, strict=True):
-            AtomicLocalBackend().put(content, Path(self.out_dir, name))
+            write_atomically(Path(self.out_dir, name), content)
         MMLogger.get_current_instance().info(f'{" and ".join(self.FILES)} are in {self.out_dir}')
 
 

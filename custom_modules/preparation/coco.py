@@ -10,6 +10,7 @@ from PIL import Image
 from pycocotools import mask as rle_tools
 
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import write_atomically
 from custom_modules.utils.images import PngFile, image_size
 from custom_modules.utils.progress import progress
 
@@ -128,7 +129,7 @@ class CocoToMasks:
                     )
             missing.append((path, content))
         for path, content in progress(missing, 'Writing'):
-            PngFile(path).write_bytes(content())  # of any content: whole, or not there at all
+            write_atomically(path, content(), sync=False)
         return len(missing)
 
     def _files(self):
@@ -224,7 +225,7 @@ class MasksToCoco:
                 f'{out} exists with other content: choose another --out, or replace it with '
                 '--overwrite.'
             )
-        PngFile(out).write_bytes(content)  # of any content: whole, or not there at all
+        write_atomically(out, content)
         return coco
 
     def read(self):

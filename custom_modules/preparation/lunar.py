@@ -10,6 +10,7 @@ import numpy as np
 
 from custom_modules.preparation.synthetic.rocks import without_pebbles
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import atomic_path, write_atomically
 from custom_modules.utils.images import PngFile
 from custom_modules.utils.progress import progress
 
@@ -246,7 +247,7 @@ class LunarConverter:
     def _write(self, prefix, name, picture, mask):
         pictures, masks = self._targets(prefix, name)
         if not self._same_file(pictures[0], picture):
-            PngFile(pictures[0]).write_bytes(picture.read_bytes())
+            write_atomically(pictures[0], picture.read_bytes(), sync=False)
         if not self._same_file(pictures[1], picture):
             self._link(pictures[0], pictures[1])
         for path, pixels in zip(masks, self._masks(mask), strict=True):
@@ -268,13 +269,8 @@ class LunarConverter:
 
     @staticmethod
     def _link(path, other):
-        other.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = other.with_name(f'.{other.name}.{os.getpid()}.tmp')
-        try:
+        with atomic_path(other) as unfinished:
             try:
                 os.link(path, unfinished)
             except OSError:
                 shutil.copyfile(path, unfinished)
-            os.replace(unfinished, other)
-        finally:
-            unfinished.unlink(missing_ok=True)

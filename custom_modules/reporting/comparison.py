@@ -10,7 +10,6 @@ from scipy.stats import wilcoxon
 from custom_modules.engine.config import config_sections
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.reporting.config_changes import (
-    REPOSITORY,
     config_changes,
     config_source,
     flat_config,
@@ -18,6 +17,7 @@ from custom_modules.reporting.config_changes import (
 from custom_modules.reporting.results import SegmentorResult
 from custom_modules.reporting.runs import RunFolder
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import REPOSITORY
 
 RESAMPLES = 2000
 

@@ -4,6 +4,8 @@ import ast
 import re
 from pathlib import Path
 
+from custom_modules.utils.files import REPOSITORY
+
 # where a run lies, which of several it is and what it tells of itself, not what it does
 APART = (
     'work_dir',
@@ -93,9 +95,6 @@ def _text(value) -> str:
     if isinstance(value, str) and '/' in value and Path(value).exists():
         return str(Path(value).resolve())
     return str(value)
-
-
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def config_source(name: str) -> Path | None:

@@ -1,9 +1,97 @@
-"""Files and folders: where the repository is, what exists already."""
+"""Files and folders: written whole or not at all, found from anywhere, never overwritten unasked."""
 
-from collections.abc import Sequence
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from custom_modules.utils.errors import UsageError
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# the end of a file's name while it is being written
+UNFINISHED = '.unfinished'
+
+
+@contextlib.contextmanager
+def atomic_path(target: str | Path) -> Iterator[Path]:
+    """Give a neighbour of a file to write to, which takes the file's place when the block ends without an error.
+
+    Whoever looks sees the old file or the new one, never half of one, also where the writing is killed.
+
+    Args:
+        target (str | Path): The file; missing folders are made.
+
+    Yields:
+        Path: What to write instead, in the same folder.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with atomic_path(Path(folder, 'a.txt')) as path:
+        ...         _ = path.write_text('new')
+        ...     Path(folder, 'a.txt').read_text()
+        'new'
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f'.{target.name}.{os.getpid()}{UNFINISHED}')
+    try:
+        yield unfinished
+        os.replace(unfinished, target)
+    except OSError as error:
+        # of a full disk the system does not say which file it was
+        if error.filename in (None, str(unfinished)):
+            error.filename = str(target)
+        raise
+    finally:
+        # on a full disk, or one that has gone, the first error is the one to tell of
+        with contextlib.suppress(OSError):
+            unfinished.unlink(missing_ok=True)
+
+
+def write_atomically(target: str | Path, content: bytes, sync: bool = True) -> None:
+    """Write a file, all or nothing.
+
+    Args:
+        target (str | Path): The file; missing folders are made.
+        content (bytes): What it is to hold.
+        sync (bool): Whether to wait until the bytes are on the disk: else a power cut could leave the name without
+            them. Off for the thousands of small files of a data set, which are made again. Defaults to True.
+    """
+    with atomic_path(target) as path, path.open('wb') as file:
+        file.write(content)
+        file.flush()
+        if sync:
+            os.fsync(file.fileno())
+
+
+def remove_unfinished(folder: str | Path) -> list[Path]:
+    """Remove what writes that were killed have left, in a folder that nobody else writes to.
+
+    Args:
+        folder (str | Path): The folder, without its sub-folders; it need not be there.
+
+    Returns:
+        list[Path]: What was removed.
+    """
+    left = sorted(path for path in Path(folder).glob(f'.*{UNFINISHED}') if path.is_file())
+    for path in left:
+        path.unlink(missing_ok=True)
+    return left
+
+
+def require_absent(path: str | Path, remedy: str = 'choose another with --out') -> None:
+    """Refuse to write what is there already, before anything is computed.
+
+    Args:
+        path (str | Path): What is to be written.
+        remedy (str): What helps, for the error's sentence.
+
+    Raises:
+        UsageError: If it is there.
+    """
+    if Path(path).exists():
+        raise UsageError(f'{path} exists already and is not overwritten: {remedy}.')
 
 
 def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
@@ -21,12 +109,7 @@ def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
             raise UsageError(f'{path} is a file, but --out is a folder: choose another.')
     for pattern in patterns:
         for found in folder.glob(pattern):
-            raise UsageError(
-                f'{found} exists already and is not overwritten: choose another folder with --out.'
-            )
-
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+            require_absent(found, 'choose another folder with --out')
 
 
 def find_data(data_root: str, what: str, remedy: str) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import write_atomically
 
 
 def image_size(path):
@@ -76,17 +77,7 @@ class PngFile:
 
     def write(self, pixels):
         """Write pixels, (height, width) or (height, width, 3) BGR, uint8."""
-        self.write_bytes(self.encode(pixels))
-
-    def write_bytes(self, data):
-        """Write encoded bytes under another name first, so that no half file is ever seen."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self.path.with_name(f'.{self.path.name}.{os.getpid()}.tmp')
-        try:
-            unfinished.write_bytes(data)
-            os.replace(unfinished, self.path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_atomically(self.path, self.encode(pixels), sync=False)
 
     @staticmethod
     def encode(pixels):

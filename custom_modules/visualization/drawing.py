@@ -9,6 +9,7 @@ from mmengine.fileio import get
 from PIL import Image, ImageDraw, ImageFont
 
 from custom_modules.datasets.masks import IGNORED
+from custom_modules.utils.files import write_atomically
 from custom_modules.utils.plotting import letters
 
 
@@ -46,10 +47,7 @@ def write_picture(picture: np.ndarray, path: str | Path) -> None:
         picture (np.ndarray): RGB (H, W, 3), uint8.
         path (str | Path): Where to; missing folders are made.
     """
-    # imported here: it brings torch, which looking at data does without
-    from custom_modules.engine.hooks.checkpointing import AtomicLocalBackend
-
-    AtomicLocalBackend().put(cv2.imencode('.png', picture[..., ::-1])[1].tobytes(), path)
+    write_atomically(path, cv2.imencode('.png', picture[..., ::-1])[1].tobytes())
 
 
 def readable_size(image: np.ndarray, side: int = 360) -> np.ndarray:

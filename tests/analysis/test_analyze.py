@@ -23,8 +23,6 @@ from custom_modules.analysis.errors import ErrorAnalysis, brightness_groups
 from custom_modules.analysis.objects import ObjectSizes, boundary_f1, boundary_tolerance
 from custom_modules.analysis.report import write_analysis
 from custom_modules.evaluation.predictions import Prediction
-from custom_modules.utils.errors import UsageError
-from custom_modules.utils.files import require_free_folder
 
 ROCKS = ('background', 'rock')
 SIZES = ('background', 'small', 'large')
@@ -361,14 +359,3 @@ def test_tool_draws_the_curves_of_a_run(tool, tmp_path, capsys):
     assert cv2.imread(str(out)).std() > 0
     assert tool('analyze.py', 'curves', run, '--out', out) == 2
     assert out.read_bytes() == before
-
-
-def test_a_file_in_the_way_is_said_before_anything_is_computed(tmp_path):
-    (tmp_path / 'file').touch()
-    for folder in (tmp_path / 'file', tmp_path / 'file' / 'deep' / 'er'):
-        with pytest.raises(UsageError, match='file is a file, but --out is a folder'):
-            require_free_folder(folder, ['*.png'])
-    require_free_folder(tmp_path, ['*.png'])
-    (tmp_path / 'a.png').touch()
-    with pytest.raises(UsageError, match='a.png exists already'):
-        require_free_folder(tmp_path, ['b.md', '*.png'])

@@ -1,6 +1,5 @@
 """Checkpoints: written whole, and after the validation."""
 
-import os
 from bisect import bisect
 from pathlib import Path
 
@@ -8,6 +7,8 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
+
+from custom_modules.utils.files import write_atomically
 
 
 @register_backend('AtomicLocalBackend')
@@ -28,16 +29,7 @@ class AtomicLocalBackend(LocalBackend):
             obj (bytes): The content.
             filepath (str or Path): Where to; missing folders are made.
         """
-        target = Path(filepath)
-        unfinished = target.with_name(f'.{target.name}.{os.getpid()}')
-        try:
-            super().put(obj, unfinished)
-            with unfinished.open('rb') as file:
-                # else a power cut could leave the name without the bytes
-                os.fsync(file.fileno())
-            os.replace(unfinished, target)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        write_atomically(filepath, obj)
 
 
 @HOOKS.register_module()

@@ -13,6 +13,7 @@ from custom_modules.preparation.lunar import MoonClasses
 from custom_modules.preparation.synthetic.camera import Look
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import UNFINISHED, write_atomically
 from custom_modules.utils.images import PngFile
 from custom_modules.utils.progress import progress
 
@@ -150,9 +151,7 @@ class SyntheticSet:
                 'choose another --out, or replace it with --overwrite.'
             )
         self.out.mkdir(parents=True, exist_ok=True)
-        unfinished = record.with_suffix('.tmp')
-        unfinished.write_text(json.dumps(self.recipe, indent=2) + '\n', encoding='utf-8')
-        unfinished.replace(record)
+        write_atomically(record, (json.dumps(self.recipe, indent=2) + '\n').encode())
 
     def _read(self, record):
         try:
@@ -172,7 +171,7 @@ class SyntheticSet:
             record.unlink()
         for kind in self.writer.KINDS:
             folder = self.out / 'images' / kind
-            leftovers = [*folder.glob(f'.{kind}*.tmp')]
+            leftovers = [*folder.glob(f'.{kind}*{UNFINISHED}')]
             pictures = [*folder.glob(f'{kind}[0-9][0-9][0-9][0-9].png')] if everything else []
             for path in leftovers + pictures:
                 path.unlink()

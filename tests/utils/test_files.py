@@ -1,0 +1,135 @@
+"""A file is whole or not there, and nothing that is there is overwritten unasked."""
+
+import errno
+import os
+import sys
+
+import pytest
+
+from custom_modules.utils.errors import UsageError, reporting_errors, sentence_of
+from custom_modules.utils.files import (
+    atomic_path,
+    remove_unfinished,
+    require_absent,
+    require_free_folder,
+    write_atomically,
+)
+
+
+@pytest.mark.parametrize('moment', ['replace', 'fsync'])
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch, moment):
+    path = tmp_path / 'epoch_1.pth'
+    write_atomically(path, b'old')
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, moment, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, b'new')
+    assert path.read_bytes() == b'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_missing_folders_are_made_and_the_new_file_is_whole(tmp_path):
+    path = tmp_path / 'a folder' / 'é.txt'
+    for content in (b'long content', b'short'):
+        write_atomically(path, content, sync=False)
+        assert path.read_bytes() == content
+    assert os.listdir(path.parent) == ['é.txt']
+
+
+def test_the_error_names_the_file_and_not_its_neighbour(tmp_path):
+    with pytest.raises(OSError) as caught, atomic_path(tmp_path / 'a.bin'):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+    assert sentence_of(caught.value).startswith(f'{tmp_path / "a.bin"} could not be')
+    (tmp_path / 'folder').mkdir()
+    with pytest.raises(OSError):
+        write_atomically(tmp_path / 'folder', b'a file in its place')
+    assert os.listdir(tmp_path) == ['folder']
+
+
+def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path):
+    for name in ('.epoch_3.pth.99.unfinished', 'epoch_3.pth', '.hidden', 'a.unfinished'):
+        (tmp_path / name).write_bytes(b'x')
+    (tmp_path / 'deeper').mkdir()
+    (tmp_path / 'deeper' / '.b.1.unfinished').write_bytes(b'x')
+    assert [path.name for path in remove_unfinished(tmp_path)] == ['.epoch_3.pth.99.unfinished']
+    assert len(os.listdir(tmp_path)) == 4 and len(os.listdir(tmp_path / 'deeper')) == 1
+    assert remove_unfinished(tmp_path / 'nowhere') == []
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    require_absent(tmp_path / 'a.png')
+    require_free_folder(tmp_path / 'out', ['*.png'])
+    (tmp_path / 'a.png').touch()
+    with pytest.raises(UsageError, match='a.png exists already .* choose another with --out'):
+        require_absent(tmp_path / 'a.png')
+    with pytest.raises(UsageError, match='a.png exists already'):
+        require_free_folder(tmp_path, ['b.md', '*.png'])
+    with pytest.raises(UsageError, match='a.png is a file, but --out is a folder'):
+        require_free_folder(tmp_path / 'a.png' / 'out', ['*.png'])
+
+
+@pytest.mark.parametrize(
+    ('number', 'words'),
+    [
+        (errno.ENOSPC, 'free some space'),
+        (errno.EROFS, 'write elsewhere with --work-dir or --out'),
+        (errno.EACCES, 'mend the permissions'),
+        (errno.EFBIG, 'ulimit -f'),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence(number, words, capsys):
+    @reporting_errors
+    def command():
+        raise OSError(number, os.strerror(number), 'work_dirs/run/epoch_1.pth')
+
+    with pytest.raises(SystemExit) as stop:
+        command()
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.count('\n') == 1
+    assert said.startswith('error: work_dirs/run/epoch_1.pth could not be') and words in said
+
+
+def test_errors_of_a_loaders_worker_are_their_last_line():
+    traceback = (
+        'Caught {0} in DataLoader worker process 0.\nOriginal Traceback:\n  File "x"\n{0}: {1}\n'
+    )
+    denied = "[Errno 13] Permission denied: '/data/a.png'"
+    error = PermissionError(traceback.format('PermissionError', denied))
+    assert sentence_of(error).startswith('/data/a.png could not be read or written (permission')
+    sentence = 'the mask a.png holds 7: threshold it.'
+    error = UsageError(traceback.format('custom_modules.utils.errors.UsageError', sentence))
+    assert sentence_of(error) == sentence
+
+
+def test_a_defect_keeps_its_traceback():
+    for error in (ValueError('x'), FileNotFoundError(2, 'No such file', 'a'), OSError('odd')):
+        assert sentence_of(error) is None
+        with pytest.raises(type(error)):
+            reporting_errors(lambda error=error: (_ for _ in ()).throw(error))()
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='Windows has no such limit')
+def test_a_limit_on_the_size_of_files_leaves_the_old_one(tmp_path):
+    """A real limit of the system, in a process of its own."""
+    import subprocess
+
+    code = (
+        'import resource\n'
+        'from custom_modules.utils.errors import reporting_errors\n'
+        'from custom_modules.utils.files import write_atomically\n'
+        'resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))\n'
+        'write_atomically("a.bin", b"old")\n'
+        'reporting_errors(lambda: write_atomically("a.bin", bytes(10_000)))()\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code],
+        cwd=tmp_path,
+        env={**os.environ, 'PYTHONPATH': str(os.path.abspath('.'))},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and 'ulimit -f' in done.stderr and done.stderr.count('\n') == 1
+    assert os.listdir(tmp_path) == ['a.bin'] and (tmp_path / 'a.bin').read_bytes() == b'old'
