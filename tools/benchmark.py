@@ -1,4 +1,4 @@
-"""Measure how fast a config trains, loads data and predicts, in turn with others in the same run."""
+"""Measure how fast a config trains and predicts, in turn with others in the same run."""
 
 import argparse
 import os
@@ -7,14 +7,114 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.benchmark.benchmark_parser import benchmark_parser
 from custom_modules.utils.errors import UsageError, reporting_errors
+
+SEGMENTOR = 'config of a segmentor, such as configs/unet_baseline.py'
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest='command', required=True)
+    train = commands.add_parser(
+        'train', help='whole epochs with validation, and the parts of an iteration'
+    )
+    train.add_argument('config', help=f'{SEGMENTOR}, or of a classifier')
+    train.add_argument(
+        '--epochs',
+        type=positive,
+        default=4,
+        help='epochs of each contestant in each repeat, 2 or more, of which the first warms up (default: 4)',
+    )
+    train.add_argument(
+        '--levers',
+        nargs='*',
+        metavar='NAME',
+        help="instead of other contestants: the config with one of the fast path's levers the other way (off if it is on), one at "
+        'a time; all of LEVERS in custom_modules/benchmark/contestants.py without a NAME',
+    )
+    train.add_argument('--batch', type=positive, help="training batch size (default: the config's)")
+    infer = commands.add_parser(
+        'infer', help='prediction: the network alone, and from files to class indices'
+    )
+    infer.add_argument('config', help=SEGMENTOR)
+    infer.add_argument(
+        'checkpoint', nargs='?', help='checkpoint of the config (default: random weights, as fast)'
+    )
+    infer.add_argument(
+        '--images',
+        type=positive,
+        default=64,
+        help='images of each contestant, batch size and repeat (default: 64)',
+    )
+    infer.add_argument(
+        '--batch', type=positive, nargs='+', default=[1, 16], help='batch sizes (default: 1 16)'
+    )
+    for command in (train, infer):
+        add_shared(command)
+    table = commands.add_parser('table', help='print the tables of a benchmark again, in Markdown')
+    table.add_argument('json', type=Path, help='its JSON file')
+    args = parser.parse_args()
+    if args.command == 'train' and args.epochs < 2:
+        train.error('argument --epochs: it takes 2 or more: the first warms up')
+    return args
+
+
+def add_shared(command: argparse.ArgumentParser) -> None:
+    """Add the arguments that all measurements share."""
+    command.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='settings to override, such as default_hooks.compile.enabled=True',
+    )
+    command.add_argument(
+        '--out', type=Path, help='folder to write to (default: work_dirs/benchmark/<config name>)'
+    )
+    command.add_argument(
+        '--repeats',
+        type=positive,
+        default=3,
+        help='how often everything is measured (default: 3; train starts all contestants anew each time)',
+    )
+    command.add_argument(
+        '--pairs',
+        type=positive,
+        help='use only so many training pairs (of a classifier: images), and a quarter as many for validation (default: all)',
+    )
+    command.add_argument(
+        '--data',
+        type=positive,
+        metavar='N',
+        help="render N synthetic pairs of 720x480 into data/, once, and use them (default: the config's own data, "
+        'such as those in MOON_DATA)',
+    )
+    command.add_argument(
+        '--threads',
+        type=positive,
+        help="torch's threads, for all contestants (default: OMP_NUM_THREADS, else the cores)",
+    )
+    command.add_argument(
+        '--workers',
+        type=int,
+        help="worker processes of each loader of the other contestants (default: OpenMMLab's 4, or the cores where "
+        'there are fewer); the config sets its own',
+    )
+    command.set_defaults(work_dir=None, launcher='none', local_rank=0)
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
+    return int(text)
 
 
 @reporting_errors
 def main() -> None:
     """Measure, write and print."""
-    args = benchmark_parser(__doc__).parse_args()
+    args = parse_args()
     if args.command == 'table':
         print_table(args.json)
     else:
@@ -23,7 +123,8 @@ def main() -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure and write."""
-    from custom_modules.utils.files import require_free_folder
+    from custom_modules.utils.files import require_free_folder, write_atomically
+    from custom_modules.utils.machine import available_cores
 
     kind = 'levers' if getattr(args, 'levers', None) is not None else args.command
     out = args.out or Path('work_dirs') / 'benchmark' / Path(args.config).stem
@@ -32,39 +133,67 @@ def run(args: argparse.Namespace) -> None:
         raise UsageError(
             f'there is no checkpoint {args.checkpoint}: mend the path or leave it out.'
         )
+    args.threads = args.threads or int(os.environ.get('OMP_NUM_THREADS') or available_cores())
+    args.workers = min(4, available_cores()) if args.workers is None else args.workers
     # the contestants' processes begin with it
     os.environ['OMP_NUM_THREADS'] = str(args.threads)
 
-    from custom_modules.benchmark.benchmark_config import benchmark_config
-    from custom_modules.benchmark.machine_facts import machine_facts
-    from custom_modules.benchmark.measure import measure
-    from custom_modules.benchmark.write_benchmark import write_benchmark
+    import json
 
-    cfg = benchmark_config(args)
-    machine = machine_facts(args.threads)
-    measured = measure(args, cfg, out / f'unfinished_{os.getpid()}')
+    from custom_modules.benchmark import contestants, measuring, tables
+    from custom_modules.engine.config import ConfigOptions
+    from custom_modules.utils.tables import plain_values
+
+    args.cfg_options = dict(map(ConfigOptions.pair, args.cfg_options))
+    cfg, size = contestants.benchmark_config(args)
+    machine = tables.machine_facts(args.threads)
+    folder = out / f'unfinished_{os.getpid()}'
+    settings = dict(repeats=args.repeats, pairs=args.pairs or 'all', workers=args.workers)
+    if args.command == 'infer':
+        settings |= dict(batches=args.batch, images=args.images)
+        found = contestants.prediction_contestants(
+            cfg, size, args.checkpoint, args.batch, args.images
+        )
+        rounds, repeats = args.repeats + 1, 1
+    else:
+        settings |= dict(batch=cfg.train_dataloader.batch_size, epochs=args.epochs)
+        levers = args.levers
+        if levers == []:
+            levers = [n for n in contestants.LEVERS if n not in contestants.ON_REQUEST]
+        planned = (folder, args.epochs + 1, args.workers)
+        found = contestants.training_contestants(cfg, size, *planned, levers)
+        rounds, repeats = args.epochs, args.repeats
+    left_out = [] if kind == 'levers' else contestants.left_out(cfg)
+    split = args.command == 'train'
+    facts, measured = measuring.run_rounds(found, rounds, repeats, folder, args.threads, split)
+    summary, ratios = tables.summarize(facts, measured)
     results = dict(
         command=f'python tools/benchmark.py {" ".join(sys.argv[1:])}',
         kind=kind,
         config=args.config,
-        cfg_options=args.cfg_options or {},
+        cfg_options=args.cfg_options,
         machine=machine,
-        **measured,
+        settings=settings,
+        left_out=left_out,
+        contestants=summary,
+        ratios=ratios,
     )
-    path = write_benchmark(results, out)
-    print(path.read_text())
-    print(f'{path} and {kind}.json are in {out}')
+    numbers = json.dumps(plain_values(results), allow_nan=False, indent=1)
+    text = tables.markdown(results)
+    write_atomically(out / f'{kind}.json', numbers.encode())
+    write_atomically(out / f'{kind}.md', text.encode())
+    print(text)
+    print(f'{kind}.md and {kind}.json are in {out}')
 
 
 def print_table(path: Path) -> None:
     """Print the tables of a JSON file."""
     import json
 
-    from custom_modules.benchmark.benchmark_markdown import benchmark_markdown
+    from custom_modules.benchmark.tables import markdown
 
     try:
-        results = json.loads(path.read_text())
-        text = benchmark_markdown(results)
+        text = markdown(json.loads(path.read_text()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} is not a benchmark's JSON file ({error}): give one that tools/benchmark.py wrote."

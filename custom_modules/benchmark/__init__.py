@@ -1,1 +1,1 @@
-"""How fast a config trains, loads and predicts, measured in turn with others."""
+"""How fast a config trains and predicts, measured in turn with others."""

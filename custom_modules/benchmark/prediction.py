@@ -1,0 +1,124 @@
+"""Who predicts: the network alone, and from the files of a validation set to class indices."""
+
+import itertools
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
+from torch import Tensor
+from torch.utils.benchmark import Timer
+
+from custom_modules.models.pretrained import require_all_tensors
+
+from .measuring import Contestant, model_facts, peak_memory
+from .training import ConfigContestant, class_indices, resized, tensors_in_memory
+
+
+class Prediction(Contestant):
+    """Predicts in float32, in every batch size; ``build`` sets ``count``, the images there, and ``size``, height and width.
+
+    Attributes:
+        batches (Sequence[int]): Batch sizes.
+        images (int): Images of each round and batch size, rounded up to whole batches.
+    """
+
+    layout = torch.contiguous_format
+    batches: Sequence[int] = (1, 16)
+    images: int = 64
+
+    @abstractmethod
+    def network(self, inputs: Tensor) -> Tensor:
+        """Compute logits."""
+
+    @abstractmethod
+    def files(self, rows: list[int]) -> Sequence[Tensor]:
+        """Read some images and predict each pixel's class."""
+
+    def inputs(self, batch: int) -> Tensor:
+        """Make a normalised batch on the device."""
+        inputs = torch.randn(batch, 3, *self.size, device=self.device)
+        return inputs.to(memory_format=self.layout)
+
+    def measure(self, split: bool) -> dict:
+        """Predict; ``seconds`` are those of a batch."""
+        seconds, images = {}, {}
+        for batch in self.batches:
+            rows = itertools.cycle(range(self.count))
+            for what, arguments in (
+                ('network', itertools.repeat(self.inputs(batch))),
+                ('files', ([next(rows) for _ in range(batch)] for _ in itertools.count())),
+            ):
+                names = dict(call=getattr(self, what), arguments=arguments)
+                # torch's own waits for a GPU; by itself it would take one thread
+                threads = torch.get_num_threads()
+                timer = Timer('call(next(arguments))', globals=names, num_threads=threads)
+                with torch.inference_mode():
+                    seconds[f'{what}_{batch}'] = timer.timeit(-(-self.images // batch)).mean
+                images[f'{what}_{batch}'] = batch
+        return dict(seconds=seconds, images=images, memory_mib=peak_memory())
+
+
+class ConfigPrediction(ConfigContestant, Prediction):
+    """A config's model, this project's or a stock one; files are read, so without a cache.
+
+    Args:
+        name (str): See :class:`Contestant`.
+        title (str): See :class:`Contestant`.
+        cfg (Config): The config.
+        size (Sequence[int]): Width and height of its images.
+        checkpoint (str, optional): Its weights; without, they are random, which is as fast.
+    """
+
+    def __init__(self, name, title, cfg: Config, size, checkpoint: str | None = None) -> None:
+        super().__init__(name, title, cfg, size)
+        self.precision, self.checkpoint = 'float32', checkpoint
+
+    def build(self) -> dict:
+        """Build model and data set."""
+        cfg = Config(self.cfg)
+        init_default_scope(cfg.default_scope)
+        self.device = torch.device(get_device())
+        torch.backends.cudnn.benchmark = True
+        self.model = MODELS.build(cfg.model)
+        if self.checkpoint:
+            require_all_tensors(self.model, self.checkpoint, part='model')
+            load_checkpoint(self.model, self.checkpoint, map_location='cpu', logger='silent')
+        hook = cfg.default_hooks.get('channels_last') or {}
+        if hook and hook.get('enabled', True):
+            self.layout = torch.channels_last
+        self.model.to(self.device, memory_format=self.layout).eval()
+        dataset = {k: v for k, v in cfg.val_dataloader.dataset.items() if k != 'cache'}
+        self.dataset = DATASETS.build(dataset | dict(test_mode=True))
+        self.count = len(self.dataset)
+        return model_facts(self.model, self.size, mode='tensor')
+
+    def network(self, inputs: Tensor) -> Tensor:
+        """Compute logits."""
+        return self.model(inputs, mode='tensor')
+
+    def files(self, rows: list[int]) -> Sequence[Tensor]:
+        """Read some images and predict each pixel's class."""
+        batch = pseudo_collate([self.dataset[row] for row in rows])
+        return [sample.pred_sem_seg.data.cpu() for sample in self.model.test_step(batch)]
+
+
+class BarePrediction(ConfigPrediction):
+    """The limit: a config's network, channels-last, from normalised tensors in memory to class indices on the device."""
+
+    def build(self) -> dict:
+        """Build model and tensors."""
+        facts = super().build()
+        self.layout = torch.channels_last
+        self.model.to(memory_format=self.layout)
+        self.tensors, _ = tensors_in_memory(Config(self.cfg), 'val', self.model, self.device)
+        return facts
+
+    def files(self, rows: list[int]) -> Tensor:
+        """Predict each pixel's class of images in memory."""
+        images = self.tensors[rows].permute(0, 3, 1, 2)
+        return class_indices(resized(self.network(images), self.size, self.model.decode_head))
