@@ -9,21 +9,20 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.diagnosis.check_python import check_python
-from custom_modules.diagnosis.verdict import verdict
-
 
 def main() -> int:
     """Check and print."""
     shape = argparse.RawDescriptionHelpFormatter
     argparse.ArgumentParser(description=__doc__, formatter_class=shape).parse_args()
-    findings = check_python()
-    if findings[0].level == 'ok':
-        # an older Python cannot read it
-        from custom_modules.diagnosis.diagnose import diagnose
+    if sys.version_info < (3, 10):  # noqa: UP036
+        # it cannot read the rest
+        print(f'problem  Python {sys.version.split()[0]} is too old: 3.10 or newer is needed')
+        print(f'{"":8} -> make env PYTHON=python3.11, or newer')
+        return 1
+    from custom_modules.doctor import diagnose, verdict
 
-        print('Checking, which takes about ten seconds ...', flush=True)
-        findings = diagnose()
+    print('Checking, which takes about ten seconds ...', flush=True)
+    findings = diagnose()
     for finding in findings:
         print(finding)
     sentence, code = verdict(findings)
@@ -35,5 +34,4 @@ if __name__ == '__main__':
     try:
         sys.exit(main())
     except KeyboardInterrupt:
-        # not the tools' usual wrapper: its module would import torch
         sys.exit(130)

@@ -1,0 +1,350 @@
+"""What is wrong with an installation; nothing but the standard library is imported in the process itself."""
+
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from importlib.metadata import PackageNotFoundError, distribution, distributions, version
+from pathlib import Path
+from typing import NamedTuple
+
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import REPOSITORY, find_data
+from custom_modules.utils.machine import available_cores, available_memory
+
+try:
+    from packaging.requirements import Requirement
+except ImportError:
+    Requirement = None
+
+GIB = 2**30
+LEVELS = ('problem', 'warning', 'ok', 'info')
+# other distributions that bring the same import name
+STAND_INS = {
+    'onedl-mmengine': ('mmengine',),
+    'onedl-mmcv': ('mmcv', 'mmcv-lite'),
+    'onedl-mmsegmentation': ('mmsegmentation',),
+    'onedl-mmpretrain': ('mmpretrain',),
+    'opencv-python': ('opencv-contrib-python', 'opencv-python-headless'),
+}
+# by their names in Python; what needs another comes after it
+PACKAGES = (
+    *('numpy', 'matplotlib', 'PIL', 'pycocotools', 'rich', 'jinja2', 'packaging', 'pandas'),
+    *('scipy', 'skimage', 'cv2', 'torch', 'torchvision', 'tensorboard'),
+    *('mmengine', 'mmcv', 'mmseg', 'mmpretrain'),
+)
+STEPS = {name: f'import {name}' for name in PACKAGES} | {
+    # merely importing it succeeds where it does not fit torch
+    'torchvision': 'import torch, torchvision\n'
+    'torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)',
+    'custom_modules': 'import custom_modules.segmentation, custom_modules.classification',
+}
+DEVICES = """
+import torch
+from mmengine.utils.dl_utils import collect_env
+gpus = [f'{v} ({k})' for k, v in collect_env().items() if k.startswith('GPU')]
+result = dict(cuda=torch.version.cuda, gpus=gpus, mps=torch.backends.mps.is_available(), why='')
+if gpus:
+    torch.ones(1, device='cuda').add(1).item()
+elif result['cuda']:
+    try:
+        torch.cuda.init()
+    except Exception as error:
+        result['why'] = str(error).strip().splitlines()[0]
+"""
+# variable: default, and what makes the data
+DATA = {
+    'MOON_DATA': ('data/MOON_SEGMENTATION_BINARY', 'synthetic, then MOON_DATA=data/moon_synthetic'),
+    'MOON_MULTICLASS_DATA': ('data/MOON_SEGMENTATION_MULTICLASS', 'lunar SRC'),
+    'TINY_IMAGENET': ('data/tiny-imagenet-200', 'tiny-imagenet ARCHIVE'),
+}
+UNSAFE = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
+EXTRAS = ('albumentations', 'clearml', 'mlflow', 'mlflow-skinny', 'wandb')
+SHARED = Path('/dev/shm')
+# the main process of configs/unet_backbone_frozen.py alone takes 1.2 GB, and three load data
+LEAST_MEMORY, LEAST_SHARED, LEAST_DISK = 3 * GIB, GIB // 4, 2 * GIB
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at: its level (``'ok'``, ``'info'``, ``'warning'`` or ``'problem'``), a sentence, a remedy."""
+
+    level: str
+    text: str
+    remedy: str = ''
+
+    def __str__(self) -> str:
+        return f'{self.level:<8} {self.text}' + f'\n{"":8} -> {self.remedy}' * bool(self.remedy)
+
+
+def verdict(findings: Iterable[Finding]) -> tuple[str, int]:
+    """Sum up in a sentence, with the exit code: 1 if there is a problem, 0 otherwise."""
+    count = [finding.level for finding in findings].count
+    problems, warnings = count('problem'), count('warning')
+    if problems:
+        return f'{problems} problem{"s" * (problems > 1)}: mend the first and run this again.', 1
+    noted = f', with {warnings} warning{"s" * (warnings > 1)}' * bool(warnings)
+    return f'Ready{noted}: training and testing should work.', 0
+
+
+def diagnose() -> list[Finding]:
+    """Check the installation that this process runs in, with imports in another one; problems come first."""
+    outcomes, owners = try_steps(STEPS | {'devices': DEVICES}), package_owners()
+    devices = outcomes.pop('devices')
+    found = [
+        Finding('ok', f'Python {platform.python_version()} ({sys.executable}) on {sys.platform}'),
+        *check_requirements(REPOSITORY / 'requirements.txt'),
+        *check_owners(owners),
+        *check_torch_pair(),
+        *check_machine(),
+        *check_folder(Path('work_dirs'), 'runs'),
+        *check_folder(REPOSITORY / 'data', 'data'),
+        *check_folder(Path(tempfile.gettempdir()), 'temporary files'),
+        *check_environment(os.environ),
+        *check_imports(outcomes, missing=set(PACKAGES) - set(owners)),
+        *(() if 'error' in outcomes['mmengine'] else check_devices(devices)),
+    ]
+    extras = ', '.join(f'{name} {_version(name)}' for name in EXTRAS if _version(name)) or 'none'
+    found.append(Finding('info', f'optional packages (requirements/): {extras}'))
+    return sorted(found, key=lambda finding: LEVELS.index(finding.level))
+
+
+def pip_command(*uninstall: str) -> str:
+    """Write how to install the requirements, after both owners of a package, which overwrote each other's files, are gone."""
+    pip = f'{shlex.quote(sys.executable)} -m pip'
+    remove = f'{pip} uninstall -y {" ".join(uninstall)} && ' if uninstall else ''
+    return f'{remove}{pip} install -r requirements.txt -c constraints.txt'
+
+
+def check_requirements(file: Path) -> list[Finding]:
+    """Compare the installed versions with the ranges of a requirements file."""
+    lines = [line.strip() for line in re.findall(r'^\w[^#\n]*', file.read_text(), re.MULTILINE)]
+    found, good, missing = [], [], []
+    for line in lines:
+        name = re.match(r'[\w.-]+', line).group()
+        installed, asked = _version(name), f'{file.name} asks for {line}'
+        if installed is None and (other := next(filter(_version, STAND_INS.get(name, ())), None)):
+            text = (
+                f'{name} is not installed, {other} {_version(other)} stands in for it, but {asked}'
+            )
+            remedy = f'docs/install.md says what was run with others; or {pip_command(other)}'
+            found.append(Finding('warning', text, remedy))
+        elif installed is None:
+            missing.append(line)
+        elif Requirement and Requirement(line).specifier.contains(installed, prereleases=True):
+            good.append(f'{name} {installed}')
+        elif Requirement:
+            text = f'{name} {installed} is out of its range: {asked}'
+            found.append(Finding('problem', text, pip_command()))
+    share = f'of {len(lines)} packages of {file.name} are'
+    if missing:
+        text = f'{len(missing)} {share} not installed: {", ".join(missing)}'
+        found.insert(0, Finding('problem', text, pip_command()))
+    if good:
+        found.append(Finding('ok', f'{len(good)} {share} in their ranges: {", ".join(good)}'))
+    return found
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def package_owners() -> dict[str, list[tuple[str, str, str]]]:
+    """Find folder, name and version of the distributions that bring each package, in the order of the path."""
+    owners = {}
+    for found in distributions():
+        # leftovers of an interrupted pip have a folder without a name
+        owner = (str(found.locate_file('')), found.metadata['Name'], found.version)
+        names = (found.read_text('top_level.txt') or '').split()
+        files = '' if names else '\n' + (found.read_text('RECORD') or '')
+        for package in PACKAGES if owner[1] else ():
+            listed = owners.get(package, [])
+            # a folder may be on the path twice
+            if owner not in listed and (package in names or f'\n{package}/__init__.py,' in files):
+                owners[package] = [*listed, owner]
+    return owners
+
+
+def check_owners(owners: Mapping[str, list[tuple[str, str, str]]]) -> list[Finding]:
+    """Look for packages that several distributions bring, as ``mmcv`` beside ``onedl-mmcv``, which pip allows."""
+    found = []
+    for package, listed in owners.items():
+        folder, used, number = listed[0]
+        here = [f'{name} {v}' for at, name, v in listed if at == folder]
+        names = list(dict.fromkeys(name for at, name, _ in listed if at == folder))
+        hidden = ', '.join(f'{name} {v} in {at}' for at, name, v in listed if at != folder)
+        level, remedy = 'problem', pip_command(*names)
+        text = f'{package} belongs to {" and ".join(here)}'
+        if len(here) > 1 and len(names) == 1:
+            text += f' in {folder}: an installation was interrupted'
+        elif len(here) > 1 and package == 'cv2' and len({v for *_, v in listed}) == 1:
+            level, text = 'warning', f'{text}: harmless as long as they are of one version'
+        elif len(here) > 1:
+            text += f', which have overwritten each other in {folder}'
+        elif any(name != used for _, name, _ in listed):
+            text = f'{package} comes from {used} {number} in {folder}, which hides {hidden}'
+            level, remedy = 'warning', 'fine if meant; else look at PYTHONPATH'
+        else:
+            continue
+        found.append(Finding(level, text, remedy))
+    return found or [Finding('ok', 'no package that is imported has two owners')]
+
+
+def check_torch_pair() -> list[Finding]:
+    """Look whether torch and torchvision are of one build and made for each other."""
+    if not (_version('torch') and _version('torchvision')):
+        return []
+    builds = {name: _build(name) for name in ('torch', 'torchvision')}
+    shown = ' and '.join(f'{name} {number}' for name, number in builds.items())
+    tags = [number.partition('+')[2] for number in builds.values()]
+    asked = map(Requirement or str, distribution('torchvision').requires or [])
+    wanted = next((line.specifier for line in asked if getattr(line, 'name', '') == 'torch'), None)
+    if all(tags) and tags[0] != tags[1]:
+        text = f'{shown} are of different builds: one is for {tags[0]}, the other for {tags[1]}'
+    elif wanted and not wanted.contains(builds['torch'], prereleases=True):
+        text = f'{shown} do not fit: this torchvision was built for torch{wanted}'
+    else:
+        return [Finding('ok', f'{shown} fit each other')]
+    return [Finding('problem', text, pip_command('torch', 'torchvision'))]
+
+
+def _build(name: str) -> str:
+    # with its build tag, which the package index's metadata leave out
+    file = Path(distribution(name).locate_file(f'{name}/version.py'))
+    text = file.read_text() if file.is_file() else ''
+    match = re.search(r'^__version__\b.*?=\s*[\'"]([^\'"]+)', text, re.MULTILINE)
+    return match[1] if match else version(name)
+
+
+def check_machine() -> list[Finding]:
+    """Look at processor cores, memory and shared memory."""
+    memory, found = available_memory(), []
+    if memory is not None and memory < LEAST_MEMORY:
+        text = f'only {memory / GIB:.1f} GiB of memory are free: a run may be killed without a word'
+        remedy = '--cfg-options train_dataloader.batch_size=2'
+        found.append(Finding('warning', text, f'close other programs, or {remedy}'))
+    if SHARED.is_dir() and (shared := shutil.disk_usage(SHARED).free) < LEAST_SHARED:
+        text = f'{SHARED} has {shared / 2**20:.0f} MiB left: data loaders with workers die with "Bus error"'
+        remedy = (
+            '--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False'
+        )
+        found.append(Finding('warning', text, f'docker run --shm-size=2g ..., or {remedy}'))
+    known = '' if memory is None else f', {memory / GIB:.1f} GiB of memory free'
+    return found or [Finding('ok', f'{available_cores()} processor cores{known}')]
+
+
+def check_folder(folder: Path, what: str, least: int = LEAST_DISK) -> list[Finding]:
+    """Look whether a folder, or the nearest one above it, can be written to, and how many bytes are left."""
+    place = next(p for p in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(p))
+    elsewhere = 'write elsewhere with --work-dir, --out or TMPDIR, or change the permissions'
+    try:
+        # a file that goes by itself; permissions alone say nothing of a read-only disk
+        with tempfile.TemporaryFile(dir=place) as file:
+            file.write(b'0')
+    except OSError as error:
+        why = f'{place}: {error.strerror or error}' if place.is_dir() else f'{place} is no folder'
+        return [Finding('problem', f'{what} cannot be written: {why}', elsewhere)]
+    free = shutil.disk_usage(place).free
+    text = f'{what} can be written to {folder}, {free / GIB:.1f} GiB free'
+    little = f': less than {least / GIB:g} GiB' if free < least else ''
+    return [Finding('warning' if little else 'ok', text + little, elsewhere if little else '')]
+
+
+def check_environment(environ: Mapping[str, str]) -> list[Finding]:
+    """Look at the variables that this project reads, and at the data they lead to."""
+    found = []
+    for name, (default, command) in DATA.items():
+        value, made = environ.get(name), f'python tools/prepare_data.py {command}'
+        stated = f'{name}={value}' if value else f'{name} is not set, the default {default}'
+        try:
+            found.append(Finding('ok', f'{stated}: {find_data(value or default, "it", "x")}'))
+        except UsageError:
+            level = 'problem' if value else 'info'
+            made = f'correct or unset it; such a set is made by {made}' if value else made
+            found.append(Finding(level, f'{stated}: there is no such folder', made))
+    if environ.get(UNSAFE, '0').lower() in ('1', 'y', 'yes', 'true'):
+        text = f'{UNSAFE} is set, but this project loads checkpoints as data only: torch refuses to load anything'
+        found.append(Finding('problem', text, f'unset {UNSAFE}'))
+    return found
+
+
+def check_imports(outcomes: Mapping[str, dict], missing: Iterable[str] = ()) -> list[Finding]:
+    """Judge what :func:`try_steps` found; what is missing has been reported by :func:`check_requirements`."""
+    found, fine = {}, []
+    for package, error in ((name, outcome.get('error')) for name, outcome in outcomes.items()):
+        gone = re.search("No module named '([^'.]+)", error or '')
+        if error is None:
+            fine.append(package)
+        # what needs a broken package fails as that did
+        elif error not in found and not (gone and gone[1] in missing):
+            remedy = f'{pip_command()} --force-reinstall'
+            if 'libGL' in error or 'libgthread' in error:
+                remedy = 'apt-get install libgl1 libglib2.0-0, or the like on this system'
+            elif 'torchvision::nms' in error:
+                remedy = pip_command('torch', 'torchvision')
+            found[error] = Finding('problem', f'{package} cannot be imported: {error}', remedy)
+    return [*found.values(), Finding('ok', f'can be imported: {", ".join(fine) or "nothing"}')]
+
+
+def check_devices(outcome: dict, driver: bool | None = None) -> list[Finding]:
+    """Say what training will run on, from what :func:`try_steps` found for ``DEVICES``; no GPU at all is fine."""
+    if driver is None:
+        driver = Path('/proc/driver/nvidia/version').exists() or bool(shutil.which('nvidia-smi'))
+    if 'error' in outcome:
+        remedy = 'hide it: CUDA_VISIBLE_DEVICES= python tools/train.py ...'
+        return [Finding('problem', f'the GPU cannot be used: {outcome["error"]}', remedy)]
+    cuda, gpus, mps, why = (outcome['result'][key] for key in ('cuda', 'gpus', 'mps', 'why'))
+    built = f'torch is built for CUDA {cuda}' if cuda else 'torch is built for the CPU only'
+    if gpus or mps:
+        return [Finding('ok', f'{", ".join(gpus) or "the GPU of Apple (MPS)"}; {built}')]
+    if driver:
+        text = f'there is an NVIDIA driver, but {why or built}: training runs on the CPU'
+        remedy = f'a driver for CUDA {cuda}, or a torch for the driver at hand'
+        return [Finding('warning', text, remedy if cuda else pip_command('torch', 'torchvision'))]
+    return [Finding('ok', f'no GPU was found, and none is needed ({built}): the CPU is used')]
+
+
+# seconds for one process: on a cold disk torch alone takes half a minute
+MARK, PATIENCE = '@@step ', 120
+CHILD = f"""
+import json, sys, warnings
+warnings.simplefilter('ignore')
+sys.path.insert(0, sys.argv[2])
+for name, code in json.loads(sys.argv[1]).items():
+    try:
+        exec(code, place := dict())
+        ended = dict(result=place.get('result'))
+    except BaseException as error:
+        ended = dict(error=type(error).__name__ + ': ' + (str(error).strip().splitlines() or [''])[0])
+    print({MARK!r} + json.dumps([name, ended]), flush=True)
+"""
+
+
+def try_steps(steps: Mapping[str, str], seconds: float = PATIENCE) -> dict[str, dict]:
+    """Run named pieces of Python in another process, which may crash: each gives ``result`` (for JSON) or ``error``."""
+    outcomes = {}
+    while left := {name: code for name, code in steps.items() if name not in outcomes}:
+        command = [sys.executable, '-c', CHILD, json.dumps(left), str(REPOSITORY)]
+        try:
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds
+            )
+            output, code = done.stdout, done.returncode
+            how = f'with {signal.Signals(-code).name}' if code < 0 else f'with exit code {code}'
+            death = f'the process died {how}'
+        except subprocess.TimeoutExpired as slow:
+            output, death = slow.stdout or b'', f'it did not end within {seconds:g} s'
+        lines = output.decode(errors='replace').splitlines()
+        outcomes |= (json.loads(line[len(MARK) :]) for line in lines if line.startswith(MARK))
+        if broken := next((name for name in left if name not in outcomes), None):
+            outcomes[broken] = {'error': death}
+    return outcomes
