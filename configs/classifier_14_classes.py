@@ -1,7 +1,7 @@
 # The published weights' classifier: the 14 classes that the reference reports used, so few that two
 # CPU cores train it in about an hour (small batches fit their cache).
 #   python tools/train.py configs/classifier_14_classes.py
-_base_ = ['./classifier.py']
+_base_ = ['./_base_/classifier.py']
 wnids = [
     'n01910747', 'n02124075', 'n02403003', 'n02415577', 'n02814533', 'n03796401', 'n03854065',
     'n04254777', 'n04285008', 'n07583066', 'n07615774', 'n07871810', 'n09256479', 'n09332890',

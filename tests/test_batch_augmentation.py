@@ -16,15 +16,14 @@ from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.datasets.transforms import RandomAffine
-from custom_modules.models import data_preprocessor as batch_aug_preprocessor
-from custom_modules.models.batch_augmentations import BatchRandomAffine
+from custom_modules.models import batch_augmentations
 from custom_modules.models.batch_photometric import (
     BatchPhotoMetricDistortion,
     BatchRandomBlur,
     BatchRandomGamma,
     BatchRandomNoise,
 )
-from custom_modules.models.data_preprocessor import BatchAugPreProcessor
+from custom_modules.models.data_preprocessor import BatchAugPreProcessor, BatchRandomAffine
 
 NORMALISED = dict(
     mean=[120.0, 110, 100], std=[60.0, 50, 40], bgr_to_rgb=True, size_divisor=32, seg_pad_val=255
@@ -269,9 +268,9 @@ def test_a_step_draws_the_same_again_and_another_step_draws_otherwise(hub, prese
 def test_two_processes_draw_what_one_does(monkeypatch, presets):
     processor = BatchAugPreProcessor(augments=presets.strong.augments, **NORMALISED)
     whole, batch = processor(make_batch(count=12), True), make_batch(count=12)
-    monkeypatch.setattr(batch_aug_preprocessor, 'get_world_size', lambda: 2)
+    monkeypatch.setattr(batch_augmentations, 'get_world_size', lambda: 2)
     for rank in (0, 1):
-        monkeypatch.setattr(batch_aug_preprocessor, 'get_rank', lambda rank=rank: rank)
+        monkeypatch.setattr(batch_augmentations, 'get_rank', lambda rank=rank: rank)
         # as DefaultSampler deals them out
         out = processor({key: values[rank::2] for key, values in batch.items()}, True)
         assert torch.equal(masks_of(out), masks_of(whole)[rank::2])

@@ -7,7 +7,11 @@ import pytest
 from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet, write_pair
 from mmengine.config import Config
 
-ELSEWHERE = {'classifier.py', *(f'unet_{n}.py' for n in ('baseline', 'backbone_scratch'))}
+ELSEWHERE = {
+    'classifier.py',
+    'classifier_large.py',
+    *(f'unet_{n}.py' for n in ('baseline', 'backbone_scratch')),
+}
 ELSEWHERE |= {'unet_backbone_frozen.py', 'unet_backbone_unfreeze.py', 'frozen_features_cached.py'}
 CONFIGS = sorted(
     path

@@ -1,7 +1,7 @@
 # Report 3's classifier: 10 classes, ResNet-18's form at a quarter of its width, 889,732 parameters;
 # label smoothing, the cosine, and biases and norms without decay are ours.
 #   python tools/train.py configs/reference/report3_narrow_resnet_classifier.py
-_base_ = ['../classifier.py', '../_base_/augmentations/report3_classifier.py']
+_base_ = ['../_base_/classifier.py', '../_base_/augmentations/report3_classifier.py']
 wnids = [
     'n01910747', 'n02124075', 'n02403003', 'n02415577', 'n02814533',
     'n03796401', 'n03854065', 'n04254777', 'n04285008', 'n09256479',

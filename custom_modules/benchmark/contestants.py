@@ -22,7 +22,11 @@ from .training import BareTraining, RunnerTraining, StockTraining, precision_of
 
 # the transforms of mmpretrain that set the size, and where they hold it
 SIZED = dict(
-    RandomResizedCrop='scale', Resize='scale', RandomCrop='crop_size', CenterCrop='crop_size'
+    RandomResizedCrop='scale',
+    Resize='scale',
+    RandomCrop='crop_size',
+    CenterCrop='crop_size',
+    BatchRandomResizedCrop='size',
 )
 _LOAD = [dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'ResizeToLoadSize')]
 _SWITCHES = ('channels_last', 'lazy_scalars', 'feature_cache', 'compile')
@@ -105,6 +109,8 @@ def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
         _render(args.data)
         cfg = load_config(args)
     size = load_size(cfg)
+    # the others have one size all the time
+    cfg.default_hooks.pop('progressive_resize', None)
     require_matching_classes(cfg)
     # those of infer are several, and not for training
     if args.command != 'infer' and args.batch is not None:
@@ -139,7 +145,8 @@ def load_size(cfg: Config) -> tuple[int, int]:
         )
     if cfg.default_scope == 'mmpretrain':
         size = None
-        for step in pipeline:
+        augments = cfg.model.get('data_preprocessor', {}).get('augments', [])
+        for step in [*pipeline, *augments]:
             size = step.get(SIZED.get(step['type']), size)
         sides = {size} if isinstance(size, int) else set(size or ())
         if len(sides) != 1:

@@ -258,10 +258,12 @@ class GpuCheck:
     def _config(self, row: Row) -> Config:
         workers, parts = self.settings['workers'], ('train', 'val', 'test')
         options = {'train_cfg.max_epochs': 6, 'train_dataloader.batch_size': row.batch}
-        options |= {
-            'train_dataloader.num_workers': workers,
-            'val_dataloader.num_workers': min(4, workers),
-        }
+        if row.config != CLASSIFIER:
+            # a classifier's batches are looked up on the device
+            options |= {
+                'train_dataloader.num_workers': workers,
+                'val_dataloader.num_workers': min(4, workers),
+            }
         # mmseg validates image by image: all of them would be most of a stock row's time
         options |= {'val_dataloader.dataset.indices': 4 if self.small else 128}
         if self.small:
@@ -288,6 +290,8 @@ class GpuCheck:
         file = str(REPOSITORY / 'configs' / f'{row.config}.py')
         given = dict(cfg_options=options, work_dir=None, launcher='none', local_rank=0)
         cfg = load_config(Namespace(config=file, **given))
+        # one size all the time, as the others have
+        cfg.default_hooks.pop('progressive_resize', None)
         if row.on_device:
             for key, value in LEVERS['batch_augmentation'][1].items():
                 cfg.merge_from_dict({key: value})

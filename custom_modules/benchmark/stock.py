@@ -41,6 +41,11 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
             {key: norm[key] for key in kept if key in norm}, size=size[::-1]
         )
         model |= stock.model.to_dict()
+    else:
+        norm = model['data_preprocessor']
+        norm = {key: norm[key] for key in ('mean', 'std', 'to_rgb') if key in norm}
+        model |= dict(type='ImageClassifier', data_preprocessor=norm)
+    wrapper.pop('constructor', None)
     with MODELS.switch_scope_and_registry(cfg.default_scope) as registry:
         backbone = registry.get(model['backbone']['type'])
         if issubclass(backbone, StagedBackbone):
@@ -64,7 +69,8 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
         metrics = given['val_evaluator']
         metrics = [metrics] if isinstance(metrics, dict) else metrics
         # whose topk suits the number of classes
-        stock.val_evaluator.update(*(one for one in metrics if one['type'] == 'Accuracy'))
+        (topk,) = (one['topk'] for one in metrics if one['type'].endswith('Accuracy'))
+        stock.val_evaluator.topk = topk
     for switch in ('fused', 'foreach'):
         wrapper['optimizer'].pop(switch, None)
     if precision != 'as given':

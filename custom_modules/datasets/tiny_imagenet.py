@@ -6,6 +6,7 @@ from pathlib import Path
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS
 
+from custom_modules.datasets.batches import WholeBatches
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import find_data
@@ -14,7 +15,7 @@ PREPARE = 'run `python tools/prepare_data.py tiny-imagenet ARCHIVE`'
 
 
 @DATASETS.register_module()
-class TinyImageNet(DecodeOnce, BaseDataset):
+class TinyImageNet(WholeBatches, DecodeOnce, BaseDataset):
     """Tiny ImageNet-200, read from its archive's own layout.
 
     200 classes with 500 training and 50 validation images of 64x64 each (the test images have no
@@ -35,7 +36,7 @@ class TinyImageNet(DecodeOnce, BaseDataset):
         split (str): ``'train'`` or ``'val'``. Defaults to ``'train'``.
         wnids (Sequence[str], optional): The classes to use. All of ``wnids.txt``, sorted, by default.
         **kwargs: ``pipeline``, ``test_mode``, ... of :class:`mmpretrain.datasets.BaseDataset`; ``cache`` of
-            :class:`DecodeOnce`. All 100,000 training images take 1.2 GB.
+            :class:`DecodeOnce` or ``'batches'`` (:class:`WholeBatches`). All 100,000 training images take 1.2 GB.
 
     Raises:
         UsageError: If a folder, list, image or class is missing; the sentence says which.

@@ -1,10 +1,16 @@
-"""Optimizer wrapper and scheduler."""
+"""Optimizer: its wrapper, groups and scheduler, and the average of the weights."""
 
 from contextlib import contextmanager
 
 import torch
-from mmengine.optim import OneCycleLR, OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS, PARAM_SCHEDULERS
+from mmengine.model import ExponentialMovingAverage
+from mmengine.optim import DefaultOptimWrapperConstructor, OneCycleLR, OptimWrapper
+from mmengine.registry import (
+    MODELS,
+    OPTIM_WRAPPER_CONSTRUCTORS,
+    OPTIM_WRAPPERS,
+    PARAM_SCHEDULERS,
+)
 from mmengine.runner.amp import autocast
 
 
@@ -62,3 +68,76 @@ class GroupOneCycleLR(OneCycleLR):
     def __init__(self, optimizer, **kwargs) -> None:
         peaks = [group.get('max_lr', group['lr']) for group in optimizer.param_groups]
         super().__init__(optimizer, eta_max=peaks, **kwargs)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
+    """mmengine's constructor with one group for all parameters that share their settings.
+
+    With a ``paramwise_cfg`` mmengine's own makes a group of every parameter. A fused optimizer then runs once for each, and takes
+    longer than the network of a small classifier on a GPU. A group holds several parts here, so the scalars that
+    ``GroupRatesHook`` records by part are those of the groups. Arguments are those of ``DefaultOptimWrapperConstructor``.
+    """
+
+    def add_params(self, params, module, prefix: str = '', is_dcn_module=None) -> None:
+        """Add the parameters of a module, then merge.
+
+        Args:
+            params (list[dict]): The groups, changed in place.
+            module (nn.Module): The module.
+            prefix (str): Its name; empty for the whole model. Defaults to ''.
+            is_dcn_module (int | float, optional): As in the base class.
+        """
+        super().add_params(params, module, prefix=prefix, is_dcn_module=is_dcn_module)
+        if prefix:
+            return
+        merged = {}
+        for group in params:
+            settings = {k: v for k, v in group.items() if k != 'params'}
+            same = merged.setdefault(repr(sorted(settings.items())), dict(settings, params=[]))
+            same['params'] += group['params']
+        params[:] = merged.values()
+
+
+@MODELS.register_module()
+class WarmedUpEMA(ExponentialMovingAverage):
+    """mmengine's ``ExponentialMovingAverage`` in a few calls of the device, and without random weights in it.
+
+    For mmengine's ``EMAHook`` (``ema_type``). In its first steps it is the plain mean of what there was, so the average does not drag the weights
+    before training along: the momentum of step ``t`` is the greater of ``momentum`` and ``10 / (10 + t)``. All floating
+    point tensors move together, which a GPU does in one call; counters are copied.
+
+    Args:
+        **kwargs: Those of ``ExponentialMovingAverage``; ``interval`` is not looked at.
+
+    Example:
+        >>> import torch
+        >>> layer = torch.nn.Linear(1, 1)
+        >>> average = WarmedUpEMA(layer, momentum=0.5)
+        >>> _ = layer.weight.data.fill_(4.0)
+        >>> average.update_parameters(layer)
+        >>> average.module.weight.item()
+        4.0
+    """
+
+    @torch.no_grad()
+    def update_parameters(self, model: torch.nn.Module) -> None:
+        """Take the weights of a step in.
+
+        Args:
+            model (nn.Module): The model in training.
+        """
+        momentum = max(self.momentum, 10 / (10 + int(self.steps)))
+        pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
+        buffers = list(zip(self.module.buffers(), model.buffers(), strict=True))
+        moving = [pair for pair in buffers if pair[0].is_floating_point() and self.update_buffers]
+        for old, new in buffers:
+            if not (old.is_floating_point() and self.update_buffers):
+                old.copy_(new)
+        averages, sources = zip(*pairs, *moving, strict=True)
+        torch._foreach_lerp_(
+            [t.data for t in averages],
+            [t.data.to(a.device) for t, a in zip(sources, averages, strict=True)],
+            momentum,
+        )
+        self.steps += 1

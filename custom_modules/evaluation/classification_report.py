@@ -1,5 +1,8 @@
+"""Scores of a classifier: accuracy, and precision, recall and F1 of each class; of samples or of whole batches."""
+
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +17,52 @@ from custom_modules.utils.files import require_absent, write_atomically
 from custom_modules.utils.tables import text_table
 
 
+class CountsBatches:
+    """Mixin of mmpretrain's metrics that also takes a whole batch as one sample, as ``BatchClassifier`` predicts it.
+
+    Its scores stay on their device until the validation ends, and come over together: a GPU is not waited for in between.
+    What is computed from them is mmpretrain's.
+    """
+
+    def process(self, data_batch, data_samples: Sequence[dict]) -> None:
+        """Note the predictions.
+
+        Args:
+            data_batch (dict): The batch of the data loader.
+            data_samples (Sequence[dict]): One for each image, or one whose ``pred_score`` is (N, classes).
+        """
+        for sample in data_samples:
+            if sample.get('pred_score') is not None and sample['pred_score'].ndim == 2:
+                self.results.append((sample['pred_score'], sample['gt_label']))
+            else:
+                super().process(data_batch, [sample])
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Compute the scores of the whole set.
+
+        Args:
+            size (int): Number of its images.
+
+        Returns:
+            dict[str, float]: The scores by name.
+        """
+        whole = [result for result in self.results if isinstance(result, tuple)]
+        if whole:
+            scores, labels = (torch.cat(column).cpu() for column in zip(*whole, strict=True))
+            self.results = [
+                dict(pred_score=score, gt_label=label)
+                for score, label in zip(scores, labels.split(1), strict=True)
+            ]
+        return super().evaluate(size)
+
+
 @METRICS.register_module()
-class ClassificationReport(SingleLabelMetric):
+class BatchAccuracy(CountsBatches, Accuracy):
+    """mmpretrain's ``Accuracy``, which also counts the whole batches of ``BatchClassifier``; the same arguments and names."""
+
+
+@METRICS.register_module()
+class ClassificationReport(CountsBatches, SingleLabelMetric):
     """Macro precision, recall and F1; with an ``out_dir`` also every class and the confusion matrix.
 
     The numbers are mmpretrain's. Scalars are ``report/macro_precision``, ``report/macro_recall`` and

@@ -1,4 +1,4 @@
-"""Augmentations of a whole batch on the device: their base class, choice and geometry."""
+"""Augmentations of a whole batch on the device: random numbers, base class, flip, crop and choice; nothing here needs mmseg."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -6,10 +6,61 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmseg.registry import MODELS
+from mmengine.dist import get_rank, get_world_size
+from mmengine.logging import MessageHub
+from mmengine.registry import MODELS
 
-from custom_modules.datasets.transforms import AffineRanges
-from custom_modules.models.data_preprocessor import StepRandom
+
+class StepRandom:
+    """The random numbers of one training step: a function of seed, step and a sample's place in the batch.
+
+    They do not depend on how often the run was interrupted, nor on how many processes share the batch: sample ``i`` of
+    process ``r`` of ``n`` has place ``i * n + r``, which is the place mmengine's ``DefaultSampler`` gives it in the
+    batch of a single process. They are drawn on the host, so that a GPU is never waited for and draws the same as a CPU.
+
+    Args:
+        seed (int): The run's seed.
+        step (int): The iteration.
+        places (Sequence[int]): The wanted samples' places in the batch of all processes.
+        total (int): The size of that batch.
+
+    Example:
+        >>> whole = StepRandom(seed=0, step=7, places=[0, 1, 2, 3], total=4).uniform(0, 1)
+        >>> second = StepRandom(seed=0, step=7, places=[1, 3], total=4).uniform(0, 1)
+        >>> bool((second == whole[1::2]).all())
+        True
+    """
+
+    def __init__(self, seed: int, step: int, places, total: int) -> None:
+        self.places = np.asarray(places)
+        self.total = total
+        self.generator = np.random.default_rng((seed, step))
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def uniform(self, low: float, high: float) -> np.ndarray:
+        """Draw evenly from a range, one number per sample.
+
+        Args:
+            low (float): Least number.
+            high (float): Greatest number.
+
+        Returns:
+            np.ndarray: Float64, (N,).
+        """
+        return self.generator.uniform(low, high, self.total)[self.places]
+
+    def integers(self, end: int) -> np.ndarray:
+        """Draw a whole number per sample.
+
+        Args:
+            end (int): They are from 0 to below this.
+
+        Returns:
+            np.ndarray: Int64, (N,).
+        """
+        return self.generator.integers(end, size=self.total)[self.places]
 
 
 class BatchAugment(ABC):
@@ -64,15 +115,15 @@ class BatchAugment(ABC):
     def __call__(
         self,
         images: torch.Tensor,
-        masks: torch.Tensor,
+        masks: torch.Tensor | None,
         random: StepRandom,
         chosen: np.ndarray | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Change a random part of the batch; both tensors may be overwritten.
 
         Args:
             images (Tensor): (N, C, H, W) float32, 0 to 255.
-            masks (Tensor): (N, 1, H, W) labels.
+            masks (Tensor, optional): (N, 1, H, W) labels; None for a classifier.
             random (StepRandom): The step's random numbers; as many are drawn whatever happens.
             chosen (np.ndarray, optional): The samples that may change, bool (N,). Defaults to all.
 
@@ -86,16 +137,17 @@ class BatchAugment(ABC):
         if self.identity is not None:
             hit &= (values != self.identity).any(axis=1)
         rows = np.flatnonzero(hit)
+        moves = self.moves and masks is not None
         if len(rows) == 0:
             return images, masks
         if len(rows) == len(images):
-            changed, moved = self.apply(images, masks if self.moves else None, values)
-            return changed, moved if self.moves else masks
+            changed, moved = self.apply(images, masks if moves else None, values)
+            return changed, moved if moves else masks
         index = torch.from_numpy(rows).to(images.device, non_blocking=True)
-        some_masks = masks.index_select(0, index) if self.moves else None
+        some_masks = masks.index_select(0, index) if moves else None
         changed, moved = self.apply(images.index_select(0, index), some_masks, values[rows])
         images.index_copy_(0, index, changed)
-        if self.moves:
+        if moves:
             masks.index_copy_(0, index, moved)
         return images, masks
 
@@ -167,60 +219,106 @@ class BatchRandomFlip(BatchAugment):
         """Draw nothing more than whether. See the base class."""
         return np.empty((len(random), 0))
 
-    def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor]:
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mirror. See the base class."""
-        return images.flip(self.axis), masks.flip(self.axis)
+        return images.flip(self.axis), None if masks is None else masks.flip(self.axis)
 
 
 @MODELS.register_module()
-class BatchRandomAffine(AffineRanges, BatchAugment):
-    """Rotate, shift and scale images and masks together, about the image's centre; ``RandomAffine`` on a batch.
+class BatchRandomResizedCrop:
+    """Cut a random part out of each image and bring it to one size; mmpretrain's ``RandomResizedCrop`` on a batch.
 
-    One grid for all: the image is interpolated bilinearly, the mask takes the nearest label. mmseg's ``RandomRotate``
-    is this with ``degree`` alone.
+    Area and form are drawn as there (`Going Deeper with Convolutions <https://arxiv.org/abs/1409.4842>`_); a side that
+    would exceed the image is its whole side, and the part may lie between pixels. Interpolated bilinearly, without
+    anti-aliasing: as OpenCV's linear interpolation where images get larger, which is what small images are cropped for.
 
     Args:
-        prob (float): How often a sample is changed. Defaults to 0.5.
-        **ranges: ``degree``, ``translate``, ``scale``, ``pad_val`` and ``seg_pad_val`` of :class:`AffineRanges`.
+        size (int): Height and width of what comes out; ``ProgressiveResizeHook`` sets it while training goes on.
+        scale (Sequence[float]): Least and greatest share of the image's area. Defaults to (0.35, 1.0).
+        ratio (Sequence[float]): Least and greatest width divided by height, as shares of the image's. Defaults to
+            (3/4, 4/3).
+
+    Raises:
+        ValueError: If ``scale`` holds no shares, or one of them is the wrong way round.
     """
 
-    moves = True
-    identity = (0.0, 1.0, 0.0, 0.0)
-
-    def __init__(self, prob: float = 0.5, **ranges) -> None:
-        BatchAugment.__init__(self, prob)
-        AffineRanges.__init__(self, **ranges)
+    def __init__(
+        self,
+        size: int,
+        scale: Sequence[float] = (0.35, 1.0),
+        ratio: Sequence[float] = (3 / 4, 4 / 3),
+    ) -> None:
+        if not 0 < scale[0] <= scale[1] <= 1 or not 0 < ratio[0] <= ratio[1]:
+            raise ValueError(
+                f'scale holds two shares of the area and ratio two factors, the smaller first, got {scale} and {ratio}.'
+            )
+        self.size, self.scale, self.ratio = size, scale, ratio
 
     def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw angle, factor and both shifts. See the base class."""
-        columns = [
-            random.uniform(-self.degree, self.degree),
-            random.uniform(1 - self.scale, 1 + self.scale),
-            random.uniform(-self.translate, self.translate),
-            random.uniform(-self.translate, self.translate),
-        ]
-        return np.stack(columns, axis=1)
+        """Draw left edge, upper edge, width and height, as shares of the image.
 
-    def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor]:
-        """Warp. See the base class."""
-        size = images.shape[-2:]
-        theta = torch.from_numpy(self._inverse(values, *size)).to(images.device, non_blocking=True)
-        grid = F.affine_grid(theta, (len(images), 1, *size), align_corners=False)
-        # outside is 0 to grid_sample: what shall lie there is taken off before and put back after
-        images = images.sub_(self.pad_val)
-        images = F.grid_sample(images, grid, 'bilinear', align_corners=False).add_(self.pad_val)
-        labels = masks.float().sub_(self.seg_pad_val)
-        labels = F.grid_sample(labels, grid, 'nearest', align_corners=False).add_(self.seg_pad_val)
-        return images, labels.to(masks.dtype)
+        Args:
+            random (StepRandom): The step's random numbers.
 
-    @staticmethod
-    def _inverse(values: np.ndarray, height: int, width: int) -> np.ndarray:
-        """From a place in the new image to the old one's, in ``affine_grid``'s units: -1 and 1 are the outer edges."""
-        angle, factor, shift_x, shift_y = values.T
-        cos, sin = np.cos(np.deg2rad(angle)) / factor, np.sin(np.deg2rad(angle)) / factor
-        # half an image is one unit, so a share of it is two
-        x, y = 2 * shift_x, 2 * shift_y
-        first = [cos, -sin * height / width]
-        second = [sin * width / height, cos]
-        rows = [[*row, -(row[0] * x + row[1] * y)] for row in (first, second)]
-        return np.array(rows, dtype=np.float32).transpose(2, 0, 1).copy()
+        Returns:
+            np.ndarray: (N, 4).
+        """
+        area = random.uniform(*self.scale)
+        form = np.exp(random.uniform(*np.log(self.ratio)))
+        width, height = np.minimum(1, np.sqrt(area * form)), np.minimum(1, np.sqrt(area / form))
+        left, top = random.uniform(0, 1) * (1 - width), random.uniform(0, 1) * (1 - height)
+        return np.stack([left, top, width, height], axis=1)
+
+    def __call__(self, images, masks, random: StepRandom, chosen: np.ndarray | None = None):
+        """Crop all samples; ``chosen`` is not looked at, since a batch has one size. See ``BatchAugment``."""
+        left, top, width, height = self.draw(random).T
+        zero = np.zeros_like(left)
+        # affine_grid's units: -1 and 1 are the image's outer edges
+        rows = [[width, zero, 2 * left + width - 1], [zero, height, 2 * top + height - 1]]
+        theta = torch.from_numpy(np.array(rows, dtype=np.float32).transpose(2, 0, 1).copy())
+        theta = theta.to(images.device, non_blocking=True)
+        grid = F.affine_grid(theta, (len(images), 1, self.size, self.size), align_corners=False)
+        options = dict(padding_mode='border', align_corners=False)
+        if masks is not None:
+            masks = F.grid_sample(masks.float(), grid, 'nearest', **options).to(masks.dtype)
+        return F.grid_sample(images, grid, 'bilinear', **options), masks
+
+
+class AugmentsBatches:
+    """Mixin of data preprocessors that augment whole batches on their device, in training only.
+
+    The random numbers are a function of the run's seed, the iteration and a sample's place in the batch of all
+    processes: a resumed run goes on as if it had not stopped, and two processes draw what one with the double batch
+    does. Outside of a run its own calls are counted, from seed 0.
+
+    Args:
+        augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomFlip``, ...). Defaults to none.
+        **kwargs: Of the data preprocessor.
+    """
+
+    def __init__(self, augments: Sequence[dict] = (), **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.augments = [MODELS.build(augment) for augment in augments]
+        self._calls = 0
+
+    def _random(self, seed: int, step: int, rows: Sequence[int], count: int) -> StepRandom:
+        """The numbers of some rows of this process's batch of ``count``."""
+        rank, processes = get_rank(), get_world_size()
+        places = [row * processes + rank for row in rows]
+        return StepRandom(seed, step, places, count * processes)
+
+    def _seed_and_step(self) -> tuple[int, int]:
+        hub = MessageHub.get_current_instance()
+        # a run that has ended leaves its last iteration behind
+        if hub.get_info('loop_stage') == 'train':
+            return hub.get_info('seed'), hub.get_info('iter')
+        self._calls += 1
+        return 0, self._calls - 1
+
+    def _stack(self, tensors: list[torch.Tensor]) -> torch.Tensor:
+        """One copy to the device in place of one per sample; from pinned memory, so that the host does not wait."""
+        out = None
+        if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':
+            shape = (len(tensors), *tensors[0].shape)
+            out = torch.empty(shape, dtype=tensors[0].dtype, pin_memory=True)
+        return torch.stack(tensors, out=out).to(self.device, non_blocking=True)

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmseg.registry import MODELS
+from mmengine.registry import MODELS
 
-from custom_modules.models.batch_augmentations import BatchAugment
-from custom_modules.models.data_preprocessor import StepRandom
+from custom_modules.models.batch_augmentations import BatchAugment, StepRandom
+
+# of red, green and blue in grey, as OpenCV has it
+GREY = (0.299, 0.587, 0.114)
 
 
 @MODELS.register_module()
@@ -145,3 +147,78 @@ class BatchRandomNoise(BatchAugment):
         for sample, seed in zip(noise, values[:, 1], strict=True):
             sample.normal_(generator=generator.manual_seed(int(seed)))
         return images.addcmul_(noise, self.per_sample(values[:, 0], images)).clamp_(0, 255), masks
+
+
+def _grey(images: torch.Tensor) -> torch.Tensor:
+    """The grey image (N, 1, H, W) of RGB images."""
+    red, green, blue = images.split(1, dim=1)
+    return (GREY[0] * red).add_(green, alpha=GREY[1]).add_(blue, alpha=GREY[2])
+
+
+@MODELS.register_module()
+class BatchColorJitter(BatchAugment):
+    """Change brightness, then contrast, then saturation; mmpretrain's ``ColorJitter`` on a batch of RGB images.
+
+    Contrast changes about the image's mean grey value, saturation about each pixel's. The order is always the same, and
+    what exceeds the range is clipped once, at the end: all three are then one pass over the images.
+
+    Args:
+        brightness (float): Greatest change of the factor from 1. Defaults to 0.
+        contrast (float): The same of contrast. Defaults to 0.
+        saturation (float): The same of saturation. Defaults to 0.
+
+    Raises:
+        ValueError: If one of them is not from 0 to 1.
+    """
+
+    identity = (1.0, 1.0, 1.0)
+
+    def __init__(
+        self, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0
+    ) -> None:
+        super().__init__(prob=1.0)
+        self.ranges = (brightness, contrast, saturation)
+        if not all(0 <= reach <= 1 for reach in self.ranges):
+            raise ValueError(
+                f'brightness, contrast and saturation are changes from 0 to 1, got {self.ranges}.'
+            )
+
+    def draw(self, random: StepRandom) -> np.ndarray:
+        """Draw the three factors. See the base class."""
+        return np.stack([random.uniform(1 - reach, 1 + reach) for reach in self.ranges], axis=1)
+
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+        """Change colours. See the base class."""
+        bright, contrast, colour = values.T
+        grey = _grey(images)
+        mean = grey.mean(dim=(2, 3), keepdim=True)
+        own, greyish, flat = (
+            self.per_sample(factor, images)
+            for factor in (
+                bright * contrast * colour,
+                bright * contrast * (1 - colour),
+                bright * (1 - contrast),
+            )
+        )
+        added = grey.mul_(greyish).add_(mean.mul_(flat))
+        return images.mul_(own).add_(added).clamp_(0, 255), masks
+
+
+@MODELS.register_module()
+class BatchRandomGrayscale(BatchAugment):
+    """Take the colour out, leaving three equal channels; mmpretrain's ``RandomGrayscale`` on a batch of RGB images.
+
+    Args:
+        prob (float): How often a sample is changed. Defaults to 0.1.
+    """
+
+    def __init__(self, prob: float = 0.1) -> None:
+        super().__init__(prob)
+
+    def draw(self, random: StepRandom) -> np.ndarray:
+        """Draw nothing more than whether. See the base class."""
+        return np.empty((len(random), 0))
+
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+        """Take the colour out. See the base class."""
+        return _grey(images).expand_as(images).contiguous(), masks

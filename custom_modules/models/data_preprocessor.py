@@ -1,73 +1,21 @@
-"""The data preprocessor that augments whole batches on the device."""
+"""mmseg's data preprocessor that augments whole batches on the device, and the affine map of images and masks."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmengine.dist import get_rank, get_world_size
-from mmengine.logging import MessageHub
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-
-class StepRandom:
-    """The random numbers of one training step: a function of seed, step and a sample's place in the batch.
-
-    They do not depend on how often the run was interrupted, nor on how many processes share the batch: sample ``i`` of
-    process ``r`` of ``n`` has place ``i * n + r``, which is the place mmengine's ``DefaultSampler`` gives it in the
-    batch of a single process. They are drawn on the host, so that a GPU is never waited for and draws the same as a CPU.
-
-    Args:
-        seed (int): The run's seed.
-        step (int): The iteration.
-        places (Sequence[int]): The wanted samples' places in the batch of all processes.
-        total (int): The size of that batch.
-
-    Example:
-        >>> whole = StepRandom(seed=0, step=7, places=[0, 1, 2, 3], total=4).uniform(0, 1)
-        >>> second = StepRandom(seed=0, step=7, places=[1, 3], total=4).uniform(0, 1)
-        >>> bool((second == whole[1::2]).all())
-        True
-    """
-
-    def __init__(self, seed: int, step: int, places, total: int) -> None:
-        self.places = np.asarray(places)
-        self.total = total
-        self.generator = np.random.default_rng((seed, step))
-
-    def __len__(self) -> int:
-        return len(self.places)
-
-    def uniform(self, low: float, high: float) -> np.ndarray:
-        """Draw evenly from a range, one number per sample.
-
-        Args:
-            low (float): Least number.
-            high (float): Greatest number.
-
-        Returns:
-            np.ndarray: Float64, (N,).
-        """
-        return self.generator.uniform(low, high, self.total)[self.places]
-
-    def integers(self, end: int) -> np.ndarray:
-        """Draw a whole number per sample.
-
-        Args:
-            end (int): They are from 0 to below this.
-
-        Returns:
-            np.ndarray: Int64, (N,).
-        """
-        return self.generator.integers(end, size=self.total)[self.places]
+from custom_modules.datasets.transforms import AffineRanges
+from custom_modules.models.batch_augmentations import AugmentsBatches, BatchAugment, StepRandom
 
 
 @MODELS.register_module()
-class BatchAugPreProcessor(SegDataPreProcessor):
+class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
     """mmseg's ``SegDataPreProcessor`` that augments the whole batch on its device, in training only.
 
     In place of random transforms in the data set's pipeline: the data set then gives the same each time (and can be
@@ -75,9 +23,7 @@ class BatchAugPreProcessor(SegDataPreProcessor):
     what comes in from outside the image is black as in the per-sample transforms, and the padding stays where it is.
     Images of several sizes are augmented by size.
 
-    The random numbers are a function of the run's seed, the iteration and a sample's place in the batch of all
-    processes: a resumed run goes on as if it had not stopped, and two processes draw what one with the double batch
-    does. Outside of a run its own calls are counted, from seed 0.
+    Random numbers are those of :class:`AugmentsBatches`: a resumed run goes on as if it had not stopped.
 
     Written here because ``torchvision.transforms.v2`` draws one set of parameters per call, which would turn a whole
     batch alike, and because kornia 0.9.0, which draws one per sample, needs Python 3.11 and a compiled package (31 MB), and
@@ -104,11 +50,6 @@ class BatchAugPreProcessor(SegDataPreProcessor):
         tensor([[[1, 0, 0]]])
     """
 
-    def __init__(self, augments: Sequence[dict] = (), **kwargs) -> None:
-        super().__init__(**kwargs)
-        self.augments = [MODELS.build(augment) for augment in augments]
-        self._calls = 0
-
     def forward(self, data: dict, training: bool = False) -> dict:
         """Normalise and pad a batch, in training augmented first.
 
@@ -127,7 +68,6 @@ class BatchAugPreProcessor(SegDataPreProcessor):
 
     def _augmented(self, inputs: list, samples: list) -> dict:
         seed, step = self._seed_and_step()
-        rank, processes = get_rank(), get_world_size()
         by_size = defaultdict(list)
         for row, (image, sample) in enumerate(zip(inputs, samples, strict=True)):
             self._check(image, sample)
@@ -138,8 +78,7 @@ class BatchAugPreProcessor(SegDataPreProcessor):
             images = self._stack([inputs[row] for row in rows])
             masks = self._stack([samples[row].gt_sem_seg.data for row in rows])
             # as many numbers for each size: a sample's do not depend on its neighbours
-            places = [row * processes + rank for row in rows]
-            random = StepRandom(seed, step, places, len(inputs) * processes)
+            random = self._random(seed, step, rows, len(inputs))
             if self._channel_conversion and images.shape[1] == 3:
                 images = images.flip(1)
             images = images.float()
@@ -149,14 +88,6 @@ class BatchAugPreProcessor(SegDataPreProcessor):
                 images = images.sub_(self.mean).div_(self.std)
             parts.append((size, rows, images, masks))
         return self._assemble(parts, samples, target)
-
-    def _seed_and_step(self) -> tuple[int, int]:
-        hub = MessageHub.get_current_instance()
-        # a run that has ended leaves its last iteration behind
-        if hub.get_info('loop_stage') == 'train':
-            return hub.get_info('seed'), hub.get_info('iter')
-        self._calls += 1
-        return 0, self._calls - 1
 
     @staticmethod
     def _check(image: torch.Tensor, sample: SegDataSample) -> None:
@@ -172,14 +103,6 @@ class BatchAugPreProcessor(SegDataPreProcessor):
                 f'{tuple(sample.gt_sem_seg.data.shape[-2:])}: they can only be moved together '
                 'at one size, so resize both in the pipeline.'
             )
-
-    def _stack(self, tensors: list[torch.Tensor]) -> torch.Tensor:
-        """One copy to the device in place of one per sample; from pinned memory, so that the host does not wait."""
-        out = None
-        if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':
-            shape = (len(tensors), *tensors[0].shape)
-            out = torch.empty(shape, dtype=tensors[0].dtype, pin_memory=True)
-        return torch.stack(tensors, out=out).to(self.device, non_blocking=True)
 
     def _target(self, sizes) -> tuple[int, int]:
         """Height and width of the padded batch, as mmseg's ``stack_batch`` has it."""
@@ -213,3 +136,59 @@ class BatchAugPreProcessor(SegDataPreProcessor):
                 index = torch.tensor(rows).to(batch.device, non_blocking=True)
                 batch.index_copy_(0, index, images)
         return dict(inputs=batch, data_samples=packed)
+
+
+@MODELS.register_module()
+class BatchRandomAffine(AffineRanges, BatchAugment):
+    """Rotate, shift and scale images and masks together, about the image's centre; ``RandomAffine`` on a batch.
+
+    One grid for all: the image is interpolated bilinearly, the mask takes the nearest label. mmseg's ``RandomRotate``
+    is this with ``degree`` alone.
+
+    Args:
+        prob (float): How often a sample is changed. Defaults to 0.5.
+        **ranges: ``degree``, ``translate``, ``scale``, ``pad_val`` and ``seg_pad_val`` of :class:`AffineRanges`.
+    """
+
+    moves = True
+    identity = (0.0, 1.0, 0.0, 0.0)
+
+    def __init__(self, prob: float = 0.5, **ranges) -> None:
+        BatchAugment.__init__(self, prob)
+        AffineRanges.__init__(self, **ranges)
+
+    def draw(self, random: StepRandom) -> np.ndarray:
+        """Draw angle, factor and both shifts. See the base class."""
+        columns = [
+            random.uniform(-self.degree, self.degree),
+            random.uniform(1 - self.scale, 1 + self.scale),
+            random.uniform(-self.translate, self.translate),
+            random.uniform(-self.translate, self.translate),
+        ]
+        return np.stack(columns, axis=1)
+
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Warp. See the base class."""
+        size = images.shape[-2:]
+        theta = torch.from_numpy(self._inverse(values, *size)).to(images.device, non_blocking=True)
+        grid = F.affine_grid(theta, (len(images), 1, *size), align_corners=False)
+        # outside is 0 to grid_sample: what shall lie there is taken off before and put back after
+        images = images.sub_(self.pad_val)
+        images = F.grid_sample(images, grid, 'bilinear', align_corners=False).add_(self.pad_val)
+        if masks is None:
+            return images, None
+        labels = masks.float().sub_(self.seg_pad_val)
+        labels = F.grid_sample(labels, grid, 'nearest', align_corners=False).add_(self.seg_pad_val)
+        return images, labels.to(masks.dtype)
+
+    @staticmethod
+    def _inverse(values: np.ndarray, height: int, width: int) -> np.ndarray:
+        """From a place in the new image to the old one's, in ``affine_grid``'s units: -1 and 1 are the outer edges."""
+        angle, factor, shift_x, shift_y = values.T
+        cos, sin = np.cos(np.deg2rad(angle)) / factor, np.sin(np.deg2rad(angle)) / factor
+        # half an image is one unit, so a share of it is two
+        x, y = 2 * shift_x, 2 * shift_y
+        first = [cos, -sin * height / width]
+        second = [sin * width / height, cos]
+        rows = [[*row, -(row[0] * x + row[1] * y)] for row in (first, second)]
+        return np.array(rows, dtype=np.float32).transpose(2, 0, 1).copy()

@@ -1,0 +1,149 @@
+"""Classifiers that compute whole batches: mmpretrain's, without a Python object for each sample."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from mmpretrain.models import ClsDataPreprocessor, ImageClassifier
+from mmpretrain.registry import MODELS
+from mmpretrain.structures import DataSample
+from torch import Tensor
+
+from custom_modules.models.batch_augmentations import AugmentsBatches
+
+
+@MODELS.register_module()
+class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
+    """mmpretrain's ``ClsDataPreprocessor`` that augments the whole batch on its device, in training only.
+
+    It takes batches of ``WholeBatches`` (a tensor of images and one ``DataSample`` that holds all labels) and lists of samples. In
+    training it always gives the former, with ``gt_score`` (N, classes) where ``to_onehot`` or ``batch_augments`` ask for it.
+    Augmentation comes before normalisation, so grey values are 0 to 255, in the order red, green, blue with ``to_rgb``.
+    mmpretrain's own ``batch_augments`` (``Mixup``, ``CutMix``, ...) come last; their numbers too are a function of the run's seed and
+    the iteration here, so that a resumed run goes on as if it had not stopped.
+
+    Args:
+        augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomResizedCrop``, ...). Defaults to none.
+        **kwargs: Those of ``ClsDataPreprocessor``; ``num_classes``, which ``to_onehot`` and ``batch_augments`` need, comes
+            from the head of a ``BatchClassifier``.
+
+    Example:
+        >>> import torch
+        >>> from mmpretrain.structures import DataSample
+        >>> flip = BatchAugClsPreProcessor(augments=[dict(type='BatchRandomFlip', prob=1.0)])
+        >>> images = torch.tensor([[[[10, 20, 30]]]], dtype=torch.uint8)
+        >>> batch = dict(inputs=images, data_samples=DataSample().set_gt_label([4]))
+        >>> out = flip(batch, training=True)
+        >>> out['inputs'], out['data_samples'].gt_label
+        (tensor([[[[30., 20., 10.]]]]), tensor([4]))
+    """
+
+    def forward(self, data: dict, training: bool = False) -> dict:
+        """Normalise a batch, in training augmented first.
+
+        Args:
+            data (dict): ``inputs``, ``uint8`` images (N, C, H, W) or a list of (C, H, W), and their ``data_samples``.
+            training (bool): Whether to augment. Defaults to False.
+
+        Returns:
+            dict: ``inputs`` (N, C, H, W) and ``data_samples``.
+        """
+        samples = data.get('data_samples')
+        if not training and not isinstance(samples, DataSample):
+            return super().forward(data, training)
+        images, labels = data['inputs'], getattr(samples, 'gt_label', None)
+        if not isinstance(samples, DataSample):
+            labels = torch.cat([sample.gt_label for sample in samples])
+        if not isinstance(images, Tensor):
+            images = self._stack(images)
+        batch = DataSample(gt_label=labels.to(self.device, non_blocking=True))
+        # mixed precision is for the network: grey values have more than bfloat16's eight bits
+        with torch.autocast(self.device.type, enabled=False):
+            images = images.to(self.device, non_blocking=True)
+            return self._prepared(images, batch, training)
+
+    def _prepared(self, images: Tensor, batch: DataSample, training: bool) -> dict:
+        if self.to_rgb and images.shape[1] == 3:
+            images = images.flip(1)
+        # a copy, which may be changed in place
+        images = images.to(torch.float32, copy=True)
+        seed, step = self._seed_and_step() if training else (0, 0)
+        if training and self.augments:
+            random = self._random(seed, step, range(len(images)), len(images))
+            for augment in self.augments:
+                images, _ = augment(images, None, random)
+        if self._enable_normalize:
+            images = images.sub_(self.mean).div_(self.std)
+        if training and self.to_onehot:
+            scores = images.new_zeros(len(images), self.num_classes)
+            scores.scatter_(1, batch.gt_label[:, None], 1.0)
+            if self.batch_augments:
+                with _seeded(seed, step):
+                    images, scores = self.batch_augments(images, scores)
+            batch.set_field(scores, 'gt_score', dtype=Tensor)
+        return dict(inputs=images, data_samples=batch)
+
+
+@contextmanager
+def _seeded(seed: int, step: int):
+    """Let mmpretrain's mixing, which draws from the global generators, draw what belongs to the step."""
+    state = np.random.get_state()
+    own = np.random.SeedSequence((seed, step)).generate_state(2)
+    # the generators on devices are not drawn from, and reading their state would wait
+    with torch.random.fork_rng(devices=[]):
+        np.random.seed(own[0])
+        torch.random.default_generator.manual_seed(int(own[1]))
+        try:
+            yield
+        finally:
+            np.random.set_state(state)
+
+
+@MODELS.register_module()
+class BatchClassifier(ImageClassifier):
+    """mmpretrain's ``ImageClassifier`` that also takes the samples of a batch as one ``DataSample``.
+
+    Its ``gt_label`` is (N,) and, where labels are mixed or smoothed, ``gt_score`` (N, classes). A prediction then is one
+    ``DataSample`` with ``pred_score`` (N, classes) and ``pred_label`` (N, 1), which ``BatchAccuracy`` and
+    ``ClassificationReport`` count. A list of samples goes mmpretrain's way. Arguments are those of ``ImageClassifier``; a data
+    preprocessor without ``num_classes`` learns it from the head.
+    """
+
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if getattr(self.data_preprocessor, 'num_classes', 0) is None:
+            self.data_preprocessor.num_classes = self.head.num_classes
+
+    def loss(self, inputs: Tensor, data_samples: DataSample | list) -> dict:
+        """Compute the losses of a batch.
+
+        Args:
+            inputs (Tensor): Images (N, C, H, W).
+            data_samples (DataSample | list[DataSample]): Their labels.
+
+        Returns:
+            dict[str, Tensor]: The losses.
+        """
+        if not isinstance(data_samples, DataSample):
+            return super().loss(inputs, data_samples)
+        logits = self.head(self.extract_feat(inputs))
+        target = data_samples.get('gt_score', data_samples.gt_label)
+        return dict(loss=self.head.loss_module(logits, target, avg_factor=len(logits)))
+
+    def predict(self, inputs: Tensor, data_samples: DataSample | list | None = None, **kwargs):
+        """Predict a batch.
+
+        Args:
+            inputs (Tensor): Images (N, C, H, W).
+            data_samples (DataSample | list[DataSample], optional): Their labels. Defaults to None.
+            **kwargs: Of the head's ``predict``.
+
+        Returns:
+            list[DataSample]: One for each image, or the given one with all predictions.
+        """
+        if not isinstance(data_samples, DataSample):
+            return super().predict(inputs, data_samples, **kwargs)
+        scores = self.head(self.extract_feat(inputs)).softmax(dim=1)
+        data_samples.set_field(scores, 'pred_score', dtype=Tensor)
+        data_samples.set_field(scores.argmax(dim=1, keepdim=True), 'pred_label', dtype=Tensor)
+        return [data_samples]

@@ -1,0 +1,346 @@
+"""Whole batches on the device: images keep their labels, scores are those of single samples, a resume sees the same."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.logging import MessageHub
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
+from mmpretrain.models import ClsDataPreprocessor
+from mmpretrain.structures import DataSample
+from torch import nn
+from torch.utils.data import DataLoader
+
+import custom_modules.classification  # noqa: F401
+from custom_modules.datasets import batches
+from custom_modules.datasets.batches import batch_collate
+from custom_modules.datasets.tiny_imagenet import TinyImageNet
+from custom_modules.engine.hooks.resizing import ProgressiveResizeHook
+from custom_modules.engine.optim import WarmedUpEMA
+from custom_modules.models.batch_augmentations import BatchRandomResizedCrop, StepRandom
+from custom_modules.models.batch_photometric import BatchColorJitter, BatchRandomGrayscale
+from custom_modules.models.classifiers import BatchAugClsPreProcessor
+from custom_modules.utils.errors import UsageError
+
+LOAD = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+LARGER = [LOAD[0], dict(type='Resize', scale=(96, 96)), LOAD[1]]
+
+
+@pytest.fixture(autouse=True)
+def hub():
+    """A run that trains, with seed 3 at iteration 5."""
+    init_default_scope('mmpretrain')
+    hub = MessageHub.get_current_instance()
+    before = dict(hub.runtime_info)
+    hub.update_info_dict(dict(loop_stage='train', seed=3, iter=5))
+    yield hub
+    hub.runtime_info.clear()
+    hub.runtime_info.update(before)
+
+
+def whole(root, pipeline=LOAD, split='train', **options) -> TinyImageNet:
+    dataset = TinyImageNet(root, split, pipeline=pipeline, cache='batches', **options)
+    dataset.full_init()
+    return dataset
+
+
+def random(count: int, step: int = 0) -> StepRandom:
+    return StepRandom(0, step, range(count), count)
+
+
+@pytest.mark.parametrize('pipeline', [LOAD, LARGER])
+@pytest.mark.parametrize('share', [500, 4])
+def test_a_batch_is_its_samples(tiny_imagenet, monkeypatch, pipeline, share):
+    """Also where several processes decode."""
+    monkeypatch.setattr(batches, 'SHARE', share)
+    dataset = whole(tiny_imagenet, pipeline)
+    order = [17, 0, 9, 9, 4]
+    batch = dataset.__getitems__(order)
+    for image, label, place in zip(
+        batch['inputs'], batch['data_samples'].gt_label, order, strict=True
+    ):
+        sample = dataset[place]
+        assert torch.equal(image, sample['inputs']) and image.dtype == torch.uint8
+        assert label == sample['data_samples'].gt_label
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_the_loader_asks_for_whole_batches(tiny_imagenet, workers):
+    dataset = whole(tiny_imagenet)
+    loader = DataLoader(dataset, 7, collate_fn=batch_collate, num_workers=workers)
+    found = list(loader)
+    assert [len(batch['inputs']) for batch in found] == [7, 7, 4]
+    labels = torch.cat([batch['data_samples'].gt_label for batch in found])
+    assert labels.tolist() == [dataset.get_data_info(i)['gt_label'] for i in range(18)]
+    # without the cache it is mmengine's own
+    plain = TinyImageNet(tiny_imagenet, pipeline=LOAD)
+    (samples,) = DataLoader(plain, 18, collate_fn=batch_collate)
+    assert isinstance(samples['data_samples'], list) and len(samples['inputs']) == 18
+
+
+def test_what_does_not_fit_is_said(tiny_imagenet):
+    flip = [LOAD[0], dict(type='RandomFlip', prob=0.5), LOAD[1]]
+    with pytest.raises(UsageError, match='RandomFlip may change.*augments, or set cache='):
+        whole(tiny_imagenet, flip)
+    path = next((tiny_imagenet / 'train' / 'n00000002' / 'images').iterdir())
+    cv2.imwrite(str(path), np.zeros((50, 60, 3), np.uint8))
+    with pytest.raises(UsageError, match='is 60x50, the first image 64x64: add a Resize'):
+        whole(tiny_imagenet)
+
+
+def test_a_subset_is_decoded_anew(tiny_imagenet):
+    dataset = whole(tiny_imagenet)
+    part = dataset.get_subset([3, 12])
+    assert dataset._images is not None
+    part.full_init()
+    assert torch.equal(part.__getitems__([1])['inputs'][0], dataset[12]['inputs'])
+
+
+def test_a_crop_is_opencvs_resize(monkeypatch):
+    """The whole image, larger: the same interpolation and the same border."""
+    image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.float32)
+    full = np.array([[0.0, 0.0, 1.0, 1.0]])
+    for size in (64, 96, 128):
+        crop = BatchRandomResizedCrop(size)
+        monkeypatch.setattr(crop, 'draw', lambda random: full)
+        out, _ = crop(torch.from_numpy(image.transpose(2, 0, 1))[None], None, random(1))
+        expected = cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
+        assert np.abs(out[0].numpy().transpose(1, 2, 0) - expected).max() < 1e-2
+    # a quarter: the upper right one
+    monkeypatch.setattr(crop, 'draw', lambda random: np.array([[0.5, 0.0, 0.5, 0.5]]))
+    out, _ = crop(torch.from_numpy(image.transpose(2, 0, 1))[None], None, random(1))
+    inner = cv2.resize(image[:32, 32:], (128, 128), interpolation=cv2.INTER_LINEAR)
+    difference = np.abs(out[0].numpy().transpose(1, 2, 0) - inner)
+    assert difference[4:-4, 4:-4].max() < 1e-2
+
+
+def test_crops_have_the_area_and_form_that_are_asked_for():
+    left, top, width, height = BatchRandomResizedCrop(64, scale=(0.35, 0.6)).draw(random(2000)).T
+    assert min(left.min(), top.min()) >= 0
+    assert max((left + width).max(), (top + height).max()) <= 1 + 1e-9
+    area = width * height
+    assert area.max() <= 0.6 + 1e-9 and area.min() == pytest.approx(0.35, abs=0.01)
+    assert (width / height).max() == pytest.approx(4 / 3, abs=0.01)
+    with pytest.raises(ValueError, match='the smaller first'):
+        BatchRandomResizedCrop(64, scale=(0.5, 0.2))
+
+
+def test_colours_by_hand():
+    pixels = torch.tensor([[[[100.0, 200.0]], [[50.0, 40.0]], [[10.0, 0.0]]]])
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    expected = pixels * 1.2
+    mean = (expected * weights).sum(1).mean()
+    expected = (expected - mean) * 0.7 + mean
+    grey = (expected * weights).sum(1, keepdim=True)
+    expected = ((expected - grey) * 1.3 + grey).clamp(0, 255)
+    out, _ = BatchColorJitter().apply(pixels.clone(), None, np.array([[1.2, 0.7, 1.3]]))
+    torch.testing.assert_close(out, expected)
+    grey, _ = BatchRandomGrayscale(prob=1.0)(pixels.clone(), None, random(1))
+    torch.testing.assert_close(grey, (pixels * weights).sum(1, keepdim=True).expand(1, 3, 1, 2))
+    with pytest.raises(ValueError, match='changes from 0 to 1'):
+        BatchColorJitter(contrast=2)
+
+
+def processor(**options) -> BatchAugClsPreProcessor:
+    augments = [
+        dict(type='BatchRandomResizedCrop', size=32),
+        dict(type='BatchRandomFlip'),
+        dict(type='BatchColorJitter', brightness=0.3, contrast=0.3, saturation=0.3),
+        dict(type='BatchRandomGrayscale', prob=0.3),
+    ]
+    return BatchAugClsPreProcessor(
+        augments=augments, mean=[120.0, 110, 100], std=[60.0, 50, 40], to_rgb=True, **options
+    )
+
+
+def batch(count: int = 12) -> dict:
+    images = np.random.default_rng(1).integers(0, 256, (count, 3, 64, 64), dtype=np.uint8)
+    return dict(
+        inputs=torch.from_numpy(images), data_samples=DataSample(gt_label=torch.arange(count) % 5)
+    )
+
+
+def test_the_way_back_is_mmpretrains():
+    given = batch()
+    ours = processor()(given, False)
+    stock = ClsDataPreprocessor(mean=[120.0, 110, 100], std=[60.0, 50, 40], to_rgb=True)
+    listed = [DataSample().set_gt_label(label) for label in given['data_samples'].gt_label]
+    expected = stock(dict(inputs=list(given['inputs']), data_samples=listed), False)
+    torch.testing.assert_close(ours['inputs'], expected['inputs'])
+    assert torch.equal(given['inputs'], batch()['inputs'])
+    assert ours['data_samples'].gt_label.tolist() == given['data_samples'].gt_label.tolist()
+    # single samples are trained on as the batch of them
+    one, other = processor(), processor()
+    alone = one(dict(inputs=list(given['inputs']), data_samples=listed), True)
+    together = other(given, True)
+    assert torch.equal(alone['inputs'], together['inputs'])
+    assert torch.equal(alone['data_samples'].gt_label, together['data_samples'].gt_label)
+
+
+def test_labels_stay_with_their_images():
+    """Each image has its label's grey value: whatever is cut, flipped and turned grey, it says which it is."""
+    labels = torch.tensor([4, 0, 2, 2, 1, 3])
+    images = (labels * 50).to(torch.uint8)[:, None, None, None].expand(-1, 3, 64, 64).contiguous()
+    augments = [
+        dict(type='BatchRandomResizedCrop', size=32),
+        dict(type='BatchRandomFlip'),
+        dict(type='BatchRandomGrayscale', prob=0.5),
+    ]
+    ours = BatchAugClsPreProcessor(augments=augments, to_onehot=True, num_classes=5)
+    out = ours(dict(inputs=images, data_samples=DataSample(gt_label=labels)), True)
+    assert out['inputs'].shape == (6, 3, 32, 32)
+    seen = (out['inputs'].mean(dim=(1, 2, 3)) / 50).round()
+    assert seen.tolist() == out['data_samples'].gt_label.tolist() == labels.tolist()
+    assert out['data_samples'].gt_score.argmax(1).tolist() == labels.tolist()
+
+
+@pytest.mark.parametrize('mixing', ['Mixup', 'CutMix'])
+def test_mixed_targets_sum_to_one_and_follow_the_step(hub, mixing):
+    options = dict(num_classes=5, batch_augments=dict(augments=dict(type=mixing, alpha=1.0)))
+    first = processor(**options)(batch(), True)
+    scores = first['data_samples'].gt_score
+    torch.testing.assert_close(scores.sum(1), torch.ones(12))
+    assert ((scores > 0).sum(1) == 2).any()
+    np.random.rand(), torch.rand(1)
+    state = np.random.get_state()[1].copy(), torch.get_rng_state()
+    again = processor(**options)(batch(), True)
+    assert torch.equal(again['inputs'], first['inputs'])
+    assert torch.equal(again['data_samples'].gt_score, scores)
+    # nobody else's numbers are touched
+    assert (np.random.get_state()[1] == state[0]).all()
+    assert torch.equal(torch.get_rng_state(), state[1])
+    hub.update_info('iter', 6)
+    other = processor(**options)(batch(), True)
+    assert not torch.equal(other['inputs'], first['inputs'])
+
+
+def test_scores_are_those_of_single_samples(tiny_imagenet, repository):
+    cfg = Config.fromfile(repository / 'configs' / 'classifier.py')
+    cfg.model.head.num_classes = 3
+    cfg.model.head.topk = (1,)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).eval()
+    pipeline = cfg.val_dataloader.dataset.pipeline
+    scores = {}
+    for cache in (None, 'batches'):
+        dataset = TinyImageNet(tiny_imagenet, 'val', pipeline=pipeline, cache=cache)
+        dataset.full_init()
+        metrics = [dict(type='BatchAccuracy', topk=(1, 2)), dict(type='ClassificationReport')]
+        if cache is None:
+            metrics[0]['type'] = 'Accuracy'
+        evaluator = Evaluator(metrics)
+        evaluator.dataset_meta = dataset.metainfo
+        predicted = []
+        for data in DataLoader(dataset, 4, collate_fn=batch_collate):
+            with torch.no_grad():
+                outputs = model.val_step(data)
+            predicted += [s.pred_score.reshape(-1, 3) for s in outputs]
+            evaluator.process(data_samples=outputs, data_batch=data)
+        scores[cache] = evaluator.evaluate(len(dataset)), torch.cat(predicted)
+    assert scores['batches'][0] == scores[None][0]
+    assert 'accuracy/top2' in scores[None][0] and 'report/macro_f1' in scores[None][0]
+    torch.testing.assert_close(scores['batches'][1], scores[None][1], atol=1e-5, rtol=0)
+
+
+def test_sizes_follow_from_the_epoch():
+    hook = ProgressiveResizeHook([(0, 64), (0.45, 96), (0.75, 128)])
+    sizes = [hook.size_at(epoch, 80) for epoch in range(80)]
+    assert (sizes.count(64), sizes.count(96), sizes.count(128)) == (36, 24, 20)
+    assert sizes == sorted(sizes)
+    assert hook.size_at(0, 1) == 64
+    for wrong in ([], [(0.5, 64)], [(0, 64), (1.0, 128)], [(0, 64), (0.5, 96), (0.4, 128)]):
+        with pytest.raises(ValueError, match='begin with 0 and rise'):
+            ProgressiveResizeHook(wrong)
+
+
+def test_the_average_is_mmengines_after_its_warm_up():
+    layer = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+    average = WarmedUpEMA(layer, momentum=0.3, update_buffers=True)
+    by_hand = None
+    for step in range(60):
+        nn.init.normal_(layer[0].weight)
+        layer(torch.rand(4, 1, 2, 2))
+        momentum = max(0.3, 10 / (10 + step))
+        values = layer[0].weight.detach().clone(), layer[1].running_var.clone()
+        by_hand = (
+            values
+            if by_hand is None
+            else [a + momentum * (b - a) for a, b in zip(by_hand, values, strict=True)]
+        )
+        average.update_parameters(layer)
+    torch.testing.assert_close(average.module[0].weight, by_hand[0])
+    torch.testing.assert_close(average.module[1].running_var, by_hand[1])
+    assert average.module[1].num_batches_tracked == 60 and average.steps == 60
+
+
+def test_one_group_for_all_that_share_their_settings(repository):
+    cfg = Config.fromfile(repository / 'configs' / 'classifier.py')
+    model = MODELS.build(cfg.model)
+    cfg.optim_wrapper.optimizer.fused = False
+    merged = Runner.build_optim_wrapper(Stub(model), cfg.optim_wrapper).optimizer.param_groups
+    cfg.optim_wrapper.pop('constructor')
+    single = Runner.build_optim_wrapper(Stub(model), cfg.optim_wrapper).optimizer.param_groups
+    assert len(merged) == 2 < len(single)
+    decays = {id(p): g['weight_decay'] for g in single for p in g['params']}
+    assert decays == {id(p): g['weight_decay'] for g in merged for p in g['params']}
+
+
+class Stub:
+    """As much of a runner as building an optimizer takes."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model, self.logger = model, None
+
+
+OPTIONS = [
+    'model.head.num_classes=3',
+    'model.head.topk=(1,)',
+    'model.backbone.widths=[4,8,8,8,8]',
+    'model.head.in_channels=8',
+    'val_evaluator.0.topk=(1,)',
+    'test_evaluator.0.topk=(1,)',
+    'default_hooks.progressive_resize.stages=[(0,16),(0.5,32)]',
+    'train_dataloader.batch_size=6',
+    'train_cfg.max_epochs=4',
+    'train_cfg.val_interval=1',
+    'default_hooks.checkpoint.interval=1',
+    'default_hooks.checkpoint.max_keep_ckpts=4',
+]
+
+
+def test_a_resumed_run_sees_the_same(tiny_imagenet, tool, tmp_path, monkeypatch, repository):
+    monkeypatch.setenv('TINY_IMAGENET', str(tiny_imagenet))
+    config = repository / 'configs' / 'classifier.py'
+    seen = []
+    prepare = BatchAugClsPreProcessor._prepared
+
+    def watch(self, images, batch, training):
+        out = prepare(self, images, batch, training)
+        if training:
+            seen.append(out['inputs'].clone())
+        return out
+
+    monkeypatch.setattr(BatchAugClsPreProcessor, '_prepared', watch)
+    run = tmp_path / 'run'
+    assert tool('train.py', config, '--work-dir', run, '--cfg-options', *OPTIONS) == 0
+    whole_run, seen[:] = list(seen), []
+    assert [image.shape[-1] for image in whole_run] == [16] * 6 + [32] * 6
+    weights = torch.load(run / 'epoch_4.pth', weights_only=False)
+    (run / 'last_checkpoint').write_text(str(run / 'epoch_1.pth'))
+    assert tool('train.py', config, '--resume', '--work-dir', run, '--cfg-options', *OPTIONS) == 0
+    assert len(seen) == 9
+    for again, before in zip(seen, whole_run[3:], strict=True):
+        assert torch.equal(again, before)
+    resumed = torch.load(run / 'epoch_4.pth', weights_only=False)
+    for key in ('state_dict', 'ema_state_dict'):
+        for name, tensor in weights[key].items():
+            torch.testing.assert_close(resumed[key][name], tensor, msg=name)
+    scalars = [json.loads(line) for f in run.glob('*/vis_data/scalars.json') for line in f.open()]
+    assert any('accuracy/top1' in row for row in scalars)
+    tested = ['--work-dir', tmp_path / 'tested', '--cfg-options', *OPTIONS]
+    assert tool('test.py', config, run / 'epoch_4.pth', '--tta', *tested) == 0
