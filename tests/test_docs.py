@@ -145,8 +145,8 @@ def commands():
     """Each tool with its sub-command, and the flags that some page gives it, with these pages."""
     found = {}
     for page in PAGES:
-        # beside its tables the log says what was run then, with flags that may be gone
-        inline = [] if page == LOG else re.findall(r'`([^`\n]+)`', without_code(page))
+        # log and changelog say what was run then, with flags that may be gone
+        inline = re.findall(r'`([^`\n]+)`', without_code(page)) if page in PLAIN else []
         for line in shell_lines(page) + inline:
             match = re.search(r'tools/(\w+)\.py(.*)', line)
             if not match:
