@@ -120,6 +120,13 @@ class WarmedUpEMA(ExponentialMovingAverage):
         4.0
     """
 
+    _count: int | None = None
+
+    def load_state_dict(self, state_dict, *args, **kwargs):
+        """Load the averages of a checkpoint, and how many steps are in them."""
+        self._count = None
+        return super().load_state_dict(state_dict, *args, **kwargs)
+
     @torch.no_grad()
     def update_parameters(self, model: torch.nn.Module) -> None:
         """Take the weights of a step in.
@@ -127,7 +134,10 @@ class WarmedUpEMA(ExponentialMovingAverage):
         Args:
             model (nn.Module): The model in training.
         """
-        momentum = max(self.momentum, 10 / (10 + int(self.steps)))
+        # counted on the host too: to read the buffer each step would make the host wait for a GPU
+        count = int(self.steps) if self._count is None else self._count
+        self._count = count + 1
+        momentum = max(self.momentum, 10 / (10 + count))
         pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
         buffers = list(zip(self.module.buffers(), model.buffers(), strict=True))
         moving = [pair for pair in buffers if pair[0].is_floating_point() and self.update_buffers]
