@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import DATASETS
 
-from custom_modules.engine.config import load_config
+from custom_modules.engine.config import load_config, without_cache
 from custom_modules.engine.config_checks import require_matching_classes
 from custom_modules.preparation.synthetic.dataset import SyntheticSet
 from custom_modules.utils.errors import UsageError
@@ -174,9 +174,8 @@ def load_size(cfg: Config) -> tuple[int, int]:
 def take(cfg: Config, part: str, count: int | None) -> None:
     """Build a data set once, which checks its files, and take some of its samples, or all."""
     dataset = cfg[f'{part}_dataloader'].dataset
-    settings = {key: value for key, value in dataset.items() if key != 'cache'}
     with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
-        there = len(registry.build(settings))
+        there = len(registry.build(without_cache(dataset)))
     if count is not None:
         if count > there:
             raise UsageError(

@@ -9,11 +9,11 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.registry import DATASETS, MODELS, init_default_scope
-from mmengine.runner import load_checkpoint
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
-from custom_modules.models.pretrained import require_all_tensors
+from custom_modules.engine.config import without_cache
+from custom_modules.engine.weights import load_model
 
 from .measuring import Contestant, model_facts, peak_memory
 from .training import ConfigContestant, class_indices, resized, tensors_in_memory
@@ -84,16 +84,16 @@ class ConfigPrediction(ConfigContestant, Prediction):
         init_default_scope(cfg.default_scope)
         self.device = torch.device(get_device())
         torch.backends.cudnn.benchmark = True
-        self.model = MODELS.build(cfg.model)
         if self.checkpoint:
-            require_all_tensors(self.model, self.checkpoint, part='model')
-            load_checkpoint(self.model, self.checkpoint, map_location='cpu', logger='silent')
+            self.model = load_model(cfg, self.checkpoint)
+        else:
+            self.model = MODELS.build(cfg.model)
         hook = cfg.default_hooks.get('channels_last') or {}
         if hook and hook.get('enabled', True):
             self.layout = torch.channels_last
         self.model.to(self.device, memory_format=self.layout).eval()
-        dataset = {k: v for k, v in cfg.val_dataloader.dataset.items() if k != 'cache'}
-        self.dataset = DATASETS.build(dataset | dict(test_mode=True))
+        dataset = without_cache(cfg.val_dataloader.dataset)
+        self.dataset = DATASETS.build(dict(dataset, test_mode=True))
         self.count = len(self.dataset)
         return model_facts(self.model, self.size, mode='tensor')
 

@@ -14,6 +14,7 @@ from mmengine.registry import DATASETS, MODELS
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from custom_modules.engine.config import without_cache
 from custom_modules.engine.config_checks import head_size
 
 from .measuring import Contestant, Stopwatch, model_facts
@@ -165,7 +166,7 @@ class FilePairs(Dataset):
     """
 
     def __init__(self, cfg: Config, part: str, size) -> None:
-        settings = {k: v for k, v in cfg[f'{part}_dataloader'].dataset.items() if k != 'cache'}
+        settings = without_cache(cfg[f'{part}_dataloader'].dataset)
         with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
             listed = registry.build(settings)
         items = [listed.get_data_info(i) for i in range(len(listed))]

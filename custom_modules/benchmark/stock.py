@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
+from custom_modules.engine.config import without_cache
 from custom_modules.models.backbones.staged_backbone import StagedBackbone
 from custom_modules.utils.files import REPOSITORY
 
@@ -58,8 +59,7 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
     stock.model = model
     _set_size(stock, size)
     for part, pipeline in (('train', stock.train_pipeline), ('val', stock.test_pipeline)):
-        loader, own = stock[f'{part}_dataloader'], given[f'{part}_dataloader']
-        own['dataset'].pop('cache', None)
+        loader, own = stock[f'{part}_dataloader'], without_cache(given[f'{part}_dataloader'])
         loader.update(dataset=own['dataset'] | dict(pipeline=pipeline), num_workers=workers)
         loader.persistent_workers = workers > 0
         # mmpretrain has one batch size for both

@@ -15,6 +15,7 @@ from mmengine.registry import DATASETS, LOOPS, MODELS, init_default_scope
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
+from custom_modules.engine.config import without_cache
 from custom_modules.engine.config_checks import require_a_batch
 from custom_modules.models.pretrained import require_pretrained
 from custom_modules.utils.errors import UsageError
@@ -292,8 +293,8 @@ def tensors_in_memory(cfg: Config, part: str, model, device: torch.device) -> tu
     Raises:
         UsageError: If there is no room for them.
     """
-    settings = {k: v for k, v in cfg[f'{part}_dataloader'].dataset.items() if k != 'cache'}
-    samples = DATASETS.build(settings | dict(pipeline=cfg.val_dataloader.dataset.pipeline))
+    settings = without_cache(cfg[f'{part}_dataloader'].dataset)
+    samples = DATASETS.build(dict(settings, pipeline=cfg.val_dataloader.dataset.pipeline))
     images, labels, count = None, [], len(samples)
     with ThreadPoolExecutor(available_cores()) as pool:
         for start in range(0, count, 64):

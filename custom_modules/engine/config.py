@@ -283,6 +283,5 @@ def without_cache(config: dict) -> dict:
     """
     config = copy.deepcopy(config)
     for _, dataset in data_set_configs('dataset', config):
-        if dataset.get('cache'):
-            dataset['cache'] = None
+        dataset.pop('cache', None)
     return config

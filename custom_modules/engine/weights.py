@@ -1,4 +1,4 @@
-"""Weights in files: read, written, averaged."""
+"""Weights in files: read, loaded into a model, written, averaged."""
 
 import hashlib
 import io
@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+import torch.nn as nn
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
 from torch import Tensor
 
+from custom_modules.models.pretrained import require_all_tensors
 from custom_modules.models.safe_loading import load_checkpoint_file
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
@@ -23,6 +27,23 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         UsageError: If there is no such file, or it is damaged, unsafe or holds no weights.
     """
     return load_checkpoint_file(path)['state_dict']
+
+
+def load_model(cfg, checkpoint: str | Path) -> nn.Module:
+    """Build a config's model with the weights of a checkpoint, all of them, in eval mode on the CPU.
+
+    Args:
+        cfg (mmengine.Config): The config of a segmentor or a classifier.
+        checkpoint (str | Path): Its weights.
+
+    Raises:
+        UsageError: If the checkpoint cannot be read safely, or does not fill the model.
+    """
+    init_default_scope(cfg.default_scope)
+    model = MODELS.build(cfg.model)
+    require_all_tensors(model, str(checkpoint), part='model')
+    load_checkpoint(model, str(checkpoint), map_location='cpu', logger='silent')
+    return model.eval()
 
 
 def write_weights(state: dict[str, Tensor], path: str | Path) -> str:

@@ -119,11 +119,11 @@ class CheckpointPredictions:
     def __init__(self, cfg, checkpoint: str, part: str = 'test', with_data: bool = True) -> None:
         from mmengine.dataset import pseudo_collate
         from mmengine.device import get_device
-        from mmengine.registry import MODELS, init_default_scope
-        from mmengine.runner import Runner, load_checkpoint
+        from mmengine.registry import init_default_scope
+        from mmengine.runner import Runner
 
         from custom_modules.engine.config import without_cache
-        from custom_modules.models.pretrained import require_all_tensors
+        from custom_modules.engine.weights import load_model
 
         if cfg.get('default_scope') != 'mmseg':
             raise UsageError(
@@ -147,10 +147,8 @@ class CheckpointPredictions:
             self.loader = Runner.build_dataloader(without_cache(loader))
         else:
             self.loader = DataLoader(NoPairs(loader['dataset']), collate_fn=pseudo_collate)
-        model = MODELS.build(cfg.model)
-        require_all_tensors(model, checkpoint)
-        load_checkpoint(model, checkpoint, map_location='cpu', logger='silent')
-        self.model = model.to(get_device(), memory_format=torch.channels_last).eval()
+        model = load_model(cfg, checkpoint)
+        self.model = model.to(get_device(), memory_format=torch.channels_last)
         self.classes = tuple(self.loader.dataset.metainfo['classes'])
         self.palette = [list(colour) for colour in self.loader.dataset.metainfo['palette']]
         head = model.decode_head

@@ -13,14 +13,14 @@ import numpy as np
 import torch
 import torch.nn as nn
 from mmengine.config import Config
-from mmengine.registry import DATASETS, MODELS, init_default_scope
-from mmengine.runner import Runner, load_checkpoint
+from mmengine.registry import DATASETS, init_default_scope
+from mmengine.runner import Runner
 
 from custom_modules.analysis.selection import image_paths
 from custom_modules.engine.config import data_set_configs, type_name, without_cache
+from custom_modules.engine.weights import load_model
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.evaluation.predictions import CheckpointPredictions
-from custom_modules.models.pretrained import require_all_tensors
 from custom_modules.reporting.runs import RunFolder
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.progress import progress
@@ -220,10 +220,8 @@ class ClassifierResult:
 
         self.run = run
         loader = Runner.build_dataloader(without_cache(cfg.test_dataloader))
-        model = MODELS.build(cfg.model)
-        require_all_tensors(model, str(run.checkpoint))
-        load_checkpoint(model, str(run.checkpoint), map_location='cpu', logger='silent')
-        model = model.to(get_device(), memory_format=torch.channels_last).eval()
+        model = load_model(cfg, run.checkpoint)
+        model = model.to(get_device(), memory_format=torch.channels_last)
         samples = []
         for batch in progress(loader, 'Classifying', len(loader)):
             with torch.inference_mode():
