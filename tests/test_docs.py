@@ -40,8 +40,9 @@ def without_code(page):
 
 def shell_lines(page):
     """The lines of the blocks without a language, a backslash joining two, without comments."""
-    blocks = re.findall(r'```(?:sh|bash)?\n(.*?)```', text(page), re.DOTALL)
-    lines = '\n'.join(blocks).replace('\\\n', ' ').splitlines()
+    blocks = re.findall(r'^```(\w*)\n(.*?)^```$', text(page), re.DOTALL | re.MULTILINE)
+    shell = '\n'.join(block for language, block in blocks if language in ('', 'sh', 'bash'))
+    lines = shell.replace('\\\n', ' ').splitlines()
     return [re.sub(r'\s# .*|^# .*', '', line) for line in lines]
 
 
