@@ -1,7 +1,7 @@
 # Variant A: the encoder is the pretrained classifier, and stays frozen; only the decoder learns.
 #   python tools/train.py configs/unet_backbone_frozen.py
 _base_ = ['./unet_backbone_scratch.py']
-checkpoint = '{{fileDirname}}/../checkpoints/moon_net_tiny_imagenet_14.pth'
+checkpoint = '{{fileDirname}}/../checkpoints/moon_net_tiny_imagenet_200.pth'
 model = dict(
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint, prefix='backbone.'))
 )
