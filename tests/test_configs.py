@@ -33,6 +33,8 @@ PARAMETERS = {
     'finetuned_full_rate': 2_356_945,
     'frozen_adapting_norms': 2_356_945,
     'frozen_random': 2_356_945,
+    'frozen_14_classes': 2_356_945,
+    'finetuned_14_classes': 2_356_945,
     'synthetic_frozen': 2_356_945,
     'synthetic_finetuned': 2_356_945,
     'grey_standardized': 2_356_945,
