@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from custom_modules.utils.plotting import figure_png
+from custom_modules.utils.plotting import figure_png, plot_text
 
 
 def draw_calibration(table: pd.DataFrame, xlabel: str, ylabel: str, title: str) -> bytes:
@@ -26,7 +26,7 @@ def draw_calibration(table: pd.DataFrame, xlabel: str, ylabel: str, title: str) 
     upper.plot([0, 1], [0, 1], '--', color='0.5', label='as it should be')
     filled = table[table.pixels > 0]
     upper.plot(filled.probability, filled.right, 'o-', color='#0072B2', label='the model')
-    upper.set(title=title.replace('$', r'\$'), ylabel=ylabel, xlim=(0, 1), ylim=(0, 1))
+    upper.set(title=plot_text(title), ylabel=ylabel, xlim=(0, 1), ylim=(0, 1))
     upper.legend(fontsize='small')
     lower.bar(table['from'], table.pixels, table['to'] - table['from'], align='edge', color='#56B4E9', edgecolor='white')  # fmt: skip
     lower.set(xlabel=xlabel, ylabel='pixels', yscale='log')
@@ -73,7 +73,7 @@ def draw_groups(
         if count:
             names = [f'{group} ({number})' for group, number in zip(names, own[count], strict=True)]
         axes.set_xticks(places, names, rotation=30, ha='right')
-        axes.set(title=name.replace('$', r'\$'), xlabel=xlabel, ylabel='%', ylim=(-3, 103))
+        axes.set(title=plot_text(name), xlabel=xlabel, ylabel='%', ylim=(-3, 103))
         axes.grid(alpha=0.3)
     handles, words = grid[0].get_legend_handles_labels()
     figure.legend(handles, words, loc='outside upper center', ncols=len(words))
@@ -101,8 +101,7 @@ def draw_pixel_confusion(confusion: np.ndarray, classes: Sequence[str]) -> bytes
     axes = figure.add_subplot(facecolor='lightgrey')
     image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100, interpolation='nearest')
     figure.colorbar(image, ax=axes, shrink=0.8).set_label("% of the true class's pixels")
-    # a dollar sign would begin a formula
-    names = [name.replace('$', r'\$') for name in classes]
+    names = [plot_text(name) for name in classes]
     axes.set_xticks(range(len(names)), names, rotation=45, ha='right')
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel='predicted class', ylabel='true class')
@@ -136,7 +135,7 @@ def draw_sweep(table: pd.DataFrame, default: float, best: float, title: str) -> 
         axes.plot(table.threshold, table[column], dashes, color=colour, label=column)
     axes.axvline(default, color='0.6', linewidth=1, label=f'config: {default:g}')
     axes.axvline(best, color='0.2', linewidth=1, linestyle='--', label=f'best Dice: {best:g}')
-    axes.set(title=title.replace('$', r'\$'), xlabel='threshold on the probability', ylabel='%')
+    axes.set(title=plot_text(title), xlabel='threshold on the probability', ylabel='%')
     axes.set(xlim=(0, 1), ylim=(0, 100))
     axes.grid(alpha=0.3)
     axes.legend(fontsize='small', loc='center left', bbox_to_anchor=(1, 0.5))

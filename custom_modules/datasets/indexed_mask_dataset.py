@@ -8,6 +8,7 @@ from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IndexMasks, class_palette
 from custom_modules.datasets.pairs import find_pairs
 from custom_modules.datasets.splits import (
+    FOLDS,
     fold_split,
     hashed_share,
     hashed_split,
@@ -80,7 +81,7 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         val_fraction: float = 0.2,
         test_fraction: float = 0.0,
         fold: int | None = None,
-        folds: int = 5,
+        folds: int = FOLDS,
         train_fraction: float = 1.0,
         load_size: tuple[int, int] | None = None,
         label_map: Mapping[int | str, int] | Sequence[Sequence[int]] | None = None,

@@ -7,6 +7,9 @@ from pathlib import Path
 from custom_modules.datasets.pairs import first_five
 from custom_modules.utils.errors import UsageError
 
+# of a cross-validation, where a config does not say
+FOLDS = 5
+
 
 def hashed_order(ids: Iterable[str]) -> list[str]:
     """Shuffle ids in a way that is the same on every machine, in every order of files and for every seed.

@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from custom_modules.utils.plotting import figure_png
-from custom_modules.utils.tables import plain
+from custom_modules.utils.plotting import figure_png, plot_text
 
 # of the parts; the classes have their own in the other pictures
 COLOURS = ['#0072b2', '#e69f00', '#009e73', '#888888']
@@ -37,10 +36,14 @@ def draw_class_distribution(statistics: Mapping[str, dict], classes: Sequence[st
         )
         for axes, values in zip(panels, shares, strict=True):
             bars = axes.barh(
-                places, values, height, color=COLOURS[number], label=f'{plain(part)}: {pairs} pairs'
+                places,
+                values,
+                height,
+                color=COLOURS[number],
+                label=f'{plot_text(part)}: {pairs} pairs',
             )
             axes.bar_label(bars, [f'{value:.3g} %' for value in values], padding=3, fontsize=9)
-    panels[0].set_yticks(range(len(classes)), [plain(name) for name in classes])
+    panels[0].set_yticks(range(len(classes)), [plot_text(name) for name in classes])
     panels[0].invert_yaxis()
     # a rare class would be no more than a line
     smallest = min((v for c in panels[0].containers for v in c.datavalues if v > 0), default=1)
@@ -132,7 +135,7 @@ def draw_object_sizes(
             linewidth=0.6,
         )
         median = f', median {row["pixels"]["50"]:g} pixels' if row['count'] else ''
-        axes.set_title(f'{plain(row["name"])}: {row["count"]} objects{median}', fontsize=11)
+        axes.set_title(f'{plot_text(row["name"])}: {row["count"]} objects{median}', fontsize=11)
         axes.set_ylabel('objects')
         # room for the words beside the line
         axes.set_ylim(0, 1.25 * max([1, *counts]))
@@ -189,12 +192,12 @@ def draw_sample_sheet(
         axes.set_axis_off()
     for axes, (caption, picture) in zip(panels, shown, strict=False):
         axes.imshow(picture, interpolation='nearest')
-        axes.set_title(plain(caption), fontsize=10)
+        axes.set_title(plot_text(caption), fontsize=10)
     figure.suptitle(
         f'{len(shown)} random pairs (seed {seed})' if shown else 'no sound pair to show'
     )
     handles = [
-        Patch(color=np.array(colour) / 255, label=plain(name))
+        Patch(color=np.array(colour) / 255, label=plot_text(name))
         for name, colour in zip(classes[1:], palette[1:], strict=True)
     ]
     figure.legend(

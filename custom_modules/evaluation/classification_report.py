@@ -140,15 +140,15 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         return dict(
             images=len(labels),
             **{
-                f'top{k}': _number(value[0].item())
+                f'top{k}': _rounded(value[0].item())
                 for k, value in zip(topk, accuracies, strict=True)
             },
-            macro={key: _number(c[images > 0].mean().item()) for key, c in columns.items()},
+            macro={key: _rounded(c[images > 0].mean().item()) for key, c in columns.items()},
             classes=[
                 dict(
                     name=name,
                     **{
-                        key: _number(c[i].item()) if images[i] else None
+                        key: _rounded(c[i].item()) if images[i] else None
                         for key, c in columns.items()
                     },
                     images=images[i].item(),
@@ -156,7 +156,7 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
                 for i, name in enumerate(names)
             ],
             confusion_counts=counts.tolist(),
-            confusion_matrix=[[_number(share) for share in row] for row in shares.tolist()],
+            confusion_matrix=[[_rounded(share) for share in row] for row in shares.tolist()],
         )
 
     def _class_names(self, scored: int) -> list[str]:
@@ -188,5 +188,5 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         MMLogger.get_current_instance().info(f'{" and ".join(self.FILES)} are in {self.out_dir}')
 
 
-def _number(value: float) -> float | None:
+def _rounded(value: float) -> float | None:
     return None if math.isnan(value) else round(value, 4)

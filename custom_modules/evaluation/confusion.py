@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.utils.plotting import figure_png
+from custom_modules.utils.plotting import figure_png, plot_text
 from custom_modules.utils.tables import text_table
 
 
@@ -46,7 +46,7 @@ class ConfusionScores:
         absent (float): Score of a class that is neither there nor predicted. Defaults to nan.
 
     Example:
-        >>> scores = ConfusionScores.of(np.array([[0, 0, 1, 255]]), np.array([[0, 1, 1, 1]]), 2)
+        >>> scores = ConfusionScores.from_masks(np.array([[0, 0, 1, 255]]), np.array([[0, 1, 1, 1]]), 2)
         >>> scores.dice.round(2).tolist(), scores.accuracy.round(2).item()
         ([66.67, 66.67], 66.67)
     """
@@ -56,7 +56,9 @@ class ConfusionScores:
         self.absent = absent
 
     @classmethod
-    def of(cls, truth: np.ndarray, predicted: np.ndarray, classes: int) -> 'ConfusionScores':
+    def from_masks(
+        cls, truth: np.ndarray, predicted: np.ndarray, classes: int
+    ) -> 'ConfusionScores':
         """Count one image.
 
         Args:
@@ -204,8 +206,7 @@ def draw_confusion(shares: np.ndarray, classes: Sequence[str]) -> bytes:
     bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.03)
     bar.set_label("share of the true class's images (%)")
     size = dict(fontsize=9 if len(classes) <= READABLE else 7)
-    # a dollar sign would begin a formula
-    names = [name.replace('$', r'\$') for name in classes]
+    names = [plot_text(name) for name in classes]
     axes.set_xticks(range(len(names)), names, rotation=90, **size)
     axes.set_yticks(range(len(names)), names, **size)
     axes.set_xlabel('predicted class')

@@ -53,7 +53,7 @@ class Prediction:
     @property
     def scores(self) -> ConfusionScores:
         """The image's own scores."""
-        return ConfusionScores.of(self.truth, self.predicted, len(self.probabilities))
+        return ConfusionScores.from_masks(self.truth, self.predicted, len(self.probabilities))
 
 
 class NoPairs(Dataset):

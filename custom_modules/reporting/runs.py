@@ -6,8 +6,11 @@ import math
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from custom_modules.datasets.splits import FOLDS
+from custom_modules.engine.config import data_set_configs
 from custom_modules.utils.errors import UsageError
 
 
@@ -47,8 +50,13 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _epochs(lines: list[dict]) -> pd.DataFrame:
     if not lines:
         return pd.DataFrame()
-    by_epoch = pd.DataFrame(lines).groupby('epoch')
+    table = pd.DataFrame(lines)
+    by_epoch = table.groupby('epoch')
     epochs = by_epoch.mean()
+    if 'loss' in table:
+        # pandas' mean would pass over nan
+        finite = np.isfinite(table['loss']).groupby(table['epoch']).all()
+        epochs.loc[~finite, 'loss'] = math.nan
     rates = [c for c in epochs if c == 'lr' or c.startswith('lr/') or c == 'frozen_stages']
     epochs[rates] = by_epoch[rates].last()
     return epochs
@@ -181,15 +189,22 @@ class RunFolder:
             return 'it is not trained by epochs (train_cfg has no max_epochs)'
         if self.epochs < planned and not self._stopped_early:
             return f'unfinished: {self.epochs} of {planned} epochs'
-        # an epoch is logged before its checkpoint is written: the last one may lack it, and with it the best score
-        pointer = self.path / 'last_checkpoint'
-        # where it was stopped early, the last epochs were not the best
-        if self.epochs < planned or not pointer.is_file():
-            return None
-        written = re.search(r'epoch_(\d+)\.pth$', pointer.read_text(encoding='utf-8').strip())
-        if written is None or int(written[1]) >= planned:
-            return None
-        return f'the checkpoint of epoch {planned} was not written'
+        if self._diverged_from is not None:
+            return f'its loss is nan or infinite from epoch {self._diverged_from} to the end: its weights are worth nothing'
+        due, written = self._checkpoint_due(planned), self._checkpoint_written
+        if due and written is not None and written < due:
+            # an epoch is logged before its checkpoint is written
+            return f'the checkpoint of epoch {due} was not written'
+        return None
+
+    @property
+    def fold(self) -> tuple[int, int] | None:
+        """Which part of how many of a cross-validation was held out, and is tested on; None where there is none."""
+        test = (self.cfg.get('test_dataloader') or {}).get('dataset')
+        for _, dataset in data_set_configs('test', test):
+            if dataset.get('fold') is not None:
+                return int(dataset['fold']), int(dataset.get('folds', FOLDS))
+        return None
 
     @functools.cached_property
     def checkpoint(self) -> Path:
@@ -226,6 +241,34 @@ class RunFolder:
         if name not in self.val or epoch not in self.val.index or pd.isna(self.val[name][epoch]):
             return None
         return float(self.val[name][epoch])
+
+    @property
+    def _diverged_from(self) -> int | None:
+        """The epoch from which on no loss is finite; None where the last one is."""
+        losses = self.train['loss'] if 'loss' in self.train else pd.Series([0.0])
+        if math.isfinite(losses.iloc[-1]):
+            return None
+        finite = losses.index[np.isfinite(losses)]
+        return int(self.train.index[self.train.index > max(finite, default=0)].min())
+
+    def _checkpoint_due(self, planned: int) -> int:
+        """The last epoch whose checkpoint should be there; 0 for none."""
+        if not self._hook('checkpoint').get('by_epoch', True):
+            return 0
+        if self._hook('checkpoint').get('save_last', True) and self.epochs >= planned:
+            return planned
+        interval = self._hook('checkpoint').get('interval', -1)
+        return self.epochs // interval * interval if interval > 0 else 0
+
+    @property
+    def _checkpoint_written(self) -> int | None:
+        """The last epoch of which a checkpoint is or was there; None where only a best one is left, which says nothing."""
+        epochs = [_epoch_of(path) for path in self.path.glob('epoch_*.pth')]
+        pointer = self.path / 'last_checkpoint'
+        # written after the checkpoint that it names, which may be gone since; a kill may leave it empty
+        named = pointer.read_text(encoding='utf-8', errors='replace') if pointer.is_file() else ''
+        found = re.search(r'epoch_(\d+)\.pth\s*$', named)
+        return max([*epochs, *([int(found[1])] if found else [])], default=None)
 
     @property
     def _stopped_early(self) -> bool:

@@ -1,4 +1,4 @@
-"""Figures as PNG."""
+"""Figures as PNG, and the words in them."""
 
 import functools
 import io
@@ -23,8 +23,18 @@ def figure_png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def plot_text(text: str) -> str:
+    r"""Return a name as matplotlib shall write it: a dollar sign would begin a formula.
+
+    Example:
+        >>> print(plot_text('$rock$'))
+        \$rock\$
+    """
+    return text.replace('$', r'\$')
+
+
 @functools.cache
-def letters(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+def load_font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
     """Load the font that comes with matplotlib: OpenCV's letters are drawn by lines and know only ASCII.
 
     Args:

@@ -89,13 +89,3 @@ def markdown_table(table: pd.DataFrame, heads: dict[str, str] | None = None) -> 
     names = [(heads or {}).get(name, name).replace('|', r'\|') for name in table.columns]
     # its first line is the title
     return text_table('', names, cells).split('\n', 1)[1]
-
-
-def plain(name: str) -> str:
-    r"""Return a name as matplotlib shall write it: a dollar sign would begin a formula.
-
-    Example:
-        >>> print(plain('$rock$'))
-        \$rock\$
-    """
-    return name.replace('$', r'\$')

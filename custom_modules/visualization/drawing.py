@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.plotting import letters
+from custom_modules.utils.plotting import load_font
 
 
 def decoded_picture(content: bytes) -> np.ndarray:
@@ -87,7 +87,7 @@ def text_strip(text: str, width: int, size: int = 15, bold: bool = False) -> np.
     Returns:
         np.ndarray: RGB (H, width, 3), uint8.
     """
-    font = letters(size, bold)
+    font = load_font(size, bold)
     room = width - 2 * MARGIN
     lines = [line for part in text.split('\n') for line in _wrapped(part, room, font)]
     step = round(1.35 * size)
@@ -126,7 +126,7 @@ def legend_strip(colours: Mapping[str, Sequence[int]], width: int, size: int = 1
     Returns:
         np.ndarray: RGB (H, width, 3), uint8.
     """
-    font, step = letters(size), round(1.5 * size)
+    font, step = load_font(size), round(1.5 * size)
     places, x, y = [], MARGIN, 0
     for name in colours:
         needed = round(1.5 * size + font.getlength(name))

@@ -164,3 +164,69 @@ def test_rows_of_a_report_are_named_after_the_sweep(tmp_path):
     assert labels('a/unet/seed_0', 'b/unet/seed_1') == ['a/unet', 'b/unet']
     assert labels('unet/seed_0', 'unet/seed_1') == ['seed_0', 'seed_1']
     assert labels('unet_seed1', 'unet') == ['unet_seed1', 'unet']
+
+
+@pytest.mark.parametrize(
+    ('pointer', 'files', 'gap'),
+    [
+        # killed between the last epoch's scalars and its checkpoint
+        ('/x/epoch_1.pth', [1], 'the checkpoint of epoch 2 was not written'),
+        (None, [1], 'the checkpoint of epoch 2 was not written'),
+        ('', [1], 'the checkpoint of epoch 2 was not written'),
+        # what a kill left of the pointer, or a pointer to what was cleared away, is no matter where checkpoints are sound
+        ('', [1, 2], None),
+        ('/gone/epoch_2.pth', [1], None),
+        ('/gone/epoch_1.pth', [1, 2], None),
+        # cleared away but for the best
+        (None, [], None),
+        ('', [], None),
+    ],
+)
+def test_what_is_finished_has_its_last_checkpoint(tmp_path, pointer, files, gap):
+    run = make_run(tmp_path, 'unet_baseline')
+    for epoch in files:
+        (run / f'epoch_{epoch}.pth').touch()
+    if pointer is not None:
+        (run / 'last_checkpoint').write_text(pointer)
+    found = RunFolder(run)
+    assert found.gap == gap and found.checkpoint.name == 'best_rock_Dice_epoch_1.pth'
+
+
+def test_checkpoints_are_due_when_the_hook_says(tmp_path):
+    every = {'default_hooks.checkpoint.interval': 2, 'train_cfg.max_epochs': 3}
+    run = make_run(tmp_path, 'unet_baseline', 0, epochs=3, **every)
+    (run / 'epoch_2.pth').touch()
+    assert RunFolder(run).gap == 'the checkpoint of epoch 3 was not written'
+    never = every | {'default_hooks.checkpoint.save_last': False}
+    run = make_run(tmp_path, 'unet_baseline', 1, epochs=3, **never)
+    (run / 'epoch_2.pth').touch()
+    assert RunFolder(run).gap is None
+
+
+@pytest.mark.parametrize('value', ['NaN', 'Infinity'])
+def test_a_run_that_ended_without_a_finite_loss_is_named(tmp_path, value):
+    run = make_run(tmp_path, 'unet_baseline', epochs=0, **{'train_cfg.max_epochs': 3})
+    folder = run / '20260102_000000'
+    write_scalars(folder, [1, 2, 3])
+    path = folder / 'vis_data' / 'scalars.json'
+    whole = path.read_text().splitlines()
+
+    def spoil(*lines):
+        text = [
+            line.replace('"loss": ', f'"loss": {value}, "was": ') if i in lines else line
+            for i, line in enumerate(whole)
+        ]
+        path.write_text('\n'.join(text))
+        return RunFolder(run).gap
+
+    # lines 0 and 1 are of epoch 1; one iteration of an epoch is enough
+    assert spoil(3, 6, 7).startswith('its loss is nan or infinite from epoch 2 to the end')
+    assert spoil(0, 1, 3, 4, 6, 7).startswith('its loss is nan or infinite from epoch 1 to the end')
+    # it recovered, as mixed precision does
+    assert spoil(0) is None
+
+
+def test_a_fold_is_that_of_the_test_part(tmp_path):
+    assert RunFolder(make_run(tmp_path, 'unet_baseline')).fold is None
+    folded = {f'{part}_dataloader.dataset.fold': 2 for part in ('train', 'val', 'test')}
+    assert RunFolder(make_run(tmp_path, 'unet_baseline', 1, **folded)).fold == (2, 5)
