@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from custom_modules.engine.config_checks import require_unpadded
-from custom_modules.reporting.results import _share_images
+from custom_modules.reporting.scoring import shared_images
 from custom_modules.utils.errors import UsageError
 
 
@@ -75,16 +75,16 @@ def test_a_moved_copy_of_the_validation_images_is_known_again(config, moon, tmp_
     cfg = Config.fromfile(config)
     moved = shutil.copytree(moon, tmp_path / 'moved')
     files = sorted((moved / 'images' / 'render').iterdir())
-    assert _share_images(cfg, files)
+    assert shared_images(cfg, 'val', files)
     # of the same names, and others
     for file in files:
         file.write_bytes(file.read_bytes() + b'.')
-    assert not _share_images(cfg, files)
+    assert not shared_images(cfg, 'val', files)
     # where they are gone, the same cut tells
     cfg.val_dataloader.dataset.data_root = str(tmp_path / 'gone')
-    assert _share_images(cfg, files)
+    assert shared_images(cfg, 'val', files)
     cfg.test_dataloader.dataset.split = 'all'
-    assert not _share_images(cfg, files)
+    assert not shared_images(cfg, 'val', files)
 
 
 def padded(load_size, **dataset) -> dict:

@@ -204,7 +204,7 @@ def test_the_answer_follows_from_the_counts():
     for images in ('renders', 'photographs'):
         for variant in ('unet_backbone_frozen', 'finetuned_full_rate'):
             sides = [names['runs'](side, images) for side in (variant, 'unet_baseline')]
-            found = names['PairedDifference'].of(*sides, names['dice'])
+            found = names['difference'](*sides)
             claim = f'{found.difference:+.1f} ({found.low:+.1f} to {found.high:+.1f})'
             for page in (REPOSITORY / 'docs' / 'results.md', README):
                 assert claim in text(page), (page.name, claim)

@@ -1,4 +1,4 @@
-"""Compare runs: one Markdown page, one HTML page without outside files, and results.json."""
+"""Compare runs, and the folds of a cross-validation: a Markdown page, an HTML page without outside files, results.json."""
 
 import argparse
 import json
@@ -30,6 +30,12 @@ def parse_args():
         help='of how many test images to show predictions (default: 6)',
     )
     parser.add_argument(
+        '--checkpoint',
+        choices=['best', 'last'],
+        default='best',
+        help="which checkpoint to score: the best by the run's validation, or the last epoch's (default: best)",
+    )
+    parser.add_argument(
         '--overwrite', action='store_true', help='replace the report that is in the folder'
     )
     add_cfg_options(
@@ -51,12 +57,14 @@ def main() -> None:
             'report in it.'
         )
 
-    from custom_modules.reporting.comparison import Comparison
-    from custom_modules.reporting.pages import comparison_data, report_pages
+    from custom_modules.reporting.comparison import compare_runs
+    from custom_modules.reporting.pages import report_pages
+    from custom_modules.reporting.report_data import comparison_data
 
-    comparison = Comparison(args.work_dirs, args.cfg_options, args.images)
-    data = comparison_data(comparison)
-    files = report_pages(comparison, data, out, args.title)
+    last = args.checkpoint == 'last'
+    comparison = compare_runs(args.work_dirs, args.cfg_options, args.images, last)
+    data = comparison_data(comparison, out)
+    files = report_pages(comparison, data, args.title)
     files['results.json'] = json.dumps(data, indent=1, allow_nan=False).encode()
     for name, content in files.items():
         write_atomically(out / name, content)

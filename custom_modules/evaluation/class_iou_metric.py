@@ -10,7 +10,7 @@ from mmseg.registry import METRICS
 
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.evaluation.confusion import class_scores
-from custom_modules.evaluation.objects import LABEL_LIMIT, match_objects, object_f1
+from custom_modules.evaluation.objects import LABEL_LIMIT, class_object_counts, object_f1
 from custom_modules.utils.errors import UsageError
 
 # masks that wait for their transfer take this much of the device's memory at most
@@ -128,10 +128,8 @@ class ClassIoUMetric(IoUMetric):
         for height, width in (shape for _, shapes in self._masks for shape in shapes):
             end = start + 2 * height * width
             label, predicted = pixels[start:end].reshape(2, height, width)
-            start, limit = end, self.label_limit * height * width
-            predicted = np.where(label == IGNORED, IGNORED, predicted)
-            matches = (match_objects(label == i, predicted == i) for i in reported)
-            self._objects.append(np.array([match.counts(limit) for match in matches]))
+            start = end
+            self._objects.append(class_object_counts(label, predicted, reported, self.label_limit))
         self._masks.clear()
 
     def compute_metrics(self, results: list) -> dict[str, float]:

@@ -12,10 +12,13 @@ The rule, the same wherever objects are counted:
 - Pixels without a class (255) belong to no object.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+
+from custom_modules.datasets.masks import IGNORED
 
 FOUND = 0.5
 RIGHT = 0.25
@@ -81,6 +84,25 @@ def match_objects(truth: np.ndarray, predicted: np.ndarray) -> ObjectMatch:
         array([1, 1, 2, 1])
     """
     return ObjectMatch(*_areas_and_hits(truth, predicted), *_areas_and_hits(predicted, truth))
+
+
+def class_object_counts(
+    truth: np.ndarray, predicted: np.ndarray, classes: Iterable[int], limit: float
+) -> np.ndarray:
+    """Count the objects of several classes in one image.
+
+    Args:
+        truth (np.ndarray): True class indices (H, W); 255 is left out.
+        predicted (np.ndarray): Predicted class indices (H, W).
+        classes (Iterable[int]): Indices of the classes.
+        limit (float): Objects up to this share of the image do not count.
+
+    Returns:
+        np.ndarray: The counts of :meth:`ObjectMatch.counts` (classes, 4).
+    """
+    predicted = np.where(truth == IGNORED, IGNORED, predicted)
+    matches = (match_objects(truth == index, predicted == index) for index in classes)
+    return np.array([match.counts(limit * truth.size) for match in matches])
 
 
 def object_f1(counts: np.ndarray) -> np.ndarray:

@@ -1,213 +1,113 @@
-"""Runs side by side: groups of seeds and paired differences."""
+"""Runs side by side: seeds and folds of one config together, what cannot be compared named and left out."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import wilcoxon
 
 from custom_modules.engine.config import config_sections
-from custom_modules.evaluation.confusion import ConfusionScores
-from custom_modules.reporting.config_changes import (
-    config_changes,
-    config_source,
-    flat_config,
-)
-from custom_modules.reporting.results import SegmentorResult
-from custom_modules.reporting.runs import RunFolder
+from custom_modules.reporting.config_changes import config_changes, config_source, pooled_config
+from custom_modules.reporting.cost import ModelCost
+from custom_modules.reporting.paired import PairedDifference, score_interval
+from custom_modules.reporting.results import ClassifierResult, SegmentorResult, name_folds
+from custom_modules.reporting.runs import RunFolder, held_out_fold
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
 
-RESAMPLES = 2000
 
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """How much better one set of runs is than another on the same images, and how sure that is.
-
-    Args:
-        difference (float): Mean pooled score over its runs, minus that of the others.
-        low (float): Lower end of the 95 % interval.
-        high (float): Upper end of the 95 % interval.
-        p (float | None): Wilcoxon's signed-rank test over the images' own scores (means over the runs); None with
-            fewer than five images whose scores differ.
-        images (int): Images that both sides have a score of.
-        decisive (int | None): The image without which the difference changes most; None if there is but one. In a pooled
-            score the image with most pixels of a class can outweigh all others.
-        without (float | None): The difference without that image.
-    """
-
-    difference: float
-    low: float
-    high: float
-    p: float | None
-    images: int
-    decisive: int | None
-    without: float | None
-
-    @classmethod
-    def of(
-        cls, runs: Sequence[np.ndarray], others: Sequence[np.ndarray], score: Callable
-    ) -> 'PairedDifference':
-        """Compare runs with others.
-
-        The interval is the percentile bootstrap over images: each of 2,000 resamples draws the same images for both
-        sides. It says how the difference would vary with other test images; how it varies with other seeds is in
-        the runs' standard deviation. The seed is fixed, so a report can be repeated to the digit.
-
-        Args:
-            runs (Sequence[np.ndarray]): For each run, the confusion matrices of the images (images, classes, classes).
-            others (Sequence[np.ndarray]): The same for the others, with the images in the same order.
-            score (Callable[[np.ndarray], float]): The score of a confusion matrix, in percent.
-        """
-        draw = np.random.default_rng(0)
-        count = len(runs[0])
-
-        def pooled(side: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarray:
-            summed = [np.tensordot(weights, run, 1) for run in side]
-            return np.mean([[score(confusion) for confusion in run] for run in summed], axis=0)
-
-        def difference(weights: np.ndarray) -> np.ndarray:
-            return pooled(runs, weights) - pooled(others, weights)
-
-        samples = draw.multinomial(count, np.full(count, 1 / count), RESAMPLES)
-        differences = difference(samples)
-        low, high = np.nanpercentile(differences, [2.5, 97.5])
-        own, their = (
-            np.array([[score(image) for image in run] for run in side]).mean(axis=0)
-            for side in (runs, others)
-        )
-        gaps = (own - their)[np.isfinite(own) & np.isfinite(their)]
-        p = float(wilcoxon(gaps).pvalue) if np.count_nonzero(gaps) >= 5 else None
-        whole = float(difference(np.ones((1, count), int))[0])
-        each_left_out = difference(1 - np.eye(count, dtype=int))
-        moved = np.abs(each_left_out - whole)
-        decisive = int(np.nanargmax(moved)) if np.isfinite(moved).any() else None
-        without = None if decisive is None else float(each_left_out[decisive])
-        return cls(whole, float(low), float(high), p, len(gaps), decisive, without)
-
-
-class Arm:
+class RunGroup:
     """The runs of one config, which differ in nothing but their seed.
 
     Args:
-        results (Sequence[SegmentorResult]): The runs, scored on the same test data.
+        results (Sequence[SegmentorResult]): The seeds, scored on the same test data; of a cross-validation each with all
+            its folds.
+        measured (SegmentorResult): One of the config whose cost was measured.
 
     Attributes:
         cost (ModelCost): What the model costs.
+        architecture (Architecture): What it is made of.
         name (str): The config's name.
         source (Path | None): The config's file; ``source_name`` is its path within the repository.
         changes (dict[str, str] | None): What the config and the command line change in its base; None if it is not known.
     """
 
-    def __init__(self, results: Sequence[SegmentorResult]) -> None:
+    def __init__(self, results: Sequence[SegmentorResult], measured: SegmentorResult) -> None:
         self.results = sorted(
             results, key=lambda result: (result.run.seed is None, result.run.seed)
         )
         self.first = self.results[0]
-        self.cost = next(result.cost for result in self.results if result.cost)
+        self.cost: ModelCost = measured.cost
+        self.architecture = measured.architecture
         self.name = self.first.run.name
         self.source = config_source(self.name)
         self.source_name = self.source and self.source.relative_to(REPOSITORY).as_posix()
         self.changes = config_changes(self.first.run.cfg, self.source)
 
     def mean(self, score: str) -> float:
-        """Average a score over the runs."""
+        """Average a score over the seeds."""
         return float(np.mean(self._values(score)))
 
     def spread(self, score: str) -> float | None:
-        """Give a score's standard deviation over the runs (n - 1); None for a single run."""
+        """Give a score's standard deviation over the seeds (n - 1); None for a single one."""
         values = self._values(score)
         return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
-    def against(self, other: 'Arm', score: str) -> PairedDifference:
-        """Compare with another arm, image by image."""
-        classes = self.first.classes
-        return PairedDifference.of(
-            [result.confusions for result in self.results],
-            [result.confusions for result in other.results],
-            lambda confusion: ConfusionScores(confusion).named(classes)[score],
-        )
+    def interval(self, score: str) -> tuple[float, float] | None:
+        """Give a score's 95 % interval over images; None for a single one."""
+        return score_interval([result.counts(score) for result in self.results])
+
+    def against(self, other: 'RunGroup', score: str) -> PairedDifference:
+        """Compare with another config, image by image."""
+        sides = ([result.counts(score) for result in group.results] for group in (self, other))
+        return PairedDifference.between(*sides)
 
     def _values(self, score: str) -> list[float]:
         return [result.scores[score] for result in self.results]
 
 
+@dataclass(frozen=True)
 class Comparison:
-    """Runs side by side: those of one config together, those that cannot be compared named and left out.
-
-    Left out are runs that are broken or unfinished, and segmentors whose test images, masks, classes or resolution differ
-    from those of the first run that can be scored.
+    """Runs side by side.
 
     Args:
-        work_dirs (Sequence[str | Path]): The runs' folders; the first segmentor's config is what others are compared with.
-        cfg_options (dict, optional): What to change in each config before scoring, such as the place of the test data.
-        shown (int): Of how many images the predictions are kept. Defaults to 6.
-
-    Attributes:
-        arms (list[Arm]): The segmentors.
-        options (dict): ``cfg_options``.
+        groups (list[RunGroup]): The segmentors; the first is what the others are compared with.
         classifiers (list[ClassifierResult]): The classifiers.
         left_out (dict[str, str]): Why each other folder was left out.
         doubts (dict[str, str]): What is odd about runs that were compared.
-
-    Raises:
-        UsageError: If a folder does not exist, or nothing is left to compare.
+        options (dict): What was changed in each config before scoring.
+        last_epoch (bool): Whether the last epoch's checkpoints were scored, not the best ones.
     """
 
-    def __init__(
-        self, work_dirs: Sequence[str | Path], cfg_options: dict | None = None, shown: int = 6
-    ) -> None:
-        for path in work_dirs:
-            if not Path(path).is_dir():
-                raise UsageError(
-                    f'there is no work dir {path}: give folders that tools/train.py wrote, such as '
-                    'work_dirs/unet_baseline.'
-                )
-        self.options, self._shown = cfg_options or {}, shown
-        for key in self.options:
-            if key.split('.')[0] not in config_sections():
-                raise UsageError(
-                    f'--cfg-options {key} would change nothing: give the place that is read, such as '
-                    'test_dataloader.dataset.data_root.'
-                )
-        self.classifiers, self.left_out, self.doubts = [], {}, {}
-        self._results, self._measured = [], set()
-        # each folder once, however it is written
-        for path in dict.fromkeys(Path(path).resolve() for path in work_dirs):
-            try:
-                self._add(RunFolder(path))
-            except UsageError as error:
-                self.left_out[str(path)] = str(error)
-            except Exception as error:
-                # whatever is wrong with one run, the others are reported on
-                reason = str(error).split('\n')[0]
-                self.left_out[str(path)] = f'{type(error).__name__}: {reason}'
-        if not self._results and not self.classifiers:
-            reasons = ' '.join(f'{Path(path).name}: {why}' for path, why in self.left_out.items())
-            raise UsageError(
-                f'none of the {len(self.left_out)} work dirs can be reported on. {reasons}'
-            )
-        together = {}
-        for result in self._results:
-            together.setdefault(_what_it_does(result.run), []).append(result)
-        self.arms = [Arm(results) for results in together.values()]
+    groups: list[RunGroup]
+    classifiers: list[ClassifierResult] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
+    options: dict = field(default_factory=dict)
+    last_epoch: bool = False
 
     @property
     def score(self) -> str:
-        """The score that arms are compared by: the one that chose the first one's checkpoint."""
-        monitored = self.arms[0].first.run.monitored
-        return monitored if monitored in self.arms[0].first.scores else 'mDice'
+        """The score that the table compares by: the one that chose the first group's checkpoint."""
+        monitored = self.groups[0].first.run.monitored
+        return monitored if monitored in self.groups[0].first.scores else 'mDice'
+
+    @property
+    def compared(self) -> list[str]:
+        """The scores that groups are compared by: that one, and of its class, or of all, pixels, images and objects."""
+        classes = self.groups[0].first.classes[1:]
+        named = [name for name in classes if self.score.startswith(f'{name}_')] or classes
+        kinds = ('Dice', 'image_Dice', 'object_F1')
+        return list(dict.fromkeys([self.score, *(f'{c}_{kind}' for c in named for kind in kinds)]))
 
     def labels(self) -> list[str]:
-        """Name the arms; where several have one config's name, or a sweep gave a longer one, by folder, as much of it as needed."""
-        names = [arm.name for arm in self.arms]
-        folders = [arm.first.run.group for arm in self.arms]
+        """Name the groups; where several have one config's name, or a sweep gave a longer one, by folder, as much of it as needed."""
+        names = [group.name for group in self.groups]
+        folders = [group.first.run.group for group in self.groups]
         # seeds of one folder that differ in more
         folders = [
-            arm.first.run.path if folders.count(folder) > 1 else folder
-            for arm, folder in zip(self.arms, folders, strict=True)
+            group.first.run.path if folders.count(folder) > 1 else folder
+            for group, folder in zip(self.groups, folders, strict=True)
         ]
         for depth in range(1, 20):
             shown = ['/'.join(folder.parts[-depth:]) for folder in folders]
@@ -219,58 +119,192 @@ class Comparison:
                 break
         return labels
 
-    def _add(self, run: RunFolder) -> None:
-        gap = run.gap
-        if gap:
-            raise UsageError(gap)
+
+def compare_runs(
+    work_dirs: Sequence[str | Path],
+    cfg_options: dict | None = None,
+    shown: int = 6,
+    last_epoch: bool = False,
+) -> Comparison:
+    """Score runs again, each on its own test part, and put together what belongs together.
+
+    Seeds of one config form a group. The folds of a cross-validation are pooled: every image once, scored by a model that
+    has not seen it. Left out are runs that are broken or unfinished, folds that are there twice or share images, and what
+    has other test images, masks, classes or resolution than the first that is complete.
+
+    Args:
+        work_dirs (Sequence[str | Path]): The runs' folders; the first segmentor's config is what others are compared with.
+        cfg_options (dict, optional): What to change in each config before scoring, such as the place of the test data.
+        shown (int): Of how many images the predictions are kept. Defaults to 6.
+        last_epoch (bool): Score the last epoch's checkpoint in place of the best one. Defaults to False.
+
+    Raises:
+        UsageError: If a folder does not exist, or nothing is left to compare.
+    """
+    for path in work_dirs:
+        if not Path(path).is_dir():
+            raise UsageError(
+                f'there is no work dir {path}: give folders that tools/train.py wrote, such as work_dirs/unet_baseline.'
+            )
+    for key in cfg_options or {}:
+        if key.split('.')[0] not in config_sections():
+            raise UsageError(
+                f'--cfg-options {key} would change nothing: give the place that is read, such as '
+                'test_dataloader.dataset.data_root.'
+            )
+    # each folder once, however it is written
+    folders = list(dict.fromkeys(Path(path).resolve() for path in work_dirs))
+    collected = _Collected(cfg_options or {}, shown, last_epoch)
+    for path in folders:
+        try:
+            collected.add(RunFolder(path, last_epoch))
+        except UsageError as error:
+            collected.left_out[str(path)] = str(error)
+        except Exception as error:
+            # whatever is wrong with one run, the others are reported on
+            reason = str(error).split('\n')[0]
+            collected.left_out[str(path)] = f'{type(error).__name__}: {reason}'
+    comparison = collected.comparison(list(map(str, folders)))
+    if not comparison.groups and not comparison.classifiers:
+        left_out = comparison.left_out
+        reasons = ' '.join(f'{Path(path).name}: {why}' for path, why in left_out.items())
+        raise UsageError(f'none of the {len(left_out)} work dirs can be reported on. {reasons}')
+    return comparison
+
+
+class _Collected:
+    """Results as they come in."""
+
+    def __init__(self, options: dict, shown: int, last_epoch: bool) -> None:
+        self.options, self.shown, self.last_epoch = options, shown, last_epoch
+        self.left_out: dict[str, str] = {}
+        self.doubts: dict[str, str] = {}
+        self.classifiers: list[ClassifierResult] = []
+        # of each config, however it is seeded and folded, in the order of the folders
+        self.segmentors: dict[frozenset, list[SegmentorResult]] = {}
+
+    def add(self, run: RunFolder) -> None:
+        """Score a run, or say why not."""
+        if run.gap:
+            raise UsageError(run.gap)
         cfg = run.cfg.copy()
         cfg.merge_from_dict(self.options)
         if cfg.get('default_scope') == 'mmpretrain':
-            from custom_modules.reporting.results import ClassifierResult
+            from custom_modules.reporting.scoring import score_classifier
 
-            result = ClassifierResult(run, cfg)
-            self._require_same_test_data(result, self.classifiers)
+            result = score_classifier(run, cfg)
+            if self.classifiers:
+                _require_same_test_data(result, self.classifiers[0])
             self.classifiers.append(result)
             return
-        from custom_modules.reporting.results import SegmentorResult
+        from custom_modules.reporting.scoring import score_segmentor
 
+        key = frozenset(pooled_config(run.cfg).items())
+        others = self.segmentors.setdefault(key, [])
         # seeds of one config cost the same
-        measured = _what_it_does(run) not in self._measured
-        result = SegmentorResult(run, cfg, self._shown, measured)
-        self._require_same_test_data(result, self._results)
-        for other in self._results:
-            if other.run.seed == run.seed and other.weights == result.weights:
-                raise UsageError(f'the same weights as {other.run.title}: a copy is no other seed')
-        self._results.append(result)
-        self._measured.add(_what_it_does(run))
-        self._doubt(result)
+        result = score_segmentor(run, cfg, self.shown, measured=not others)
+        _require_no_copy(result, [each for results in self.segmentors.values() for each in results])
+        _require_held_out(result, others)
+        others.append(result)
 
-    def _require_same_test_data(self, result, others: list) -> None:
-        if others and result.fingerprint != others[0].fingerprint:
-            raise UsageError(
-                f'other test data than {others[0].run.title}: {result.test_set} instead of {others[0].test_set}'
+    def comparison(self, order: Sequence[str]) -> Comparison:
+        """Pool the folds, leave out what has other test data, and group the seeds."""
+        pooled = {key: self._pooled(results) for key, results in self.segmentors.items() if results}
+        every = [result for results in pooled.values() for result in results]
+        # one that is complete, if there is any
+        first = next(iter(sorted(every, key=lambda result: bool(result.missing))), None)
+        groups = []
+        for key, results in pooled.items():
+            kept = []
+            for result in results:
+                try:
+                    _require_same_test_data(result, first)
+                except UsageError as error:
+                    self.left_out |= {str(run.path): str(error) for run in result.runs}
+                    continue
+                kept.append(result)
+                self._doubt(result, kept)
+            if kept:
+                measured = next(result for result in self.segmentors[key] if result.cost)
+                groups.append(RunGroup(kept, measured))
+        left_out, doubts = (
+            {path: found[path] for path in order if path in found}
+            for found in (self.left_out, self.doubts)
+        )
+        return Comparison(groups, self.classifiers, left_out, doubts, self.options, self.last_epoch)
+
+    def _pooled(self, results: list[SegmentorResult]) -> list[SegmentorResult]:
+        """Put the folds of each seed together; what is no fold stays as it is."""
+        if results[0].fold is None:
+            return results
+        from custom_modules.reporting.scoring import pool_folds
+
+        seeds: dict[int | None, list[SegmentorResult]] = {}
+        for result in results:
+            seeds.setdefault(result.run.seed, []).append(result)
+        return [pool_folds(folds, self.shown) for folds in seeds.values()]
+
+    def _doubt(self, result: SegmentorResult, seeds: list[SegmentorResult]) -> None:
+        run, doubts = result.run, []
+        if result.missing:
+            doubts.append(
+                f'{name_folds(result.missing)} of {result.fold[1]} of seed {run.seed} missing: scored on the other folds alone'
             )
-
-    def _doubt(self, result) -> None:
-        run = result.run
-        if any(
-            other is not result
-            and other.run.seed == run.seed
-            and _what_it_does(other.run) == _what_it_does(run)
-            for other in self._results
-        ):
-            self.doubts[str(run.path)] = f'seed {run.seed} is there twice: it counts twice'
+        fold = held_out_fold(run.cfg)
+        twice = [s for s in seeds if s is not result and s.run.seed == run.seed]
+        if any(held_out_fold(other.run.cfg) == fold for other in twice):
+            doubts.append(f'seed {run.seed} is there twice: it counts twice')
+        renamed = len(result.keys) - len(set(result.keys))
+        if renamed and result.fold:
+            doubts.append(f'{renamed} of its images are there again under another name')
+        if result.learnt_on_test:
+            doubts.append(
+                f'{result.learnt_on_test} of its {len(result.names)} test images were trained on: it knows them by heart'
+            )
         logged = run.score(run.monitored, run.best_epoch) if run.monitored else None
         found = result.scores.get(run.monitored)
-        if not result.chosen_on_test or logged is None or found is None:
-            return
         # mmseg rounds its means to two digits
-        if abs(found - logged) > 0.05:
-            self.doubts[str(run.path)] = (
+        if result.chosen_on_test and None not in (logged, found) and abs(found - logged) > 0.05:
+            doubts.append(
                 f'its checkpoint has a {run.monitored} of {found:.2f}, but its log says {logged:.2f}: the data or '
                 'the code have changed since'
             )
+        if doubts:
+            self.doubts[str(run.path)] = '; '.join(doubts)
 
 
-def _what_it_does(run: RunFolder) -> frozenset:
-    return frozenset(flat_config(run.cfg).items())
+def _require_no_copy(result: SegmentorResult, others: Sequence[SegmentorResult]) -> None:
+    for other in others:
+        if other.run.seed == result.run.seed and other.weights == result.weights:
+            raise UsageError(f'the same weights as {other.run.title}: a copy is no other seed')
+
+
+def _require_held_out(result: SegmentorResult, others: Sequence[SegmentorResult]) -> None:
+    """Refuse a fold that was trained on what it is scored on, or whose images another fold of its seed holds out too."""
+    if result.fold is None:
+        return
+    count, seed = len(result.keys), result.run.seed
+    if result.learnt_on_test:
+        raise UsageError(
+            f'{result.learnt_on_test} of its {count} test images were trained on: they are not held out'
+        )
+    for other in (other for other in others if other.run.seed == seed):
+        if other.fold == result.fold:
+            raise UsageError(
+                f'fold {result.fold[0]} of seed {seed} is there twice: {other.run.title} holds it too'
+            )
+        images = [set(zip(side.names, side.keys, strict=True)) for side in (result, other)]
+        if shared := len(images[0] & images[1]):
+            raise UsageError(
+                f'{shared} of its {count} test images are in fold {other.fold[0]} too ({other.run.title}): no image may be '
+                'scored twice'
+            )
+
+
+def _require_same_test_data(
+    result: SegmentorResult | ClassifierResult, other: SegmentorResult | ClassifierResult
+) -> None:
+    if result.fingerprint != other.fingerprint:
+        raise UsageError(
+            f'other test data than {other.title}: {result.test_set} instead of {other.test_set}'
+        )

@@ -59,6 +59,19 @@ def flat_config(cfg) -> dict[str, str]:
     return flat
 
 
+def pooled_config(cfg) -> dict[str, str]:
+    """Flatten a config as :func:`flat_config` does, without which fold of a cross-validation it holds out.
+
+    Args:
+        cfg (mmengine.Config): The config.
+
+    Returns:
+        dict[str, str]: Equal for all folds and seeds of one experiment.
+    """
+    flat = flat_config(cfg)
+    return {key: 'each' if key.endswith('.fold') else text for key, text in flat.items()}
+
+
 def config_difference(before, now) -> str:
     """Name the first difference between two configs in what they train and score, and how many more there are.
 
@@ -126,7 +139,7 @@ def config_changes(cfg, source: Path | None) -> dict[str, str] | None:
     base = source and _base_of(source)
     if base is None:
         return None
-    base, own = _short(flat_config(base)), _short(flat_config(cfg))
+    base, own = _short(flat_config(base)), _short(pooled_config(cfg))
     changes = {key: text for key, text in own.items() if base.get(key) != text}
     changes |= {key: 'removed' for key in base if key not in own}
     for key in [key for key in changes if key.startswith('train_dataloader.')]:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from custom_modules.datasets.masks import OKABE_ITO
 from custom_modules.reporting.comparison import Comparison
 from custom_modules.reporting.runs import RunFolder
-from custom_modules.utils.plotting import figure_png
+from custom_modules.utils.plotting import figure_png, plot_text
 from custom_modules.visualization.drawing import error_map, overlay
 
 STYLES = ('-', '--', '-.', ':')
@@ -48,18 +48,18 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
     for run, label in zip(runs, labels, strict=True):
         index = names.index(label)
         colour = COLOURS[index % len(COLOURS)]
-        look = dict(color=colour, linewidth=1.2)
+        line = dict(color=colour, linewidth=1.2)
         style = STYLES[index // len(COLOURS) % len(STYLES)]
-        panels['loss'].plot(_column(run.train, 'loss'), linestyle=style, **look)
-        panels['loss'].plot(_column(run.val, 'val_loss'), linestyle=(0, (1, 1)), **look)
+        panels['loss'].plot(_column(run.train, 'loss'), linestyle=style, **line)
+        panels['loss'].plot(_column(run.val, 'val_loss'), linestyle=(0, (1, 1)), **line)
         for score in scores:
-            panels[score].plot(_column(run.val, score), linestyle=style, **look)
+            panels[score].plot(_column(run.val, score), linestyle=style, **line)
         reached = run.score(scores[0], run.best_epoch) if scores else None
         if reached is not None:
             panels[scores[0]].plot(run.best_epoch, reached, 'o', fillstyle='none', color=colour)
         rates = [c for c in run.train if c.startswith('lr/')] or ['lr']
         for rate in rates:
-            panels['learning rate'].plot(_column(run.train, rate), linestyle=style, **look)
+            panels['learning rate'].plot(_column(run.train, rate), linestyle=style, **line)
     panels['loss'].set_ylabel('loss\n(validation dotted)')
     for score in scores:
         panels[score].set_ylabel(f'{score} (%)\nof validation')
@@ -78,7 +78,7 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
         )
         for i in range(len(names))
     ]
-    shown = [name.replace('$', r'\$') for name in names]
+    shown = [plot_text(name) for name in names]
     figure.legend(handles, shown, loc='outside upper center', ncols=min(3, len(names)))
     return figure_png(figure)
 
@@ -118,14 +118,15 @@ def draw_models(cells: Sequence[tuple[str, np.ndarray]]) -> bytes:
     for axes, (caption, picture) in zip(panels, cells, strict=False):
         # pixels stay squares: what is shown is what was scored
         axes.imshow(picture, interpolation='nearest')
-        axes.set_title(caption.replace('$', r'\$'), fontsize=8)
+        axes.set_title(plot_text(caption), fontsize=8)
     return figure_png(figure)
 
 
 def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
     """Put the same images side by side for every model: input, truth, then each model's errors.
 
-    Each arm is shown by its first run. A caption says the image's own score.
+    Each group is shown by its first seed, each image by a model that has not seen it where folds are pooled. A caption says
+    the image's own score.
 
     Args:
         comparison (Comparison): The runs.
@@ -133,18 +134,21 @@ def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
     Returns:
         dict[str, list[tuple[str, np.ndarray]]]: For each image its captioned RGB pictures (H, W, 3).
     """
-    first = comparison.arms[0].first
+    first = comparison.groups[0].first
+    # folds that were cut otherwise have kept other images: those that all have
+    kept = [dict(zip(g.first.shown, g.first.kept, strict=True)) for g in comparison.groups]
     rows = {}
-    for index, kept in enumerate(first.kept):
-        image, name = kept.image, kept.name if kept.name not in rows else f'{kept.name} ({index})'
-        cells = [('input', image), ('truth', overlay(image, kept.truth, first.palette))]
-        for arm, label in zip(comparison.arms, comparison.labels(), strict=True):
-            prediction = arm.first.kept[index]
-            score = prediction.scores.named(first.classes)[comparison.score]
+    for index, key in enumerate(key for key in first.shown if all(key in own for own in kept)):
+        base = kept[0][key]
+        image, name = base.image, base.name if base.name not in rows else f'{base.name} ({index})'
+        cells = [('input', image), ('truth', overlay(image, base.truth, first.palette))]
+        for own, label in zip(kept, comparison.labels(), strict=True):
+            prediction = own[key]
+            score = prediction.scores.named(first.classes).get(comparison.score, np.nan)
             # nan: neither there nor predicted
-            own = 'nothing to find' if score != score else f'{comparison.score} {score:.1f}'
+            words = 'nothing to find' if score != score else f'{comparison.score} {score:.1f}'
             errors = error_map(image, prediction.truth, prediction.predicted)
-            cells.append((f'{label}\n{own}', errors))
+            cells.append((f'{label}\n{words}', errors))
         rows[name] = cells
     return rows
 

@@ -129,6 +129,7 @@ class RunFolder:
 
     Args:
         path (str | Path): The work dir.
+        last_epoch (bool): Whether the last epoch's checkpoint is to be scored, not the best one. Defaults to False.
 
     Attributes:
         path (Path): The work dir.
@@ -141,8 +142,8 @@ class RunFolder:
         UsageError: If there is no such folder, or it holds no config or no logged epoch.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: str | Path, last_epoch: bool = False) -> None:
+        self.path, self.last_epoch = Path(path), last_epoch
         if not self.path.is_dir():
             raise UsageError(
                 f'there is no work dir {path}: give folders that tools/train.py wrote, such as work_dirs/unet_baseline.'
@@ -197,18 +198,9 @@ class RunFolder:
             return f'the checkpoint of epoch {due} was not written'
         return None
 
-    @property
-    def fold(self) -> tuple[int, int] | None:
-        """Which part of how many of a cross-validation was held out, and is tested on; None where there is none."""
-        test = (self.cfg.get('test_dataloader') or {}).get('dataset')
-        for _, dataset in data_set_configs('test', test):
-            if dataset.get('fold') is not None:
-                return int(dataset['fold']), int(dataset.get('folds', FOLDS))
-        return None
-
     @functools.cached_property
     def checkpoint(self) -> Path:
-        """The best checkpoint by the monitored score, or the last one where none was chosen.
+        """The checkpoint to score: the best by the monitored score, or the last where none was chosen or it is asked for.
 
         Raises:
             UsageError: If there is none.
@@ -216,19 +208,20 @@ class RunFolder:
         # as mmengine names it
         score = (self.monitored or '').replace('/', '_')
         best = list(self.path.glob(f'best_{score}_epoch_*.pth')) if score else []
-        if best:
-            sign = -1 if self._hook('checkpoint').get('rule') == 'less' else 1
-
+        if best and not self.last_epoch:
             # a resume from an earlier epoch leaves an older best one behind
             def reached(path: Path) -> tuple[float, int]:
                 logged = self.score(self.monitored, _epoch_of(path))
+                sign = -1 if self._hook('checkpoint').get('rule') == 'less' else 1
                 return (-math.inf if logged is None else sign * logged, _epoch_of(path))
 
             return max(best, key=reached)
         last = sorted(self.path.glob('epoch_*.pth'), key=_epoch_of)
-        last = last or sorted(self.path.glob('best_*_epoch_*.pth'), key=_epoch_of)
+        if not last and not self.last_epoch:
+            last = sorted(self.path.glob('best_*_epoch_*.pth'), key=_epoch_of)
         if not last:
-            raise UsageError(f'{self.path} holds no checkpoint: train anew.')
+            what = 'checkpoint of its last epoch' if self.last_epoch else 'checkpoint'
+            raise UsageError(f'{self.path} holds no {what}: train anew.')
         return last[-1]
 
     @property
@@ -285,6 +278,15 @@ class RunFolder:
 
     def _hook(self, key: str) -> dict:
         return (self.cfg.get('default_hooks') or {}).get(key) or {}
+
+
+def held_out_fold(cfg) -> tuple[int, int] | None:
+    """Read from a config which part of how many of a cross-validation it tests on; None where there is none."""
+    test = (cfg.get('test_dataloader') or {}).get('dataset')
+    for _, dataset in data_set_configs('test', test):
+        if dataset.get('fold') is not None and dataset.get('split') == 'test':
+            return int(dataset['fold']), int(dataset.get('folds', FOLDS))
+    return None
 
 
 def monitored_score(cfg) -> tuple[str | None, bool]:

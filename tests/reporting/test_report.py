@@ -65,7 +65,8 @@ def test_scores_are_those_of_the_predictions(runs, results):
         assert entry['work_dir'] == run.name
         expected = scores(*np.sum(by_hand(run), axis=0))
         assert 0 < expected['rock_Dice'] < 100
-        assert entry['scores'] == pytest.approx(expected)
+        found = {name: entry['scores'][name] for name in expected}
+        assert found == pytest.approx(expected)
         assert entry['best_epoch'] == 1 and entry['last_epoch_logged'] == 40.0
     pair = [scores(*np.sum(by_hand(run), axis=0))['rock_Dice'] for run in runs[:2]]
     assert arms['unet_baseline_seed0']['mean']['rock_Dice'] == pytest.approx(sum(pair) / 2)
@@ -140,6 +141,53 @@ def test_classifier_is_in_a_table_of_its_own(results):
     assert counts.sum() == 8 and entry['images'] == 8
     assert entry['top1'] == pytest.approx(100 * np.trace(counts) / 8)
     assert len(entry['classes']) == 4 and entry['parameters'] == 129_012
+    assert [stage['name'] for stage in entry['architecture']['stages']][-2:] == ['pool', 'output']
+
+
+def test_networks_and_the_three_numbers_are_on_the_pages(report, results):
+    markdown, page = ((report / f'report.{kind}').read_text() for kind in ('md', 'html'))
+    first, second, _ = results['arms']
+    for name in ('rock_Dice', 'rock_image_Dice', 'rock_object_F1'):
+        ends = second['intervals'][name]
+        shown = f'{second["mean"][name]:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]'
+        found = second['differences'][name]
+        difference = f'{found["difference"]:+.2f} [{found["low"]:+.2f}, {found["high"]:+.2f}]'
+        assert all(words in text for words in (shown, difference) for text in (markdown, page))
+    for arm in (first, second):
+        assert sum(s['parameters'] for s in arm['architecture']['stages']) == arm['parameters']
+        for stage in arm['architecture']['stages']:
+            row = f'{stage["in_channels"]} to {stage["channels"]}'
+            assert row in markdown and row in page
+
+
+def test_the_data_holds_what_its_module_says(results):
+    """The fields have one home, and the pages do not change them."""
+    from custom_modules.reporting import report_data
+
+    def fields(value, depth=0):
+        if isinstance(value, dict) and depth < 3:
+            for key, inner in value.items():
+                yield key
+                # scores, settings and images have names of their own
+                if key not in (
+                    'mean',
+                    'spread',
+                    'scores',
+                    'images',
+                    'changes',
+                    'software',
+                    'left_out',
+                    'doubts',
+                ):
+                    yield from fields(inner, depth + 1)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            yield from fields(value[0], depth)
+
+    told = report_data.__doc__ + report_data.PairedDifference.__doc__
+    found = {*fields({k: v for k, v in results.items() if k != 'classifiers'})}
+    scored = {name for arm in results['arms'] for name in arm['mean']}
+    unknown = {key for key in found - scored if f'{key}' not in told}
+    assert not unknown - {'name', 'size', 'stages', 'picture'}
 
 
 def test_pages_show_the_same_numbers(report, results):
@@ -153,7 +201,16 @@ def test_pages_show_the_same_numbers(report, results):
         assert f'{results["classifiers"][0]["macro"]["f1"]:.2f}' in text
         assert 'unfinished: 1 of 2 epochs' in text
     linked = re.findall(r'!\[.*?\]\((.*?)\)', markdown)
-    assert len(linked) == 5 and all((report / name).stat().st_size > 1000 for name in linked)
+    kinds = [re.sub(r'\d.*|\.png', '', name.removeprefix('pictures/')) for name in linked]
+    assert kinds == [
+        'learning_curves',
+        *[''] * 3,
+        'classifier_curves',
+        'confusion_',
+        *['architecture_'] * 3,
+        'architecture_classifier_',
+    ]
+    assert all((report / name).stat().st_size > 1000 for name in linked)
     # self-contained: pictures are inlined, nothing is fetched
     sources = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert all(s.startswith('data:') or s.endswith('.py') for s in sources) and 'http' not in page

@@ -58,8 +58,8 @@ def column(page, number: int) -> list[str]:
 
 def test_pictures_load_and_the_screenshot_shows_something(page):
     loaded = page.evaluate('[...document.images].map((image) => image.naturalWidth)')
-    # curves, confusion matrix, and for each image its thumbnail, input, truth and three models
-    assert len(loaded) == 2 + IMAGES * 6 and min(loaded) >= 64
+    # two pictures of curves, confusion matrix, four networks, and for each image its thumbnail, input, truth and three models
+    assert len(loaded) == 3 + 4 + IMAGES * 6 and min(loaded) >= 64
     shot = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     assert shot.shape == (900, 1200, 3) and len(np.unique(shot.reshape(-1, 3), axis=0)) > 100
 

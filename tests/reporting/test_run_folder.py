@@ -9,7 +9,7 @@ from mmengine.config import Config
 from report_runs import write_scalars
 
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.reporting.runs import RunFolder, read_scalars
+from custom_modules.reporting.runs import RunFolder, held_out_fold, read_scalars
 from custom_modules.utils.errors import UsageError
 
 make_run = partial(report_runs.make_run, weights=False)
@@ -149,14 +149,12 @@ def test_rows_of_a_report_are_named_after_the_sweep(tmp_path):
     from custom_modules.reporting.comparison import Comparison
 
     def labels(*folders):
-        comparison = Comparison.__new__(Comparison)
-        comparison.arms = []
+        groups = []
         for folder in folders:
             run = RunFolder.__new__(RunFolder)
             run.path = tmp_path / folder
-            arm = SimpleNamespace(name='unet', first=SimpleNamespace(run=run))
-            comparison.arms.append(arm)
-        return comparison.labels()
+            groups.append(SimpleNamespace(name='unet', first=SimpleNamespace(run=run)))
+        return Comparison(groups).labels()
 
     assert labels('unet/seed_0') == ['unet']
     assert labels('unet__share_0.5/seed_0') == ['unet__share_0.5']
@@ -227,6 +225,11 @@ def test_a_run_that_ended_without_a_finite_loss_is_named(tmp_path, value):
 
 
 def test_a_fold_is_that_of_the_test_part(tmp_path):
-    assert RunFolder(make_run(tmp_path, 'unet_baseline')).fold is None
-    folded = {f'{part}_dataloader.dataset.fold': 2 for part in ('train', 'val', 'test')}
-    assert RunFolder(make_run(tmp_path, 'unet_baseline', 1, **folded)).fold == (2, 5)
+    test = dict(type='MoonDataset', data_root='x', split='test', fold=2)
+
+    def fold(**options):
+        return held_out_fold(Config(dict(test_dataloader=dict(dataset=dict(test, **options)))))
+
+    assert fold() == (2, 5) and fold(folds=3) == (2, 3)
+    # all images, or the inner validation part: nothing that could be put together
+    assert fold(split='all') is None and fold(split='val') is None and fold(fold=None) is None

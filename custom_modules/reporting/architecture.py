@@ -1,0 +1,342 @@
+"""What a network is made of: its stages, read from the modules while an image runs through them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+import torch.nn as nn
+
+# what stands before or behind a layer and changes neither channels nor size
+MINOR = ('BatchNorm', 'SyncBatchNorm', 'ReLU', 'Dropout', 'Identity', 'Sigmoid')
+TITLES = {
+    'DoubleConv': 'double 3x3 convolution',
+    'BasicBlock': 'basic block',
+    'Bottleneck': 'bottleneck block',
+    'GlobalAveragePooling': 'global average pool',
+    'AdaptiveAvgPool2d': 'global average pool',
+    'GreyStandardize': 'grey, own mean and deviation',
+    'Linear': 'linear layer',
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a network, as an image of the input size runs through it.
+
+    Args:
+        name (str): What to call it: ``stem``, ``stage 1``, ``up 1``, ``output``, or the module's own name.
+        part (str): The model's attribute that it is in, such as ``backbone``.
+        block (str): What it is made of.
+        in_channels (int | None): Channels of its input; None where it is not used.
+        channels (int | None): Channels of its output.
+        stride (int | None): How many pixels of the input's side one pixel of the output stands for; None where it is not a
+            whole number.
+        size (tuple[int, int] | None): Height and width of its output; None for a vector.
+        parameters (int): All its parameters.
+        frozen (str): When they do not train: ``''`` for never, ``'always'``, or ``'for 10 epochs'``.
+        inputs (tuple[str]): The stages whose output it takes; ``'input'`` is the image.
+        skip (str): The one of them that comes as a skip connection; ``''`` for none.
+        adapter (str): What the skip connection passes first; ``''`` for nothing.
+    """
+
+    name: str
+    part: str
+    block: str
+    in_channels: int | None
+    channels: int | None
+    stride: int | None
+    size: tuple[int, int] | None
+    parameters: int
+    frozen: str = ''
+    inputs: tuple[str, ...] = ()
+    skip: str = ''
+    adapter: str = ''
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The stages of a network.
+
+    Args:
+        name (str): The model's class, with its backbone's and head's.
+        size (tuple[int, int]): Height and width of the input.
+        stages (tuple[Stage]): In the order in which an image meets them.
+    """
+
+    name: str
+    size: tuple[int, int]
+    stages: tuple[Stage, ...]
+
+    @property
+    def parameters(self) -> int:
+        """All parameters."""
+        return sum(stage.parameters for stage in self.stages)
+
+    @property
+    def is_u_shaped(self) -> bool:
+        """Whether it is a U-Net: several levels of a decoder take skip connections."""
+        return sum(bool(stage.skip) for stage in self.stages) > 1
+
+    @property
+    def frozen_parameters(self) -> int:
+        """Parameters that never train."""
+        return sum(stage.parameters for stage in self.stages if stage.frozen == 'always')
+
+
+def describe_architecture(
+    model: nn.Module, size: tuple[int, int], cfg: Mapping | None = None
+) -> Architecture:
+    """Run an image through a model and note what each of its stages does.
+
+    Args:
+        model (nn.Module): A model of mmseg or mmpretrain, in eval mode.
+        size (tuple[int, int]): Height and width of the input.
+        cfg (Mapping, optional): The config, which says what is frozen and when.
+
+    Example:
+        >>> from mmengine.config import Config
+        >>> net = nn.ModuleDict(dict(backbone=nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU())))
+        >>> net.forward = lambda inputs, mode: net.backbone(inputs)
+        >>> stage = describe_architecture(net.eval(), (32, 48)).stages[0]
+        >>> stage.block, stage.channels, stage.size, stage.stride, stage.parameters
+        ('3x3 convolution, stride 2', 8, (16, 24), 2, 224)
+    """
+    groups = [group for part, child in _parts(model) for group in _stage_modules(part, child)]
+    calls = _record(model, [module for _, _, modules in groups for module in modules], size)
+    found, owners = [], {}
+    schedule = _freeze_schedule(cfg or {})
+    for part, name, modules in groups:
+        own = [calls[module] for module in modules if module in calls]
+        parameters = sum(p.numel() for module in modules for p in module.parameters())
+        if not own and not parameters:
+            continue
+        inputs, output = (own[0].inputs, own[-1].output) if own else ((), None)
+        block = ', '.join(filter(None, map(_block, modules)))
+        if not block and not parameters:
+            # hands its input through
+            continue
+        order = own[0].order if own else len(calls)
+        found.append((order, part, name, block, modules, inputs, output, parameters))
+    found.sort(key=lambda row: row[0])
+    stages, waiting = [], ['input']
+    for _, part, name, block, modules, inputs, output, parameters in found:
+        own, skip = _origins(modules, inputs, owners, stages, waiting)
+        waiting = [name for name in waiting if name not in own]
+        stages.append(
+            Stage(
+                name=name,
+                part=part,
+                block=block,
+                in_channels=inputs[0].shape[1] if inputs else None,
+                channels=output.shape[1] if output is not None else None,
+                stride=_stride(size, output),
+                size=_size(output),
+                parameters=parameters,
+                frozen=_frozen(part, name, schedule),
+                inputs=tuple(own),
+                skip=skip,
+                adapter=_adapter(
+                    modules, [s.size for s in stages if s.name == skip], _size(output)
+                ),
+            )
+        )
+        if output is not None:
+            owners[_key(output)] = name
+            waiting.append(name)
+    parts = [type(model).__name__, *(type(child).__name__ for _, child in _parts(model))]
+    return Architecture(' + '.join(parts), tuple(size), tuple(stages))
+
+
+def _origins(
+    modules: Sequence[nn.Module],
+    inputs: Sequence[torch.Tensor],
+    owners: Mapping[tuple, str],
+    before: Sequence[Stage],
+    waiting: Sequence[str],
+) -> tuple[list[str], str]:
+    """Name the stages that a stage's input comes from, and the one of them that comes as a skip connection.
+
+    A tensor that no stage has put out was made of several, or resized: of all outputs that nothing has taken yet.
+    """
+    found = [owners.get(_key(tensor)) for tensor in inputs]
+    if not any(hasattr(module, 'adapter') for module in modules):
+        return list(dict.fromkeys(filter(None, found))) or list(waiting), ''
+    if found[1] is None:
+        # resized on its way: the deepest stage that no level has taken yet
+        taken = {stage.skip for stage in before}
+        kept = [stage.name for stage in before if stage.part == 'backbone']
+        found[1] = next(name for name in reversed(kept) if name not in taken)
+    return [found[0] or before[-1].name, found[1]], found[1]
+
+
+@dataclass(frozen=True)
+class _Call:
+    order: int
+    inputs: tuple[torch.Tensor, ...]
+    output: torch.Tensor
+
+
+@torch.no_grad()
+def _record(
+    model: nn.Module, modules: Sequence[nn.Module], size: tuple[int, int]
+) -> dict[nn.Module, _Call]:
+    calls = {}
+
+    def note(module: nn.Module, inputs: tuple, output: object) -> None:
+        tensors = tuple(_tensors(inputs))
+        outputs = list(_tensors(output))
+        # the tensors stay alive, so that no other one takes their place in memory
+        calls.setdefault(module, _Call(len(calls), tensors, outputs[-1]))
+
+    handles = [module.register_forward_hook(note) for module in modules]
+    try:
+        parameter = next(model.parameters())
+        model(torch.zeros(1, 3, *size, device=parameter.device), mode='tensor')
+    finally:
+        for handle in handles:
+            handle.remove()
+    return calls
+
+
+def _tensors(value: object) -> Iterator[torch.Tensor]:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _tensors(part)
+
+
+def _key(tensor: torch.Tensor) -> tuple:
+    return tensor.data_ptr(), tuple(tensor.shape)
+
+
+def _stride(size: tuple[int, int], output: torch.Tensor | None) -> int | None:
+    if output is None or output.ndim != 4:
+        return None
+    height = output.shape[2]
+    # a pooled vector has none
+    return size[0] // height if height > 1 and size[0] % height == 0 else None
+
+
+def _size(output: torch.Tensor | None) -> tuple[int, int] | None:
+    return tuple(output.shape[2:]) if output is not None and output.ndim == 4 else None
+
+
+def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
+    return [(name, child) for name, child in model.named_children() if name != 'data_preprocessor']
+
+
+def _stage_modules(part: str, module: nn.Module) -> Iterator[tuple[str, str, list[nn.Module]]]:
+    """Cut a part of a model into stages: its children, those of a list one by one, a norm with the layer before it."""
+    children = []
+    for name, child in module.named_children():
+        if 'loss' in name.lower():
+            continue
+        if type(child).forward is nn.Module.forward:
+            # a list of modules, which is not called itself
+            children += [(f'{name}.{key}', inner) for key, inner in child.named_children()]
+        else:
+            children.append((name, child))
+    if not children:
+        children = [('', module)]
+    groups: list[tuple[str, list[nn.Module]]] = []
+    for name, child in children:
+        if groups and type(child).__name__.startswith(MINOR) and name.split('.')[0] != 'dropout':
+            groups[-1][1].append(child)
+        else:
+            groups.append((name, [child]))
+    for name, modules in groups:
+        yield part, _title(part, name), modules
+
+
+def _title(part: str, name: str) -> str:
+    """Name a stage as one speaks of it."""
+    known = {'conv1': 'stem', 'stages.0': 'stem', 'conv_seg': 'output', 'fc': 'output'}
+    known |= {'maxpool': 'max pool', 'gap': 'pool', 'grey_standardize': 'grey'}
+    if name in known:
+        return known[name]
+    for prefix, title, first in (
+        ('stages.', 'stage', 0),
+        ('layer', 'stage', 0),
+        ('levels.', 'up', 1),
+    ):
+        number = name.removeprefix(prefix)
+        if number != name and number.isdecimal():
+            return f'{title} {int(number) + first}'
+    return name.replace('_', ' ') or part
+
+
+def _block(module: nn.Module) -> str:
+    """Say in words what a module is made of."""
+    kind = type(module).__name__
+    if kind.startswith(MINOR):
+        return ''
+    if kind in TITLES:
+        return TITLES[kind]
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        return _convolution(module)
+    if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+        what = 'max' if isinstance(module, nn.MaxPool2d) else 'average'
+        side = module.kernel_size if isinstance(module.kernel_size, int) else module.kernel_size[0]
+        return f'{side}x{side} {what} pool'
+    if kind == 'DepthwiseSeparableConvModule':
+        return _block(module.depthwise_conv).replace('convolution', 'separable convolution')
+    if hasattr(module, 'adapter'):
+        # an UpBlock, whose adapter stands with its skip connection
+        up = _block(module.up) or 'bilinear enlargement'
+        return f'{up}, {_block(module.conv)}'
+    texts = [text for child in module.children() if (text := _block(child))]
+    counted = [(text, len(list(same))) for text, same in groupby(texts)]
+    text = ', '.join(f'{count} x {text}' if count > 1 else text for text, count in counted)
+    # what holds nothing hands its input through
+    return text or ('' if isinstance(module, nn.Sequential) else kind)
+
+
+def _convolution(module: nn.Conv2d | nn.ConvTranspose2d) -> str:
+    height, width = module.kernel_size
+    transposed = isinstance(module, nn.ConvTranspose2d)
+    text = f'{width}x{height} {"transposed " * transposed}convolution'
+    if module.stride[0] > 1 and not transposed:
+        text += f', stride {module.stride[0]}'
+    if module.dilation[0] > 1:
+        text += f', dilation {module.dilation[0]}'
+    return text
+
+
+def _adapter(
+    modules: Sequence[nn.Module], skips: Sequence[tuple[int, int]], size: tuple[int, int] | None
+) -> str:
+    """Say what the skip connection of a decoder's level passes."""
+    adapter = next((m.adapter for m in modules if hasattr(m, 'adapter')), None)
+    texts = []
+    if skips and skips[0] != size:
+        texts.append(f'resized to {size[1]}x{size[0]}')
+    if isinstance(adapter, nn.Conv2d):
+        channels = f'{adapter.in_channels} to {adapter.out_channels} channels'
+        texts.append(f'{_convolution(adapter)}, {channels}')
+    return ', '.join(texts)
+
+
+def _freeze_schedule(cfg: Mapping) -> dict[int, int]:
+    """From which epoch on how many stages of the backbone are frozen (-1 none)."""
+    hooks = list((cfg.get('default_hooks') or {}).values()) + list(cfg.get('custom_hooks') or ())
+    for hook in hooks:
+        if hook and hook.get('type') == 'FreezeScheduleHook':
+            schedule = {int(epoch): int(stages) for epoch, stages in hook['schedule'].items()}
+            return dict(sorted(schedule.items()))
+    backbone = (cfg.get('model') or {}).get('backbone') or {}
+    return {0: int(backbone.get('frozen_stages', -1))}
+
+
+def _frozen(part: str, name: str, schedule: Mapping[int, int]) -> str:
+    if part != 'backbone' or name not in ('stem', *(f'stage {i}' for i in range(1, 99))):
+        return ''
+    number = 0 if name == 'stem' else int(name.removeprefix('stage '))
+    asleep = [(epoch, stages >= number) for epoch, stages in schedule.items()]
+    if all(sleeps for _, sleeps in asleep):
+        return 'always'
+    if not any(sleeps for _, sleeps in asleep):
+        return ''
+    last = max(i for i, (_, sleeps) in enumerate(asleep) if sleeps)
+    return f'for {asleep[last + 1][0]} epochs' if last + 1 < len(asleep) else 'at the end'

@@ -1,0 +1,155 @@
+"""Differences between runs on the same images, and how sure they are."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import wilcoxon
+
+from custom_modules.evaluation.confusion import ConfusionScores
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class ImageCounts:
+    """What a score counts in each image, so that any choice of images can be scored again.
+
+    Args:
+        counts (np.ndarray): Of each image (images, ...); summed over images they give the score of a set.
+        score (Callable): From sums (..., as one image's counts) to the score in percent (...), nan where there is none.
+        own (np.ndarray): Each image's own score (images,); nan for one without a pixel to count.
+    """
+
+    counts: np.ndarray
+    score: Callable[[np.ndarray], np.ndarray]
+    own: np.ndarray
+
+    def resampled(self, weights: np.ndarray) -> np.ndarray:
+        """Score choices of images.
+
+        Args:
+            weights (np.ndarray): How often each choice has each image (choices, images).
+
+        Returns:
+            np.ndarray: The score of each choice.
+        """
+        return self.score(np.tensordot(weights, self.counts, 1))
+
+
+def pooled_counts(confusions: np.ndarray, classes: Sequence[str], score: str) -> ImageCounts:
+    """Count for a score that counts the pixels of all images together.
+
+    Args:
+        confusions (np.ndarray): Confusion matrix of each image (images, classes, classes).
+        classes (Sequence[str]): Names of the classes, the background first.
+        score (str): A name of :meth:`ConfusionScores.named`, such as ``rock_Dice``.
+
+    Returns:
+        ImageCounts: An image's own score is 100 for a class that is neither there nor predicted, and so 0 for one that is
+        invented.
+    """
+
+    def pooled(sums: np.ndarray) -> np.ndarray:
+        return np.asarray(ConfusionScores(sums).named(classes)[score])
+
+    own = ConfusionScores(confusions, absent=100.0).named(classes)[score]
+    return ImageCounts(np.asarray(confusions), pooled, own)
+
+
+def resampled_images(count: int) -> np.ndarray:
+    """Draw images with replacement, as often as there are images: 2,000 bootstrap resamples.
+
+    The seed is fixed, so a report can be repeated to the digit, and all models meet the same resamples.
+
+    Args:
+        count (int): Number of images.
+
+    Returns:
+        np.ndarray: How often each resample has each image (2000, count).
+    """
+    draw = np.random.default_rng(0)
+    return draw.multinomial(count, np.full(count, 1 / count), RESAMPLES)
+
+
+def score_interval(runs: Sequence[ImageCounts]) -> tuple[float, float] | None:
+    """Give the 95 % interval of a score over images: what other test images of the kind would give.
+
+    Args:
+        runs (Sequence[ImageCounts]): The seeds of a config on the same images; in each resample their mean counts.
+
+    Returns:
+        tuple[float, float] | None: The percentile bootstrap's ends; None with a single image, which cannot vary.
+    """
+    return _interval(lambda weights: _mean_score(runs, weights), len(runs[0].counts))
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much better one set of runs is than another on the same images, and how sure that is.
+
+    Args:
+        difference (float): Mean score over its runs, minus that of the others.
+        low (float | None): Lower end of the 95 % interval over images; None with a single image.
+        high (float | None): Upper end of it.
+        p (float | None): Wilcoxon's signed-rank test over the images' own scores (means over the runs); None with
+            fewer than five images whose scores differ.
+        images (int): Images that both sides have a score of. One without the class counts: 100 if nothing of it is
+            invented, else 0.
+        decisive (int | None): The image without which the difference changes most; None if there is but one. In a pooled
+            score the image with most pixels of a class can outweigh all others.
+        without (float | None): The difference without that image.
+    """
+
+    difference: float
+    low: float | None
+    high: float | None
+    p: float | None
+    images: int
+    decisive: int | None
+    without: float | None
+
+    @classmethod
+    def between(
+        cls, runs: Sequence[ImageCounts], others: Sequence[ImageCounts]
+    ) -> 'PairedDifference':
+        """Compare runs with others.
+
+        The interval is the percentile bootstrap over images: each of 2,000 resamples draws the same images for both
+        sides, and has the mean over a side's seeds. It says how the difference would vary with other test images; how it
+        varies with other seeds is in the runs' standard deviation.
+
+        Args:
+            runs (Sequence[ImageCounts]): The seeds of one config.
+            others (Sequence[ImageCounts]): Those of the other, with the images in the same order.
+        """
+
+        def difference(weights: np.ndarray) -> np.ndarray:
+            return _mean_score(runs, weights) - _mean_score(others, weights)
+
+        count = len(runs[0].counts)
+        whole = float(difference(np.ones((1, count), int))[0])
+        low, high = _interval(difference, count) or (None, None)
+        own, their = (np.mean([run.own for run in side], axis=0) for side in (runs, others))
+        gaps = (own - their)[np.isfinite(own) & np.isfinite(their)]
+        p = float(wilcoxon(gaps).pvalue) if np.count_nonzero(gaps) >= 5 else None
+        each_left_out = difference(1 - np.eye(count, dtype=int))
+        moved = np.abs(each_left_out - whole)
+        decisive = int(np.nanargmax(moved)) if np.isfinite(moved).any() else None
+        without = None if decisive is None else float(each_left_out[decisive])
+        return cls(whole, low, high, p, len(gaps), decisive, without)
+
+
+def _mean_score(runs: Sequence[ImageCounts], weights: np.ndarray) -> np.ndarray:
+    return np.mean([run.resampled(weights) for run in runs], axis=0)
+
+
+def _interval(score: Callable, count: int) -> tuple[float, float] | None:
+    if count < 2:
+        return None
+    scores = score(resampled_images(count))
+    # a resample may hold nothing to count
+    if not np.isfinite(scores).any():
+        return None
+    low, high = np.nanpercentile(scores, [2.5, 97.5])
+    return float(low), float(high)

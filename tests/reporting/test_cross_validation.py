@@ -1,0 +1,166 @@
+"""The folds of one config and seed are one row: every image once, by a model that has not seen it."""
+
+import json
+import runpy
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from conftest import REPOSITORY, make_moon
+from report_runs import make_run
+
+import custom_modules.segmentation  # noqa: F401
+from custom_modules.reporting.comparison import _require_held_out
+from custom_modules.utils.errors import UsageError
+
+PARTS = ('train', 'val', 'test')
+
+
+def fold_options(fold: int, folds: int = 2, **options) -> dict:
+    held_out = {f'{part}_dataloader.dataset.fold': fold for part in PARTS}
+    held_out |= {f'{part}_dataloader.dataset.folds': folds for part in PARTS}
+    return held_out | {'test_dataloader.dataset.split': 'test'} | options
+
+
+def shift(run, bias: float) -> None:
+    path = next(run.glob('best*.pth'))
+    weights = torch.load(path)
+    weights['state_dict']['decode_head.conv_seg.bias'] += bias
+    torch.save(weights, path)
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Two configs, one with two seeds; a fold that is missing, one that is there twice, one that was trained on its test."""
+    root = tmp_path_factory.mktemp('folds')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MOON_DATA', str(make_moon(root / 'moon', count=12)))
+        small = {f'{p}_dataloader.dataset.load_size': (64, 64) for p in PARTS}
+        small |= {'model.backbone.widths': [4, 4, 8]}
+
+        def make(name, fold, seed=0, config='unet_baseline', folds=2, **options):
+            options = small | fold_options(fold, folds) | options
+            run = make_run(root, config, seed, name=f'{name}/seed_{seed}_fold{fold}', **options)
+            # no model is a copy of another fold's
+            shift(run, 0.01 * fold)
+
+        for fold in (0, 1):
+            make('plain', fold)
+            make('plain', fold, seed=1)
+            make('other', fold, **{'model.backbone.widths': [4, 4, 4]})
+        for name in ('twice', 'again'):
+            make(name, 0, **{'model.backbone.widths': [4, 4, 8, 8]})
+        make('lacking', 0, folds=3, **{'model.backbone.widths': [4, 8, 8]})
+        make('seen', 0, **{'train_dataloader.dataset.split': 'all'})
+    return root
+
+
+def report(folder, out, *runs, options=()) -> dict:
+    arguments = ['report.py', *map(str, runs), '-o', str(out), '--images', '3', *options]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, 'argv', arguments)
+        runpy.run_path(str(REPOSITORY / 'tools' / 'report.py'), run_name='__main__')
+    return json.loads((out / 'results.json').read_text())
+
+
+@pytest.fixture(scope='module')
+def results(folder, tmp_path_factory):
+    runs = [p for name in ('plain', 'other', 'lacking', 'seen') for p in (folder / name).iterdir()]
+    return report(folder, tmp_path_factory.mktemp('out') / 'r', *sorted(runs, reverse=True))
+
+
+def arms(results) -> dict:
+    return {arm['label']: arm for arm in results['arms']}
+
+
+def test_every_image_is_scored_once(results):
+    assert results['test_data']['images'] == [f'render{i:04d}' for i in range(12)]
+    for arm in results['arms']:
+        for run in arm['runs']:
+            assert list(run['images']) == results['test_data']['images']
+            assert [fold['fold'] for fold in run['folds']] == [0, 1]
+    assert {label: [r['seed'] for r in arm['runs']] for label, arm in arms(results).items()} == {
+        'plain': [0, 1],
+        'other': [0],
+    }
+    assert arms(results)['plain']['runs'][0]['work_dir'] == 'plain/seed_0 (2 of 2 folds)'
+    assert 'dataset.fold ' not in str(arms(results)['plain']['changes'])
+
+
+def test_scores_are_those_of_the_images_together(results):
+    for arm in results['arms']:
+        for run in arm['runs']:
+            images = list(run['images'].values())
+            (_, fp), (fn, tp) = np.sum([image['confusion'] for image in images], axis=0)
+            assert run['scores']['rock_Dice'] == pytest.approx(200 * tp / (2 * tp + fp + fn))
+            own = []
+            for image in images:
+                (_, fp), (fn, tp) = image['confusion']
+                own.append(200 * tp / (2 * tp + fp + fn) if tp + fp + fn else 100)
+            assert run['scores']['rock_image_Dice'] == pytest.approx(np.mean(own))
+            true, found, predicted, invented = np.sum([i['objects'] for i in images], axis=0)[0]
+            recall, right = found / true, (predicted - invented) / predicted
+            expected = 200 * recall * right / (recall + right) if recall + right else 0
+            assert run['scores']['rock_object_F1'] == pytest.approx(expected)
+
+
+def test_three_numbers_have_intervals_and_paired_differences(results):
+    names = ['rock_Dice', 'rock_image_Dice', 'rock_object_F1']
+    assert results['compared'] == names
+    plain, other = (arms(results)[label] for label in ('plain', 'other'))
+    first, second = (plain, other) if plain['differences'] is None else (other, plain)
+    assert first['differences'] is None and first['against_first'] is None
+    for name in names:
+        low, high = second['intervals'][name]
+        assert low <= second['mean'][name] <= high
+        found = second['differences'][name]
+        assert found['difference'] == pytest.approx(second['mean'][name] - first['mean'][name])
+        assert found['low'] <= found['difference'] <= found['high'] and found['images'] == 12
+    assert second['against_first'] == second['differences']['rock_Dice']
+
+
+def test_what_is_missing_or_not_held_out_is_said(results):
+    reasons = {'/'.join(p.split('/')[-2:]): why for p, why in results['left_out'].items()}
+    assert set(reasons) == {'lacking/seed_0_fold0', 'seen/seed_0_fold0'}
+    assert (
+        '4 images of 64x64 (background, rock), without folds 1, 2'
+        in reasons['lacking/seed_0_fold0']
+    )
+    assert '6 of its 6 test images were trained on' in reasons['seen/seed_0_fold0']
+
+
+def test_a_fold_that_is_there_twice_or_missing_everywhere(folder, tmp_path, capsys):
+    """The folds that are there are scored all the same, and said."""
+    again = folder / 'again' / 'seed_0_fold0'
+    # the same fold, but no copy
+    shift(again, 0.02)
+    results = report(folder, tmp_path / 'r', folder / 'twice' / 'seed_0_fold0', again)
+    (arm,) = results['arms']
+    assert len(arm['runs'][0]['images']) == 6
+    assert 'fold 0 of seed 0 is there twice' in str(results['left_out'])
+    assert 'fold 1 of 2 of seed 0 missing' in str(results['doubts'])
+    assert 'look twice' in capsys.readouterr().out
+
+
+def test_on_other_images_each_fold_s_model_counts(folder, tmp_path):
+    """What no fold holds out is scored by all of their models, as seeds are."""
+    runs = sorted((folder / 'plain').iterdir())
+    whole = ['--cfg-options', 'test_dataloader.dataset.split=all']
+    results = report(folder, tmp_path / 'r', *runs, options=whole)
+    (arm,) = results['arms']
+    assert [len(run['images']) for run in arm['runs']] == [12] * 4
+    assert all(run['folds'] is None for run in arm['runs'])
+    assert all('were trained on' in why for why in results['doubts'].values())
+
+
+def test_folds_that_share_an_image_are_refused():
+    def result(fold, *names):
+        run = SimpleNamespace(seed=0, title=f'fold{fold}')
+        keys = [f'digest of {name}' for name in names]
+        return SimpleNamespace(fold=(fold, 2), run=run, names=names, keys=keys, learnt_on_test=0)
+
+    _require_held_out(result(0, 'a', 'b'), [result(1, 'c')])
+    with pytest.raises(UsageError, match=r'1 of its 2 test images are in fold 1 too \(fold1\)'):
+        _require_held_out(result(0, 'a', 'b'), [result(1, 'b', 'c')])
