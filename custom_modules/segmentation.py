@@ -1,25 +1,28 @@
 """Registers what a segmentation run needs; it never imports mmpretrain."""
 
-from . import engine  # noqa: F401
-from .datasets import indexed_mask_dataset, moon_dataset, transforms  # noqa: F401
-from .engine import optim  # noqa: F401
-from .engine.hooks import (  # noqa: F401
-    checkpointing,
-    feature_cache,
-    freezing,
-    logging,
-    run_check,
-    speed,
-)
-from .evaluation import class_iou_metric  # noqa: F401
-from .models import (  # noqa: F401
-    backbones,
-    batch_augmentations,
-    batch_photometric,
-    data_preprocessor,
-    losses,
-    segmentors,
-    unet_head,
-)
-from .models.backbones import resnet_with_stem  # noqa: F401
-from .visualization import trackers, visualizer  # noqa: F401
+from .utils.quiet import quiet_imports
+
+with quiet_imports():
+    from . import engine  # noqa: F401
+    from .datasets import indexed_mask_dataset, moon_dataset, transforms  # noqa: F401
+    from .engine import optim  # noqa: F401
+    from .engine.hooks import (  # noqa: F401
+        checkpointing,
+        feature_cache,
+        freezing,
+        logging,
+        run_check,
+        speed,
+    )
+    from .evaluation import class_iou_metric  # noqa: F401
+    from .models import (  # noqa: F401
+        backbones,
+        batch_augmentations,
+        batch_photometric,
+        data_preprocessor,
+        losses,
+        segmentors,
+        unet_head,
+    )
+    from .models.backbones import resnet_with_stem  # noqa: F401
+    from .visualization import trackers, visualizer  # noqa: F401

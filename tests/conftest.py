@@ -14,6 +14,8 @@ from PIL import Image
 from yapf.yapflib import yapf_api
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+# what a tool imports from beside it, when a test runs it in this process
+sys.path.append(str(REPOSITORY / 'tools'))
 
 
 def formatted_once(format_code):

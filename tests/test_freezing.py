@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
-from custom_modules.engine.config import common_parser, load_config
+from custom_modules.engine.config import load_config, read_options
 from custom_modules.engine.hooks.freezing import FreezeScheduleHook
 from custom_modules.models.backbones import MoonNet
 from custom_modules.models.backbones.reference_nets import UNetEncoder
@@ -73,18 +73,9 @@ def test_waking_restores_gradients_and_statistics():
 
 def runner(repository, moon, work_dir, schedule, epochs, resume=False, *options) -> Runner:
     """The unfreezing experiment, small, from random weights."""
-    args = common_parser('').parse_args(
-        [
-            str(repository / 'configs' / 'unet_backbone_unfreeze.py'),
-            '--work-dir',
-            str(work_dir),
-            '--cfg-options',
-            *MOON_OPTIONS,
-            'model.backbone.init_cfg=None',
-            *options,
-        ]
-    )
-    cfg = load_config(args)
+    config = repository / 'configs' / 'unet_backbone_unfreeze.py'
+    small = read_options([*MOON_OPTIONS, 'model.backbone.init_cfg=None', *options])
+    cfg = load_config(config, small, work_dir)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str(moon)
     cfg.default_hooks.freeze_schedule.schedule = schedule

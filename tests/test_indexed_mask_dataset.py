@@ -335,7 +335,7 @@ def test_missing_lunar_set_names_the_command(repository, monkeypatch, tmp_path):
 
 
 def test_parts_of_one_folder_are_cut_alike(root):
-    from custom_modules.engine.config import _require_one_split
+    from custom_modules.engine.config_checks import require_one_split
 
     def loaders(common=(), **test) -> Config:
         common = dict(common, type='IndexedMaskDataset', data_root=str(root), classes=CLASSES)
@@ -346,10 +346,10 @@ def test_parts_of_one_folder_are_cut_alike(root):
             )
         )
 
-    _require_one_split(loaders())
+    require_one_split(loaders())
     with pytest.raises(UsageError, match='cut differently .*test_fraction=0.1.*images are shared'):
-        _require_one_split(loaders(test_fraction=0.1))
+        require_one_split(loaders(test_fraction=0.1))
     # another folder, or one for each part: nothing is shared
-    _require_one_split(loaders(test_fraction=0.1, data_prefix=dict(img_path='others')))
+    require_one_split(loaders(test_fraction=0.1, data_prefix=dict(img_path='others')))
     own = dict(data_prefix=dict(img_path='{split}/images'))
-    _require_one_split(loaders(own, test_fraction=0.1))
+    require_one_split(loaders(own, test_fraction=0.1))

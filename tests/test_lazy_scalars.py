@@ -8,22 +8,21 @@ from conftest import MOON_OPTIONS
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
-from custom_modules.engine.config import common_parser, load_config
+from custom_modules.engine.config import load_config, read_options
 from custom_modules.engine.hooks.logging import LazyMessageHub
 
 
 def test_a_run_logs_and_saves_what_it_would(repository, moon, tmp_path, monkeypatch):
     """Beside the lazy hub, one that reads at once hears the same; every log line has to be the same."""
-    args = common_parser('').parse_args(
+    small = read_options(
         [
-            str(repository / 'configs' / 'unet_baseline.py'),
-            *('--work-dir', str(tmp_path / 'run'), '--cfg-options', *MOON_OPTIONS),
+            *MOON_OPTIONS,
             'model.backbone.widths=[4,8,8,8,8]',
             'train_dataloader.batch_size=2',
             'default_hooks.logger.interval=3',
         ]
     )
-    cfg = load_config(args)
+    cfg = load_config(repository / 'configs' / 'unet_baseline.py', small, tmp_path / 'run')
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str(moon)
     runner = Runner.from_cfg(cfg)

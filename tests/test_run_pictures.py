@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement, PixelData
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from custom_modules.engine.config import common_parser, load_config
+from custom_modules.engine.config import load_config, read_options
 from custom_modules.engine.hooks.freezing import GroupRatesHook
 from custom_modules.utils.errors import UsageError
 from custom_modules.visualization.drawing import scaled_image, write_picture
@@ -43,8 +43,7 @@ def trained(tmp_path_factory, repository):
         'optim_wrapper.optimizer.lr=0.01',
         'model.decode_head.init_cfg=None',
     ]
-    work_dir = ['--work-dir', str(folder / 'run')]
-    cfg = load_config(common_parser('').parse_args([config, *work_dir, '--cfg-options', *options]))
+    cfg = load_config(config, read_options(options), folder / 'run')
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str(moon)
     cfg.default_hooks.freeze_schedule.schedule = SCHEDULE

@@ -13,8 +13,8 @@ from mmengine.logging import MessageHub
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from custom_modules.engine.config import common_parser, load_config
-from custom_modules.engine.config_checks import require_a_batch
+from custom_modules.engine.config import load_config, read_options
+from custom_modules.engine.data_checks import require_a_batch
 from custom_modules.engine.optim import GroupOneCycleLR
 from custom_modules.utils.errors import UsageError
 from custom_modules.visualization.visualizer import ScoreLogProcessor
@@ -35,9 +35,8 @@ class ScriptedScoreHook(Hook):
 
 def runner(repository, moon, work_dir, *options, resume=False, scripted=True, **changes) -> Runner:
     """A small network from random weights."""
-    arguments = [str(repository / 'configs' / 'unet_baseline.py'), '--work-dir', str(work_dir)]
-    small = ['model.backbone.widths=(4,4,8)', *MOON_OPTIONS, *options]
-    cfg = load_config(common_parser('').parse_args([*arguments, '--cfg-options', *small]))
+    small = read_options(['model.backbone.widths=(4,4,8)', *MOON_OPTIONS, *options])
+    cfg = load_config(repository / 'configs' / 'unet_baseline.py', small, work_dir)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str(moon)
     if scripted:

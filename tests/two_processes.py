@@ -8,13 +8,15 @@ import torch
 import torch.nn as nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
 
+from arguments import common_parser
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from custom_modules.engine.config import common_parser, load_config
+from custom_modules.engine.config import load_config
 
 
 class Record(Hook):
@@ -50,7 +52,7 @@ def main() -> None:
     parser.add_argument('--record')
     parser.add_argument('--score', help='checkpoint to score instead of a training')
     args = parser.parse_args()
-    cfg = load_config(args)
+    cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         # nothing drawn: processes draw apart
         loader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline

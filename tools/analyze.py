@@ -6,8 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.config import add_config, load_config
-from custom_modules.engine.config_checks import require_matching_classes
+from arguments import add_config
+
 from custom_modules.utils.errors import UsageError, reporting_errors
 from custom_modules.utils.files import require_absent, require_free_folder, write_atomically
 
@@ -64,15 +64,14 @@ def positive(text: str) -> float:
 
 def analyse_errors(args) -> None:
     """Predict, count, write."""
-    from custom_modules.analysis.report import FILES, write_analysis
+    from custom_modules.analysis.report import FILES, checkpoint_analysis, write_analysis
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import check_config
 
-    cfg = load_config(args)
-    require_matching_classes(cfg)
+    cfg = load_config(args.config, args.cfg_options)
+    check_config(cfg)
     folder = Path(args.out or Path(cfg.work_dir) / 'analysis')
     require_free_folder(folder, FILES)
-
-    from custom_modules.analysis.report import checkpoint_analysis
-
     run, results = checkpoint_analysis(cfg, args.checkpoint, args.part, args.tolerance)
     path = write_analysis(dict(config=args.config, **run), results, folder)
     scores = results['scores'][1:]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from arguments import add_cfg_options, at_least_one
+
 from custom_modules.utils.errors import UsageError, reporting_errors
 
 SEGMENTOR = 'config of a segmentor, such as configs/unet_baseline.py'
@@ -22,7 +24,7 @@ def parse_args() -> argparse.Namespace:
     train.add_argument('config', help=f'{SEGMENTOR}, or of a classifier')
     train.add_argument(
         '--epochs',
-        type=positive,
+        type=at_least_one,
         default=4,
         help='epochs of each contestant in each repeat, 2 or more, of which the first warms up (default: 4)',
     )
@@ -33,7 +35,9 @@ def parse_args() -> argparse.Namespace:
         help="instead of other contestants: the config with one of the fast path's levers the other way (off if it is on), one at "
         'a time; all of LEVERS in custom_modules/benchmark/contestants.py without a NAME',
     )
-    train.add_argument('--batch', type=positive, help="training batch size (default: the config's)")
+    train.add_argument(
+        '--batch', type=at_least_one, help="training batch size (default: the config's)"
+    )
     infer = commands.add_parser(
         'infer', help='prediction: the network alone, and from files to class indices'
     )
@@ -43,12 +47,12 @@ def parse_args() -> argparse.Namespace:
     )
     infer.add_argument(
         '--images',
-        type=positive,
+        type=at_least_one,
         default=64,
         help='images of each contestant, batch size and repeat (default: 64)',
     )
     infer.add_argument(
-        '--batch', type=positive, nargs='+', default=[1, 16], help='batch sizes (default: 1 16)'
+        '--batch', type=at_least_one, nargs='+', default=[1, 16], help='batch sizes (default: 1 16)'
     )
     for command in (train, infer):
         add_shared(command)
@@ -62,37 +66,31 @@ def parse_args() -> argparse.Namespace:
 
 def add_shared(command: argparse.ArgumentParser) -> None:
     """Add the arguments that all measurements share."""
-    command.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings to override, such as default_hooks.compile.enabled=True',
-    )
+    add_cfg_options(command, 'settings to override, such as default_hooks.compile.enabled=True')
     command.add_argument(
         '--out', type=Path, help='folder to write to (default: work_dirs/benchmark/<config name>)'
     )
     command.add_argument(
         '--repeats',
-        type=positive,
+        type=at_least_one,
         default=3,
         help='how often everything is measured (default: 3; train starts all contestants anew each time)',
     )
     command.add_argument(
         '--pairs',
-        type=positive,
+        type=at_least_one,
         help='use only so many training pairs (of a classifier: images), and a quarter as many for validation (default: all)',
     )
     command.add_argument(
         '--data',
-        type=positive,
+        type=at_least_one,
         metavar='N',
         help="render N synthetic pairs of 720x480 into data/, once, and use them (default: the config's own data, "
         'such as those in MOON_DATA)',
     )
     command.add_argument(
         '--threads',
-        type=positive,
+        type=at_least_one,
         help="torch's threads, for all contestants (default: OMP_NUM_THREADS, else the cores)",
     )
     command.add_argument(
@@ -101,14 +99,6 @@ def add_shared(command: argparse.ArgumentParser) -> None:
         help="worker processes of each loader of the other contestants (default: OpenMMLab's 4, or the cores where "
         'there are fewer); the config sets its own',
     )
-    command.set_defaults(work_dir=None, launcher='none', local_rank=0)
-
-
-def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
-    return int(text)
 
 
 @reporting_errors
@@ -141,10 +131,8 @@ def run(args: argparse.Namespace) -> None:
     import json
 
     from custom_modules.benchmark import contestants, measuring, tables
-    from custom_modules.engine.config import ConfigOptions
     from custom_modules.utils.tables import plain_values
 
-    args.cfg_options = dict(map(ConfigOptions.pair, args.cfg_options))
     cfg, size = contestants.benchmark_config(args)
     machine = tables.machine_facts(args.threads)
     folder = out / f'unfinished_{os.getpid()}'
@@ -171,7 +159,7 @@ def run(args: argparse.Namespace) -> None:
         command=f'python tools/benchmark.py {" ".join(sys.argv[1:])}',
         kind=kind,
         config=args.config,
-        cfg_options=args.cfg_options,
+        cfg_options=args.cfg_options or {},
         machine=machine,
         settings=settings,
         left_out=left_out,

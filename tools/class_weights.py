@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.config import add_config, load_config
+from arguments import add_config
+
 from custom_modules.utils.errors import UsageError, reporting_errors
 
 
@@ -26,18 +27,21 @@ def numbers(weights) -> str:
 def main() -> None:
     """Count and print."""
     args = parse_args()
-    cfg = load_config(args)
+
+    from mmengine.registry import DATASETS, init_default_scope
+
+    from custom_modules.datasets.masks import ClassPixels
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import check_config, head_size
+    from custom_modules.utils.tables import text_table
+
+    cfg = load_config(args.config, args.cfg_options)
+    check_config(cfg)
     if cfg.get('default_scope') != 'mmseg':
         raise UsageError(
             f'{args.config} trains no segmentor, and only masks have pixels to count: choose a config with '
             "default_scope='mmseg', such as configs/unet_baseline.py."
         )
-
-    from mmengine.registry import DATASETS, init_default_scope
-
-    from custom_modules.datasets.masks import ClassPixels
-    from custom_modules.engine.config_checks import head_size
-    from custom_modules.utils.tables import text_table
 
     init_default_scope(cfg.default_scope)
     pixels = ClassPixels.of(DATASETS.build(cfg.train_dataloader.dataset))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.config import add_cfg_options, at_least_one
+from arguments import add_cfg_options, at_least_one
+
 from custom_modules.utils.errors import UsageError, reporting_errors
 from custom_modules.utils.files import write_atomically
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.config import common_parser, load_config, without_cache
-from custom_modules.engine.config_checks import require_matching_classes
+from arguments import common_parser
+
 from custom_modules.utils.errors import UsageError, reporting_errors
 from custom_modules.utils.files import require_absent, require_free_folder
 
@@ -41,6 +41,8 @@ def merge_args(cfg, args) -> None:
     Raises:
         UsageError: If two of them exclude each other, or something would be overwritten.
     """
+    from custom_modules.engine.config import without_cache
+
     segments = cfg.default_scope == 'mmseg'
     if args.tta and args.show_dir and not segments:
         raise UsageError(
@@ -72,18 +74,23 @@ def merge_args(cfg, args) -> None:
 def main() -> None:
     """Test."""
     args = parse_args()
-    cfg = load_config(args)
-    require_matching_classes(cfg)
     if not Path(args.checkpoint).is_file():
         raise UsageError(
             f'there is no checkpoint {args.checkpoint}: train one with `python tools/train.py {args.config}`.'
         )
-    merge_args(cfg, args)
 
     from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
 
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import check_config
+    from custom_modules.engine.data_checks import require_data_folders
     from custom_modules.models.pretrained import require_all_tensors
+
+    cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    check_config(cfg)
+    merge_args(cfg, args)
+    require_data_folders(cfg, ['test'])
 
     runner = Runner.from_cfg(cfg)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -8,14 +8,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.config import common_parser, load_config
-from custom_modules.engine.config_checks import (
-    require_matching_classes,
-    require_one_augmentation,
-    require_unpadded,
-)
-from custom_modules.engine.distributed import is_first_process
-from custom_modules.engine.work_dirs import lock_work_dir
+from arguments import common_parser
+
 from custom_modules.utils.errors import UsageError, reporting_errors
 
 # those for which mmengine's AmpOptimWrapper and its autocast are made; they fail elsewhere
@@ -131,23 +125,28 @@ def merge_args(cfg, args) -> None:
 def main() -> None:
     """Train."""
     args = parse_args()
-    cfg = load_config(args)
-    require_matching_classes(cfg)
-    require_one_augmentation(cfg)
-    require_unpadded(cfg)
-    # before a look at what lies there, and as long as this process lives
-    lock = is_first_process(args.launcher) and lock_work_dir(cfg.work_dir)  # noqa: F841
-    merge_args(cfg, args)
 
     from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
 
-    from custom_modules.engine.config_checks import (
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import check_config
+    from custom_modules.engine.data_checks import (
         require_a_batch,
+        require_data_folders,
         require_sound_test_set,
         require_unseen,
     )
+    from custom_modules.engine.distributed import is_first_process
+    from custom_modules.engine.work_dirs import lock_work_dir
     from custom_modules.models.pretrained import require_all_tensors, require_pretrained
+
+    cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    check_config(cfg)
+    # before a look at what lies there, and as long as this process lives
+    lock = is_first_process(args.launcher) and lock_work_dir(cfg.work_dir)  # noqa: F841
+    merge_args(cfg, args)
+    require_data_folders(cfg)
 
     runner = Runner.from_cfg(cfg)
     require_a_batch(runner)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.engine.config import add_config, at_least_one, load_config
-from custom_modules.engine.config_checks import require_matching_classes
+from arguments import add_config, at_least_one
+
 from custom_modules.utils.errors import UsageError, reporting_errors
 from custom_modules.utils.files import require_free_folder
 
@@ -47,14 +47,16 @@ def parse_args():
 def main() -> None:
     """Predict and draw."""
     args = parse_args()
-    cfg = load_config(args)
-    require_matching_classes(cfg)
-    folder = Path(args.out or Path(cfg.work_dir) / 'panels')
-    require_free_folder(folder, ['*.png'])
 
     from custom_modules.analysis.report import write_chosen_panels, write_ranked_panels
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import check_config
     from custom_modules.evaluation.predictions import CheckpointPredictions
 
+    cfg = load_config(args.config, args.cfg_options)
+    check_config(cfg)
+    folder = Path(args.out or Path(cfg.work_dir) / 'panels')
+    require_free_folder(folder, ['*.png'])
     try:
         predictions = CheckpointPredictions(cfg, args.checkpoint, args.part)
     except UsageError as error:

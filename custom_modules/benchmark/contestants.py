@@ -10,7 +10,7 @@ from mmengine.device import get_device
 from mmengine.registry import DATASETS
 
 from custom_modules.engine.config import load_config, without_cache
-from custom_modules.engine.config_checks import require_matching_classes
+from custom_modules.engine.config_checks import check_config
 from custom_modules.preparation.synthetic.dataset import SyntheticSet
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
@@ -92,7 +92,7 @@ def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
     Raises:
         UsageError: As ``tools/train.py``; if it trains nothing that the command measures, or there are not as many pairs.
     """
-    cfg = load_config(args)
+    cfg = load_config(args.config, args.cfg_options)
     head = dict(mmseg='decode_head', mmpretrain='head').get(cfg.get('default_scope'))
     if head not in (cfg.get('model') or {}) or not cfg.get('train_dataloader'):
         raise UsageError(
@@ -107,11 +107,11 @@ def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
         )
     if args.data is not None:
         _render(args.data)
-        cfg = load_config(args)
+        cfg = load_config(args.config, args.cfg_options)
     size = load_size(cfg)
     # the others have one size all the time
     cfg.default_hooks.pop('progressive_resize', None)
-    require_matching_classes(cfg)
+    check_config(cfg)
     # those of infer are several, and not for training
     if args.command != 'infer' and args.batch is not None:
         cfg.train_dataloader.batch_size = args.batch

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from argparse import Namespace
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -288,8 +287,7 @@ class GpuCheck:
         if row.how == 'compiled':
             options |= {'default_hooks.compile.enabled': True}
         file = str(REPOSITORY / 'configs' / f'{row.config}.py')
-        given = dict(cfg_options=options, work_dir=None, launcher='none', local_rank=0)
-        cfg = load_config(Namespace(config=file, **given))
+        cfg = load_config(file, options)
         # one size all the time, as the others have
         cfg.default_hooks.pop('progressive_resize', None)
         if row.on_device:

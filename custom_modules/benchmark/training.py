@@ -16,7 +16,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
 from custom_modules.engine.config import without_cache
-from custom_modules.engine.config_checks import require_a_batch
+from custom_modules.engine.data_checks import require_a_batch
 from custom_modules.models.pretrained import require_pretrained
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.machine import available_cores, available_memory

@@ -166,10 +166,9 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
     """
     from mmengine.registry import init_default_scope
 
-    from custom_modules.engine.config import common_parser, load_config
+    from custom_modules.engine.config import load_config, read_options
 
-    arguments = [config, '--cfg-options', *options] if options else [config]
-    cfg = load_config(common_parser('').parse_args(arguments))
+    cfg = load_config(config, read_options(options))
     if cfg.get('default_scope') != 'mmseg':
         raise UsageError(
             f'{config} trains no segmentor, and only masks can be looked at: choose a config with '

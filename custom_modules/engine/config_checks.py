@@ -1,12 +1,10 @@
-"""What is checked before anything is built, and what before the first step."""
+"""What is checked of a config before anything is built."""
 
-import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.registry import DATASETS, MODELS, Registry
-from torch.utils.data import Dataset
 
 from custom_modules.datasets.pairs import first_five
 from custom_modules.engine.config import data_set_configs, each_config, type_name
@@ -17,6 +15,22 @@ INSTEAD = {
     'TverskyLoss': ('is constantly 0', 'BinaryTverskyLoss'),
     'FocalLoss': ('raises', 'BinaryFocalLoss'),
 }
+
+
+def check_config(cfg) -> None:
+    """Make every check that needs no data and builds nothing.
+
+    Args:
+        cfg (mmengine.Config): The config, as :func:`custom_modules.engine.config.load_config` gives it.
+
+    Raises:
+        UsageError: If data sets cut the same images differently, heads, losses or class weights do not fit the classes, images
+            would be augmented twice, or ``grey_standardize`` would count padding.
+    """
+    require_one_split(cfg)
+    require_matching_classes(cfg)
+    require_one_augmentation(cfg)
+    require_unpadded(cfg)
 
 
 def require_sound_loss(key: str, loss: dict, channels: int) -> None:
@@ -189,63 +203,6 @@ def _registered(registry: Registry, cfg, part: dict) -> type | None:
         return scoped.get(name) if isinstance(name, str) else name
 
 
-def require_a_batch(runner) -> None:
-    """Refuse a training set that gives no batch: there would be epochs without a step, or a traceback.
-
-    Args:
-        runner (Runner): The runner, before it trains.
-
-    Raises:
-        UsageError: With the sizes of set and batch.
-    """
-    loader = runner.train_dataloader
-    if len(loader) == 0:
-        raise UsageError(
-            f'the {len(loader.dataset)} training images give no batch of {loader.batch_size} with '
-            'drop_last=True: add images or lower train_dataloader.batch_size.'
-        )
-
-
-def require_sound_test_set(cfg) -> Dataset | None:
-    """Build the test set once, which checks it: a training does not, and would leave its faults for later.
-
-    Args:
-        cfg (mmengine.Config): The config; its default scope is in force.
-
-    Returns:
-        Dataset | None: The test set; None if there is none, or it is that of the validation.
-
-    Raises:
-        UsageError: As the data set.
-    """
-    test, val = (cfg.get(f'{part}_dataloader') or {} for part in ('test', 'val'))
-    if test.get('dataset') and test['dataset'] != val.get('dataset'):
-        return DATASETS.build(test['dataset'])
-    return None
-
-
-def require_unseen(train: Dataset, others: Mapping[str, Dataset | None]) -> None:
-    """Refuse a training on images that it is validated or tested on: the scores would be of what it has learnt by heart.
-
-    Args:
-        train (Dataset): The training set.
-        others (Mapping[str, Dataset | None]): The others by name.
-
-    Raises:
-        UsageError: With how many images are shared, and one of them.
-    """
-    seen = set(_image_files(train))
-    for name, dataset in others.items():
-        files = [] if dataset is None else _image_files(dataset)
-        shared = [file for file in files if file in seen]
-        if shared:
-            raise UsageError(
-                f'{len(shared)} of the {len(files)} images of the {name} set are trained on, such as {shared[0]}: give '
-                f'the train and {name} data loader different splits with the same fractions, different lists (ann_file) '
-                'or different folders.'
-            )
-
-
 def require_one_augmentation(cfg) -> None:
     """Refuse a training whose images would be flipped, turned or brightened twice: one by one, and again as a batch.
 
@@ -294,43 +251,6 @@ def require_unpadded(cfg) -> None:
             )
 
 
-def require_data_folders(cfg) -> None:
-    """Build the data sets of masks without listing their files, which finds a missing folder and what is mistyped at once.
-
-    Args:
-        cfg (mmengine.Config): The config; one of a classifier has none.
-
-    Raises:
-        UsageError: As the data sets do.
-    """
-    if cfg.get('default_scope') != 'mmseg':
-        return
-    from mmengine.registry import init_default_scope
-
-    from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
-
-    init_default_scope(cfg.default_scope)
-    for part in ('train', 'val', 'test'):
-        loader = cfg.get(f'{part}_dataloader') or {}
-        for _, dataset in data_set_configs(part, loader.get('dataset')):
-            with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
-                kind = dataset.get('type')
-                kind = registry.get(kind) if isinstance(kind, str) else kind
-            if isinstance(kind, type) and issubclass(kind, IndexedMaskDataset):
-                DATASETS.build(dict(dataset, pipeline=[], lazy_init=True))
-
-
-def _image_files(dataset: Dataset) -> list[str]:
-    """List the image files of a data set, also of one that repeats or joins others."""
-    if hasattr(dataset, 'datasets') or hasattr(dataset, 'dataset'):
-        parts = dataset.datasets if hasattr(dataset, 'datasets') else [dataset.dataset]
-        return [file for part in parts for file in _image_files(part)]
-    dataset.full_init()
-    folder = functools.cache(os.path.realpath)
-    paths = (dataset.get_data_info(i).get('img_path', '') for i in range(len(dataset)))
-    return [os.path.join(folder(os.path.dirname(p)), os.path.basename(p)) for p in paths if p]
-
-
 def _types(steps: list | None) -> list[str]:
     """Name the steps, those within a choice of steps too."""
     names = []
@@ -340,3 +260,39 @@ def _types(steps: list | None) -> list[str]:
         else:
             names += [step['type'], *_types(step.get('augments')), *_types(step.get('transforms'))]
     return names
+
+
+def require_one_split(cfg) -> None:
+    """Refuse data sets of one folder that are cut differently: a test image could be a training image.
+
+    Args:
+        cfg (mmengine.Config): The config.
+
+    Raises:
+        UsageError: With how each of them is cut.
+    """
+    cuts = {}
+    for name in ('train', 'val', 'test'):
+        loader = cfg.get(f'{name}_dataloader') or {}
+        for _, dataset in data_set_configs(name, loader.get('dataset')):
+            folder = ' '.join((dataset.get('data_prefix') or {}).values())
+            hashed = type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset')
+            # {split} in a folder's name: the parts have folders of their own; all is cut nowhere
+            if hashed and '{split}' not in folder and dataset.get('split') != 'all':
+                cut = f'val_fraction={float(dataset.get("val_fraction", 0.2))}'
+                listed = [f'ann_file={dataset.ann_file}'] if dataset.get('ann_file') else []
+                if dataset.get('fold') is not None:
+                    folds = f'fold={dataset.fold} folds={dataset.get("folds", 5)}'
+                    cut = ' '.join([folds, cut, *listed])
+                elif listed:
+                    # a list beside a hashed part knows nothing of it either
+                    cut = 'ann_file'
+                else:
+                    cut += f' test_fraction={float(dataset.get("test_fraction", 0.0))}'
+                cuts.setdefault((os.path.normpath(dataset.data_root), folder), set()).add(cut)
+    for (root, _), found in cuts.items():
+        if len(found) > 1:
+            raise UsageError(
+                f'the data sets on {root} are cut differently ({" and ".join(sorted(found))}): set the same '
+                'in the train, val and test data loader, or images are shared between them.'
+            )

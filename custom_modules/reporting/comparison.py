@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from custom_modules.engine.config import config_sections
+from custom_modules.engine.config_checks import check_config
 from custom_modules.reporting.config_changes import config_changes, config_source, pooled_config
 from custom_modules.reporting.cost import ModelCost
 from custom_modules.reporting.paired import PairedDifference, score_interval
@@ -189,6 +190,7 @@ class _Collected:
             raise UsageError(run.gap)
         cfg = run.cfg.copy()
         cfg.merge_from_dict(self.options)
+        check_config(cfg)
         if cfg.get('default_scope') == 'mmpretrain':
             from custom_modules.reporting.scoring import score_classifier
 

@@ -4,12 +4,14 @@ import itertools
 import re
 import sys
 import threading
-from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from custom_modules.engine.config import load_config, read_options
+from custom_modules.engine.config_checks import check_config
+from custom_modules.engine.data_checks import require_data_folders
 from custom_modules.reporting.config_changes import config_difference
 from custom_modules.reporting.runs import RunFolder, run_config
 from custom_modules.utils.errors import UsageError
@@ -104,12 +106,12 @@ def plan_sweep(
         raise UsageError(f'--seeds takes different numbers from 0 on, got {list(seeds)}.')
     if folds is not None and folds < 2:
         raise UsageError(f'--folds is the number of parts of the data, at least 2, got {folds}.')
-    combinations = combine(vary)
+    settings, combinations = read_options(options), combine(vary)
     varied = {option.partition('=')[0] for _, chosen in combinations for option in chosen}
-    for key in (*_pairs(options), *varied):
+    for key in (*settings, *varied):
         if key in ('randomness', 'randomness.seed', 'work_dir'):
             raise UsageError(f'a sweep sets {key} by itself: use --seeds and --work-dir.')
-        if key in _pairs(options) and key in varied:
+        if key in settings and key in varied:
             raise UsageError(f'{key} is set by --cfg-options and by --vary: leave it out of one.')
     read, origin = {}, {}
     for config in dict.fromkeys(map(Path, configs)):
@@ -167,22 +169,12 @@ def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple]:
     """Read and check a config; give the options of each fold, and the config with them."""
-    from custom_modules.engine.config import load_config
-    from custom_modules.engine.config_checks import (
-        require_data_folders,
-        require_matching_classes,
-        require_one_augmentation,
-        require_unpadded,
-    )
     from custom_modules.engine.folds import hold_out
 
     title = f'{config} with {" ".join(options)}' if options else config
     try:
-        arguments = dict(work_dir=None, launcher='none', local_rank=0)
-        cfg = load_config(Namespace(config=config, cfg_options=_pairs(options), **arguments))
-        require_matching_classes(cfg)
-        require_one_augmentation(cfg)
-        require_unpadded(cfg)
+        cfg = load_config(config, read_options(options))
+        check_config(cfg)
         parts = [((), cfg)] if folds is None else [hold_out(cfg, k, folds) for k in range(folds)]
         for _, part in parts:
             require_data_folders(part)
@@ -199,12 +191,6 @@ def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple
             'is finished: leave it out, or give it a number.'
         )
     return [((*options, *own), part) for own, part in parts]
-
-
-def _pairs(options: Sequence[str]) -> dict:
-    from custom_modules.engine.config import ConfigOptions
-
-    return dict(ConfigOptions.pair(option) for option in options)
 
 
 def _split(text: str) -> list[str]:

@@ -7,6 +7,8 @@ import re
 import sys
 from collections.abc import Callable
 
+from custom_modules.utils.quiet import quiet_libraries
+
 
 class UsageError(ValueError):
     """Something that the user can mend: its message is one sentence with what to do.
@@ -68,6 +70,7 @@ def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
     def wrapped() -> None:
         # a log file on a full disk would print a traceback for each line
         logging.raiseExceptions = False
+        quiet_libraries()
         try:
             main()
         except (KeyboardInterrupt, SyntaxError) as error:

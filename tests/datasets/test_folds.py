@@ -98,7 +98,7 @@ def test_a_data_set_is_cut_into_folds(moon):
 
 
 def test_data_sets_of_another_fold_are_cut_differently(moon):
-    from custom_modules.engine.config import _require_one_split
+    from custom_modules.engine.config_checks import require_one_split
 
     def config(train: dict, test: dict) -> Config:
         common = dict(type='MoonDataset', data_root=str(moon))
@@ -109,12 +109,12 @@ def test_data_sets_of_another_fold_are_cut_differently(moon):
             )
         )
 
-    _require_one_split(config(dict(fold=1), dict(fold=1, folds=5)))
+    require_one_split(config(dict(fold=1), dict(fold=1, folds=5)))
     # of no effect beside a fold
-    _require_one_split(config(dict(fold=1, test_fraction=0.2), dict(fold=1)))
+    require_one_split(config(dict(fold=1, test_fraction=0.2), dict(fold=1)))
     for other in (dict(fold=2), dict(fold=1, folds=4), {}, dict(fold=1, ann_file='a.txt')):
         with pytest.raises(UsageError, match='cut differently .*fold=1 folds=5'):
-            _require_one_split(config(dict(fold=1), other))
+            require_one_split(config(dict(fold=1), other))
 
 
 def test_what_looks_at_data_sees_the_fold(moon, repository, monkeypatch):

@@ -97,9 +97,7 @@ def test_data_that_is_not_there_is_found_before_anything_starts(repository, tmp_
 
 
 def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
-    monkeypatch.setattr(
-        'custom_modules.engine.config_checks.require_data_folders', lambda cfg: None
-    )
+    monkeypatch.setattr('custom_modules.sweep.plan.require_data_folders', lambda cfg: None)
     configs = [repository / 'configs' / f'{name}.py' for name in ('unet_baseline', 'rock_detector')]
     runs = plan_sweep(configs, [0, 7], 'root', folds=2)
     assert [(run.name, run.folder.name) for run in runs] == [

@@ -1,0 +1,100 @@
+"""What is checked of the data before the first step."""
+
+import functools
+import os
+from collections.abc import Iterable, Mapping
+
+from mmengine.registry import DATASETS
+from torch.utils.data import Dataset
+
+from custom_modules.datasets.cache import DecodeOnce
+from custom_modules.engine.config import data_set_configs
+from custom_modules.utils.errors import UsageError
+
+
+def require_data_folders(cfg, parts: Iterable[str] = ('train', 'val', 'test')) -> None:
+    """Build this project's data sets without listing their files, which finds a missing folder and what is mistyped at once.
+
+    Args:
+        cfg (mmengine.Config): The config.
+        parts (Iterable[str]): Of which data loaders. All by default.
+
+    Raises:
+        UsageError: As the data sets do.
+    """
+    for part in parts:
+        loader = cfg.get(f'{part}_dataloader') or {}
+        for _, dataset in data_set_configs(part, loader.get('dataset')):
+            with DATASETS.switch_scope_and_registry(cfg.get('default_scope')) as registry:
+                kind = dataset.get('type')
+                kind = registry.get(kind) if isinstance(kind, str) else kind
+                if isinstance(kind, type) and issubclass(kind, DecodeOnce):
+                    registry.build(dict(dataset, pipeline=[], lazy_init=True))
+
+
+def require_a_batch(runner) -> None:
+    """Refuse a training set that gives no batch: there would be epochs without a step, or a traceback.
+
+    Args:
+        runner (Runner): The runner, before it trains.
+
+    Raises:
+        UsageError: With the sizes of set and batch.
+    """
+    loader = runner.train_dataloader
+    if len(loader) == 0:
+        raise UsageError(
+            f'the {len(loader.dataset)} training images give no batch of {loader.batch_size} with '
+            'drop_last=True: add images or lower train_dataloader.batch_size.'
+        )
+
+
+def require_sound_test_set(cfg) -> Dataset | None:
+    """Build the test set once, which checks it: a training does not, and would leave its faults for later.
+
+    Args:
+        cfg (mmengine.Config): The config; its default scope is in force.
+
+    Returns:
+        Dataset | None: The test set; None if there is none, or it is that of the validation.
+
+    Raises:
+        UsageError: As the data set.
+    """
+    test, val = (cfg.get(f'{part}_dataloader') or {} for part in ('test', 'val'))
+    if test.get('dataset') and test['dataset'] != val.get('dataset'):
+        return DATASETS.build(test['dataset'])
+    return None
+
+
+def require_unseen(train: Dataset, others: Mapping[str, Dataset | None]) -> None:
+    """Refuse a training on images that it is validated or tested on: the scores would be of what it has learnt by heart.
+
+    Args:
+        train (Dataset): The training set.
+        others (Mapping[str, Dataset | None]): The others by name.
+
+    Raises:
+        UsageError: With how many images are shared, and one of them.
+    """
+    seen = set(_image_files(train))
+    for name, dataset in others.items():
+        files = [] if dataset is None else _image_files(dataset)
+        shared = [file for file in files if file in seen]
+        if shared:
+            raise UsageError(
+                f'{len(shared)} of the {len(files)} images of the {name} set are trained on, such as {shared[0]}: give '
+                f'the train and {name} data loader different splits with the same fractions, different lists (ann_file) '
+                'or different folders.'
+            )
+
+
+def _image_files(dataset: Dataset) -> list[str]:
+    """List the image files of a data set, also of one that repeats or joins others."""
+    if hasattr(dataset, 'datasets') or hasattr(dataset, 'dataset'):
+        parts = dataset.datasets if hasattr(dataset, 'datasets') else [dataset.dataset]
+        return [file for part in parts for file in _image_files(part)]
+    dataset.full_init()
+    folder = functools.cache(os.path.realpath)
+    paths = (dataset.get_data_info(i).get('img_path', '') for i in range(len(dataset)))
+    return [os.path.join(folder(os.path.dirname(p)), os.path.basename(p)) for p in paths if p]
