@@ -5,10 +5,8 @@ import shutil
 import pytest
 from conftest import MOON_OPTIONS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
 from custom_modules.engine.config_checks import require_unpadded
-from custom_modules.reporting.scoring import shared_images
 from custom_modules.utils.errors import UsageError
 
 
@@ -67,24 +65,6 @@ def test_a_copied_run_goes_on_from_its_own_checkpoint(tool, config, moon, tmp_pa
     run = [config, '--work-dir', tmp_path / 'moved', '--resume', '--cfg-options', *small]
     assert tool('train.py', *run, 'train_cfg.max_epochs=2') == 0
     assert (tmp_path / 'moved' / 'epoch_2.pth').is_file() and not (tmp_path / 'run').exists()
-
-
-def test_a_moved_copy_of_the_validation_images_is_known_again(config, moon, tmp_path, monkeypatch):
-    monkeypatch.setenv('MOON_DATA', str(moon))
-    init_default_scope('mmseg')
-    cfg = Config.fromfile(config)
-    moved = shutil.copytree(moon, tmp_path / 'moved')
-    files = sorted((moved / 'images' / 'render').iterdir())
-    assert shared_images(cfg, 'val', files)
-    # of the same names, and others
-    for file in files:
-        file.write_bytes(file.read_bytes() + b'.')
-    assert not shared_images(cfg, 'val', files)
-    # where they are gone, the same cut tells
-    cfg.val_dataloader.dataset.data_root = str(tmp_path / 'gone')
-    assert shared_images(cfg, 'val', files)
-    cfg.test_dataloader.dataset.split = 'all'
-    assert not shared_images(cfg, 'val', files)
 
 
 def padded(load_size, **dataset) -> dict:

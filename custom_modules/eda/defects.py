@@ -172,7 +172,7 @@ def _shared(found, subject: Subject, examined) -> None:
             found[kind, ', '.join(names)].append(listed)
 
 
-def verdict(summary: dict) -> list[str]:
+def summary_lines(summary: dict) -> list[str]:
     """Say the most important in a few lines.
 
     Args:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from custom_modules.datasets.class_weights import class_weights
 from custom_modules.datasets.pairs import first_five
-from custom_modules.eda.defects import KINDS, find_defects, verdict
+from custom_modules.eda.defects import KINDS, find_defects, summary_lines
 from custom_modules.eda.examine import PairExaminer
 from custom_modules.eda.plots import (
     draw_class_distribution,
@@ -26,17 +26,17 @@ from custom_modules.utils.tables import text_table
 PARTS = ('images', 'masks', 'images_without_mask', 'masks_without_image', 'pairs', 'sound_pairs')
 
 
-def markdown_report(summary: dict, verdict: Iterable[str]) -> str:
+def markdown_report(summary: dict, lines: Iterable[str]) -> str:
     """Write what was found as a page to read.
 
     Args:
         summary (dict): What ``eda_summary.json`` holds.
-        verdict (Iterable[str]): The most important in a few lines.
+        lines (Iterable[str]): The most important in a few lines.
 
     Returns:
         str: Markdown, which links the pictures beside it.
     """
-    page = [f'# The data of {summary["source"]}', '\n'.join(f'- {line}' for line in verdict)]
+    page = [f'# The data of {summary["source"]}', '\n'.join(f'- {line}' for line in lines)]
     page += _integrity(summary)
     weights = summary['class_weights']
     for name, found in summary['statistics'].items():
@@ -253,7 +253,7 @@ def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> 
         sample (Sample): The pairs to show.
 
     Returns:
-        list[str]: The verdict, for the command line.
+        list[str]: The most important in a few lines, for the command line.
     """
     classes, palette = subject.classes, subject.palette
     statistics = summary['statistics']
@@ -263,7 +263,7 @@ def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> 
     if subject.load_size and (size := next(iter(training['image_sizes']), None)):
         width, height = map(int, size.split('x'))
         pixel = width * height / (subject.load_size[0] * subject.load_size[1])
-    lines = verdict(summary)
+    lines = summary_lines(summary)
     contents = {
         'class_distribution.png': draw_class_distribution(statistics, classes),
         'image_sizes.png': draw_image_sizes(everything['image_sizes']),

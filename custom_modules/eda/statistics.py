@@ -9,6 +9,8 @@ import numpy as np
 
 from custom_modules.eda.examine import PairFacts
 from custom_modules.eda.sources import Subject
+from custom_modules.evaluation.confusion import class_scores
+from custom_modules.utils.tables import plain_values
 
 LEVELS = (0, 5, 25, 50, 75, 95, 100)
 
@@ -136,13 +138,14 @@ def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
         >>> squeezed_scores(np.array([[6, 8, 6], [2, 2, 4]]), ['ground', 'rock'])['classes'][1]['dice']
         66.66666666666667
     """
-    rows = []
-    for name, (right, predicted, true) in zip(classes, overlap.tolist(), strict=True):
-        union = predicted + true - right
-        dice, iou = (
-            (200 * right / (predicted + true), 100 * right / union) if union else (None, None)
+    right, predicted, true = np.reshape(overlap, (-1, 3)).T
+    scores = class_scores(right, true, predicted)
+    rows = [
+        dict(name=name, dice=dice, iou=iou)
+        for name, dice, iou in zip(
+            classes, plain_values(scores['Dice']), plain_values(scores['IoU']), strict=True
         )
-        rows.append(dict(name=name, dice=dice, iou=iou))
+    ]
     means = {}
     for mean, key in (('mDice', 'dice'), ('mIoU', 'iou')):
         known = [row[key] for row in rows if row[key] is not None]

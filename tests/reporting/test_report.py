@@ -2,14 +2,17 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import DATASETS, MODELS, init_default_scope
 from scipy.stats import wilcoxon
 
 import custom_modules.segmentation  # noqa: F401
+from custom_modules.reporting.scoring import shared_images
 
 
 @pytest.fixture(scope='module')
@@ -19,8 +22,6 @@ def results(report):
 
 def by_hand(run) -> list[tuple[int, int, int, int]]:
     """Rock's true positives, false positives, false negatives and true negatives of each image, without our code."""
-    from mmengine.registry import DATASETS, MODELS, init_default_scope
-
     cfg = Config.fromfile(next(run.glob('*.py')))
     init_default_scope('mmseg')
     dataset = DATASETS.build(cfg.test_dataloader.dataset)
@@ -249,8 +250,6 @@ def test_seeds_are_told_from_experiments(tmp_path):
 
 
 def test_a_copy_is_no_seed_and_a_typo_no_option(runs, tmp_path, tool, capsys):
-    import shutil
-
     shutil.copytree(runs[0], tmp_path / 'copy')
     assert tool('report.py', runs[0], tmp_path / 'copy', '-o', tmp_path / 'r', '--images', '1') == 0
     results = json.loads((tmp_path / 'r' / 'results.json').read_text())
@@ -259,3 +258,23 @@ def test_a_copy_is_no_seed_and_a_typo_no_option(runs, tmp_path, tool, capsys):
     options = ['--cfg-options', 'foo.bar=1']
     assert tool('report.py', runs[0], '-o', tmp_path / 's', *options) == 2
     assert 'would change nothing' in capsys.readouterr().err
+
+
+def test_a_moved_copy_of_the_validation_images_is_known_again(
+    repository, moon, tmp_path, monkeypatch
+):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    init_default_scope('mmseg')
+    cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
+    moved = shutil.copytree(moon, tmp_path / 'moved')
+    files = sorted((moved / 'images' / 'render').iterdir())
+    assert shared_images(cfg, 'val', files)
+    # of the same names, and others
+    for file in files:
+        file.write_bytes(file.read_bytes() + b'.')
+    assert not shared_images(cfg, 'val', files)
+    # where they are gone, the same cut tells
+    cfg.val_dataloader.dataset.data_root = str(tmp_path / 'gone')
+    assert shared_images(cfg, 'val', files)
+    cfg.test_dataloader.dataset.split = 'all'
+    assert not shared_images(cfg, 'val', files)

@@ -1,0 +1,150 @@
+"""The best are the best, what a user names is found, and the tool draws what it says."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import loader_options
+from PIL import Image
+
+from custom_modules.analysis.objects import foreground_dice
+from custom_modules.analysis.selection import best_median_worst, find_images
+from custom_modules.evaluation.confusion import ConfusionScores
+from custom_modules.utils.errors import UsageError
+from custom_modules.visualization.drawing import legend_strip
+from custom_modules.visualization.panels import PANEL_GAP
+
+SIDE = 384
+# rows of a legend in one line
+BELOW = legend_strip(dict(rock=(0, 0, 0)), 1000).shape[0]
+
+
+def input_of(panel: np.ndarray) -> np.ndarray:
+    """Cut the input out of a panel with a legend of one line, one pixel for each of the image's."""
+    return panel[panel.shape[0] - BELOW - SIDE : panel.shape[0] - BELOW, :SIDE][::6, ::6]
+
+
+def test_ranking_picks_best_median_and_worst_each_once():
+    scores = [float(score) for score in range(31)]
+    kinds = best_median_worst(scores, 5)
+    assert [i for _, i in kinds['best']] == [30, 29, 28, 27, 26]
+    assert [i for _, i in kinds['median']] == [17, 16, 15, 14, 13]
+    assert [i for _, i in kinds['worst']] == [4, 3, 2, 1, 0]
+    assert [rank for rank, _ in kinds['worst']] == [27, 28, 29, 30, 31]
+    for count in range(1, 20):
+        kinds = best_median_worst(scores[:count], 5)
+        chosen = [i for pairs in kinds.values() for _, i in pairs]
+        assert len(chosen) == len(set(chosen)) == min(count, 15)
+        assert chosen == sorted(chosen, reverse=True)
+        assert kinds['best'][0] == (1, count - 1)
+        if count > 1:
+            assert kinds['worst'][-1] == (count, 0)
+    assert best_median_worst([1.0, float('nan'), 3.0], 1)['best'] == [(1, 2)]
+    assert best_median_worst([float('nan')], 3) == dict(best=[], median=[], worst=[])
+
+
+def test_an_image_without_objects_has_no_dice():
+    def dice(truth, predicted, classes=2):
+        masks = np.asarray(truth, np.uint8), np.asarray(predicted, np.uint8)
+        return foreground_dice(ConfusionScores.from_masks(*masks, classes))
+
+    assert np.isnan(dice(np.zeros((4, 4)), np.zeros((4, 4))))
+    assert dice(np.ones((4, 4)), np.zeros((4, 4))) == 0
+    # of three classes the two that are there or predicted, 2/3 and 0; never the background
+    assert dice([[0, 1, 1, 0]], [[0, 1, 0, 2]], 3) == pytest.approx(100 / 3)
+
+
+def test_images_are_found_by_name_or_path(tmp_path, monkeypatch):
+    for name in ('in_1.png', 'in_2.png', 'out.png', 'text.png'):
+        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / name)
+    (tmp_path / 'text.png').write_text('no picture')
+    own = [str(tmp_path / name) for name in ('in_1.png', 'in_2.png')]
+    monkeypatch.chdir(tmp_path)
+    given = ['in_2', './in_1.png', 'in_1.png', 'out.png']
+    assert find_images(given, own, 'test') == [1, 0, Path('out.png')]
+    with pytest.raises(
+        UsageError, match=r'no image in_3, neither among the 2 of the test part \(in_1, in_2\)'
+    ):
+        find_images(['in_3'], own, 'test')
+    with pytest.raises(UsageError, match='text.png cannot be read as an image'):
+        find_images(['text.png'], own, 'test')
+
+
+@pytest.fixture
+def command(moon, tmp_path, repository, monkeypatch) -> list:
+    """The tool's arguments for an untrained network."""
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, init_default_scope
+
+    import custom_modules.segmentation  # noqa: F401
+
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    init_default_scope('mmseg')
+    config = repository / 'configs' / 'unet_baseline.py'
+    model = dict(Config.fromfile(config).model, backbone=dict(type='UNetEncoder', widths=(4, 8)))
+    torch.manual_seed(0)
+    weights = tmp_path / 'tiny.pth'
+    torch.save(dict(state_dict=MODELS.build(model).state_dict()), weights)
+    options = loader_options(**{'dataset.load_size': '(64,64)'})
+    options += ['model.backbone.widths=(4,8)', 'model.decode_head.threshold=0.5']
+    return ['visualize.py', config, weights, '--part', 'train', '--cfg-options', *options]
+
+
+def test_tool_ranks_draws_and_does_not_overwrite(tool, command, moon, tmp_path, capsys):
+    out = tmp_path / 'panels'
+    command += ['--out', out, '--count', '2']
+    assert tool(*command) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == str(out) and printed[-3].startswith('8 images ranked by rock Dice')
+    names = sorted(path.name for path in out.iterdir())
+    kinds = [name.split('_')[0] for name in names]
+    assert kinds == ['best', 'best', 'contact', 'median', 'median', 'worst', 'worst']
+    scores = [float(name.split('_dice')[1].split('_')[0]) for name in names if '_dice' in name]
+    assert scores == sorted(scores, reverse=True) and scores[0] > scores[-1]
+    # rank 1 of the name is the best of all, which the sentence says too
+    assert f'best {scores[0]:.2f}' in printed[-3] and f'worst {scores[-1]:.2f}' in printed[-3]
+    # and each picture is of the image in its name
+    for path in out.glob('*_rank*.png'):
+        found = input_of(cv2.imread(str(path)))
+        own = cv2.imread(str(moon / 'images' / 'render' / f'{path.stem.split("_")[-1]}.png'))
+        assert (found == own).all()
+    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert tool(*command) == 2
+    assert 'exists already and is not overwritten' in capsys.readouterr().err
+    assert before == {path: path.stat().st_mtime_ns for path in out.iterdir()}
+
+
+def test_tool_draws_chosen_images_and_files_from_elsewhere(tool, command, moon, tmp_path, capsys):
+    inside = sorted((moon / 'images' / 'render').iterdir())
+    ids = [path.stem for path in inside]
+    photo = tmp_path / 'photo.jpg'
+    Image.fromarray(np.full((90, 120), 150, np.uint8)).save(photo)
+    assert tool(*command, '--out', tmp_path / 'no', '--images', 'render9999') == 2
+    error = capsys.readouterr().err
+    assert 'there is no image render9999' in error and not (tmp_path / 'no').exists()
+    listed = next(name for name in ids if name in error)
+    out = tmp_path / 'chosen'
+    assert tool(*command, '--out', out, '--images', photo, listed) == 0
+    printed = capsys.readouterr().out
+    assert 'photo: without truth' in printed and f'{listed}: rock Dice' in printed
+    first, second = (cv2.imread(str(out / name)) for name in ('01_photo.png', f'02_{listed}.png'))
+    assert first.shape[1] == 2 * SIDE + PANEL_GAP and second.shape[1] == 4 * SIDE + 3 * PANEL_GAP
+    # the photo is grey 150, the right one was drawn; the other's input is the file itself
+    assert np.isin(first[200:300, 100:200], range(148, 153)).all()
+    own = cv2.imread(str(next(path for path in inside if path.stem == listed)))
+    assert (input_of(second) == own).all()
+
+
+def test_a_photograph_needs_no_data_set(tool, command, tmp_path, capsys, monkeypatch):
+    photo = tmp_path / 'photo.jpg'
+    Image.fromarray(np.full((90, 120), 150, np.uint8)).save(photo)
+    monkeypatch.setenv('MOON_DATA', str(tmp_path / 'nowhere'))
+    out = tmp_path / 'out'
+    assert tool(*command, '--out', out, '--images', photo) == 0
+    assert 'photo: without truth' in capsys.readouterr().out
+    assert cv2.imread(str(out / '01_photo.png')).shape[1] == 2 * SIDE + PANEL_GAP
+    # a name can only be one of the data set's
+    assert tool(*command, '--out', tmp_path / 'no', '--images', 'photo') == 2
+    assert 'nowhere, but there is no such folder' in capsys.readouterr().err
