@@ -64,6 +64,9 @@ class GreyStandardize(nn.Module):
             Tensor: (N, C, H, W); all channels are the same.
         """
         grey = x.mean(dim=1, keepdim=True)
+        if torch.compiler.is_exporting():
+            # other libraries sum less exactly: near 0 the mean of a dark picture is still right
+            grey = grey - grey[:, :, :1, :1]
         std, mean = torch.std_mean(grey, dim=(2, 3), keepdim=True, correction=0)
         return ((grey - mean) / (std + self.eps)).expand_as(x)
 
@@ -164,6 +167,7 @@ class UpBlock(nn.Module):
             Tensor: (N, channels, H, W).
         """
         x = self.up(x)
-        if x.shape[2:] != skip.shape[2:]:
+        # what is exported for any size is traced at one: it must not remember whether that one fits
+        if isinstance(skip.shape[2], torch.SymInt) or x.shape[2:] != skip.shape[2:]:
             x = F.interpolate(x, size=skip.shape[2:], mode='bilinear', align_corners=False)
         return self.conv(torch.cat([self.adapter(skip), x], dim=1))

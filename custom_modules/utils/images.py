@@ -103,11 +103,12 @@ def read_picture(path: Path, rgb: bool = False) -> tuple[np.ndarray | None, str]
         with Image.open(path) as picture:
             if not rgb:
                 return np.asarray(picture), ''
-            picture = ImageOps.exif_transpose(picture)
+            # in place: a copy of a mosaic takes half a gigabyte
+            ImageOps.exif_transpose(picture, in_place=True)
             if picture.mode.startswith('I'):
                 # 16 bits of grey: the upper half, as OpenCV does
                 picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-            return np.asarray(picture.convert('RGB')), ''
+            return np.asarray(picture if picture.mode == 'RGB' else picture.convert('RGB')), ''
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         # Pillow repeats the path
         return None, str(error).replace(f" '{path}'", '')

@@ -1,0 +1,289 @@
+"""The detector in Python: a picture in; mask, probability and rocks out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from custom_modules.deploy.rocks import Rock, find_rocks
+from custom_modules.deploy.tiling import labels_of, map_of_tiles, maps_of_wholes, strips
+from custom_modules.evaluation.exported import OnnxModel
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import REPOSITORY
+from custom_modules.utils.images import read_picture
+
+# what is used where no model is named: the best published detector
+BEST_CONFIG = REPOSITORY / 'configs' / 'rock_detector_synthetic.py'
+BEST_CHECKPOINT = REPOSITORY / 'checkpoints' / 'rock_detector_synthetic.pth'
+# in mode 'tile' and without a scale: the shorter side in windows; finer is better for no set that was measured
+WINDOWS = 1
+
+
+class Mirrored:
+    """A segmentor that also looks at the mirror image, and averages both: test-time augmentation.
+
+    Args:
+        model (OnnxModel | TorchModel): The segmentor.
+    """
+
+    def __init__(self, model) -> None:
+        self._model = model
+        self.card = model.card
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Predict a batch, as :class:`OnnxModel`."""
+        mirrored = self._model(images[:, :, ::-1])
+        return (self._model(images) + mirrored[..., ::-1]) / 2
+
+
+def load_model(
+    model: str | Path | None = None,
+    checkpoint: str | Path | None = None,
+    device: str | None = None,
+    amp: bool = False,
+    threads: int | None = None,
+):
+    """Load what a user names: an exported file alone, or a config with its checkpoint.
+
+    Args:
+        model (str | Path, optional): A file ending in ``.onnx``, or a config. Defaults to the best published detector.
+        checkpoint (str | Path, optional): The config's weights.
+        device (str, optional): ``'cpu'``, ``'cuda'``, ... Defaults to the fastest there is (an .onnx file: the CPU).
+        amp (bool): Whether a checkpoint computes in bfloat16. Defaults to False.
+        threads (int, optional): Threads of the network. Defaults to the library's choice.
+
+    Returns:
+        OnnxModel | TorchModel: The model; both take and give the same, and have a ``card``.
+
+    Raises:
+        UsageError: If they do not go together, or one of them cannot be used.
+    """
+    if model is None:
+        model, checkpoint = BEST_CONFIG, BEST_CHECKPOINT
+    exported = Path(model).suffix == '.onnx'
+    if exported and checkpoint is not None:
+        raise UsageError(f'{model} holds its weights: leave {checkpoint} out.')
+    if exported and amp:
+        raise UsageError('--amp is for a checkpoint: an .onnx file computes as it was exported.')
+    if exported:
+        return OnnxModel(model, device or 'cpu', threads)
+    if checkpoint is None:
+        raise UsageError(
+            f'{model} needs a checkpoint after it: give CONFIG CHECKPOINT, or an .onnx file of tools/export.py.'
+        )
+    from custom_modules.deploy.torch_model import TorchModel
+
+    return TorchModel(model, checkpoint, device, amp, threads)
+
+
+class Detection(NamedTuple):
+    """What was found in a picture, at its full size.
+
+    Args:
+        mask (np.ndarray): Class indices (H, W), uint8; 0 is the background.
+        probability (np.ndarray): Of a rock (H, W), of several classes (K, H, W), float32.
+        rocks (list[Rock]): The connected areas of the mask.
+    """
+
+    mask: np.ndarray
+    probability: np.ndarray
+    rocks: list[Rock]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture as it is, and as the network sees it.
+
+    Args:
+        image (np.ndarray): RGB (H, W, 3), uint8.
+        seen (np.ndarray): RGB (h, w, 3), uint8: of the model's size, or at the scale of the windows.
+    """
+
+    image: np.ndarray
+    seen: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.image.shape[1::-1]
+
+
+class RockDetector:
+    """Finds rocks in pictures of any size. Safe to be called from several threads.
+
+    Args:
+        model (str | Path, optional): An ``.onnx`` file of ``tools/export.py`` (then neither torch nor mmseg is
+            imported), or a config. Defaults to the best published detector.
+        checkpoint (str | Path, optional): The config's weights.
+        mode (str): ``'whole'`` (default) looks at the picture at once, resized to the size of training; ``'tile'`` in
+            overlapping windows of that size, which finds smaller rocks.
+        scale (float, optional): Of ``'tile'``: how the picture is resized first; 1 leaves it as it is. By default
+            the shorter side becomes one window long.
+        overlap (float): Of ``'tile'``: least share of a window that its neighbour covers too. Defaults to 0.25.
+        threshold (float, optional): Above which probability a pixel is rock. Defaults to the model's own.
+        tta (bool): Whether to average with the mirror image, at twice the time. Defaults to False.
+        batch_size (int): Windows in one call of the network. Defaults to 16.
+        **where: ``device``, ``amp`` and ``threads`` of :func:`load_model`.
+
+    Attributes:
+        card (ModelCard): Classes, palette, threshold and size of the model.
+
+    Raises:
+        UsageError: If the model cannot be used, is a classifier, or an argument does not fit it.
+
+    Example:
+        >>> import numpy as np
+        >>> from custom_modules.deploy import RockDetector
+        >>> detector = RockDetector()
+        >>> mask, probability, rocks = detector(np.full((90, 120, 3), 128, np.uint8))
+        >>> mask.shape, probability.shape, len(rocks)
+        ((90, 120), (90, 120), 0)
+    """
+
+    def __init__(
+        self,
+        model: str | Path | None = None,
+        checkpoint: str | Path | None = None,
+        mode: str = 'whole',
+        scale: float | None = None,
+        overlap: float = 0.25,
+        threshold: float | None = None,
+        tta: bool = False,
+        batch_size: int = 16,
+        **where,
+    ) -> None:
+        if mode not in ('whole', 'tile'):
+            raise UsageError(f"the mode is 'whole' or 'tile', got {mode!r}.")
+        if scale is not None and (mode != 'tile' or not scale > 0):
+            raise UsageError(
+                f"a scale is a number above 0 and belongs to mode 'tile', got {scale}."
+            )
+        if not 0 <= overlap < 1:
+            raise UsageError(f'the overlap is a share from 0 to below 1, got {overlap}.')
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise UsageError(f'the threshold is a probability from 0 to 1, got {threshold}.')
+        loaded = load_model(model, checkpoint, **where)
+        self.card = loaded.card
+        if self.card.task != 'segmentation':
+            raise UsageError(f'{model} is a classifier, which finds no rocks: choose a segmentor.')
+        if threshold is not None and self.card.threshold is None:
+            raise UsageError(
+                f'a threshold is for one channel, but {model} has {len(self.card.classes)} classes: leave it out.'
+            )
+        self.threshold = self.card.threshold if threshold is None else threshold
+        self.mode, self.scale, self.overlap, self.batch_size = mode, scale, overlap, batch_size
+        self._model = Mirrored(loaded) if tta else loaded
+
+    def __call__(self, picture: np.ndarray | str | Path) -> Detection:
+        """Find the rocks in a picture.
+
+        Args:
+            picture (np.ndarray | str | Path): A file of any format that Pillow reads, or RGB (H, W, 3) or grey (H, W)
+                pixels, uint8 or uint16.
+
+        Raises:
+            UsageError: If it cannot be read, or is no such array.
+        """
+        picture = self.prepare(picture)
+        (found,) = self.maps([picture])
+        labels, rocks = self.finish(found, picture.size)
+        parts = [part for _, part in strips(found, picture.size)]
+        probability = np.concatenate(parts, axis=1)
+        return Detection(labels, probability[0] if len(found) == 1 else probability, rocks)
+
+    def prepare(self, picture: np.ndarray | str | Path) -> Picture:
+        """Read a picture, and resize it to what the network shall see: the part before the network.
+
+        Args:
+            picture (np.ndarray | str | Path): As of a call.
+        """
+        image = as_rgb(picture) if isinstance(picture, np.ndarray) else read_rgb(picture)
+        size = self.card.size
+        if self.mode == 'tile':
+            scale = self.scale or WINDOWS * min(size) / min(image.shape[:2])
+            size = tuple(max(1, round(scale * side)) for side in image.shape[1::-1])
+        return Picture(image, resized(image, size))
+
+    def maps(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
+        """Predict pictures: the network's part.
+
+        Args:
+            pictures (Sequence[Picture]): Prepared pictures.
+
+        Returns:
+            list[np.ndarray]: Of each the map of probabilities (K, h, w) in steps of 1/65535, uint16.
+        """
+        if self.mode == 'whole':
+            return maps_of_wholes(self._model, [picture.seen for picture in pictures])
+        return [
+            map_of_tiles(self._model, picture.seen, self.overlap, self.batch_size)
+            for picture in pictures
+        ]
+
+    def finish(
+        self, found: np.ndarray, size: tuple[int, int], tolerance: float = 1.0
+    ) -> tuple[np.ndarray, list[Rock]]:
+        """Decide each pixel's class and list the rocks: the part behind the network.
+
+        Args:
+            found (np.ndarray): The map of a picture.
+            size (tuple[int, int]): The picture's width and height.
+            tolerance (float): How far an outline may be off, in pixels. Defaults to 1.
+
+        Returns:
+            tuple[np.ndarray, list[Rock]]: Class indices (H, W), uint8, and the rocks.
+        """
+        labels = labels_of(found, size, self.threshold)
+        return labels, find_rocks(labels, found, self.card.classes, tolerance)
+
+
+def read_rgb(path: str | Path) -> np.ndarray:
+    """Read a picture's file as training does.
+
+    Args:
+        path (str | Path): Of any format that Pillow reads; turned as its camera says.
+
+    Returns:
+        np.ndarray: RGB (H, W, 3), uint8.
+
+    Raises:
+        UsageError: If it cannot be read.
+    """
+    image, reason = read_picture(Path(path), rgb=True)
+    if image is None:
+        raise UsageError(f'{path} cannot be read as a picture: {reason}.')
+    return image
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Bring an array to RGB (H, W, 3), uint8.
+
+    Args:
+        image (np.ndarray): RGB (H, W, 3) or grey (H, W), uint8 or uint16.
+
+    Raises:
+        UsageError: If it is none of these.
+    """
+    grey = image.ndim == 2
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    if image.dtype != np.uint8 or not image.size or not (grey or image.shape[2:] == (3,)):
+        raise UsageError(
+            f'a picture is RGB (H, W, 3) or grey (H, W), uint8 or uint16, got {image.dtype} {image.shape}.'
+        )
+    return image[..., None].repeat(3, axis=2) if grey else image
+
+
+def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Bring a picture to a size as training does: by area.
+
+    Args:
+        image (np.ndarray): RGB (H, W, 3), uint8.
+        size (tuple[int, int]): Width and height in pixels.
+    """
+    if image.shape[1::-1] == tuple(size):
+        return image
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

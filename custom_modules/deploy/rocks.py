@@ -1,0 +1,127 @@
+"""Rocks in a mask: connected areas, their numbers and their outlines."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from custom_modules.deploy.tiling import strips
+
+
+@dataclass(frozen=True)
+class Rock:
+    """One connected area of a class; pixels count from the picture's upper left corner.
+
+    Args:
+        number (int): From 1 on, from top to bottom.
+        label (int): Its class's index.
+        name (str): Its class's name.
+        area (int): Pixels.
+        box (tuple[int, int, int, int]): Left, top, width and height.
+        centre (tuple[float, float]): Mean x and y of its pixels.
+        probability (float): Mean probability of its class over its pixels, 0 to 1.
+        touches_border (bool): Whether it may go on outside of the picture.
+        polygons (list[list[float]]): Outlines x, y, x, y, ... as in COCO; a hole is cut out by a slit.
+    """
+
+    number: int
+    label: int
+    name: str
+    area: int
+    box: tuple[int, int, int, int]
+    centre: tuple[float, float]
+    probability: float
+    touches_border: bool
+    polygons: list[list[float]]
+
+
+def find_rocks(
+    labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], tolerance: float = 1.0
+) -> list[Rock]:
+    """List the connected areas (8 neighbours) of every class but the first.
+
+    Args:
+        labels (np.ndarray): Class indices (H, W), uint8.
+        found (np.ndarray): The map of probabilities (K, h, w) that they come from, uint16.
+        classes (tuple[str]): Names of the classes.
+        tolerance (float): How far an outline may be off, in pixels; 0 is exact. Defaults to 1.
+
+    Returns:
+        list[Rock]: Class by class, from top to bottom.
+    """
+    height, width = labels.shape
+    rocks: list[Rock] = []
+    for label in range(1, len(classes)):
+        of_class = (labels == label).view(np.uint8)
+        count, areas, stats, centres = cv2.connectedComponentsWithStats(of_class)
+        if count == 1:
+            continue
+        sums = np.zeros(count)
+        for rows, probabilities in strips(found, (width, height)):
+            inside = areas[rows] > 0
+            channel = probabilities[min(label, len(probabilities) - 1)]
+            sums += np.bincount(areas[rows][inside], channel[inside], count)
+        for area in range(1, count):
+            x, y, w, h, pixels = stats[area].tolist()
+            part = areas[y : y + h, x : x + w] == area
+            rocks.append(
+                Rock(
+                    number=len(rocks) + 1,
+                    label=label,
+                    name=classes[label],
+                    area=pixels,
+                    box=(x, y, w, h),
+                    centre=tuple(centres[area].round(2).tolist()),
+                    probability=round(float(sums[area]) / pixels, 4),
+                    touches_border=x == 0 or y == 0 or x + w == width or y + h == height,
+                    polygons=outlines(part, (x, y), tolerance),
+                )
+            )
+    return rocks
+
+
+def outlines(
+    area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: float = 0.0
+) -> list[list[float]]:
+    """Trace an area along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
+
+    Args:
+        area (np.ndarray): Which pixels (H, W) belong to it, bool; one connected area.
+        origin (tuple[int, int]): x and y of its first pixel. Defaults to (0, 0).
+        tolerance (float): How far the outline may be off, in pixels. Defaults to 0: exact.
+
+    Returns:
+        list[list[float]]: One polygon x, y, x, y, ...; holes are joined to the outer line by a slit of no width.
+
+    Example:
+        >>> outlines(np.array([[1, 1, 0], [1, 1, 1]], bool))
+        [[0, 0, 0, 2, 3, 2, 3, 1, 2, 1, 2, 0]]
+    """
+    # in quarters of pixels each one has a corner of its own: the border's quarters name the corners in their order
+    quarters = area.view(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    rings, tree = cv2.findContours(quarters, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    corners = [_without_straight_points((ring[:, 0] + 1) // 2) for ring in rings]
+    if tolerance:
+        corners = [_simplified(ring, tolerance) for ring in corners]
+    outer = next(i for i, (_, _, _, parent) in enumerate(tree[0]) if parent < 0)
+    line = corners[outer]
+    for i, hole in enumerate(corners):
+        if i == outer:
+            continue
+        distances = np.abs(line[:, None] - hole[None]).sum(axis=2)
+        here, there = np.unravel_index(distances.argmin(), distances.shape)
+        # there, once around, and back
+        around = np.concatenate([hole[there:], hole[: there + 1]])
+        line = np.concatenate([line[: here + 1], around, line[here:]])
+    return [(line + origin).ravel().tolist()]
+
+
+def _without_straight_points(ring: np.ndarray) -> np.ndarray:
+    ring = ring[(ring != np.roll(ring, 1, axis=0)).any(axis=1)]
+    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
+    return ring[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
+
+
+def _simplified(ring: np.ndarray, tolerance: float) -> np.ndarray:
+    fewer = cv2.approxPolyDP(ring[:, None].astype(np.int32), tolerance, True)[:, 0]
+    return fewer if len(fewer) > 2 and cv2.contourArea(fewer) else ring

@@ -1,0 +1,103 @@
+"""A config with its checkpoint, as an exported file is used: pixels in, probabilities out."""
+
+import hashlib
+import threading
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn as nn
+from mmengine.device import get_device
+
+from custom_modules.datasets.masks import class_palette
+from custom_modules.engine.config import load_config
+from custom_modules.engine.weights import load_model
+from custom_modules.evaluation.exported import ModelCard
+from custom_modules.models.pixels import PixelsToProbabilities
+from custom_modules.utils.errors import UsageError
+
+
+class TorchModel:
+    """A config with its checkpoint. Calls from several threads wait for each other.
+
+    Args:
+        config (str | Path): Of a segmentor or a classifier.
+        checkpoint (str | Path): Its weights.
+        device (str, optional): Defaults to the fastest there is.
+        amp (bool): Whether to compute in bfloat16. Defaults to False.
+        threads (int, optional): Torch's threads in this process. Defaults to torch's choice.
+
+    Attributes:
+        card (ModelCard): What it is.
+        network (PixelsToProbabilities): The network.
+        config (mmengine.Config): The config.
+
+    Raises:
+        UsageError: If the config, the checkpoint or the device cannot be used.
+    """
+
+    def __init__(
+        self,
+        config: str | Path,
+        checkpoint: str | Path,
+        device: str | None = None,
+        amp: bool = False,
+        threads: int | None = None,
+    ) -> None:
+        if threads:
+            torch.set_num_threads(threads)
+        self.config = load_config(config)
+        model = load_model(self.config, checkpoint)
+        self.network = PixelsToProbabilities(model).eval()
+        self.card = _card(self.config, model, Path(config), Path(checkpoint))
+        try:
+            self.device = torch.device(device or get_device())
+            self.network.to(self.device, memory_format=torch.channels_last)
+        except (RuntimeError, AssertionError) as error:
+            raise UsageError(
+                f'the device {device!r} cannot be used ({str(error).splitlines()[0]}): choose --device cpu.'
+            ) from error
+        self.amp = amp
+        # frozen stages are folded at their first use
+        self._lock = threading.Lock()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """Predict a batch, as :class:`custom_modules.evaluation.exported.OnnxModel`."""
+        pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
+        amp = torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp)
+        with self._lock, torch.inference_mode(), amp:
+            found = self.network(pixels).float().cpu().numpy()
+        return found[:, None] if found.ndim == 3 else found
+
+
+def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
+    digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    facts = dict(licence=_licence(checkpoint), source=f'{config.stem} {digest}')
+    dataset = cfg.test_dataloader.dataset
+    if hasattr(model, 'decode_head'):
+        from custom_modules.evaluation.predictions import NoPairs
+
+        pairs = NoPairs(dataset)
+        classes, palette = pairs.metainfo['classes'], pairs.metainfo['palette']
+        threshold = model.decode_head.threshold if model.decode_head.out_channels == 1 else None
+        if pairs.load_size is None:
+            raise UsageError(
+                f'{config} does not say at which size its model looks at images: set load_size in its '
+                'test_dataloader.dataset.'
+            )
+        facts.update(task='segmentation', threshold=threshold, size=tuple(pairs.load_size))
+    else:
+        count = model.head.num_classes
+        classes = dataset.get('wnids') or [str(index) for index in range(count)]
+        palette = class_palette(count)
+        scale = next((step.scale for step in dataset.pipeline if step.type == 'Resize'), (128, 128))
+        facts.update(task='classification', threshold=None, size=tuple(scale))
+    return ModelCard(classes=tuple(classes), palette=tuple(map(tuple, palette)), **facts)
+
+
+def _licence(checkpoint: Path) -> str:
+    """What a published checkpoint's card says of its data; of one's own checkpoint nothing is known."""
+    card = checkpoint.with_suffix('.md')
+    lines = card.read_text(encoding='utf-8').splitlines() if card.is_file() else []
+    rows = [line.strip('| ').split(' | ', 1) for line in lines if line.startswith('| Licence')]
+    return rows[0][1] if rows and len(rows[0]) == 2 else ''

@@ -1,0 +1,56 @@
+"""Small networks with random weights, as a user's config and checkpoint."""
+
+from pathlib import Path
+
+import torch
+
+CONFIGS = {
+    # the encoder asleep, as it is published; grey, as the detectors see
+    'segmentor': """
+_base_ = ['{configs}/unet_backbone_scratch.py']
+model = dict(
+    backbone=dict(
+        widths=(4, 8, 8, 8, 8), depths=(1, 1, 1, 1), grey_standardize=True, frozen_stages=2
+    ),
+    decode_head=dict(threshold=0.4),
+)
+val_dataloader = dict(dataset=dict(load_size=(64, 64)))
+test_dataloader = val_dataloader
+""",
+    'several': """
+_base_ = ['{configs}/multiclass/unet_r34.py']
+model = dict(backbone=dict(init_cfg=None, base_channels=4, stem_channels=4))
+val_dataloader = dict(dataset=dict(load_size=(64, 96)))
+test_dataloader = dict(dataset=dict(load_size=(64, 96)))
+""",
+    'classifier': """
+_base_ = ['{configs}/reference/report2_simple_net_classifier.py']
+""",
+}
+
+
+def write_model(folder: Path, name: str, repository: Path) -> tuple[Path, Path]:
+    """Write a config and a checkpoint of random weights that do not all say the same."""
+    from mmengine.config import Config
+    from mmengine.registry import MODELS, init_default_scope
+
+    config, checkpoint = folder / f'{name}.py', folder / f'{name}.pth'
+    config.write_text(CONFIGS[name].format(configs=(repository / 'configs').as_posix()))
+    cfg = Config.fromfile(config)
+    init_default_scope(cfg.default_scope)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.normal_(module.running_mean, std=0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
+    if hasattr(model, 'decode_head'):
+        # spread the logits around the threshold
+        layer = model.eval().decode_head.conv_seg
+        with torch.no_grad():
+            logits = model(torch.randn(2, 3, 64, 64), mode='tensor')
+            layer.weight *= 2 / logits.std()
+            layer.bias.copy_((layer.bias - logits.mean((0, 2, 3))) * 2 / logits.std())
+    torch.save(dict(state_dict=model.state_dict()), checkpoint)
+    return config, checkpoint

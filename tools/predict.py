@@ -1,0 +1,148 @@
+"""Find rocks in photographs of any size: masks, overlays, and a list of the rocks.
+
+MODEL is CONFIG CHECKPOINT, or an .onnx file of tools/export.py alone; without one the best published detector is used.
+INPUT is a picture, a folder with its sub-folders, a pattern such as 'photos/*.jpg', or a list of paths ending in .txt.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_modules.utils.errors import UsageError, reporting_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    first, then = __doc__.split('\n\n')
+    parser = argparse.ArgumentParser(
+        usage='%(prog)s [CONFIG CHECKPOINT | MODEL.onnx] INPUT [INPUT ...] -o OUT [options]',
+        description=first,
+        epilog=then,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('given', nargs='+', metavar='MODEL and INPUT', help='see below')
+    parser.add_argument('-o', '--out', required=True, metavar='OUT', help='folder to write to')
+    parser.add_argument(
+        '--mode',
+        choices=['whole', 'tile'],
+        default='whole',
+        help='look at the picture at once (default), or in overlapping windows, which finds smaller rocks',
+    )
+    parser.add_argument(
+        '--scale',
+        type=float,
+        help='of --mode tile: how pictures are resized first (default: the shorter side becomes one window long; '
+        '1 leaves them as they are)',
+    )
+    parser.add_argument(
+        '--overlap',
+        type=float,
+        default=0.25,
+        help='of --mode tile: least share of a window in its neighbour (default: 0.25)',
+    )
+    parser.add_argument('--tta', action='store_true', help='average with the mirror image')
+    parser.add_argument(
+        '--threshold',
+        type=float,
+        help="from which probability a pixel is rock (default: the model's)",
+    )
+    parser.add_argument(
+        '--batch-size', type=int, default=16, help='pictures or windows in one call (default: 16)'
+    )
+    parser.add_argument('--device', help='cpu, cuda, ... (default: the fastest; of an .onnx: cpu)')
+    parser.add_argument(
+        '--amp', action='store_true', help='compute in bfloat16 (CONFIG CHECKPOINT only)'
+    )
+    parser.add_argument(
+        '--probability', action='store_true', help='write probabilities too, 16 bit'
+    )
+    parser.add_argument('--no-overlay', action='store_true', help='write no pictures to look at')
+    parser.add_argument(
+        '--tolerance',
+        type=float,
+        default=1,
+        help='how far the outlines in rocks.json may be off, in pixels; 0 is exact, with large files (default: 1)',
+    )
+    parser.add_argument(
+        '--truth',
+        metavar='FOLDER',
+        help='score the masks against true ones, named after the pictures',
+    )
+    prefix = 'of --truth: what a {} name has before what both share (default: nothing)'
+    parser.add_argument('--img-prefix', default='', help=prefix.format("picture's"))
+    parser.add_argument('--mask-prefix', default='', help=prefix.format("true mask's"))
+    parser.add_argument('--resume', action='store_true', help='go on with what is in OUT')
+    args = parser.parse_args()
+    if args.batch_size < 1:
+        parser.error('--batch-size is a whole number of at least 1')
+    return args
+
+
+def split(given: list[str]) -> tuple[list[str], list[str]]:
+    """Tell the model from the pictures.
+
+    Returns:
+        tuple[list[str], list[str]]: No, one or two words of the model, and the inputs.
+    """
+    words = {'.onnx': 1, '.py': 2}.get(Path(given[0]).suffix, 0)
+    if words == 2 and len(given) > 1 and Path(given[1]).suffix not in ('.pth', '.pt'):
+        raise UsageError(f'after {given[0]} comes its checkpoint, a .pth file, got {given[1]}.')
+    if len(given) <= words:
+        raise UsageError('name pictures, folders or a list of them after the model.')
+    return given[:words], given[words:]
+
+
+@reporting_errors
+def main() -> None:
+    """Predict."""
+    args = parse_args()
+    model, inputs = split(args.given)
+
+    from PIL import Image
+
+    from custom_modules.deploy.detector import RockDetector
+    from custom_modules.deploy.predict import predict_pictures
+    from custom_modules.deploy.results import Results
+    from custom_modules.utils.inputs import find_pictures
+    from custom_modules.utils.machine import available_cores
+
+    # a mosaic is no attack: up to what OpenCV can write
+    Image.MAX_IMAGE_PIXELS = 2**29
+    sources = find_pictures(inputs, without=Path(args.out))
+    look = ('mode', 'scale', 'overlap', 'tta', 'threshold', 'amp')
+    settings = {name: getattr(args, name) for name in look}
+    detector = RockDetector(*model, **settings, batch_size=args.batch_size, device=args.device)
+    shown = dict(
+        overlay=not args.no_overlay, probability=args.probability, tolerance=args.tolerance
+    )
+    settings.update(model=detector.card.source, **shown)
+    results = Results(args.out, detector, settings, args.resume, **shown)
+    outcome = predict_pictures(detector, sources, results, available_cores())
+    for path, reason in outcome.skipped:
+        print(f'skipped {path}: {reason}', file=sys.stderr)
+    there = len(results.done.intersection(source.name for source in sources))
+    rate = outcome.pictures / max(outcome.seconds, 1e-9)
+    print(
+        f'{outcome.pictures} pictures, {outcome.rocks} rocks, {there} there already, {len(outcome.skipped)} skipped; '
+        f'{outcome.seconds:.1f} s, {rate:.1f} pictures/s; results in {args.out}'
+    )
+    if args.truth and not outcome.interrupted:
+        from custom_modules.evaluation.mask_files import score_mask_files
+
+        prefixes = args.img_prefix, args.mask_prefix
+        masks = Path(args.out, 'masks')
+        for row in score_mask_files(masks, Path(args.truth), detector.card.classes, *prefixes):
+            print(
+                f'{row["class"]} of {row["images"]} pictures at full size: Dice {row["Dice"]:.2f}, mean over the pictures '
+                f'{row["image_Dice"]:.2f}, objects F1 {row["object_F1"]:.2f}'
+            )
+    if outcome.interrupted:
+        print('interrupted: all files there are whole; go on with --resume.', file=sys.stderr)
+        sys.exit(130)
+    sys.exit(1 if outcome.skipped else 0)
+
+
+if __name__ == '__main__':
+    main()
