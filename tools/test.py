@@ -41,7 +41,7 @@ def merge_args(cfg, args) -> None:
     Raises:
         UsageError: If two of them exclude each other, or something would be overwritten.
     """
-    from custom_modules.engine.config import without_cache
+    from custom_modules.engine.config import type_name, without_cache
 
     segments = cfg.default_scope == 'mmseg'
     if args.tta and args.show_dir and not segments:
@@ -51,6 +51,11 @@ def merge_args(cfg, args) -> None:
         )
     cfg.load_from = args.checkpoint
     cfg.test_dataloader = without_cache(cfg.test_dataloader)
+    # the weights of a checkpoint are the averaged ones; the hook would average anew, by names that --tta changes
+    for name in [
+        name for name, hook in cfg.default_hooks.items() if type_name(hook or {}) == 'EMAHook'
+    ]:
+        cfg.default_hooks.pop(name)
     if args.show or args.show_dir:
         hook = cfg.default_hooks.visualization
         hook.update(show=args.show, wait_time=args.wait_time)

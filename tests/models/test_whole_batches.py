@@ -24,7 +24,7 @@ from custom_modules.engine.hooks.resizing import ProgressiveResizeHook
 from custom_modules.engine.optim import WarmedUpEMA
 from custom_modules.models.batch_augmentations import BatchRandomResizedCrop, StepRandom
 from custom_modules.models.batch_photometric import BatchColorJitter, BatchRandomGrayscale
-from custom_modules.models.classifiers import BatchAugClsPreProcessor
+from custom_modules.models.classifiers import BatchAugClsPreProcessor, BatchClassifier
 from custom_modules.utils.errors import UsageError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
@@ -342,5 +342,15 @@ def test_a_resumed_run_sees_the_same(tiny_imagenet, tool, tmp_path, monkeypatch,
             torch.testing.assert_close(resumed[key][name], tensor, msg=name)
     scalars = [json.loads(line) for f in run.glob('*/vis_data/scalars.json') for line in f.open()]
     assert any('accuracy/top1' in row for row in scalars)
+    used = []
+    predict = BatchClassifier.predict
+
+    def note(self, *args, **kwargs):
+        used.append(self.state_dict()['head.fc.weight'].clone())
+        return predict(self, *args, **kwargs)
+
+    monkeypatch.setattr(BatchClassifier, 'predict', note)
     tested = ['--work-dir', tmp_path / 'tested', '--cfg-options', *OPTIONS]
     assert tool('test.py', config, run / 'epoch_4.pth', '--tta', *tested) == 0
+    # the averaged weights, which are the checkpoint's, also within the model of several views
+    assert used and all(torch.equal(w, weights['state_dict']['head.fc.weight']) for w in used)
