@@ -353,4 +353,4 @@ def test_a_resumed_run_sees_the_same(tiny_imagenet, tool, tmp_path, monkeypatch,
     tested = ['--work-dir', tmp_path / 'tested', '--cfg-options', *OPTIONS]
     assert tool('test.py', config, run / 'epoch_4.pth', '--tta', *tested) == 0
     # the averaged weights, which are the checkpoint's, also within the model of several views
-    assert used and all(torch.equal(w, weights['state_dict']['head.fc.weight']) for w in used)
+    assert used and all(torch.equal(w, resumed['state_dict']['head.fc.weight']) for w in used)
