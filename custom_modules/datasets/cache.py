@@ -165,7 +165,7 @@ class DecodedSamples:
     Args:
         file (BinaryIO): The pixels of all arrays, one after the other.
         source (str): What the samples were made of.
-        index (tuple): The forms of samples (of each array name, shape and offset; pickled, the other values), of each
+        index (tuple): The forms of samples (bytes; of each array name, shape and offset; pickled, the other values), of each
             sample its form (``int32``; -1 if the transforms dropped it) and its place in the file (``int64``).
         place (tuple, optional): Machine, path and inode of the file, to open it again. By default this process has it.
     """
@@ -176,8 +176,8 @@ class DecodedSamples:
         self.source, self._file, self._index = source, file, index
         inode = os.fstat(file.fileno()).st_ino
         self.place = place or (_machine(), f'/proc/{os.getpid()}/fd/{file.fileno()}', inode)
-        self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self.nbytes = len(self._map)
+        self._pixels = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        self.nbytes = len(self._pixels)
         # views give plain numbers, faster than arrays
         self._forms, self._form_of, self._starts = index[0], *map(memoryview, index[1:])
 
@@ -194,11 +194,12 @@ class DecodedSamples:
         number = self._form_of[index]
         if number < 0:
             return None
-        arrays, others = self._forms[number]
+        size, arrays, others = self._forms[number]
         start = self._starts[index]
+        own = bytearray(self._pixels[start : start + size])
         info.update(pickle.loads(others))
         for key, shape, offset in arrays:
-            info[key] = np.ndarray(shape, np.uint8, self._map, start + offset).copy()
+            info[key] = np.ndarray(shape, np.uint8, own, offset)
         return info
 
     def __deepcopy__(self, memo: dict) -> 'DecodedSamples':
@@ -309,7 +310,7 @@ def _decode(dataset: DecodeOnce, transforms: list[Callable], index: int) -> tupl
     news = (key for key in results if key not in arrays)
     others = {k: results[k] for k in news if k not in before or before[k] != results[k]}
     # in bytes, so that no sample can change another's values
-    return list(arrays.values()), pickle.dumps((placed, pickle.dumps(others)))
+    return list(arrays.values()), pickle.dumps((end, placed, pickle.dumps(others)))
 
 
 def _memory_file() -> BinaryIO:

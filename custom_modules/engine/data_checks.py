@@ -94,7 +94,6 @@ def _image_files(dataset: Dataset) -> list[str]:
     if hasattr(dataset, 'datasets') or hasattr(dataset, 'dataset'):
         parts = dataset.datasets if hasattr(dataset, 'datasets') else [dataset.dataset]
         return [file for part in parts for file in _image_files(part)]
-    dataset.full_init()
     folder = functools.cache(os.path.realpath)
     paths = (dataset.get_data_info(i).get('img_path', '') for i in range(len(dataset)))
     return [os.path.join(folder(os.path.dirname(p)), os.path.basename(p)) for p in paths if p]

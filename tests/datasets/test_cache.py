@@ -135,7 +135,7 @@ def test_what_is_handed_out_may_be_changed(moon):
         sample['seg_fields'].append('more')
     assert all_of(dataset) == plain
     assert copy.deepcopy(dataset)._decoded is dataset._decoded
-    assert memoryview(dataset._decoded._map).readonly
+    assert dataset._decoded._pixels.readonly
 
 
 def test_another_pipeline_later(moon, decodes, said):
