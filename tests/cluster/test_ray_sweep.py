@@ -1,6 +1,6 @@
 """Six short runs on a Ray cluster of two nodes, one of which dies in the middle: all finish, and the report is that of a sweep without.
 
-By hand or in its CI job, a few minutes: pip install -r requirements/cluster.txt; python -m pytest tests/cluster
+By hand or in its CI job, a few minutes: pip install -r requirements/cluster.txt; CLUSTER_TESTS=1 python -m pytest tests/cluster
 """
 
 import json

@@ -1,6 +1,6 @@
 """Two tasks on two nodes of a SLURM cluster are one run with the double batch, also when it was cancelled in the middle.
 
-By hand or in its CI job, a few minutes: apt-get install slurm-wlm munge; python -m pytest tests/cluster
+By hand or in its CI job, a few minutes: apt-get install slurm-wlm munge; CLUSTER_TESTS=1 python -m pytest tests/cluster
 """
 
 import os
