@@ -36,7 +36,17 @@ STAND_INS = {
 }
 # by their names in Python; what needs another comes after it
 PACKAGES = (
-    *('numpy', 'matplotlib', 'PIL', 'pycocotools', 'rich', 'jinja2', 'packaging', 'pandas'),
+    *(
+        'numpy',
+        'matplotlib',
+        'PIL',
+        'pycocotools',
+        'rich',
+        'filelock',
+        'jinja2',
+        'packaging',
+        'pandas',
+    ),
     *('scipy', 'skimage', 'cv2', 'torch', 'torchvision', 'tensorboard'),
     *('mmengine', 'mmcv', 'mmseg', 'mmpretrain'),
 )
