@@ -13,7 +13,7 @@ from custom_modules.deploy.tiling import labels_of, map_of_tiles, maps_of_wholes
 from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
-from custom_modules.utils.images import read_picture
+from custom_modules.utils.images import read_image
 
 # what is used where no model is named: the best published detector
 BEST_CONFIG = REPOSITORY / 'configs' / 'rock_detector_synthetic.py'
@@ -200,7 +200,7 @@ class RockDetector:
         Args:
             picture (np.ndarray | str | Path): As of a call.
         """
-        image = as_rgb(picture) if isinstance(picture, np.ndarray) else read_rgb(picture)
+        image = as_rgb(picture) if isinstance(picture, np.ndarray) else read_image(picture)
         size = self.card.size
         if self.mode == 'tile':
             scale = self.scale or WINDOWS * min(size) / min(image.shape[:2])
@@ -238,24 +238,6 @@ class RockDetector:
         """
         labels = labels_of(found, size, self.threshold)
         return labels, find_rocks(labels, found, self.card.classes, tolerance)
-
-
-def read_rgb(path: str | Path) -> np.ndarray:
-    """Read a picture's file as training does.
-
-    Args:
-        path (str | Path): Of any format that Pillow reads; turned as its camera says.
-
-    Returns:
-        np.ndarray: RGB (H, W, 3), uint8.
-
-    Raises:
-        UsageError: If it cannot be read.
-    """
-    image, reason = read_picture(Path(path), rgb=True)
-    if image is None:
-        raise UsageError(f'{path} cannot be read as a picture: {reason}.')
-    return image
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
