@@ -11,6 +11,7 @@ import numpy as np
 from custom_modules.deploy.rocks import Rock, find_rocks
 from custom_modules.deploy.tiling import labels_of, map_of_tiles, maps_of_wholes, strips
 from custom_modules.evaluation.exported import OnnxModel
+from custom_modules.utils.decoding import to_uint8
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
 from custom_modules.utils.images import read_image
@@ -251,7 +252,7 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     """
     grey = image.ndim == 2
     if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
+        image = to_uint8(image)
     if image.dtype != np.uint8 or not image.size or not (grey or image.shape[2:] == (3,)):
         raise UsageError(
             f'a picture is RGB (H, W, 3) or grey (H, W), uint8 or uint16, got {image.dtype} {image.shape}.'
