@@ -42,8 +42,8 @@ class ValLossSegmentor(EncoderDecoder):
 
     mmengine's ``ValLoop`` averages the losses that a model hands over beside its predictions, but no model of mmseg
     does. The loss comes from the logits of the prediction: nothing is computed twice. It appears as
-    ``val_loss`` among the scores, with each part as ``val_loss_...``; a mean over the images, whatever the batch size, of the decode
-    head only, and only with ``test_cfg=dict(mode='whole')``. Arguments are mmseg's ``EncoderDecoder``'s.
+    ``val_loss`` among the scores, with each part as ``val_loss_...``; a mean over the images that have a labelled pixel, whatever the
+    batch size, of the decode head only, and only with ``test_cfg=dict(mode='whole')``. Arguments are mmseg's ``EncoderDecoder``'s.
     """
 
     def val_step(self, data: dict) -> list:
@@ -61,12 +61,21 @@ class ValLossSegmentor(EncoderDecoder):
         predictions, losses = [], defaultdict(list)
         for part in batches_of_one_size(data):
             self._predict_with_loss(part, predictions, losses)
-        losses = {name: torch.stack(values) for name, values in losses.items()}
+        ignored = self.decode_head.ignore_index
+        labelled = [bool((s.gt_sem_seg.data != ignored).any()) for s in data['data_samples']]
+        counted = next(iter(losses.values()))[0].new_tensor(labelled)
+        sums = {name: torch.stack(v).where(counted > 0, 0) for name, v in losses.items()}
+        sums['images'] = counted
         # mmengine averages over this process only: each would see another loss, and stop at another time
-        all_reduce_dict(losses, 'mean')
+        all_reduce_dict(sums, 'sum')
         # together: each transfer waits for the device
-        table = torch.stack(list(losses.values())).cpu()
-        losses = {name: list(values) for name, values in zip(losses, table, strict=True)}
+        *table, images = torch.stack(list(sums.values())).cpu()
+        # an image of each process stands at one place; an image without a label has no loss
+        times = images.int().tolist()
+        losses = {
+            name: [value / n for value, n in zip(row, times, strict=True) for _ in range(n)]
+            for name, row in zip(losses, table, strict=True)
+        }
         return [*predictions, BaseDataElement(loss=losses)]
 
     def test_step(self, data: dict) -> list:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from mmseg.models.decode_heads import DepthwiseSeparableASPPHead
@@ -13,24 +14,60 @@ from torch import Tensor
 from custom_modules.models.layers import DoubleConv, UpBlock
 
 
-def require_no_sampler(head: object, settings: dict) -> None:
-    """Refuse a pixel sampler, which ``UNetHead.loss_by_feat`` would not ask.
+class LeanLossMixin:
+    """Losses of a mmseg decode head without its ``acc_seg``, and without a pixel sampler.
+
+    With one channel that accuracy is the share of background whatever is predicted, and it costs a top-k over all pixels in
+    each iteration. It stands before mmseg's head among the bases.
 
     Args:
-        head (BaseDecodeHead): Whose losses those are.
-        settings (dict): What it is built with.
+        **kwargs: Of the head; a ``sampler``, which nothing here would ask, is refused.
 
     Raises:
         ValueError: If there is a ``sampler``.
     """
-    if settings.get('sampler') is not None:
-        raise ValueError(
-            f'{type(head).__name__} has no pixel sampler: weight or choose the losses instead.'
+
+    def __init__(self, **kwargs) -> None:
+        if kwargs.get('sampler') is not None:
+            raise ValueError(
+                f'{type(self).__name__} has no pixel sampler: weight or choose the losses instead.'
+            )
+        super().__init__(**kwargs)
+
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+        """Compute the losses; a batch without a labelled pixel costs 0.
+
+        Args:
+            seg_logits (Tensor): Logits (N, out_channels, h, w).
+            batch_data_samples (list[SegDataSample]): Samples with ``gt_sem_seg``.
+
+        Returns:
+            dict[str, Tensor]: The loss of each name; those of the same name are added up.
+        """
+        label = self._stack_batch_gt(batch_data_samples).squeeze(1)
+        # under mixed precision too: a Dice adds up thousands of pixels
+        seg_logits = resize(
+            seg_logits.float(),
+            size=label.shape[1:],
+            mode='bilinear',
+            align_corners=self.align_corners,
         )
+        modules = (
+            self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
+        )
+        # where nothing is labelled mmseg's cross entropy raises and its Lovasz is nan: let one pixel count, for nothing;
+        # asking whether it is so would wait for the device
+        labelled = (label != self.ignore_index).any()
+        label[0, 0, 0] = torch.where(labelled, label[0, 0, 0], 0)
+        losses: dict[str, Tensor] = {}
+        for module in modules:
+            value = module(seg_logits, label, ignore_index=self.ignore_index) * labelled
+            losses[module.loss_name] = losses.get(module.loss_name, 0) + value
+        return losses
 
 
 @MODELS.register_module()
-class UNetHead(BaseDecodeHead):
+class UNetHead(LeanLossMixin, BaseDecodeHead):
     """The expanding path of a U-Net as a decode head, for any backbone with several outputs.
 
     `U-Net: Convolutional Networks for Biomedical Image Segmentation <https://arxiv.org/abs/1505.04597>`_. Each
@@ -77,7 +114,6 @@ class UNetHead(BaseDecodeHead):
         init_cfg: dict | None = None,
         **kwargs,
     ) -> None:
-        require_no_sampler(self, kwargs)
         in_channels = tuple(in_channels)
         decoder_channels = tuple(decoder_channels or in_channels[:-1])
         if len(decoder_channels) != len(in_channels) - 1:
@@ -116,36 +152,6 @@ class UNetHead(BaseDecodeHead):
         for level, skip in zip(self.levels, reversed(skips), strict=True):
             x = level(x, skip)
         return self.cls_seg(x)
-
-    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
-        """Compute the losses, without mmseg's ``acc_seg``.
-
-        With one channel that accuracy is the share of background whatever is predicted, and it costs a
-        top-k in each iteration.
-
-        Args:
-            seg_logits (Tensor): Logits (N, out_channels, h, w).
-            batch_data_samples (list[SegDataSample]): Samples with ``gt_sem_seg``.
-
-        Returns:
-            dict[str, Tensor]: The loss of each name; those of the same name are added up.
-        """
-        label = self._stack_batch_gt(batch_data_samples).squeeze(1)
-        # under mixed precision too: a Dice adds up thousands of pixels
-        seg_logits = resize(
-            seg_logits.float(),
-            size=label.shape[1:],
-            mode='bilinear',
-            align_corners=self.align_corners,
-        )
-        modules = (
-            self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
-        )
-        losses: dict[str, Tensor] = {}
-        for module in modules:
-            value = module(seg_logits, label, ignore_index=self.ignore_index)
-            losses[module.loss_name] = losses.get(module.loss_name, 0) + value
-        return losses
 
 
 @MODELS.register_module()
@@ -198,7 +204,7 @@ class BottleneckUNetHead(UNetHead):
 
 
 @MODELS.register_module()
-class LeanASPPHead(DepthwiseSeparableASPPHead):
+class LeanASPPHead(LeanLossMixin, DepthwiseSeparableASPPHead):
     """mmseg's DeepLabV3+ head without its ``acc_seg``, a top-k over all pixels in each iteration that trains nothing.
 
     `Encoder-Decoder with Atrous Separable Convolution <https://arxiv.org/abs/1802.02611>`_. Arguments, weights and
@@ -210,9 +216,3 @@ class LeanASPPHead(DepthwiseSeparableASPPHead):
     Raises:
         ValueError: If a ``sampler`` is given.
     """
-
-    loss_by_feat = UNetHead.loss_by_feat
-
-    def __init__(self, **kwargs) -> None:
-        require_no_sampler(self, kwargs)
-        super().__init__(**kwargs)

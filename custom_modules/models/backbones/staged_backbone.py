@@ -30,7 +30,7 @@ class FoldedStages:
         >>> import torch
         >>> from custom_modules.models.layers import DoubleConv
         >>> stages = [DoubleConv(3, 8).eval()]
-        >>> folded = FoldedStages().of(stages)
+        >>> folded = FoldedStages().copies(stages)
         >>> any(isinstance(m, torch.nn.BatchNorm2d) for m in folded[0].modules())
         False
     """
@@ -42,7 +42,7 @@ class FoldedStages:
         """Have the copies made anew at the next use."""
         self._state, self._copies = None, []
 
-    def of(self, stages: list[nn.Module]) -> list[nn.Module]:
+    def copies(self, stages: list[nn.Module]) -> list[nn.Module]:
         """Give the folded copies.
 
         Args:
@@ -148,14 +148,14 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
             tuple[Tensor]: One (N, out_channels[i], H / out_strides[i], W / out_strides[i]) each.
         """
         stages = list(self.stages[: max(self.out_indices) + 1])
-        asleep = 0 if x.requires_grad else min(self._frozen_stages + 1, len(stages))
-        if self._may_fold(stages[:asleep]):
-            stages[:asleep] = self._folded.of(stages[:asleep])
+        frozen = 0 if x.requires_grad else min(self._frozen_stages + 1, len(stages))
+        if self._may_fold(stages[:frozen]):
+            stages[:frozen] = self._folded.copies(stages[:frozen])
         if self.grey_standardize is not None:
             x = self.grey_standardize(x)
         features = []
         for i, stage in enumerate(stages):
-            with torch.set_grad_enabled(i >= asleep and torch.is_grad_enabled()):
+            with torch.set_grad_enabled(i >= frozen and torch.is_grad_enabled()):
                 x = stage(x)
             if i in self.out_indices:
                 features.append(x)

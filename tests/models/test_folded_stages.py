@@ -106,7 +106,7 @@ def test_copies_follow_the_weights():
     twin.stages[0][0].weight.data.mul_(2)
     assert same(twin) and same(model), 'deepcopy'
     model.to(torch.float64)
-    assert model._folded.of(list(model.stages[:2]))[0].get_parameter('0.weight').dtype == (
+    assert model._folded.copies(list(model.stages[:2]))[0].get_parameter('0.weight').dtype == (
         torch.float64
     ), 'cast'
 
