@@ -3,10 +3,12 @@
 import atexit
 import logging
 import os
-import signal
+import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -15,64 +17,58 @@ from mmengine.visualization import MLflowVisBackend, WandbVisBackend
 from mmengine.visualization.vis_backend import BaseVisBackend, force_init_env
 
 
-class TimeLimit:
-    """Ends a block of code that takes too long with a ``TimeoutError``.
+class CallThread:
+    """A thread in which the calls of one library run, so that nobody has to wait for them longer than he wants.
 
-    Made for libraries that retry for minutes or for ever. It interrupts whatever blocks, through
-    SIGALRM: in the main thread of Linux and macOS only, elsewhere there is no limit.
-
-    Args:
-        seconds (float): How long the block may take.
+    Made for libraries that retry for minutes or for ever. All calls run in one thread, since MLflow's run belongs to the one
+    that began it. A call that takes too long stays there, and so does what comes after it.
 
     Example:
         >>> import time
-        >>> with TimeLimit(0.01):
-        ...     time.sleep(60)
+        >>> calls = CallThread()
+        >>> calls.call(10, max, 1, 2)
+        2
+        >>> calls.call(0.01, time.sleep, 60)
         Traceback (most recent call last):
         ...
         TimeoutError: no answer within 0.01 s
     """
 
-    class _Over(BaseException):
-        """No ``Exception``: retry loops take those for one more failure and go on."""
+    def __init__(self) -> None:
+        self._tasks = queue.SimpleQueue()
+        # daemons: the process ends without them
+        threading.Thread(target=self._work, daemon=True).start()
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self._before = None
+    def call(self, seconds: float, function: Callable, *args, **kwargs):
+        """Run a function there.
 
-    def __enter__(self) -> 'TimeLimit':
-        """Set the alarm."""
-        self.begin()
-        return self
+        Args:
+            seconds (float): How long to wait for it.
+            function (Callable): The function.
+            *args: Its arguments.
+            **kwargs: Its arguments.
 
-    def __exit__(self, kind, error, traceback) -> None:
-        """Stop the alarm.
+        Returns:
+            What the function returns.
 
         Raises:
-            TimeoutError: If it had rung.
+            TimeoutError: If it takes longer.
+            BaseException: What the function raises.
         """
-        self.end()
-        if kind is self._Over:
-            raise TimeoutError(str(error)) from None
+        done = Future()
+        self._tasks.put((done, function, args, kwargs))
+        finished, _ = wait([done], timeout=seconds)
+        if not finished:
+            raise TimeoutError(f'no answer within {seconds:g} s')
+        return done.result()
 
-    def begin(self) -> None:
-        """Set the alarm."""
-        main = threading.current_thread() is threading.main_thread()
-        if main and hasattr(signal, 'setitimer'):
-            handler = signal.signal(signal.SIGALRM, self._interrupt)
-            # again each second: a bare "except" may have swallowed the first
-            self._before = signal.setitimer(signal.ITIMER_REAL, self.seconds, 1), handler
-
-    def end(self) -> None:
-        """Give the alarm back to whom it was before."""
-        if self._before is not None:
-            timer, handler = self._before
-            signal.setitimer(signal.ITIMER_REAL, *timer)
-            signal.signal(signal.SIGALRM, handler)
-            self._before = None
-
-    def _interrupt(self, signum: int, frame) -> None:
-        raise self._Over(f'no answer within {self.seconds:g} s')
+    def _work(self) -> None:
+        while True:
+            done, function, args, kwargs = self._tasks.get()
+            try:
+                done.set_result(function(*args, **kwargs))
+            except BaseException as error:
+                done.set_exception(error)
 
 
 @VISBACKENDS.register_module()
@@ -80,8 +76,9 @@ class OptionalVisBackend(BaseVisBackend):
     """An experiment tracker that a run does not depend on.
 
     Without its package, its credentials or its server the run goes on with the other backends and one line says
-    so. What fails later is said once and not tried again, and no call asks for input or blocks for long.
-    The tracker starts at the first scalar or picture: a run that ends before leaves nothing in it.
+    so. What fails later is said once and not tried again, and no call asks for input or blocks for long; where one does not
+    answer the tracker is given up. It starts at the first scalar or picture: a run that ends before leaves nothing in it.
+    At the end of the process, when a library may wait for its server once more, it gets the same time.
 
     Args:
         tracker (str): Type of the backend behind it.
@@ -105,6 +102,7 @@ class OptionalVisBackend(BaseVisBackend):
         self._config = None
         self._backend = None
         self._given_up = set()
+        self._calls = None
 
     @property
     def experiment(self):
@@ -148,16 +146,25 @@ class OptionalVisBackend(BaseVisBackend):
     def _init_env(self) -> None:
         # outside of the attempt: what is wrong with the config itself must be seen
         backend = VISBACKENDS.build(self._filled(self._backend_cfg))
-        # trackers wait for their server once more when the process ends, even for a start that failed; what is
-        # registered around them is called around them
-        exit_limit = TimeLimit(self._limit)
-        atexit.register(exit_limit.end)
+        self._calls = CallThread()
+        ending = threading.Event()
+        threading.Thread(target=self._end_in_time, args=[ending], daemon=True).start()
         started = self._attempt('start', _start_without_terminal, backend)
-        atexit.register(exit_limit.begin)
+        # of what is registered for the end the last one is called first: before what the library has registered
+        atexit.register(ending.set)
         if started:
             self._backend = backend
             if self._config is not None:
                 self._attempt('add_config', backend.add_config, self._config)
+
+    def _end_in_time(self, ending: threading.Event) -> None:
+        """End the process if a library does not let it, even one whose start has failed."""
+        ending.wait()
+        time.sleep(self._limit)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        # a run that came to its end has closed its trackers
+        os._exit(0 if 'start' in self._given_up else 1)
 
     def _start(self) -> None:
         if self._backend is None and 'start' not in self._given_up:
@@ -172,10 +179,13 @@ class OptionalVisBackend(BaseVisBackend):
         if what in self._given_up:
             return False
         try:
-            with TimeLimit(self._limit * (4 if what == 'close' else 1)):
-                call(*args, **kwargs)
-        except Exception as error:
+            self._calls.call(self._limit * (4 if what == 'close' else 1), call, *args, **kwargs)
+        except (Exception, SystemExit) as error:
             self._given_up.add(what)
+            if isinstance(error, TimeoutError):
+                # its thread is busy with that
+                self._backend = None
+                self._given_up.add('start')
             reason = str(error).strip().split('\n')[0][:200] or type(error).__name__
             advice = '; to use it, install requirements/trackers.txt and give it its server and key'
             print_log(

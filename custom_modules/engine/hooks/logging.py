@@ -1,82 +1,70 @@
 """Scalars that are read from the device only when they are logged."""
 
 import torch
-from mmengine.hooks import Hook
-from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.hooks import CheckpointHook, Hook, LoggerHook, RuntimeInfoHook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
 
 
-class LazyMessageHub(MessageHub):
-    """A ``MessageHub`` that leaves scalars on their device until somebody reads them.
+@HOOKS.register_module()
+class LazyRuntimeInfoHook(RuntimeInfoHook):
+    """mmengine's ``RuntimeInfoHook``, which can leave losses on their device until somebody logs them.
 
-    mmengine's own turns each scalar of each iteration into a number at once, and each time a GPU's queue runs empty. Here
-    they wait, and come over together when a log line, a checkpoint or anybody else looks: the same history, in
-    the same order, to the last digit.
+    mmengine's own turns each loss of each iteration into a number at once, and each time a GPU's queue runs empty. Here they wait,
+    and come over together when a line is logged or an epoch ends: the same history, in the same order, to the last digit.
+    :class:`LazyScalarsHook` switches it on.
+
+    Attributes:
+        lazy (bool): Whether they wait. Defaults to False.
     """
 
-    @classmethod
-    def convert(cls, hub: MessageHub) -> None:
-        """Turn a hub, which others hold already, into a lazy one.
+    def __init__(self) -> None:
+        self.lazy = False
+        self._waiting: dict[str, list[torch.Tensor]] = {}
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Note the losses, and read all that wait if this iteration is logged.
 
         Args:
-            hub (MessageHub): The hub, changed in place.
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Index of the batch in the epoch.
+            data_batch (dict, optional): Unused.
+            outputs (dict, optional): The losses.
         """
-        # mmengine finds hubs by the name of an instance that it creates itself
-        hub.__class__ = cls
-        hub._waiting = {}
+        if not self.lazy:
+            super().after_train_iter(runner, batch_idx, data_batch, outputs)
+            return
+        for name, value in (outputs or {}).items():
+            self.note(runner.message_hub, f'train/{name}', value)
+        intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
+        logged = any(self.every_n_inner_iters(batch_idx, interval) for interval in intervals)
+        if logged or self.end_of_epoch(runner.train_dataloader, batch_idx):
+            self.read(runner.message_hub)
 
-    def update_scalar(self, key: str, value, count: int = 1, resumed: bool = True) -> None:
+    def note(self, hub, name: str, value: torch.Tensor | float) -> None:
         """Note a scalar.
 
         Args:
-            key (str): Its name.
+            hub (MessageHub): The run's.
+            name (str): The scalar's name.
             value (Tensor | float): Its value; a tensor has one element.
-            count (int): For how many it stands. Defaults to 1.
-            resumed (bool): Whether a checkpoint carries it. Defaults to True.
         """
         # a new name is read at once: the order of names is that of the log line
-        later = isinstance(value, torch.Tensor) and count == 1 and key in self._log_scalars
-        if not later:
-            self._read(key)
-            super().update_scalar(key, value, count, resumed)
-            return
-        self._set_resumed_keys(key, resumed)
-        self._waiting.setdefault(key, []).append(value.detach().reshape(()))
+        if self.lazy and isinstance(value, torch.Tensor) and name in hub.log_scalars:
+            self._waiting.setdefault(name, []).append(value.detach().reshape(()))
+        else:
+            hub.update_scalar(name, value)
 
-    @property
-    def log_scalars(self) -> dict[str, HistoryBuffer]:
-        """The history of each name, complete."""
-        self._read_all()
-        return self._log_scalars
-
-    def get_scalar(self, key: str) -> HistoryBuffer:
-        """Look up one history; the others go on waiting.
+    def read(self, hub) -> None:
+        """Read what waits.
 
         Args:
-            key (str): Its name.
-
-        Returns:
-            HistoryBuffer: The history, complete.
+            hub (MessageHub): The run's.
         """
-        self._read(key)
-        # mmengine's timer asks in each iteration
-        return self._log_scalars[key] if key in self._log_scalars else super().get_scalar(key)
-
-    def state_dict(self) -> dict:
-        """What a checkpoint carries."""
-        self._read_all()
-        return super().state_dict()
-
-    def _read_all(self) -> None:
-        for key in list(self._waiting):
-            self._read(key)
-
-    def _read(self, key: str) -> None:
-        for value in (
-            torch.stack(waiting).tolist() if (waiting := self._waiting.pop(key, None)) else ()
-        ):
-            self._log_scalars[key].update(value)
+        waiting, self._waiting = self._waiting, {}
+        for name, values in waiting.items():
+            for value in torch.stack(values).tolist():
+                hub.update_scalar(name, value)
 
 
 @HOOKS.register_module()
@@ -84,7 +72,7 @@ class LazyScalarsHook(Hook):
     """Read the losses and the gradient norm when they are logged, not in each iteration.
 
     Reading a number of a GPU waits for all that the GPU still has to do. What is logged does not change: see
-    :class:`LazyMessageHub`.
+    :class:`LazyRuntimeInfoHook`, which it needs. Where checkpoints are written by iteration it does nothing.
 
     Args:
         enabled (bool): ``default_hooks = dict(lazy_scalars=dict(enabled=False))`` switches it off.
@@ -95,26 +83,28 @@ class LazyScalarsHook(Hook):
         self.enabled = enabled
 
     def before_train(self, runner) -> None:
-        """Replace what reads at once.
+        """Have them wait.
 
         Args:
             runner (Runner): The runner of the training process.
         """
-        if not self.enabled or isinstance(runner.message_hub, LazyMessageHub):
+        by_epoch = all(hook.by_epoch for hook in runner.hooks if isinstance(hook, CheckpointHook))
+        infos = [hook for hook in runner.hooks if isinstance(hook, LazyRuntimeInfoHook)]
+        if not (self.enabled and by_epoch and infos):
             return
-        LazyMessageHub.convert(runner.message_hub)
+        infos[0].lazy = True
         wrapper = runner.optim_wrapper
         if isinstance(wrapper, OptimWrapper) and wrapper.clip_grad_kwargs:
-            wrapper.clip_func = _recording(wrapper)
+            wrapper.clip_func = _noting(wrapper, infos[0], runner.message_hub)
 
 
-def _recording(wrapper: OptimWrapper):
+def _noting(wrapper: OptimWrapper, info: LazyRuntimeInfoHook, hub):
     """The clipping function, which notes the norm itself: mmengine makes a number of what is returned."""
-    clip, key = wrapper.clip_func, f'train/{wrapper.grad_name}'
+    clip, name = wrapper.clip_func, f'train/{wrapper.grad_name}'
 
     def clip_and_note(parameters, **kwargs) -> None:
         norm = clip(parameters, **kwargs)
         if norm is not None:
-            wrapper.message_hub.update_scalar(key, norm)
+            info.note(hub, name, norm)
 
     return clip_and_note

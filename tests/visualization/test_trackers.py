@@ -118,7 +118,7 @@ def test_clearml_offline_archive_holds_the_scalars(experiment, tmp_path):
     assert 'MoonNet' in str(task['configuration'])
     # each once: TensorBoard's are not read a second time
     reported = [(e['metric'], e['iter'], e['value']) for e in events if 'value' in e]
-    assert [r for r in reported if 'Dice' in r[0] and 'rock' in r[0]] == [
+    assert [r for r in reported if r[0] == 'rock_Dice'] == [
         ('rock_Dice', val['step'], pytest.approx(val['rock_Dice']))
     ]
     for name in ('loss', 'decode.loss_dice', 'decode.loss_bce'):
