@@ -1,5 +1,6 @@
 """Generated data and short runs that the tests share."""
 
+import gc
 import os
 import runpy
 import sys
@@ -14,27 +15,33 @@ from PIL import Image
 from yapf.yapflib import yapf_api
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-# clusters are set up for real, which takes minutes: only where they are asked for
-if os.environ.get('CLUSTER_TESTS') != '1':
-    collect_ignore_glob = ['cluster/test_*.py']
 # what a tool imports from beside it, when a test runs it in this process
 sys.path.append(str(REPOSITORY / 'tools'))
 
 
-def formatted_once(format_code):
-    """mmengine formats one config up to seven times in a run, a third of a second each: remember the texts."""
-    texts = {}
-
-    def format_code_once(text, **options):
-        key = (text, repr(options))
-        if key not in texts:
-            texts[key] = format_code(text, **options)
-        return texts[key]
-
-    return format_code_once
+# mmengine formats one config up to seven times in a run, a third of a second each; it reads the same as it is
+yapf_api.FormatCode = lambda text, **options: (text, True)
 
 
-yapf_api.FormatCode = formatted_once(yapf_api.FormatCode)
+def fresh_process() -> None:
+    """What makes one run after the other in this process quick, and independent."""
+    from mmengine.registry import DefaultScope
+    from mmengine.utils import ManagerMixin
+
+    # mmengine collects garbage with each data set: what the libraries hold need not be looked through again
+    gc.freeze()
+    # loggers, hubs and visualizers are found by config and second: a run would share those of one that began in the same
+    waiting = [ManagerMixin]
+    while waiting:
+        kind = waiting.pop()
+        waiting += kind.__subclasses__()
+        if kind is not DefaultScope:
+            kind._instance_dict.clear()
+
+
+def pytest_unconfigure() -> None:
+    """What ``fresh_process`` froze is to be let go, or the libraries complain of leaks."""
+    gc.unfreeze()
 
 
 @pytest.fixture(scope='session')
@@ -102,6 +109,7 @@ def tool(monkeypatch, repository):
     """Run a tool in this process, as from the command line; returns its exit code."""
 
     def run(name: str, *arguments: str | Path) -> int:
+        fresh_process()
         monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
         try:
             runpy.run_path(str(repository / 'tools' / name), run_name='__main__')

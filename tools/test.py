@@ -49,7 +49,7 @@ def merge_args(cfg, args) -> None:
             '--tta and --show-dir do not go together for a classifier (mmpretrain cannot draw several '
             'views): leave one out.'
         )
-    cfg.load_from = args.checkpoint
+    cfg.load_from, cfg.resume = args.checkpoint, False
     cfg.test_dataloader = without_cache(cfg.test_dataloader)
     # the weights of a checkpoint are the averaged ones; the hook would average anew, by names that --tta changes
     for name in [

@@ -31,6 +31,11 @@ def parse_args():
         action='store_true',
         help='mixed precision: bfloat16 where GPU or CPU computes in it, else float16 on a GPU',
     )
+    parser.add_argument(
+        '--overfit',
+        action='store_true',
+        help='validate and test on the training images, on purpose: can the network learn a few by heart?',
+    )
     return parser.parse_args()
 
 
@@ -83,18 +88,6 @@ def set_mixed_precision(optim_wrapper) -> None:
         optim_wrapper.setdefault('loss_scale', dict(enabled=False))
 
 
-def last_checkpoint(work_dir: Path) -> Path | None:
-    """Find the checkpoint that a run goes on from; of a copied or moved folder its own, wherever it was written.
-
-    Args:
-        work_dir (Path): The run's folder.
-    """
-    from mmengine.runner import find_latest_checkpoint
-
-    last = find_latest_checkpoint(str(work_dir))
-    return last and work_dir / Path(last).name
-
-
 def merge_args(cfg, args) -> None:
     """Put the arguments of training into the config.
 
@@ -105,15 +98,21 @@ def merge_args(cfg, args) -> None:
     Raises:
         UsageError: If the run would overwrite another or cannot do what is asked.
     """
+    from custom_modules.engine.folds import hold_out_nothing
+    from custom_modules.engine.work_dirs import last_checkpoint, require_no_run
+
+    if args.overfit:
+        hold_out_nothing(cfg)
     if args.amp:
         set_mixed_precision(cfg.optim_wrapper)
-    if args.resume is None and (Path(cfg.work_dir) / 'last_checkpoint').exists() and not cfg.resume:
-        raise UsageError(
-            f'{cfg.work_dir} already holds a run, which would be overwritten: go on with --resume, '
-            'write elsewhere with --work-dir, or remove it.'
-        )
-    if args.resume is not None:
-        last = last_checkpoint(Path(cfg.work_dir)) if args.resume == 'auto' else args.resume
+    resume = args.resume
+    if resume is None and cfg.get('resume'):
+        # as mmengine has it: without a load_from the work dir's own
+        resume = cfg.get('load_from') or 'auto'
+    if resume is None:
+        require_no_run(cfg.work_dir)
+    else:
+        last = last_checkpoint(cfg.work_dir) if resume == 'auto' else resume
         # where there is nothing yet the run begins, from the config's load_from if it has one
         cfg.resume = last is not None
         cfg.load_from = cfg.get('load_from') if last is None else str(last)
@@ -138,26 +137,27 @@ def main() -> None:
         require_unseen,
     )
     from custom_modules.engine.distributed import is_first_process
-    from custom_modules.engine.work_dirs import lock_work_dir
-    from custom_modules.models.pretrained import require_all_tensors, require_pretrained
+    from custom_modules.engine.work_dirs import lock_work_dir, remove_leftovers
+    from custom_modules.models.pretrained import require_pretrained
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     check_config(cfg)
     # before a look at what lies there, and as long as this process lives
-    lock = is_first_process(args.launcher) and lock_work_dir(cfg.work_dir)  # noqa: F841
+    first = is_first_process(args.launcher)
+    lock = first and lock_work_dir(cfg.work_dir)  # noqa: F841
+    if first:
+        remove_leftovers(cfg.work_dir)
     merge_args(cfg, args)
     require_data_folders(cfg)
 
     runner = Runner.from_cfg(cfg)
     require_a_batch(runner)
     val_set = runner.val_loop and runner.val_dataloader.dataset
-    require_unseen(
-        runner.train_dataloader.dataset, dict(val=val_set, test=require_sound_test_set(cfg))
-    )
+    test_set = require_sound_test_set(cfg)
+    if not args.overfit:
+        require_unseen(runner.train_dataloader.dataset, dict(val=val_set, test=test_set))
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     require_pretrained(model)
-    if cfg.load_from:
-        require_all_tensors(model.backbone, cfg.load_from, 'backbone')
     runner.train()
 
 

@@ -4,7 +4,7 @@ default_hooks = dict(
     logger=dict(type='LoggerHook', interval=10),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
-        type='CheckpointAfterValHook',
+        type='ResumableCheckpointHook',
         interval=1,
         # two: the older one goes before the newer is written
         max_keep_ckpts=2,
@@ -17,8 +17,12 @@ default_hooks = dict(
     channels_last=dict(type='ChannelsLastHook'),
     # torch.compile, off: it takes a compiler, and minutes before the first step
     compile=dict(type='CompileHook', enabled=False),
+    # losses are read when they are logged; lazy_scalars switches it
+    runtime_info=dict(type='LazyRuntimeInfoHook'),
     lazy_scalars=dict(type='LazyScalarsHook'),
     run_check=dict(type='RunCheckHook'),
+    # a loss that is nan or infinite ends the run, with the batch's files
+    finite_loss=dict(type='FiniteLossHook'),
     group_rates=dict(type='GroupRatesHook'),
 )
 env_cfg = dict(

@@ -1,7 +1,7 @@
 """What is checked of a config before anything is built."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmengine.registry import DATASETS, MODELS, Registry
@@ -24,9 +24,10 @@ def check_config(cfg) -> None:
         cfg (mmengine.Config): The config, as :func:`custom_modules.engine.config.load_config` gives it.
 
     Raises:
-        UsageError: If data sets cut the same images differently, heads, losses or class weights do not fit the classes, images
-            would be augmented twice, or ``grey_standardize`` would count padding.
+        UsageError: If a validation is there in parts, data sets cut the same images differently, heads, losses or class weights
+            do not fit the classes, images would be augmented twice, or ``grey_standardize`` would count padding.
     """
+    require_whole_loops(cfg)
     require_one_split(cfg)
     require_matching_classes(cfg)
     require_one_augmentation(cfg)
@@ -86,6 +87,7 @@ def require_matching_classes(cfg) -> None:
     """
     _require_same_classes(cfg)
     model = cfg.get('model') or {}
+    _require_plain_weights('model', model)
     for name in ('decode_head', 'auxiliary_head', 'head'):
         for key, head in each_config(f'model.{name}', model.get(name)):
             classes, channels = head_size(cfg, head)
@@ -115,6 +117,22 @@ def head_size(cfg, head: dict) -> tuple[int | None, int | None]:
     ours = any(base.__name__ == 'UNetHead' for base in bases)
     classes = head.get('num_classes', 2 if ours else None)
     return classes, head.get('out_channels') or (1 if ours and classes == 2 else classes)
+
+
+def _require_plain_weights(key: str, value) -> None:
+    """Refuse a ``class_weight``, wherever it stands, that names a file which mmseg would unpickle: that runs code."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            named = name == 'class_weight' and isinstance(inner, str) and Path(inner).is_file()
+            if named and not inner.endswith(('.json', '.npy')):
+                raise UsageError(
+                    f'{key}.class_weight is {inner!r}, and a file holds the weights of classes as .json or .npy: save them so, or '
+                    'write them as a list of numbers.'
+                )
+            _require_plain_weights(f'{key}.{name}', inner)
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            _require_plain_weights(f'{key}.{i}', inner)
 
 
 def _require_same_classes(cfg) -> None:
@@ -201,6 +219,26 @@ def _registered(registry: Registry, cfg, part: dict) -> type | None:
     with registry.switch_scope_and_registry(cfg.get('default_scope')) as scoped:
         name = part.get('type')
         return scoped.get(name) if isinstance(name, str) else name
+
+
+def require_whole_loops(cfg) -> None:
+    """Refuse a config that has a validation or a test in parts.
+
+    Args:
+        cfg (mmengine.Config): The config.
+
+    Raises:
+        UsageError: With the keys to set.
+    """
+    for part, name in (('val', 'validation'), ('test', 'test')):
+        keys = [f'{part}_{key}' for key in ('dataloader', 'cfg', 'evaluator')]
+        gone = [key for key in keys if cfg.get(key) is None]
+        if 0 < len(gone) < 3:
+            best = ' default_hooks.checkpoint.save_best=None' if part == 'val' else ''
+            raise UsageError(
+                f'there is no {" and no ".join(gone)}, but {" and ".join(key for key in keys if key not in gone)}: without '
+                f'{name}, write --cfg-options {" ".join(f"{key}=None" for key in keys)}{best}, or the same in the config.'
+            )
 
 
 def require_one_augmentation(cfg) -> None:

@@ -85,7 +85,7 @@ def require_unseen(train: Dataset, others: Mapping[str, Dataset | None]) -> None
             raise UsageError(
                 f'{len(shared)} of the {len(files)} images of the {name} set are trained on, such as {shared[0]}: give '
                 f'the train and {name} data loader different splits with the same fractions, different lists (ann_file) '
-                'or different folders.'
+                'or different folders, or add --overfit to learn them by heart on purpose.'
             )
 
 

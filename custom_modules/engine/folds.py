@@ -1,8 +1,8 @@
-"""Cross-validation as settings of a config."""
+"""Which images are held out, as settings of a config: folds, or none on purpose."""
 
 import copy
 
-from custom_modules.engine.config import data_set_configs
+from custom_modules.engine.config import data_set_configs, type_name
 from custom_modules.utils.errors import UsageError
 
 
@@ -39,3 +39,30 @@ def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
     held_out = copy.deepcopy(cfg)
     held_out.merge_from_dict(values)
     return tuple(f'{key}={value}' for key, value in values.items()), held_out
+
+
+def hold_out_nothing(cfg) -> None:
+    """Validate and test on what is trained on, on purpose: to see that a network can learn a few images by heart.
+
+    Args:
+        cfg (mmengine.Config): The config, changed in place. Its training set takes all its pairs, where a hash cuts them; those of
+            validation and test become that set, with their own pipelines.
+
+    Raises:
+        UsageError: If the training set is several.
+    """
+    train = cfg.train_dataloader.dataset
+    if 'dataset' in train or 'datasets' in train:
+        raise UsageError(
+            f'--overfit is for a single training set, and train_dataloader.dataset is a {train.get("type")}: choose one of its parts.'
+        )
+    folders = ' '.join((train.get('data_prefix') or {}).values())
+    if type_name(train) in ('MoonDataset', 'IndexedMaskDataset') and '{split}' not in folders:
+        train.split = 'all'
+        for key in ('fold', 'folds'):
+            train.pop(key, None)
+    for part in ('val', 'test'):
+        loader = cfg.get(f'{part}_dataloader')
+        if loader:
+            own = dict(pipeline=loader.dataset.get('pipeline'), test_mode=True)
+            loader.dataset = copy.deepcopy(train) | own

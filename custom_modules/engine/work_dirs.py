@@ -1,11 +1,13 @@
-"""Work dirs: one training at a time in each, and room for another one."""
+"""Work dirs: one training at a time in each, what it goes on from, and room for another one."""
 
+import re
 import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import remove_unfinished
 
 LOCK = 'training.lock'
 
@@ -56,6 +58,86 @@ def is_locked(work_dir: str | Path) -> bool:
     except UsageError:
         return True
     return False
+
+
+def require_no_run(work_dir: str | Path) -> None:
+    """Refuse a work dir that holds a run, before anything is written to it.
+
+    Args:
+        work_dir (str | Path): The work dir; it need not be there.
+
+    Raises:
+        UsageError: If there is a checkpoint in it.
+    """
+    folder = Path(work_dir)
+    held = [folder / 'last_checkpoint'] if (folder / 'last_checkpoint').exists() else []
+    held += sorted(folder.glob('*.pth'))
+    if held:
+        raise UsageError(
+            f'{work_dir} already holds a run ({held[-1].name}), which would be overwritten: go on with --resume, write elsewhere '
+            'with --work-dir, or remove it.'
+        )
+
+
+def remove_leftovers(work_dir: str | Path) -> None:
+    """Remove what checkpoints that were being written when a run was killed have left; the lock has to be held.
+
+    Args:
+        work_dir (str | Path): The work dir.
+    """
+    remove_unfinished(work_dir)
+    # as they were called before
+    for path in Path(work_dir).glob('.*.pth.[0-9]*'):
+        if re.fullmatch(r'\..+\.pth\.\d+', path.name):
+            path.unlink(missing_ok=True)
+
+
+def last_checkpoint(work_dir: str | Path) -> Path | None:
+    """Find the checkpoint that a run goes on from: the one that ``last_checkpoint`` names, or the newest one that is sound.
+
+    Args:
+        work_dir (str | Path): The run's folder. In a copied or moved one it is its own checkpoint, wherever it was written.
+
+    Returns:
+        Path | None: The checkpoint; None where there is none.
+
+    Raises:
+        UsageError: If there are some, and none of them can be read.
+    """
+    # heavy, and only needed where there is something
+    from mmengine.logging import print_log
+
+    from custom_modules.models.safe_loading import load_checkpoint_file
+
+    folder = Path(work_dir)
+    note = folder / 'last_checkpoint'
+    named = Path(note.read_text(errors='replace').strip()).name if note.is_file() else ''
+    # the best ones hold no optimizer
+    others = [p for p in folder.glob('*.pth') if not p.name.startswith('best_') and p.name != named]
+    others.sort(key=lambda path: (_number(path), path.name), reverse=True)
+    found = [folder / named] * bool(named) + others
+    reasons = {}
+    for path in found:
+        try:
+            load_checkpoint_file(path)
+        except UsageError as error:
+            reasons[path.name] = str(error)
+            continue
+        if reasons or not named:
+            said = '; '.join(reasons.values()) or f'{note} names none'
+            print_log(f'Going on from {path}, the newest sound checkpoint ({said}).')
+        return path
+    if others:
+        raise UsageError(
+            f'none of the {len(others)} checkpoints in {folder} can be read ({"; ".join(reasons.values())}): train anew in another '
+            '--work-dir.'
+        )
+    return None
+
+
+def _number(path: Path) -> int:
+    found = re.search(r'(\d+)\.pth$', path.name)
+    return int(found[1]) if found else -1
 
 
 def move_aside(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole, and after the validation."""
+"""Checkpoints: written whole, and before anything that could cost the epoch."""
 
 from bisect import bisect
 from pathlib import Path
@@ -7,7 +7,9 @@ from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
+from mmengine.runner import EpochBasedTrainLoop
 
+from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
 
 
@@ -32,34 +34,71 @@ class AtomicLocalBackend(LocalBackend):
         write_atomically(filepath, obj)
 
 
-@HOOKS.register_module()
-class CheckpointAfterValHook(CheckpointHook):
+@HOOKS.register_module(name=['ResumableCheckpointHook', 'CheckpointAfterValHook'])
+class ResumableCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, without three ways to lose a result.
 
-    - An epoch's checkpoint is written after its validation. mmengine writes it before, and a resume does not repeat
-      that validation, so everything that learns from a score has missed one: the plateau scheduler, early
-      stopping, the best score. Where an epoch has no validation, nothing changes.
+    - An epoch's checkpoint is written before its validation, so that nothing in the validation can cost the epoch. A
+      resume repeats a validation that the checkpoint knows nothing of, which mmengine leaves out: everything that learns
+      from a score would miss one, such as the plateau scheduler, early stopping and the best score.
     - The best checkpoint goes when the better one is written, not before: a kill in between would leave neither.
     - A run that goes on from another one's checkpoint, or from a copy, leaves that one's best checkpoint where it is
       and looks for one of its own.
+
+    A checkpoint with a weight that is no number is not written: what was saved before stays the last one.
 
     Args:
         **kwargs: Of mmengine's ``CheckpointHook``.
     """
 
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self._waits_for_validation = False
+    # the epoch of the last validation, in what a checkpoint carries; mmengine logs what begins with "val"
+    _KEY = 'last_validation'
 
     def before_train(self, runner) -> None:
-        """Find out what there is from before, and forget a best checkpoint that is not here.
+        """Find out what there is from before, and repeat the validation that was broken off.
 
         Args:
             runner (Runner): The runner of the training process.
         """
         super().before_train(runner)
-        if not self.save_best:
-            return
+        if self.save_best:
+            self._forget_other_best(runner)
+        # a run of before this was noted is up to date
+        validated = runner.message_hub.runtime_info.get(self._KEY, runner.epoch)
+        runner.message_hub.update_info(self._KEY, validated)
+        if validated < runner.epoch and _validation_followed(runner):
+            runner.logger.info(f'The validation of epoch {runner.epoch} is repeated.')
+            runner.val_loop.run()
+
+    def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
+        """Note the validation, and save the best checkpoint.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            metrics (dict[str, float]): The scores of the validation.
+        """
+        runner.message_hub.update_info(self._KEY, runner.epoch)
+        super().after_val_epoch(runner, metrics)
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Refuse what could only be thrown away.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            checkpoint (dict): What is to be written.
+
+        Raises:
+            UsageError: If a weight is no number.
+        """
+        for name, tensor in checkpoint['state_dict'].items():
+            if tensor.is_floating_point() and not tensor.isfinite().all():
+                raise UsageError(
+                    f'{name} is nan or infinite after {runner.iter} iterations, so that this checkpoint is not saved: lower '
+                    'optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad, or leave --amp out, and go on from the one before '
+                    'with --resume.'
+                )
+
+    def _forget_other_best(self, runner) -> None:
         paths = self._best
         for i, path in enumerate(paths):
             here = path and Path(path).parent.resolve() == Path(self.out_dir).resolve()
@@ -73,18 +112,6 @@ class CheckpointAfterValHook(CheckpointHook):
                     'best one is looked for anew from here on.'
                 )
         self._best = paths
-
-    def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
-        """Save the best checkpoint, and the epoch's if it is due.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            metrics (dict[str, float]): The scores of the validation.
-        """
-        super().after_val_epoch(runner, metrics)
-        if self._waits_for_validation:
-            meta = dict(epoch=runner.epoch, iter=runner.iter)
-            self._save_checkpoint_with_step(runner, runner.epoch, meta)
 
     @property
     def _best(self) -> list[str | None]:
@@ -109,25 +136,17 @@ class CheckpointAfterValHook(CheckpointHook):
         super()._save_best_checkpoint(runner, metrics)
         new = self._best
         for before, after in zip(old, new, strict=True):
-            if before and after and before != after and is_main_process():
+            outdated = before and after and before != after and is_main_process()
+            # of a run that was killed here it may be gone
+            if outdated and self.file_backend.isfile(before):
                 self.file_backend.remove(before)
         self._best = [after or before for before, after in zip(old, new, strict=True)]
 
-    def _save_checkpoint(self, runner) -> None:
-        if self.by_epoch and _validation_follows(runner):
-            self._waits_for_validation = True
-        else:
-            super()._save_checkpoint(runner)
 
-    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
-        # a new best score makes mmengine write the epoch's checkpoint by itself
-        self._waits_for_validation = False
-        super()._save_checkpoint_with_step(runner, step, meta)
-
-
-def _validation_follows(runner) -> bool:
-    if runner.val_loop is None:
+def _validation_followed(runner) -> bool:
+    """Whether the loop validates after the epoch that is done, by mmengine's own rule."""
+    if runner.val_loop is None or not isinstance(runner.train_loop, EpochBasedTrainLoop):
         return False
-    epoch, loop = runner.epoch + 1, runner.train_loop
+    epoch, loop = runner.epoch, runner.train_loop
     interval = loop.dynamic_intervals[bisect(loop.dynamic_milestones, epoch + 1) - 1]
     return epoch >= loop.val_begin and (epoch % interval == 0 or epoch == runner.max_epochs)

@@ -45,7 +45,7 @@ class FeatureCache:
 
     def __init__(self, backbone: nn.Module, batch_size: int) -> None:
         self.names: Sequence[str] | None = None
-        self._backbone, self._plain = backbone, backbone.forward
+        self._backbone, self._compute = backbone, backbone.forward
         self._batch_size = batch_size
         self._last = max(backbone.out_indices)
         # of each image and size of the batch, and of each size the layout of its batches
@@ -63,13 +63,13 @@ class FeatureCache:
         """
         whole = self.names is not None and len(x) == len(self.names) == self._batch_size
         if not whole or self._backbone.frozen_stages < self._last:
-            return self._plain(x)
+            return self._compute(x)
         # an image is padded to the largest of its batch
         size = tuple(x.shape)
         keys = [(name, size) for name in self.names]
         if all(key in self._rows for key in keys):
             return self._joined(keys, size, x.device)
-        features = self._plain(x)
+        features = self._compute(x)
         self._layouts[size] = [(f.shape, f.stride(), f.dtype) for f in features]
         for row, key in enumerate(keys):
             if key not in self._rows:

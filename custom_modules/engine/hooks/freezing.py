@@ -45,7 +45,7 @@ class FreezeScheduleHook(Hook):
             )
 
     def before_train(self, runner) -> None:
-        """Set the state for the epoch that the run starts or resumes with.
+        """Set the state of the first epoch, or of the last one before a resume, whose validation may be repeated.
 
         Args:
             runner (Runner): The runner of the training process.
@@ -62,14 +62,14 @@ class FreezeScheduleHook(Hook):
         # all that ever wakes
         backbone.frozen_stages = min(self.schedule.values())
         held = _held_by_optimizer(runner.optim_wrapper)
-        awake = [p for p in backbone.parameters() if p.requires_grad]
-        missing = sum(p.numel() for p in awake if id(p) not in held)
+        trainable = [p for p in backbone.parameters() if p.requires_grad]
+        missing = sum(p.numel() for p in trainable if id(p) not in held)
         if missing:
             raise UsageError(
                 f'{missing:,} parameters of the backbone would wake and never train, since the optimizer was built without them: '
                 'leave model.backbone.frozen_stages out, and let the schedule of FreezeScheduleHook freeze.'
             )
-        self._apply(runner)
+        self._apply(runner, max(runner.epoch - 1, 0))
 
     def before_train_epoch(self, runner) -> None:
         """Set the state for the epoch that begins.
@@ -77,10 +77,10 @@ class FreezeScheduleHook(Hook):
         Args:
             runner (Runner): The runner of the training process.
         """
-        self._apply(runner)
+        self._apply(runner, runner.epoch)
 
-    def _apply(self, runner) -> None:
-        start = max(epoch for epoch in self.schedule if epoch <= runner.epoch)
+    def _apply(self, runner, epoch: int) -> None:
+        start = max(start for start in self.schedule if start <= epoch)
         frozen = self.schedule[start]
         if self._backbone.frozen_stages == frozen:
             return
@@ -88,7 +88,7 @@ class FreezeScheduleHook(Hook):
         trainable = sum(p.numel() for p in self._backbone.parameters() if p.requires_grad)
         total = sum(p.numel() for p in self._backbone.parameters())
         runner.logger.info(
-            f'Epoch {runner.epoch + 1}: frozen_stages={frozen}, '
+            f'Epoch {epoch + 1}: frozen_stages={frozen}, '
             f'{trainable:,} of {total:,} backbone parameters train'
         )
 

@@ -1,11 +1,17 @@
 """Checks of a run before it starts, and its early end."""
 
 import logging
+import math
 
 import torch
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.registry import HOOKS
 
+from custom_modules.engine.resuming import (
+    inner_model,
+    require_fitting_weights,
+    require_resumable,
+)
 from custom_modules.utils.errors import UsageError
 
 # of which more is better
@@ -21,12 +27,30 @@ class RunCheckHook(Hook):
       goes through model and metrics to see which scores there are, so any metric is covered.
     - A score that is taken for its opposite is refused: ``save_best='val_loss'`` beside ``rule='greater'`` would keep the
       worst checkpoint.
+    - A checkpoint that does not fit is refused before anything of it is loaded: for a resume everything is compared, see
+      :mod:`custom_modules.engine.resuming`, else the model's tensors.
     - A resume with another number of epochs gets a warning: mmengine takes the schedulers' ends from the
       checkpoint, and past them the rates stay where they are. So does one with other settings of optimizer or
       schedulers, which the checkpoint's replace.
     """
 
     priority = 'VERY_HIGH'
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Compare a checkpoint with the run.
+
+        Args:
+            runner (Runner): The runner of a training or a test.
+            checkpoint (dict): What was read; nothing of it is loaded yet.
+
+        Raises:
+            UsageError: With what does not fit.
+        """
+        name = str(runner.cfg.get('load_from') or 'the checkpoint')
+        if runner.cfg.get('resume'):
+            require_resumable(runner, checkpoint, name)
+        else:
+            require_fitting_weights(inner_model(runner.model), checkpoint['state_dict'], name)
 
     def before_train(self, runner) -> None:
         """Check.
@@ -58,11 +82,13 @@ class RunCheckHook(Hook):
         produced = [] if runner.val_loop is None else _scores_of_one_image(runner)
         for key, (by, _) in monitored.items():
             if key not in produced:
-                there_is = (
-                    f'there are {", ".join(produced)}' if produced else 'there is no validation'
-                )
+                if not produced:
+                    raise UsageError(
+                        f'{by} waits for the score {key!r}, and there is no validation: set default_hooks.checkpoint.save_best=None, '
+                        'and choose a scheduler that waits for nothing.'
+                    )
                 raise UsageError(
-                    f'{by} waits for the score {key!r}, which no metric produces; {there_is}: change it to '
+                    f'{by} waits for the score {key!r}, which no metric produces; there are {", ".join(produced)}: change it to '
                     'one of these, or val_evaluator.'
                 )
 
@@ -88,7 +114,8 @@ def _monitored(runner) -> dict[str, tuple[str, str]]:
         if isinstance(hook, CheckpointHook) and hook.save_best is not None:
             by = 'save_best of the checkpoint hook'
             keys |= {k: (by, r) for k, r in zip(hook.key_indicators, hook.rules, strict=False)}
-        if isinstance(hook, EarlyStoppingHook):
+        # without a validation it never stops, which is what is asked for
+        if isinstance(hook, EarlyStoppingHook) and runner.val_loop is not None:
             keys[hook.monitor] = ('monitor of the early stopping hook', hook.rule)
     schedulers = runner.param_schedulers or []
     groups = schedulers.values() if isinstance(schedulers, dict) else [schedulers]
@@ -128,12 +155,66 @@ def _scores_of_one_image(runner) -> list[str]:
 
 
 @HOOKS.register_module()
+class FiniteLossHook(Hook):
+    """Stop a training whose loss is no number any more, and say where it began.
+
+    What follows could only be thrown away. mmengine's ``CheckInvalidLossHook`` looks at every fiftieth iteration and fails
+    without a word about the batch. On a GPU the losses are read together, not to wait for each iteration.
+
+    Args:
+        interval (int): Every how many iterations the losses of a GPU are read, and at the end of an epoch. Defaults to 10.
+    """
+
+    # before anything is saved, and after LazyScalarsHook's own
+    priority = 'NORMAL'
+
+    def __init__(self, interval: int = 10) -> None:
+        self.interval = interval
+        self._waiting: list[tuple[int, torch.Tensor, list[str]]] = []
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Note the loss, and look at those that are waiting.
+
+        Args:
+            runner (Runner): The runner of the training process.
+            batch_idx (int): Index of the batch in the epoch.
+            data_batch (dict, optional): The batch.
+            outputs (dict, optional): The losses; ``loss`` is their sum.
+
+        Raises:
+            UsageError: If one is nan or infinite.
+        """
+        loss = (outputs or {}).get('loss')
+        if not isinstance(loss, torch.Tensor):
+            return
+        samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
+        # a batch that is one tensor has one sample for all, without files
+        samples = samples if isinstance(samples, list | tuple) else ()
+        files = [sample.get('img_path') for sample in samples]
+        self._waiting.append((runner.iter, loss.detach(), [str(file) for file in files if file]))
+        last = self.end_of_epoch(runner.train_dataloader, batch_idx)
+        if last or loss.device.type == 'cpu' or len(self._waiting) >= self.interval:
+            self._require_finite(runner)
+
+    def _require_finite(self, runner) -> None:
+        waiting, self._waiting = self._waiting, []
+        values = torch.stack([loss.reshape(()) for _, loss, _ in waiting]).tolist()
+        for (iteration, _, files), value in zip(waiting, values, strict=True):
+            if not math.isfinite(value):
+                raise UsageError(
+                    f'the loss is {value} in epoch {runner.epoch + 1}, iteration {iteration + 1}, so that nothing more would be '
+                    f'learnt; its batch was {", ".join(files) or "not named"}: look at these files, lower '
+                    'optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad=dict(max_norm=1.0), or leave --amp out, and go on '
+                    'from the last checkpoint with --resume.'
+                )
+
+
+@HOOKS.register_module()
 class ResumableEarlyStoppingHook(EarlyStoppingHook):
     """mmengine's ``EarlyStoppingHook`` whose patience survives a resume.
 
-    mmengine's own starts to count anew: a run that is interrupted often enough never stops. Here the best
-    score and the count travel in the checkpoint, which ``CheckpointAfterValHook`` writes late enough to hold
-    them. And mmengine's own makes every test build the training set, since it looks at the training loop before any run.
+    mmengine's own starts to count anew: a run that is interrupted often enough never stops. Here the best score and the
+    count travel in the checkpoint; the validation after it is repeated by ``ResumableCheckpointHook``. And mmengine's own makes every test build the training set, since it looks at the training loop before any run.
 
     Args:
         **kwargs: ``monitor``, ``rule``, ``patience``, ``min_delta``, ... of mmengine's ``EarlyStoppingHook``.

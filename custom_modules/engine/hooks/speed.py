@@ -115,12 +115,12 @@ class CompileHook(Hook):
 
 
 def _compiled_for_whole_batches(part: nn.Module, size: int, options: dict):
-    plain = part.forward
-    compiled = torch.compile(plain, dynamic=False, **options)
+    uncompiled = part.forward
+    compiled = torch.compile(uncompiled, dynamic=False, **options)
 
     def forward(inputs: Tensor | tuple[Tensor, ...]):
         first = inputs if isinstance(inputs, Tensor) else inputs[0]
         whole = part.training and torch.is_grad_enabled() and len(first) == size
-        return (compiled if whole else plain)(inputs)
+        return (compiled if whole else uncompiled)(inputs)
 
     return forward

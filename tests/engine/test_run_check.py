@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import MOON_OPTIONS
+from conftest import MOON_OPTIONS, fresh_process
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.registry import HOOKS
@@ -35,6 +35,7 @@ class ScriptedScoreHook(Hook):
 
 def runner(repository, moon, work_dir, *options, resume=False, scripted=True, **changes) -> Runner:
     """A small network from random weights."""
+    fresh_process()
     small = read_options(['model.backbone.widths=(4,4,8)', *MOON_OPTIONS, *options])
     cfg = load_config(repository / 'configs' / 'unet_baseline.py', small, work_dir)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
@@ -92,9 +93,16 @@ def test_a_checkpoint_knows_its_own_score(repository, moon, tmp_path):
     hub = saved['message_hub']
     assert hub['runtime_info']['best_score'] == 20.0
     assert hub['runtime_info']['early_stopping']['best_score'] == 20.0
-    # mmengine's own hook writes before the validation, when this is not known
-    assert hub['runtime_info']['early_stopping']['wait_count'] == 1
-    assert len(hub['log_scalars']['val/mDice'].data[0]) == 3
+    # it was written before its validation, which a resume repeats
+    assert hub['runtime_info']['last_validation'] == 2
+    assert len(hub['log_scalars']['val/mDice'].data[0]) == 2
+    run = train(repository, moon, tmp_path / 'run', epochs=3, resume=True)
+    assert run.message_hub.get_info('early_stopping')['wait_count'] == 1
+    assert len(run.message_hub.get_scalar('val/mDice').data[0]) == 3
+    # nothing is validated twice where the checkpoint knows it: that of a best score is written again
+    run = train(repository, moon, tmp_path / 'best', epochs=2)
+    run = train(repository, moon, tmp_path / 'best', epochs=2, resume=True)
+    assert len(run.message_hub.get_scalar('val/mDice').data[0]) == 2
 
 
 def best_checkpoints(folder: Path) -> list[str]:

@@ -6,13 +6,14 @@ import runpy
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 import torch.nn as nn
 from conftest import MOON_OPTIONS, REPOSITORY, loader_options, make_moon
 
-SCRIPT = str(REPOSITORY / 'tests' / 'two_processes.py')
+SCRIPT = str(Path(__file__).with_name('two_processes.py'))
 
 
 def arguments(root, name: str, processes: int, score: str | None = None) -> list[str]:

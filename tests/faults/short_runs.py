@@ -1,0 +1,90 @@
+"""Trainings of a second, in this process or in one that can be killed."""
+
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from conftest import REPOSITORY, fresh_process, loader_options
+
+# two steps an epoch on the ten pairs of the tests
+SMALL = [
+    *loader_options(**{'dataset.load_size': '(64,64)'}),
+    'train_dataloader.batch_size=4',
+    'model.backbone.widths=[4,4,8]',
+    'default_hooks.fixed_samples.count=0',
+    'train_cfg.max_epochs=3',
+]
+
+
+def command(config: str | Path, work_dir: Path, *arguments: object, options=()) -> list[str]:
+    """The command line of a small training; what ``options`` say last holds."""
+    config = config if isinstance(config, Path) else REPOSITORY / 'configs' / f'{config}.py'
+    return [
+        *('train.py', str(config), '--work-dir', str(work_dir), *map(str, arguments)),
+        *('--cfg-options', *SMALL, *options),
+    ]
+
+
+def run_tool(argv: list[str]) -> int:
+    """Run a tool here, as from the command line; returns its exit code."""
+    fresh_process()
+    before, sys.argv = sys.argv, argv
+    try:
+        runpy.run_path(str(REPOSITORY / 'tools' / argv[0]), run_name='__main__')
+    except SystemExit as stop:
+        return stop.code or 0
+    finally:
+        sys.argv = before
+    return 0
+
+
+def forked(argv: list[str], moment: Callable[[], object], folder: Path) -> multiprocessing.Process:
+    """Start a tool in a process of its own.
+
+    Args:
+        argv (list[str]): The command line.
+        moment (Callable): Patches what is to happen, in that process.
+        folder (Path): Gets its output.
+    """
+
+    def run() -> None:
+        with open(folder / 'output.txt', 'a') as output:
+            os.dup2(output.fileno(), 1)
+            os.dup2(output.fileno(), 2)
+            # what pytest captures is not the process's own
+            sys.stdout, sys.stderr = os.fdopen(1, 'w', 1), os.fdopen(2, 'w', 1)
+        moment()
+        code = run_tool(argv)
+        sys.stderr.flush()
+        os._exit(code)
+
+    # forked: all libraries are there already
+    process = multiprocessing.get_context('fork').Process(target=run)
+    process.start()
+    return process
+
+
+def killed_when(argv: list[str], moment: Callable[[], object], folder: Path) -> int:
+    """Run a tool as :func:`forked` does, where it is killed without a chance to clean up; returns its exit code."""
+    process = forked(argv, moment, folder)
+    process.join(240)
+    return process.exitcode
+
+
+def kill_me() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, map_location='cpu', weights_only=True)['state_dict']
+
+
+def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> list[str]:
+    """Names of the tensors that are not the same to the last bit."""
+    assert one.keys() == other.keys()
+    return [name for name in one if not torch.equal(one[name], other[name])]

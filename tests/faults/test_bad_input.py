@@ -1,0 +1,180 @@
+"""What else goes wrong in a training: a loss that is no number, masks without a label, a validation that fails or is not there."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import make_moon, write_pair
+from PIL import Image
+from short_runs import command, run_tool, weights
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp('bad')
+    make_moon(root / 'moon')
+    return root
+
+
+@pytest.fixture
+def train(root, tmp_path, monkeypatch, capsys):
+    """Train: exit code and what was said."""
+
+    def run(*options, data='moon', flags=()):
+        monkeypatch.setenv('MOON_DATA', str(root / data))
+        code = run_tool(command('unet_baseline', tmp_path / 'run', *flags, options=options))
+        said = capsys.readouterr().err
+        assert 'Traceback' not in said
+        return code, [line for line in said.splitlines() if line.startswith('error: ')]
+
+    return run
+
+
+def test_a_loss_that_is_no_number_ends_the_run(train, tmp_path):
+    code, errors = train('optim_wrapper.optimizer.lr=1e30', 'optim_wrapper.clip_grad=None')
+    assert code == 2 and len(errors) == 1
+    for word in ('the loss is nan', 'epoch 1, iteration 2', '.png', 'optimizer.lr', 'clip_grad'):
+        assert word in errors[0]
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_weights_that_are_no_numbers_are_not_saved(train, tmp_path, monkeypatch):
+    """The last step can spoil them after the last loss."""
+    from mmengine.hooks import ParamSchedulerHook
+
+    def spoil(self, runner):
+        if runner.epoch == 1:
+            runner.model.decode_head.conv_seg.bias.data.fill_(float('nan'))
+
+    monkeypatch.setattr(ParamSchedulerHook, 'after_train_epoch', spoil)
+    code, (error,) = train()
+    assert code == 2 and 'decode_head.conv_seg.bias is nan or infinite after 4 iterations' in error
+    assert [path.name for path in (tmp_path / 'run').glob('epoch_*.pth')] == ['epoch_1.pth']
+    assert all(
+        tensor.isfinite().all() for tensor in weights(tmp_path / 'run' / 'epoch_1.pth').values()
+    )
+
+
+def ignored(folder, names) -> None:
+    """Make masks of nothing but "ignore", as mmseg's own data sets have them."""
+    for name in names:
+        path = folder / 'images' / 'ground' / f'ground{name}.png'
+        Image.fromarray(np.full_like(np.asarray(Image.open(path)), 7)).save(path)
+
+
+@pytest.fixture(scope='module')
+def unlabelled(root):
+    """Index masks of which a value has no class: one of two validation images, and half of the training's, are that alone."""
+    folder = make_moon(root / 'unlabelled', count=10)
+    for path in (folder / 'images' / 'ground').iterdir():
+        Image.fromarray((np.asarray(Image.open(path)) > 0).astype(np.uint8)).save(path)
+    from custom_modules.datasets.splits import hashed_split
+
+    ids = [f'{i:04d}' for i in range(10)]
+    val, training = (hashed_split(ids, part, 0.2, 0.0) for part in ('val', 'train'))
+    ignored(folder, [val[0], *training[:7]])
+    return folder
+
+
+CONFIG = """
+_base_ = ['{base}']
+marked = dict(
+    type='IndexedMaskDataset', data_root='{data}', classes=('ground', 'rock'), ignore_index=7, load_size=(64, 64),
+    data_prefix=dict(img_path='images/render', seg_map_path='images/ground'), img_prefix='render', mask_prefix='ground')
+pipeline = _base_.plain_pipeline
+train_dataloader = dict(batch_size=1, dataset=dict(marked, _delete_=True, pipeline=pipeline))
+val_dataloader = dict(dataset=dict(marked, _delete_=True, split='val', pipeline=pipeline, test_mode=True))
+test_dataloader = val_dataloader
+"""
+
+
+@pytest.mark.parametrize('loss', ['bce_dice', 'lovasz', 'tversky', 'focal'])
+def test_masks_without_a_label_cost_nothing(loss, unlabelled, tmp_path, capsys, repository):
+    path = tmp_path / 'experiment.py'
+    base = (repository / 'configs' / 'unet_baseline.py').as_posix()
+    text = CONFIG.format(base=base, data=unlabelled.as_posix())
+    path.write_text(text + f'model = dict(decode_head=dict(loss_decode=_base_.losses.{loss}))\n')
+    run = tmp_path / 'run'
+    options = [
+        'train_dataloader.batch_size=1',
+        'val_dataloader.batch_size=2',
+        'train_cfg.max_epochs=2',
+    ]
+    assert run_tool(command(path, run, options=options)) == 0, capsys.readouterr().err
+    (file,) = run.glob('*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    losses = [row['val_loss'] for row in rows if 'val_loss' in row]
+    assert len(losses) == 2 and np.isfinite(losses).all() and min(losses) > 0
+    assert all(np.isfinite(row['loss']) for row in rows if 'loss' in row)
+
+
+def test_a_validation_that_fails_costs_no_epoch(train, tmp_path, monkeypatch):
+    from custom_modules.evaluation.class_iou_metric import ClassIoUMetric
+    from custom_modules.utils.errors import UsageError
+
+    plain, calls = ClassIoUMetric.compute_metrics, []
+
+    def failing(self, results):
+        calls.append(1)
+        # once before training, to see which scores there are
+        if len(calls) == 3:
+            raise UsageError('the second validation fails.')
+        return plain(self, results)
+
+    monkeypatch.setattr(ClassIoUMetric, 'compute_metrics', failing)
+    assert train() == (2, ['error: the second validation fails.'])
+    assert weights(tmp_path / 'run' / 'epoch_2.pth')
+    # the resume repeats it
+    assert train(flags=['--resume']) == (0, [])
+    rows = [
+        json.loads(line)
+        for file in sorted((tmp_path / 'run').glob('*/vis_data/scalars.json'))
+        for line in file.read_text().splitlines()
+    ]
+    assert [row['step'] for row in rows if 'rock_Dice' in row] == [1, 2, 3]
+
+
+def test_one_pair_on_purpose(root, train, tmp_path):
+    """Refused, with what says that it is meant; with that it runs, and scores what it has learnt."""
+    make_moon(root / 'one', count=1)
+    code, (error,) = train(data='one')
+    assert code == 2 and 'is empty: 1 pairs' in error and '--overfit' in error
+    same = [f'{part}_dataloader.dataset.split=all' for part in ('train', 'val', 'test')]
+    code, (error,) = train(*same, data='one')
+    assert code == 2 and 'are trained on' in error and '--overfit' in error
+    assert train(data='one', flags=['--overfit']) == (0, [])
+    assert (tmp_path / 'run' / 'epoch_3.pth').is_file()
+
+
+def test_without_validation(train, tmp_path):
+    code, (error,) = train('val_dataloader=None')
+    assert code == 2
+    # what it says works
+    said = error.split('--cfg-options ')[1].split(', or')[0].split()
+    assert 'default_hooks.checkpoint.save_best=None' in said
+    code, (error,) = train(*said[:3])
+    assert (
+        code == 2 and 'there is no validation: set default_hooks.checkpoint.save_best=None' in error
+    )
+    assert train(*said) == (0, [])
+    assert [path.name for path in (tmp_path / 'run').glob('best_*')] == []
+    assert (tmp_path / 'run' / 'epoch_3.pth').is_file()
+
+
+def test_an_image_that_cannot_be_read_any_more(root, train, tmp_path):
+    """Its permissions changed after the check: in a loader's process the error is that of the file."""
+    import os
+
+    if os.name != 'posix' or os.geteuid() == 0:
+        pytest.skip('root may read anything')
+    folder = make_moon(root / 'locked')
+    (folder / 'images' / 'render' / 'render0000.png').chmod(0)
+    code, (error,) = train(data='locked')
+    assert code == 2 and 'render0000.png' in error
+
+
+def test_a_mask_of_another_size(root, train):
+    folder = make_moon(root / 'sizes')
+    write_pair(folder, '0003', np.zeros((64, 64, 3), np.uint8), np.zeros((32, 64), np.uint8))
+    code, (error,) = train(data='sizes')
+    assert code == 2 and 'a mask of another size than its image' in error

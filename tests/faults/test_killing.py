@@ -1,0 +1,250 @@
+"""A run that is killed, wherever it was, and resumed ends in the weights of the run that was not, to the last bit."""
+
+import os
+import random
+import signal
+
+import pytest
+import torch
+from conftest import REPOSITORY, make_moon, make_tiny_imagenet
+from short_runs import command, differing, kill_me, killed_when, run_tool, weights
+
+# what follows from (seed, iteration) alone, in a segmentor
+BATCHES = (
+    'model = dict(data_preprocessor=_base_.batch_augments.default)\n'
+    'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
+)
+# whatever a config of this project offers that keeps a state between steps or epochs
+OFFERED = {
+    'cosine': BATCHES,
+    'one_cycle': BATCHES + 'param_scheduler = _base_.schedulers.one_cycle\n',
+    'step': BATCHES + 'param_scheduler = _base_.schedulers.step\n',
+    'plateau': BATCHES
+    + 'param_scheduler = _base_.schedulers.plateau\nparam_scheduler[0].update(patience=0, monitor="val_loss", rule="less")\n',
+    'averaged weights': BATCHES + 'default_hooks = dict(ema=_base_.ema)\n',
+    'early stopping': BATCHES
+    + 'default_hooks = dict(early_stopping=dict(monitor="val_loss", rule="less", patience=2, min_delta=10.0))\n',
+    'several best': BATCHES
+    + 'default_hooks = dict(checkpoint=dict(save_best=["rock_Dice", "val_loss"], rule=["greater", "less"]))\n',
+    'bfloat16 and accumulated gradients': BATCHES
+    + 'optim_wrapper = dict(type="BFloat16OptimWrapper", accumulative_counts=2)\n',
+    'groups with rates of their own': BATCHES
+    + 'optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))\n',
+}  # fmt: skip
+WAKING = (
+    'model = dict(backbone=dict(widths=(4, 4, 4, 4, 4), init_cfg=None), data_preprocessor=_base_.batch_augments.default)\n'
+    'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
+    'default_hooks = dict(freeze_schedule=dict(schedule={0: 4, 1: 2, 2: -1}, _delete_=True, type="FreezeScheduleHook"))\n'
+)
+CACHED = (
+    'model = dict(backbone=dict(widths=(4, 4, 4, 4, 4), init_cfg=None))\n'
+    'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
+    'default_hooks = dict(feature_cache=dict(enabled=True))\n'
+)
+SEGMENTORS = {
+    **{name: ('unet_baseline', text) for name, text in OFFERED.items()},
+    'stages that wake': ('unet_backbone_unfreeze', WAKING),
+    'cached features': ('unet_backbone_frozen', CACHED),
+}
+EPOCHS = 3
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp('killed')
+    make_moon(root / 'moon')
+    make_tiny_imagenet(root / 'tiny', ['n00000001', 'n00000002', 'n00000003'])
+    return root
+
+
+@pytest.fixture
+def config(root, tmp_path, monkeypatch):
+    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
+    monkeypatch.setenv('TINY_IMAGENET', str(root / 'tiny'))
+
+    def write(base: str, text: str):
+        path = tmp_path / 'experiment.py'
+        path.write_text(f"_base_ = ['{REPOSITORY.as_posix()}/configs/{base}.py']\n{text}")
+        return path
+
+    return write
+
+
+def small(base: str) -> list[str]:
+    """The options of a small run that fit a config."""
+    # MoonNet's widths are in the config
+    return [f'train_cfg.max_epochs={EPOCHS}'] + (
+        ['model.backbone.widths=[4,4,4,4,4]'] * ('backbone' in base)
+    )
+
+
+def kill_before_epoch(epoch: int):
+    """Kill when an epoch begins to train, all checkpoints being written."""
+
+    def moment() -> None:
+        from mmengine.runner import EpochBasedTrainLoop
+
+        plain = EpochBasedTrainLoop.run_iter
+
+        def run_iter(self, index, batch):
+            if self.epoch == epoch and index == 1:
+                kill_me()
+            plain(self, index, batch)
+
+        EpochBasedTrainLoop.run_iter = run_iter
+
+    return moment
+
+
+@pytest.mark.parametrize('name', SEGMENTORS)
+def test_whatever_a_config_offers_goes_on_as_it_was(name, config, tmp_path):
+    base, text = SEGMENTORS[name]
+    path, options = config(base, text), small(base)
+    whole, pieces = tmp_path / 'whole', tmp_path / 'pieces'
+    assert run_tool(command(path, whole, options=options)) == 0
+    start = command(path, pieces, options=options)
+    assert killed_when(start, kill_before_epoch(2), tmp_path) == -signal.SIGKILL
+    assert (pieces / 'epoch_2.pth').is_file() and not (pieces / 'epoch_3.pth').exists()
+    assert run_tool(command(path, pieces, '--resume', options=options)) == 0
+    names = sorted(file.name for file in whole.glob('*.pth'))
+    assert names == sorted(file.name for file in pieces.glob('*.pth'))
+    for file in names:
+        assert not differing(weights(whole / file), weights(pieces / file)), file
+    # averages and moments too
+    last = [torch.load(folder / names[-1], weights_only=True) for folder in (whole, pieces)]
+    assert repr(last[0].get('optimizer')) == repr(last[1].get('optimizer'))
+    # what it wrote is tested
+    test = ['test.py', str(path), str(pieces / 'epoch_3.pth'), '--work-dir', str(tmp_path / 'test')]
+    assert run_tool([*test, *command(path, tmp_path, options=options)[4:]]) == 0
+
+
+def in_write(name: str, when: str):
+    """Kill while a file is being written: before its bytes are, half way, or before it gets its name."""
+
+    def moment() -> None:
+        from custom_modules.utils import files
+
+        replace, fsync = os.replace, os.fsync
+
+        def killing_replace(source, target, **kwargs):
+            if when == 'before the name' and os.path.basename(target) == name:
+                kill_me()
+            replace(source, target, **kwargs)
+            if when == 'after the name' and os.path.basename(target) == name:
+                kill_me()
+
+        def killing_fsync(descriptor):
+            path = os.readlink(f'/proc/self/fd/{descriptor}')
+            if when == 'half way' and f'.{name}.' in path:
+                os.ftruncate(descriptor, 1000)
+                kill_me()
+            fsync(descriptor)
+
+        files.os.replace, files.os.fsync = killing_replace, killing_fsync
+
+    return moment
+
+
+def in_call(owner: str, method: str, count: int):
+    """Kill in the n-th call of a method."""
+
+    def moment() -> None:
+        import importlib
+
+        module, kind = owner.rsplit('.', 1)
+        cls = getattr(importlib.import_module(module), kind)
+        plain, calls = getattr(cls, method), []
+
+        def killing(self, *args, **kwargs):
+            calls.append(1)
+            if len(calls) == count:
+                kill_me()
+            return plain(self, *args, **kwargs)
+
+        setattr(cls, method, killing)
+
+    return moment
+
+
+def with_the_note_empty() -> None:
+    """Kill while mmengine writes last_checkpoint: it opens the file, which empties it."""
+    import builtins
+
+    plain = builtins.open
+
+    def killing(file, *args, **kwargs):
+        opened = plain(file, *args, **kwargs)
+        if str(file).endswith('last_checkpoint') and args == ('w',):
+            calls.append(1)
+            if len(calls) == 3:
+                kill_me()
+        return opened
+
+    calls = []
+    builtins.open = killing
+
+
+MOMENTS = {
+    'a checkpoint half written': in_write('epoch_2.pth', 'half way'),
+    'a checkpoint without its name': in_write('epoch_2.pth', 'before the name'),
+    'a checkpoint that no note names': in_write('epoch_2.pth', 'after the name'),
+    'the best one without its name': in_write('best_val_loss_epoch_2.pth', 'before the name'),
+    'two best ones': in_write('best_val_loss_epoch_2.pth', 'after the name'),
+    'an empty note': with_the_note_empty,
+    'a validation': in_call('mmengine.runner.ValLoop', 'run_iter', 2),
+    'its scores': in_call('mmengine.evaluator.Evaluator', 'evaluate', 3),
+    'the first step': in_call('mmengine.runner.EpochBasedTrainLoop', 'run_iter', 1),
+}
+
+
+@pytest.fixture(scope='module')
+def unbroken(root, tmp_path_factory):
+    """The run that nothing broke off: plateau, early stopping and averages wait for its scores."""
+    folder = tmp_path_factory.mktemp('unbroken')
+    path = folder / 'experiment.py'
+    path.write_text(
+        f"_base_ = ['{REPOSITORY.as_posix()}/configs/unet_baseline.py']\n{BATCHES}"
+        'param_scheduler = _base_.schedulers.plateau\n'
+        'param_scheduler[0].update(patience=0, monitor="val_loss", rule="less", threshold=10.0)\n'
+        'default_hooks = dict(ema=_base_.ema, checkpoint=dict(save_best="val_loss", rule="less"))\n'
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MOON_DATA', str(root / 'moon'))
+        assert run_tool(command(path, folder / 'run')) == 0
+    return path, folder / 'run'
+
+
+def require_the_same(whole, pieces) -> None:
+    names = sorted(file.name for file in whole.glob('*.pth'))
+    assert names == sorted(file.name for file in pieces.glob('*.pth'))
+    assert not any('unfinished' in file.name for file in pieces.iterdir())
+    for file in names:
+        assert not differing(weights(whole / file), weights(pieces / file)), file
+
+
+@pytest.mark.parametrize('name', MOMENTS)
+def test_killed_at_a_moment(name, unbroken, root, tmp_path, monkeypatch):
+    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
+    path, whole = unbroken
+    pieces = tmp_path / 'run'
+    assert killed_when(command(path, pieces), MOMENTS[name], tmp_path) == -signal.SIGKILL
+    assert run_tool(command(path, pieces, '--resume')) == 0
+    require_the_same(whole, pieces)
+
+
+def test_killed_at_random_again_and_again(unbroken, root, tmp_path, monkeypatch):
+    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
+    path, whole = unbroken
+    pieces, seconds = tmp_path / 'run', random.Random(0)
+    for _ in range(5):
+        # about as long as a run takes at most
+        limit = seconds.uniform(0.05, 0.6)
+
+        def moment(limit=limit) -> None:
+            signal.signal(signal.SIGALRM, lambda *_: kill_me())
+            signal.setitimer(signal.ITIMER_REAL, limit)
+
+        code = killed_when(command(path, pieces, '--resume'), moment, tmp_path)
+        assert code in (0, -signal.SIGKILL), (tmp_path / 'output.txt').read_text()[-2000:]
+    assert run_tool(command(path, pieces, '--resume')) == 0
+    require_the_same(whole, pieces)

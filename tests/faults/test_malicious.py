@@ -1,0 +1,162 @@
+"""A stranger's file runs nothing, whichever way it comes in: each of them would make a folder if it could."""
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import REPOSITORY, make_moon
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from short_runs import SMALL, command, run_tool
+
+import custom_modules.segmentation  # noqa: F401
+
+
+class Trap:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    """Data, and the small model's own weights, so that nothing but the trap is wrong."""
+    root = tmp_path_factory.mktemp('malicious')
+    make_moon(root / 'moon')
+    init_default_scope('mmseg')
+    cfg = Config.fromfile(REPOSITORY / 'configs' / 'unet_baseline.py')
+    cfg.model.backbone.widths = [4, 4, 8]
+    torch.save(MODELS.build(cfg.model).state_dict(), root / 'weights.pth')
+    return root
+
+
+@pytest.fixture(params=['pickle', 'old pickle', 'in the weights', 'meta.config', 'message_hub.cfg'])
+def stranger(request, root, tmp_path):
+    """A checkpoint of the model with a trap in it, and the folder that the trap makes."""
+    state = torch.load(root / 'weights.pth', weights_only=True)
+    ran = tmp_path / 'ran'
+    text = f'import os\nos.mkdir({str(ran)!r})\n'
+    checkpoint = dict(state_dict=state, meta=dict(epoch=1, iter=2))
+    hub = dict(log_scalars={}, runtime_info={}, resumed_keys={})
+    if request.param in ('pickle', 'old pickle'):
+        checkpoint['meta']['trap'] = Trap(ran)
+    elif request.param == 'in the weights':
+        checkpoint['state_dict'] = {**state, 'trap': Trap(ran)}
+    elif request.param == 'meta.config':
+        checkpoint['meta'].update(config=text, cfg=text)
+    else:
+        hub['runtime_info']['cfg'] = text
+    checkpoint |= dict(message_hub=hub, optimizer={}, param_schedulers=[])
+    path = tmp_path / 'stranger.pth'
+    zipped = request.param != 'old pickle'
+    torch.save(checkpoint, path, _use_new_zipfile_serialization=zipped)
+    # the trap works where nothing holds it back
+    if request.param in ('pickle', 'old pickle', 'in the weights'):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD')
+            torch.load(path, weights_only=False)
+    else:
+        exec(text)
+    ran.rmdir()
+    return path, ran
+
+
+def small_config(root: Path) -> str:
+    cfg = Config.fromfile(REPOSITORY / 'configs' / 'unet_baseline.py')
+    cfg.model.backbone.widths = [4, 4, 8]
+    path = root / 'small.py'
+    cfg.dump(path)
+    return str(path)
+
+
+def by_tool(name, *arguments):
+    return lambda path, root, out: run_tool(
+        [name, *(str(a).format(path=path, root=root, out=out) for a in arguments)]
+    )
+
+
+def init_model(path, root, out):
+    from mmseg.apis import init_model
+
+    init_model(small_config(out), str(path), device='cpu')
+
+
+def inferencer_without_config(path, root, out):
+    from mmseg.apis import MMSegInferencer
+
+    MMSegInferencer(None, weights=str(path), device='cpu')
+
+
+ENTRIES = {
+    'test': by_tool('test.py', f'{REPOSITORY}/configs/unet_baseline.py', '{path}', '--work-dir', '{out}/test', '--cfg-options', *SMALL),
+    'visualize': by_tool('visualize.py', f'{REPOSITORY}/configs/unet_baseline.py', '{path}', '--out', '{out}/panels', '--cfg-options', *SMALL),
+    'resume': lambda path, root, out: run_tool(command('unet_baseline', out / 'run', '--resume', path)),
+    'load_from': lambda path, root, out: run_tool(
+        command('unet_baseline', out / 'run', options=[f'load_from={path}', 'train_cfg.max_epochs=1'])
+    ),
+    'init_cfg': lambda path, root, out: run_tool(
+        command(
+            'unet_baseline',
+            out / 'run',
+            options=[
+                'model.backbone.init_cfg.type=Pretrained',
+                f'model.backbone.init_cfg.checkpoint={path}',
+                'model.backbone.init_cfg.prefix=backbone.',
+                'train_cfg.max_epochs=1',
+            ],
+        )
+    ),
+    'publish': by_tool('publish.py', '{path}', '{out}/published.pth'),
+    'average': by_tool('average.py', '{path}', '{root}/weights.pth', '--out', '{out}/average.pth'),
+    "mmseg's init_model": init_model,
+    "mmengine's inferencer without a config": inferencer_without_config,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('entry', ENTRIES)
+def test_nothing_of_a_checkpoint_is_run(entry, stranger, root, tmp_path, monkeypatch, capsys):
+    path, ran = stranger
+    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
+    try:
+        code = ENTRIES[entry](path, root, tmp_path)
+    except ValueError as error:
+        # the libraries' own ways raise what a tool would say
+        code = 2
+        print(f'error: {error}')
+    assert not ran.exists(), 'the trap was sprung'
+    said = capsys.readouterr()
+    assert code in (0, None, 2) and 'Traceback' not in said.err
+    if code == 2:
+        assert 'error: ' in said.err + said.out
+
+
+@pytest.mark.parametrize('suffix', ['pkl', 'pickle', 'yaml', 'pth'])
+def test_weights_of_classes_are_numbers(suffix, root, tmp_path, monkeypatch, capsys):
+    """mmseg reads a text as the name of a file, and unpickles it."""
+    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
+    path = tmp_path / f'w.{suffix}'
+    path.write_bytes(pickle.dumps(Trap(tmp_path / 'ran')))
+    option = f'model.decode_head.loss_decode.0.class_weight={path}'
+    assert run_tool(command('unet_baseline', tmp_path / 'run', options=[option])) == 2
+    said = capsys.readouterr().err
+    assert not (tmp_path / 'ran').exists()
+    assert 'holds the weights of classes as .json or .npy' in said
+
+
+def test_those_as_json_and_npy_are_read(root, tmp_path, monkeypatch):
+    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
+    (tmp_path / 'w.json').write_text('[2.0]')
+    np.save(tmp_path / 'w.npy', np.array([2.0]))
+    for name in ('w.json', 'w.npy'):
+        options = [
+            f'model.decode_head.loss_decode.0.class_weight={tmp_path / name}',
+            'train_cfg.max_epochs=1',
+        ]
+        assert run_tool(command('unet_baseline', tmp_path / name[2:], options=options)) == 0
