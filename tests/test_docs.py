@@ -153,6 +153,8 @@ def commands():
             if not match:
                 continue
             tool, rest = match.groups()
+            if tool == 'arguments':
+                continue  # what the others share, no command
             words = rest.split()
             has_commands = tool in ('analyze', 'benchmark', 'prepare_data')
             command = tuple(words[:1]) if has_commands and words and words[0].isascii() else ()

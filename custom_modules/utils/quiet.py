@@ -8,8 +8,10 @@ from collections.abc import Iterator
 
 
 def quiet_libraries() -> None:
-    """Silence what is known to be said without need: parts of mmcv that nothing here uses, and that there is no GPU."""
+    """Silence what is known to be said without need: parts of mmcv that nothing here uses, mmseg's defaults, and that there is no GPU."""
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    # ignored pixels count in the mean's number, as they did in every published training
+    warnings.filterwarnings('ignore', message='Default ``avg_non_ignore`` is False')
     logging.getLogger('torch.utils.cpp_extension').setLevel(logging.ERROR)
 
 
