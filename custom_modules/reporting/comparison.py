@@ -9,9 +9,13 @@ import numpy as np
 from custom_modules.engine.config import config_sections
 from custom_modules.engine.config_checks import check_config
 from custom_modules.reporting.config_changes import config_changes, config_source, pooled_config
-from custom_modules.reporting.cost import ModelCost
 from custom_modules.reporting.paired import PairedDifference, score_interval
-from custom_modules.reporting.results import ClassifierResult, SegmentorResult, name_folds
+from custom_modules.reporting.results import (
+    ClassifierResult,
+    ModelCost,
+    SegmentorResult,
+    name_folds,
+)
 from custom_modules.reporting.runs import RunFolder, held_out_fold
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY

@@ -8,10 +8,15 @@ import jinja2
 import numpy as np
 
 from custom_modules.evaluation.confusion import draw_confusion
-from custom_modules.reporting.architecture_plot import draw_architecture
 from custom_modules.reporting.comparison import Comparison
 from custom_modules.reporting.paired import RESAMPLES
-from custom_modules.reporting.plots import draw_learning_curves, draw_models, gallery, png
+from custom_modules.reporting.plots import (
+    draw_architecture,
+    draw_learning_curves,
+    draw_models,
+    gallery,
+    png,
+)
 from custom_modules.reporting.report_data import file_name
 from custom_modules.visualization.drawing import ERROR_COLOURS
 

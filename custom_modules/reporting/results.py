@@ -9,9 +9,30 @@ from custom_modules.evaluation.confusion import ConfusionScores, image_dice
 from custom_modules.evaluation.objects import object_f1
 from custom_modules.evaluation.predictions import Prediction
 from custom_modules.reporting.architecture import Architecture
-from custom_modules.reporting.cost import ModelCost
 from custom_modules.reporting.paired import ImageCounts, pooled_counts
 from custom_modules.reporting.runs import RunFolder
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What a model costs.
+
+    Args:
+        parameters (int): All its parameters.
+        flops (float | None): Multiply-additions for one image, each counted once, as mmengine counts; None where it
+            cannot.
+        images_per_second (float): Images through the network alone, without loading and resizing.
+        size (tuple[int, int]): Height and width of the input.
+        batch (int): Images in a batch while the time was taken.
+        device (str): Where it ran.
+    """
+
+    parameters: int
+    flops: float | None
+    images_per_second: float
+    size: tuple[int, int]
+    batch: int
+    device: str
 
 
 @dataclass(frozen=True)

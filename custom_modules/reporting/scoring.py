@@ -1,12 +1,17 @@
 """From a run's folder to scores: its checkpoint is loaded and predicts the test part again."""
 
+import contextlib
 import hashlib
+import io
+import logging
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn as nn
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
@@ -17,8 +22,7 @@ from custom_modules.engine.weights import load_model
 from custom_modules.evaluation.objects import LABEL_LIMIT, class_object_counts
 from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.reporting.architecture import describe_architecture
-from custom_modules.reporting.cost import measure_cost
-from custom_modules.reporting.results import ClassifierResult, SegmentorResult
+from custom_modules.reporting.results import ClassifierResult, ModelCost, SegmentorResult
 from custom_modules.reporting.runs import RunFolder, held_out_fold
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.progress import progress
@@ -213,3 +217,55 @@ def _cut(dataset: dict) -> dict:
 def shown_indices(count: int, shown: int) -> Collection[int]:
     """Choose indices evenly spaced over a set, its first and last included."""
     return {round(index) for index in np.linspace(0, count - 1, min(shown, count))}
+
+
+def measure_cost(model: nn.Module, size: tuple[int, int], batch: int = 8) -> ModelCost:
+    """Count and measure a model in eval mode; takes about a second.
+
+    Args:
+        model (nn.Module): A model of mmseg or mmpretrain, on its device.
+        size (tuple[int, int]): Height and width of the input.
+        batch (int): Images in a batch. Defaults to 8.
+    """
+    device = next(model.parameters()).device
+    inputs = torch.zeros(batch, 3, *size, device=device)
+    inputs = inputs.to(memory_format=torch.channels_last)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    speed = batch / _median_seconds(model, inputs)
+    return ModelCost(parameters, _flops(model, inputs[:1]), speed, tuple(size), batch, str(device))
+
+
+@torch.inference_mode()
+def _median_seconds(model: nn.Module, inputs: torch.Tensor) -> float:
+    seconds, end = [], time.perf_counter() + 0.5
+    for repeat in range(1000):
+        start = time.perf_counter()
+        model(inputs, mode='tensor')
+        if inputs.is_cuda:
+            torch.cuda.synchronize()
+        # the first two choose their algorithms
+        if repeat > 1:
+            seconds.append(time.perf_counter() - start)
+        if time.perf_counter() > end and len(seconds) >= 5:
+            break
+    return float(np.median(seconds))
+
+
+def _flops(model: nn.Module, image: torch.Tensor) -> float | None:
+    from mmengine.analysis import get_model_complexity_info
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    # it lists every operator that it does not count
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+            found = get_model_complexity_info(
+                model, inputs=(image,), show_table=False, show_arch=False
+            )
+    except (RuntimeError, TypeError):
+        return None
+    finally:
+        logger.setLevel(level)
+    return float(found['flops'])

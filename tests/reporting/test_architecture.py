@@ -9,7 +9,7 @@ from mmengine.registry import MODELS, init_default_scope
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.reporting.architecture import describe_architecture
-from custom_modules.reporting.architecture_plot import _drawn, draw_architecture
+from custom_modules.reporting.plots import _drawn, draw_architecture
 
 
 def describe(repository, name: str, size=(64, 64), **options):
