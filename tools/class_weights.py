@@ -44,7 +44,7 @@ def main() -> None:
         )
 
     init_default_scope(cfg.default_scope)
-    pixels = ClassPixels.of(DATASETS.build(cfg.train_dataloader.dataset))
+    pixels = ClassPixels.from_dataset(DATASETS.build(cfg.train_dataloader.dataset))
     rows = zip(pixels.classes, pixels.pixels, 100 * pixels.shares, pixels.images, strict=True)
     title = f'{len(pixels.counts)} training masks at full size'
     print(text_table(title, ['class', 'pixels', 'share %', 'masks with it'], rows))

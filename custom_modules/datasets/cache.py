@@ -28,7 +28,7 @@ STATIC = dict(
     mmcv=('LoadImageFromFile', 'Resize', 'CenterCrop'),
     mmseg=('LoadAnnotations',),
     mmpretrain=('ResizeEdge',),
-    custom_modules=('ResizeToLoadSize',),
+    custom_modules=('LoadImageFromFile', 'LoadAnnotations', 'ResizeToLoadSize'),
 )
 # of the free memory: the model and the workers need the rest
 SHARE = 0.8

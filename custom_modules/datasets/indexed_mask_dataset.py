@@ -4,6 +4,8 @@ from pathlib import Path
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
 
+# so that its files are always loaded by the reader that has checked them
+from custom_modules.datasets import transforms  # noqa: F401
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IndexMasks, class_palette
 from custom_modules.datasets.pairs import find_pairs
@@ -59,8 +61,9 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         data_prefix (dict): Folders. Defaults to ``dict(img_path='images', seg_map_path='masks')``.
         img_prefix (str): What an image's name has before the id. Defaults to ``''``.
         mask_prefix (str): What a mask's name has before the id. Defaults to ``''``.
-        img_suffix (str): What an image's name has after the id. Defaults to ``'.png'``.
-        seg_map_suffix (str): What a mask's name has after the id. Defaults to ``'.png'``.
+        img_suffix (str | Sequence[str], optional): What an image's name has after the id, in small or capital letters; of
+            several any. None (default) takes every picture.
+        seg_map_suffix (str | Sequence[str]): What a mask's name has after the id. Defaults to ``'.png'``.
         remedy (str): What helps when files are missing, for the error's sentence.
         check (bool): Whether to read every file of the split once and refuse damaged ones. Defaults to True.
         **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache`` of
@@ -89,8 +92,8 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         data_prefix: dict | None = None,
         img_prefix: str = '',
         mask_prefix: str = '',
-        img_suffix: str = '.png',
-        seg_map_suffix: str = '.png',
+        img_suffix: str | Sequence[str] | None = None,
+        seg_map_suffix: str | Sequence[str] = '.png',
         remedy: str = 'set data_root and data_prefix to where images and masks lie',
         check: bool = True,
         **kwargs,
@@ -184,7 +187,7 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
 
     def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:
         """Read every pair once and return the values that occur in the masks."""
-        return self.masks.check(pairs)
+        return self.masks.check(pairs, self.metainfo['palette'])
 
     def cut(self, ids: Collection[str]) -> list[str]:
         """Choose the ids of this part: of a fold, of a hashed split, or all where lists or folders say it already.

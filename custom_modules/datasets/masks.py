@@ -7,7 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from custom_modules.datasets.pairs import check_pairs, warn
+from custom_modules.datasets.pair_checks import MaskValues, check_pairs
+from custom_modules.datasets.pairs import warn
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.progress import progress
 
@@ -74,11 +75,14 @@ class IndexMasks:
             )
         self.labels[ignore_index] = IGNORED
 
-    def check(self, pairs: Sequence[tuple[Path, Path]]) -> set[int]:
+    def check(
+        self, pairs: Sequence[tuple[Path, Path]], palette: Sequence[Sequence[int]] = ()
+    ) -> set[int]:
         """Read every pair once.
 
         Args:
             pairs (Sequence[tuple[Path, Path]]): Image and mask.
+            palette (Sequence[Sequence[int]]): RGB of each class, which a mask's own palette must not contradict.
 
         Returns:
             set[int]: The values that occur in the masks.
@@ -93,7 +97,7 @@ class IndexMasks:
             remedy += ', or set ignore_index=255 if 255 marks pixels without a class'
         return check_pairs(
             pairs,
-            [self.labels],
+            MaskValues(self.labels, palette=palette),
             f'0 to {values[-1]}' if whole else ', '.join(map(str, values)),
             remedy,
             'save them with one channel that holds the class index of each pixel',
@@ -136,7 +140,7 @@ class ClassPixels:
         self.counts = np.asarray(counts, np.int64)
 
     @classmethod
-    def of(cls, dataset) -> 'ClassPixels':
+    def from_dataset(cls, dataset) -> 'ClassPixels':
         """Count a data set's masks at their full size, read and mapped as training reads them.
 
         Args:
@@ -148,7 +152,7 @@ class ClassPixels:
         Raises:
             UsageError: If a mask holds a label without a class.
         """
-        from mmseg.datasets.transforms import LoadAnnotations
+        from custom_modules.datasets.transforms import LoadAnnotations
 
         classes = dataset.metainfo['classes']
         load = LoadAnnotations()

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from mmseg.registry import DATASETS
 
-from custom_modules.datasets.pairs import check_pairs
+from custom_modules.datasets.pair_checks import MaskValues, check_pairs
 from custom_modules.utils.errors import UsageError
 
 from .indexed_mask_dataset import IndexedMaskDataset
@@ -75,7 +75,7 @@ class MoonDataset(IndexedMaskDataset):
         """
         values = check_pairs(
             pairs,
-            ({0, 255}, {0, 1}),
+            MaskValues(self.masks.labels, ({0, 255}, {0, 1}), self.metainfo['palette']),
             '0/255 or 0/1',
             'a mask holds 0 for background and 255 for rock: threshold it, and save it as PNG',
             'convert colour masks with `python tools/prepare_data.py lunar SRC`',

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from custom_modules.datasets.pairs import first_five
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import read_lines
 
 # of a cross-validation, where a config does not say
 FOLDS = 5
@@ -152,6 +153,23 @@ def require_fold(fold: int, folds: int) -> None:
         )
 
 
+def ids_in_list(path: Path, known: Collection[str]) -> set[str]:
+    """Read a list file: one id per line, in UTF-8 or, with a byte-order mark, in UTF-16.
+
+    Args:
+        path (Path): The file.
+        known (Collection[str]): All ids. A line that is none of them, but has one among its words, is several ids.
+
+    Raises:
+        UsageError: If the file is no text.
+    """
+    known, found = set(known), set()
+    for line in read_lines(path):
+        words = line.split()
+        found.update(words if line not in known and not known.isdisjoint(words) else [line])
+    return found
+
+
 def listed_ids(path: Path, ids: Collection[str], data_root: str) -> list[str]:
     """Read which ids a list file chooses.
 
@@ -171,7 +189,7 @@ def listed_ids(path: Path, ids: Collection[str], data_root: str) -> list[str]:
         raise UsageError(
             f'ann_file {path} does not exist; it lists one id per line, such as {example}.'
         )
-    wanted = set(path.read_text(encoding='utf-8').split())
+    wanted = ids_in_list(path, ids)
     unknown = sorted(wanted - set(ids))
     if unknown or not wanted:
         raise UsageError(

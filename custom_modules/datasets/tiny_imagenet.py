@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmpretrain.datasets import BaseDataset
-from mmpretrain.registry import DATASETS
+from mmpretrain.registry import DATASETS, TRANSFORMS
 
 from custom_modules.datasets.batches import WholeBatches
 from custom_modules.datasets.cache import DecodeOnce
+from custom_modules.datasets.loading import LoadImageFromFile
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import find_data
 
+# of this scope: a classification run never imports mmseg, nor the other way round
+TRANSFORMS.register_module(module=LoadImageFromFile, force=True)
 PREPARE = 'run `python tools/prepare_data.py tiny-imagenet ARCHIVE`'
 
 

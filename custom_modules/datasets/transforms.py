@@ -6,8 +6,51 @@ import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
+from mmengine import fileio
+from mmseg.datasets import transforms
 from mmseg.datasets.transforms import Albu
 from mmseg.registry import TRANSFORMS
+
+from custom_modules.datasets.loading import LoadImageFromFile
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.images import read_mask
+
+TRANSFORMS.register_module(module=LoadImageFromFile, force=True)
+
+
+@TRANSFORMS.register_module(force=True)
+class LoadAnnotations(transforms.LoadAnnotations):
+    """mmseg's ``LoadAnnotations`` that reads what :func:`custom_modules.utils.images.read_mask` reads.
+
+    It takes its name, so that configs and people's own pipelines use it as they are. Grey PNG and palettes that colour the
+    indices give the same; a mask that mmseg would take for something else is read as it looks, or refused.
+
+    Args:
+        *args, **kwargs: Of mmseg's ``LoadAnnotations``.
+    """
+
+    def _load_seg_map(self, results: dict) -> None:
+        path = results['seg_map_path']
+        data = path if self.backend_args is None else fileio.get(path, self.backend_args)
+        labels = read_mask(data, str(path))
+        if labels.dtype != np.uint8:
+            raise UsageError(
+                f'{path} holds values below 0 or above 255: save it with the class index of each pixel.'
+            )
+        table = np.arange(256, dtype=np.uint8)
+        if self.reduce_zero_label is None:
+            self.reduce_zero_label = results['reduce_zero_label']
+        if self.reduce_zero_label:
+            # 255, "ignore", stays
+            table[:-1] -= 1
+        if changed := results.get('label_map'):
+            mapped = np.arange(256, dtype=np.uint8)
+            mapped[list(changed)] = list(changed.values())
+            table = mapped[table]
+        results['gt_seg_map'] = (
+            labels if (table == np.arange(256)).all() else cv2.LUT(labels, table)
+        )
+        results['seg_fields'].append('gt_seg_map')
 
 
 class AffineRanges:

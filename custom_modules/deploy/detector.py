@@ -11,9 +11,10 @@ import numpy as np
 from custom_modules.deploy.rocks import Rock, find_rocks
 from custom_modules.deploy.tiling import labels_of, map_of_tiles, maps_of_wholes, strips
 from custom_modules.evaluation.exported import OnnxModel
+from custom_modules.utils.decoding import to_uint8
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
-from custom_modules.utils.images import read_picture
+from custom_modules.utils.images import read_image
 
 # what is used where no model is named: the best published detector
 BEST_CONFIG = REPOSITORY / 'configs' / 'rock_detector_synthetic.py'
@@ -200,7 +201,7 @@ class RockDetector:
         Args:
             picture (np.ndarray | str | Path): As of a call.
         """
-        image = as_rgb(picture) if isinstance(picture, np.ndarray) else read_rgb(picture)
+        image = as_rgb(picture) if isinstance(picture, np.ndarray) else read_image(picture)
         size = self.card.size
         if self.mode == 'tile':
             scale = self.scale or WINDOWS * min(size) / min(image.shape[:2])
@@ -240,24 +241,6 @@ class RockDetector:
         return labels, find_rocks(labels, found, self.card.classes, tolerance)
 
 
-def read_rgb(path: str | Path) -> np.ndarray:
-    """Read a picture's file as training does.
-
-    Args:
-        path (str | Path): Of any format that Pillow reads; turned as its camera says.
-
-    Returns:
-        np.ndarray: RGB (H, W, 3), uint8.
-
-    Raises:
-        UsageError: If it cannot be read.
-    """
-    image, reason = read_picture(Path(path), rgb=True)
-    if image is None:
-        raise UsageError(f'{path} cannot be read as a picture: {reason}.')
-    return image
-
-
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """Bring an array to RGB (H, W, 3), uint8.
 
@@ -269,7 +252,7 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     """
     grey = image.ndim == 2
     if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
+        image = to_uint8(image)
     if image.dtype != np.uint8 or not image.size or not (grey or image.shape[2:] == (3,)):
         raise UsageError(
             f'a picture is RGB (H, W, 3) or grey (H, W), uint8 or uint16, got {image.dtype} {image.shape}.'

@@ -14,6 +14,11 @@ KINDS = {
     'listed_without_file': (True, 'id in ann_file without a file', 'correct the list'),
     'unreadable_image': (True, 'unreadable image', 'copy or download them again'),
     'unreadable_mask': (True, 'unreadable mask', 'copy or download them again'),
+    'unclear_pixels': (
+        True,
+        'file that does not say what its pixels mean',
+        'save it as 8-bit PNG, a mask without palette and transparency',
+    ),
     'several_channels': (
         True,
         'mask with several channels',
@@ -23,6 +28,16 @@ KINDS = {
         True,
         'mask with values that no class has',
         'save them as PNG without smoothing, or name the values in label_map or ignore_index',
+    ),
+    'wrong_palette': (
+        True,
+        "mask whose palette shows its indices in other classes' colours",
+        'save them as grey PNG with the class index of each pixel, or correct the palette of the config',
+    ),
+    'turned_away': (
+        True,
+        'mask that fits its image only before an EXIF tag turns one of them',
+        'remove the tag, as with `exiftool -Orientation= FILES`',
     ),
     'size_mismatch': (
         True,
@@ -57,6 +72,11 @@ KINDS = {
         'check that there is nothing to see in the image',
     ),
     'duplicate_within_part': (False, 'same picture twice in a part', 'it counts twice'),
+    'perhaps_turned': (
+        False,
+        'mask whose EXIF tag turns it otherwise than its image',
+        'see on the sample sheet whether it was drawn upright',
+    ),
     'absent_class': (
         False,
         'class without a pixel in a part',
@@ -122,8 +142,7 @@ def _of_files(found, subject: Subject, part: Part, facts: dict[str, PairFacts]) 
             found['image_without_mask', part.name].append(subject.label(image))
         elif image is None:
             found['mask_without_image', part.name].append(subject.label(mask))
-        for kind, details in facts[i].defects:
-            path = image if kind == 'unreadable_image' else mask
+        for kind, path, details in facts[i].defects:
             found[kind, part.name].append(f'{subject.label(path)} ({details})')
         if facts[i].sound and not facts[i].counts[1:].any():
             found['background_only_mask', part.name].append(subject.label(mask))

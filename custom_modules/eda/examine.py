@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.eda.masks import MaskValues, count_values, object_areas, squeezed_overlap
+from custom_modules.datasets.pair_checks import MaskValues, count_values, read_pair
+from custom_modules.eda.masks import object_areas, squeezed_overlap
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.images import read_picture
 from custom_modules.visualization.drawing import overlay
 
 LONGEST = 480
@@ -44,7 +44,7 @@ class PairFacts:
     """What was measured on one pair; all of it is empty where the pair is not sound.
 
     Args:
-        defects (list[tuple[str, str]]): Kind of each defect, and details.
+        defects (list[tuple[str, Path, str]]): Kind of each defect, its file, and details.
         digest (bytes): Fingerprint of the image's decoded pixels; empty where it cannot be read.
         sound (bool): Whether it is a whole pair without a defect.
         size (tuple[int, int]): (width, height).
@@ -59,7 +59,7 @@ class PairFacts:
         thumbnail (np.ndarray, optional): Small picture with the mask over it, where one was asked for.
     """
 
-    defects: list[tuple[str, str]] = field(default_factory=list)
+    defects: list[tuple[str, Path, str]] = field(default_factory=list)
     digest: bytes = b''
     sound: bool = False
     size: tuple[int, int] = (0, 0)
@@ -110,47 +110,22 @@ class PairExaminer:
             PairFacts: All its defects; measurements only if it has none.
         """
         facts = PairFacts()
-        pixels = self._read(facts, 'image', image, rgb=True)
-        drawn = self._read(facts, 'mask', mask)
+        pixels, drawn, _, found = read_pair(image, mask, values)
+        facts.defects = [(finding.kind, finding.path, finding.details) for finding in found]
         if pixels is not None:
             digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
             digest.update(np.ascontiguousarray(pixels))
             facts.digest = digest.digest()
-        if drawn is None or image is None:
+        if drawn is None or pixels is None:
             return facts
-        if drawn.ndim != 2:
-            facts.defects.append(('several_channels', f'{drawn.shape[2]} channels'))
-        elif wrong := values.stray(self._values(drawn)):
-            listed = ', '.join(map(str, wrong[:6]))
-            facts.defects.append(('stray_values', listed + (', ...' if len(wrong) > 6 else '')))
-        if pixels is None:
-            return facts
-        if pixels.shape[:2] != drawn.shape[:2]:
-            sizes = [f'{array.shape[1]}x{array.shape[0]}' for array in (pixels, drawn)]
-            facts.defects.append(('size_mismatch', f'image {sizes[0]}, mask {sizes[1]}'))
-        if not facts.defects:
+        if all(kind == 'perhaps_turned' for kind, *_ in facts.defects):
             facts.sound = True
             self._measure_image(facts, pixels)
-            labels = values.table[drawn.astype(np.uint8)]
+            labels = values.table[drawn]
             self._measure_mask(facts, drawn, labels)
             if image in self.sampled:
                 facts.thumbnail = thumbnail(pixels, labels, self.palette)
         return facts
-
-    @staticmethod
-    def _read(facts, what, path, rgb=False):
-        if path is None:
-            return None
-        array, reason = read_picture(path, rgb)
-        if array is None:
-            facts.defects.append((f'unreadable_{what}', reason))
-        return array
-
-    @staticmethod
-    def _values(mask: np.ndarray) -> set[int]:
-        if mask.dtype in (bool, np.uint8):
-            return set(np.flatnonzero(count_values(mask)).tolist())
-        return set(np.unique(mask).tolist())
 
     @staticmethod
     def _measure_image(facts, pixels):

@@ -1,51 +1,15 @@
 """The values and objects of a mask."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.utils.images import read_picture
-
-
-class MaskValues:
-    """Which values a mask may hold, and the label of each.
-
-    Args:
-        labels (Mapping[int, int]): Label of each value; 255 for pixels without a class.
-        sets (Sequence[Iterable[int]], optional): All values of a mask must be in one of them. Defaults to one
-            set, of all values that have a label.
-
-    Example:
-        >>> MaskValues({0: 0, 1: 1, 255: 1}, [{0, 255}, {0, 1}]).stray({0, 1, 255})
-        [0, 1, 255]
-        >>> MaskValues({0: 0, 255: 1}).stray({0, 7})
-        [7]
-    """
-
-    def __init__(
-        self, labels: Mapping[int, int], sets: Sequence[Iterable[int]] | None = None
-    ) -> None:
-        self.labels = dict(labels)
-        self.sets = tuple(map(frozenset, sets or [labels]))
-        self.table = np.full(256, IGNORED, np.uint8)
-        self.table[list(self.labels)] = list(self.labels.values())
-
-    def stray(self, values: set[int]) -> list[int]:
-        """Name the values that a mask must not hold.
-
-        Args:
-            values (set[int]): All values of one mask.
-
-        Returns:
-            list[int]: The wrong ones, sorted. Where several sets are allowed, none is wrong by itself: all.
-        """
-        if any(values <= allowed for allowed in self.sets):
-            return []
-        return sorted(values - self.sets[0] if len(self.sets) == 1 else values)
-
+from custom_modules.datasets.pair_checks import count_values
+from custom_modules.utils.images import ImageError, read_mask
 
 PEEK = 16
 # more values are no classes, but edges that JPEG or smoothing made: defects of rock masks
@@ -65,36 +29,11 @@ def rock_masks(masks: Sequence[Path]) -> set[int] | None:
     step = max(1, len(masks) // PEEK)
     found = []
     for path in masks[::step][:PEEK]:
-        mask, _ = read_picture(path)
-        if mask is not None and mask.ndim == 2:
-            found.append(set(np.unique(mask).tolist()))
+        with contextlib.suppress(ImageError):
+            found.append(set(np.unique(read_mask(path)).tolist()))
     binary = [values for values in found if values <= {0, 255} or values <= {0, 1}]
     values = set().union(*found)
     return None if 2 * len(binary) >= len(found) or len(values) > MOST_CLASSES else values
-
-
-BLOCK = 1 << 20
-
-
-def count_values(values: np.ndarray, size: int = 256) -> np.ndarray:
-    """Count small whole numbers, block by block: ``np.bincount`` makes eight bytes of each.
-
-    Args:
-        values (np.ndarray): Numbers below ``size``, of any shape.
-        size (int): Number of different ones. Defaults to 256.
-
-    Returns:
-        np.ndarray: How often each occurs.
-
-    Example:
-        >>> count_values(np.array([[0, 2], [2, 2]]), 4).tolist()
-        [1, 0, 3, 0]
-    """
-    flat = values.ravel()
-    counts = np.zeros(size, np.int64)
-    for start in range(0, flat.size, BLOCK):
-        counts += np.bincount(flat[start : start + BLOCK], minlength=size)
-    return counts
 
 
 def object_areas(labels: np.ndarray, classes: int) -> list[np.ndarray]:

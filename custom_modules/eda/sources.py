@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from custom_modules.datasets.masks import IndexMasks, class_palette
-from custom_modules.datasets.pairs import find_files, first_five, warn
-from custom_modules.datasets.splits import listed_ids
-from custom_modules.eda.masks import MaskValues, rock_masks
+from custom_modules.datasets.pair_checks import MaskValues
+from custom_modules.datasets.pairs import find_files, first_five
+from custom_modules.datasets.splits import ids_in_list, listed_ids
+from custom_modules.eda.masks import rock_masks
 from custom_modules.utils.errors import UsageError
 
 
@@ -112,7 +113,7 @@ def dataset_part(
             folders[names] = find_files(*names, what, dataset.remedy)
     # MoonDataset lets no mask mix the two ways to write rock
     sets = ({0, 255}, {0, 1}) if isinstance(dataset, MoonDataset) else None
-    values = MaskValues(dataset.masks.labels, sets)
+    values = MaskValues(dataset.masks.labels, sets, dataset.metainfo['palette'])
     everything = Part('no part', folders[image_names], folders[mask_names], values)
     ids, absent = _ids(dataset, everything)
     pairs = set(everything.pairs)
@@ -135,7 +136,7 @@ def dataset_part(
 def _ids(dataset, everything: Part) -> tuple[list[str], tuple[str, ...]]:
     if dataset.ann_file:
         path = Path(dataset.ann_file)
-        wanted = set(path.read_text(encoding='utf-8').split()) if path.is_file() else set()
+        wanted = ids_in_list(path, everything.ids) if path.is_file() else set()
         known = sorted(wanted.intersection(everything.ids))
         if not known:
             # says whether there is no list, it is empty, or its names are not the ids
@@ -246,9 +247,6 @@ def _left_over(parts: list[Part], everything: list[Part]) -> tuple[Part, tuple[s
     return Part('no part', images, masks, everything[0].values), tuple(sorted(unused))
 
 
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff')
-
-
 def folder_subject(
     images: str,
     masks: str,
@@ -278,7 +276,10 @@ def folder_subject(
         UsageError: If a folder is missing or holds no picture, two files have one id, or the masks do not say what
             the classes are.
     """
-    found = _find(images, img_prefix, 'images'), _find(masks, mask_prefix, 'masks')
+    found = (
+        find_files(images, img_prefix, None, 'images', 'name another with --images'),
+        find_files(masks, mask_prefix, None, 'masks', 'name another with --masks'),
+    )
     if not found[0].keys() & found[1].keys():
         examples = ' and '.join(next(iter(files.values())).name for files in found)
         raise UsageError(
@@ -308,29 +309,3 @@ def folder_subject(
         load_size=None,
         parts=[Part('all', *found, MaskValues(known.labels, sets))],
     )
-
-
-def _find(folder: str, prefix: str, what: str) -> dict[str, Path]:
-    if not Path(folder).is_dir():
-        raise UsageError(
-            f'the {what} were looked for in {folder}, but there is no such folder: name an existing one with --{what}.'
-        )
-    found, others = {}, []
-    for path in sorted(Path(folder).resolve().glob('[!.]*')):
-        if path.suffix.lower() not in SUFFIXES or not path.name.startswith(prefix):
-            others.append(path.name)
-            continue
-        name = path.stem.removeprefix(prefix)
-        if name in found:
-            raise UsageError(
-                f'{found[name]} and {path.name} would share a partner: rename one of them.'
-            )
-        found[name] = path
-    if not found:
-        raise UsageError(
-            f'0 {what} named {prefix}* with the ending {", ".join(SUFFIXES)} were found in {folder}, which holds '
-            f'{len(others)} other files{": " + first_five(others) if others else ""}: choose another folder or prefix.'
-        )
-    if others:
-        warn(f'{len(others)} files in {folder} are not used: {first_five(others)}')
-    return found

@@ -10,7 +10,7 @@ from custom_modules.evaluation.confusion import ConfusionScores, image_dice
 from custom_modules.evaluation.objects import LABEL_LIMIT, match_objects, object_f1
 from custom_modules.preparation.coco import MaskPairs
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.images import read_picture
+from custom_modules.utils.images import read_mask
 from custom_modules.utils.progress import progress
 
 
@@ -56,11 +56,7 @@ def score_mask_files(
 
 
 def _labels(path: Path, classes: int) -> np.ndarray:
-    labels, reason = read_picture(path)
-    if labels is None or labels.ndim != 2:
-        raise UsageError(
-            f'{path} is no mask of one channel ({reason or labels.shape}): convert it.'
-        )
+    labels = read_mask(path)
     if classes == 2:
         return (labels > 0).astype(np.uint8)
     return labels.astype(np.uint8)

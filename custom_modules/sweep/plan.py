@@ -134,9 +134,7 @@ def plan_sweep(
 
 
 def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Combine every value of each ``KEY=V1,V2,...`` with those of the others; a comma within brackets belongs to its value.
-
-    What each combination adds to a folder's name, and its options:
+    """Give for each combination of the values of ``KEY=V1,V2,...`` what it adds to a folder's name, and its options.
 
     Example:
         >>> combine(['a.lr=1e-3', 'b.size=(4,4),(8,8)'])[1]

@@ -73,7 +73,9 @@ def run_sweep(
             # an error of its own leaves no training behind either
             executor.stop(lambda: len(signals) > 1)
             collect()
-    return not any(run.state in ('waits', 'runs', 'interrupted') for run in runs)
+            for run in runs:
+                run.state = 'interrupted' if run.state == 'runs' else run.state
+    return not any(run.state in ('waits', 'interrupted') for run in runs)
 
 
 def bring_to_end(

@@ -50,7 +50,7 @@ def sentence_of(error: Exception) -> str | None:
     # torch raises a worker's error again with the worker's traceback as its text
     last = text.strip().split('\n')[-1] if text.startswith('Caught ') else text
     if isinstance(error, UsageError):
-        return re.sub(r'^[\w.]*UsageError: ', '', last)
+        return re.sub(r'^[\w.]+Error: ', '', last)
     if not isinstance(error, OSError):
         return None
     number = re.search(r'\[Errno (\d+)\] ([^:]+)(?:: (.+))?', last)

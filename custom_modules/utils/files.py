@@ -80,6 +80,29 @@ def remove_unfinished(folder: str | Path) -> list[Path]:
     return left
 
 
+def read_lines(path: str | Path) -> list[str]:
+    """Read the lines of a text file that hold something, without blanks around them.
+
+    Args:
+        path (str | Path): The file: in UTF-8, or as its byte-order mark says, as Windows' editors write UTF-16.
+
+    Raises:
+        UsageError: If it cannot be read, or is no text.
+    """
+    try:
+        content = Path(path).read_bytes()
+        marks = ((b'\xff\xfe', 'utf-16'), (b'\xfe\xff', 'utf-16'))
+        encoding = next((name for mark, name in marks if content.startswith(mark)), 'utf-8-sig')
+        lines = content.decode(encoding).splitlines()
+    except OSError as error:
+        raise UsageError(
+            f'{path} cannot be read ({error.strerror.lower()}): mend the path or its permissions.'
+        ) from error
+    except UnicodeError as error:
+        raise UsageError(f'{path} is no text in UTF-8 or UTF-16: save it as UTF-8.') from error
+    return [line.strip() for line in lines if line.strip()]
+
+
 def require_absent(path: str | Path, remedy: str = 'choose another with --out') -> None:
     """Refuse to write what is there already, before anything is computed.
 

@@ -1,33 +1,195 @@
-"""Image files: their size, PNG chunks, reading and writing."""
+"""Image files: the one reader of images and masks, their size, and PNG as it is written."""
 
 import os
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import Image
 
+from custom_modules.utils.decoding import (
+    DAMAGE,
+    JPEG,
+    PNG,
+    RefusedPixelsError,
+    decode_image,
+    decode_mask,
+    may_be_turned,
+    orientation_of,
+    used_colours,
+)
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
 
+# of files that are looked for as pictures
+SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
+AGAIN = 'copy or download it again'
 
-def image_size(path):
+
+class ImageError(UsageError):
+    """A file that cannot be read as an image or as a mask.
+
+    Args:
+        message (str): The sentence.
+        reason (str): What is wrong, without the file's name.
+        remedy (str): What helps.
+        kind (str): ``'unreadable'`` (damaged), ``'several_channels'`` or ``'ambiguous'`` (pixels that could mean several
+            things).
+    """
+
+    def __init__(
+        self, message: str, reason: str = '', remedy: str = AGAIN, kind: str = 'unreadable'
+    ) -> None:
+        super().__init__(message)
+        self.reason, self.remedy, self.kind = reason or message, remedy, kind
+
+
+def read_image(source: str | Path | bytes, name: str = '', order: str = 'RGB') -> np.ndarray:
+    """Read an image as every part of this project sees it: check, training, prediction and pictures.
+
+    It is turned as its EXIF tag says. Grey, palette, CMYK and transparent images become RGB; transparency is dropped. More
+    than 8 bits are brought to 8 by shifting: by the smallest depth of 8, 10, 12, 14 and 16 bits that holds the brightest
+    pixel, so that 12 bits in a 16-bit file are not all but black. Floating-point numbers up to 1 are shares of white. 8-bit
+    RGB and grey PNG and JPEG files give the very pixels of OpenCV.
+
+    Args:
+        source (str | Path | bytes): The file, or what it holds.
+        name (str): Name of the file for an error's sentence, where it is given as bytes.
+        order (str): ``'RGB'`` (default) or ``'BGR'``.
+
+    Returns:
+        np.ndarray: (H, W, 3), uint8.
+
+    Raises:
+        ImageError: If it cannot be read, is cut short, or holds NaN or numbers of no known depth. A
+            :class:`UsageError`.
+
+    Example:
+        >>> read_image(PngFile.encode(np.full((2, 3), 7, np.uint8))).shape
+        (2, 3, 3)
+    """
+    data, name = file_bytes(source, name)
+    bgr = _guarded(decode_image, data, name, 'an image')
+    # in place: a copy of a mosaic takes half a gigabyte
+    return bgr if order == 'BGR' else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
+
+
+def read_mask(source: str | Path | bytes, name: str = '') -> np.ndarray:
+    """Read a mask as every part of this project sees it: one number per pixel.
+
+    It is turned as its EXIF tag says. Grey masks that were saved with three channels or with an even transparency are read
+    as what they show. Of a palette the indices count, as in mmseg. The exception is a palette that shows black and white
+    otherwise than as indices 0 and 1: there 0 and 255 are given, since what is seen is what shall be learnt.
+
+    Args:
+        source (str | Path | bytes): The file, or what it holds.
+        name (str): Name of the file for an error's sentence, where it is given as bytes.
+
+    Returns:
+        np.ndarray: (H, W), uint8; int32 where a value is below 0 or above 255.
+
+    Raises:
+        ImageError: If it cannot be read, is cut short, has several channels that differ, or does not say which numbers it
+            means. A :class:`UsageError`.
+    """
+    data, name = file_bytes(source, name, 'a mask')
+    return _guarded(decode_mask, data, name, 'a mask')
+
+
+def mask_palette(source: str | Path | bytes) -> dict[int, tuple[int, int, int]]:
+    """Give the colours in which a readable mask shows its indices; nothing if it has no palette.
+
+    Args:
+        source (str | Path | bytes): The file, or what it holds.
+    """
+    data, _ = file_bytes(source)
+    if data.startswith(PNG) and data[25:26] != b'\x03':
+        return {}
+    with Image.open(BytesIO(data)) as picture:
+        return used_colours(picture, np.asarray(picture)) if picture.mode == 'P' else {}
+
+
+def orientation(source: str | Path | bytes) -> int:
+    """Give the EXIF orientation of a readable image, 1 to 8; 1 is upright, and from 5 on width and height change places.
+
+    Args:
+        source (str | Path | bytes): The file, or what it holds.
+    """
+    data, _ = file_bytes(source)
+    # the tag lies in the header, of JPEG in its first segments; most files have none
+    if data.startswith((PNG, JPEG)) and not may_be_turned(data):
+        return 1
+    with Image.open(BytesIO(data)) as picture:
+        return orientation_of(picture)
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
     """Return width and height of an image from its header, turned as its EXIF tag says.
 
     Args:
-        path: The image, of any format that Pillow reads.
+        path (str | Path): The image, of any format that Pillow reads.
 
     Raises:
-        UsageError: The file is no image that can be read.
+        UsageError: If the file is no image that can be read.
     """
     try:
         with Image.open(path) as image:
             width, height = image.size
-            # 5 to 8 are quarter turns, which image loaders apply
-            turned = image.getexif().get(ExifTags.Base.Orientation, 1) >= 5
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UsageError(f'{path} cannot be read as an image: {error}.') from error
+            # Pillow gives the size of a turned TIFF turned
+            turned = image.format != 'TIFF' and orientation_of(image) >= 5
+    except DAMAGE as error:
+        raise ImageError(
+            f'{path} cannot be read as an image: {_words(error)}; {AGAIN}.', _words(error)
+        ) from error
     return (height, width) if turned else (width, height)
+
+
+def file_bytes(
+    source: str | Path | bytes, name: str = '', what: str = 'an image'
+) -> tuple[bytes, str]:
+    """Give what a file holds, and its name for sentences.
+
+    Args:
+        source (str | Path | bytes): The file, or what it holds.
+        name (str): Name of the file, where it is given as bytes.
+        what (str): What it should be, for the error's sentence.
+
+    Raises:
+        ImageError: If it cannot be read. A :class:`UsageError`.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source), name or 'the file'
+    try:
+        return Path(source).read_bytes(), name or str(source)
+    except (OSError, ValueError) as error:
+        reason = (getattr(error, 'strerror', None) or str(error)).lower()
+        raise ImageError(
+            f'{source} cannot be read as {what}: {reason}; {AGAIN}.', reason
+        ) from error
+
+
+def _guarded(decode, data: bytes, name: str, what: str) -> np.ndarray:
+    reason, remedy, kind = '', AGAIN, 'unreadable'
+    try:
+        if not data:
+            raise ValueError('it is empty')
+        return decode(data)
+    except RefusedPixelsError as error:
+        reason, remedy, kind = error.args
+        cause = error
+    except DAMAGE as error:
+        reason, cause = _words(error), error
+    raise ImageError(
+        f'{name} cannot be read as {what}: {reason}; {remedy}.', reason, remedy, kind
+    ) from cause
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, cv2.error):
+        return 'OpenCV cannot decode it'
+    text = str(error).split(" '")[0].replace('cannot identify image file', 'it is no image')
+    return (text.split(' <')[0] or type(error).__name__).strip().rstrip('.')
 
 
 class PngFile:
@@ -36,8 +198,6 @@ class PngFile:
     Args:
         path: Where the file is or shall be.
     """
-
-    SIGNATURE = b'\x89PNG\r\n\x1a\n'
 
     def __init__(self, path):
         self.path = Path(path)
@@ -56,7 +216,7 @@ class PngFile:
                 tail = file.read()
         except OSError as error:
             raise UsageError(f'{self.path} cannot be read: {error.strerror}.') from error
-        if not head.startswith(self.SIGNATURE) or len(head) < 24:
+        if not head.startswith(PNG) or len(head) < 24:
             raise UsageError(f'{self.path} is not a PNG picture.')
         if b'IEND' not in tail:
             raise UsageError(f'{self.path} is cut short: its end is missing.')
@@ -83,32 +243,3 @@ class PngFile:
     def encode(pixels):
         """Return pixels as PNG bytes; the same pixels give the same bytes."""
         return cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
-
-
-def read_picture(path: Path, rgb: bool = False) -> tuple[np.ndarray | None, str]:
-    """Read a picture as training does: an image turned as its EXIF tag says, a mask as it is stored.
-
-    Pillow, unlike OpenCV, does not fill up a file that is cut short.
-
-    Args:
-        path (Path): The file.
-        rgb (bool): Whether it is an image, of three channels. Defaults to False: a mask, whose palette's
-            indices count, not its colours.
-
-    Returns:
-        tuple[np.ndarray | None, str]: Pixels (height, width, 3), or of the mask (height, width) or with the
-        channels it should not have; and an empty word. None and the reason where it cannot be read.
-    """
-    try:
-        with Image.open(path) as picture:
-            if not rgb:
-                return np.asarray(picture), ''
-            # in place: a copy of a mosaic takes half a gigabyte
-            ImageOps.exif_transpose(picture, in_place=True)
-            if picture.mode.startswith('I'):
-                # 16 bits of grey: the upper half, as OpenCV does
-                picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
-            return np.asarray(picture if picture.mode == 'RGB' else picture.convert('RGB')), ''
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        # Pillow repeats the path
-        return None, str(error).replace(f" '{path}'", '')

@@ -6,8 +6,8 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from custom_modules.utils.errors import UsageError
-
-SUFFIXES = ('.png', '.jpg', '.jpeg', '.tif', '.tiff', '.bmp', '.webp')
+from custom_modules.utils.files import read_lines
+from custom_modules.utils.images import SUFFIXES
 
 
 class Source(NamedTuple):
@@ -68,7 +68,7 @@ def _of_input(text: str) -> Iterator[tuple[Path, PurePath]]:
         yield from _pictures(path, path.rglob('*'))
     elif path.is_file() and path.suffix.lower() == '.txt':
         # a file that is not there is named later, with those that cannot be read
-        for line in filter(None, map(str.strip, path.read_text(encoding='utf-8').splitlines())):
+        for line in read_lines(path):
             place = PurePath(line)
             below = not place.is_absolute() and '..' not in place.parts
             yield path.parent / line, place if below else PurePath(place.name)

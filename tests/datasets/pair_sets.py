@@ -5,10 +5,11 @@ import gc
 import random
 from contextlib import contextmanager
 
-import mmcv
 import numpy as np
 import torch
 from mmengine.registry import init_default_scope
+
+from custom_modules.datasets import loading, transforms
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
 RESIZE, PACK = dict(type='ResizeToLoadSize'), dict(type='PackSegInputs')
@@ -67,18 +68,22 @@ def all_of(dataset) -> list:
 
 def count_decodes(monkeypatch):
     """Give a function that counts the files which an act makes this process decode."""
-    real, count = mmcv.imfrombytes, [0]
+    count = [0]
 
-    def counted(*args, **kwargs):
-        count[0] += 1
-        return real(*args, **kwargs)
+    def count_calls(real):
+        def counted(*args, **kwargs):
+            count[0] += 1
+            return real(*args, **kwargs)
+
+        return counted
 
     def of(act) -> int:
         before = count[0]
         act()
         return count[0] - before
 
-    monkeypatch.setattr(mmcv, 'imfrombytes', counted)
+    for module, name in ((loading, 'read_image'), (transforms, 'read_mask')):
+        monkeypatch.setattr(module, name, count_calls(getattr(module, name)))
     return of
 
 

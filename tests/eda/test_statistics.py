@@ -130,7 +130,7 @@ def test_a_config_weighs_as_class_pixels_does(tool, tmp_path, repository, monkey
     assert tool('eda.py', config, '--cfg-options', *chosen) == 0
     out = tmp_path / 'work_dirs' / 'eda' / 'unet_baseline'
     summary = json.loads((out / 'eda_summary.json').read_text())
-    pixels = ClassPixels.of(MoonDataset(str(root), 'train'))
+    pixels = ClassPixels.from_dataset(MoonDataset(str(root), 'train'))
     assert summary['class_weights'] == dict(
         inverse_frequency=pytest.approx(pixels.inverse_frequency().tolist()),
         median_frequency=pytest.approx(pixels.median_frequency().tolist()),

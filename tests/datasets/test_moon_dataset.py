@@ -128,7 +128,9 @@ def mixed_values(root):
 
 
 def colour_mask(root):
-    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(mask_path(root))
+    Image.fromarray(np.eye(64, dtype=np.uint8)[..., None] * np.uint8([9, 0, 0])).save(
+        mask_path(root)
+    )
 
 
 def other_size(root):
@@ -157,7 +159,11 @@ def nothing(root):
     ('spoil', 'arguments', 'words'),
     [
         (nothing, dict(data_prefix=dict(img_path='x', seg_map_path='y')), 'no such folder'),
-        (jpegs, {}, r'0 images named render\*\.png .* 10 other files: render0000\.jpg.*img_suffix'),
+        (
+            jpegs,
+            dict(img_suffix='.png'),
+            r'0 images named render\*\.png .* 10 other files: render0000\.jpg.*img_suffix',
+        ),
         (
             no_masks,
             {},
@@ -165,9 +171,9 @@ def nothing(root):
         ),
         (grey_levels, {}, r'other than 0/255 or 0/1: .*ground0003.png \(128'),
         (mixed_values, {}, r'other than 0/255 or 0/1: .*ground0003.png \(0, 1, 255'),
-        (colour_mask, {}, r'several channels: .*ground0003.png \(3 channels\)'),
+        (colour_mask, {}, r'several channels: .*ground0003.png \(it has 3 channels that differ\)'),
         (other_size, {}, 'another size .*image 64x64, mask 32x64'),
-        (truncated, {}, 'an unreadable file: .*render0003.png .*truncated'),
+        (truncated, {}, 'an unreadable file: .*render0003.png .*cut short'),
         (not_a_picture, {}, 'an unreadable file: .*ground0003.png'),
         (no_rock, {}, 'none of the 10 masks holds a single rock pixel'),
         (nothing, dict(split='test'), 'The test part .* is empty: 10 pairs'),

@@ -37,7 +37,7 @@ def data_set(root, classes=('ground', 'small', 'large'), **options) -> IndexedMa
 
 
 def test_pixels_are_counted_through_the_label_map(root):
-    found = ClassPixels.of(data_set(root))
+    found = ClassPixels.from_dataset(data_set(root))
     assert found.counts.tolist() == [[3072, 512, 512], [4096, 0, 0]]
     assert found.pixels.tolist() == [7168, 512, 512]
     assert found.images.tolist() == [2, 1, 1]
@@ -45,17 +45,19 @@ def test_pixels_are_counted_through_the_label_map(root):
 
 
 def test_load_size_does_not_change_the_counts(root):
-    assert ClassPixels.of(data_set(root, load_size=(8, 8))).pixels.sum() == 2 * 64 * 64
+    assert ClassPixels.from_dataset(data_set(root, load_size=(8, 8))).pixels.sum() == 2 * 64 * 64
 
 
 def test_ignored_pixels_do_not_count(root):
-    found = ClassPixels.of(data_set(root, ('ground', 'small'), label_map=None, ignore_index=3))
+    found = ClassPixels.from_dataset(
+        data_set(root, ('ground', 'small'), label_map=None, ignore_index=3)
+    )
     assert found.pixels.tolist() == [7168, 512]
     assert found.shares.sum() == 1
 
 
 def test_weights_equal_a_computation_by_hand(root):
-    found = ClassPixels.of(data_set(root))
+    found = ClassPixels.from_dataset(data_set(root))
     # 1 / (3 * 7/8), 1 / (3 * 1/16)
     assert found.inverse_frequency() == pytest.approx([8 / 21, 16 / 3, 16 / 3])
     assert (found.inverse_frequency() * found.shares).sum() == pytest.approx(1)
@@ -67,7 +69,7 @@ def test_weights_equal_a_computation_by_hand(root):
 
 
 def test_a_class_without_a_pixel_has_no_weight(root):
-    found = ClassPixels.of(data_set(root, ('ground', 'small', 'large', 'huge')))
+    found = ClassPixels.from_dataset(data_set(root, ('ground', 'small', 'large', 'huge')))
     for weigh in (found.inverse_frequency, found.median_frequency, found.positive_weight):
         with pytest.raises(UsageError, match='no pixel of huge in the 2 masks, .* take it out'):
             weigh()
@@ -76,7 +78,7 @@ def test_a_class_without_a_pixel_has_no_weight(root):
 def test_a_label_without_a_class_is_refused(root):
     dataset = data_set(root, ('ground', 'small'), label_map=None, check=False)
     with pytest.raises(UsageError, match=r'a\.png holds the label 3, but the 2 classes'):
-        ClassPixels.of(dataset)
+        ClassPixels.from_dataset(dataset)
 
 
 @pytest.fixture

@@ -197,8 +197,8 @@ def test_nothing_is_read_unless_checked(root, said):
 
 def test_every_file_is_read_once(root, monkeypatch):
     opened = []
-    plain = Image.open
-    monkeypatch.setattr(Image, 'open', lambda path: opened.append(path) or plain(path))
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, 'read_bytes', lambda path: opened.append(path) or read(path))
     make(root, CLASSES, split='all')
     assert len(opened) == len(set(opened)) == 20
 
@@ -214,7 +214,8 @@ def test_colours(root):
 
 
 def colours(root):
-    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(root / 'masks' / '03.png')
+    coloured = np.eye(64, dtype=np.uint8)[..., None] * np.uint8([9, 0, 0])
+    Image.fromarray(coloured).save(root / 'masks' / '03.png')
 
 
 def beyond(root):
@@ -246,13 +247,17 @@ def nothing(root):
 @pytest.mark.parametrize(
     ('spoil', 'arguments', 'words'),
     [
-        (colours, {}, r'several channels: .*03\.png \(3 channels\); save them with one channel'),
+        (
+            colours,
+            {},
+            r'several channels: .*03\.png \(it has 3 channels that differ\); save them with one channel',
+        ),
         (beyond, {}, r'^1 of 10 pairs .* other than 0 to 2: .*03\.png \(7\); give .*label_map'),
         (beyond, dict(label_map={0: 0, 1: 1, 7: 2}), r'other than 0, 1, 7: .*00\.png \(2\)'),
         (beyond, dict(ignore_index=255), r'03\.png \(7\); [^;]*0/255\.$'),
         (sixteen_bits, {}, r'03\.png \(256, 257, 258\)'),
         (half, {}, r'another size .*03\.png \(image 64x64, mask 64x32\)'),
-        (truncated, {}, r'unreadable file: .*03\.png .*truncated'),
+        (truncated, {}, r'unreadable file: .*03\.png .*cut short'),
         (lone, {}, r'1 of 10 images .* have no \*\.png in .*masks: 03\.png; add the masks'),
         (nothing, dict(img_suffix='.jpg'), r'0 images named \*\.jpg .*img_suffix'),
         (nothing, dict(remedy='ask Ada', img_suffix='.jpg'), 'ask Ada'),

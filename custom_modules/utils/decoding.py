@@ -1,0 +1,279 @@
+"""Pixels of image and mask files, decoded: which library reads which file, and what the pixels mean."""
+
+import zlib
+from io import BytesIO
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image, ImageOps
+
+PNG = b'\x89PNG\r\n\x1a\n'
+# chunks of a PNG in which Pillow looks for an orientation
+TEXTS = {b'eXIf', b'iTXt', b'zTXt', b'tEXt'}
+JPEG = b'\xff\xd8'
+TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
+# what Pillow raises for damaged files; cv2.error is no OSError
+DAMAGE = (
+    OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError, OverflowError, EOFError, MemoryError, AttributeError,
+    RuntimeError, AssertionError, NotImplementedError, Image.DecompressionBombError, zlib.error, cv2.error,
+)  # fmt: skip
+
+
+class RefusedPixelsError(Exception):
+    """Why sound pixels are not taken: reason, remedy, and kind of :class:`ImageError`."""
+
+
+def decode_image(data: bytes) -> np.ndarray:
+    """Decode an image to BGR (H, W, 3), uint8, upright; for the rules and errors see ``read_image``."""
+    ordinary = turned = False
+    if data.startswith(PNG):
+        names = _png_chunks(data)
+        # bit depth and colour type: grey or RGB
+        ordinary = not names & {b'tRNS', b'acTL'} and data[24] == 8 and data[25] in (0, 2)
+        turned = may_be_turned(data) if names & TEXTS else False
+    elif data.startswith(JPEG):
+        channels, turned = _jpeg_segments(data)
+        ordinary = channels in (1, 3)
+        # OpenCV fills up a file that is cut short, without an error
+        if ordinary and not data.endswith(b'\xff\xd9'):
+            with Image.open(BytesIO(data)) as picture:
+                picture.load()
+    if not ordinary:
+        return _decode_other_image(data)
+    pixels = _opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if turned:
+        with Image.open(BytesIO(data)) as picture:
+            pixels = _turn(pixels, orientation_of(picture))
+    return pixels
+
+
+def _opencv(data: bytes, flags: int) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if pixels is None:
+        if data.startswith(PNG):
+            # says which part
+            _png_chunks(data, check=True)
+        raise ValueError('it is damaged')
+    return pixels
+
+
+def _decode_other_image(data: bytes) -> np.ndarray:
+    """Decode what OpenCV reads otherwise than it looks, or not at all."""
+    pixels = _deep_channels(data)
+    if pixels is not None:
+        return np.ascontiguousarray(to_uint8(pixels)[..., :3])
+    with Image.open(BytesIO(data)) as picture:
+        ImageOps.exif_transpose(picture, in_place=True)
+        if picture.mode == 'F' or picture.mode.startswith('I'):
+            return cv2.cvtColor(to_uint8(np.asarray(picture)), cv2.COLOR_GRAY2BGR)
+        return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
+
+
+def _deep_channels(data: bytes) -> np.ndarray | None:
+    """Decode what Pillow cuts to 8 bits without a word, or does not know: several channels of more; else None.
+
+    Returns:
+        np.ndarray, optional: BGR or BGRA (H, W, 3 or 4), as stored but upright.
+    """
+    turn = 1
+    if data.startswith(PNG):
+        if data[24] != 16 or data[25] == 0:
+            return None
+        if may_be_turned(data):
+            with Image.open(BytesIO(data)) as picture:
+                turn = orientation_of(picture)
+    elif data.startswith(TIFF):
+        try:
+            with Image.open(BytesIO(data)) as picture:
+                bits = np.ravel(picture.tag_v2.get(258, 8))
+                if len(bits) == 1 or max(bits) <= 8:
+                    return None
+        except Image.UnidentifiedImageError:
+            # floating-point numbers in several channels, or no TIFF at all
+            pass
+    else:
+        return None
+    pixels = _opencv(data, cv2.IMREAD_UNCHANGED)
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    if pixels.shape[2] not in (1, 3, 4):
+        raise ValueError(f'it has {pixels.shape[2]} channels')
+    return _turn(pixels if pixels.shape[2] > 1 else pixels.repeat(3, axis=2), turn)
+
+
+def _png_chunks(data: bytes, check: bool = False) -> set[bytes]:
+    """Name the chunks of a PNG, and check that it is whole; with ``check`` the sums of those that it cannot do without too."""
+    names, place = set(), len(PNG)
+    while place + 12 <= len(data):
+        end = place + 12 + int.from_bytes(data[place : place + 4], 'big')
+        name = data[place + 4 : place + 8]
+        if end > len(data):
+            break
+        names.add(name)
+        # a small first letter: pixels do not depend on it
+        if check and not name[0] & 32:
+            found = zlib.crc32(data[place + 4 : end - 4])
+            if found != int.from_bytes(data[end - 4 : end], 'big'):
+                raise ValueError(f'its part {name.decode("latin-1")} is damaged')
+        if name == b'IEND':
+            return names
+        place = end
+    raise ValueError('it is cut short')
+
+
+def _jpeg_segments(data: bytes) -> tuple[int, bool]:
+    """Give the number of channels of an 8-bit JPEG, 0 where it is of another kind, and whether it has metadata."""
+    place, metadata = 2, False
+    while place + 9 < len(data) and data[place] == 0xFF:
+        marker = data[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return (data[place + 9] if data[place + 4] == 8 else 0), metadata
+        metadata |= marker == 0xE1
+        # 0xff may be repeated before a marker; some have no length
+        short = marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 1
+        length = 0 if short else int.from_bytes(data[place + 2 : place + 4], 'big')
+        place += 1 if marker == 0xFF else 2 + length
+    return 0, True
+
+
+def may_be_turned(data: bytes) -> bool:
+    """Tell from the bytes of a whole PNG or JPEG whether there may be an orientation; most have none, and are read faster."""
+    if data.startswith(PNG):
+        names = _png_chunks(data)
+        # or as XMP, or ImageMagick's way
+        return b'eXIf' in names or bool(names & TEXTS and (b'xif' in data or b'rientation' in data))
+    return _jpeg_segments(data)[1]
+
+
+def orientation_of(picture: Image.Image) -> int:
+    """Give the EXIF orientation of an opened image, 1 to 8."""
+    try:
+        found = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    except DAMAGE:
+        # a damaged tag is no reason not to read the pixels
+        return 1
+    return found if found in range(1, 9) else 1
+
+
+def _turn(pixels: np.ndarray, tag: int) -> np.ndarray:
+    """Bring stored pixels upright."""
+    if tag >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if tag in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if tag in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return pixels if tag == 1 else np.ascontiguousarray(pixels)
+
+
+def to_uint8(pixels: np.ndarray) -> np.ndarray:
+    """Bring numbers of any depth to 8 bits, as :func:`read_image` describes.
+
+    Args:
+        pixels (np.ndarray): Numbers of any shape.
+
+    Raises:
+        UsageError: If they hold NaN, or numbers below 0 or above 65535.
+    """
+    if pixels.dtype == np.uint8:
+        return pixels
+    if pixels.dtype.kind == 'b':
+        return pixels.astype(np.uint8) * 255
+    remedy = 'save it with 8 or 16 bits per channel'
+    if pixels.dtype.kind == 'f' and not np.isfinite(pixels).all():
+        raise RefusedPixelsError(
+            'it holds pixels that are not a number or infinite', remedy, 'ambiguous'
+        )
+    low, high = pixels.min(), pixels.max()
+    if low < 0 or high > 65535:
+        raise RefusedPixelsError(
+            f'its pixels go from {low:g} to {high:g}, and 0 to 65535 is known', remedy, 'ambiguous'
+        )
+    if pixels.dtype.kind == 'f':
+        pixels = pixels * 255 if high <= 1 else pixels
+        pixels = np.rint(pixels).astype(np.uint16)
+        high = pixels.max()
+    bits = next(bits for bits in (8, 10, 12, 14, 16) if int(high) < 2**bits)
+    return (pixels >> (bits - 8)).astype(np.uint8)
+
+
+def decode_mask(data: bytes) -> np.ndarray:
+    """Decode a mask to (H, W), uint8 or int32, upright; for the rules and errors see ``read_mask``."""
+    if data.startswith(PNG):
+        chunks = _png_chunks(data)
+        if data[24] == 8 and data[25] == 0 and not chunks & {b'tRNS', b'acTL', b'eXIf'}:
+            return _opencv(data, cv2.IMREAD_UNCHANGED)
+    values = _deep_channels(data)
+    if values is not None:
+        return _whole(_grey_of_channels(values, 'RGBA' if values.shape[2] == 4 else 'RGB'))
+    with Image.open(BytesIO(data)) as picture:
+        values = np.asarray(picture)
+        if picture.mode == 'P':
+            values = _palette_values(values, used_colours(picture, values))
+        elif values.ndim == 3:
+            values = _grey_of_channels(values, picture.mode)
+        return _whole(_turn(values, orientation_of(picture)))
+
+
+def _whole(values: np.ndarray) -> np.ndarray:
+    remedy = 'save it as 8-bit PNG with one whole number per pixel'
+    real = values.dtype.kind == 'f'
+    if real and not (np.isfinite(values).all() and (values == np.rint(values)).all()):
+        raise RefusedPixelsError('it holds numbers that are not whole', remedy, 'ambiguous')
+    low, high = values.min(), values.max()
+    if low < -(2**31) or high >= 2**31:
+        raise RefusedPixelsError(f'its values go from {low:g} to {high:g}', remedy, 'ambiguous')
+    return values.astype(np.uint8 if low >= 0 and high <= 255 else np.int32)
+
+
+def used_colours(picture: Image.Image, values: np.ndarray) -> dict[int, tuple[int, int, int]]:
+    """Give the colour of each index that occurs, by ascending index."""
+    colours = np.zeros((256, 3), np.uint8)
+    found = np.asarray(picture.getpalette('RGB') or [], np.uint8).reshape(-1, 3)[:256]
+    colours[: len(found)] = found
+    used = np.flatnonzero(np.bincount(values.ravel(), minlength=256))
+    return {int(i): tuple(colours[i].tolist()) for i in used}
+
+
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+
+
+def _palette_values(values: np.ndarray, colours: dict) -> np.ndarray:
+    if set(colours.values()) <= {BLACK, WHITE}:
+        if all(
+            (index == 0) == (colour == BLACK) and index < 2 for index, colour in colours.items()
+        ):
+            return values
+        table = np.zeros(256, np.uint8)
+        table[[index for index, colour in colours.items() if colour == WHITE]] = 255
+        return table[values]
+    greys = [colour[0] for colour in colours.values() if len(set(colour)) == 1]
+    # indices in ascending order: a lighter grey for a higher index shows what the indices say
+    if len(greys) == len(colours) and greys != sorted(greys):
+        raise RefusedPixelsError(
+            'its palette shows greys in another order than its indices have, so that it is unclear which of them count',
+            'save it as grey PNG without a palette',
+            'ambiguous',
+        )
+    return values
+
+
+def _grey_of_channels(values: np.ndarray, mode: str) -> np.ndarray:
+    alpha = values[..., -1] if mode in ('LA', 'RGBA', 'PA') else None
+    known = mode in ('LA', 'RGB', 'RGBA', 'RGBX')
+    grey = values[..., 0]
+    if not known or (mode != 'LA' and (values[..., 1:3] != grey[..., None]).any()):
+        raise RefusedPixelsError(
+            f'it has {values.shape[2]} channels that differ',
+            'save it with one channel that holds the class index of each pixel',
+            'several_channels',
+        )
+    # seen on black, a mask that is black wherever it is not opaque looks as its grey values say
+    if alpha is not None and alpha.min() != alpha.max():
+        if grey.any() and not grey[alpha != alpha.max()].any():
+            return np.ascontiguousarray(grey)
+        raise RefusedPixelsError(
+            'its transparency differs from pixel to pixel, so that it is unclear what it shows',
+            'save it as grey PNG without transparency',
+            'ambiguous',
+        )
+    return np.ascontiguousarray(grey)

@@ -1,0 +1,125 @@
+"""Six short runs on a Ray cluster of two nodes, one of which dies in the middle: all finish, and the report is that of a sweep without.
+
+By hand or in its CI job, a few minutes: pip install -r requirements/cluster.txt; CLUSTER_TESTS=1 python -m pytest tests/cluster
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import MOON_OPTIONS, REPOSITORY, make_moon
+
+ray = pytest.importorskip('ray')
+psutil = pytest.importorskip('psutil')
+
+# nothing drawn while an image is loaded: what was drawn before a resume is not drawn again after it
+CONFIG = """
+_base_ = ['{base}']
+train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))
+"""
+EPOCHS = 6
+SEEDS = ('0', '1', '2')
+
+
+@pytest.fixture
+def cluster():
+    from ray.cluster_utils import Cluster
+
+    # the head has no CPU: it only keeps the books, so that each of the other two may die
+    cluster = Cluster(initialize_head=True, head_node_args=dict(num_cpus=0, include_dashboard=True))
+    yield cluster
+    cluster.shutdown()
+
+
+def sweep_command(root: Path, name: str, *arguments: str) -> list[str]:
+    config = root / 'small_unet.py'
+    config.write_text(CONFIG.format(base=(REPOSITORY / 'configs' / 'unet_baseline.py').as_posix()))
+    options = [*MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]', f'train_cfg.max_epochs={EPOCHS}']
+    varied = ['--vary', 'optim_wrapper.optimizer.lr=1e-3,2e-3', '--seeds', *SEEDS]
+    places = ['--work-dir', str(root / name), '--report', str(root / f'{name}_report')]
+    tool = str(REPOSITORY / 'tools' / 'sweep.py')
+    return [
+        sys.executable,
+        tool,
+        str(config),
+        *varied,
+        *places,
+        *arguments,
+        '--cfg-options',
+        *options,
+    ]
+
+
+def results(root: Path, name: str) -> dict:
+    """What a report says but for when, where and how fast."""
+
+    def timeless(value):
+        if isinstance(value, dict):
+            left_out = ('date', 'images_per_second', 'minutes', 'machine')
+            return {key: timeless(part) for key, part in value.items() if key not in left_out}
+        return [timeless(part) for part in value] if isinstance(value, list) else value
+
+    return timeless(json.loads((root / f'{name}_report' / 'results.json').read_text()))
+
+
+def unfinished_with_a_checkpoint(processes) -> list[Path]:
+    """The work dirs of trainings among processes that have something to go on from."""
+    found = []
+    for process in processes:
+        try:
+            words = process.cmdline()
+        except psutil.Error:
+            continue
+        folders = [Path(word.partition('=')[2]) for word in words if word.startswith('--work-dir=')]
+        found += [
+            f
+            for f in folders
+            if (f / 'epoch_1.pth').exists() and not (f / f'epoch_{EPOCHS}.pth').exists()
+        ]
+    return found
+
+
+def die(node) -> list[Path]:
+    """End a node as a power cut does, as soon as a training there can go on elsewhere; say which."""
+    raylet = psutil.Process(node.all_processes['raylet'][0].process.pid)
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline:
+        children = raylet.children(recursive=True)
+        if folders := unfinished_with_a_checkpoint(children):
+            break
+        time.sleep(0.2)
+    for process in [raylet, *children]:
+        process.send_signal(signal.SIGKILL)
+    node.kill_all_processes(check_alive=False)
+    return folders
+
+
+def test_a_node_dies_and_every_run_is_finished(cluster, tmp_path):
+    _, second = (cluster.add_node(num_cpus=1) for _ in range(2))
+    cluster.wait_for_nodes()
+    make_moon(tmp_path / 'moon', count=30)
+    environment = {**os.environ, 'MOON_DATA': str(tmp_path / 'moon'), 'OMP_NUM_THREADS': '1'}
+    sweep = subprocess.Popen(
+        sweep_command(tmp_path, 'ray', '--ray', cluster.address),
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    broken_off = die(second)
+    said = sweep.communicate(timeout=900)[0]
+    assert sweep.returncode == 0, said
+    assert 'Ray: 3 nodes, 2 CPUs, 0 GPUs; dashboard: http://127.0.0.1:' in said
+    assert len(broken_off) == 1, 'one was at work on the node that died'
+    (log,) = broken_off[0].glob('sweep.log')
+    assert 'resumed epoch' in log.read_text(), 'it went on, and did not begin anew'
+    one_by_one = sweep_command(tmp_path, 'alone')
+    assert subprocess.run(one_by_one, env=environment, stdout=subprocess.DEVNULL).returncode == 0
+    by_ray, alone = results(tmp_path, 'ray'), results(tmp_path, 'alone')
+    assert [len(arm['runs']) for arm in by_ray['arms']] == [len(SEEDS)] * 2
+    assert by_ray == alone

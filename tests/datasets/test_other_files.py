@@ -1,0 +1,154 @@
+"""Files as other people's tools write them: read as they look, or refused with what helps."""
+
+import numpy as np
+import pytest
+from conftest import make_moon, write_pair
+from mmengine.registry import init_default_scope
+from PIL import Image
+
+from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
+from custom_modules.datasets.moon_dataset import MoonDataset
+from custom_modules.utils.errors import UsageError
+
+LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
+
+
+@pytest.fixture
+def root(tmp_path):
+    init_default_scope('mmseg')
+    return make_moon(tmp_path / 'moon', 6)
+
+
+def paths(root, name='0003'):
+    return [root / 'images' / folder / f'{folder}{name}.png' for folder in ('render', 'ground')]
+
+
+def loaded(root, name='0003', **options):
+    """What training sees of a pair: image (H, W, 3) RGB, labels (H, W)."""
+    dataset = MoonDataset(str(root), 'all', pipeline=LOAD, **options)
+    files = [info['img_path'] for info in map(dataset.get_data_info, range(len(dataset)))]
+    packed = dataset[next(i for i, file in enumerate(files) if name in file)]
+    labels = packed['data_samples'].gt_sem_seg.data[0].numpy()
+    return packed['inputs'].numpy().transpose(1, 2, 0)[..., ::-1], labels
+
+
+def test_a_reordered_palette_is_learnt_as_it_looks(root):
+    _, mask = paths(root)
+    expected = np.asarray(Image.open(mask)) // 255
+    image = Image.fromarray(1 - expected).convert('P')
+    image.putdata((1 - expected).ravel().tolist())
+    image.putpalette([255] * 3 + [0] * 3)
+    image.save(mask)
+    np.testing.assert_array_equal(loaded(root)[1], expected)
+
+
+@pytest.mark.parametrize('mode', ['RGB', 'RGBA', 'LA'])
+def test_grey_masks_with_several_channels_are_read(root, mode):
+    _, mask = paths(root)
+    expected = np.asarray(Image.open(mask)) // 255
+    Image.open(mask).convert(mode).save(mask)
+    np.testing.assert_array_equal(loaded(root)[1], expected)
+
+
+def test_twelve_bits_are_not_black(root):
+    image, _ = paths(root)
+    grey = np.asarray(Image.open(image).convert('L'))
+    Image.fromarray(grey.astype(np.uint16) * 16).save(image)
+    np.testing.assert_array_equal(loaded(root)[0], np.stack([grey] * 3, axis=2))
+
+
+def turned(pixels, turn):
+    """Pixels as a camera that lies on its side stores them, and its tag."""
+    exif = Image.Exif()
+    exif[0x112] = turn
+    return dict(stored=np.ascontiguousarray(np.rot90(pixels, {6: 1, 3: 2}[turn])), exif=exif)
+
+
+@pytest.mark.parametrize('mask_too', [False, True])
+def test_photographs_and_their_masks_are_turned_alike(root, mask_too):
+    rng = np.random.default_rng(1)
+    upright, labels = rng.integers(0, 99, (40, 64, 3), dtype=np.uint8), np.zeros((40, 64), np.uint8)
+    labels[5:10, 5:30] = 255
+    write_pair(root, '0003', upright, labels)
+    for path, pixels in zip(paths(root), (upright, labels), strict=True):
+        if path.name.startswith('render') or mask_too:
+            given = turned(pixels, 6)
+            Image.fromarray(given['stored']).save(path, exif=given['exif'])
+    image, found = loaded(root)
+    np.testing.assert_array_equal(image, upright)
+    np.testing.assert_array_equal(found, labels // 255)
+
+
+def test_a_mask_that_fits_only_unturned_gets_a_remedy_that_works(root):
+    upright, labels = np.zeros((40, 64, 3), np.uint8), np.zeros((40, 64), np.uint8)
+    labels[5:10, 5:30] = 255
+    given = turned(upright, 6)
+    write_pair(root, '0003', upright, np.ascontiguousarray(np.rot90(labels)))
+    Image.fromarray(given['stored']).save(paths(root)[0], exif=given['exif'])
+    with pytest.raises(UsageError, match=r'before an EXIF tag turns one .*exiftool -Orientation= '):
+        MoonDataset(str(root), 'all')
+    # what exiftool does
+    Image.fromarray(given['stored']).save(paths(root)[0])
+    assert len(MoonDataset(str(root), 'all')) == 6
+
+
+def test_a_turn_that_sizes_do_not_prove_is_a_warning(root, monkeypatch):
+    said = []
+    monkeypatch.setattr('custom_modules.datasets.pair_checks.warn', said.append)
+    given = turned(np.asarray(Image.open(paths(root)[0])), 3)
+    Image.fromarray(given['stored']).save(paths(root)[0], exif=given['exif'])
+    MoonDataset(str(root), 'all')
+    assert len(said) == 1 and 'ground0003.png' in said[0]
+
+
+def test_a_palette_in_other_classes_colours_is_refused(tmp_path):
+    for folder in ('images', 'masks'):
+        (tmp_path / folder).mkdir()
+    indices = (np.arange(64, dtype=np.uint8) % 3).reshape(8, 8)
+    Image.new('RGB', (8, 8)).save(tmp_path / 'images' / 'a.png')
+    image = Image.fromarray(indices).convert('P')
+    image.putdata(indices.ravel().tolist())
+    colours = [[0, 0, 0], [0, 255, 0], [0, 0, 255]]
+    options = dict(classes=('ground', 'small', 'large'), palette=colours, split='all')
+    for order, refused in (([0, 1, 2], False), ([0, 2, 1], True)):
+        image.putpalette(np.ravel([colours[i] for i in order]).tolist())
+        image.save(tmp_path / 'masks' / 'a.png')
+        if refused:
+            with pytest.raises(UsageError, match='index 1 is class 1 in the colour of class 2'):
+                IndexedMaskDataset(str(tmp_path), **options)
+        else:
+            assert len(IndexedMaskDataset(str(tmp_path), **options)) == 1
+
+
+def test_pictures_of_several_kinds_in_one_folder(root, tmp_path):
+    for number, suffix in enumerate(('.jpg', '.JPG', '.PNG', '.tif')):
+        path = paths(root, f'000{number}')[0]
+        Image.open(path).save(path.with_suffix(suffix))
+        if suffix.lower() != '.png':
+            path.unlink()
+    # where letters of one case are another's, a.png and a.PNG are one file
+    paths(root, '0002')[0].unlink(missing_ok=True)
+    dataset = MoonDataset(str(root), 'all')
+    assert len(dataset) == 6
+    assert len(MoonDataset(str(root), 'all', img_suffix=['.jpg', '.png', '.tif'])) == 6
+    Image.new('RGB', (64, 64)).save(paths(root, '0000')[0])
+    with pytest.raises(UsageError, match="one id, '0000': rename .* img_suffix"):
+        MoonDataset(str(root), 'all')
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-be'])
+def test_lists_of_every_editor(tmp_path, encoding):
+    names = ['first one', 'zweites ü', '0003']
+    for name in (*names, 'other'):
+        write_pair(tmp_path, name, np.zeros((8, 8, 3), np.uint8), np.eye(8, dtype=np.uint8))
+    text = '\r\n'.join([*names, '', ' '])
+    mark = b'\xfe\xff' if encoding.endswith('be') else b''
+    (tmp_path / 'list.txt').write_bytes(mark + text.encode(encoding))
+    dataset = MoonDataset(str(tmp_path), 'all', ann_file='list.txt')
+    assert len(dataset) == 3
+
+
+def test_a_list_that_is_no_text(root):
+    (root / 'list.txt').write_bytes(b'\x80\x81\x82')
+    with pytest.raises(UsageError, match='no text in UTF-8 or UTF-16'):
+        MoonDataset(str(root), 'all', ann_file='list.txt')

@@ -1,0 +1,215 @@
+"""The one reader of images and masks."""
+
+from io import BytesIO
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.images import image_size, read_image, read_mask
+
+RNG = np.random.default_rng(0)
+SCENE = cv2.GaussianBlur(RNG.integers(0, 256, (40, 64, 3), dtype=np.uint8), (5, 5), 2)
+ROCKS = np.zeros((40, 64), np.uint8)
+ROCKS[10:20, 20:50] = 1
+
+
+def encoded(image, form='PNG', **options) -> bytes:
+    """Encode a Pillow image or an array."""
+    stream = BytesIO()
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(
+        stream, form, **options
+    )
+    return stream.getvalue()
+
+
+def with_turn(turn: int) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x112] = turn
+    return exif
+
+
+def of_palette(indices: np.ndarray, colours: list) -> bytes:
+    """A PNG with a palette."""
+    image = Image.fromarray(indices)
+    image = image.convert('P')
+    image.putdata(indices.ravel().tolist())
+    image.putpalette(np.ravel(colours).tolist())
+    return encoded(image)
+
+
+GREY = SCENE[..., 0]
+ORDINARY = {
+    f'{form} {kind} {options}': encoded(pixels, form, **options)
+    for form, all_options in (
+        ('PNG', [{}, dict(optimize=True), dict(compress_level=1)]),
+        ('JPEG', [dict(quality=q, subsampling=s) for q in (30, 75, 100) for s in (0, 1, 2)]),
+        ('JPEG', [dict(progressive=True), dict(quality=90, optimize=True)]),
+        ('JPEG', [dict(exif=with_turn(turn)) for turn in range(1, 9)]),
+    )
+    for options in all_options
+    for kind, pixels in (('colour', SCENE), ('grey', GREY), ('odd', SCENE[:33, :51]))
+}
+
+
+@pytest.mark.parametrize('name', ORDINARY)
+def test_ordinary_files_give_the_pixels_of_opencv(name, tmp_path):
+    data = ORDINARY[name]
+    expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(read_image(data, order='BGR'), expected)
+    np.testing.assert_array_equal(read_image(data)[..., ::-1], expected)
+    path = tmp_path / 'a.png'
+    path.write_bytes(data)
+    assert image_size(path) == expected.shape[1::-1]
+
+
+@pytest.mark.parametrize('form', ['PNG', 'TIFF', 'WEBP', 'JPEG'])
+@pytest.mark.parametrize('turn', range(1, 9))
+def test_images_and_masks_are_turned_alike(form, turn, tmp_path):
+    options = dict(lossless=True) if form == 'WEBP' else {}
+    data = encoded(SCENE, form, exif=with_turn(turn), **options)
+    upright = ImageOps.exif_transpose(Image.open(BytesIO(data)))
+    image = read_image(data)
+    np.testing.assert_array_equal(image.shape[1::-1], upright.size)
+    assert np.abs(image.astype(int) - np.asarray(upright)).mean() < 2
+    path = tmp_path / 'a'
+    path.write_bytes(data)
+    assert image_size(path) == upright.size
+    if form in ('PNG', 'TIFF'):
+        mask = read_mask(encoded(ROCKS, form, exif=with_turn(turn)))
+        upright = ImageOps.exif_transpose(
+            Image.open(BytesIO(encoded(ROCKS, form, exif=with_turn(turn))))
+        )
+        np.testing.assert_array_equal(mask, np.asarray(upright))
+
+
+def tiff(pixels: np.ndarray) -> bytes:
+    return cv2.imencode('.tiff', pixels)[1].tobytes()
+
+
+def png(pixels: np.ndarray) -> bytes:
+    return cv2.imencode('.png', pixels)[1].tobytes()
+
+
+WIDE = GREY.astype(np.uint16)
+COLOUR = SCENE[..., ::-1].astype(np.uint16)
+
+
+@pytest.mark.parametrize(
+    ('data', 'expected'),
+    [
+        (png(WIDE * 257), GREY),
+        (png(WIDE * 16), GREY),
+        (png(WIDE * 4), GREY),
+        (png(WIDE), GREY),
+        (png(COLOUR * 257), SCENE),
+        (png(COLOUR * 16), SCENE),
+        (tiff(COLOUR * 16), SCENE),
+        (tiff(WIDE * 64), GREY),
+        (tiff(WIDE.astype(np.int32) * 16), GREY),
+        (tiff((GREY / 255).astype(np.float32)), GREY),
+        (tiff(GREY.astype(np.float32)), GREY),
+        (tiff((SCENE[..., ::-1] / 255).astype(np.float32)), SCENE),
+        (encoded(Image.fromarray(GREY), 'TIFF'), GREY),
+        (encoded(Image.fromarray(SCENE).convert('RGBA')), SCENE),
+        (encoded(Image.fromarray(GREY).convert('LA')), GREY),
+        (encoded(Image.fromarray(GREY).convert('P')), GREY),
+        (encoded(Image.fromarray(SCENE), 'BMP'), SCENE),
+        (encoded(Image.fromarray(GREY > 99)), (GREY > 99) * np.uint8(255)),
+    ],
+)
+def test_images_of_every_kind_look_as_they_are_seen(data, expected):
+    expected = expected if expected.ndim == 3 else np.stack([expected] * 3, axis=2)
+    np.testing.assert_array_equal(read_image(data), expected)
+
+
+def test_cmyk_is_read_in_its_colours():
+    data = encoded(Image.new('RGB', (16, 16), (200, 40, 90)).convert('CMYK'), 'JPEG', quality=100)
+    assert np.abs(read_image(data)[8, 8].astype(int) - (200, 40, 90)).max() < 4
+
+
+def test_transparency_is_dropped():
+    data = encoded(Image.new('RGBA', (4, 4), (9, 8, 7, 0)))
+    assert read_image(data)[0, 0].tolist() == [9, 8, 7]
+
+
+BLACK, WHITE, RED, GREEN = [0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0]
+
+
+@pytest.mark.parametrize(
+    ('data', 'expected'),
+    [
+        (encoded(ROCKS), ROCKS),
+        (encoded(ROCKS * 255), ROCKS * 255),
+        (encoded(Image.fromarray(ROCKS > 0)), ROCKS),
+        (encoded(ROCKS, 'TIFF'), ROCKS),
+        (png(ROCKS.astype(np.uint16) * 255), ROCKS * 255),
+        (png(ROCKS.astype(np.uint16) * 300), ROCKS.astype(np.int32) * 300),
+        (tiff(ROCKS.astype(np.float32)), ROCKS),
+        (tiff(ROCKS.astype(np.int32)), ROCKS),
+        # grey with three channels, and with an even transparency
+        (encoded(np.stack([ROCKS * 255] * 3, axis=2)), ROCKS * 255),
+        (encoded(Image.fromarray(ROCKS * 255).convert('LA')), ROCKS * 255),
+        (encoded(Image.fromarray(ROCKS * 255).convert('RGBA')), ROCKS * 255),
+        (png(np.stack([ROCKS.astype(np.uint16)] * 3, axis=2)), ROCKS),
+        # white where it is opaque, nothing elsewhere
+        (encoded(np.stack([ROCKS * 255] * 4, axis=2)), ROCKS * 255),
+        # a palette colours the indices
+        (of_palette(ROCKS, [BLACK, RED]), ROCKS),
+        (of_palette(ROCKS * 2, [GREEN, BLACK, RED]), ROCKS * 2),
+        (of_palette(ROCKS, [BLACK, WHITE]), ROCKS),
+        (of_palette(ROCKS, [BLACK, [90] * 3]), ROCKS),
+        # black and white in another order: what is seen
+        (of_palette(1 - ROCKS, [WHITE, BLACK]), ROCKS * 255),
+        (of_palette(ROCKS * 7, [BLACK] * 7 + [WHITE]), ROCKS * 255),
+        (of_palette(ROCKS * 0, [WHITE, BLACK]), np.full_like(ROCKS, 255)),
+        (of_palette(ROCKS * 0 + 1, [WHITE, BLACK]), ROCKS * 0),
+    ],
+)
+def test_masks_of_every_kind_hold_what_they_show(data, expected):
+    found = read_mask(data)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+NAN = np.full((8, 8), np.nan, np.float32)
+COLOURED = np.zeros((8, 8, 3), np.uint8)
+COLOURED[:4, :4, 0] = 200
+ALPHA = np.zeros((8, 8, 4), np.uint8)
+ALPHA[:4, :4, 3] = 255
+
+
+@pytest.mark.parametrize(
+    ('read', 'data', 'words'),
+    [
+        (read_image, b'', 'it is empty; copy or download it again'),
+        (read_image, b'hello', 'it is no image'),
+        (read_image, encoded(SCENE)[:-30], 'cut short'),
+        (read_image, encoded(SCENE)[:60], 'cut short'),
+        (read_image, encoded(SCENE, 'JPEG')[:-300], 'truncated'),
+        (read_image, encoded(SCENE, 'JPEG')[:20], 'no image'),
+        (read_image, tiff(NAN), 'not a number or infinite; save it with 8 or 16 bits'),
+        (read_image, tiff(NAN * 0 - 1), 'not a number'),
+        (read_image, tiff(np.full((8, 8), -1, np.int32)), 'from -1 to -1'),
+        (read_image, tiff(np.full((8, 8), 1e6, np.float32)), 'to 1e[+]06, and 0 to 65535'),
+        (read_mask, tiff(NAN), 'not whole'),
+        (read_mask, tiff(np.full((8, 8), 0.5, np.float32)), 'not whole; save it as 8-bit PNG'),
+        (read_mask, encoded(COLOURED), '3 channels that differ; save it with one channel'),
+        (read_mask, encoded(ALPHA), 'transparency differs from pixel to pixel'),
+        (read_mask, of_palette(np.arange(64, dtype=np.uint8).reshape(8, 8) % 3, [BLACK, WHITE, [90] * 3]), 'another order'),
+        (read_mask, b'', 'empty'),
+    ],
+)  # fmt: skip
+def test_what_is_unclear_or_damaged_is_refused_in_one_sentence(read, data, words):
+    with pytest.raises(UsageError, match=words) as error:
+        read(data, 'a.png')
+    assert str(error.value).startswith('a.png cannot be read as a') and '\n' not in str(error.value)
+
+
+def test_a_damaged_part_is_found():
+    data = bytearray(encoded(SCENE))
+    data[len(data) // 2] ^= 1
+    with pytest.raises(UsageError, match='IDAT is damaged'):
+        read_image(bytes(data))
