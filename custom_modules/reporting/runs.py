@@ -194,8 +194,10 @@ class RunFolder:
             return f'its loss is nan or infinite from epoch {self._diverged_from} to the end: its weights are worth nothing'
         due, written = self._checkpoint_due(planned), self._checkpoint_written
         if due and written is not None and written < due:
-            # an epoch is logged before its checkpoint is written
             return f'the checkpoint of epoch {due} was not written'
+        if self._best_is_missing and not self.last_epoch:
+            # a validation is logged before its best checkpoint is written
+            return f'epoch {self.epochs} has the best {self.monitored}, and its best checkpoint was not written'
         return None
 
     @functools.cached_property
@@ -205,15 +207,12 @@ class RunFolder:
         Raises:
             UsageError: If there is none.
         """
-        # as mmengine names it
-        score = (self.monitored or '').replace('/', '_')
-        best = list(self.path.glob(f'best_{score}_epoch_*.pth')) if score else []
+        best = self._best_files
         if best and not self.last_epoch:
             # a resume from an earlier epoch leaves an older best one behind
             def reached(path: Path) -> tuple[float, int]:
                 logged = self.score(self.monitored, _epoch_of(path))
-                sign = -1 if self._hook('checkpoint').get('rule') == 'less' else 1
-                return (-math.inf if logged is None else sign * logged, _epoch_of(path))
+                return (-math.inf if logged is None else self._sign * logged, _epoch_of(path))
 
             return max(best, key=reached)
         last = sorted(self.path.glob('epoch_*.pth'), key=_epoch_of)
@@ -262,6 +261,26 @@ class RunFolder:
         named = pointer.read_text(encoding='utf-8', errors='replace') if pointer.is_file() else ''
         found = re.search(r'epoch_(\d+)\.pth\s*$', named)
         return max([*epochs, *([int(found[1])] if found else [])], default=None)
+
+    @property
+    def _best_is_missing(self) -> bool:
+        """Whether the last validation was the best, and only earlier best checkpoints are there."""
+        if self.monitored not in self.val:
+            return False
+        scores = self.val[self.monitored].dropna() * self._sign
+        written = {_epoch_of(path) for path in self._best_files}
+        better = len(scores) > 1 and scores.iloc[-1] > scores.iloc[:-1].max()
+        return bool(written) and better and scores.index[-1] not in written
+
+    @property
+    def _best_files(self) -> list[Path]:
+        # as mmengine names them
+        score = (self.monitored or '').replace('/', '_')
+        return list(self.path.glob(f'best_{score}_epoch_*.pth')) if score else []
+
+    @property
+    def _sign(self) -> int:
+        return -1 if monitored_score(self.cfg)[1] else 1
 
     @property
     def _stopped_early(self) -> bool:

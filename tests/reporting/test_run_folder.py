@@ -233,3 +233,17 @@ def test_a_fold_is_that_of_the_test_part(tmp_path):
     assert fold() == (2, 5) and fold(folds=3) == (2, 3)
     # all images, or the inner validation part: nothing that could be put together
     assert fold(split='all') is None and fold(split='val') is None and fold(fold=None) is None
+
+
+def test_a_best_checkpoint_that_was_not_written_is_missed(tmp_path):
+    def gap(*scores, seed, best=()):
+        run = make_run(tmp_path, 'unet_baseline', seed, epochs=0)
+        write_scalars(run / '20260102_000000', [1, 2], dice(*scores))
+        for epoch in best:
+            (run / f'best_rock_Dice_epoch_{epoch}.pth').touch()
+        return RunFolder(run).gap
+
+    # make_run leaves that of epoch 1: killed after the last scalars, before the checkpoint that they are of
+    assert gap(10.0, 20.0, seed=0).startswith('epoch 2 has the best rock_Dice')
+    assert gap(10.0, 20.0, seed=1, best=[2]) is None
+    assert gap(20.0, 10.0, seed=2) is None and gap(10.0, 10.0, seed=3) is None
