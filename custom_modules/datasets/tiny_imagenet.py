@@ -1,6 +1,8 @@
 """Tiny ImageNet-200 as a data set of mmpretrain."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmpretrain.datasets import BaseDataset
@@ -9,8 +11,10 @@ from mmpretrain.registry import DATASETS, TRANSFORMS
 from custom_modules.datasets.batches import WholeBatches
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.loading import LoadImageFromFile
+from custom_modules.datasets.pairs import first_five
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.files import find_data
+from custom_modules.utils.files import find_data, read_lines
+from custom_modules.utils.images import SUFFIXES, ImageError, read_image
 
 # of this scope: a classification run never imports mmseg, nor the other way round
 TRANSFORMS.register_module(module=LoadImageFromFile, force=True)
@@ -27,9 +31,9 @@ class TinyImageNet(WholeBatches, DecodeOnce, BaseDataset):
 
         tiny-imagenet-200/
         ├── wnids.txt                        one WordNet id per line
-        ├── words.txt                        WordNet id, tab, names
+        ├── words.txt                        WordNet id, tab, names; need not be there
         ├── train/<wnid>/images/*.JPEG
-        └── val/{images/*.JPEG, val_annotations.txt}
+        └── val/{images/*.JPEG, val_annotations.txt}, or sorted: val/<wnid>/*.JPEG
 
     Labels are the positions in ``wnids``, so a subset has labels 0..n-1 in the order in which it is given.
 
@@ -38,6 +42,8 @@ class TinyImageNet(WholeBatches, DecodeOnce, BaseDataset):
             then in the repository.
         split (str): ``'train'`` or ``'val'``. Defaults to ``'train'``.
         wnids (Sequence[str], optional): The classes to use. All of ``wnids.txt``, sorted, by default.
+        check (bool): Whether to look at the beginning and the end of every file, and to refuse empty and broken ones.
+            Defaults to True.
         **kwargs: ``pipeline``, ``test_mode``, ... of :class:`mmpretrain.datasets.BaseDataset`; ``cache`` of
             :class:`DecodeOnce` or ``'batches'`` (:class:`WholeBatches`). All 100,000 training images take 1.2 GB.
 
@@ -46,23 +52,32 @@ class TinyImageNet(WholeBatches, DecodeOnce, BaseDataset):
     """
 
     def __init__(
-        self, data_root: str, split: str = 'train', wnids: Sequence[str] | None = None, **kwargs
+        self,
+        data_root: str,
+        split: str = 'train',
+        wnids: Sequence[str] | None = None,
+        check: bool = True,
+        **kwargs,
     ) -> None:
         if split not in ('train', 'val'):
             raise UsageError(f"split of TinyImageNet is 'train' or 'val', got {split!r}.")
-        root = find_data(data_root, 'Tiny ImageNet', f'{PREPARE} or set TINY_IMAGENET')
-        known = _read_lines(root / 'wnids.txt')
+        root = _top_folder(find_data(data_root, 'Tiny ImageNet', f'{PREPARE} or set TINY_IMAGENET'))
+        known = _lines_of_archive(root / 'wnids.txt')
         unknown = [wnid for wnid in wnids or [] if wnid not in known]
         if unknown:
             raise UsageError(
                 f'{len(unknown)} of the chosen wnids are not among the {len(known)} of '
                 f'{root / "wnids.txt"}: {", ".join(unknown[:5])}; choose from that file.'
             )
-        self.split = split
+        self.split, self.check = split, check
         self.wnids = tuple(wnids or sorted(known))
-        words = dict(line.split('\t', 1) for line in _read_lines(root / 'words.txt'))
-        names = tuple(words.get(wnid, wnid).split(',')[0] for wnid in self.wnids)
-        super().__init__(ann_file='', data_root=str(root), metainfo=dict(classes=names), **kwargs)
+        names = {}
+        if (root / 'words.txt').is_file():
+            # a tab in the archive, blanks after some editors
+            rows = [line.split(None, 1) for line in read_lines(root / 'words.txt')]
+            names = {row[0]: row[1].split(',')[0].strip() for row in rows if len(row) == 2}
+        classes = tuple(names.get(wnid, wnid) for wnid in self.wnids)
+        super().__init__(ann_file='', data_root=str(root), metainfo=dict(classes=classes), **kwargs)
 
     def load_data_list(self) -> list[dict]:
         """List the images of the split.
@@ -71,46 +86,94 @@ class TinyImageNet(WholeBatches, DecodeOnce, BaseDataset):
             list[dict]: ``img_path`` and ``gt_label`` of each image, in a fixed order.
         """
         files = self._train_files() if self.split == 'train' else self._val_files()
+        if self.check:
+            _check_files([path for path, _ in files])
         label = {wnid: i for i, wnid in enumerate(self.wnids)}
         return [dict(img_path=str(path), gt_label=label[wnid]) for path, wnid in files]
 
     def _train_files(self) -> list[tuple[Path, str]]:
         files = []
         for wnid in self.wnids:
-            folder = Path(self.data_root) / 'train' / wnid / 'images'
-            images = sorted(folder.glob('*.JPEG'))
+            images = _images_of_class(Path(self.data_root) / 'train' / wnid)
             if not images:
                 raise UsageError(
-                    f'Class {wnid} has no *.JPEG in {folder}: unpack the archive again ({PREPARE}) '
-                    'or leave the class out of wnids.'
+                    f'Class {wnid} has no *.JPEG in {Path(self.data_root) / "train" / wnid}: unpack the archive again '
+                    f'({PREPARE}) or leave the class out of wnids.'
                 )
             files += [(image, wnid) for image in images]
         return files
 
     def _val_files(self) -> list[tuple[Path, str]]:
         folder = Path(self.data_root) / 'val'
-        lines = _read_lines(folder / 'val_annotations.txt')
-        rows = [line.split('\t') for line in lines]
-        files = [(folder / 'images' / row[0], row[1]) for row in rows if row[1] in self.wnids]
-        present = set((folder / 'images').glob('*.JPEG'))
-        missing = [path.name for path, _ in files if path not in present]
-        if missing:
-            raise UsageError(
-                f'{len(missing)} images of {folder / "val_annotations.txt"} are not in '
-                f'{folder / "images"}: {", ".join(missing[:5])}; unpack the archive again ({PREPARE}).'
-            )
+        # many sort the images into a folder for each class, as mmpretrain's and torchvision's own data sets want them
+        of_class = {wnid: _images_of_class(folder / wnid) for wnid in self.wnids}
+        source = folder / 'val_annotations.txt'
+        if any(of_class.values()):
+            source = folder
+            files = [(image, wnid) for wnid, images in of_class.items() for image in images]
+        else:
+            rows = [line.split() for line in _lines_of_archive(source)]
+            rows = [row for row in rows if len(row) > 1 and row[1] in self.wnids]
+            files = [(folder / 'images' / row[0], row[1]) for row in rows]
+            present = set(_pictures(folder / 'images'))
+            missing = [path.name for path, _ in files if path not in present]
+            if missing:
+                raise UsageError(
+                    f'{len(missing)} images of {source} are not in '
+                    f'{folder / "images"}: {", ".join(missing[:5])}; unpack the archive again ({PREPARE}).'
+                )
         without = sorted(set(self.wnids) - {wnid for _, wnid in files})
         if without:
             raise UsageError(
-                f'{len(without)} classes have no image in {folder / "val_annotations.txt"}: '
+                f'{len(without)} classes have no image in {source}: '
                 f'{", ".join(without[:5])}; unpack the archive again ({PREPARE}) or leave them out of wnids.'
             )
         return files
 
 
-def _read_lines(path: Path) -> list[str]:
+def _top_folder(root: Path) -> Path:
+    """Go into a folder of the same name that some programs unpack into another."""
+    inner = [path.parent for path in sorted(root.glob('*/wnids.txt'))]
+    return inner[0] if len(inner) == 1 and not (root / 'wnids.txt').is_file() else root
+
+
+def _pictures(folder: Path) -> list[Path]:
+    # ._name.JPEG is what a Mac adds to each file on a disk of another kind
+    return sorted(path for path in folder.glob('[!.]*') if path.suffix.lower() in SUFFIXES)
+
+
+def _images_of_class(folder: Path) -> list[Path]:
+    return _pictures(folder / 'images') or _pictures(folder)
+
+
+def _check_files(paths: Sequence[Path]) -> None:
+    """Refuse files that are empty or cut short, by their ends; what is unusual there is decoded."""
+
+    def complaint(path: Path) -> str:
+        try:
+            with open(path, 'rb', buffering=0) as file:
+                head = file.read(3)
+                file.seek(-min(2, file.seek(0, os.SEEK_END)), os.SEEK_END)
+                if head == b'\xff\xd8\xff' and file.read() == b'\xff\xd9':
+                    return ''
+            read_image(path)
+        except (ImageError, OSError) as error:
+            return f'{path} ({getattr(error, "reason", error)})'
+        return ''
+
+    # waiting for the disk releases the interpreter's lock
+    with ThreadPoolExecutor() as pool:
+        broken = list(filter(None, pool.map(complaint, paths, chunksize=64)))
+    if broken:
+        raise UsageError(
+            f'{len(broken)} of {len(paths)} images cannot be read: {first_five(broken)}; unpack the archive again ({PREPARE}), '
+            'or remove them.'
+        )
+
+
+def _lines_of_archive(path: Path) -> list[str]:
     if not path.is_file():
         raise UsageError(
             f'{path} does not exist, but it is part of the archive: unpack it again ({PREPARE}).'
         )
-    return [line.rstrip() for line in path.read_text(encoding='utf-8').splitlines() if line.strip()]
+    return read_lines(path)

@@ -120,7 +120,7 @@ class TinyImageNetArchive:
     """Unpacks a Tiny ImageNet archive to `<out>/tiny-imagenet-200`.
 
     Args:
-        archive: A zip or tar file (also compressed) whose top folder is `tiny-imagenet-200`.
+        archive: A zip or tar file (also compressed) of the folder `tiny-imagenet-200`, of what is in it, or with folders around it.
         out: Folder to unpack to.
     """
 
@@ -147,13 +147,7 @@ class TinyImageNetArchive:
                 f'{self.target} exists, but without wnids.txt and train: move it away first.'
             )
         with ArchiveEntries(self.archive) as entries:
-            names = [name for name in entries.names() if name.parts[:1] == (self.TOP,)]
-            inner = {name.parts[1] for name in names if len(name.parts) > 1}
-            if not {'wnids.txt', 'train'} <= inner:
-                raise UsageError(
-                    f'{self.archive} holds no {self.TOP}/wnids.txt and {self.TOP}/train: '
-                    'it is not Tiny ImageNet.'
-                )
+            files = self._files_below_top(entries.names())
             self.target.parent.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.target.parent).free
             if entries.size() > free:
@@ -161,23 +155,41 @@ class TinyImageNetArchive:
                     f'{self.archive} unpacks to {entries.size() >> 20} MiB, but only '
                     f'{free >> 20} MiB are free in {self.target.parent}.'
                 )
-            self._unpack(entries, names)
-        return len(names)
+            self._unpack(entries, files)
+        return len(files)
 
     def classes(self):
         """Return the number of class folders that hold training pictures."""
         return sum(folder.is_dir() for folder in (self.target / 'train').iterdir())
 
-    def _unpack(self, entries, names):
+    def _files_below_top(self, names):
+        """Give each file's entry and its path below the folder that holds wnids.txt and train, however deep that is."""
+        # what a Mac adds: ._ files, .DS_Store, a folder __MACOSX
+        hidden = ('.', '__MACOSX')
+        names = [
+            name
+            for name in names
+            if not any(part.startswith(hidden) for part in name.parts if part != '.')
+        ]
+        tops = [name.parent for name in names if name.name == 'wnids.txt']
+        for top in sorted(tops, key=lambda top: len(top.parts)):
+            files = {name: name.relative_to(top) for name in names if top in name.parents}
+            if any(path.parts[0] == 'train' for path in files.values()):
+                return files
+        raise UsageError(
+            f'{self.archive} holds no folder with wnids.txt and train: it is not Tiny ImageNet.'
+        )
+
+    def _unpack(self, entries, files):
         # Beside the target, so that the last step is a rename on one disk. A killed run leaves this
         # folder behind under its own name; the next run clears it.
         unfinished = self.target.with_name(f'.{self.TOP}.unfinished')
         shutil.rmtree(unfinished, ignore_errors=True)
         try:
-            for name in progress(names, 'Unpacking'):
-                path = unfinished.joinpath(*name.parts)
+            for name, inner in progress(files.items(), 'Unpacking', len(files)):
+                path = unfinished.joinpath(*inner.parts)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(entries.read(name))
-            (unfinished / self.TOP).rename(self.target)
+            unfinished.rename(self.target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)

@@ -41,6 +41,19 @@ def remove_words(root):
     (root / 'words.txt').unlink()
 
 
+def break_image(root):
+    path = root / 'train' / 'n00000002' / 'images' / 'n00000002_1.JPEG'
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def empty_image(root):
+    (root / 'val' / 'images' / 'val_3.JPEG').write_bytes(b'')
+
+
+def no_image(root):
+    (root / 'train' / 'n00000002' / 'images' / 'n00000002_1.JPEG').write_text('404 not found')
+
+
 def unlist_class(root):
     path = root / 'val' / 'val_annotations.txt'
     path.write_text('\n'.join(x for x in path.read_text().splitlines() if 'n00000003' not in x))
@@ -51,7 +64,9 @@ def unlist_class(root):
     [
         (remove_class, 'train', 'Class n00000002 has no .*JPEG'),
         (remove_val_image, 'val', '1 images .* are not in .*val_3.JPEG'),
-        (remove_words, 'train', 'words.txt does not exist'),
+        (break_image, 'train', r'1 of 18 images cannot be read: .*n00000002_1.JPEG \(.*truncated'),
+        (empty_image, 'val', r'1 of 6 images cannot be read: .*val_3.JPEG \(it is empty\)'),
+        (no_image, 'train', 'it is no image'),
         (unlist_class, 'val', '1 classes have no image .* n00000003'),
         (lambda root: None, 'test', "'train' or 'val', got 'test'"),
     ],
@@ -67,3 +82,44 @@ def test_unknown_wnid_and_missing_folder(tiny_imagenet):
         TinyImageNet(tiny_imagenet, wnids=['n00000001', 'n12345678'])
     with pytest.raises(UsageError, match='no such folder: run .*prepare_data.py tiny-imagenet'):
         TinyImageNet(tiny_imagenet.parent / 'nowhere')
+
+
+def sort_val(root):
+    """As many scripts do for torchvision's ImageFolder."""
+    for row in (root / 'val' / 'val_annotations.txt').read_text().splitlines():
+        name, wnid = row.split('\t')[:2]
+        folder = root / 'val' / wnid / ('images' if wnid.endswith('1') else '')
+        folder.mkdir(parents=True, exist_ok=True)
+        (root / 'val' / 'images' / name).rename(folder / name)
+
+
+def add_mac_files(root):
+    for folder in (root, root / 'train' / 'n00000001' / 'images', root / 'val' / 'images'):
+        (folder / '.DS_Store').write_bytes(b'x')
+        (folder / '._n00000001_0.JPEG').write_bytes(b'x')
+
+
+def double_folder(root):
+    inner = root / 'tiny-imagenet-200'
+    inner.mkdir()
+    for path in list(root.iterdir()):
+        if path != inner:
+            path.rename(inner / path.name)
+
+
+def blanks_for_tabs(root):
+    for path in (root / 'words.txt', root / 'val' / 'val_annotations.txt'):
+        path.write_text(path.read_text().replace('\t', '   '))
+
+
+@pytest.mark.parametrize('change', [sort_val, add_mac_files, double_folder, blanks_for_tabs])
+def test_other_forms_of_the_same_images(tiny_imagenet, change):
+    change(tiny_imagenet)
+    train, val = TinyImageNet(tiny_imagenet), TinyImageNet(tiny_imagenet, 'val')
+    assert len(train) == 18 and train.metainfo['classes'] == ('red', 'green', 'n00000003')
+    assert [val.get_data_info(i)['gt_label'] for i in range(len(val))] == [0, 0, 1, 1, 2, 2]
+
+
+def test_without_words_classes_have_their_ids(tiny_imagenet):
+    remove_words(tiny_imagenet)
+    assert TinyImageNet(tiny_imagenet).metainfo['classes'][0] == 'n00000001'

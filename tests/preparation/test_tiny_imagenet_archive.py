@@ -176,3 +176,11 @@ def test_ctrl_c_is_a_short_line(tmp_path, capsys, monkeypatch):
     assert unpack(make_zip(tmp_path / 'a.zip', FILES), tmp_path / 'out') == 130
     assert capsys.readouterr().err.count('\n') == 1
     assert not list((tmp_path / 'out').iterdir())
+
+
+@pytest.mark.parametrize('top', ['', 'Downloads/tiny-imagenet-200/tiny-imagenet-200/', 'tiny/'])
+def test_the_top_folder_may_be_missing_doubled_or_another(tmp_path, top):
+    files = {top + name.removeprefix('tiny-imagenet-200/'): data for name, data in FILES.items()}
+    mac = {f'__MACOSX/{top}._wnids.txt': b'x', f'{top}train/.DS_Store': b'x'}
+    assert unpack(make_zip(tmp_path / 'a.zip', mac | files), tmp_path / 'out') == 0
+    assert unpacked(tmp_path / 'out') == FILES
