@@ -1,11 +1,11 @@
 """Pairs of image and mask: how they are found."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.logging import MMLogger
 
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.images import SUFFIXES
 
 
@@ -63,12 +63,6 @@ def find_files(
             f'{first_five(others)}'
         )
     return found
-
-
-def first_five(names: Iterable[str]) -> str:
-    """Name the first five, and say whether there are more."""
-    names = list(names)
-    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
 
 
 def warn(message: str) -> None:

@@ -2,16 +2,15 @@
 
 import json
 from functools import partial
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image
 from pycocotools import mask as rle_tools
 
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.images import PngFile, image_size
+from custom_modules.utils.images import PngFile, image_size, orientation, read_mask
 from custom_modules.utils.progress import progress
 
 
@@ -85,14 +84,13 @@ class CocoToMasks:
     so that an interrupted run goes on.
 
     Args:
-        coco: A `CocoFile`.
+        coco: A `CocoFile`; what is left out here is added to its list.
         out: Folder to write to.
         images: Folder of the images; by default none are copied.
         overwrite: Whether to replace files that differ from what would be written.
 
     Raises:
-        UsageError: A file name leads outside of `out`, two images share a mask, or an image is
-            missing or has another size than the json says.
+        UsageError: No image is there with the size that the json says.
     """
 
     def __init__(self, coco, out, images=None, overwrite=False):
@@ -102,10 +100,26 @@ class CocoToMasks:
         self.overwrite = overwrite
         if self.images is not None and not self.images.is_dir():
             raise UsageError(f'{self.images} is not a folder.')
-        self._check_names()
-        if self.images is not None:
-            for image in progress(coco.images, 'Checking images'):
-                self._check_size(image)
+        # the entry, where its image lies, and what its files are named
+        self._jobs, taken, complaints = [], set(), []
+        for image in progress(coco.images, 'Checking images'):
+            source = None if self.images is None else self._source(image)
+            if source is not None and (complaint := self._complaint(source, image)):
+                complaints.append(complaint)
+            else:
+                self._jobs.append((image, source, self._free_name(image, taken)))
+        if not self._jobs:
+            what, name, details = complaints[0]
+            raise UsageError(
+                f'{self.images} has none of the {len(complaints)} images of {coco.path}: {name} {details}.'
+            )
+        for what, name, details in complaints:
+            coco.left_out[what].append(f'{name} {details}')
+
+    @property
+    def masks(self):
+        """Number of masks that are, or will be, in the folder."""
+        return len(self._jobs)
 
     def convert(self):
         """Write what is missing.
@@ -135,47 +149,49 @@ class CocoToMasks:
     def _files(self):
         classes = '\n'.join([*self.coco.names, '']).encode()
         yield self.out / 'classes.txt', lambda: classes
-        for image in self.coco.images:
-            name = image['file_name']
-            if self.images is not None:
-                yield self.out / 'images' / name, (self.images / name).read_bytes
+        for image, source, name in self._jobs:
+            if source is not None:
+                yield self.out / 'images' / name, source.read_bytes
             yield (self.out / 'masks' / name).with_suffix('.png'), partial(self._mask, image)
 
     def _mask(self, image):
         return PngFile.encode(self.coco.draw(image))
 
-    def _check_names(self):
-        masks = {}
-        for image in self.coco.images:
-            name = image['file_name']
-            # As strict as the strictest system: a backslash or a drive means a path on Windows.
-            path = PureWindowsPath(name)
-            if not path.name or path.anchor or '..' in path.parts or '\\' in name or '\0' in name:
-                raise UsageError(
-                    f'{self.coco.path} is refused: its file name {name!r} does not lead to a file inside '
-                    'the target folder; name images as in 0001.jpg or val/0001.jpg.'
-                )
-            mask = path.with_suffix('.png')
-            if mask in masks:
-                raise UsageError(
-                    f'{self.coco.path} has images {masks[mask]!r} and {name!r}, whose masks would be one '
-                    'file: rename one of them.'
-                )
-            masks[mask] = name
+    def _free_name(self, image, taken):
+        """Give images of one name, such as a.jpg and a.png, masks of their own."""
+        path = name = Path(image['file_name'])
+        number = 1
+        while name.with_suffix('') in taken:
+            number += 1
+            name = path.with_stem(f'{path.stem}_{number}')
+        taken.add(name.with_suffix(''))
+        if name != path:
+            self.coco.left_out['file names that another image has, and that were changed'].append(
+                f'{image["given"]} to {name.as_posix()}'
+            )
+        return name
 
-    def _check_size(self, image):
-        path = self.images / image['file_name']
+    def _source(self, image):
+        """Find an image by its name, or by as much of the end of its path as there is below the folder."""
+        parts = [part for part in image['given'].replace('\\', '/').split('/') if part]
+        tails = [parts[i:] for i in range(len(parts)) if '..' not in parts[i:]]
+        places = (self.images.joinpath(*tail) for tail in tails if ':' not in tail[0])
+        return next((p for p in places if p.is_file()), self.images / image['file_name'])
+
+    def _complaint(self, path, image):
+        """Say what is wrong with an image: of which kind, its name, and in words; None if nothing."""
         if not path.is_file():
-            raise UsageError(
-                f'{path} is not there, but {self.coco.path} has it among its {len(self.coco.images)} images: '
-                'choose another --images, or leave --images out for masks only.'
-            )
-        found, expected = image_size(path), (image['width'], image['height'])
-        if found != expected:
-            sizes = '{}x{} pixels, but {}x{}'.format(*found, *expected)
-            raise UsageError(
-                f'{path} is {sizes} in {self.coco.path}: take the images that were annotated.'
-            )
+            return 'images that are not there', path, 'is not there'
+        try:
+            found, expected = image_size(path), (image['width'], image['height'])
+        except UsageError as error:
+            return 'images that cannot be read', path, f'cannot be read ({error.reason})'
+        if found == expected:
+            return None
+        details = 'is {}x{} pixels, but {}x{} in the json'.format(*found, *expected)
+        if found == expected[::-1] and orientation(path) >= 5:
+            details += ', which was drawn before its EXIF tag turns it: remove the tag, as with `exiftool -Orientation= FILES`'
+        return 'images of another size than in the json', path, details
 
 
 class MasksToCoco:
@@ -244,17 +260,7 @@ class MasksToCoco:
         return dict(images=images, categories=categories, annotations=annotations)
 
     def _indices(self, path, image):
-        try:
-            # Pillow keeps the indices of a palette, where OpenCV makes them colours.
-            with Image.open(path) as picture:
-                indices = np.asarray(picture)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise UsageError(f'{path} cannot be read as a mask: {error}.') from error
-        if indices.ndim != 2:
-            raise UsageError(
-                f'{path} has {indices.shape[2]} channels, but an index mask has one: convert its colours '
-                'to indices first.'
-            )
+        indices = read_mask(path)
         size, expected = indices.shape[::-1], image_size(image)
         if size != expected:
             sizes = '{}x{} pixels, but {} is {}x{}'.format(*size, image, *expected)

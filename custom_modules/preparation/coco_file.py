@@ -1,18 +1,40 @@
-"""COCO annotations: the file and its shapes."""
+"""COCO annotations: the file and its shapes; what is sound is read, what is not is counted and named."""
 
-import contextlib
-import io
 import json
+import math
 import re
-from collections import Counter
-from pathlib import Path
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from pycocotools import mask as rle_tools
-from pycocotools.coco import COCO
 
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.progress import progress
+
+# every character of compressed run lengths holds 5 bits of a number and says whether more follow
+COMPRESSED = re.compile('(?:[P-o]{0,6}[0-O])+')
+
+
+def number(value) -> float | None:
+    """Read a finite number, also written as text; None if it is none."""
+    try:
+        found = float(value) if isinstance(value, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) and not isinstance(value, bool) else None
+
+
+def whole_number(value) -> int | None:
+    """Read a whole number, also written as 96.0 or as text; None if it is none."""
+    found = number(value)
+    return int(found) if found is not None and found == int(found) else None
+
+
+def identity(value):
+    """Give an id that equals others however it is written: 7, 7.0 and '7' are one."""
+    found = whole_number(value)
+    return found if found is not None else value if isinstance(value, str) else None
 
 
 class CocoShape:
@@ -22,57 +44,75 @@ class CocoShape:
     mask, text that is none and points far outside make it read and write where it must not.
 
     Args:
-        segmentation: The entry as it stands in the json.
+        segmentation: The entry as it stands in the json; coordinates may be one flat list.
         width: Width of its image in pixels.
         height: Height of its image.
 
+    Attributes:
+        complaint: What is wrong with the shape, None if it can be drawn.
+        dropped: Number of polygons that are none, beside sound ones.
+
     Examples:
-        >>> CocoShape([[0, 0, 4, 0, 4, 4]], 8, 6).complaint()
-        >>> CocoShape({'size': [6, 8], 'counts': [3, 40]}, 8, 6).complaint()
-        'has run lengths that do not cover its 8x6 pixels'
+        >>> CocoShape([[0, 0, 4, 0, 4, 4]], 8, 6).complaint
+        >>> CocoShape({'size': [6, 8], 'counts': [3, 40]}, 8, 6).complaint
+        'has run lengths that do not cover its image'
     """
 
-    # Every character holds 5 bits of a number and says whether more follow.
-    COMPRESSED = re.compile('(?:[P-o]{0,6}[0-O])+')
-
     def __init__(self, segmentation, width, height):
-        self.segmentation = segmentation
-        self.width = width
-        self.height = height
+        self.width, self.height = width, height
+        self.complaint, self.dropped, self._shape = None, 0, None
+        if isinstance(segmentation, list):
+            self._read_polygons(segmentation)
+        elif isinstance(segmentation, dict):
+            self._read_runs(segmentation)
+        elif segmentation is None:
+            self.complaint = 'has no outline'
+        else:
+            self.complaint = 'has neither polygons nor run lengths'
 
-    def complaint(self):
-        """Return what is wrong with the shape, None if pycocotools can draw it."""
-        if isinstance(self.segmentation, list):
-            if self.segmentation and all(map(self._is_polygon, self.segmentation)):
-                return None
-            return 'is not outlined by polygons of 3 or more points in its image'
-        if not isinstance(self.segmentation, dict):
-            return 'has neither polygons nor run lengths'
-        size, expected = self.segmentation.get('size'), [self.height, self.width]
-        if str(size) != str(expected):
-            return f'has run lengths for [height, width] {size}, but its image has {expected}'
-        if not self._covers_image():
-            return f'has run lengths that do not cover its {self.width}x{self.height} pixels'
-        return None
+    def rle(self):
+        """Return the compressed run lengths of a shape without a complaint."""
+        if isinstance(self._shape, list):
+            return rle_tools.merge(rle_tools.frPyObjects(self._shape, self.height, self.width))
+        if isinstance(self._shape['counts'], list):
+            return rle_tools.frPyObjects(self._shape, self.height, self.width)
+        return self._shape
 
-    def _is_polygon(self, points):
-        try:
-            points = np.asarray(points)
-        except ValueError:
-            return False
-        if points.dtype.kind not in 'if' or points.ndim != 1 or len(points) < 6 or len(points) % 2:
-            return False
-        # Some tools draw a little beyond the border, by an image's size at most.
-        places = points.reshape(-1, 2) / (self.width, self.height)
-        return bool((abs(places - 0.5) <= 1.5).all())
+    def _read_polygons(self, parts):
+        if parts and all(number(value) is not None for value in parts):
+            parts = [parts]
+        parts = [part for part in parts if part != []]
+        polygons = list(filter(None, map(self._polygon, parts)))
+        self.dropped = len(parts) - len(polygons)
+        self._shape = polygons
+        if not parts:
+            self.complaint = 'has no outline'
+        elif not polygons:
+            self.complaint = 'is not outlined by polygons of 3 or more points in its image'
 
-    def _covers_image(self):
-        counts = self.segmentation.get('counts')
-        if isinstance(counts, str) and self.COMPRESSED.fullmatch(counts):
-            counts = self._decompress(counts)
-        if not isinstance(counts, list) or not all(isinstance(n, int) and n >= 0 for n in counts):
-            return False
-        return sum(counts) == self.height * self.width
+    def _polygon(self, points):
+        points = [number(value) for value in points] if isinstance(points, list) else []
+        if len(points) < 6 or len(points) % 2 or None in points:
+            return None
+        # some tools draw a little beyond the border, by an image's size at most
+        places = np.array(points).reshape(-1, 2) / (self.width, self.height)
+        return points if (abs(places - 0.5) <= 1.5).all() else None
+
+    def _read_runs(self, runs):
+        size, counts = runs.get('size'), runs.get('counts')
+        size = [whole_number(n) for n in size] if isinstance(size, list) else size
+        if size != [self.height, self.width]:
+            self.complaint = 'has run lengths for an image of another size'
+            return
+        if isinstance(counts, list):
+            counts = lengths = [whole_number(n) for n in counts]
+        else:
+            valid = isinstance(counts, str) and COMPRESSED.fullmatch(counts)
+            lengths = self._decompress(counts) if valid else [None]
+        covers = not any(n is None or n < 0 for n in lengths)
+        if not covers or sum(lengths) != self.height * self.width:
+            self.complaint = 'has run lengths that do not cover its image'
+        self._shape = dict(size=size, counts=counts)
 
     @staticmethod
     def _decompress(text):
@@ -92,7 +132,11 @@ class CocoShape:
 
 
 class CocoFile:
-    """A COCO json whose every part is checked when it is read, and drawn by pycocotools.
+    """A COCO json: every part that can be drawn, by pycocotools; the rest is counted and named by what is wrong.
+
+    Ids may be numbers or text, sizes 96.0 or text. A category named 'background' is index 0, categories of one name are one
+    class, entries of one file name and size are one image. File names that lead elsewhere, as an absolute or a Windows path
+    does, keep what can be a path below a folder.
 
     Args:
         path: The json.
@@ -100,18 +144,14 @@ class CocoFile:
     Attributes:
         names: Class names in the order of the mask's indices: 'background', then the categories in
             the order of their ids.
-        images: The json's entries of its images.
+        images: Sound entries of the images, with `id`, `file_name`, `width` and `height`.
+        left_out: What is not read: list of names by what is wrong with them.
 
     Raises:
-        UsageError: The file is no COCO json, or a part of it is missing, contradicts another or
-            cannot be drawn.
+        UsageError: The file is no COCO json, or nothing in it can be drawn.
     """
 
-    KEYS = {
-        'images': {'id': int, 'file_name': str, 'width': int, 'height': int},
-        'categories': {'id': int, 'name': str},
-        'annotations': {'id': int, 'image_id': int, 'category_id': int, 'segmentation': object},
-    }
+    PARTS = ('images', 'categories', 'annotations')
     # 255 is "ignore" to losses and metrics.
     MOST = 254
     # OpenCV reads no larger picture.
@@ -119,20 +159,22 @@ class CocoFile:
 
     def __init__(self, path):
         self.path = Path(path)
+        self.left_out = defaultdict(list)
         parts = self._read()
-        for part in self.KEYS:
-            self._check_entries(part, parts[part])
-        categories = sorted(parts['categories'], key=lambda category: category['id'])
-        self.names = ['background', *(category['name'] for category in categories)]
-        self.images = parts['images']
-        self._index = {category['id']: i for i, category in enumerate(categories, 1)}
-        self._check_images_and_names()
-        self._coco = COCO()
-        self._coco.dataset = parts
-        with contextlib.redirect_stdout(io.StringIO()):
-            self._coco.createIndex()
-        for annotation in progress(parts['annotations'], 'Checking annotations'):
-            self._check_annotation(annotation)
+        self._index = self._read_categories(parts['categories'])
+        self.images, self._image_of, self._named = [], {}, {}
+        for entry in parts['images']:
+            self._add_image(entry if isinstance(entry, dict) else {}, entry)
+        if not self.images or not self._index:
+            self._refuse(
+                f'{len(self.images)} of its {len(parts["images"])} images and {len(self._index)} of its '
+                f'{len(parts["categories"])} categories can be used'
+            )
+        self._shapes = defaultdict(list)
+        for entry in progress(parts['annotations'], 'Checking annotations'):
+            self._add_annotation(entry if isinstance(entry, dict) else {}, entry)
+        if parts['annotations'] and not self._shapes:
+            self._refuse(f'none of its {len(parts["annotations"])} annotations can be used')
 
     def draw(self, image):
         """Draw the mask of an image.
@@ -148,10 +190,9 @@ class CocoFile:
         """
         # column by column, as run lengths are
         mask = np.zeros((image['height'], image['width']), np.uint8, order='F')
-        shapes = [(self._coco.annToRLE(a), a) for a in self._coco.imgToAnns[image['id']]]
+        shapes = [(shape.rle(), index) for shape, index in self._shapes[image['id']]]
         # Sorted as run lengths, drawn one by one: all masks of a large image may not fit in memory.
-        for rle, annotation in sorted(shapes, key=lambda shape: -int(rle_tools.area(shape[0]))):
-            index = self._index[annotation['category_id']]
+        for rle, index in sorted(shapes, key=lambda shape: -int(rle_tools.area(shape[0]))):
             np.copyto(mask, index, where=rle_tools.decode(rle).view(bool))
         return mask
 
@@ -161,58 +202,86 @@ class CocoFile:
         except (FileNotFoundError, IsADirectoryError) as error:
             raise UsageError(f'{self.path} is not a file.') from error
         except (ValueError, RecursionError) as error:
-            self._refuse(f'it is no JSON ({error})')
+            self._refuse(f'it is no JSON ({str(error)[:80]})')
         lists = parts if isinstance(parts, dict) else {}
-        if not all(isinstance(lists.get(part), list) for part in self.KEYS):
-            self._refuse(f'it has no lists named {", ".join(self.KEYS)}')
+        if not all(isinstance(lists.get(part), list) for part in self.PARTS):
+            self._refuse(f'it has no lists named {", ".join(self.PARTS)}')
         return parts
 
-    def _check_entries(self, part, entries):
+    def _read_categories(self, entries):
+        named = {}
         for entry in entries:
             found = entry if isinstance(entry, dict) else {}
-            for key, kind in self.KEYS[part].items():
-                if key not in found:
-                    self._refuse(f'one of its {part} has no {key}: {str(entry)[:80]}')
-                if not isinstance(found[key], kind):
-                    value = str(found[key])[:80]
-                    self._refuse(f'one of its {part} has {key} {value!r}, not {kind.__name__}')
-        if part != 'annotations':
-            self._check_unique((entry['id'] for entry in entries), f'the id of several {part}')
+            key, name = identity(found.get('id')), found.get('name')
+            # one line of classes.txt each
+            name = ' '.join(name.split()) if isinstance(name, str) else ''
+            if key is None or not name:
+                self._leave_out('categories without an id or a name', entry)
+            elif key in named:
+                self._leave_out('categories whose id another one has', entry)
+            else:
+                named[key] = name
+        # numbers before text
+        ids = sorted(named, key=lambda key: (isinstance(key, str), key))
+        self.names = list(dict.fromkeys(['background', *(named[key] for key in ids)]))
+        if len(self.names) > self.MOST + 1:
+            self._refuse(f'it has {len(self.names) - 1} categories, but a mask holds {self.MOST}')
+        return {key: self.names.index(named[key]) for key in ids}
 
-    def _check_images_and_names(self):
-        if not self.images or not self._index:
-            self._refuse(f'it has {len(self.images)} images and {len(self._index)} categories')
-        if len(self._index) > self.MOST:
-            self._refuse(f'it has {len(self._index)} categories, but a mask holds {self.MOST}')
-        self._check_unique(self.names, 'the name of several classes, of which 0 is background')
-        for name in self.names:
-            if name.splitlines() != [name]:
-                self._refuse(f'{name!r} is no category name on one line')
-        for image in self.images:
-            width, height = image['width'], image['height']
-            if min(width, height) < 1 or width * height > self.MOST_PIXELS:
-                self._refuse(f'image {image["id"]} is {width}x{height} pixels')
-
-    def _check_annotation(self, annotation):
-        image = self._coco.imgs.get(annotation['image_id'])
-        if image is None:
-            complaint = f'is of image {annotation["image_id"]}, which is not in its images'
-        elif annotation['category_id'] not in self._index:
-            complaint = (
-                f'is of category {annotation["category_id"]}, which is not in its categories'
-            )
+    def _add_image(self, found, entry):
+        key, name = identity(found.get('id')), found.get('file_name')
+        width, height = (whole_number(found.get(side)) for side in ('width', 'height'))
+        path = self._path_below(name) if isinstance(name, str) else None
+        if key is None or path is None or width is None or height is None:
+            self._leave_out('images without an id, a file name, a width or a height', entry)
+        elif min(width, height) < 1 or width * height > self.MOST_PIXELS:
+            self._leave_out(f'images of no size, or of more than {self.MOST_PIXELS} pixels', entry)
+        elif key in self._image_of:
+            self._leave_out('images whose id another one has', entry)
         else:
-            shape = CocoShape(annotation['segmentation'], image['width'], image['height'])
-            complaint = shape.complaint()
-        if complaint:
-            self._refuse(f'annotation {annotation["id"]} {complaint}')
+            image = dict(id=key, file_name=str(path), width=width, height=height, given=name)
+            same = self._named.setdefault((name, width, height), image)
+            if same is image:
+                self.images.append(image)
+            self._image_of[key] = same
 
-    def _check_unique(self, values, what):
-        repeated = [value for value, times in Counter(values).items() if times > 1]
-        if repeated:
-            self._refuse(f'{repeated[0]!r} is {what}')
+    @staticmethod
+    def _path_below(name):
+        # as strict as the strictest system: a backslash or a drive means a path on Windows
+        parts = re.sub(r'^[A-Za-z]:', '/', name.replace('\\', '/')).split('/')
+        elsewhere = parts[0] == '' or '..' in parts
+        parts = [part for part in parts if part not in ('', '.', '..')]
+        if not parts or '\0' in name:
+            return None
+        return PurePosixPath(parts[-1]) if elsewhere else PurePosixPath(*parts)
+
+    def _add_annotation(self, found, entry):
+        image = self._image_of.get(identity(found.get('image_id')))
+        index = self._index.get(identity(found.get('category_id')))
+        if image is None:
+            self._leave_out('annotations of an image that is not there', entry)
+        elif index is None:
+            self._leave_out('annotations of a category that is not there', entry)
+        else:
+            shape = CocoShape(found.get('segmentation'), image['width'], image['height'])
+            if shape.complaint:
+                self._leave_out(f'annotations of which each {shape.complaint}', entry)
+            else:
+                self._shapes[image['id']].append((shape, index))
+            if shape.dropped and not shape.complaint:
+                self._leave_out('polygons of fewer than 3 points beside sound ones', entry)
+
+    def _leave_out(self, what, entry):
+        name = entry
+        if isinstance(entry, dict):
+            name = entry.get('file_name') or entry.get('name') or entry.get('id') or entry
+        self.left_out[what].append(' '.join(str(name).split())[:80])
 
     def _refuse(self, what):
+        reasons = [
+            f'{len(names)} {kind} ({first_five(names)})' for kind, names in self.left_out.items()
+        ]
+        said = f': {", ".join(reasons)}' if reasons else ''
         raise UsageError(
-            f'{self.path} cannot be drawn as masks: {what}; mend it or export it again.'
+            f'{self.path} cannot be drawn as masks: {what}{said}; mend it or export it again.'
         )

@@ -10,7 +10,7 @@ from custom_modules.preparation.lunar import LunarConverter, LunarSource
 from custom_modules.preparation.synthetic.camera import Look
 from custom_modules.preparation.synthetic.dataset import SyntheticSet
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_five
 
 
 def print_next(data):
@@ -159,9 +159,12 @@ def _coco_to_masks(args):
     from custom_modules.preparation.coco_file import CocoFile
 
     coco = CocoFile(args.json)
-    written = CocoToMasks(coco, args.out, args.images, args.overwrite).convert()
+    made = CocoToMasks(coco, args.out, args.images, args.overwrite)
+    written = made.convert()
     classes = ', '.join(f'{i} {name}' for i, name in enumerate(coco.names))
-    print(f'Wrote {written} files to {args.out}; {len(coco.images)} masks are there.')
+    print(f'Wrote {written} files to {args.out}; {made.masks} masks are there.')
+    for what, names in coco.left_out.items():
+        print(f'Left out or changed: {len(names)} {what}: {first_five(names)}')
     print(f'Classes: {classes}')
 
 

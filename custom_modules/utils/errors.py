@@ -5,7 +5,7 @@ import functools
 import logging
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from custom_modules.utils.quiet import quiet_libraries
 
@@ -15,6 +15,12 @@ class UsageError(ValueError):
 
     The command lines in ``tools/`` print it without a traceback and exit with code 2.
     """
+
+
+def first_five(names: Iterable[str]) -> str:
+    """Name the first five, and say whether there are more."""
+    names = list(names)
+    return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
 
 
 ELSEWHERE = 'write elsewhere with --work-dir or --out'

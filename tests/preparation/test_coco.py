@@ -190,65 +190,111 @@ def repeat(part):
 
 
 TOO_LONG = rle_tools.encode(np.ones((99, 99), np.uint8, order='F'))['counts'].decode()
-OUTSIDE = 'does not lead to a file inside'
-DAMAGES = {
+# what is refused as a whole
+HOPELESS = {
     'not json': (lambda data: '{"images": [', 'is no JSON'),
     'a list': (lambda data: [1, 2], 'no lists named images, categories, annotations'),
     'no annotations': (lambda data: dict(data, annotations=None), 'no lists named'),
-    'no images': (lambda data: dict(data, images=[]), '0 images and 2 categories'),
-    'no category': (lambda data: dict(data, categories=[]), '3 images and 0 categories'),
+    'no images': (
+        lambda data: dict(data, images=[]),
+        '0 of its 0 images and 2 of its 2 categories',
+    ),
+    'no category': (lambda data: dict(data, categories=[]), '3 of its 3 images and 0 of its 0'),
     'too many': (
         lambda data: dict(data, categories=[dict(id=i, name=f'c{i}') for i in range(255)]),
         'has 255 categories, but a mask holds 254',
     ),
-    'no object': (lambda data: dict(data, images=[5]), 'one of its images has no id: 5'),
-    'no size': (drop('images', 'height'), 'one of its images has no height'),
-    'no shape': (drop('annotations', 'segmentation'), 'annotations has no segmentation'),
-    'text as id': (change('images', id='1'), "images has id '1', not int"),
-    'no pixels': (change('images', width=0), 'image 1 is 0x12 pixels'),
-    'too large': (change('images', width=2**40), 'image 1 is'),
-    'image twice': (repeat('images'), '1 is the id of several images'),
-    'category twice': (repeat('categories'), '7 is the id of several categories'),
-    'name twice': (change('categories', name='sky'), "'sky' is the name of several classes"),
-    'two lines': (change('categories', name='a\nb'), 'no category name on one line'),
-    'unknown image': (change('annotations', image_id=99), 'annotation 1 is of image 99'),
-    'unknown category': (change('annotations', category_id=99), 'annotation 1 is of category 99'),
-    'box only': (change('annotations', segmentation=[]), 'annotation 1 is not outlined'),
-    'two points': (change('annotations', segmentation=[[1, 1, 2, 2]]), 'is not outlined'),
-    'odd': (change('annotations', segmentation=[[1, 1, 2, 2, 3, 3, 4]]), 'is not outlined'),
-    'words': (change('annotations', segmentation=[list('abcdef')]), 'is not outlined'),
-    'nested': (change('annotations', segmentation=[[[1, 1], 2, 2, 3, 3]]), 'is not outlined'),
-    'nan': (change('annotations', segmentation=[[0, 0, float('nan'), 0, 5, 5]]), 'not outlined'),
-    'far away': (change('annotations', segmentation=[square(0, 0, 1e9, 5)]), 'is not outlined'),
-    'no kind': (change('annotations', segmentation='abc'), 'neither polygons nor run lengths'),
-    'rle size': (shape(size=[16, 12]), r'annotation 3 .* \[16, 12\].* \[12, 16\]'),
-    'rle too short': (shape(counts='34'), 'annotation 3 .*do not cover'),
-    'rle too long': (shape(counts=TOO_LONG), 'annotation 3 .*do not cover'),
-    'rle cut': (shape(counts='`'), 'annotation 3 .*do not cover'),
-    'rle no text': (shape(counts='\x00\xff'), 'annotation 3 .*do not cover'),
-    'rle none': (shape(counts=None), 'annotation 3 .*do not cover'),
-    'runs too short': (shape(counts=[3, 4]), 'annotation 3 .*do not cover'),
-    'runs below 0': (shape(counts=[-3, 195]), 'annotation 3 .*do not cover'),
-    'runs of floats': (shape(counts=[3.5, 188.5]), 'annotation 3 .*do not cover'),
-    'up': (change('images', file_name='../x.png'), OUTSIDE),
-    'up and down': (change('images', file_name='a/../../x.png'), OUTSIDE),
-    'absolute': (change('images', file_name='/tmp/x.png'), OUTSIDE),
-    'drive': (change('images', file_name='C:x.png'), OUTSIDE),
-    'backslash': (change('images', file_name='..\\x.png'), OUTSIDE),
-    'backslash inside': (change('images', file_name='a\\x.png'), OUTSIDE),
-    'folder': (change('images', file_name='.'), OUTSIDE),
-    'no name': (change('images', file_name=''), OUTSIDE),
-    'one mask': (change('images', file_name='compressed.png'), 'masks would be one file'),
+    'no object': (lambda data: dict(data, images=[5]), '1 images without an id, .* [(]5[)]'),
+    'no name': (change('categories', name=' '), '1 categories without an id or a name'),
+    'boxes alone': (
+        lambda data: dict(
+            data, annotations=[dict(a, segmentation=[]) for a in data['annotations']]
+        ),
+        'none of its 3 annotations can be used: 3 annotations of which each has no outline',
+    ),
 }
 
 
-@pytest.mark.parametrize('name', DAMAGES)
-def test_a_bad_json_is_refused_before_anything_is_written(coco, tmp_path, capsys, name):
-    damage, sentence = DAMAGES[name]
+@pytest.mark.parametrize('name', HOPELESS)
+def test_a_hopeless_json_is_refused_before_anything_is_written(coco, tmp_path, capsys, name):
+    damage, sentence = HOPELESS[name]
     assert to_masks(damage(coco) or coco, tmp_path) == 2
     text = complaint(capsys)
     assert 'coco.json' in text and re.search(sentence, text), text
     assert not (tmp_path / 'out').exists()
+
+
+OUTLINE = 'is not outlined by polygons'
+COVER = '1 annotations of which each has run lengths that do not cover'
+# what is left out, and how many masks there are without it
+UNSOUND = {
+    'no size': (drop('images', 'height'), '1 images without an id.*: polygons.jpg', 2),
+    'no shape': (drop('annotations', 'segmentation'), '1 annotations .* has no outline: 1', 3),
+    'no pixels': (change('images', width=0), '1 images of no size', 2),
+    'too large': (change('images', width=2**40), '1 images of no size', 2),
+    'image twice': (repeat('images'), '1 images whose id another one has', 3),
+    'category twice': (repeat('categories'), '1 categories whose id another', 3),
+    'unknown image': (change('annotations', image_id=99), 'of an image that is not there: 1', 3),
+    'unknown category': (change('annotations', category_id=99), 'of a category that is not', 3),
+    'box only': (change('annotations', segmentation=[]), 'has no outline: 1', 3),
+    'two points': (change('annotations', segmentation=[[1, 1, 2, 2]]), OUTLINE, 3),
+    'odd': (change('annotations', segmentation=[[1, 1, 2, 2, 3, 3, 4]]), OUTLINE, 3),
+    'words': (change('annotations', segmentation=[list('abcdef')]), OUTLINE, 3),
+    'nested': (change('annotations', segmentation=[[[1, 1], 2, 2, 3, 3]]), OUTLINE, 3),
+    'nan': (change('annotations', segmentation=[[0, 0, float('nan'), 0, 5, 5]]), OUTLINE, 3),
+    'far away': (change('annotations', segmentation=[square(0, 0, 1e9, 5)]), OUTLINE, 3),
+    'no kind': (change('annotations', segmentation='abc'), 'neither polygons nor run', 3),
+    'rle size': (shape(size=[16, 12]), 'run lengths for an image of another size: 3', 3),
+    'rle too short': (shape(counts='34'), COVER, 3),
+    'rle too long': (shape(counts=TOO_LONG), COVER, 3),
+    'rle cut': (shape(counts='`'), COVER, 3),
+    'rle no text': (shape(counts='\x00\xff'), COVER, 3),
+    'rle none': (shape(counts=None), COVER, 3),
+    'runs too short': (shape(counts=[3, 4]), COVER, 3),
+    'runs below 0': (shape(counts=[-3, 195]), COVER, 3),
+    'runs of floats': (shape(counts=[3.5, 188.5]), COVER, 3),
+    'no name': (change('images', file_name=''), '1 images without', 2),
+    'folder': (change('images', file_name='.'), '1 images without', 2),
+    'one mask': (change('images', file_name='compressed.png'), 'compressed.jpg to compressed_2.jpg', 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', UNSOUND)
+def test_what_is_not_sound_is_counted_and_the_rest_is_read(coco, tmp_path, capsys, name):
+    damage, words, masks = UNSOUND[name]
+    assert to_masks(damage(coco) or coco, tmp_path) == 0
+    assert re.search(f'Left out or changed: .*{words}', capsys.readouterr().out)
+    assert len(list((tmp_path / 'out').rglob('*.png'))) == masks
+
+
+OTHER_FORMS = {
+    'flat': change('annotations', segmentation=square(3, 2, 9, 5)),
+    'text': change('annotations', segmentation=[[str(n) for n in square(3, 2, 9, 5)]]),
+    'two points beside it': change('annotations', segmentation=[square(3, 2, 9, 5), [1, 1, 2, 2]]),
+    'size': change('images', width=float(WIDTH), height=f'{HEIGHT}.0'),
+    'ids': lambda data: (change('images', id='1')(data), change('annotations', category_id=7.0)(data))[0],
+    'up': change('images', file_name='../../polygons.jpg'),
+    'absolute': change('images', file_name='/home/ada/polygons.jpg'),
+    'drive': change('images', file_name='C:\\data\\polygons.jpg'),
+    'backslash': change('images', file_name='.\\polygons.jpg'),
+    'name twice': lambda data: data['categories'].append(dict(id=8, name='rock')),
+    'background': lambda data: data['categories'].append(dict(id=0, name='background')),
+    'two entries': lambda data: data['images'].append(dict(data['images'][0], id=99)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', OTHER_FORMS)
+def test_other_forms_of_the_same_annotations(coco, tmp_path, name):
+    for image in coco['images']:
+        save(tmp_path / 'images' / image['file_name'], np.zeros((HEIGHT, WIDTH), np.uint8))
+    OTHER_FORMS[name](coco)
+    assert to_masks(coco, tmp_path, '--images', tmp_path / 'images') == 0
+    expected = np.zeros((HEIGHT, WIDTH), np.uint8)
+    expected[2:5, 3:9] = 2
+    assert np.array_equal(load(tmp_path / 'out/masks/polygons.png'), expected)
+    assert (tmp_path / 'out/classes.txt').read_text() == 'background\nsky\nrock\n'
+    inside = [path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob('*.*')]
+    assert set(inside) <= {'images', 'out', 'coco.json'}
 
 
 def test_a_json_that_is_not_there(tmp_path, capsys):
@@ -270,17 +316,28 @@ def test_images_must_be_there_and_of_that_size(coco, tmp_path, capsys):
     assert to_masks(coco, tmp_path, '--images', images) == 2
     assert 'is not a folder' in complaint(capsys)
     pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
-    for name in ('polygons', 'uncompressed'):
-        save(images / f'{name}.jpg', pixels)
-    assert to_masks(coco, tmp_path, '--images', images) == 2
-    assert 'compressed.jpg is not there' in complaint(capsys)
     save(images / 'compressed.jpg', pixels.T)
     assert to_masks(coco, tmp_path, '--images', images) == 2
-    assert 'compressed.jpg is 12x16 pixels, but 16x12' in complaint(capsys)
-    (images / 'compressed.jpg').write_bytes(b'no picture')
-    assert to_masks(coco, tmp_path, '--images', images) == 2
-    assert 'compressed.jpg cannot be read' in complaint(capsys)
+    assert 'none of the 3 images' in complaint(capsys)
     assert not (tmp_path / 'out').exists()
+    save(images / 'polygons.jpg', pixels)
+    (images / 'uncompressed.jpg').write_bytes(b'no picture')
+    assert to_masks(coco, tmp_path, '--images', images) == 0
+    said = capsys.readouterr().out
+    assert 'compressed.jpg is 12x16 pixels, but 16x12' in said
+    assert 'uncompressed.jpg cannot be read' in said
+    assert [path.name for path in (tmp_path / 'out').rglob('*.??g')].count('polygons.png') == 1
+
+
+def test_annotations_of_the_unturned_image_get_a_remedy(coco, tmp_path, capsys):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / 'images').mkdir()
+    for image in coco['images']:
+        pixels = Image.fromarray(np.zeros((HEIGHT, WIDTH), np.uint8))
+        pixels.save(tmp_path / 'images' / image['file_name'], exif=exif)
+    assert to_masks(coco, tmp_path, '--images', tmp_path / 'images') == 2
+    assert 'before its EXIF tag turns it: remove the tag' in complaint(capsys)
 
 
 def test_a_photograph_on_its_side_has_the_size_that_training_sees(coco, tmp_path):
@@ -353,8 +410,8 @@ def break_size(src):
 
 
 def break_channels(src):
-    save(src / 'masks/0001.png', np.zeros((40, 30, 3), np.uint8))
-    return 'masks/0001.png has 3 channels'
+    save(src / 'masks/0001.png', np.full((40, 30, 3), (9, 0, 0), np.uint8))
+    return 'masks/0001.png cannot be read as a mask: it has 3 channels'
 
 
 def break_mask(src):
