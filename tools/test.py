@@ -3,6 +3,7 @@
 The flags are those of mmseg's and mmpretrain's own ``tools/test.py``.
 """
 
+import shlex
 import sys
 from numbers import Real
 from pathlib import Path
@@ -87,6 +88,7 @@ def main() -> None:
     from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
 
+    from custom_modules.datasets.pairs import MissingMasksError
     from custom_modules.engine.config import load_config
     from custom_modules.engine.config_checks import check_config
     from custom_modules.engine.data_checks import require_data_folders
@@ -106,7 +108,14 @@ def main() -> None:
         for metric in runner.test_loop.evaluator.metrics:
             if isinstance(metric, ClassificationReport):
                 metric.out_dir = metric.out_dir or runner.log_dir
-    scores = runner.test()
+    try:
+        scores = runner.test()
+    except MissingMasksError as error:
+        command = ['python', 'tools/predict.py', args.config, args.checkpoint, error.images]
+        command += ['-o', args.out or 'work_dirs/predictions']
+        raise UsageError(
+            f'{str(error).rstrip(".")}; without masks there are no scores, but the rocks are found by `{shlex.join(command)}`.'
+        ) from error
     shown = {name: f'{v:.2f}' if isinstance(v, Real) else v for name, v in scores.items()}
     print('  '.join(f'{name}: {value}' for name, value in shown.items()))
     if args.show_dir:

@@ -9,6 +9,19 @@ from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.images import SUFFIXES
 
 
+class MissingMasksError(UsageError):
+    """There are images, but not the masks to train on or to score with.
+
+    Args:
+        message (str): The sentence.
+        images (str): The images' folder.
+    """
+
+    def __init__(self, message: str, images: str = '') -> None:
+        super().__init__(message)
+        self.images = images
+
+
 def find_files(
     folder: str, prefix: str, suffix: str | Sequence[str] | None, what: str, remedy: str
 ) -> dict[str, Path]:
@@ -84,16 +97,22 @@ def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path
         dict[str, tuple[Path, Path]]: Image and mask of each id, in the order of the ids.
 
     Raises:
-        UsageError: If a folder is missing or has no such file, or an image has no mask.
+        UsageError: If a folder is missing or has no such file.
+        MissingMasksError: If an image has no mask. A :class:`UsageError`.
     """
-    image_of, mask_of = find_files(*images, 'images', remedy), find_files(*masks, 'masks', remedy)
+    image_of = find_files(*images, 'images', remedy)
+    try:
+        mask_of = find_files(*masks, 'masks', remedy)
+    except UsageError as error:
+        raise MissingMasksError(str(error), images[0]) from error
     unpaired = sorted(set(image_of) - set(mask_of))
     if unpaired:
         folder, prefix, suffix = masks
         suffix = suffix if isinstance(suffix, str) else ''
-        raise UsageError(
+        raise MissingMasksError(
             f'{len(unpaired)} of {len(image_of)} images in {images[0]} have no {prefix}*{suffix} in {folder}: '
-            f'{first_five(image_of[i].name for i in unpaired)}; add the masks or remove the images.'
+            f'{first_five(image_of[i].name for i in unpaired)}; add the masks or remove the images.',
+            images[0],
         )
     orphans = sorted(set(mask_of) - set(image_of))
     if orphans:

@@ -152,3 +152,18 @@ def test_a_list_that_is_no_text(root):
     (root / 'list.txt').write_bytes(b'\x80\x81\x82')
     with pytest.raises(UsageError, match='no text in UTF-8 or UTF-16'):
         MoonDataset(str(root), 'all', ann_file='list.txt')
+
+
+def test_photographs_without_masks_lead_to_the_tool_that_predicts(
+    root, tool, repository, capsys, monkeypatch, tmp_path
+):
+    for path in (root / 'images' / 'ground').iterdir():
+        path.unlink()
+    monkeypatch.setenv('MOON_DATA', str(root))
+    config, weights = (
+        repository / folder / f'rock_detector_synthetic.{suffix}'
+        for folder, suffix in (('configs', 'py'), ('checkpoints', 'pth'))
+    )
+    assert tool('test.py', config, weights, '--out', tmp_path / 'o', '--work-dir', tmp_path) == 2
+    command = f'python tools/predict.py {config} {weights} {root}/images/render -o {tmp_path}/o'
+    assert command in capsys.readouterr().err
