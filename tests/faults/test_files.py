@@ -1,0 +1,402 @@
+"""Files of every bad kind: one sentence and exit code 2, never a traceback; and 2,000 damaged ones (docs/reliability.md).
+
+``FILES_ROUNDS=20 pytest tests/faults/test_files.py`` makes the fuzz twenty times longer.
+"""
+
+import io
+import json
+import os
+import re
+import zipfile
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import make_moon, make_tiny_imagenet
+from PIL import Image
+
+from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
+from custom_modules.datasets.moon_dataset import MoonDataset
+from custom_modules.datasets.splits import listed_ids
+from custom_modules.models.safe_loading import load_checkpoint_file
+from custom_modules.preparation.coco_file import CocoFile
+from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.images import read_image, read_mask
+from custom_modules.utils.inputs import find_pictures
+from tools.prepare_data import main as prepare
+
+RNG = np.random.default_rng(0)
+SCENE = cv2.GaussianBlur(RNG.integers(0, 256, (32, 48, 3), dtype=np.uint8), (5, 5), 1)
+MASK = np.zeros((32, 48), np.uint8)
+MASK[4:12, 8:30] = 255
+
+
+def encoded(pixels, form='PNG', **options) -> bytes:
+    stream = io.BytesIO()
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def tiff(value, kind, shape=(8, 8)) -> bytes:
+    return cv2.imencode('.tiff', np.full(shape, value, kind))[1].tobytes()
+
+
+def with_bit(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 16]) + data[place + 1 :]
+
+
+def palette(colours) -> bytes:
+    image = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) % 3).convert('P')
+    image.putdata([i % 3 for i in range(64)])
+    image.putpalette(np.ravel(colours).tolist())
+    return encoded(image)
+
+
+PNG, JPEG = encoded(SCENE), encoded(SCENE, 'JPEG')
+CLEAR = np.zeros((8, 8, 4), np.uint8)
+CLEAR[:4, :4, 3] = 255
+LIGHT = np.full((8, 8, 4), 255, np.uint8)
+LIGHT[:4, :4, 3] = 0
+IMAGES = {
+    'an empty image': (b'', 'it is empty'),
+    'a page in place of an image': (b'<html>404</html>', 'it is no image'),
+    'a PNG of its signature alone': (PNG[:8], 'cut short'),
+    'a PNG that is cut in its header': (PNG[:20], 'cut short'),
+    'a PNG that is cut in its pixels': (PNG[: len(PNG) // 2], 'cut short'),
+    'a PNG without its end': (PNG[:-12], 'cut short'),
+    'a PNG with a wrong bit': (with_bit(PNG, len(PNG) // 2), 'IDAT is damaged'),
+    'a PNG with a wrong size': (with_bit(PNG, 18), 'IHDR is damaged'),
+    'a JPEG of its signature alone': (JPEG[:3], 'no image'),
+    'a JPEG that is cut in its header': (JPEG[:40], 'it is no image|[Tt]runcated|broken'),
+    'a JPEG that is cut in its pixels': (JPEG[:-300], 'truncated'),
+    'a TIFF that is cut': (encoded(SCENE, 'TIFF')[:100], 'cannot be read'),
+    'a BMP that is cut': (encoded(SCENE, 'BMP')[:100], 'cannot be read'),
+    'a GIF that is cut': (encoded(MASK, 'GIF')[:20], 'cannot be read'),
+    'a WebP that is cut': (encoded(SCENE, 'WEBP')[:60], 'cannot be read'),
+    'a TIFF of NaN': (tiff(np.nan, np.float32), 'not a number or infinite; save it with 8 or 16'),
+    'a TIFF of infinity': (tiff(np.inf, np.float32), 'not a number or infinite'),
+    'a TIFF below 0': (tiff(-3, np.int32), 'from -3 to -3'),
+    'a TIFF of radiances': (tiff(1e7, np.float32), 'to 1e[+]07, and 0 to 65535 is known'),
+    'a colour TIFF of NaN': (tiff(np.nan, np.float32, (8, 8, 3)), 'not a number'),
+}
+MASKS = {
+    'an empty mask': (b'', 'it is empty'),
+    'a mask that is cut': (encoded(MASK)[:-20], 'cut short'),
+    'a mask in colours': (encoded(SCENE), '3 channels that differ; save it with one channel'),
+    'a mask in CMYK': (encoded(Image.fromarray(SCENE).convert('CMYK'), 'TIFF'), '4 channels that'),
+    'a mask in its transparency': (encoded(CLEAR), 'transparency differs from pixel to pixel'),
+    'a white mask with holes': (encoded(LIGHT), 'transparency differs'),
+    'a mask of shares': (tiff(0.5, np.float32), 'numbers that are not whole; save it as 8-bit'),
+    'a mask of NaN': (tiff(np.nan, np.float32), 'numbers that are not whole'),
+    'a palette of greys out of order': (palette([[9] * 3, [200] * 3, [90] * 3]), 'another order'),
+}
+
+
+def code_of(act, capsys) -> tuple[int, str]:
+    """Do what a tool would do; exit code and what it says."""
+    code = 0
+    try:
+        code = reporting_errors(act)() or 0
+    except SystemExit as stop:
+        code = stop.code
+    said = capsys.readouterr().err
+    lines = [line for line in said.splitlines() if not line.startswith(('libpng', '[ WARN'))]
+    assert 'Traceback' not in said and len(lines) <= 1
+    return code, said
+
+
+@pytest.mark.parametrize('name', [*IMAGES, *MASKS])
+def test_one_bad_file(name, tmp_path, capsys):
+    data, words = (IMAGES | MASKS)[name]
+    path = tmp_path / 'a file.png'
+    path.write_bytes(data)
+    code, said = code_of(lambda: (read_mask if name in MASKS else read_image)(path), capsys)
+    assert code == 2 and str(path) in said
+    with pytest.raises(UsageError, match=words):
+        (read_mask if name in MASKS else read_image)(path)
+
+
+@pytest.fixture(scope='module')
+def sound(tmp_path_factory):
+    return make_moon(tmp_path_factory.mktemp('sound') / 'moon', 4)
+
+
+def spoil(part: str, content, name: str = '0002', suffix: str = '.png'):
+    """Put another file in the place of an image or of a mask."""
+
+    def change(root):
+        folder = dict(image='render', mask='ground')[part]
+        path = root / 'images' / folder / f'{folder}{name}.png'
+        path.unlink()
+        if content is not None:
+            path.with_suffix(suffix).write_bytes(content)
+
+    return change
+
+
+def in_list(content: bytes):
+    return lambda root: (root / 'list.txt').write_bytes(content)
+
+
+def remove(folder: str):
+    return lambda root: (root / folder).rename(root / 'elsewhere')
+
+
+def folder_for_image(root):
+    path = root / 'images/render/render0002.png'
+    path.unlink()
+    path.mkdir()
+
+
+def nothing(root):
+    pass
+
+
+GREY = np.full((64, 64), 128, np.uint8)
+ROCKS = np.eye(64, dtype=np.uint8)
+LISTED = dict(ann_file='list.txt')
+SETS = {
+    'an image without its mask': (spoil('mask', None), {}, '1 of 4 images .* have no ground'),
+    'no masks at all': (remove('images/ground'), {}, 'masks were looked for .* no such folder'),
+    'no images at all': (remove('images/render'), {}, 'images were looked for .* no such folder'),
+    'two images of one id': (
+        lambda root: (root / 'images/render/render0001.jpg').write_bytes(JPEG), {}, 'one id'),
+    'a mask of grey levels': (spoil('mask', encoded(GREY)), {}, r'0/255 or 0/1: .*\(128\)'),
+    'a smeared mask': (spoil('mask', encoded(MASK, 'JPEG', quality=50), suffix='.jpg'),
+                       dict(seg_map_suffix=['.png', '.jpg']), 'other than 0/255 or 0/1'),
+    'a mask of 0, 1 and 255': (
+        spoil('mask', encoded((ROCKS + 255 * ROCKS[::-1]).astype(np.uint8))), {}, '0/255 or 0/1'),
+    'a mask of 16 bits': (
+        spoil('mask', encoded(ROCKS.astype(np.uint16) * 65535)), {}, r'\(0, 65535\)'),
+    'a mask below 0': (spoil('mask', tiff(-1, np.int32, (64, 64)), suffix='.tif'),
+                       dict(seg_map_suffix=['.png', '.tif']), r'\(-1\)'),
+    'a smaller mask': (spoil('mask', encoded(ROCKS[:32])), {}, 'image 64x64, mask 64x32'),
+    'a mask in colours': (spoil('mask', encoded(SCENE)), {}, 'several channels.*prepare_data.py'),
+    'an image that is cut': (spoil('image', PNG[:-20]), {}, 'an unreadable file: .*cut short'),
+    'an image of NaN': (spoil('image', tiff(np.nan, np.float32), suffix='.tif'), {},
+                        'does not say what its pixels mean'),
+    'a folder in place of an image': (folder_for_image, {}, 'unreadable file: .*directory'),
+    'no list': (nothing, LISTED, 'list.txt does not exist'),
+    'an empty list': (in_list(b''), LISTED, 'it is empty'),
+    'a list of a mark alone': (in_list(b'\xff\xfe'), LISTED, 'it is empty'),
+    'a list of other names': (in_list(b'render0001.png\n'), LISTED, 'lists 1 ids, 1 of which'),
+    'a list that is no text': (in_list(PNG), LISTED, 'no text in UTF-8 or UTF-16'),
+    'a list of half a letter': (in_list(b'\xff\xfea'), LISTED, 'no text in UTF-8 or UTF-16'),
+    'an unknown part': (nothing, dict(split='dev'), "got 'dev'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', SETS)
+def test_one_bad_pair_or_list(name, sound, tmp_path, capsys):
+    change, options, words = SETS[name]
+    root = make_moon(tmp_path / 'moon', 4)
+    change(root)
+
+    def act():
+        MoonDataset(str(root), **dict(dict(split='all'), **options))
+
+    assert code_of(act, capsys)[0] == 2
+    with pytest.raises(UsageError, match=words):
+        act()
+
+
+COCO = dict(
+    images=[dict(id=i, file_name=f'{i}.jpg', width=48, height=32) for i in (1, 2)],
+    categories=[dict(id=1, name='rock'), dict(id=2, name='sky')],
+    annotations=[
+        dict(id=1, image_id=1, category_id=1, segmentation=[[1, 1, 9, 1, 9, 9]], iscrowd=0),
+        dict(id=2, image_id=2, category_id=2, segmentation=dict(size=[32, 48], counts=[100, 36, 1400]), iscrowd=1),
+        dict(id=3, image_id=2, category_id=1, segmentation=dict(size=[32, 48], counts='0P`1'), iscrowd=1),
+    ],
+)  # fmt: skip
+
+
+def without(part):
+    return json.dumps({key: value for key, value in COCO.items() if key != part}).encode()
+
+
+def archive(files) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, 'w') as file:
+        for name, data in files.items():
+            file.writestr(name, data)
+    return stream.getvalue()
+
+
+ARCHIVE = archive({'tiny/wnids.txt': 'n1', 'tiny/train/n1/images/a.JPEG': JPEG})
+COMMANDS = {
+    'no annotations': ('coco-to-masks', None, 'is not a file'),
+    'annotations that are no JSON': ('coco-to-masks', b'{"images":', 'is no JSON'),
+    'annotations in XML': ('coco-to-masks', b'<annotations/>', 'is no JSON'),
+    'annotations in UTF-7': ('coco-to-masks', b'\xff\xfe\xfd', 'is no JSON'),
+    'JSON of another kind': ('coco-to-masks', b'[1]', 'no lists named'),
+    'annotations nested without end': ('coco-to-masks', b'[' * 100_000, 'is no JSON'),
+    'annotations without images': ('coco-to-masks', without('images'), 'no lists named'),
+    'annotations without categories': ('coco-to-masks', without('categories'), 'no lists named'),
+    'boxes alone': ('coco-to-masks', json.dumps(
+        dict(COCO, annotations=[dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 9, 9])])).encode(),
+        'none of its 1 annotations can be used'),
+    'no archive': ('tiny-imagenet', None, 'is not a file'),
+    'an archive that is none': ('tiny-imagenet', b'hello', 'neither a zip nor a tar'),
+    'an archive that is cut': ('tiny-imagenet', ARCHIVE[:-30], 'neither a zip nor|damaged'),
+    'an archive with a wrong bit': ('tiny-imagenet', with_bit(ARCHIVE, 200), 'damaged'),
+    'another archive': ('tiny-imagenet', archive({'a.txt': 'a'}), 'it is not Tiny ImageNet'),
+    'an archive that climbs': ('tiny-imagenet', archive({'../a.txt': 'a'}), 'outside the target'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', COMMANDS)
+def test_one_bad_source_of_a_command(name, tmp_path, capsys):
+    command, content, words = COMMANDS[name]
+    if content is not None:
+        (tmp_path / 'source').write_bytes(content)
+    code = prepare([command, str(tmp_path / 'source'), '--out', str(tmp_path / 'out')])
+    said = capsys.readouterr().err
+    assert code == 2 and said.count('\n') == 1
+    assert re.search(words, said), said
+    assert not list(tmp_path.glob('out/*'))
+
+
+def checkpoint(content) -> bytes:
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
+
+
+WEIGHTS = checkpoint(dict(state_dict=torch.nn.Linear(9, 9).state_dict(), meta=dict(epoch=1)))
+TINY = ['n00000001', 'n00000002', 'n00000003']
+
+
+def tiny(change):
+    def act(root):
+        from custom_modules.datasets.tiny_imagenet import TinyImageNet
+
+        make_tiny_imagenet(root, TINY)
+        change(root)
+        TinyImageNet(str(root)), TinyImageNet(str(root), 'val')
+
+    return act
+
+
+def weights(content):
+    def act(root):
+        (root / 'a.pth').write_bytes(content)
+        load_checkpoint_file(root / 'a.pth')
+
+    return act
+
+
+def overwrite(name, content):
+    return lambda root: (root / name).write_bytes(content)
+
+
+def picture_list(root):
+    (root / 'list.txt').write_bytes(b'\x80\x81')
+    find_pictures([str(root / 'list.txt')])
+
+
+OTHERS = {
+    'an empty checkpoint': (weights(b''), 'not loaded|Ran out'),
+    'a checkpoint that is cut': (weights(WEIGHTS[:600]), 'was not loaded'),
+    'a checkpoint that is an image': (weights(PNG), 'was not loaded'),
+    'a checkpoint of words': (weights(checkpoint(dict(a='b'))), 'holds no weights'),
+    'a broken training image': (
+        tiny(overwrite('train/n00000001/images/n00000001_0.JPEG', b'')), 'it is empty'),
+    'a broken validation image': (tiny(overwrite('val/images/val_0.JPEG', JPEG[:-99])), 'truncated'),
+    'a list of classes that is no text': (tiny(overwrite('wnids.txt', PNG)), 'no text in UTF-8'),
+    'no list of classes': (tiny(lambda root: (root / 'wnids.txt').unlink()), 'wnids.txt does not'),
+    'a class without images': (
+        tiny(lambda root: (root / 'train/n00000002').rename(root / 'x')), 'Class n00000002 has no'),
+    'a list of pictures that is no text': (picture_list, 'no text in UTF-8'),
+    'a palette in other colours': (None, 'index 1 is class 1 in the colour of class 2'),
+}  # fmt: skip
+
+
+def other_colours(root):
+    for folder, data in (
+        ('images', encoded(SCENE[:8, :8])),
+        ('masks', palette([[0] * 3, [0, 0, 9], [0, 9, 0]])),
+    ):
+        (root / folder).mkdir()
+        (root / folder / 'a.png').write_bytes(data)
+    colours = [[0, 0, 0], [0, 9, 0], [0, 0, 9]]
+    IndexedMaskDataset(str(root), ('a', 'b', 'c'), colours, split='all')
+
+
+@pytest.mark.parametrize('name', OTHERS)
+def test_another_bad_file(name, tmp_path, capsys):
+    act, words = OTHERS[name]
+    (tmp_path / 'data').mkdir()
+    with pytest.raises(UsageError, match=words) as caught:
+        (act or other_colours)(tmp_path / 'data')
+    assert '\n' not in str(caught.value)
+
+
+def test_the_table_is_as_long_as_it_is_said_to_be():
+    assert sum(map(len, (IMAGES, MASKS, SETS, COMMANDS, OTHERS))) >= 60
+
+
+def mutated(data: bytes, rng) -> bytes:
+    """Change a file as bad disks, cut transfers and other programs do."""
+    for _ in range(rng.integers(1, 4)):
+        kind, place = rng.integers(6), int(rng.integers(len(data) + 1))
+        length = int(rng.integers(1, 9 if rng.random() < 0.7 else 200))
+        piece = data[place : place + length]
+        if kind == 0:
+            piece = bytes(byte ^ (1 << int(rng.integers(8))) for byte in piece)
+        elif kind == 1:
+            piece = rng.bytes(length)
+        elif kind == 2:
+            piece = piece * 3
+        elif kind == 3:
+            piece = rng.choice([b'\0', b'\xff', b'-1', b'1e999', b'null', b'[]', b'"', b'{'])
+        elif kind == 4:
+            piece = b''
+        else:
+            return data[:place]
+        data = data[:place] + bytes(piece) + data[place + length :]
+    return data
+
+
+def draw_all(path):
+    coco = CocoFile(path)
+    for image in coco.images:
+        # what a mutation makes large would only cost time
+        if image['width'] * image['height'] < 1 << 20:
+            coco.draw(image)
+
+
+SEEDS = {
+    'png': ([PNG, encoded(MASK), palette([[0] * 3, [9, 0, 0], [0, 9, 0]]), encoded(GREY.astype(np.uint16) * 99)],
+            [read_image, read_mask]),
+    'jpeg': ([JPEG, encoded(SCENE, 'JPEG', progressive=True), encoded(MASK, 'JPEG', exif=Image.Exif())],
+             [read_image, read_mask]),
+    'tiff': ([encoded(SCENE, 'TIFF'), tiff(0.5, np.float32), encoded(MASK, 'TIFF', compression='tiff_lzw')],
+             [read_image, read_mask]),
+    'coco': ([json.dumps(COCO).encode()], [draw_all]),
+    'list': ([b'0001\r\n0002\n', '0001\n0002'.encode('utf-16')],
+             [lambda path: listed_ids(path, ['0001', '0002', 'a b'], 'data')]),
+    'checkpoint': ([WEIGHTS, checkpoint(torch.nn.Linear(2, 2).state_dict())], [load_checkpoint_file]),
+}  # fmt: skip
+ROUNDS = dict(png=600, jpeg=400, tiff=200, coco=400, list=200, checkpoint=200)
+assert sum(ROUNDS.values()) == 2000
+
+
+@pytest.mark.parametrize('kind', SEEDS)
+@pytest.mark.filterwarnings('ignore')
+def test_damaged_files_give_results_or_one_sentence(kind, tmp_path):
+    files, reads = SEEDS[kind]
+    rng = np.random.default_rng(len(kind))
+    refused = 0
+    rounds = ROUNDS[kind] * int(os.environ.get('FILES_ROUNDS', 1))
+    for number in range(rounds):
+        path = tmp_path / 'file'
+        path.write_bytes(mutated(files[number % len(files)], rng))
+        try:
+            reads[number // len(files) % len(reads)](path)
+        except UsageError as error:
+            refused += 1
+            assert '\n' not in str(error), str(error)
+    assert refused > rounds / 10
