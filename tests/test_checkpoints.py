@@ -28,9 +28,13 @@ def test_card_holds_hash_and_origin(path):
 
 
 @pytest.mark.parametrize('path', CHECKPOINTS, ids=lambda p: p.stem)
-def test_weights_only(path):
+def test_weights_and_the_names_of_classes_alone(path):
     loaded = torch.load(path, map_location='cpu', weights_only=True)
-    assert list(loaded) == ['state_dict']
+    assert list(loaded) == ['state_dict', 'meta'] and list(loaded['meta']) == ['dataset_meta']
+    state, classes = loaded['state_dict'], loaded['meta']['dataset_meta']['classes']
+    (bias,) = (state[key] for key in ('head.fc.bias', 'decode_head.conv_seg.bias') if key in state)
+    # one channel of a segmentor is for two classes
+    assert len(classes) == max(len(bias), 2) and all(isinstance(name, str) for name in classes)
     assert all(isinstance(t, torch.Tensor) for t in loaded['state_dict'].values())
     assert all(t.isfinite().all() for t in loaded['state_dict'].values())
 

@@ -152,10 +152,19 @@ def test_weights_that_cannot_be_downloaded(tool, repository, moon, tmp_path, mon
 def test_publish_keeps_weights_only(tool, tmp_path, capsys):
     source, out = tmp_path / 'epoch_1.pth', tmp_path / 'published.pth'
     state = MoonNet().state_dict()
-    torch.save(dict(state_dict=state, optimizer=dict(lr=1), meta=dict(epoch=1)), source)
+    saved = dict(state_dict=state, optimizer=dict(lr=1), meta=dict(epoch=1))
+    torch.save(saved, source)
+    assert tool('publish.py', source, out) == 2
+    assert 'does not say what its classes are called' in one_line(capsys)
+    saved['meta']['dataset_meta'] = dict(
+        classes=('a', 'b'), palette=[[0, 0, 0], [9, 9, 9]], other=1
+    )
+    torch.save(saved, source)
     assert tool('publish.py', source, out) == 0
     published = torch.load(out, weights_only=True)
-    assert list(published) == ['state_dict'] and list(published['state_dict']) == list(state)
+    assert list(published['state_dict']) == list(state)
+    named = dict(classes=('a', 'b'), palette=[[0, 0, 0], [9, 9, 9]])
+    assert published['meta'] == dict(dataset_meta=named)
     assert tool('publish.py', source, out) == 2
     assert 'exists' in one_line(capsys)
 

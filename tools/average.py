@@ -32,11 +32,19 @@ def main() -> None:
     if not args.overwrite:
         require_absent(args.out, 'choose another name or pass --overwrite')
 
-    from custom_modules.engine.weights import average_weights, read_weights, write_weights
+    from custom_modules.engine.weights import (
+        average_weights,
+        read_classes,
+        read_weights,
+        write_weights,
+    )
 
     states = [read_weights(path) for path in args.checkpoints]
     shares = args.shares or [1 / len(states)] * len(states)
-    write_weights(average_weights(states, shares), args.out)
+    metas = [meta for meta in map(read_classes, args.checkpoints) if meta]
+    if any(meta['classes'] != metas[0]['classes'] for meta in metas):
+        raise UsageError('the checkpoints are of different classes: average those of one data set.')
+    write_weights(average_weights(states, shares), args.out, metas[0] if metas else None)
     named = ', '.join(f'{s:g} of {p}' for s, p in zip(shares, args.checkpoints, strict=True))
     print(f'Wrote {args.out}: {named}.')
 

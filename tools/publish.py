@@ -1,4 +1,4 @@
-"""Reduce a checkpoint to its weights, for publishing: no optimizer, no logs, nothing but tensors."""
+"""Reduce a checkpoint to its weights and the names of its classes, for publishing: no optimizer, no logs, no config."""
 
 import argparse
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.utils.errors import reporting_errors
+from custom_modules.utils.errors import UsageError, reporting_errors
 from custom_modules.utils.files import require_absent
 
 
@@ -18,17 +18,36 @@ def main() -> None:
         'checkpoint', help='checkpoint of a run, such as work_dirs/classifier/best_*.pth'
     )
     parser.add_argument('out', help='file to write, such as checkpoints/moon_net.pth')
+    parser.add_argument(
+        '--config',
+        help="config whose test set names the classes, if the checkpoint does not (a run's own does)",
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     args = parser.parse_args()
     if not args.overwrite:
         require_absent(args.out, 'choose another name or pass --overwrite')
 
-    from custom_modules.engine.weights import read_weights, write_weights
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.weights import (
+        configured_classes,
+        read_classes,
+        read_weights,
+        write_weights,
+    )
 
-    state = read_weights(args.checkpoint)
-    digest = write_weights(state, args.out)
+    state, dataset_meta = read_weights(args.checkpoint), read_classes(args.checkpoint)
+    if args.config:
+        cfg = load_config(args.config)
+        dataset_meta = configured_classes(cfg.test_dataloader.dataset, cfg.default_scope)
+    if dataset_meta is None:
+        raise UsageError(
+            f'{args.checkpoint} does not say what its classes are called, which inferencers show: add --config with the config that '
+            'it was trained with.'
+        )
+    digest = write_weights(state, args.out, dataset_meta)
     parameters = sum(t.numel() for t in state.values())
     print(f'{args.out}: {len(state)} tensors, {parameters:,} numbers, sha256 {digest}')
+    print(f'classes: {", ".join(dataset_meta["classes"])}')
     print(f'Write its card to {Path(args.out).with_suffix(".md")}')
 
 

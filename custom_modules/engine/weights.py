@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 import torch.nn as nn
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import Tensor
 
+from custom_modules.datasets.masks import class_palette
 from custom_modules.models.pretrained import require_all_tensors
 from custom_modules.models.safe_loading import load_checkpoint_file
 from custom_modules.utils.errors import UsageError
@@ -46,19 +47,66 @@ def load_model(cfg, checkpoint: str | Path) -> nn.Module:
     return model.eval()
 
 
-def write_weights(state: dict[str, Tensor], path: str | Path) -> str:
-    """Write a checkpoint of nothing but weights, in one piece or not at all.
+def read_classes(path: str | Path) -> dict | None:
+    """Read what a checkpoint's classes are called, and their colours.
+
+    Args:
+        path (str | Path): Checkpoint of a run, or a published one.
+
+    Returns:
+        dict | None: ``classes``, and of a segmentor ``palette``; None where it does not say.
+    """
+    meta = load_checkpoint_file(path)['meta'].get('dataset_meta')
+    if not isinstance(meta, dict) or not meta.get('classes'):
+        return None
+    return {key: meta[key] for key in ('classes', 'palette') if meta.get(key) is not None}
+
+
+def configured_classes(dataset: dict, scope: str) -> dict:
+    """Find out what the classes of a data set are called, and their colours, without a look at its images.
+
+    Args:
+        dataset (dict): The data set's config.
+        scope (str): ``'mmseg'`` or ``'mmpretrain'``.
+
+    Returns:
+        dict: ``classes``, and of a segmentor's ``palette``.
+
+    Raises:
+        UsageError: If the names are in files of the data set, and there is no such folder.
+    """
+    init_default_scope(scope)
+    with DATASETS.switch_scope_and_registry(scope) as registry:
+        known = dict(getattr(registry.get(dataset['type']), 'METAINFO', None) or {})
+    known.update(dataset.get('metainfo') or {})
+    known.update({key: dataset[key] for key in ('classes', 'palette') if dataset.get(key)})
+    if scope == 'mmseg':
+        classes = tuple(known['classes'])
+        return dict(classes=classes, palette=class_palette(len(classes), known.get('palette')))
+    built = DATASETS.build(dict(dataset, pipeline=[], lazy_init=True, cache=None))
+    return dict(classes=tuple(built.metainfo['classes']))
+
+
+def write_weights(
+    state: dict[str, Tensor], path: str | Path, dataset_meta: dict | None = None
+) -> str:
+    """Write a checkpoint of nothing but weights and the names of their classes, in one piece or not at all.
 
     Args:
         state (dict[str, Tensor]): The ``state_dict``.
         path (str | Path): File to write.
+        dataset_meta (dict, optional): ``classes`` and ``palette``, for the inferencers of mmseg and mmpretrain, which look for
+            them in ``meta.dataset_meta``.
 
     Returns:
         str: The file's SHA-256.
     """
     # channels-last training leaves strided tensors; contiguous ones load the same and depend on nothing
+    content = {'state_dict': {name: t.contiguous() for name, t in state.items()}}
+    if dataset_meta is not None:
+        content['meta'] = {'dataset_meta': dataset_meta}
     buffer = io.BytesIO()
-    torch.save({'state_dict': {name: t.contiguous() for name, t in state.items()}}, buffer)
+    torch.save(content, buffer)
     write_atomically(path, buffer.getvalue())
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 

@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 import torch
 from mmengine.dataset import Compose
-from mmseg.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset
 
-from custom_modules.datasets.masks import class_palette
+from custom_modules.engine.weights import configured_classes
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.progress import progress
@@ -68,13 +67,7 @@ class NoPairs(Dataset):
     """
 
     def __init__(self, cfg: dict) -> None:
-        known = dict(getattr(DATASETS.get(cfg['type']), 'METAINFO', {}))
-        known.update(cfg.get('metainfo') or {})
-        known.update({key: cfg[key] for key in ('classes', 'palette') if cfg.get(key)})
-        classes = tuple(known['classes'])
-        self.metainfo = dict(
-            classes=classes, palette=class_palette(len(classes), known.get('palette'))
-        )
+        self.metainfo = configured_classes(cfg, 'mmseg')
         self.pipeline = Compose(cfg['pipeline'])
         self.load_size = cfg.get('load_size')
 

@@ -41,13 +41,15 @@ def scaled_image(path: str, width: int) -> np.ndarray:
 
 
 def write_picture(picture: np.ndarray, path: str | Path) -> None:
-    """Write a picture as PNG, all or nothing.
+    """Write a picture, all or nothing.
 
     Args:
         picture (np.ndarray): RGB (H, W, 3), uint8.
-        path (str | Path): Where to; missing folders are made.
+        path (str | Path): Where to; missing folders are made. A name that ends in ``.jpg`` or ``.jpeg`` makes it a JPEG, any other a
+            PNG.
     """
-    write_atomically(path, cv2.imencode('.png', picture[..., ::-1])[1].tobytes())
+    kind = '.jpg' if Path(path).suffix.lower() in ('.jpg', '.jpeg') else '.png'
+    write_atomically(path, cv2.imencode(kind, picture[..., ::-1])[1].tobytes())
 
 
 def readable_size(image: np.ndarray, side: int = 360) -> np.ndarray:

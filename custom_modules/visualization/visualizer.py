@@ -14,7 +14,7 @@ from mmseg.registry import VISUALIZERS
 from mmseg.visualization import SegLocalVisualizer
 
 from custom_modules.utils.errors import UsageError
-from custom_modules.visualization.drawing import overlay, scaled_image
+from custom_modules.visualization.drawing import overlay, scaled_image, write_picture
 from custom_modules.visualization.panels import draw_sample
 
 
@@ -61,6 +61,16 @@ class PanelVisualizer(SegLocalVisualizer):
     smaller one. Arguments are mmseg's ``SegLocalVisualizer``'s.
     """
 
+    @classmethod
+    def get_instance(cls, name: str = 'visualizer', **kwargs) -> 'PanelVisualizer':
+        """Give the instance of a name, which a runner chooses; mmseg's ``browse_dataset.py`` builds one without.
+
+        Args:
+            name (str): The name. Defaults to ``'visualizer'``.
+            **kwargs: Of the visualizer, where it is new.
+        """
+        return super().get_instance(name, **kwargs)
+
     def add_datasample(
         self,
         name: str,
@@ -96,15 +106,18 @@ class PanelVisualizer(SegLocalVisualizer):
             if wanted and data_sample is not None and key in data_sample:
                 cells.append(_captioned(self._overlay(image, data_sample.get(key)), caption))
         panel = np.concatenate(cells, axis=1)
+        # for get_image, as the libraries' inferencers ask
+        self.set_image(panel)
         if show:
             self.show(panel, win_name=name, wait_time=wait_time)
         if out_file is not None:
-            cv2.imwrite(str(out_file), panel[..., ::-1])
+            write_picture(panel, out_file)
         else:
             self.add_image(name, panel, step)
 
     def _overlay(self, image: np.ndarray, segmentation: PixelData) -> np.ndarray:
-        labels = segmentation.data.squeeze().cpu().numpy().astype(np.uint8)
+        # tensors of any device, or arrays as mmseg's browse_dataset.py has them
+        labels = segmentation.cpu().numpy().data.squeeze().astype(np.uint8)
         size = image.shape[1::-1]
         labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
         return overlay(image, labels, self.dataset_meta['palette'], self.alpha)

@@ -94,6 +94,17 @@ def inferencer_without_config(path, root, out):
     MMSegInferencer(None, weights=str(path), device='cpu')
 
 
+def get_model(path, root, out):
+    from mmpretrain import get_model
+
+    # the libraries look up names where the default scope says
+    init_default_scope('mmpretrain')
+    try:
+        get_model(str(REPOSITORY / 'configs' / 'classifier.py'), pretrained=str(path), device='cpu')
+    finally:
+        init_default_scope('mmseg')
+
+
 ENTRIES = {
     'test': by_tool('test.py', f'{REPOSITORY}/configs/unet_baseline.py', '{path}', '--work-dir', '{out}/test', '--cfg-options', *SMALL),
     'visualize': by_tool('visualize.py', f'{REPOSITORY}/configs/unet_baseline.py', '{path}', '--out', '{out}/panels', '--cfg-options', *SMALL),
@@ -116,6 +127,7 @@ ENTRIES = {
     'publish': by_tool('publish.py', '{path}', '{out}/published.pth'),
     'average': by_tool('average.py', '{path}', '{root}/weights.pth', '--out', '{out}/average.pth'),
     "mmseg's init_model": init_model,
+    "mmpretrain's get_model": get_model,
     "mmengine's inferencer without a config": inferencer_without_config,
 }  # fmt: skip
 

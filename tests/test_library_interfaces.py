@@ -1,0 +1,107 @@
+"""What the libraries offer works with this project's configs and published weights, through their own functions."""
+
+import runpy
+import sys
+from pathlib import Path
+
+import mmseg
+import numpy as np
+import pytest
+import torch
+from conftest import REPOSITORY, make_moon
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from PIL import Image
+
+CONFIG = str(REPOSITORY / 'configs' / 'rock_detector_synthetic.py')
+WEIGHTS = str(REPOSITORY / 'checkpoints' / 'rock_detector_synthetic.pth')
+CLASSIFIER = str(REPOSITORY / 'configs' / 'classifier_14_classes.py')
+CLASSIFIER_WEIGHTS = str(REPOSITORY / 'checkpoints' / 'moon_net_tiny_imagenet_14.pth')
+
+
+@pytest.fixture
+def photographs(tmp_path) -> list[str]:
+    """Bright squares on dark ground, of two sizes; one file is a JPEG."""
+    paths = []
+    for name, (height, width) in {'a.png': (128, 128), 'b.jpg': (96, 160)}.items():
+        image = np.random.default_rng(0).integers(40, 70, (height, width, 3), dtype=np.uint8)
+        image[40:70, 50:80] = 200
+        image[70:76, 50:80] = 5
+        Image.fromarray(image).save(tmp_path / name)
+        paths.append(str(tmp_path / name))
+    return paths
+
+
+def test_init_model_and_inference_model(photographs):
+    from mmseg.apis import inference_model, init_model
+
+    model = init_model(CONFIG, WEIGHTS, device='cpu')
+    assert tuple(model.dataset_meta['classes']) == ('background', 'rock')
+    results = inference_model(model, photographs)
+    sizes = [tuple(result.pred_sem_seg.data.shape[-2:]) for result in results]
+    assert sizes == [(128, 128), (96, 160)]
+    # the same from pixels in memory
+    again = inference_model(model, np.asarray(Image.open(photographs[0]))[..., ::-1].copy())
+    assert torch.equal(again.pred_sem_seg.data, results[0].pred_sem_seg.data)
+
+
+def test_show_result_pyplot(photographs, tmp_path):
+    from mmseg.apis import inference_model, init_model, show_result_pyplot
+
+    model = init_model(CONFIG, WEIGHTS, device='cpu')
+    result = inference_model(model, photographs[0])
+    out = tmp_path / 'new' / 'shown.png'
+    picture = show_result_pyplot(model, photographs[0], result, show=False, out_file=str(out))
+    assert picture.ndim == 3 and out.is_file()
+
+
+def test_mmseg_inferencer(photographs, tmp_path):
+    """Masks and pictures are written, also to folders that are not there, and what is returned is what was drawn."""
+    from mmseg.apis import MMSegInferencer
+
+    inferencer = MMSegInferencer(CONFIG, WEIGHTS, device='cpu', show_progress=False)
+    out = tmp_path / 'out'
+    results = inferencer(photographs, out_dir=str(out), return_vis=True)
+    assert [mask.shape for mask in results['predictions']] == [(128, 128), (96, 160)]
+    assert inferencer.visualizer.dataset_meta['classes'][1] == 'rock'
+    assert sorted(path.name for path in (out / 'vis').iterdir()) == ['a.png', 'b.jpg']
+    assert len(list((out / 'pred').iterdir())) == 2
+    written = np.asarray(Image.open(out / 'vis' / 'a.png'))
+    np.testing.assert_array_equal(written, results['visualization'][0])
+    # a row: input and prediction
+    assert written.shape[1] == 2 * 128
+
+
+def test_classification_inferencer_and_get_model(photographs, tmp_path):
+    from mmpretrain import ImageClassificationInferencer, get_model
+
+    # of this process's other tests it may be mmseg's
+    init_default_scope('mmpretrain')
+    model = get_model(CLASSIFIER, pretrained=CLASSIFIER_WEIGHTS, device='cpu')
+    published = torch.load(CLASSIFIER_WEIGHTS, weights_only=True)
+    key = 'backbone.stages.0.0.weight'
+    assert torch.equal(model.state_dict()[key], published['state_dict'][key])
+    names = published['meta']['dataset_meta']['classes']
+    assert len(names) == 14 and 'guacamole' in names
+    inferencer = ImageClassificationInferencer(CLASSIFIER, CLASSIFIER_WEIGHTS, device='cpu')
+    results = inferencer(photographs, show_dir=str(tmp_path / 'shown'))
+    for result in results:
+        assert result['pred_class'] == names[result['pred_label']]
+    assert len(list((tmp_path / 'shown').iterdir())) == 2
+
+
+@pytest.mark.parametrize('name', ['unet_baseline', 'rock_detector_synthetic'])
+def test_browse_dataset(name, tmp_path, monkeypatch):
+    """mmseg's own tool draws the training set as its pipeline gives it."""
+    monkeypatch.setenv('MOON_DATA', str(make_moon(tmp_path / 'moon', count=5)))
+    folder = Path(mmseg.__path__[0]) / '.mim' / 'tools'
+    tool = folder / 'analysis_tools' / 'browse_dataset.py'
+    out = tmp_path / 'browsed'
+    config = str(REPOSITORY / 'configs' / f'{name}.py')
+    argv = [str(tool), config, '--output-dir', str(out), '--not-show', '--show-interval', '0.01']
+    monkeypatch.setattr(sys, 'argv', argv)
+    runpy.run_path(str(tool), run_name='__main__')
+    drawn = sorted(out.rglob('*.png'))
+    assert len(drawn) == 4
+    size = Config.fromfile(config).train_dataloader.dataset.load_size
+    assert Image.open(drawn[0]).width >= 2 * size[0]
