@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from custom_modules.engine.work_dirs import is_locked, move_aside
 from custom_modules.utils import processes
 
@@ -100,6 +102,16 @@ def bring_to_end(
     Raises:
         ChildProcessError: If the training was killed; it can go on from its last checkpoint.
     """
+    # held from the first look on: a training takes its own lock only seconds after its start
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(run.folder.parent / f'.{run.folder.name}.lock', timeout=0):
+            return _bring_to_end(run, rerun, since, environment, started)
+    except Timeout:
+        return 'waits', ELSEWHERE, None
+
+
+def _bring_to_end(run: Run, rerun: bool, since: float, environment, started) -> tuple:
     failed, log, began = run.folder / FAILED, run.folder / LOG, time.monotonic()
     if is_locked(run.folder):
         return 'waits', ELSEWHERE, None

@@ -42,14 +42,20 @@ def of_palette(indices: np.ndarray, colours: list) -> bytes:
 
 GREY = SCENE[..., 0]
 ORDINARY = {
-    f'{form} {kind} {options}': encoded(pixels, form, **options)
+    f'{form} {number} {kind}': encoded(pixels, form, **options)
     for form, all_options in (
         ('PNG', [{}, dict(optimize=True), dict(compress_level=1)]),
-        ('JPEG', [dict(quality=q, subsampling=s) for q in (30, 75, 100) for s in (0, 1, 2)]),
-        ('JPEG', [dict(progressive=True), dict(quality=90, optimize=True)]),
-        ('JPEG', [dict(exif=with_turn(turn)) for turn in range(1, 9)]),
+        (
+            'JPEG',
+            [
+                *(dict(quality=q, subsampling=s) for q in (30, 75, 100) for s in (0, 1, 2)),
+                dict(progressive=True),
+                dict(quality=90, optimize=True),
+                *(dict(exif=with_turn(turn)) for turn in range(1, 9)),
+            ],
+        ),
     )
-    for options in all_options
+    for number, options in enumerate(all_options)
     for kind, pixels in (('colour', SCENE), ('grey', GREY), ('odd', SCENE[:33, :51]))
 }
 
