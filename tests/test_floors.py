@@ -12,7 +12,7 @@ PACKAGE = 'custom_modules'
 # lowest first; an import from a room to itself or to a lower floor is fine
 FLOORS = [
     'utils',
-    'diagnosis doctor preparation datasets',
+    'doctor preparation datasets',
     'models',
     'engine',
     'evaluation',
@@ -23,7 +23,7 @@ FLOORS = [
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
 # they stand on utils alone
-ON_UTILS = ('preparation', 'diagnosis', 'doctor')
+ON_UTILS = ('preparation', 'doctor')
 FILES = sorted((REPOSITORY / PACKAGE).rglob('*.py'))
 
 

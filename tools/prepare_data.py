@@ -1,19 +1,21 @@
 """Prepare data: render a lunar set, convert the public one or COCO, unpack Tiny ImageNet."""
 
 import argparse
+import os
+import re
 import sys
 from pathlib import Path
+from shlex import quote
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from custom_modules.preparation.commands import (
-    add_coco_commands,
-    add_lunar_command,
-    add_synthetic_command,
-)
-from custom_modules.preparation.tiny_imagenet import TinyImageNetArchive
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_five
+
+DATA = ROOT / 'data'
+# here, so that --help needs no other library; a test holds them to the renderer's own
+STYLES = ('render', 'photo', 'mixed', 'goal')
+MIN_ROCK = 200
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -24,12 +26,20 @@ class OneLineParser(argparse.ArgumentParser):
         raise UsageError(f'{message} (see: {self.prog} --help).')
 
 
+def picture_size(text):
+    """Parse '720x480' into (720, 480) pixels."""
+    found = re.fullmatch(r'(\d+)[xX](\d+)', text)
+    if not found:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a size such as 720x480')
+    return int(found[1]), int(found[2])
+
+
 def build_parser():
     """Return the command line."""
     parser = OneLineParser(prog='prepare_data.py', description=__doc__)
     commands = parser.add_subparsers(title='commands', dest='command', required=True)
 
-    def add(name, run, text, out, out_text):
+    def add(name, run, text, out, out_text, replaced=None):
         shape = argparse.ArgumentDefaultsHelpFormatter
         command = commands.add_parser(name, help=text, description=text, formatter_class=shape)
         # suppressed where there is none, so that the help does not say "default: None"
@@ -37,23 +47,123 @@ def build_parser():
         command.add_argument(
             '--out', type=Path, default=default, required=out is None, help=out_text
         )
+        if replaced:
+            command.add_argument('--overwrite', action='store_true', help=f'replace {replaced}')
         command.set_defaults(run=run)
-        return command
+        return command.add_argument
 
-    data = ROOT / 'data'
-    add_synthetic_command(add, data)
-    add_lunar_command(add, data)
+    differing = 'existing files that differ'
+
+    text = 'Render a small synthetic lunar set with exact masks; an interrupted run goes on.'
+    out, another = DATA / 'moon_synthetic', 'another synthetic set in --out'
+    option = add('synthetic', synthetic, text, out, 'folder of the set', another)
+    option('--count', type=int, default=120, help='number of pictures')
+    option('--size', type=picture_size, default='720x480', help='width x height in pixels')
+    option('--seed', type=int, default=0, help='seed; same seed, same bytes')
+    option(
+        '--style',
+        choices=STYLES,
+        default='mixed',
+        help="imitate the public grey renders, a rover's photographs, or half and half; or only photographs of "
+        'one boulder before the lens',
+    )
+    option(
+        '--min-rock',
+        type=int,
+        default=MIN_ROCK,
+        help='least visible area of a labelled rock, in pixels of a picture of 720x480 (it scales '
+        'with the picture); smaller ones are shown and are background; 0 labels all but pebbles',
+    )
+    option('--workers', type=int, default=os.cpu_count() or 1, help='number of processes')
+
+    text = 'Convert the public Artificial Lunar Landscape set into binary and multi-class sets.'
+    option = add('lunar', lunar, text, DATA, 'folder for the sets', differing)
+    option('src', type=Path, help='folder with images/render, images/clean or images/ground')
+    option(
+        '--only',
+        choices=['clean', 'ground'],
+        help='only renders whose mask is from this folder (images/clean is preferred where both have one)',
+    )
+    option(
+        '--without-pebbles',
+        action='store_true',
+        help='take out of binary masks from images/ground what images/clean leaves out: thin areas, and those '
+        'below 240 pixels of a picture of 720x480',
+    )
 
     text = 'Unpack a Tiny ImageNet archive (zip or tar) after checking that it is safe.'
-    command = add('tiny-imagenet', tiny_imagenet, text, data, 'folder to unpack to')
-    command.add_argument('archive', type=Path, help='the downloaded archive')
+    option = add('tiny-imagenet', tiny_imagenet, text, DATA, 'folder to unpack to')
+    option('archive', type=Path, help='the downloaded archive')
 
-    add_coco_commands(add)
+    text = 'Draw COCO annotations as index masks: 0 background, 1 to N the categories by their id.'
+    out_text = 'folder for masks, classes.txt'
+    option = add('coco-to-masks', coco_to_masks, text, None, out_text, differing)
+    option('json', type=Path, help='COCO annotations: polygons or run lengths')
+    option('--images', type=Path, help='folder of the images, to copy them too')
+
+    text = 'Write index masks as COCO annotations, one for every connected component of a class.'
+    option = add('masks-to-coco', masks_to_coco, text, None, 'json to write', differing)
+    option('images', type=Path, help='folder of the images, .png, .jpg or .jpeg')
+    option('masks', type=Path, help='folder of the masks, .png of the same names')
+    option(
+        '--classes',
+        nargs='+',
+        metavar='NAME',
+        help='names of index 0 (background), 1, ...; without it the lines of classes.txt beside the '
+        'folder of the masks',
+    )
+    option('--img-prefix', default='', help='start of image names, such as render')
+    option('--mask-prefix', default='', help='start of mask names, such as ground')
     return parser
+
+
+def print_next(data):
+    """Print the command that trains on the set in folder `data`."""
+    variable = f'MOON_DATA={quote(str(data))}'
+    print(f'Next: {variable} python tools/train.py configs/unet_backbone_frozen.py')
+
+
+def synthetic(args):
+    """Render a set."""
+    from custom_modules.preparation.synthetic.dataset import SyntheticSet
+
+    made = SyntheticSet(args.out, args.count, args.size, args.seed, args.style, args.min_rock)
+    print(
+        f'Rendering {args.count} pictures to {args.out} with {args.workers} processes.', flush=True
+    )
+    rendered = made.make(args.workers, args.overwrite)
+    if rendered:
+        print(f'Rendered {rendered} of {args.count} pictures to {args.out}.')
+    else:
+        print(f'All {args.count} pictures are in {args.out}: nothing to do.')
+    print_next(args.out)
+
+
+def lunar(args):
+    """Convert the public set."""
+    from custom_modules.preparation.lunar import LunarConverter, LunarSource
+
+    source = LunarSource(args.src, args.only)
+    pebbles = not args.without_pebbles
+    written = LunarConverter(source, args.out, args.overwrite, pebbles).convert()
+    kinds = source.kinds
+    print(
+        f'Masks of {len(source.renders)} renders: {kinds["clean"]} from images/clean, '
+        f'{kinds["ground"]} from images/ground; photographs: {len(source.photos)}.'
+    )
+    for pictures, what in ((source.bare, 'without a mask'), (source.grey, 'with a grey mask only')):
+        if pictures:
+            names = first_five(path.name for path in pictures)
+            print(f'Left out {len(pictures)} pictures {what}: {names}')
+    for folder, pairs in written.items():
+        print(f'Wrote {folder}: {pairs} pairs.')
+    print_next(next(iter(written)))
 
 
 def tiny_imagenet(args):
     """Unpack Tiny ImageNet."""
+    from custom_modules.preparation.tiny_imagenet import TinyImageNetArchive
+
     archive = TinyImageNetArchive(args.archive, args.out)
     files = archive.unpack()
     if files:
@@ -61,6 +171,43 @@ def tiny_imagenet(args):
     else:
         print(f'{archive.target} is already there: nothing to do.')
     print('Next: python tools/train.py configs/classifier.py')
+
+
+def coco_to_masks(args):
+    """Draw COCO annotations."""
+    from custom_modules.preparation.coco import CocoToMasks
+    from custom_modules.preparation.coco_file import CocoFile
+
+    coco = CocoFile(args.json)
+    made = CocoToMasks(coco, args.out, args.images, args.overwrite)
+    written = made.convert()
+    classes = ', '.join(f'{i} {name}' for i, name in enumerate(coco.names))
+    print(f'Wrote {written} files to {args.out}; {made.masks} masks are there.')
+    for what, names in coco.left_out.items():
+        print(f'Left out or changed: {len(names)} {what}: {first_five(names)}')
+    print(f'Classes: {classes}')
+
+
+def masks_to_coco(args):
+    """Write masks as COCO annotations."""
+    from custom_modules.preparation.coco import MaskPairs, MasksToCoco
+    from custom_modules.utils.files import read_lines
+
+    names = args.classes
+    if not names:
+        listed = args.masks.resolve().parent / 'classes.txt'
+        if not listed.is_file():
+            raise UsageError(
+                f'The classes are neither named by --classes background NAME ... nor in {listed}.'
+            )
+        names = read_lines(listed)
+    source = MaskPairs(args.images, args.masks, args.img_prefix, args.mask_prefix)
+    if source.unused:
+        examples = first_five(path.name for path in source.unused)
+        print(f'Left out {len(source.unused)} files that are named otherwise, such as {examples}')
+    coco = MasksToCoco(source, names).write(args.out, args.overwrite)
+    counts = ', '.join(f'{len(entries)} {part}' for part, entries in coco.items())
+    print(f'Wrote {args.out}: {counts}.')
 
 
 def main(argv=None):

@@ -107,7 +107,7 @@ def draw_object_sizes(
     """Draw how large the objects of each class are, on a scale that doubles.
 
     Args:
-        objects (Sequence[dict]): :func:`object_sizes` of each class but the first.
+        objects (Sequence[dict]): :func:`describe_objects` of each class but the first.
         palette (Sequence[Sequence[int]]): RGB of each class, the first included.
         pixel (float, optional): Pixels at full size that one pixel at ``load_size`` covers.
         load_size (tuple[int, int], optional): (width, height) of training.

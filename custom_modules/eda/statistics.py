@@ -79,7 +79,7 @@ def intensity(histogram: np.ndarray, black: int, blown: int) -> dict | None:
     )
 
 
-def object_sizes(
+def describe_objects(
     found: Sequence[tuple[np.ndarray, int]], load_size: tuple[int, int] | None
 ) -> dict:
     """Describe the objects of one class.
@@ -95,7 +95,7 @@ def object_sizes(
 
     Example:
         >>> import numpy as np
-        >>> sizes = object_sizes([(np.array([16, 1]), 64)], (4, 4))
+        >>> sizes = describe_objects([(np.array([16, 1]), 64)], (4, 4))
         >>> sizes['count'], sizes['at_load_size']['below_one_pixel_percent']
         (2, 50.0)
     """
@@ -256,7 +256,7 @@ class PartStatistics:
             ],
             ignored_percent=100 * self.ignored / max(1, int(pixels.sum()) + self.ignored),
             objects=[
-                dict(name=name, **object_sizes(found, self.load_size))
+                dict(name=name, **describe_objects(found, self.load_size))
                 for name, found in zip(self.classes[1:], self.objects, strict=True)
             ],
             intensity=dict(

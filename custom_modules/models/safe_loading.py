@@ -39,17 +39,21 @@ def _known_method(owner: type, name: str) -> Callable:
     return getattr(owner, name)
 
 
-_NUMPY_CORE = np._core if hasattr(np, '_core') else np.core
+_MULTIARRAY = (np._core if hasattr(np, '_core') else np.core).multiarray
 
-# what mmengine itself saves; it lets upstream's mmengine 0.10.7 resume under torch >= 2.6 too
+# what mmengine itself saves, and upstream's did with numpy 1, which called its package otherwise; it lets upstream's mmengine 0.10.7
+# resume under torch >= 2.6 too
 torch.serialization.add_safe_globals(
     [
         *METHODS,
         (_known_method, 'builtins.getattr'),
         np.ndarray,
         np.dtype,
-        _NUMPY_CORE.multiarray._reconstruct,
-        _NUMPY_CORE.multiarray.scalar,
+        *(
+            (function, f'numpy.{package}.multiarray.{function.__name__}')
+            for function in (_MULTIARRAY._reconstruct, _MULTIARRAY.scalar)
+            for package in ('core', '_core')
+        ),
         *{type(np.dtype(kind)) for kind in ('bool', 'i4', 'i8', 'u1', 'u4', 'u8', 'f4', 'f8')},
     ]
 )

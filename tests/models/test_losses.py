@@ -1,11 +1,17 @@
-"""A loss must fall when the prediction gets better: for one channel, mmseg's Dice rises."""
+"""A loss falls when the prediction gets better (for one channel, mmseg's Dice rises); heads give nothing but losses."""
 
 import math
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.structures import PixelData
+from mmseg.models.decode_heads import DepthwiseSeparableASPPHead
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 
+import custom_modules.segmentation  # noqa: F401
 from custom_modules.models.losses import BinaryDiceLoss, BinaryFocalLoss, BinaryTverskyLoss
 
 LABEL = torch.zeros(2, 8, 8, dtype=torch.long)
@@ -147,3 +153,30 @@ def test_focal_equals_a_computation_by_hand():
 def test_several_channels_are_refused(loss):
     with pytest.raises(ValueError, match=f'{loss.__name__} takes one channel of logits, got 2'):
         loss()(torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.long))
+
+
+@pytest.mark.parametrize('name', ['unet_baseline', 'multiclass/deeplabv3plus_r50'])
+def test_heads_give_losses_only(name, repository):
+    init_default_scope('mmseg')
+    cfg = Config.fromfile(repository / 'configs' / f'{name}.py').model.decode_head
+    if name == 'unet_baseline':
+        cfg.in_channels = [2, 2, 2, 2, 2]
+    head = MODELS.build(cfg)
+    torch.manual_seed(0)
+    logits = torch.randn(2, head.out_channels, 8, 8)
+    label = torch.randint(0, 2, (2, 1, 16, 16))
+    label[:, :, :3] = 255
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=each)) for each in label]
+    losses = head.loss_by_feat(logits, samples)
+    assert losses and all('loss' in name for name in losses)
+    stock = DepthwiseSeparableASPPHead.loss_by_feat(head, logits, samples)
+    stock.pop('acc_seg')
+    assert {k: v.item() for k, v in losses.items()} == {k: v.item() for k, v in stock.items()}
+
+
+def test_a_head_with_a_sampler_is_refused(repository):
+    init_default_scope('mmseg')
+    cfg = Config.fromfile(repository / 'configs' / 'multiclass' / 'deeplabv3plus_r50.py')
+    head = dict(cfg.model.decode_head, sampler=dict(type='OHEMPixelSampler', thresh=0.7))
+    with pytest.raises(ValueError, match='LeanASPPHead has no pixel sampler: weight or choose'):
+        MODELS.build(head)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -123,3 +124,29 @@ def test_weights_from_an_address_are_data_too(stranger, tmp_path, monkeypatch):
     with pytest.raises(UsageError, match='it asks for .*mkdir'):
         CheckpointLoader.load_checkpoint('open-mmlab://x')
     assert not (tmp_path / 'executed').exists()
+
+
+def test_a_file_of_upstreams_mmseg_under_numpy_1(tmp_path):
+    """Scalars of numpy, histories and, before 1.0, classes in the meta; numpy 1 called its package otherwise."""
+    state = torch.nn.Linear(2, 3).state_dict()
+    hub = dict(
+        log_scalars={'train/loss': HistoryBuffer([1.0, 2.0], [1, 1])},
+        runtime_info=dict(iter=np.int64(7), best_score=np.float64(0.5), cfg='model = 1'),
+        resumed_keys={'train/loss': True},
+    )
+    meta = dict(CLASSES=('ground', 'rock'), PALETTE=np.zeros((2, 3), np.uint8), config='model = 1')
+    torch.save(dict(state_dict=state, meta=meta, message_hub=hub), tmp_path / 'new.pth')
+    with (
+        zipfile.ZipFile(tmp_path / 'new.pth') as new,
+        zipfile.ZipFile(tmp_path / 'old.pth', 'w') as old,
+    ):
+        for name in new.namelist():
+            content = new.read(name)
+            if name.endswith('data.pkl'):
+                assert b'numpy._core.multiarray' in content
+                content = content.replace(b'numpy._core.multiarray', b'numpy.core.multiarray')
+            old.writestr(name, content)
+    loaded = CheckpointLoader.load_checkpoint(str(tmp_path / 'old.pth'), map_location='cpu')
+    assert loaded['meta']['CLASSES'][1] == 'rock' and 'config' not in loaded['meta']
+    assert loaded['message_hub']['runtime_info']['iter'] == 7
+    assert loaded['message_hub']['log_scalars']['train/loss'].mean() == 1.5

@@ -5,20 +5,21 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from conftest import REPOSITORY
 
-from custom_modules.preparation.synthetic.camera import Camera, Look
+from custom_modules.preparation.synthetic.camera import Camera, SceneStyle
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.preparation.synthetic.rocks import Rock
 from custom_modules.preparation.synthetic.scene import Scene
 from custom_modules.preparation.synthetic.terrain import Terrain, TerrainShadow
+from tools import prepare_data
 from tools.prepare_data import main
 
-TOOL = Path(__file__).resolve().parent.parent / 'tools' / 'prepare_data.py'
+TOOL = REPOSITORY / 'tools' / 'prepare_data.py'
 SMALL = ('--size', '96x64', '--workers', '1')
 
 
@@ -267,14 +268,14 @@ def test_pebbles_stay_on_the_ground():
 
 
 def test_styles_differ_as_they_say():
-    looks = {}
+    photos = {}
     for style in ('render', 'photo', 'mixed'):
-        drawn = [Look(np.random.default_rng([0, n]), style) for n in range(40)]
-        looks[style] = [look.photo for look in drawn]
-        assert any(look.sky_share < 0 for look in drawn) == (style != 'render')
-    assert not any(looks['render'])
-    assert all(looks['photo'])
-    assert 8 < sum(looks['mixed']) < 32
+        drawn = [SceneStyle(np.random.default_rng([0, n]), style) for n in range(40)]
+        photos[style] = [chosen.photo for chosen in drawn]
+        assert any(chosen.sky_share < 0 for chosen in drawn) == (style != 'render')
+    assert not any(photos['render'])
+    assert all(photos['photo'])
+    assert 8 < sum(photos['mixed']) < 32
     grey, brown = (MoonRenderer(0, (96, 64), style).render(2)[0] for style in ('render', 'photo'))
     assert np.ptp(grey.astype(int).mean((0, 1))) < 3 < np.ptp(brown.astype(int).mean((0, 1)))
 
@@ -298,23 +299,23 @@ def test_now_and_then_a_boulder_stands_before_the_lens():
 def test_a_goal_is_a_boulder_in_the_sun():
     shares = []
     for number in range(1, 21):
-        look = Look(np.random.default_rng([2, number]), 'goal')
-        assert look.photo and look.goal and look.sun[1] < 0
+        chosen = SceneStyle(np.random.default_rng([2, number]), 'goal')
+        assert chosen.photo and chosen.goal and chosen.sun[1] < 0
         shares.append((MoonRenderer(2, (96, 64), 'goal').render(number)[1] >= 2).mean())
     assert np.median(shares) > 0.1
-    goals = [Look(np.random.default_rng([2, n]), 'photo').goal for n in range(40)]
+    goals = [SceneStyle(np.random.default_rng([2, n]), 'photo').goal for n in range(40)]
     assert 6 < sum(goals) < 26
-    assert not any(Look(np.random.default_rng(n), 'render').goal for n in range(9))
+    assert not any(SceneStyle(np.random.default_rng(n), 'render').goal for n in range(9))
 
 
 def test_a_rover_in_the_picture_is_no_rock(monkeypatch):
-    draw = Look._draw_photo
+    draw = SceneStyle._draw_photo
 
-    def with_hardware(look, rng):
-        draw(look, rng)
-        look.hardware = True
+    def with_hardware(chosen, rng):
+        draw(chosen, rng)
+        chosen.hardware = True
 
-    monkeypatch.setattr(Look, '_draw_photo', with_hardware)
+    monkeypatch.setattr(SceneStyle, '_draw_photo', with_hardware)
     covered = seen = 0
     for number in range(1, 9):
         scene = Scene(np.random.default_rng([3, number]), (96, 64), 'photo')
@@ -353,3 +354,8 @@ def test_works_from_any_folder_with_a_relative_out(tmp_path):
     assert done.returncode == 0, done.stderr
     assert 'MOON_DATA=here python tools/train.py configs/unet_backbone_frozen.py' in done.stdout
     assert len(contents(tmp_path / 'here')) == 3
+
+
+def test_the_command_line_knows_the_styles_and_the_limit():
+    assert prepare_data.STYLES == SceneStyle.STYLES
+    assert prepare_data.MIN_ROCK == MoonRenderer.MIN_ROCK

@@ -171,7 +171,7 @@ class Exposure:
         return cv2.resize(np.clip(corners, 0.7, 1.3), shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-class Look:
+class SceneStyle:
     """The random choices of one picture that its style decides.
 
     'render' imitates the Artificial Lunar Landscape set: a grey, clean picture of hilly ground under

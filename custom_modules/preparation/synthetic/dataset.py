@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 from custom_modules.preparation.lunar import MoonClasses
-from custom_modules.preparation.synthetic.camera import Look
+from custom_modules.preparation.synthetic.camera import SceneStyle
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import UNFINISHED, write_atomically
@@ -25,7 +25,7 @@ class PictureWriter:
         out: Folder of the set.
         seed: Seed of the set.
         size: Width and height in pixels.
-        style: Style of the pictures, one of `Look.STYLES`.
+        style: Style of the pictures, one of `SceneStyle.STYLES`.
         min_rock: Least area of a labelled rock, see `Scene.mask`.
     """
 
@@ -72,7 +72,7 @@ class SyntheticSet:
         count: Number of pictures.
         size: Width and height in pixels, 32 to 4096 each.
         seed: Seed, 0 or higher.
-        style: What the pictures imitate, one of `Look.STYLES`.
+        style: What the pictures imitate, one of `SceneStyle.STYLES`.
         min_rock: Least visible area of a labelled rock in pixels of a picture of 720x480, 0 or more.
 
     Raises:
@@ -88,8 +88,8 @@ class SyntheticSet:
             raise UsageError(f'--size must be 32 to 4096 pixels a side, not {size[0]}x{size[1]}.')
         if seed < 0:
             raise UsageError(f'--seed must be 0 or higher, not {seed}.')
-        if style not in Look.STYLES:
-            raise UsageError(f'--style must be one of {", ".join(Look.STYLES)}, not {style}.')
+        if style not in SceneStyle.STYLES:
+            raise UsageError(f'--style must be one of {", ".join(SceneStyle.STYLES)}, not {style}.')
         if min_rock < 0:
             raise UsageError(f'--min-rock must be 0 or higher, not {min_rock}.')
         self.out = Path(out)

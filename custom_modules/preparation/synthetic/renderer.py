@@ -18,7 +18,7 @@ class MoonRenderer:
     Args:
         seed: Seed of the set.
         size: Width and height in pixels.
-        style: What the pictures imitate, one of `Look.STYLES`.
+        style: What the pictures imitate, one of `SceneStyle.STYLES`.
         min_rock: Least area of a labelled rock, see `Scene.mask`.
     """
 
@@ -46,7 +46,7 @@ class MoonRenderer:
         rng = np.random.default_rng([self.seed, number])
         scene = Scene(rng, self.size, self.style)
         light = self._light(scene, rng)
-        picture = Exposure(rng, scene.look.photo).develop(light, scene.owner == -1)
+        picture = Exposure(rng, scene.style.photo).develop(light, scene.owner == -1)
         return picture, scene.mask(self.min_rock)
 
     def _light(self, scene, rng):
@@ -67,10 +67,10 @@ class MoonRenderer:
         lit = np.maximum(toward_sun, 0) * open_sky
         dusty = 1.2 * lit / (lit + toward_lens)
         # Light from the lit ground around: little, shadows on the Moon are black.
-        ambient = scene.look.ambient * (0.6 + 0.4 * normal[2])
+        ambient = scene.style.ambient * (0.6 + 0.4 * normal[2])
         # Specks of brighter and darker dust, which front light shows as well.
         specks = cv2.GaussianBlur(rng.standard_normal(x.shape).astype(np.float32), (0, 0), 0.8)
-        specks *= np.where(scene.owner == -1, np.float32(scene.look.grit), 1)
+        specks *= np.where(scene.owner == -1, np.float32(scene.style.grit), 1)
         albedo *= 1 + np.float32(rng.uniform(0.15, 0.42)) * specks
         light = np.where(sky, 0, albedo * (0.5 * lit + 0.5 * dusty * (lit > 0) + ambient))
         if scene.hardware:

@@ -132,7 +132,7 @@ class Pebbles:
 
     def __init__(self, rng, scene, largest):
         self._scene, self._rng = scene, rng
-        number = int(min(self.USUAL * scene.look.rubble, self.MOST))
+        number = int(min(self.USUAL * scene.style.rubble, self.MOST))
         rows, columns = scene.ground_pixels(rng, number, rng.uniform(0.1, 0.9), patchy=True)
         steep = rng.uniform(1.1, 1.9)
         smallest = self.SMALLEST * max(scene.size) / 720
@@ -144,7 +144,7 @@ class Pebbles:
         self._rows, self._columns = rows[order], columns[order]
         self._radius = radius[order].astype(np.float32)
         brightness = rng.normal(0, 0.25, len(order))
-        self._albedo = (scene.look.stone * np.exp(brightness)).astype(np.float32)
+        self._albedo = (scene.style.stone * np.exp(brightness)).astype(np.float32)
 
     def lay(self, normal, albedo, sun):
         """Draw the pebbles.
@@ -271,7 +271,7 @@ class RockField:
         self._body = self.BODY * max(scene.size) / 720
         self.rocks = []
         number = min(
-            rng.poisson(self.USUAL * scene.look.rocks * np.exp(rng.normal(0, 0.7))), self.MOST
+            rng.poisson(self.USUAL * scene.style.rocks * np.exp(rng.normal(0, 0.7))), self.MOST
         )
         steep = rng.uniform(1.15, 1.9)
         radii = self._body * (1 - rng.random(number)) ** (-1 / steep)
@@ -298,13 +298,13 @@ class RockField:
                     radius *= rng.uniform(0.3, 0.9)
                     if radius < self._body:
                         break
-        if self._scene.look.goal or rng.random() < self.NEAR:
+        if self._scene.style.goal or rng.random() < self.NEAR:
             self._near_boulder(rng)
 
     def _near_boulder(self, rng):
         # It stands right before the lens and fills up to half of the picture, as a rover's goals do. It is
         # hardly brighter than the ground, and rougher: only its faces, cracks and outline tell.
-        goal = self._scene.look.goal
+        goal = self._scene.style.goal
         radius = max(self._scene.size) * rng.uniform(*((0.15, 0.5) if goal else (0.1, 0.34)))
         # Most of the ground is too far away for a stone of that size.
         rows, columns = self._scene.ground_pixels(self._rng, 8, 0.0, patchy=False)
@@ -313,7 +313,7 @@ class RockField:
             if len(self.rocks) == before:
                 self._place(row, column, radius)
         for rock in self.rocks[before:]:
-            rock.albedo = np.float32(np.exp(rng.normal(self._scene.look.boulder, 0.25)))
+            rock.albedo = np.float32(np.exp(rng.normal(self._scene.style.boulder, 0.25)))
             rock.cracked, rock.texture = True, np.exp(rng.uniform(np.log(0.2), np.log(3.0)))
             rock.blotched = rng.uniform(0.02, 0.3)
             rock.ragged *= 0.5
@@ -332,7 +332,7 @@ class RockField:
         z = float(scene.camera.up[row]) * ahead + scene.camera.altitude
         facets = 10 if pixels < 8 else 14 if pixels < 30 else 20
         rock = Rock(rng, (x, ahead, z), radius, radius >= self.LARGE, facets)
-        rock.albedo = np.float32(scene.look.stone * np.exp(rng.normal(0, 0.18)))
+        rock.albedo = np.float32(scene.style.stone * np.exp(rng.normal(0, 0.18)))
         rock.pixels = pixels
         # Half buried, some more, some less.
         rock.centre[2] += np.float32(rock.half_height * rng.uniform(-0.35, 0.6))

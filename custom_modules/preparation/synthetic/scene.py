@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from custom_modules.preparation.synthetic.camera import Camera, Look
+from custom_modules.preparation.synthetic.camera import Camera, SceneStyle
 from custom_modules.preparation.synthetic.clutter import Hardware, RoverTrack, ScreenNoise
 from custom_modules.preparation.synthetic.rocks import RockField
 from custom_modules.preparation.synthetic.terrain import Terrain
@@ -15,7 +15,7 @@ class Scene:
     Args:
         rng: Random generator; together with the other arguments it decides everything.
         size: Width and height of the picture in pixels.
-        style: A style of `Look`.
+        style: A style of `SceneStyle`.
 
     Attributes:
         depth: Distance ahead in metres per pixel, (height, width), infinite in the sky.
@@ -29,22 +29,22 @@ class Scene:
 
     def __init__(self, rng, size, style='mixed'):
         self.size = size
-        self.look = Look(rng, style)
+        self.style = SceneStyle(rng, style)
         # Half a tile texel per picture column is enough: the finest grain follows the pixels.
         detail = int(np.clip(2 ** np.ceil(np.log2(max(size) / 2)), 128, 512))
-        look = self.look
-        self.terrain = Terrain(rng, detail, look.relief, look.patches, look.grit)
-        self.camera = Camera(self.terrain, size, look.focal, look.altitude, look.sky_share)
-        self.sun = look.sun
+        chosen = self.style
+        self.terrain = Terrain(rng, detail, chosen.relief, chosen.patches, chosen.grit)
+        self.camera = Camera(self.terrain, size, chosen.focal, chosen.altitude, chosen.sky_share)
+        self.sun = chosen.sun
         self.noise = ScreenNoise(rng, size)
         self.depth = self.camera.depth.copy()
         self.owner = np.where(np.isinf(self.depth), -2, -1)
         field = RockField(rng, self)
         self.rocks, self.pebbles = field.rocks, field.pebbles
-        self.track = self._track(rng) if look.tracks else None
+        self.track = self._track(rng) if chosen.tracks else None
         for index, rock in enumerate(self.rocks):
             self._draw(index, rock)
-        self.hardware = Hardware(rng, self.noise, size) if look.hardware else None
+        self.hardware = Hardware(rng, self.noise, size) if chosen.hardware else None
         if self.hardware:
             self.owner[self.hardware.covered] = -3
 

@@ -35,7 +35,7 @@ class NoiseTile:
         self.slopes = np.ascontiguousarray(np.stack(self._slopes(relief), -1), dtype=np.float32)
 
     def heights(self, x, y):
-        """Look up heights.
+        """SceneStyle up heights.
 
         Args:
             x: Positions in metres, a 1-D or 2-D float32 array.
@@ -47,7 +47,7 @@ class NoiseTile:
         return self._look_up(self.relief, x, y, cv2.INTER_CUBIC)
 
     def gradients(self, x, y):
-        """Look up slopes along the world's x and y axes, at 1-D or 2-D positions in metres."""
+        """SceneStyle up slopes along the world's x and y axes, at 1-D or 2-D positions in metres."""
         turned = self._look_up(self.slopes, x, y, cv2.INTER_LINEAR)
         along, across = turned[..., 0], turned[..., 1]
         # The look-up turned the positions by +angle, so the slopes turn back by -angle.
