@@ -4,7 +4,6 @@ import copy
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from mmcv.transforms import LoadAnnotations
@@ -18,6 +17,7 @@ from custom_modules.datasets.pairs import first_five
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.evaluation.predictions import CheckpointPredictions, Prediction
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.images import read_image
 
 
 def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[int | Path]:
@@ -46,10 +46,8 @@ def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[i
         elif path.resolve() in resolved:
             found.append(resolved[path.resolve()])
         elif path.is_file():
-            if cv2.imread(str(path)) is None:
-                raise UsageError(
-                    f'{path} cannot be read as an image: give PNG, JPEG or another picture file.'
-                )
+            # says what is wrong with it, before anything is computed
+            read_image(path)
             found.append(path)
         else:
             raise UsageError(

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from custom_modules.engine.weights import configured_classes
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.images import read_image
 from custom_modules.utils.progress import progress
 
 
@@ -40,14 +41,13 @@ class Prediction:
     @property
     def image(self) -> np.ndarray:
         """The image (H, W, 3), RGB, read again and brought to the size of the truth."""
-        # mmcv's reader, and so the training's, turns a photograph as its camera says; OpenCV does too
-        read = cv2.imread(self.img_path, cv2.IMREAD_COLOR)
+        read = read_image(self.img_path)
         size = self.truth.shape[::-1]
         if read.shape[1::-1] != size:
             shrinks = read.shape[0] > self.truth.shape[0]
             how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
             read = cv2.resize(read, size, interpolation=how)
-        return read[..., ::-1]
+        return read
 
     @property
     def scores(self) -> ConfusionScores:

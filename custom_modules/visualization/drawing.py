@@ -10,17 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.utils.files import write_atomically
+from custom_modules.utils.images import read_image
 from custom_modules.utils.plotting import load_font
-
-
-def decoded_picture(content: bytes) -> np.ndarray:
-    """Decode a picture's file to RGB (H, W, 3), uint8.
-
-    Args:
-        content (bytes): The file.
-    """
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def scaled_image(path: str, width: int) -> np.ndarray:
@@ -33,7 +24,7 @@ def scaled_image(path: str, width: int) -> np.ndarray:
     Returns:
         np.ndarray: RGB (H, W, 3), uint8.
     """
-    image = decoded_picture(get(path))
+    image = read_image(get(path), path)
     if image.shape[1] <= width:
         return image
     size = (width, max(1, round(image.shape[0] * width / image.shape[1])))

@@ -9,9 +9,9 @@ from mmengine.visualization import LocalVisBackend, Visualizer
 
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.evaluation.predictions import Prediction
+from custom_modules.utils.images import read_image
 from custom_modules.visualization.drawing import (
     ERROR_COLOURS,
-    decoded_picture,
     error_map,
     legend_strip,
     overlay,
@@ -76,7 +76,7 @@ def draw_sample(
     file = folder / f'{name}_epoch_{epoch:03d}.png'
     visualizer.add_datasample(name, image, sample, out_file=str(file))
     # as drawn by any of mmseg's visualizers, which either write or hand on
-    panel = decoded_picture(file.read_bytes())
+    panel = read_image(file)
     for backend in visualizer._vis_backends.values():
         # its file names do not sort by epoch, and the file is there
         if not isinstance(backend, LocalVisBackend):
