@@ -124,5 +124,6 @@ def test_jobs_of_an_array_share_a_sweep(cluster, tmp_path):
     subprocess.run(array, env=cluster, check=True, timeout=600)
     for job in (1, 2):
         assert (tmp_path / f'job_{job}.txt').read_text().count('| finished |') == 3
-    starts = [len(list(run.glob('2*'))) for run in (tmp_path / 'sweep' / 'unet_baseline').iterdir()]
+    runs = (tmp_path / 'sweep' / 'unet_baseline').glob('seed_*')
+    starts = [len(list(run.glob('2*'))) for run in runs]
     assert starts == [1, 1, 1], 'each was trained once'
