@@ -95,10 +95,14 @@ def build_parser():
     option = add('tiny-imagenet', tiny_imagenet, text, DATA, 'folder to unpack to')
     option('archive', type=Path, help='the downloaded archive')
 
-    text = 'Draw COCO annotations as index masks: 0 background, 1 to N the categories by their id.'
+    text = 'Draw annotations of COCO, labelme or CVAT as index masks: 0 background, 1 to N the categories.'
     out_text = 'folder for masks, classes.txt'
     option = add('coco-to-masks', coco_to_masks, text, None, out_text, differing)
-    option('json', type=Path, help='COCO annotations: polygons or run lengths')
+    option(
+        'source',
+        type=Path,
+        help="COCO json, CVAT's XML file, or the folder of labelme's json files",
+    )
     option('--images', type=Path, help='folder of the images, to copy them too')
 
     text = 'Write index masks as COCO annotations, one for every connected component of a class.'
@@ -178,7 +182,7 @@ def coco_to_masks(args):
     from custom_modules.preparation.coco import CocoToMasks
     from custom_modules.preparation.coco_file import CocoFile
 
-    coco = CocoFile(args.json)
+    coco = CocoFile(args.source)
     made = CocoToMasks(coco, args.out, args.images, args.overwrite)
     written = made.convert()
     classes = ', '.join(f'{i} {name}' for i, name in enumerate(coco.names))

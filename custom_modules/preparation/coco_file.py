@@ -1,6 +1,5 @@
 """COCO annotations: the file and its shapes; what is sound is read, what is not is counted and named."""
 
-import json
 import math
 import re
 from collections import defaultdict
@@ -9,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from pycocotools import mask as rle_tools
 
+from custom_modules.preparation.annotation_sources import read_annotations
 from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.progress import progress
 
@@ -132,14 +132,14 @@ class CocoShape:
 
 
 class CocoFile:
-    """A COCO json: every part that can be drawn, by pycocotools; the rest is counted and named by what is wrong.
+    """A COCO json, or annotations of labelme or CVAT: every part that can be drawn, by pycocotools; the rest is counted and named by what is wrong.
 
     Ids may be numbers or text, sizes 96.0 or text. A category named 'background' is index 0, categories of one name are one
     class, entries of one file name and size are one image. File names that lead elsewhere, as an absolute or a Windows path
     does, keep what can be a path below a folder.
 
     Args:
-        path: The json.
+        path: The json; CVAT's XML file; or the folder of labelme's json files.
 
     Attributes:
         names: Class names in the order of the mask's indices: 'background', then the categories in
@@ -198,11 +198,11 @@ class CocoFile:
 
     def _read(self):
         try:
-            parts = json.loads(self.path.read_bytes())
-        except (FileNotFoundError, IsADirectoryError) as error:
-            raise UsageError(f'{self.path} is not a file.') from error
-        except (ValueError, RecursionError) as error:
-            self._refuse(f'it is no JSON ({str(error)[:80]})')
+            parts = read_annotations(self.path)
+        except UsageError:
+            raise
+        except ValueError as error:
+            self._refuse(str(error))
         lists = parts if isinstance(parts, dict) else {}
         if not all(isinstance(lists.get(part), list) for part in self.PARTS):
             self._refuse(f'it has no lists named {", ".join(self.PARTS)}')

@@ -229,7 +229,7 @@ ARCHIVE = archive({'tiny/wnids.txt': 'n1', 'tiny/train/n1/images/a.JPEG': JPEG})
 COMMANDS = {
     'no annotations': ('coco-to-masks', None, 'is not a file'),
     'annotations that are no JSON': ('coco-to-masks', b'{"images":', 'is no JSON'),
-    'annotations in XML': ('coco-to-masks', b'<annotations/>', 'is no JSON'),
+    'a folder without annotations': ('coco-to-masks', ..., 'no json file of labelme'),
     'annotations in UTF-7': ('coco-to-masks', b'\xff\xfe\xfd', 'is no JSON'),
     'JSON of another kind': ('coco-to-masks', b'[1]', 'no lists named'),
     'annotations nested without end': ('coco-to-masks', b'[' * 100_000, 'is no JSON'),
@@ -250,7 +250,9 @@ COMMANDS = {
 @pytest.mark.parametrize('name', COMMANDS)
 def test_one_bad_source_of_a_command(name, tmp_path, capsys):
     command, content, words = COMMANDS[name]
-    if content is not None:
+    if content is ...:
+        (tmp_path / 'source').mkdir()
+    elif content is not None:
         (tmp_path / 'source').write_bytes(content)
     code = prepare([command, str(tmp_path / 'source'), '--out', str(tmp_path / 'out')])
     said = capsys.readouterr().err

@@ -1,0 +1,140 @@
+"""Annotations of labelme and CVAT, brought into the form of a COCO json; what they hold is checked there."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from pycocotools import mask as rle_tools
+
+from custom_modules.utils.errors import UsageError
+
+
+def read_annotations(path):
+    """Read a COCO json, a CVAT XML file ("CVAT for images"), or a folder of labelme's json files.
+
+    Args:
+        path: The file or folder.
+
+    Returns:
+        What the json holds, or lists `images`, `categories` and `annotations` like it; categories of labelme are
+        sorted by name, those of CVAT are in the order of its labels.
+
+    Raises:
+        ValueError: It cannot be read as what it looks like.
+        UsageError: There is no such file, or no annotation in the folder.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _read_labelme(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f'{path} is not a file.') from error
+    if path.suffix.lower() == '.xml':
+        return _read_cvat(content)
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f'it is no JSON ({str(error)[:80]})') from error
+
+
+def _in_coco_form(images, shapes, names):
+    """Number images and categories; `shapes` are (index of the image, name, segmentation)."""
+    names = list(dict.fromkeys([*names, *sorted({name for _, name, _ in shapes})]))
+    return dict(
+        images=[dict(image, id=number) for number, image in enumerate(images)],
+        categories=[dict(id=number, name=name) for number, name in enumerate(names)],
+        annotations=[
+            dict(id=k, image_id=image, category_id=names.index(name), segmentation=segmentation)
+            for k, (image, name, segmentation) in enumerate(shapes, 1)
+        ],
+    )
+
+
+def _box(left, top, right, bottom):
+    return [[left, top, right, top, right, bottom, left, bottom]]
+
+
+def _read_labelme(folder):
+    images, shapes = [], []
+    for path in sorted(folder.rglob('[!.]*.json')):
+        try:
+            found = json.loads(path.read_bytes())
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f'{path.name} is no JSON ({str(error)[:80]})') from error
+        if not isinstance(found, dict) or not isinstance(found.get('shapes'), list):
+            continue
+        sides = dict(width=found.get('imageWidth'), height=found.get('imageHeight'))
+        images.append(dict(file_name=found.get('imagePath'), **sides))
+        for shape in found['shapes']:
+            if isinstance(shape, dict):
+                name, outline = str(shape.get('label')), _labelme_outline(shape)
+                shapes.append((len(images) - 1, name, outline))
+    if not images:
+        raise UsageError(
+            f'{folder} holds no json file of labelme, with shapes: name the folder that does, or a COCO json.'
+        )
+    return _in_coco_form(images, shapes, [])
+
+
+def _labelme_outline(shape):
+    kind = shape.get('shape_type') or 'polygon'
+    try:
+        points = np.asarray(shape.get('points'), float).reshape(-1, 2)
+    except (TypeError, ValueError):
+        return None
+    if kind == 'rectangle' and len(points) == 2:
+        return _box(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+    if kind == 'circle' and len(points) == 2:
+        angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+        radius = np.linalg.norm(points[1] - points[0])
+        circle = points[0] + radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        return [circle.ravel().tolist()]
+    # lines and points enclose nothing
+    return [points.ravel().tolist()] if kind == 'polygon' else None
+
+
+def _read_cvat(content):
+    # no file of CVAT's has one; it could make a short file a large one
+    if b'<!DOCTYPE' in content or b'<!ENTITY' in content:
+        raise ValueError('it declares a document type, which CVAT does not')
+    try:
+        root = ElementTree.fromstring(content)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        raise ValueError(f'it is no XML ({error})') from error
+    images, shapes = [], []
+    for image in root.iter('image'):
+        sides = dict(width=image.get('width'), height=image.get('height'))
+        images.append(dict(file_name=image.get('name'), **sides))
+        for shape in image:
+            if shape.get('label') is not None:
+                try:
+                    outline = _cvat_outline(shape, image)
+                except (TypeError, ValueError, OverflowError):
+                    outline = None
+                shapes.append((len(images) - 1, shape.get('label'), outline))
+    names = [label.findtext('name') for label in root.iter('label')]
+    return _in_coco_form(images, shapes, filter(None, names))
+
+
+def _cvat_outline(shape, image):
+    if shape.tag == 'polygon':
+        pairs = [point.split(',') for point in shape.get('points').split(';')]
+        return [[number for pair in pairs for number in pair]]
+    if shape.tag == 'box' and not float(shape.get('rotation', 0)):
+        return _box(*(float(shape.get(side)) for side in ('xtl', 'ytl', 'xbr', 'ybr')))
+    if shape.tag != 'mask':
+        return None
+    left, top, width, height = (int(shape.get(k)) for k in ('left', 'top', 'width', 'height'))
+    size = int(image.get('height')), int(image.get('width'))
+    runs = [int(n) for n in shape.get('rle').split(',')]
+    inside = left >= 0 and left + width <= size[1] and top >= 0 and top + height <= size[0]
+    if min(runs) < 0 or sum(runs) != width * height or not inside or size[0] * size[1] > 1 << 30:
+        return None
+    # row by row within its box, background first
+    whole = np.zeros(size, np.uint8, order='F')
+    values = np.repeat(np.arange(len(runs)) % 2, runs)
+    whole[top : top + height, left : left + width] = values.reshape(height, width)
+    rle = rle_tools.encode(whole)
+    return dict(size=list(size), counts=rle['counts'].decode())
