@@ -8,13 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from pycocotools import mask as rle_tools
-from pycocotools.coco import COCO
 
 from custom_modules.preparation.coco_file import CocoFile
 from tools.prepare_data import main
 
 HEIGHT, WIDTH = 12, 16
-NAMES = ['background', 'sky', 'small rock', 'large rock']
 
 
 def save(path, pixels):
@@ -29,20 +27,6 @@ def load(path):
 def square(left, top, right, bottom):
     """A polygon, its corners as pycocotools rounds them to pixels."""
     return [left, top, right, top, right, bottom, left, bottom]
-
-
-@pytest.fixture
-def masks(tmp_path):
-    """Pairs in a sub-folder and beside it; noise, so that components touch at edges and corners."""
-    rng = np.random.default_rng(0)
-    for name in ('0001.png', '0002.jpg', 'val/0001.jpeg', 'val/empty.png'):
-        save(tmp_path / 'src/images' / name, rng.integers(0, 255, (40, 30, 3), dtype=np.uint8))
-        blocks = np.kron(rng.integers(0, 4, (20, 15)), np.ones((2, 2)))
-        mask = np.where(rng.random((40, 30)) < 0.1, 3, blocks).astype(np.uint8)
-        path = (tmp_path / 'src/masks' / name).with_suffix('.png')
-        save(path, mask * (path.stem != 'empty'))
-    (tmp_path / 'src/classes.txt').write_text('\n'.join(NAMES) + '\n')
-    return tmp_path / 'src'
 
 
 @pytest.fixture
@@ -73,11 +57,6 @@ def to_masks(data, tmp_path, *options):
     return main(['coco-to-masks', str(path), '--out', str(tmp_path / 'out'), *map(str, options)])
 
 
-def to_coco(src, out, *options):
-    folders = str(src / 'images'), str(src / 'masks')
-    return main(['masks-to-coco', *folders, '--out', str(out), *map(str, options)])
-
-
 def complaint(capsys):
     text = capsys.readouterr().err
     assert text.count('\n') == 1
@@ -86,56 +65,6 @@ def complaint(capsys):
 
 def files(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
-
-
-def test_there_and_back_is_identical(masks, tmp_path, capsys):
-    assert to_coco(masks, tmp_path / 'coco.json') == 0
-    assert '4 images, 3 categories' in capsys.readouterr().out
-    data = (tmp_path / 'coco.json').read_text()
-    assert to_masks(data, tmp_path, '--images', masks / 'images') == 0
-    assert '0 background, 1 sky, 2 small rock, 3 large rock' in capsys.readouterr().out
-    before, after = files(masks), files(tmp_path / 'out')
-    assert before.keys() == after.keys()
-    for path in before:
-        if path.parts[0] == 'masks':
-            assert np.array_equal(load(masks / path), load(tmp_path / 'out' / path)), path
-        else:
-            assert before[path] == after[path], path
-    # and the json of what came back is the same too
-    assert to_coco(tmp_path / 'out', tmp_path / 'again.json') == 0
-    assert (tmp_path / 'again.json').read_text() == data
-
-
-def test_annotations_are_components(tmp_path):
-    mask = np.zeros((6, 8), np.uint8)
-    mask[0:2, 0:3] = 1
-    mask[2, 3] = 1  # touches at a corner
-    mask[4:6, 6:8] = 1
-    mask[4, 5] = 2  # touches another class
-    save(tmp_path / 'images/a.png', mask)
-    save(tmp_path / 'masks/a.png', mask)
-    options = ['--classes', 'ground', 'small', 'large', 'unseen']
-    assert to_coco(tmp_path, tmp_path / 'a.json', *options) == 0
-    read = COCO(tmp_path / 'a.json')
-    assert [c['name'] for c in read.loadCats(read.getCatIds())] == ['small', 'large', 'unseen']
-    found = [(a['category_id'], a['area'], a['bbox']) for a in read.anns.values()]
-    assert found == [(1, 7, [0, 0, 4, 3]), (1, 4, [6, 4, 2, 2]), (2, 1, [5, 4, 1, 1])]
-    assert np.array_equal(read.annToMask(read.anns[1]), (mask == 1) * (np.arange(8) < 4))
-
-
-def test_prefixes_and_palettes(tmp_path, capsys):
-    mask = np.array([[0, 1], [2, 3]], np.uint8)
-    save(tmp_path / 'images/render0001.png', np.zeros((2, 2, 3), np.uint8))
-    (tmp_path / 'masks').mkdir()
-    coloured = Image.fromarray(mask, mode='P')
-    coloured.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
-    coloured.save(tmp_path / 'masks/ground0001.png')
-    (tmp_path / 'masks/notes.txt').write_text('left out')
-    options = ['--classes', *NAMES, '--img-prefix', 'render', '--mask-prefix', 'ground']
-    assert to_coco(tmp_path, tmp_path / 'a.json', *options) == 0
-    assert 'Left out 1 files' in capsys.readouterr().out
-    read = CocoFile(tmp_path / 'a.json')
-    assert np.array_equal(read.draw(read.images[0]), mask)
 
 
 def test_all_kinds_of_shapes_draw_the_same(coco, tmp_path):
@@ -385,102 +314,3 @@ def test_a_different_file_is_not_replaced_unasked(coco, tmp_path, capsys, name):
     assert to_masks(coco, tmp_path, '--images', tmp_path / 'images', '--overwrite') == 0
     assert other.read_bytes() != b'something else'
     assert len(files(tmp_path / 'out')) == 7
-
-
-def test_a_different_json_is_not_replaced_unasked(masks, tmp_path, capsys):
-    out = tmp_path / 'coco.json'
-    assert to_coco(masks, out) == 0
-    assert to_coco(masks, out) == 0
-    first = out.read_text()
-    assert to_coco(masks, out, '--classes', 'a', 'b', 'c', 'd') == 2
-    assert 'exists with other content' in complaint(capsys)
-    assert out.read_text() == first
-    assert to_coco(masks, out, '--overwrite', '--classes', 'a', 'b', 'c', 'd') == 0
-    assert out.read_text() != first
-
-
-def break_index(src):
-    save(src / 'masks/0001.png', np.full((40, 30), 255, np.uint8))
-    return "masks/0001.png holds index 255, but the last of 4 classes is 3, 'large rock'"
-
-
-def break_size(src):
-    save(src / 'masks/0001.png', np.zeros((30, 40), np.uint8))
-    return 'masks/0001.png is 40x30 pixels, but .*images/0001.png is 30x40'
-
-
-def break_channels(src):
-    save(src / 'masks/0001.png', np.full((40, 30, 3), (9, 0, 0), np.uint8))
-    return 'masks/0001.png cannot be read as a mask: it has 3 channels'
-
-
-def break_mask(src):
-    path = src / 'masks/0001.png'
-    path.write_bytes(path.read_bytes()[:-60])
-    return 'masks/0001.png cannot be read as a mask'
-
-
-def break_image(src):
-    (src / 'images/0001.png').write_bytes(b'no picture')
-    return 'images/0001.png cannot be read as an image'
-
-
-def lose_mask(src):
-    (src / 'masks/val/0001.png').unlink()
-    return r'1 images have no mask in .* \(val/0001\)'
-
-
-def lose_image(src):
-    (src / 'images/val/0001.jpeg').unlink()
-    return r'1 masks have no image in .* \(val/0001\)'
-
-
-def share_mask(src):
-    save(src / 'images/0001.jpg', np.zeros((40, 30), np.uint8))
-    return '0001.jpg and .*0001.png would share a mask'
-
-
-def lose_classes(src):
-    (src / 'classes.txt').unlink()
-    return 'neither named by --classes background NAME ... nor in .*classes.txt'
-
-
-def repeat_class(src):
-    (src / 'classes.txt').write_text('a\nb\nb\n')
-    return r'2 to 255 different class names are needed, background first, not 3 \(a, b, b\)'
-
-
-def lose_all(src):
-    for path in (src / 'masks').rglob('*.png'):
-        path.unlink()
-    return 'masks holds no file named '
-
-
-def lose_folder(src):
-    (src / 'images').rename(src / 'pictures')
-    return 'images is not a folder'
-
-
-@pytest.mark.parametrize(
-    'damage',
-    [
-        break_index,
-        break_size,
-        break_channels,
-        break_mask,
-        break_image,
-        lose_mask,
-        lose_image,
-        share_mask,
-        lose_classes,
-        repeat_class,
-        lose_all,
-        lose_folder,
-    ],
-)
-def test_bad_masks_are_refused(masks, tmp_path, capsys, damage):
-    sentence = damage(masks)
-    assert to_coco(masks, tmp_path / 'coco.json') == 2
-    text = complaint(capsys)
-    assert re.search(sentence, text), text
-    assert not (tmp_path / 'coco.json').exists()
