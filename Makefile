@@ -37,7 +37,7 @@ demo: env
 	MOON_DATA=$(DEMO_DATA) $(BIN)/python tools/train.py $(DEMO_CONFIG) --work-dir $(DEMO_DIR) --resume \
 		--cfg-options train_cfg.max_epochs=$(DEMO_EPOCHS)
 	MOON_DATA=$(DEMO_DATA) $(BIN)/python tools/test.py $(DEMO_CONFIG) \
-		$$(ls $(DEMO_DIR)/best_rock_Dice_epoch_*.pth) --work-dir $(DEMO_DIR)/test --show-dir $(DEMO_DIR)/pictures
+		$$(ls -t $(DEMO_DIR)/best_rock_Dice_epoch_*.pth | head -1) --work-dir $(DEMO_DIR)/test --show-dir $(DEMO_DIR)/pictures
 
 test: lint
 	$(BIN)/python -m pytest -n auto
