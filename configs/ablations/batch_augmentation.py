@@ -1,5 +1,5 @@
-# Is it the same to augment whole batches on their device? What a GPU wants; a CPU's worker processes do as well.
+# Is it the same to augment whole batches on their device, where all images lie as one tensor? What a GPU wants.
 #   python tools/train.py configs/ablations/batch_augmentation.py
 _base_ = ['../unet_baseline.py']
 model = dict(data_preprocessor=_base_.batch_augments.default)
-train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))
+train_dataloader = _base_.whole_batches

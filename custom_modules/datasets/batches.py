@@ -1,5 +1,6 @@
 """Whole batches at once: a data set's images as one tensor, which lies where the model computes."""
 
+import math
 import mmap
 import multiprocessing
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.registry import FUNCTIONS
-from mmpretrain.structures import DataSample
+from mmengine.structures import BaseDataElement
 from torch.utils.data import get_worker_info
 
 from custom_modules.datasets.cache import static_transforms
@@ -25,14 +26,15 @@ _work_of_process = None
 
 
 class WholeBatches:
-    """Mixin for classification data sets: with ``cache='batches'`` a batch is one tensor of images and one of labels.
+    """Mixin for data sets of mmengine's kind: with ``cache='batches'`` a batch is one tensor of images and one of labels or masks.
 
     The usual way makes a sample of each image, sends it from a worker process and moves it to the device by itself, which
     takes a GPU longer to wait for than a small network takes to compute. Here all images are decoded once, by all
-    cores, into one ``uint8`` tensor. Without worker processes (``num_workers=0``) it moves to the run's device at the first batch,
-    and a batch is a look-up there; worker processes share it in memory. A batch is a dict of ``inputs`` (N, 3, H, W) and of
-    ``data_samples``, here a single ``DataSample`` whose ``gt_label`` holds all labels (N,); the loader needs
-    ``collate_fn=dict(type='batch_collate')``, and the model ``BatchClassifier`` and ``BatchAugClsPreProcessor``.
+    cores, into one ``uint8`` tensor, and their masks into another. Without worker processes (``num_workers=0``) they move to
+    the run's device at the first batch, and a batch is a look-up there; worker processes share them in memory. A batch is a dict
+    of ``inputs`` (N, 3, H, W) and of ``data_samples``, here a single sample that holds all labels (N,) or masks (N, H, W), and the
+    list of files as ``img_path``; the loader needs ``collate_fn=dict(type='batch_collate')``, and the model a data
+    preprocessor that takes it: ``BatchAugClsPreProcessor`` with ``BatchClassifier``, or ``BatchAugPreProcessor``.
 
     The images are what the pipeline gives, so the pipeline may hold nothing random: augmentation is the data
     preprocessor's. A single sample (``dataset[0]``) is what it always is.
@@ -42,34 +44,45 @@ class WholeBatches:
         *args: Of the data set.
         **kwargs: Of the data set.
 
+    Attributes:
+        arrays (Sequence[str]): Keys of what the pipeline decodes, the image first.
+        numbers (Sequence[str]): Keys of the numbers that a sample's entry holds.
+        packer (str): The pipeline's last transform.
+        one_size (str): What gives images one size, for an error's sentence.
+
     Raises:
         UsageError: When it is filled, if a transform may be random or the images differ in size.
     """
 
-    _whole = False
-    _images: torch.Tensor | None = None
-    _labels: torch.Tensor | None = None
+    arrays: Sequence[str] = ('img',)
+    numbers: Sequence[str] = ()
+    packer = 'PackInputs'
+    one_size = 'add a Resize to the pipeline'
+    gives_whole_batches = False
+    _tensors: dict[str, torch.Tensor] | None = None
 
     def __init__(self, *args, cache: str | None = None, **kwargs) -> None:
         whole = cache == 'batches'
         super().__init__(*args, cache=None if whole else cache, **kwargs)
-        self._whole = whole
+        self.gives_whole_batches = whole
 
     def full_init(self) -> None:
         """List the samples, and decode them if the data set is already built (as mmengine's Runner asks before it loads)."""
         super().full_init()
-        if self._whole and self._images is None and get_worker_info() is None:
+        if self.gives_whole_batches and self._tensors is None and get_worker_info() is None:
             transforms = self.pipeline.transforms
             static = static_transforms(transforms)
             rest = [type(t).__name__ for t in transforms[len(static) :]]
-            if rest != ['PackInputs']:
+            if rest != [self.packer]:
                 raise UsageError(
-                    f"cache='batches' of {type(self).__name__} keeps what the pipeline gives, which {rest[0] if rest else 'no PackInputs'} "
+                    f"cache='batches' of {type(self).__name__} keeps what the pipeline gives, which {rest[0] if rest else f'no {self.packer}'} "
                     "may change each time: move it to model.data_preprocessor.augments, or set cache='ram'."
                 )
-            self._images = decode_images(self, static)
-            labels = [self.get_data_info(i)['gt_label'] for i in range(len(self))]
-            self._labels = torch.tensor(labels)
+            infos = [self.get_data_info(i) for i in range(len(self))]
+            self._paths = [info['img_path'] for info in infos]
+            self._tensors = decode_arrays(self, static)
+            for key in self.numbers:
+                self._tensors[key] = torch.tensor([info[key] for info in infos])
 
     def __getitems__(self, indices: Sequence[int]) -> dict | list:
         """Give a batch; torch's data loader asks for it in place of single samples.
@@ -80,38 +93,51 @@ class WholeBatches:
         Returns:
             dict | list: Images and labels; without ``cache='batches'`` a list of samples.
         """
-        if self._images is None:
+        if self._tensors is None:
             return [self[index] for index in indices]
-        if self._images.device.type == 'cpu' and get_worker_info() is None:
-            self._move()
-        rows = torch.tensor(indices).to(self._images.device, non_blocking=True)
-        return dict(
-            inputs=self._images[rows], data_samples=DataSample().set_gt_label(self._labels[rows])
-        )
+        device = self._tensors['img'].device
+        if device.type == 'cpu' and get_worker_info() is None:
+            device = self._move()
+        rows = torch.tensor(indices).to(device, non_blocking=True)
+        found = {key: tensor[rows] for key, tensor in self._tensors.items()}
+        inputs, sample = found.pop('img'), self.batch_sample(**found)
+        # for sentences about a batch; by this way it is not copied
+        paths = [self._paths[index] for index in indices]
+        sample.set_field(paths, 'img_path', field_type='metainfo')
+        return dict(inputs=inputs, data_samples=sample)
+
+    def batch_sample(self, **found: torch.Tensor) -> BaseDataElement:
+        """Make the one sample of a batch.
+
+        Args:
+            **found (Tensor): Masks (N, H, W) and numbers (N,) by their keys.
+        """
+        raise NotImplementedError
 
     def get_subset_(self, indices) -> None:
         """Keep some of the samples, as mmengine's ``BaseDataset``; call ``full_init()`` to decode them."""
-        self._images = None
+        self._tensors = None
         super().get_subset_(indices)
 
     def _copy_without_annotation(self, memo=None):
-        images, self._images = self._images, None
+        tensors, self._tensors = self._tensors, None
         try:
             return super()._copy_without_annotation(memo)
         finally:
-            self._images = images
+            self._tensors = tensors
 
-    def _move(self) -> None:
+    def _move(self) -> str:
         device = get_device()
         if device == 'cpu':
-            return
+            return device
         try:
-            self._images, self._labels = self._images.to(device), self._labels.to(device)
+            self._tensors = {key: tensor.to(device) for key, tensor in self._tensors.items()}
         except torch.OutOfMemoryError as error:
             raise UsageError(
-                f'{self._images.nbytes / 1e9:.1f} GB of images do not fit into the memory of {device}: set num_workers=2 in '
-                'that data loader, which leaves them in memory.'
+                f'{sum(t.nbytes for t in self._tensors.values()) / 1e9:.1f} GB of images do not fit into the memory of {device}: set '
+                'num_workers=2 in that data loader, which leaves them in memory.'
             ) from error
+        return device
 
 
 @FUNCTIONS.register_module()
@@ -124,39 +150,46 @@ def batch_collate(data: dict | list) -> dict:
     return data if isinstance(data, dict) else pseudo_collate(data)
 
 
-def decode_images(dataset, transforms: list) -> torch.Tensor:
+def decode_arrays(dataset: WholeBatches, transforms: list) -> dict[str, torch.Tensor]:
     """Decode all images of a data set, by all cores.
 
     Args:
-        dataset: A data set of mmengine's kind.
-        transforms (list): Static transforms, of which the last one leaves the image as ``img``.
+        dataset (WholeBatches): Its ``arrays`` are decoded.
+        transforms (list): Static transforms, which give them.
 
     Returns:
-        Tensor: ``uint8`` (N, 3, H, W), channels as in the file reader (BGR), in memory that forked processes share.
+        dict[str, Tensor]: ``uint8`` of each: images (N, 3, H, W), channels as in the file reader (BGR), and masks (N, H, W), in memory
+        that forked processes share.
 
     Raises:
         UsageError: If an image has another size than the first.
     """
 
-    def decode(index: int) -> np.ndarray:
+    def decode(index: int) -> list[np.ndarray]:
         results = dataset.get_data_info(index)
         for transform in transforms:
             results = transform(results)
-        return results['img'].transpose(2, 0, 1)
+        found = [results[key] for key in dataset.arrays]
+        return [array.transpose(2, 0, 1) if array.ndim == 3 else array for array in found]
 
     def decode_share(start: int) -> tuple[str, tuple] | None:
-        for index in range(start, min(start + SHARE, count)):
-            image = decode(index)
-            if image.shape != shape:
-                return dataset.get_data_info(index)['img_path'], image.shape
-            images[index] = image
+        for index in range(start, min(start + share, count)):
+            decoded = decode(index)
+            found = [array.shape for array in decoded]
+            if found != shapes:
+                differs = next(f for f, shape in zip(found, shapes, strict=True) if f != shape)
+                return dataset.get_data_info(index)['img_path'], differs
+            for whole, array in zip(arrays, decoded, strict=True):
+                whole[index] = array
         return None
 
-    count, shape = len(dataset), decode(0).shape
+    count, shapes = len(dataset), [array.shape for array in decode(0)]
     # no file, no limit of /dev/shm
-    images = np.frombuffer(mmap.mmap(-1, count * int(np.prod(shape))), np.uint8)
-    images = images.reshape(count, *shape)
-    starts = range(0, count, SHARE)
+    flat = [np.frombuffer(mmap.mmap(-1, count * math.prod(s)), np.uint8) for s in shapes]
+    arrays = [one.reshape(count, *shape) for one, shape in zip(flat, shapes, strict=True)]
+    # large files are worth a process sooner than small ones
+    share = min(SHARE, max(32, count // (4 * available_cores())))
+    starts = range(0, count, share)
     cores = min(available_cores(), len(starts))
     label = f'Decoding {count} images'
     # threads would wait for each other: an image is small, and Python's share of the work is half
@@ -165,15 +198,16 @@ def decode_images(dataset, transforms: list) -> torch.Tensor:
             odd = list(progress(pool.imap_unordered(_work, starts), label, len(starts)))
     else:
         odd = [decode_share(start) for start in progress(starts, label)]
+    (height, width), nbytes = shapes[0][-2:], sum(array.nbytes for array in arrays)
     for path, other in filter(None, odd):
         raise UsageError(
-            f"cache='batches' keeps images of one size, and {path} is {other[2]}x{other[1]}, the first image {shape[2]}x{shape[1]}: "
-            "add a Resize to the pipeline, or set cache='ram'."
+            f"cache='batches' keeps images of one size, and {path} is {other[-1]}x{other[-2]}, the first image {width}x{height}: "
+            f"{dataset.one_size}, or set cache='ram'."
         )
     MMLogger.get_current_instance().info(
-        f'{count} images of {shape[2]}x{shape[1]} decoded by {max(1, cores)} processes, {images.nbytes / 1e9:.2f} GB'
+        f'{count} images of {width}x{height} decoded by {max(1, cores)} processes, {nbytes / 1e9:.2f} GB'
     )
-    return torch.from_numpy(images)
+    return dict(zip(dataset.arrays, map(torch.from_numpy, arrays), strict=True))
 
 
 def _begin(work) -> None:

@@ -1,11 +1,15 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from mmengine.structures import PixelData
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
+from mmseg.structures import SegDataSample
+from torch import Tensor
 
 # so that its files are always loaded by the reader that has checked them
 from custom_modules.datasets import transforms  # noqa: F401
+from custom_modules.datasets.batches import WholeBatches
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IndexMasks, class_palette
 from custom_modules.datasets.pairs import find_pairs
@@ -22,7 +26,7 @@ from custom_modules.utils.files import find_data
 
 
 @DATASETS.register_module()
-class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
+class IndexedMaskDataset(WholeBatches, DecodeOnce, BaseSegDataset):
     """Any folders of images and of one-channel masks that hold class indices.
 
     An image and a mask whose names have the same id belong together. Everything that a user can get wrong
@@ -67,13 +71,17 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
         remedy (str): What helps when files are missing, for the error's sentence.
         check (bool): Whether to read every file of the split once and refuse damaged ones. Defaults to True.
         **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache`` of
-            :class:`DecodeOnce`.
+            :class:`DecodeOnce`, or for training ``'batches'`` (:class:`WholeBatches`); what is read for scores, which are
+            counted image by image, is then kept as with ``'ram'``.
 
     Raises:
         UsageError: In one sentence: what was expected, what was found and what to do.
     """
 
     title = 'The data set'
+    arrays = ('img', 'gt_seg_map')
+    packer = 'PackSegInputs'
+    one_size = 'set load_size'
 
     def __init__(
         self,
@@ -122,6 +130,8 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
             raise UsageError(
                 f"train_fraction takes its share from split='train', but split is {split!r}: leave it out, or rename the part."
             )
+        if kwargs.get('test_mode') and kwargs.get('cache') == 'batches':
+            kwargs['cache'] = 'ram'
         self.masks = IndexMasks(classes, label_map, ignore_index)
         self.split = split
         self.train_fraction = train_fraction
@@ -141,6 +151,14 @@ class IndexedMaskDataset(DecodeOnce, BaseSegDataset):
             reduce_zero_label=False,
             **kwargs,
         )
+
+    def batch_sample(self, gt_seg_map: Tensor) -> SegDataSample:
+        """Make the one sample of a batch.
+
+        Args:
+            gt_seg_map (Tensor): The masks (N, H, W).
+        """
+        return SegDataSample(gt_sem_seg=PixelData(data=gt_seg_map))
 
     def load_data_list(self) -> list[dict]:
         """List the pairs of the split, sorted by id.

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from mmpretrain.datasets import BaseDataset
 from mmpretrain.registry import DATASETS, TRANSFORMS
+from mmpretrain.structures import DataSample
+from torch import Tensor
 
 from custom_modules.datasets.batches import WholeBatches
 from custom_modules.datasets.cache import DecodeOnce
@@ -51,6 +53,8 @@ class TinyImageNet(WholeBatches, DecodeOnce, BaseDataset):
         UsageError: If a folder, list, image or class is missing; the sentence says which.
     """
 
+    numbers = ('gt_label',)
+
     def __init__(
         self,
         data_root: str,
@@ -78,6 +82,14 @@ class TinyImageNet(WholeBatches, DecodeOnce, BaseDataset):
             names = {row[0]: row[1].split(',')[0].strip() for row in rows if len(row) == 2}
         classes = tuple(names.get(wnid, wnid) for wnid in self.wnids)
         super().__init__(ann_file='', data_root=str(root), metainfo=dict(classes=classes), **kwargs)
+
+    def batch_sample(self, gt_label: Tensor) -> DataSample:
+        """Make the one sample of a batch.
+
+        Args:
+            gt_label (Tensor): The labels (N,).
+        """
+        return DataSample().set_gt_label(gt_label)
 
     def load_data_list(self) -> list[dict]:
         """List the images of the split.

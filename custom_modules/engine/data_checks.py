@@ -4,11 +4,13 @@ import functools
 import os
 from collections.abc import Iterable, Mapping
 
+from mmengine.model import is_model_wrapper
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.engine.config import data_set_configs
+from custom_modules.models.batch_augmentations import AugmentsBatches
 from custom_modules.utils.errors import UsageError
 
 
@@ -39,13 +41,33 @@ def require_a_batch(runner) -> None:
         runner (Runner): The runner, before it trains.
 
     Raises:
-        UsageError: With the sizes of set and batch.
+        UsageError: With the sizes of set and batch; or if it gives whole batches and the config lacks what takes them.
     """
     loader = runner.train_dataloader
     if len(loader) == 0:
         raise UsageError(
             f'the {len(loader.dataset)} training images give no batch of {loader.batch_size} with '
             'drop_last=True: add images or lower train_dataloader.batch_size.'
+        )
+    if getattr(loader.dataset, 'gives_whole_batches', False):
+        _require_whole_batches(runner)
+
+
+def _require_whole_batches(runner) -> None:
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    # a classifier's is its own
+    heads = [getattr(model, name, None) for name in ('decode_head', 'auxiliary_head')]
+    remedy = None
+    if (runner.cfg.train_dataloader.get('collate_fn') or {}).get('type') != 'batch_collate':
+        remedy = "train_dataloader.collate_fn=dict(type='batch_collate')"
+    elif not isinstance(model.data_preprocessor, AugmentsBatches):
+        remedy = 'model.data_preprocessor=_base_.batch_augments.default'
+    elif not all(getattr(head, 'takes_whole_batches', head is None) for head in heads):
+        remedy = 'a UNetHead or a LeanASPPHead as the only head'
+    if remedy:
+        raise UsageError(
+            f"cache='batches' of the training set gives whole batches, which need {remedy} in the config: set it, or set "
+            "train_dataloader.dataset.cache='ram'."
         )
 
 

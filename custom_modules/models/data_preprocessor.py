@@ -21,7 +21,8 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
     In place of random transforms in the data set's pipeline: the data set then gives the same each time (and can be
     cached), and a GPU does the rest. Augmentation comes before normalisation and padding, so grey values are 0 to 255,
     what comes in from outside the image is black as in the per-sample transforms, and the padding stays where it is.
-    Images of several sizes are augmented by size.
+    Images of several sizes are augmented by size. A batch of ``WholeBatches`` (a tensor of images and one sample that
+    holds all masks) stays as it is: nothing is done sample by sample.
 
     Random numbers are those of :class:`AugmentsBatches`: a resumed run goes on as if it had not stopped.
 
@@ -54,19 +55,57 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
         """Normalise and pad a batch, in training augmented first.
 
         Args:
-            data (dict): ``inputs``, a list of (C, H, W) images of 0 to 255, and their ``data_samples``; not changed.
+            data (dict): ``inputs``, a list of (C, H, W) images of 0 to 255, and their ``data_samples``; or images (N, C, H, W) and
+                one sample with all masks (N, H, W). It is not changed.
             training (bool): Whether to augment. Defaults to False.
 
         Returns:
-            dict: ``inputs`` (N, C, H, W) and ``data_samples``.
+            dict: ``inputs`` (N, C, H, W) and ``data_samples``, of the same kind.
         """
-        if not (training and self.augments):
+        samples = data.get('data_samples')
+        whole = isinstance(samples, SegDataSample)
+        if not (whole or (training and self.augments)):
             return super().forward(data, training)
         # mixed precision is for the network: grey values have more than bfloat16's eight bits
         with torch.autocast(self.device.type, enabled=False):
-            return self._augmented(data['inputs'], data['data_samples'])
+            return (self._whole if whole else self._augmented)(data['inputs'], samples, training)
 
-    def _augmented(self, inputs: list, samples: list) -> dict:
+    def _whole(self, images: torch.Tensor, sample: SegDataSample, training: bool) -> dict:
+        height, width = size = images.shape[-2:]
+        random = None
+        if training and self.augments:
+            random = self._random(*self._seed_and_step(), range(len(images)), len(images))
+        images = images.to(self.device, non_blocking=True)
+        # a copy, which may be changed in place
+        masks = sample.gt_sem_seg.data.to(self.device, non_blocking=True, copy=True)
+        images, masks = self._prepared(images, masks[:, None], random)
+        target = self._target([size])
+        images, masks, padding = self._padded(images, masks, target)
+        meta = dict(img_shape=torch.Size((height, width)), pad_shape=target, padding_size=padding)
+        masks = PixelData(data=masks[:, 0].long())
+        return dict(inputs=images, data_samples=SegDataSample(metainfo=meta, gt_sem_seg=masks))
+
+    def _prepared(self, images, masks, random: StepRandom | None) -> tuple:
+        """Augment, where there are random numbers, and normalise images (N, C, H, W) with masks (N, 1, H, W)."""
+        if self._channel_conversion and images.shape[1] == 3:
+            images = images.flip(1)
+        images = images.float()
+        for augment in self.augments if random else ():
+            images, masks = augment(images, masks, random)
+        if self._enable_normalize:
+            images = images.sub_(self.mean).div_(self.std)
+        return images, masks
+
+    def _padded(self, images, masks, target: tuple[int, int]) -> tuple:
+        """Pad to the right and below; also returns by how much, in ``F.pad``'s order."""
+        height, width = images.shape[-2:]
+        padding = (0, target[1] - width, 0, target[0] - height)
+        if any(padding):
+            images = F.pad(images, padding, value=self.pad_val)
+            masks = F.pad(masks, padding, value=self.seg_pad_val)
+        return images, masks, padding
+
+    def _augmented(self, inputs: list, samples: list, training: bool) -> dict:
         seed, step = self._seed_and_step()
         by_size = defaultdict(list)
         for row, (image, sample) in enumerate(zip(inputs, samples, strict=True)):
@@ -79,14 +118,7 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
             masks = self._stack([samples[row].gt_sem_seg.data for row in rows])
             # as many numbers for each size: a sample's do not depend on its neighbours
             random = self._random(seed, step, rows, len(inputs))
-            if self._channel_conversion and images.shape[1] == 3:
-                images = images.flip(1)
-            images = images.float()
-            for augment in self.augments:
-                images, masks = augment(images, masks, random)
-            if self._enable_normalize:
-                images = images.sub_(self.mean).div_(self.std)
-            parts.append((size, rows, images, masks))
+            parts.append((size, rows, *self._prepared(images, masks, random)))
         return self._assemble(parts, samples, target)
 
     @staticmethod
@@ -113,14 +145,11 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
         return tuple(-(-side // divisor) * divisor for side in largest)
 
     def _assemble(self, parts: list, samples: list, target: tuple[int, int]) -> dict:
-        """Pad to the right and below, and give every sample its mask."""
+        """Pad, and give every sample its mask."""
         packed = [None] * len(samples)
         batch = None
         for (height, width), rows, images, masks in parts:
-            padding = (0, target[1] - width, 0, target[0] - height)
-            if any(padding):
-                images = F.pad(images, padding, value=self.pad_val)
-                masks = F.pad(masks, padding, value=self.seg_pad_val)
+            images, masks, padding = self._padded(images, masks, target)
             for row, mask in zip(rows, masks, strict=True):
                 meta = dict(samples[row].metainfo)
                 meta.update(

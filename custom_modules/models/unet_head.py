@@ -9,6 +9,7 @@ from mmseg.models.decode_heads import DepthwiseSeparableASPPHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
+from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from custom_modules.models.layers import DoubleConv, UpBlock
@@ -18,7 +19,8 @@ class LeanLossMixin:
     """Losses of a mmseg decode head without its ``acc_seg``, and without a pixel sampler.
 
     With one channel that accuracy is the share of background whatever is predicted, and it costs a top-k over all pixels in
-    each iteration. It stands before mmseg's head among the bases.
+    each iteration. The samples of a batch may also come as one, as ``WholeBatches`` gives them. It stands before mmseg's head
+    among the bases.
 
     Args:
         **kwargs: Of the head; a ``sampler``, which nothing here would ask, is refused.
@@ -27,6 +29,9 @@ class LeanLossMixin:
         ValueError: If there is a ``sampler``.
     """
 
+    # a batch's samples may be one
+    takes_whole_batches = True
+
     def __init__(self, **kwargs) -> None:
         if kwargs.get('sampler') is not None:
             raise ValueError(
@@ -34,12 +39,20 @@ class LeanLossMixin:
             )
         super().__init__(**kwargs)
 
-    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: list) -> dict[str, Tensor]:
+    def _stack_batch_gt(self, batch_data_samples: SegDataSample | list) -> Tensor:
+        """Give the masks (N, 1, H, W)."""
+        if isinstance(batch_data_samples, SegDataSample):
+            return batch_data_samples.gt_sem_seg.data[:, None]
+        return super()._stack_batch_gt(batch_data_samples)
+
+    def loss_by_feat(
+        self, seg_logits: Tensor, batch_data_samples: SegDataSample | list
+    ) -> dict[str, Tensor]:
         """Compute the losses; a batch without a labelled pixel costs 0.
 
         Args:
             seg_logits (Tensor): Logits (N, out_channels, h, w).
-            batch_data_samples (list[SegDataSample]): Samples with ``gt_sem_seg``.
+            batch_data_samples (SegDataSample | list[SegDataSample]): Samples with ``gt_sem_seg``, or one with all masks.
 
         Returns:
             dict[str, Tensor]: The loss of each name; those of the same name are added up.

@@ -96,7 +96,7 @@ def test_what_does_not_fit_is_said(tiny_imagenet):
 def test_a_subset_is_decoded_anew(tiny_imagenet):
     dataset = whole(tiny_imagenet)
     part = dataset.get_subset([3, 12])
-    assert dataset._images is not None
+    assert dataset._tensors is not None
     part.full_init()
     assert torch.equal(part.__getitems__([1])['inputs'][0], dataset[12]['inputs'])
 

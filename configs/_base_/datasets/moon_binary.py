@@ -28,6 +28,14 @@ train_pipeline = [
 # nothing random: for testing, and for training where the batch is augmented
 plain_pipeline = [*load_pair, dict(type='PackSegInputs')]
 test_pipeline = plain_pipeline
+# the training set as two tensors on the device that computes, a batch a look-up; augmented there, by batch_augments:
+# train_dataloader = _base_.whole_batches
+whole_batches = dict(
+    num_workers=0,
+    persistent_workers=False,
+    collate_fn=dict(type='batch_collate'),
+    dataset=dict(cache='batches', pipeline=plain_pipeline),
+)
 # windows of a pair that is loaded larger: dataset=dict(load_size=(384, 256), pipeline=_base_.zoom_pipeline)
 zoom_pipeline = [
     *load_pair,

@@ -224,7 +224,10 @@ class FeatureCacheHook(Hook):
             data_batch (dict): The batch, as it is loaded.
         """
         if self._cache is not None:
-            self._cache.names = [sample.img_path for sample in data_batch['data_samples']]
+            samples = data_batch['data_samples']
+            # a batch that is one tensor has one sample for all
+            several = isinstance(samples, list | tuple)
+            self._cache.names = [s.img_path for s in samples] if several else samples.img_path
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """What is computed from here on are other images.

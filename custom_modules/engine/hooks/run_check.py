@@ -188,9 +188,11 @@ class FiniteLossHook(Hook):
         if not isinstance(loss, torch.Tensor):
             return
         samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
-        # a batch that is one tensor has one sample for all, without files
-        samples = samples if isinstance(samples, list | tuple) else ()
-        files = [sample.get('img_path') for sample in samples]
+        if isinstance(samples, list | tuple):
+            files = [sample.get('img_path') for sample in samples]
+        else:
+            # a batch that is one tensor has one sample for all
+            files = samples.get('img_path', []) if samples is not None else []
         self._waiting.append((runner.iter, loss.detach(), [str(file) for file in files if file]))
         last = self.end_of_epoch(runner.train_dataloader, batch_idx)
         if last or loss.device.type == 'cpu' or len(self._waiting) >= self.interval:
