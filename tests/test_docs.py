@@ -160,7 +160,7 @@ def commands():
             if command and not re.fullmatch(r'[a-z-]+', command[0]):
                 continue
             flags = found.setdefault((tool, command), {})
-            for flag in re.findall(r'(?<!\S)--?[a-z][a-z-]*', rest):
+            for flag in re.findall(r'(?<!\S)--?[a-z][a-z0-9-]*', rest):
                 flags.setdefault(flag, set()).add(name(page))
     return found
 

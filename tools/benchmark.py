@@ -43,7 +43,10 @@ def parse_args() -> argparse.Namespace:
     )
     infer.add_argument('config', help=SEGMENTOR)
     infer.add_argument(
-        'checkpoint', nargs='?', help='checkpoint of the config (default: random weights, as fast)'
+        'weights',
+        nargs='*',
+        help='checkpoint of the config (default: random weights, as fast); with .onnx files of tools/export.py these are '
+        'compared with PyTorch, plain and compiled, by one thread and by all',
     )
     infer.add_argument(
         '--images',
@@ -119,10 +122,9 @@ def run(args: argparse.Namespace) -> None:
     kind = 'levers' if getattr(args, 'levers', None) is not None else args.command
     out = args.out or Path('work_dirs') / 'benchmark' / Path(args.config).stem
     require_free_folder(out, [f'{kind}.json', f'{kind}.md'])
-    if getattr(args, 'checkpoint', None) and not Path(args.checkpoint).is_file():
-        raise UsageError(
-            f'there is no checkpoint {args.checkpoint}: mend the path or leave it out.'
-        )
+    for file in getattr(args, 'weights', []):
+        if not Path(file).is_file():
+            raise UsageError(f'there is no checkpoint {file}: mend the path or leave it out.')
     args.threads = args.threads or int(os.environ.get('OMP_NUM_THREADS') or available_cores())
     args.workers = min(4, available_cores()) if args.workers is None else args.workers
     # the contestants' processes begin with it
@@ -140,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
     if args.command == 'infer':
         settings |= dict(batches=args.batch, images=args.images)
         found = contestants.prediction_contestants(
-            cfg, size, args.checkpoint, args.batch, args.images
+            cfg, size, args.weights, args.batch, args.images, args.threads
         )
         rounds, repeats = args.repeats + 1, 1
     else:

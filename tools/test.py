@@ -19,7 +19,7 @@ from custom_modules.utils.files import require_absent, require_free_folder
 def parse_args():
     """Read the command line."""
     parser = common_parser(__doc__.splitlines()[0])
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file, or an .onnx file of tools/export.py')
     parser.add_argument(
         '--out',
         help='segmentation: a folder for the predicted masks (PNG, class indices); '
@@ -51,6 +51,13 @@ def merge_args(cfg, args) -> None:
             'views): leave one out.'
         )
     cfg.load_from, cfg.resume = args.checkpoint, False
+    if Path(args.checkpoint).suffix == '.onnx':
+        if args.tta:
+            raise UsageError(
+                '--tta is for a checkpoint: tools/predict.py --tta is for an .onnx file.'
+            )
+        cfg.model = dict(type='mmengine.ExportedModel', file=args.checkpoint)
+        cfg.load_from = None
     cfg.test_dataloader = without_cache(cfg.test_dataloader)
     # the weights of a checkpoint are the averaged ones; the hook would average anew, by names that --tta changes
     for name in [
@@ -99,9 +106,13 @@ def main() -> None:
     merge_args(cfg, args)
     require_data_folders(cfg, ['test'])
 
+    if cfg.load_from is None:
+        from custom_modules.evaluation import exported_runner  # noqa: F401  (registers it)
+
     runner = Runner.from_cfg(cfg)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    require_all_tensors(model.module if args.tta else model, args.checkpoint)
+    if cfg.load_from is not None:
+        require_all_tensors(model.module if args.tta else model, args.checkpoint)
     if cfg.default_scope == 'mmpretrain':
         from custom_modules.evaluation.classification_report import ClassificationReport
 
@@ -111,7 +122,8 @@ def main() -> None:
     try:
         scores = runner.test()
     except MissingMasksError as error:
-        command = ['python', 'tools/predict.py', args.config, args.checkpoint, error.images]
+        config = [args.config] if cfg.load_from else []
+        command = ['python', 'tools/predict.py', *config, args.checkpoint, error.images]
         command += ['-o', args.out or 'work_dirs/predictions']
         raise UsageError(
             f'{str(error).rstrip(".")}; without masks there are no scores, but the rocks are found by `{shlex.join(command)}`.'

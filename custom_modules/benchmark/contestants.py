@@ -1,6 +1,7 @@
 """Who takes part: a config, checked, its levers one at a time, and the others that it is compared with."""
 
 import os
+import shutil
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,7 +17,12 @@ from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
 
 from .measuring import Contestant
-from .prediction import BarePrediction, ConfigPrediction
+from .prediction import (
+    BarePrediction,
+    CompiledPrediction,
+    ConfigPrediction,
+    ExportedPrediction,
+)
 from .stock import stock_config
 from .training import BareTraining, RunnerTraining, StockTraining, precision_of
 
@@ -304,23 +310,51 @@ def left_out(cfg: Config) -> list[str]:
 
 
 def prediction_contestants(
-    cfg: Config, size, checkpoint: str | None, batches: Sequence[int], images: int
+    cfg: Config, size, weights: Sequence[str], batches: Sequence[int], images: int, threads: int
 ) -> list[Contestant]:
-    """List who predicts against a config, which is the first; see :class:`Prediction`."""
-    plain = stock_config(cfg, size, 0, 'float32')
-    found = [
-        ConfigPrediction('project', 'the config as it is, at load_size', cfg, size, checkpoint),
-        ConfigPrediction(
-            'stock', 'plain MMSegmentation, at the original size', plain, size, checkpoint
-        ),
-        BarePrediction(
-            'bare loop', 'the same network, from tensors in memory', cfg, size, checkpoint
-        ),
-    ]
-    if not left_out(cfg):
-        from .smp import SmpPrediction
+    """List who predicts against a config, which is the first; see :class:`Prediction`.
 
-        found.append(SmpPrediction(cfg, size))
+    With exported files it is the network's forms that are compared: as it is, compiled and each file, by all threads and by one.
+
+    Args:
+        cfg (Config): The config, as :func:`benchmark_config` gives it.
+        size (Sequence[int]): Width and height of its images.
+        weights (Sequence[str]): Its checkpoint, if any, and ``.onnx`` files.
+        batches (Sequence[int]): Batch sizes.
+        images (int): Images of each round and batch size.
+        threads (int): Threads of all.
+    """
+    files = [file for file in weights if Path(file).suffix == '.onnx']
+    checkpoint = next((file for file in weights if file not in files), None)
+    given = cfg, size, checkpoint
+    if files:
+        found = [
+            one for count in dict.fromkeys((threads, 1)) for one in _forms(given, files, count)
+        ]
+    else:
+        plain = stock_config(cfg, size, 0, 'float32'), size, checkpoint
+        found = [
+            ConfigPrediction('project', 'the config as it is, at load_size', *given),
+            ConfigPrediction('stock', 'plain MMSegmentation, at the original size', *plain),
+            BarePrediction('bare loop', 'the same network, from tensors in memory', *given),
+        ]
+        if not left_out(cfg):
+            from .smp import SmpPrediction
+
+            found.append(SmpPrediction(cfg, size))
     for one in found:
         one.batches, one.images = tuple(batches), images
+    return found
+
+
+def _forms(given: tuple, files: Sequence[str], threads: int) -> list[Contestant]:
+    cfg, size, _ = given
+    found = [ConfigPrediction('PyTorch', 'the config as it is', *given)]
+    if shutil.which(os.environ.get('CXX', 'g++')):
+        found.append(CompiledPrediction('compiled', 'the same by torch.compile', *given))
+    for file in files:
+        title = f'exported, {Path(file).stat().st_size / 2**20:.1f} MiB'
+        found.append(ExportedPrediction(Path(file).name, title, cfg, size, file))
+    for one in found:
+        one.name, one.threads = f'{one.name}, {threads} thread{"s" * (threads > 1)}', threads
     return found

@@ -31,7 +31,12 @@ class Contestant(ABC):
         title (str): One line that says what it is.
         precision (str): What it computes in, such as ``'bfloat16'``.
         libraries (Sequence[str]): Modules to import at first.
+
+    Attributes:
+        threads (int, optional): Its own number of threads; None (default) takes that of all.
     """
+
+    threads: int | None = None
 
     def __init__(self, name: str, title: str, precision: str, libraries: Sequence[str]) -> None:
         self.name, self.title, self.precision = name, title, precision
@@ -181,7 +186,7 @@ def run_rounds(
             processes = {}
             for one in contestants:
                 log = folder / f'{one.name.replace(" ", "_")}.log'
-                processes[one.name] = ContestantProcess(one, log, threads)
+                processes[one.name] = ContestantProcess(one, log, one.threads or threads)
                 stack.callback(processes[one.name].close)
                 facts[one.name] = dict(title=one.title, precision=one.precision)
                 facts[one.name] |= processes[one.name].ask('build')

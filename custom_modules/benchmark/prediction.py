@@ -4,6 +4,7 @@ import itertools
 from abc import abstractmethod
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
@@ -14,6 +15,7 @@ from torch.utils.benchmark import Timer
 
 from custom_modules.engine.config import without_cache
 from custom_modules.engine.weights import load_model
+from custom_modules.evaluation.exported import OnnxModel
 
 from .measuring import Contestant, model_facts, peak_memory
 from .training import ConfigContestant, class_indices, resized, tensors_in_memory
@@ -105,6 +107,53 @@ class ConfigPrediction(ConfigContestant, Prediction):
         """Read some images and predict each pixel's class."""
         batch = pseudo_collate([self.dataset[row] for row in rows])
         return [sample.pred_sem_seg.data.cpu() for sample in self.model.test_step(batch)]
+
+
+class CompiledPrediction(ConfigPrediction):
+    """The same by ``torch.compile``, for each batch size anew."""
+
+    def build(self) -> dict:
+        """Build model and data set."""
+        facts = super().build()
+        for part in (self.model.backbone, self.model.decode_head):
+            part.compile(dynamic=False)
+        return facts
+
+
+class ExportedPrediction(ConfigPrediction):
+    """An exported file by onnxruntime, whose network takes pixels and gives probabilities.
+
+    Args:
+        name (str): See :class:`Contestant`.
+        title (str): See :class:`Contestant`.
+        cfg (Config): The config.
+        size (Sequence[int]): Width and height of its images.
+        file (str): The file.
+    """
+
+    def __init__(self, name, title, cfg: Config, size, file: str) -> None:
+        super().__init__(name, title, cfg, size)
+        self.precision, self.file = 'as exported', file
+
+    def build(self) -> dict:
+        """Build model and data set."""
+        facts = super().build()
+        self.exported = OnnxModel(self.file, threads=torch.get_num_threads())
+        return facts | dict(device='cpu')
+
+    def inputs(self, batch: int) -> np.ndarray:
+        """Make a batch of pixels."""
+        shape = batch, *self.size, 3
+        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+    def network(self, inputs: np.ndarray) -> np.ndarray:
+        """Compute probabilities."""
+        return self.exported(inputs)
+
+    def files(self, rows: list[int]) -> np.ndarray:
+        """Read some images and predict each pixel's class."""
+        images = torch.stack([self.dataset[row]['inputs'] for row in rows])
+        return self.exported.card.labels(self.exported(images.permute(0, 2, 3, 1).flip(-1).numpy()))
 
 
 class BarePrediction(ConfigPrediction):

@@ -120,5 +120,12 @@ class OnnxModel:
             np.ndarray: Probabilities, float32: of a segmentor (N, K, H, W), with K = 1 for one channel, that of rock; of a
             classifier (N, K).
         """
+        taken = self._session.get_inputs()[0].shape[1:]
+        # of a free side only the name is known
+        if any(isinstance(a, int) and a != b for a, b in zip(taken, images.shape[1:], strict=True)):
+            raise UsageError(
+                f'the model takes pictures of {taken[1]}x{taken[0]} pixels, got {images.shape[2]}x{images.shape[1]}: resize '
+                'them, or export it with --dynamic.'
+            )
         (found,) = self._session.run(None, dict(images=np.ascontiguousarray(images)))
         return found[:, None] if found.ndim == 3 else found

@@ -211,6 +211,50 @@ def test_infer_counts_batches(measure, monkeypatch):
     assert ratio == medians[0] / medians[1]
 
 
+def test_exported_files_are_compared_with_pytorch(measure, repository, tmp_path, moon, monkeypatch):
+    pytest.importorskip('onnxscript')
+    from mmengine.registry import MODELS, init_default_scope
+
+    from custom_modules.benchmark.prediction import ExportedPrediction
+    from custom_modules.deploy.export import export_onnx
+    from custom_modules.deploy.torch_model import TorchModel
+
+    # a compiler takes minutes
+    monkeypatch.setenv('CXX', 'no compiler')
+    config, weights = tmp_path / 'small.py', tmp_path / 'small.pth'
+    base = (repository / 'configs' / 'unet_baseline.py').as_posix()
+    size = 'dataset=dict(load_size=(64, 64))'
+    config.write_text(
+        f'_base_ = [{base!r}]\nmodel = dict(backbone=dict(widths=[4, 4, 4, 4, 4]))\n'
+        f'val_dataloader = dict({size})\ntest_dataloader = val_dataloader\n'
+    )
+    cfg = Config.fromfile(config)
+    init_default_scope('mmseg')
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), weights)
+    exported = tmp_path / 'small.onnx'
+    exported.write_bytes(export_onnx(TorchModel(config, weights, device='cpu')))
+    results = measure('infer', weights, exported, '--repeats', 1, '--images', 2, '--batch', 2)
+    found = results['contestants']
+    assert list(found) == ['PyTorch, 1 thread', 'small.onnx, 1 thread']
+    assert 'MiB' in found['small.onnx, 1 thread']['title']
+    assert found['small.onnx, 1 thread']['seconds']['network_2']['n'] == 1
+    both = [
+        ConfigPrediction('', '', cfg, (64, 64), str(weights)),
+        ExportedPrediction('', '', cfg, (64, 64), str(exported)),
+    ]
+    for one in both:
+        one.build()
+    mine, theirs = (
+        np.concatenate([np.asarray(m).reshape(-1) for m in one.files([0, 1])]) for one in both
+    )
+    assert (mine == theirs).mean() > 0.999
+    forms = contestants.prediction_contestants(cfg, (64, 64), [str(exported)], [1], 1, 2)
+    assert [(one.name, one.threads) for one in forms][::2] == [
+        ('PyTorch, 2 threads', 2),
+        ('PyTorch, 1 thread', 1),
+    ]
+
+
 def test_the_bare_loop_predicts_what_the_config_does(moon, repository, monkeypatch):
     monkeypatch.setenv('MOON_DATA', str(moon))
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')

@@ -1,0 +1,269 @@
+"""An exported file says what the checkpoint says, alone, in other programs and in the config's own tests."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet
+from PIL import Image
+from small_models import write_model
+
+onnx = pytest.importorskip('onnx')
+pytest.importorskip('onnxruntime')
+
+from custom_modules.deploy import RockDetector  # noqa: E402
+from custom_modules.deploy.detector import load_model  # noqa: E402
+from custom_modules.deploy.export import compare, export_onnx, require_equal  # noqa: E402
+from custom_modules.evaluation.exported import OnnxModel  # noqa: E402
+from custom_modules.utils.errors import UsageError  # noqa: E402
+
+
+@pytest.fixture(scope='module')
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('models')
+    return {name: write_model(folder, name, REPOSITORY) for name in ('segmentor', 'classifier')}
+
+
+@pytest.fixture(scope='module')
+def files(models):
+    """Each model's exported file, as the tool writes it."""
+    written = {}
+    for name, (config, checkpoint) in models.items():
+        written[name] = checkpoint.with_suffix('.onnx')
+        given = ['export.py', str(config), str(checkpoint), '-o', str(written[name])]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, 'argv', given)
+            patch.syspath_prepend(REPOSITORY / 'tools')
+            __import__('runpy').run_path(
+                str(REPOSITORY / 'tools' / 'export.py'), run_name='__main__'
+            )
+    return written
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize('name', ['segmentor', 'classifier'])
+def test_the_file_says_what_the_checkpoint_says(models, files, name):
+    model, exported = load_model(*models[name], device='cpu'), OnnxModel(files[name])
+    width, height = model.card.size
+    for batch in (1, 3):
+        images = noise(batch, height, width)
+        np.testing.assert_allclose(exported(images), model(images), atol=1e-5)
+    assert exported.card == model.card
+    deviation = compare(model, exported)
+    assert deviation.images == 32 and deviation.largest < 1e-4 and deviation.agreement > 0.999
+
+
+def test_the_file_is_whole_in_itself(files, models):
+    read = onnx.load(files['segmentor'], load_external_data=False)
+    onnx.checker.check_model(read, full_check=True)
+    assert not any(tensor.external_data for tensor in read.graph.initializer)
+    assert [path.name for path in files['segmentor'].parent.glob('segmentor.onnx*')] == [
+        'segmentor.onnx'
+    ]
+    (images,), (probability,) = read.graph.input, read.graph.output
+    sides = [
+        [axis.dim_param or axis.dim_value for axis in v.type.tensor_type.shape.dim]
+        for v in (images, probability)
+    ]
+    assert sides == [['N', 64, 64, 3], ['N', 64, 64]]
+    assert images.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    facts = {entry.key: json.loads(entry.value) for entry in read.metadata_props}
+    assert facts['classes'] == ['background', 'rock'] and facts['threshold'] == 0.4
+    assert facts['size'] == [64, 64] and facts['palette'] == [[40, 40, 40], [230, 159, 0]]
+    assert re.fullmatch('segmentor [0-9a-f]{64}', facts['source'])
+
+
+def test_any_size(models):
+    model = load_model(*models['segmentor'], device='cpu')
+    exported = OnnxModel(export_onnx(model, dynamic=True))
+    for height, width in ((64, 64), (97, 131), (33, 250), (128, 31)):
+        images = noise(2, height, width)
+        found = exported(images)
+        assert found.shape == (2, 1, height, width)
+        np.testing.assert_allclose(found, model(images), atol=1e-4)
+
+
+def test_another_size_is_answered(files):
+    with pytest.raises(UsageError, match='takes pictures of 64x64 pixels, got 80x64'):
+        OnnxModel(files['segmentor'])(noise(1, 64, 80))
+
+
+def test_a_file_that_differs_is_not_written(tool, models, files, monkeypatch, tmp_path, capsys):
+    from custom_modules.deploy import export
+
+    spoiled = onnx.load(files['segmentor'])
+    (bias,) = [t for t in spoiled.graph.initializer if t.name.endswith('conv_seg.bias')]
+    bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + 0.01, bias.name))
+    monkeypatch.setattr(export, 'export_onnx', lambda *given: spoiled.SerializeToString())
+    assert tool('export.py', *models['segmentor'], '-o', tmp_path / 'a.onnx') == 2
+    assert 'differs from PyTorch by 0.00' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    require_equal(export.Deviation(9e-4, 1, 32))
+    with pytest.raises(UsageError, match='nothing is written'):
+        require_equal(export.Deviation(float('nan'), 1, 32))
+
+
+def test_nothing_is_overwritten(tool, models, files, capsys):
+    before = files['segmentor'].read_bytes()
+    assert tool('export.py', *models['segmentor'], '-o', files['segmentor']) == 2
+    assert 'exists already and is not overwritten' in capsys.readouterr().err
+    assert files['segmentor'].read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (b'', 'is no model that tools/export.py wrote'),
+        (None, 'is no model that tools/export.py wrote'),
+    ],
+)
+def test_other_files_are_refused(files, tmp_path, content, sentence):
+    path = tmp_path / 'other.onnx'
+    if content is None:
+        # a model of somebody else
+        other = onnx.load(files['segmentor'])
+        del other.metadata_props[:]
+        content = other.SerializeToString()
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=sentence):
+        OnnxModel(path)
+
+
+def test_prediction_imports_neither_torch_nor_mmseg(files, tmp_path):
+    Image.fromarray(noise(90, 120)).save(tmp_path / 'photo.jpg')
+    code = (
+        'import runpy, sys\n'
+        'for name in ("torch", "mmseg", "mmcv", "mmpretrain", "onnx"): sys.modules[name] = None\n'
+        f'sys.argv = ["predict.py", {str(files["segmentor"])!r}, {str(tmp_path / "photo.jpg")!r}, "-o", {str(tmp_path / "out")!r}]\n'
+        'runpy.run_path("tools/predict.py", run_name="__main__")'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', code], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert '1 pictures' in done.stdout
+    mask = np.asarray(Image.open(tmp_path / 'out' / 'masks' / 'photo.png'))
+    assert (mask / 255 == RockDetector(files['segmentor'])(tmp_path / 'photo.jpg').mask).all()
+
+
+def test_the_program_of_the_documents_finds_the_same_rocks(files, tmp_path):
+    """Without this repository, and without torch, mmseg, Pillow or onnx."""
+    page = (REPOSITORY / 'docs' / 'deploy.md').read_text()
+    (program,) = [
+        p for p in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if 'onnxruntime' in p
+    ]
+    assert program.count('\n') <= 30
+    Image.fromarray(noise(90, 120)).save(tmp_path / 'photo.png')
+    blocked = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'PIL', 'onnx')
+    start = f'import sys\nfor name in {blocked + ("custom_modules",)!r}: sys.modules[name] = None\n'
+    given = [sys.executable, '-c', start + program, files['segmentor'], 'photo.png']
+    done = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = RockDetector(files['segmentor'])(tmp_path / 'photo.png')
+    assert f'{len(found.rocks)} rocks in photo.png' in done.stdout and found.rocks
+    mask = np.asarray(Image.open(tmp_path / 'mask.png')) > 0
+    assert (mask == found.mask).mean() > 0.999
+
+
+def test_the_file_and_the_checkpoint_find_the_same_rocks(models, files):
+    image = noise(150, 100)
+    for settings in (dict(), dict(mode='tile', tta=True)):
+        a = RockDetector(*models['segmentor'], device='cpu', **settings)(image)
+        b = RockDetector(files['segmentor'], **settings)(image)
+        assert (a.mask == b.mask).mean() > 0.999
+        np.testing.assert_allclose(a.probability, b.probability, atol=1e-4)
+
+
+def scores(capsys) -> dict[str, float]:
+    last = capsys.readouterr().out.splitlines()[-1]
+    return {
+        name: float(value)
+        for name, value in re.findall(r'(\S+): ([\d.]+)', last)
+        if 'time' not in name
+    }
+
+
+def test_a_segmentors_file_has_the_checkpoints_scores(
+    tool, models, files, tmp_path, monkeypatch, capsys
+):
+    config, checkpoint = models['segmentor']
+    monkeypatch.setenv('MOON_DATA', str(make_moon(tmp_path / 'moon')))
+    found = []
+    for weights in (checkpoint, files['segmentor']):
+        given = ('--work-dir', tmp_path / weights.suffix, '--cfg-options', *loader_options())
+        assert tool('test.py', config, weights, *given) == 0
+        found.append(scores(capsys))
+    assert found[0] == found[1] and 0 < found[0]['rock_Dice'] < 100
+    assert tool('test.py', config, files['segmentor'], '--tta', *given) == 2
+    assert '--tta is for a checkpoint' in capsys.readouterr().err
+
+
+def test_a_classifiers_file_has_the_checkpoints_scores(
+    tool, models, files, tmp_path, monkeypatch, capsys
+):
+    config, checkpoint = models['classifier']
+    wnids = load_model(config, checkpoint, device='cpu').card.classes
+    monkeypatch.setenv('TINY_IMAGENET', str(make_tiny_imagenet(tmp_path / 'tiny', list(wnids))))
+    found = []
+    for weights in (checkpoint, files['classifier']):
+        given = ('--work-dir', tmp_path / weights.suffix, '--cfg-options', *loader_options())
+        assert tool('test.py', config, weights, *given) == 0
+        found.append(scores(capsys))
+    assert found[0] == found[1] and found[0]['accuracy/top1'] > 0
+
+
+@pytest.mark.parametrize('layout', ['pairs', 'pictures'])
+def test_int8_is_smaller_and_says_what_it_costs(
+    tool, models, files, layout, tmp_path, capsys, monkeypatch
+):
+    from custom_modules.deploy import export
+
+    # it was exported once
+    monkeypatch.setattr(export, 'export_onnx', lambda *given: files['segmentor'].read_bytes())
+    if layout == 'pairs':
+        folder = make_moon(tmp_path / 'moon', count=9)
+    else:
+        folder = tmp_path / 'photos'
+        folder.mkdir()
+        for i in range(9):
+            Image.fromarray(noise(70, 80 + i)).save(folder / f'{i}.jpg')
+    out = tmp_path / 'int8.onnx'
+    given = ('export.py', *models['segmentor'], '-o', out, '--int8', '--calibration', folder)
+    assert tool(*given) == 0
+    printed = capsys.readouterr().out
+    against = 'their masks' if layout == 'pairs' else "the float model's own answers"
+    line = re.search(
+        rf'4 pictures .* scored against {against}: Dice ([\d.]+) in float, ([\d.]+) in int8',
+        printed,
+    )
+    before, after = float(line[1]), float(line[2])
+    assert before == 100 if layout == 'pictures' else before < 100
+    warned = 'int8 costs' in printed.splitlines()[-1]
+    assert warned == (before - after > 1)
+    quantized = onnx.load(out)
+    weights = [t for t in quantized.graph.initializer if t.data_type == onnx.TensorProto.INT8]
+    kinds = {node.op_type for node in quantized.graph.node}
+    assert {'QuantizeLinear', 'DequantizeLinear'} <= kinds and len(weights) > 20
+    assert out.stat().st_size < files['segmentor'].stat().st_size
+    # scales per channel
+    assert any(
+        len(t.dims) == 1 and t.dims[0] > 1 and 'scale' in t.name
+        for t in quantized.graph.initializer
+    )
+    a, b = OnnxModel(files['segmentor'])(noise(2, 64, 64)), OnnxModel(out)(noise(2, 64, 64))
+    assert 0 < np.abs(a - b).mean() < 0.1
+
+
+def test_too_few_pictures_to_calibrate(tool, models, tmp_path, capsys):
+    Image.fromarray(noise(9, 9)).save(tmp_path / 'a.png')
+    given = ('export.py', *models['segmentor'], '-o', tmp_path / 'a.onnx', '--int8')
+    assert tool(*given, '--calibration', tmp_path) == 2
+    assert 'holds a single picture' in capsys.readouterr().err
+    assert tool(*given) == 2
+    assert '--int8 and --calibration FOLDER go together' in capsys.readouterr().err
