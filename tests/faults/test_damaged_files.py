@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_files import (
+from test_bad_files import (
     COCO,
     GREY,
     JPEG,
