@@ -66,7 +66,7 @@ DATA = {
     'TINY_IMAGENET': ('data/tiny-imagenet-200', 'tiny-imagenet ARCHIVE'),
 }
 UNSAFE = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
-EXTRAS = ('albumentations', 'clearml', 'mlflow', 'mlflow-skinny', 'wandb')
+EXTRAS = ('albumentations', 'clearml', 'gradio', 'mlflow', 'mlflow-skinny', 'onnxruntime', 'wandb')
 SHARED = Path('/dev/shm')
 # the main process of configs/unet_backbone_frozen.py alone takes 1.2 GB, and three load data
 LEAST_MEMORY, LEAST_SHARED, LEAST_DISK = 3 * GIB, GIB // 4, 2 * GIB

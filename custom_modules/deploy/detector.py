@@ -11,10 +11,9 @@ import numpy as np
 from custom_modules.deploy.rocks import Rock, find_rocks
 from custom_modules.deploy.tiling import labels_of, map_of_tiles, maps_of_wholes, strips
 from custom_modules.evaluation.exported import OnnxModel
-from custom_modules.utils.decoding import to_uint8
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
-from custom_modules.utils.images import read_image
+from custom_modules.utils.images import as_rgb, read_image
 
 # what is used where no model is named: the best published detector
 BEST_CONFIG = REPOSITORY / 'configs' / 'rock_detector_synthetic.py'
@@ -239,25 +238,6 @@ class RockDetector:
         """
         labels = labels_of(found, size, self.threshold)
         return labels, find_rocks(labels, found, self.card.classes, tolerance)
-
-
-def as_rgb(image: np.ndarray) -> np.ndarray:
-    """Bring an array to RGB (H, W, 3), uint8.
-
-    Args:
-        image (np.ndarray): RGB (H, W, 3) or grey (H, W), uint8 or uint16.
-
-    Raises:
-        UsageError: If it is none of these.
-    """
-    grey = image.ndim == 2
-    if image.dtype == np.uint16:
-        image = to_uint8(image)
-    if image.dtype != np.uint8 or not image.size or not (grey or image.shape[2:] == (3,)):
-        raise UsageError(
-            f'a picture is RGB (H, W, 3) or grey (H, W), uint8 or uint16, got {image.dtype} {image.shape}.'
-        )
-    return image[..., None].repeat(3, axis=2) if grey else image
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -1,14 +1,19 @@
 """From a config with its checkpoint to one ONNX file that gives the same."""
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
 
+from custom_modules.deploy.detector import BEST_CHECKPOINT, BEST_CONFIG
 from custom_modules.deploy.torch_model import TorchModel
+from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import write_atomically
 from custom_modules.utils.progress import progress
 
 # largest deviation from PyTorch of a file that is written
@@ -108,3 +113,22 @@ def require_equal(deviation: Deviation) -> None:
             f'the exported model differs from PyTorch by {deviation.largest:.2g}, more than {TOLERANCE:g}: nothing is '
             'written; another version of torch or onnxscript may export it right.'
         )
+
+
+def export_best(folder: str | Path) -> Path:
+    """Export the best published detector, where that has not been done yet.
+
+    Args:
+        folder (str | Path): Where to.
+
+    Returns:
+        Path: The file, named after config and checkpoint.
+    """
+    digest = hashlib.sha256(BEST_CHECKPOINT.read_bytes()).hexdigest()
+    path = Path(folder, f'{BEST_CONFIG.stem}_{digest[:8]}.onnx')
+    if not path.exists():
+        model = TorchModel(BEST_CONFIG, BEST_CHECKPOINT, device='cpu')
+        exported = export_onnx(model)
+        require_equal(compare(model, OnnxModel(exported)))
+        write_atomically(path, exported)
+    return path

@@ -2,13 +2,14 @@
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from custom_modules.deploy.detector import Picture, RockDetector
+from custom_modules.deploy.rocks import outlined
 from custom_modules.deploy.tiling import STEPS, strips
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import atomic_path, write_atomically
@@ -19,8 +20,6 @@ COLUMNS = (
     'picture', 'number', 'class', 'area', 'left', 'top', 'width', 'height', 'centre_x', 'centre_y',
     'probability', 'touches_border',
 )  # fmt: skip
-# an overlay is to look at: its longer side has at most so many pixels
-LONGEST = 4096
 
 
 class Results:
@@ -163,28 +162,3 @@ def _line(value: dict) -> bytes:
 def _row(picture: str, rock: dict) -> list:
     numbers = [rock['area'], *rock['box'], *rock['centre'], rock['probability']]
     return [picture, rock['number'], rock['name'], *numbers, int(rock['touches_border'])]
-
-
-def outlined(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Draw the outlines of a mask's areas into its picture.
-
-    Args:
-        image (np.ndarray): RGB (H, W, 3), uint8.
-        labels (np.ndarray): Class indices (H, W), uint8; 0 is not outlined.
-        palette (Sequence[Sequence[int]]): RGB of each class.
-
-    Returns:
-        np.ndarray: RGB, uint8, at most 4096 pixels long.
-    """
-    shrunk = LONGEST / max(labels.shape)
-    if shrunk < 1:
-        size = [max(1, round(side * shrunk)) for side in labels.shape[::-1]]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
-    drawn = image.copy()
-    thickness = max(1, round(max(labels.shape) / 800))
-    for label, colour in enumerate(palette[1:], 1):
-        area = (labels == label).view(np.uint8)
-        lines, _ = cv2.findContours(area, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, lines, -1, tuple(map(int, colour)), thickness)
-    return drawn

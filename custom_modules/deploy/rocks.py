@@ -1,11 +1,15 @@
 """Rocks in a mask: connected areas, their numbers and their outlines."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from custom_modules.deploy.tiling import strips
+
+# an overlay is to look at: its longer side has at most so many pixels
+LONGEST = 4096
 
 
 @dataclass(frozen=True)
@@ -125,3 +129,30 @@ def _without_straight_points(ring: np.ndarray) -> np.ndarray:
 def _simplified(ring: np.ndarray, tolerance: float) -> np.ndarray:
     fewer = cv2.approxPolyDP(ring[:, None].astype(np.int32), tolerance, True)[:, 0]
     return fewer if len(fewer) > 2 and cv2.contourArea(fewer) else ring
+
+
+def outlined(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
+    """Draw the outlines of a mask's areas into its picture.
+
+    Args:
+        image (np.ndarray): RGB (H, W, 3), uint8.
+        labels (np.ndarray): Class indices (H, W), uint8; 0 is not outlined.
+        palette (Sequence[Sequence[int]]): RGB of each class.
+
+    Returns:
+        np.ndarray: RGB, uint8, at most 4096 pixels long.
+    """
+    shrunk = LONGEST / max(labels.shape)
+    if shrunk < 1:
+        size = [max(1, round(side * shrunk)) for side in labels.shape[::-1]]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    drawn = image.copy()
+    thickness = max(2, round(max(labels.shape) / 400))
+    for label, colour in enumerate(palette[1:], 1):
+        area = (labels == label).view(np.uint8)
+        lines, _ = cv2.findContours(area, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        # on a dark rim, to be seen on bright ground too
+        cv2.drawContours(drawn, lines, -1, (0, 0, 0), thickness + 2)
+        cv2.drawContours(drawn, lines, -1, tuple(map(int, colour)), thickness)
+    return drawn

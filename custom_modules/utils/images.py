@@ -17,6 +17,7 @@ from custom_modules.utils.decoding import (
     decode_mask,
     may_be_turned,
     orientation_of,
+    to_uint8,
     used_colours,
 )
 from custom_modules.utils.errors import UsageError
@@ -73,6 +74,25 @@ def read_image(source: str | Path | bytes, name: str = '', order: str = 'RGB') -
     bgr = _guarded(decode_image, data, name, 'an image')
     # in place: a copy of a mosaic takes half a gigabyte
     return bgr if order == 'BGR' else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Bring an array to RGB (H, W, 3), uint8.
+
+    Args:
+        image (np.ndarray): RGB (H, W, 3) or grey (H, W), uint8 or uint16.
+
+    Raises:
+        UsageError: If it is none of these.
+    """
+    grey = image.ndim == 2
+    if image.dtype == np.uint16:
+        image = to_uint8(image)
+    if image.dtype != np.uint8 or not image.size or not (grey or image.shape[2:] == (3,)):
+        raise UsageError(
+            f'a picture is RGB (H, W, 3) or grey (H, W), uint8 or uint16, got {image.dtype} {image.shape}.'
+        )
+    return image[..., None].repeat(3, axis=2) if grey else image
 
 
 def read_mask(source: str | Path | bytes, name: str = '') -> np.ndarray:

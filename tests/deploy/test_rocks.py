@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from custom_modules.deploy.results import outlined
-from custom_modules.deploy.rocks import find_rocks, outlines
+from custom_modules.deploy.rocks import find_rocks, outlined, outlines
 from custom_modules.deploy.tiling import STEPS
 
 

@@ -1,22 +1,10 @@
 """The report's HTML page in a real browser: no errors, sorting, pictures by key and click, phone, print, no script."""
 
-import os
-import shutil
-
 import cv2
 import numpy as np
 import pytest
+from chromium import open_chromium
 
-playwright = pytest.importorskip('playwright.sync_api')
-BROWSER = next(
-    filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None
-)
-if BROWSER is None and os.environ.get('BROWSER_TESTS') != 'required':
-    pytest.skip('there is no Chromium: apt-get install chromium', allow_module_level=True)
-FLAGS = [
-    '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync',
-]  # fmt: skip
 IMAGES = 3
 
 
@@ -27,14 +15,8 @@ def page_file(report):
 
 @pytest.fixture(scope='module')
 def browser():
-    with playwright.sync_playwright() as driver:
-        # as root, as in a container, it starts without its sandbox only
-        sandbox = not hasattr(os, 'geteuid') or os.geteuid() != 0
-        chromium = driver.chromium.launch(
-            executable_path=BROWSER, args=FLAGS, chromium_sandbox=sandbox
-        )
+    with open_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -1,0 +1,199 @@
+"""A page in the browser: drop a photograph, see its rocks."""
+
+import copy
+import csv
+import shutil
+import time
+from pathlib import Path
+from tempfile import mkdtemp
+
+import cv2
+import gradio as gr
+
+from custom_modules.deploy.detector import Picture, RockDetector
+from custom_modules.deploy.results import Results
+from custom_modules.preparation.synthetic.renderer import MoonRenderer
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.images import image_size
+from custom_modules.utils.inputs import Source
+
+MOST_MEGABYTES, MOST_MEGAPIXELS = 20, 40
+EXAMPLES = 4
+# seconds that an upload and its results stay
+KEPT = 3600
+ASK = 'Drop a photograph, or choose a scene.'
+HEADS = ['number', 'area', 'left', 'top', 'width', 'height', 'probability']
+# no font, script or count comes from or goes to another server
+THEME = gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
+
+
+class Page:
+    """What happens on the page, without the page.
+
+    Args:
+        detector (RockDetector): The detector, in mode ``'whole'``.
+        folder (Path): For uploads, examples and results; whoever makes it removes it.
+    """
+
+    def __init__(self, detector: RockDetector, folder: Path) -> None:
+        self._detector, self._folder = detector, folder
+        self.examples = [folder / f'scene {number}.png' for number in range(1, EXAMPLES + 1)]
+        renderer = MoonRenderer(28, (720, 480))
+        for number, path in enumerate(self.examples, 1):
+            cv2.imwrite(str(path), renderer.render(number)[0])
+
+    def example(self, event: gr.SelectData) -> str:
+        """Give the scene that was clicked."""
+        return str(self.examples[event.index])
+
+    def look(self, path: str | None, windows: int) -> tuple[Picture, object] | None:
+        """Read a picture and have the network look at it: what the threshold does not change.
+
+        Args:
+            path (str, optional): The picture.
+            windows (int): How many windows its shorter side gets; 0 looks at the whole picture at once.
+
+        Raises:
+            gr.Error: If it is no picture, or too large.
+        """
+        if path is None:
+            return None
+        try:
+            width, height = image_size(path)
+            if width * height > MOST_MEGAPIXELS * 10**6:
+                raise UsageError(
+                    f'The picture has {width}x{height} pixels, and {MOST_MEGAPIXELS} million are the most here: shrink it, or '
+                    'use tools/predict.py.'
+                )
+            looking = copy.copy(self._detector)
+            if windows:
+                scale = windows * min(looking.card.size) / min(width, height)
+                looking.mode, looking.scale = 'tile', scale
+            picture = looking.prepare(path)
+            return picture, *looking.maps([picture])
+        except UsageError as error:
+            name = Path(path).name
+            raise gr.Error(
+                str(error).replace(path, name), duration=None, print_exception=False
+            ) from error
+
+    def answer(self, seen: tuple | None, threshold: float) -> tuple:
+        """Outline and list the rocks.
+
+        Args:
+            seen (tuple, optional): Of :meth:`look`.
+            threshold (float): Above which probability a pixel is rock.
+
+        Returns:
+            tuple: Sentence, overlay's path, rows of the table, and the paths of mask, overlay and CSV.
+        """
+        if seen is None:
+            return (ASK, None, [], *[None] * 3)
+        for old in self._folder.glob('answer_*'):
+            if old.stat().st_mtime < time.time() - KEPT:
+                shutil.rmtree(old, ignore_errors=True)
+        deciding = copy.copy(self._detector)
+        if deciding.threshold is not None:
+            deciding.threshold = threshold
+        results = Results(mkdtemp(prefix='answer_', dir=self._folder), deciding, {})
+        entry = results.add(Source(Path('rocks.png'), 'rocks.png'), *seen)
+        results.record(entry)
+        results.finish()
+        with (results.out / 'rocks.csv').open(newline='') as file:
+            rows = [[row[head] for head in HEADS] for row in csv.DictReader(file)]
+        files = [
+            results.out / name for name in ('masks/rocks.png', 'overlays/rocks.jpg', 'rocks.csv')
+        ]
+        count = f'**{len(rows)} rock{"s" * (len(rows) != 1)}**'
+        return (count, str(files[1]), rows, *map(str, files))
+
+
+def make_page(page: Page) -> gr.Blocks:
+    """Lay out the page.
+
+    Args:
+        page (Page): What happens on it.
+    """
+    card = page._detector.card
+    with gr.Blocks(title='Moon rocks', analytics_enabled=False, delete_cache=(600, KEPT)) as blocks:
+        gr.Markdown(
+            '# Moon rocks\nDrop a photograph: its rocks are outlined and listed. It stays on this machine.'
+        )
+        seen = gr.State(None)
+        with gr.Row():
+            with gr.Column(scale=1, min_width=280):
+                file = gr.File(
+                    label='Photograph', file_types=['image'], height=120, elem_id='photograph'
+                )
+                look = dict(columns=2, height=250, allow_preview=False, interactive=False)
+                gallery = gr.Gallery(
+                    [str(path) for path in page.examples],
+                    label='or a synthetic scene',
+                    elem_id='scenes',
+                    **look,
+                )
+                kind = dict(label='How certain (threshold)', visible=card.threshold is not None)
+                threshold = gr.Slider(
+                    0.05, 0.95, card.threshold or 0.5, step=0.05, elem_id='threshold', **kind
+                )
+                closely = 'How closely (windows along the shorter side; 0: the picture at once)'
+                windows = gr.Slider(0, 4, 0, step=1, label=closely, elem_id='windows')
+            with gr.Column(scale=2, min_width=280):
+                count = gr.Markdown(ASK, elem_id='count')
+                overlay = gr.Image(
+                    show_label=False, interactive=False, elem_id='picture', buttons=['fullscreen']
+                )
+                with gr.Row():
+                    downloads = [
+                        gr.DownloadButton(name, size='sm', elem_id=name.lower())
+                        for name in ('Mask', 'Overlay', 'CSV')
+                    ]
+                table = gr.Dataframe(
+                    headers=HEADS, interactive=False, label='Rocks', max_height=320, elem_id='table'
+                )
+        outputs = [count, overlay, table, *downloads]
+        shared = dict(show_progress='minimal', api_visibility='private', trigger_mode='always_last')
+        for event in (file.change, windows.change):
+            event(page.look, [file, windows], seen, **shared).success(
+                page.answer, [seen, threshold], outputs, **shared
+            )
+        threshold.change(page.answer, [seen, threshold], outputs, **shared)
+        gallery.select(page.example, None, file, **shared)
+    return blocks
+
+
+def serve(model: str | None, folder: Path, host: str, port: int) -> None:
+    """Serve the page until Ctrl-C.
+
+    Args:
+        model (str, optional): An ``.onnx`` file. Defaults to the best published detector, exported.
+        folder (Path): For uploads, examples and results.
+        host (str): Address.
+        port (int): Its port.
+
+    Raises:
+        UsageError: If the model cannot be used, or the port is taken.
+    """
+    if model is None:
+        from custom_modules.deploy.export import export_best
+
+        model = export_best('work_dirs/demo')
+    blocks = make_page(Page(RockDetector(model), folder))
+    try:
+        blocks.queue(max_size=20).launch(
+            server_name=host,
+            server_port=port,
+            max_file_size=f'{MOST_MEGABYTES}mb',
+            theme=THEME,
+            footer_links=[],
+            quiet=True,
+            share=False,
+            ssr_mode=False,
+            prevent_thread_lock=True,
+        )
+    except OSError as error:
+        raise UsageError(
+            f'{host}:{port} cannot be used ({error}): choose another --port.'
+        ) from error
+    print(f'http://{host}:{port}', flush=True)
+    blocks.block_thread()

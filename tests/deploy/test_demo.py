@@ -1,0 +1,210 @@
+"""The page in a real browser: upload, threshold, downloads, mistakes, a phone, and nothing left behind."""
+
+import csv
+import io
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from chromium import open_chromium
+from conftest import REPOSITORY
+from PIL import Image
+from small_models import write_model
+
+pytest.importorskip('gradio')
+pytest.importorskip('onnxscript')
+
+COUNT = re.compile(r'(\d+) rocks?')
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    from custom_modules.deploy.export import export_onnx
+    from custom_modules.deploy.torch_model import TorchModel
+
+    folder = tmp_path_factory.mktemp('model')
+    path = folder / 'small.onnx'
+    given = write_model(folder, 'segmentor', REPOSITORY)
+    path.write_bytes(export_onnx(TorchModel(*given, device='cpu')))
+    return path
+
+
+@pytest.fixture(scope='module')
+def server(model, tmp_path_factory):
+    """The tool in a process of its own; after Ctrl-C its folder is gone."""
+    temporary = tmp_path_factory.mktemp('temporary')
+    with socket.socket() as found:
+        found.bind(('127.0.0.1', 0))
+        port = found.getsockname()[1]
+    command = [sys.executable, '-W', 'ignore', 'tools/demo.py', str(model), '--port', str(port)]
+    log = temporary.with_name('demo.log')
+    with log.open('w') as file:
+        process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env=os.environ | dict(TMPDIR=str(temporary)),
+            stdout=file,
+            stderr=file,
+        )
+    address = f'http://127.0.0.1:{port}'
+    end = time.monotonic() + 120
+    while address not in log.read_text():
+        assert process.poll() is None and time.monotonic() < end, log.read_text()
+        time.sleep(0.2)
+    yield address
+    assert list(temporary.glob('moon_rocks_*/*'))
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+    assert not list(temporary.glob('moon_rocks_*'))
+
+
+@pytest.fixture(scope='module')
+def browser():
+    with open_chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def open_page(browser, server):
+    """Open the page; errors that it prints and requests to elsewhere fail the test."""
+    complaints, contexts = [], []
+
+    def open_it(width: int = 1200, height: int = 900, strict: bool = True):
+        context = browser.new_context(viewport=dict(width=width, height=height))
+        contexts.append(context)
+        tab = context.new_page()
+        own = (server, 'data:', 'blob:')
+        tab.on('request', lambda r: r.url.startswith(own) or complaints.append(r.url))
+        if strict:
+            tab.on('console', lambda m: m.type == 'error' and complaints.append(m.text))
+            tab.on('pageerror', lambda error: complaints.append(str(error)))
+        tab.goto(server)
+        tab.wait_for_selector('#scenes img')
+        return tab
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """A picture that a browser does not know: 16 bits, as TIFF."""
+    noise = np.random.default_rng(0).integers(0, 65535, (90, 120), dtype=np.uint16)
+    Image.fromarray(noise).save(tmp_path / 'photo.tif')
+    return tmp_path / 'photo.tif'
+
+
+def upload(page, path) -> int:
+    page.locator('#photograph input[type=file]').set_input_files(str(path))
+    page.wait_for_selector('#picture img')
+    return count(page)
+
+
+def count(page) -> int:
+    text = page.locator('#count').filter(has_text=COUNT).inner_text()
+    return int(COUNT.search(text)[1])
+
+
+def download(page, name: str) -> bytes:
+    with page.expect_download() as started:
+        page.locator(f'#{name}').click()
+    with open(started.value.path(), 'rb') as file:
+        return file.read()
+
+
+def test_a_photograph_is_answered_with_rocks_and_files(open_page, photo, model):
+    from custom_modules.deploy import RockDetector
+
+    page = open_page()
+    found = upload(page, photo)
+    expected = RockDetector(model)(photo)
+    assert found == len(expected.rocks) > 1
+    mask = cv2.imdecode(np.frombuffer(download(page, 'mask'), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert (mask == expected.mask * 255).all()
+    overlay = cv2.imdecode(np.frombuffer(download(page, 'overlay'), np.uint8), cv2.IMREAD_COLOR)
+    assert overlay.shape == (90, 120, 3)
+    rows = list(csv.DictReader(io.StringIO(download(page, 'csv').decode())))
+    assert len(rows) == found and int(rows[0]['area']) == expected.rocks[0].area
+    assert str(expected.rocks[0].area) in page.locator('#table').inner_text()
+
+
+def test_threshold_and_windows_change_the_answer(open_page):
+    page = open_page()
+    page.locator('#scenes img').nth(1).click()
+    page.wait_for_selector('#picture img')
+    first = page.locator('#picture img').get_attribute('src')
+    counts = {count(page)}
+    slider = page.locator('#threshold input[type=range]')
+    for key in ('Home', 'End'):
+        slider.focus()
+        page.keyboard.press(key)
+        page.wait_for_function(
+            'old => document.querySelector("#picture img")?.src != old', arg=page.url + first
+        )
+        page.wait_for_timeout(1500)
+        counts.add(count(page))
+    assert len(counts) > 1
+    before = page.locator('#picture img').get_attribute('src')
+    page.locator('#windows input[type=range]').focus()
+    page.keyboard.press('ArrowRight')
+    page.wait_for_function(
+        'old => !document.querySelector("#picture img")?.src.endsWith(old)', arg=before
+    )
+
+
+def test_a_phone_shows_all_of_it(open_page):
+    page = open_page(390, 844)
+    page.locator('#scenes img').first.click()
+    page.wait_for_selector('#picture img')
+    assert page.evaluate('document.documentElement.scrollWidth') <= 390
+    width = page.locator('#picture img').bounding_box()['width']
+    assert 250 < width <= 390
+    assert all(
+        page.locator(f'#{name}').is_visible() for name in ('mask', 'overlay', 'csv', 'table')
+    )
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (b'no picture', 'bad.png cannot be read as an image'),
+        (b'\x89PNG' + b'0' * (21 * 2**20), 'exceed the maximum allowed size of 20.0 Mb'),
+        (None, 'and 40 million are the most here'),
+    ],
+    ids=['no picture', 'too many bytes', 'too many pixels'],
+)
+def test_mistakes_are_answered_in_a_sentence(open_page, tmp_path, content, sentence):
+    path = tmp_path / 'bad.png'
+    if content is None:
+        Image.new('1', (8000, 6000)).save(path)
+    else:
+        path.write_bytes(content)
+    # a refused upload is an error of the page too
+    page = open_page(strict=False)
+    page.locator('#photograph input[type=file]').set_input_files(str(path))
+    message = page.locator('.toast-body').first
+    message.wait_for()
+    assert sentence in message.inner_text() and str(tmp_path) not in message.inner_text()
+
+
+def test_it_answers_this_machine_alone(server):
+    port = int(server.rsplit(':')[-1])
+    with pytest.raises(OSError), socket.create_connection(('127.0.0.2', port), timeout=2):
+        pass
+
+
+def test_a_port_that_is_taken(model, server, tmp_path):
+    command = ['tools/demo.py', str(model), '--port', server.rsplit(':')[-1]]
+    run = subprocess.run(
+        [sys.executable, '-W', 'ignore', *command], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert run.returncode == 2 and 'choose another --port' in run.stderr

@@ -1,0 +1,54 @@
+"""Open a page in the browser: drop a photograph, see its rocks. Stop it with Ctrl-C.
+
+Nothing leaves this machine, and uploads are removed at the end.
+"""
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from custom_modules.utils.errors import UsageError, reporting_errors
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        'model',
+        nargs='?',
+        help='an .onnx file of tools/export.py (default: the published detector, exported to work_dirs/demo)',
+    )
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help='address to answer at; 0.0.0.0 lets others in (default: 127.0.0.1)',
+    )
+    parser.add_argument('--port', type=int, default=7860, help='default: 7860')
+    return parser.parse_args()
+
+
+@reporting_errors
+def main() -> None:
+    """Serve the page."""
+    args = parse_args()
+    # a service is stopped by it, and uploads have to go then too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with TemporaryDirectory(prefix='moon_rocks_') as folder:
+        # where it keeps uploads; it looks when it is imported
+        os.environ |= dict(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED='False')
+        try:
+            from custom_modules.deploy.demo import serve
+        except ImportError as error:
+            raise UsageError(
+                f'the page needs more packages ({error}): pip install -r requirements/demo.txt.'
+            ) from error
+        serve(args.model, Path(folder), args.host, args.port)
+
+
+if __name__ == '__main__':
+    main()
