@@ -12,9 +12,6 @@ from arguments import common_parser
 
 from custom_modules.utils.errors import UsageError, reporting_errors
 
-# those for which mmengine's AmpOptimWrapper and its autocast are made; they fail elsewhere
-AMP_DEVICES = ('cuda', 'npu', 'mlu', 'musa')
-
 
 def parse_args():
     """Read the command line."""
@@ -28,64 +25,26 @@ def parse_args():
     )
     parser.add_argument(
         '--amp',
-        action='store_true',
-        help='mixed precision: bfloat16 where GPU or CPU computes in it, else float16 on a GPU',
+        metavar='auto',
+        choices=['on', 'auto'],
+        help='mixed precision: bfloat16 where GPU or CPU computes in it, else float16 on a GPU; with auto only where it pays',
     )
     parser.add_argument(
         '--overfit',
         action='store_true',
         help='validate and test on the training images, on purpose: can the network learn a few by heart?',
     )
-    return parser.parse_args()
+    return parser.parse_args(with_plain_amp(sys.argv[1:]))
 
 
-def bfloat16_in_hardware() -> bool:
-    """Whether the GPU computes in bfloat16 by itself, not by emulation."""
-    import torch
-
-    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
-
-
-def set_mixed_precision(optim_wrapper) -> None:
-    """Choose the fastest precision that the hardware computes in by itself.
+def with_plain_amp(arguments: list[str]) -> list[str]:
+    """Give a bare ``--amp`` its value, which else would be the config that stands after it.
 
     Args:
-        optim_wrapper (mmengine.ConfigDict): The optimizer's config, changed in place.
-
-    Raises:
-        UsageError: If there is none but float32, or another than the hardware's is asked for.
+        arguments (list[str]): The command line.
     """
-    from mmengine.device import get_device
-
-    from custom_modules.engine.optim import cpu_has_bfloat16
-
-    device = get_device()
-    if device == 'cpu':
-        if not cpu_has_bfloat16():
-            raise UsageError(
-                '--amp needs a GPU, or a CPU with AVX-512 BF16 or AMX, and none was found: leave it out to '
-                'train in float32.'
-            )
-        # it has neither: bfloat16 it is, and needs no scale
-        dtype = optim_wrapper.pop('dtype', None) or 'bfloat16'
-        optim_wrapper.pop('loss_scale', None)
-        if str(dtype).removeprefix('torch.') != 'bfloat16':
-            raise UsageError(
-                f'--amp computes in bfloat16 on a CPU, and optim_wrapper.dtype is {dtype}: leave one of the two out.'
-            )
-        optim_wrapper.type = 'BFloat16OptimWrapper'
-        return
-    if device not in AMP_DEVICES:
-        raise UsageError(
-            f'--amp needs one of {", ".join(AMP_DEVICES)} or a CPU that computes in bfloat16, and the device is {device}: '
-            'leave it out to train in float32.'
-        )
-    optim_wrapper.type = 'AmpOptimWrapper'
-    if bfloat16_in_hardware():
-        optim_wrapper.setdefault('dtype', 'bfloat16')
-    if optim_wrapper.get('dtype') == 'bfloat16':
-        # its exponents are float32's: no gradient gets lost that a scale would save
-        optim_wrapper.setdefault('loss_scale', dict(enabled=False))
+    pairs = zip(arguments, [*arguments[1:], None], strict=True)
+    return ['--amp=on' if one == '--amp' and after != 'auto' else one for one, after in pairs]
 
 
 def merge_args(cfg, args) -> None:
@@ -99,11 +58,12 @@ def merge_args(cfg, args) -> None:
         UsageError: If the run would overwrite another or cannot do what is asked.
     """
     from custom_modules.engine.folds import hold_out_nothing
+    from custom_modules.engine.precision import mixed_precision_pays, set_mixed_precision
     from custom_modules.engine.work_dirs import last_checkpoint, require_no_run
 
     if args.overfit:
         hold_out_nothing(cfg)
-    if args.amp:
+    if args.amp == 'on' or (args.amp == 'auto' and mixed_precision_pays()):
         set_mixed_precision(cfg.optim_wrapper)
     resume = args.resume
     if resume is None and cfg.get('resume'):
@@ -137,6 +97,7 @@ def main() -> None:
         require_unseen,
     )
     from custom_modules.engine.distributed import is_first_process
+    from custom_modules.engine.precision import speed_advice
     from custom_modules.engine.work_dirs import lock_work_dir, remove_leftovers
     from custom_modules.models.pretrained import require_pretrained
 
@@ -149,6 +110,8 @@ def main() -> None:
         remove_leftovers(cfg.work_dir)
     merge_args(cfg, args)
     require_data_folders(cfg)
+    if first and (advice := speed_advice(cfg)):
+        print(advice, flush=True)
 
     runner = Runner.from_cfg(cfg)
     require_a_batch(runner)

@@ -46,12 +46,6 @@ class BFloat16OptimWrapper(OptimWrapper):
             yield
 
 
-def cpu_has_bfloat16() -> bool:
-    """Whether this machine's processor multiplies bfloat16 by itself (AVX-512 BF16 or AMX); emulated, it is slower than float32."""
-    questions = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')
-    return any(getattr(torch.cpu, question, bool)() for question in questions)
-
-
 @PARAM_SCHEDULERS.register_module()
 class GroupOneCycleLR(OneCycleLR):
     """One-cycle policy that leads each parameter group to its own rate.

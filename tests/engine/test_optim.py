@@ -1,7 +1,5 @@
 """Mixed precision is for the network alone: what goes in, the losses and the weights stay exact."""
 
-import runpy
-
 import pytest
 import torch
 from conftest import MOON_OPTIONS
@@ -12,9 +10,10 @@ from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.engine.optim import BFloat16OptimWrapper
+from custom_modules.engine.precision import set_mixed_precision, speed_advice
 from custom_modules.utils.errors import UsageError
 
-HARDWARE = 'custom_modules.engine.optim.cpu_has_bfloat16'
+HARDWARE = 'custom_modules.engine.precision.cpu_has_bfloat16'
 
 
 def first_step(repository, wrapper: type) -> dict:
@@ -82,13 +81,12 @@ def test_amp_on_one_that_has_not(tool, repository, monkeypatch, capsys):
     assert '--amp needs a GPU, or a CPU with AVX-512 BF16 or AMX' in capsys.readouterr().err
 
 
-def with_amp(repository, monkeypatch, device: str, **settings) -> ConfigDict:
+def with_amp(monkeypatch, device: str, **settings) -> ConfigDict:
     """What --amp makes of an optimizer's config on a device."""
     monkeypatch.setattr('mmengine.device.get_device', lambda: device)
     monkeypatch.setattr(HARDWARE, lambda: True)
-    train = runpy.run_path(str(repository / 'tools' / 'train.py'))
     optim_wrapper = ConfigDict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1), **settings)
-    train['set_mixed_precision'](optim_wrapper)
+    set_mixed_precision(optim_wrapper)
     return optim_wrapper
 
 
@@ -96,19 +94,55 @@ def with_amp(repository, monkeypatch, device: str, **settings) -> ConfigDict:
     'settings',
     [{}, dict(dtype=None), dict(dtype='bfloat16', loss_scale='dynamic'), dict(loss_scale=512.0)],
 )
-def test_settings_of_a_gpu_on_a_processor(repository, monkeypatch, settings):
+def test_settings_of_a_gpu_on_a_processor(monkeypatch, settings):
     from mmengine.optim import build_optim_wrapper
 
-    optim_wrapper = with_amp(repository, monkeypatch, 'cpu', **settings)
+    optim_wrapper = with_amp(monkeypatch, 'cpu', **settings)
     assert set(optim_wrapper) == {'type', 'optimizer'}
     built = build_optim_wrapper(torch.nn.Linear(2, 2), optim_wrapper)
     assert type(built) is BFloat16OptimWrapper
 
 
-def test_a_precision_that_a_device_has_not(repository, monkeypatch):
+def test_a_precision_that_a_device_has_not(monkeypatch):
     with pytest.raises(UsageError, match='dtype is float16: leave one of the two out'):
-        with_amp(repository, monkeypatch, 'cpu', dtype='float16')
+        with_amp(monkeypatch, 'cpu', dtype='float16')
     with pytest.raises(UsageError, match='the device is mps: leave it out'):
-        with_amp(repository, monkeypatch, 'mps')
+        with_amp(monkeypatch, 'mps')
     # mmengine's own business
-    assert with_amp(repository, monkeypatch, 'npu').type == 'AmpOptimWrapper'
+    assert with_amp(monkeypatch, 'npu').type == 'AmpOptimWrapper'
+
+
+@pytest.mark.parametrize('hardware', [True, False])
+def test_amp_auto_goes_by_the_machine(tool, moon, tmp_path, repository, monkeypatch, hardware):
+    """And --amp before the config takes no value."""
+    if torch.cuda.is_available():
+        pytest.skip('takes the GPU')
+    monkeypatch.setattr(HARDWARE, lambda: hardware)
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    config, run = repository / 'configs' / 'unet_baseline.py', tmp_path / 'run'
+    options = ['--cfg-options', *MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]']
+    for flags, mixed in ((['--amp', 'auto', config], hardware), (['--amp', config], True)):
+        if mixed and not hardware:
+            assert tool('train.py', *flags, *options) == 2
+            continue
+        assert tool('train.py', *flags, '--work-dir', run / str(len(flags)), *options) == 0
+        kind = Config.fromfile(next((run / str(len(flags))).glob('*.py'))).optim_wrapper.type
+        assert kind == ('BFloat16OptimWrapper' if mixed else 'OptimWrapper')
+
+
+def test_what_pays_is_said_in_one_line(repository, monkeypatch):
+    cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
+    which = 'custom_modules.engine.precision.shutil.which'
+    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
+    for hardware, compiler, words in (
+        (True, 'g++', ['--amp', 'compile.enabled=True']),
+        (True, None, ['--amp']),
+        (False, 'g++', ['compile.enabled=True']),
+    ):
+        monkeypatch.setattr(HARDWARE, lambda found=hardware: found)
+        monkeypatch.setattr(which, lambda name, found=compiler: found)
+        advice = speed_advice(cfg)
+        assert [w for w in ('--amp', 'compile.enabled=True') if w in advice] == words
+        assert '\n' not in advice
+    cfg.default_hooks.compile.enabled = True
+    assert speed_advice(cfg) is None
