@@ -11,6 +11,8 @@ from arguments import add_cfg_options, at_least_one
 
 from custom_modules.utils.errors import UsageError, reporting_errors
 
+# of custom_modules/benchmark/contestants.py, which is slow to import
+LEVERS = ('cache', 'channels_last', 'compile', 'frozen_encoder')
 SEGMENTOR = 'config of a segmentor, such as configs/unet_baseline.py'
 
 
@@ -25,15 +27,16 @@ def parse_args() -> argparse.Namespace:
     train.add_argument(
         '--epochs',
         type=at_least_one,
-        default=4,
-        help='epochs of each contestant in each repeat, 2 or more, of which the first warms up (default: 4)',
+        default=3,
+        help='epochs of each contestant in each repeat that count, after one that warms up (default: 3)',
     )
     train.add_argument(
         '--levers',
         nargs='*',
         metavar='NAME',
+        choices=LEVERS,
         help="instead of other contestants: the config with one of the fast path's levers the other way (off if it is on), one at "
-        'a time; all of LEVERS in custom_modules/benchmark/contestants.py without a NAME',
+        f'a time: {", ".join(LEVERS)}; without a NAME all but frozen_encoder, which changes what is learned',
     )
     train.add_argument(
         '--batch', type=at_least_one, help="training batch size (default: the config's)"
@@ -59,12 +62,7 @@ def parse_args() -> argparse.Namespace:
     )
     for command in (train, infer):
         add_shared(command)
-    table = commands.add_parser('table', help='print the tables of a benchmark again, in Markdown')
-    table.add_argument('json', type=Path, help='its JSON file')
-    args = parser.parse_args()
-    if args.command == 'train' and args.epochs < 2:
-        train.error('argument --epochs: it takes 2 or more: the first warms up')
-    return args
+    return parser.parse_args()
 
 
 def add_shared(command: argparse.ArgumentParser) -> None:
@@ -85,18 +83,6 @@ def add_shared(command: argparse.ArgumentParser) -> None:
         help='use only so many training pairs (of a classifier: images), and a quarter as many for validation (default: all)',
     )
     command.add_argument(
-        '--data',
-        type=at_least_one,
-        metavar='N',
-        help="render N synthetic pairs of 720x480 into data/, once, and use them (default: the config's own data, "
-        'such as those in MOON_DATA)',
-    )
-    command.add_argument(
-        '--threads',
-        type=at_least_one,
-        help="torch's threads, for all contestants (default: OMP_NUM_THREADS, else the cores)",
-    )
-    command.add_argument(
         '--workers',
         type=int,
         help="worker processes of each loader of the other contestants (default: OpenMMLab's 4, or the cores where "
@@ -108,14 +94,6 @@ def add_shared(command: argparse.ArgumentParser) -> None:
 def main() -> None:
     """Measure, write and print."""
     args = parse_args()
-    if args.command == 'table':
-        print_table(args.json)
-    else:
-        run(args)
-
-
-def run(args: argparse.Namespace) -> None:
-    """Measure and write."""
     from custom_modules.utils.files import require_free_folder, write_atomically
     from custom_modules.utils.machine import available_cores
 
@@ -125,10 +103,10 @@ def run(args: argparse.Namespace) -> None:
     for file in getattr(args, 'weights', []):
         if not Path(file).is_file():
             raise UsageError(f'there is no checkpoint {file}: mend the path or leave it out.')
-    args.threads = args.threads or int(os.environ.get('OMP_NUM_THREADS') or available_cores())
+    threads = int(os.environ.get('OMP_NUM_THREADS') or available_cores())
     args.workers = min(4, available_cores()) if args.workers is None else args.workers
     # the contestants' processes begin with it
-    os.environ['OMP_NUM_THREADS'] = str(args.threads)
+    os.environ['OMP_NUM_THREADS'] = str(threads)
 
     import json
 
@@ -136,27 +114,24 @@ def run(args: argparse.Namespace) -> None:
     from custom_modules.utils.tables import plain_values
 
     cfg, size = contestants.benchmark_config(args)
-    machine = tables.machine_facts(args.threads)
+    machine = tables.machine_facts(threads)
     folder = out / f'unfinished_{os.getpid()}'
     settings = dict(repeats=args.repeats, pairs=args.pairs or 'all', workers=args.workers)
     if args.command == 'infer':
         settings |= dict(batches=args.batch, images=args.images)
         found = contestants.prediction_contestants(
-            cfg, size, args.weights, args.batch, args.images, args.threads
+            cfg, size, args.weights, args.batch, args.images, threads
         )
-        rounds, repeats = args.repeats + 1, 1
+        rounds, repeats = args.repeats, 1
     else:
         settings |= dict(batch=cfg.train_dataloader.batch_size, epochs=args.epochs)
         levers = args.levers
         if levers == []:
-            levers = [n for n in contestants.LEVERS if n not in contestants.ON_REQUEST]
-        planned = (folder, args.epochs + 1, args.workers)
-        found = contestants.training_contestants(cfg, size, *planned, levers)
+            levers = LEVERS[:3]
+        planned = (folder, args.epochs + 2, args.workers)
+        found = contestants.training_contestants(cfg, size, *planned, levers or ())
         rounds, repeats = args.epochs, args.repeats
-    left_out = [] if kind == 'levers' else contestants.left_out(cfg)
-    split = args.command == 'train'
-    facts, measured = measuring.run_rounds(found, rounds, repeats, folder, args.threads, split)
-    summary, ratios = tables.summarize(facts, measured)
+    facts, measured = measuring.run_rounds(found, rounds, repeats, folder, threads)
     results = dict(
         command=f'python tools/benchmark.py {" ".join(sys.argv[1:])}',
         kind=kind,
@@ -164,31 +139,15 @@ def run(args: argparse.Namespace) -> None:
         cfg_options=args.cfg_options or {},
         machine=machine,
         settings=settings,
-        left_out=left_out,
-        contestants=summary,
-        ratios=ratios,
+        contestants=tables.summarize(facts, measured),
     )
     numbers = json.dumps(plain_values(results), allow_nan=False, indent=1)
-    text = tables.markdown(results)
+    facts = machine | settings
+    text = tables.markdown(f'`{results["command"]}`', facts, results['contestants'])
     write_atomically(out / f'{kind}.json', numbers.encode())
     write_atomically(out / f'{kind}.md', text.encode())
     print(text)
     print(f'{kind}.md and {kind}.json are in {out}')
-
-
-def print_table(path: Path) -> None:
-    """Print the tables of a JSON file."""
-    import json
-
-    from custom_modules.benchmark.tables import markdown
-
-    try:
-        text = markdown(json.loads(path.read_text()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{path} is not a benchmark's JSON file ({error}): give one that tools/benchmark.py wrote."
-        ) from error
-    print(text)
 
 
 if __name__ == '__main__':

@@ -1,15 +1,13 @@
 """Who predicts: the network alone, and from the files of a validation set to class indices."""
 
 import itertools
-from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
-from mmengine.device import get_device
-from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.registry import DATASETS, MODELS
 from torch import Tensor
 from torch.utils.benchmark import Timer
 
@@ -17,40 +15,45 @@ from custom_modules.engine.config import without_cache
 from custom_modules.engine.weights import load_model
 from custom_modules.evaluation.exported import OnnxModel
 
-from .measuring import Contestant, model_facts, peak_memory
-from .training import ConfigContestant, class_indices, resized, tensors_in_memory
+from .measuring import model_facts, peak_memory
+from .training import ConfigContestant, SmpTraining, class_indices, resized, tensors_in_memory
 
 
-class Prediction(Contestant):
-    """Predicts in float32, in every batch size; ``build`` sets ``count``, the images there, and ``size``, height and width.
+class ConfigPrediction(ConfigContestant):
+    """A config's model, this project's or a stock one, in float32; files are read, so without a cache.
+
+    Args:
+        name, title, cfg, size: See :class:`ConfigContestant`.
+        checkpoint (str, optional): Its weights; without, they are random, which is as fast.
 
     Attributes:
         batches (Sequence[int]): Batch sizes.
         images (int): Images of each round and batch size, rounded up to whole batches.
     """
 
-    layout = torch.contiguous_format
-    batches: Sequence[int] = (1, 16)
-    images: int = 64
+    layout, batches, images = torch.contiguous_format, (1, 16), 64
 
-    @abstractmethod
-    def network(self, inputs: Tensor) -> Tensor:
-        """Compute logits."""
+    def __init__(self, name, title, cfg: Config, size, checkpoint: str | None = None) -> None:
+        super().__init__(name, title, cfg, size)
+        self.precision, self.checkpoint = 'float32', checkpoint
 
-    @abstractmethod
-    def files(self, rows: list[int]) -> Sequence[Tensor]:
-        """Read some images and predict each pixel's class."""
-
-    def inputs(self, batch: int) -> Tensor:
-        """Make a normalised batch on the device."""
-        inputs = torch.randn(batch, 3, *self.size, device=self.device)
-        return inputs.to(memory_format=self.layout)
+    def build(self) -> dict:
+        """Build model and data set."""
+        cfg, weights = self.begin(), self.checkpoint
+        self.model = load_model(cfg, weights) if weights else MODELS.build(cfg.model)
+        hook = cfg.default_hooks.get('channels_last') or {}
+        if hook and hook.get('enabled', True):
+            self.layout = torch.channels_last
+        self.model.to(self.device, memory_format=self.layout).eval()
+        dataset = without_cache(cfg.val_dataloader.dataset)
+        self.dataset = DATASETS.build(dict(dataset, test_mode=True))
+        return model_facts(self.model, self.size, mode='tensor')
 
     def measure(self, split: bool) -> dict:
-        """Predict; ``seconds`` are those of a batch."""
+        """Predict in every batch size; ``seconds`` are those of a batch."""
         seconds, images = {}, {}
         for batch in self.batches:
-            rows = itertools.cycle(range(self.count))
+            rows = itertools.cycle(range(len(self.dataset)))
             for what, arguments in (
                 ('network', itertools.repeat(self.inputs(batch))),
                 ('files', ([next(rows) for _ in range(batch)] for _ in itertools.count())),
@@ -64,40 +67,10 @@ class Prediction(Contestant):
                 images[f'{what}_{batch}'] = batch
         return dict(seconds=seconds, images=images, memory_mib=peak_memory())
 
-
-class ConfigPrediction(ConfigContestant, Prediction):
-    """A config's model, this project's or a stock one; files are read, so without a cache.
-
-    Args:
-        name (str): See :class:`Contestant`.
-        title (str): See :class:`Contestant`.
-        cfg (Config): The config.
-        size (Sequence[int]): Width and height of its images.
-        checkpoint (str, optional): Its weights; without, they are random, which is as fast.
-    """
-
-    def __init__(self, name, title, cfg: Config, size, checkpoint: str | None = None) -> None:
-        super().__init__(name, title, cfg, size)
-        self.precision, self.checkpoint = 'float32', checkpoint
-
-    def build(self) -> dict:
-        """Build model and data set."""
-        cfg = Config(self.cfg)
-        init_default_scope(cfg.default_scope)
-        self.device = torch.device(get_device())
-        torch.backends.cudnn.benchmark = True
-        if self.checkpoint:
-            self.model = load_model(cfg, self.checkpoint)
-        else:
-            self.model = MODELS.build(cfg.model)
-        hook = cfg.default_hooks.get('channels_last') or {}
-        if hook and hook.get('enabled', True):
-            self.layout = torch.channels_last
-        self.model.to(self.device, memory_format=self.layout).eval()
-        dataset = without_cache(cfg.val_dataloader.dataset)
-        self.dataset = DATASETS.build(dict(dataset, test_mode=True))
-        self.count = len(self.dataset)
-        return model_facts(self.model, self.size, mode='tensor')
+    def inputs(self, batch: int) -> Tensor:
+        """Make a normalised batch on the device."""
+        inputs = torch.randn(batch, 3, *self.size, device=self.device)
+        return inputs.to(memory_format=self.layout)
 
     def network(self, inputs: Tensor) -> Tensor:
         """Compute logits."""
@@ -124,10 +97,7 @@ class ExportedPrediction(ConfigPrediction):
     """An exported file by onnxruntime, whose network takes pixels and gives probabilities.
 
     Args:
-        name (str): See :class:`Contestant`.
-        title (str): See :class:`Contestant`.
-        cfg (Config): The config.
-        size (Sequence[int]): Width and height of its images.
+        name, title, cfg, size: See :class:`ConfigContestant`.
         file (str): The file.
     """
 
@@ -161,8 +131,7 @@ class BarePrediction(ConfigPrediction):
 
     def build(self) -> dict:
         """Build model and tensors."""
-        facts = super().build()
-        self.layout = torch.channels_last
+        facts, self.layout = super().build(), torch.channels_last
         self.model.to(memory_format=self.layout)
         self.tensors, _ = tensors_in_memory(Config(self.cfg), 'val', self.model, self.device)
         return facts
@@ -171,3 +140,22 @@ class BarePrediction(ConfigPrediction):
         """Predict each pixel's class of images in memory."""
         images = self.tensors[rows].permute(0, 3, 1, 2)
         return class_indices(resized(self.network(images), self.size, self.model.decode_head))
+
+
+class SmpPrediction(SmpTraining):
+    """segmentation-models-pytorch: the U-Net alone, and from files."""
+
+    layout, network = torch.contiguous_format, SmpTraining.logits
+    measure, inputs = ConfigPrediction.measure, ConfigPrediction.inputs
+    batches, images = (1, 16), 64
+
+    def build(self) -> dict:
+        """Build model and data set."""
+        facts = super().build()
+        self.dataset = self.loaders['val'].dataset
+        return facts
+
+    def files(self, rows: list[int]) -> Tensor:
+        """Read some images and predict each pixel's class."""
+        images, _ = self.collate([self.dataset[row] for row in rows])
+        return class_indices(self.model(images.to(self.device))).cpu()

@@ -1,7 +1,6 @@
 """The config that a user of plain MMSegmentation or MMPretrain would have for the same model and images."""
 
 import copy
-import inspect
 from collections.abc import Sequence
 
 from mmengine.config import Config
@@ -24,13 +23,9 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
     Args:
         cfg (Config): The project's config.
         size (Sequence[int]): Width and height of its images.
-        workers (int): Worker processes of the loader for training, and of that for validation. mmseg's configs have 4 each,
-            mmpretrain's 5; on fewer cores that many would only be in each other's way.
-        precision (str): ``'float32'``, as a user has it by default; ``'amp'``, mmengine's ``AmpOptimWrapper``, for a GPU; or
+        workers (int): Worker processes of each loader. mmseg's configs have 4, mmpretrain's 5.
+        precision (str): ``'float32'``, as a user has it by default; ``'amp'``, mmengine's own, for a GPU; or
             ``'as given'``, the config's own, which on a CPU stock has no way to.
-
-    Returns:
-        Config: For mmengine's ``Runner``.
     """
     stock = Config.fromfile(FOLDER / f'{cfg.default_scope}.py')
     given = copy.deepcopy(cfg.to_dict())
@@ -50,14 +45,21 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
     with MODELS.switch_scope_and_registry(cfg.default_scope) as registry:
         backbone = registry.get(model['backbone']['type'])
         if issubclass(backbone, StagedBackbone):
-            if 'fold_frozen' in inspect.signature(StagedBackbone).parameters:
-                model['backbone']['fold_frozen'] = False
+            model['backbone']['fold_frozen'] = False
             if cfg.default_scope == 'mmseg':
                 # a stock config repeats these numbers by hand
                 channels = registry.build(model['backbone']).out_channels
                 model['decode_head'].setdefault('in_channels', channels)
     stock.model = model
-    _set_size(stock, size)
+    sizes = dict(
+        Resize=dict(scale=tuple(size)),
+        RandomResizedCrop=dict(scale=size[0]),
+        # mmpretrain's 256 for 224
+        ResizeEdge=dict(scale=round(size[0] * 256 / 224)),
+        CenterCrop=dict(crop_size=size[0]),
+    )
+    for step in (*stock.train_pipeline, *stock.test_pipeline):
+        step.update(sizes.get(step.type, {}))
     for part, pipeline in (('train', stock.train_pipeline), ('val', stock.test_pipeline)):
         loader, own = stock[f'{part}_dataloader'], without_cache(given[f'{part}_dataloader'])
         loader.update(dataset=own['dataset'] | dict(pipeline=pipeline), num_workers=workers)
@@ -86,14 +88,3 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
     for key in ('train_pipeline', 'test_pipeline', 'vis_backends'):
         stock.pop(key)
     return stock
-
-
-def _set_size(stock: Config, size: Sequence[int]) -> None:
-    values = dict(
-        Resize=dict(scale=tuple(size)),
-        RandomResizedCrop=dict(scale=size[0]),
-        ResizeEdge=dict(scale=round(size[0] * 256 / 224)),
-        CenterCrop=dict(crop_size=size[0]),
-    )
-    for step in (*stock.train_pipeline, *stock.test_pipeline):
-        step.update(values.get(step.type, {}))

@@ -1,9 +1,11 @@
 """Who trains: a config through mmengine's runner, and its network in a bare loop over tensors in memory."""
 
+import contextlib
 import functools
-from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_all_start_methods
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -11,62 +13,89 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.optim import build_optim_wrapper
-from mmengine.registry import DATASETS, LOOPS, MODELS, init_default_scope
-from mmengine.runner import EpochBasedTrainLoop, Runner
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.runner import Runner
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from custom_modules.engine.config import without_cache
+from custom_modules.engine.config_checks import head_size
 from custom_modules.engine.data_checks import require_a_batch
 from custom_modules.models.pretrained import require_pretrained
-from custom_modules.utils.errors import UsageError
-from custom_modules.utils.machine import available_cores, available_memory
+from custom_modules.utils.machine import available_cores
 
 from .measuring import Contestant, Stopwatch, model_facts
-
-# the optimizers that torch has a fused step for
-FUSED = ('Adam', 'AdamW', 'SGD', 'Adagrad')
 
 
 class ConfigContestant(Contestant):
     """A contestant that is made of a config.
 
     Args:
-        name (str): See :class:`Contestant`.
-        title (str): See :class:`Contestant`.
+        name, title: See :class:`Contestant`.
         cfg (Config): The config.
         size (Sequence[int]): Width and height of its images.
     """
 
     def __init__(self, name: str, title: str, cfg: Config, size: Sequence[int]) -> None:
-        super().__init__(name, title, precision_of(cfg), cfg.custom_imports.imports)
+        self.name, self.title, self.precision = name, title, precision_of(cfg)
+        self.libraries = tuple(cfg.custom_imports.imports)
         self.cfg, self.size = cfg.to_dict(), size[::-1]
+
+    def begin(self) -> Config:
+        """Set what a runner would, for those that have none; returns the config."""
+        cfg = Config(self.cfg)
+        init_default_scope(cfg.default_scope)
+        self.device = torch.device(get_device())
+        torch.backends.cudnn.benchmark = True
+        torch.manual_seed(0)
+        return cfg
 
 
 class RunnerTraining(ConfigContestant):
     """A config through mmengine's runner, as ``tools/train.py`` trains it."""
 
-    def run(self) -> None:
-        """Train; the runner has the reins."""
+    def build(self) -> dict:
+        """Have the runner do all that comes before its epochs, and mark what an iteration consists of."""
         cfg = Config(self.cfg)
-        cfg.train_cfg = dict(type='TimedTrainLoop', max_epochs=cfg.train_cfg.max_epochs)
-        runner = Runner.from_cfg(cfg)
+        cfg.train_cfg = dict(by_epoch=True, max_epochs=cfg.train_cfg.max_epochs)
+        self.runner = runner = Runner.from_cfg(cfg)
         require_a_batch(runner)
         require_pretrained(runner.model)
-        self.model, self.loop = runner.model, runner.train_loop
-        self.loop.rounds = super().run
-        runner.train()
+        loop = runner.train_loop
+        # how many epochs there are is for others to say; to leave here is to skip what comes after a run
+        loop.run = lambda: next(iter(()))
+        with contextlib.suppress(StopIteration):
+            runner.train()
+        runner.call_hook('before_train')
+        facts = model_facts(runner.model, self.size, mode='tensor')
+        model, wrapper = runner.model, runner.optim_wrapper
+        self.watch = watch = Stopwatch(facts['device'])
+        # what comes before the step itself are hooks
+        watch.mark_around(model, 'train_step', before='other', after='other')
+        model.data_preprocessor.register_forward_hook(lambda *_: watch.mark('prepare'))
+        # a wrapper steps after the loss is there, whatever its precision
+        watch.mark_around(wrapper, 'backward', before='forward', after='backward')
+        watch.mark_around(wrapper, 'step', after='step')
+        watch.mark_around(wrapper, 'zero_grad', after='step')
+        run_iter = loop.run_iter
 
-    def build(self) -> dict:
-        """Begin; see the base class."""
-        facts = model_facts(self.model, self.size, mode='tensor')
-        self.loop.begin(facts['device'])
+        def timed(idx: int, data_batch: dict) -> None:
+            watch.mark('data')
+            run_iter(idx, data_batch)
+            watch.end_iteration(len(data_batch['inputs']))
+
+        loop.run_iter = timed
         return facts
 
     def measure(self, split: bool) -> dict:
         """Train an epoch, with validation and checkpoint; see the base class."""
-        self.loop.watch.begin(split)
-        self.loop.run_epoch()
-        return self.loop.watch.end_epoch(self.loop.validate)
+        self.watch.begin(split)
+        self.runner.train_loop.run_epoch()
+        return self.watch.end_epoch(self._validate)
+
+    def _validate(self) -> int:
+        self.runner.val_loop.run()
+        return len(self.runner.val_dataloader.dataset)
 
 
 class StockTraining(RunnerTraining):
@@ -74,95 +103,25 @@ class StockTraining(RunnerTraining):
 
     def build(self) -> dict:
         """Begin; see the base class."""
-        if head := getattr(self.model, 'decode_head', None):
+        facts = super().build()
+        if head := getattr(self.runner.model, 'decode_head', None):
             from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 
             head.loss_by_feat = functools.partial(BaseDecodeHead.loss_by_feat, head)
-        return super().build()
+        return facts
 
 
-@LOOPS.register_module()
-class TimedTrainLoop(EpochBasedTrainLoop):
-    """mmengine's loop over epochs, which splits its iterations; how many there are is for others to say."""
-
-    rounds: Callable[[], None]
-
-    def run(self) -> None:
-        """Train."""
-        self.runner.call_hook('before_train')
-        self.rounds()
-
-    def begin(self, device: str) -> None:
-        """Mark what an iteration consists of."""
-        runner, self.watch = self.runner, Stopwatch(device)
-        # what comes before the step itself are hooks
-        self._mark_around(runner.model, 'train_step', before='other', after='other')
-        runner.model.data_preprocessor.register_forward_hook(lambda *_: self.watch.mark('prepare'))
-        # a wrapper steps after the loss is there, whatever its precision
-        self._mark_around(runner.optim_wrapper, 'backward', before='forward', after='backward')
-        self._mark_around(runner.optim_wrapper, 'step', after='step')
-        self._mark_around(runner.optim_wrapper, 'zero_grad', after='step')
-
-    def run_iter(self, idx: int, data_batch: dict) -> None:
-        """Train on a batch."""
-        self.watch.mark('data')
-        super().run_iter(idx, data_batch)
-        self.watch.end_iteration(len(data_batch['inputs']))
-
-    def validate(self) -> int:
-        """Validate, and return the number of images."""
-        self.runner.val_loop.run()
-        return len(self.runner.val_dataloader.dataset)
-
-    def _mark_around(self, owner, name: str, after: str, before: str | None = None) -> None:
-        method = getattr(owner, name)
-
-        # mmengine's schedulers look for their mark on it
-        @functools.wraps(method)
-        def wrapped(*args, **kwargs):
-            if before is not None:
-                self.watch.mark(before)
-            result = method(*args, **kwargs)
-            self.watch.mark(after)
-            return result
-
-        setattr(owner, name, wrapped)
-
-
-class LoopTraining(Contestant):
-    """A plain loop; ``build`` sets ``model`` and ``device``."""
-
-    @abstractmethod
-    def train(self, watch: Stopwatch) -> None:
-        """Train an epoch and mark its parts."""
-
-    @abstractmethod
-    def validate(self) -> int:
-        """Validate, and return the number of images."""
-
-    def measure(self, split: bool) -> dict:
-        """Train an epoch and validate; see the base class."""
-        watch = Stopwatch(self.device)
-        watch.begin(split)
-        self.train(watch)
-        return watch.end_epoch(self.validate)
-
-
-class BareTraining(ConfigContestant, LoopTraining):
+class BareTraining(ConfigContestant):
     """The limit: a config's network and losses with nothing around them.
 
     Images lie in memory as normalised tensors on the model's device, without augmentation. Channels-last layout, fused
-    optimizer, no log, no checkpoint; the same parameters train as in the config's first epoch, with its precision and
-    clipping, and with ``torch.compile`` where it compiles. Validation in float32 and in batches, with counts read once.
+    optimizer, no log, no checkpoint; the same parameters train as in the config's first epoch, with its precision,
+    clipping and compilation. Validation in float32 and in batches, with counts read once.
     """
 
     def build(self) -> dict:
         """Build model, optimizer and tensors."""
-        cfg = Config(self.cfg)
-        init_default_scope(cfg.default_scope)
-        self.device = torch.device(get_device())
-        torch.backends.cudnn.benchmark = True
-        torch.manual_seed(0)
+        cfg = self.begin()
         self.model = MODELS.build(cfg.model)
         self.model.init_weights()
         self.model.to(self.device, memory_format=torch.channels_last)
@@ -172,18 +131,19 @@ class BareTraining(ConfigContestant, LoopTraining):
         self.batch = cfg.train_dataloader.batch_size
         self.drop_last = cfg.train_dataloader.get('drop_last', False)
         self._set_optimizer(cfg.optim_wrapper.to_dict())
-        self.train_set, self.val_set = (
-            tensors_in_memory(cfg, part, self.model, self.device) for part in ('train', 'val')
-        )
+        self.sets = {
+            p: tensors_in_memory(cfg, p, self.model, self.device) for p in ('train', 'val')
+        }
         compiles = self.precision.endswith('compiled')
         self.compiled = torch.compile(self.logits, dynamic=False) if compiles else None
         return model_facts(self.model, self.size, mode='tensor')
 
-    def train(self, watch: Stopwatch) -> None:
-        """Train an epoch."""
+    def measure(self, split: bool) -> dict:
+        """Train an epoch and validate; see the base class."""
         self.model.train()
         dtype = getattr(torch, self.precision.split()[0])
-        for images, labels in memory_batches(self.train_set, self.batch, True, self.drop_last):
+        watch = Stopwatch(self.device, split)
+        for images, labels in self.batches('train'):
             watch.mark('data')
             # a ragged last batch would be compiled anew
             whole = self.compiled is not None and len(images) == self.batch
@@ -199,15 +159,27 @@ class BareTraining(ConfigContestant, LoopTraining):
             self.optimizer.zero_grad()
             watch.mark('step')
             watch.end_iteration(len(images))
+        return watch.end_epoch(self.validate)
 
     @torch.no_grad()
     def validate(self) -> int:
-        """Count what was found."""
+        """Count what is right, on the device; in float32, as mmengine's ValLoop."""
         self.model.eval()
-        # in float32, as mmengine's ValLoop does for the others
-        batches = memory_batches(self.val_set, self.batch)
-        sum(self.counts(self.logits(images), labels) for images, labels in batches).tolist()
-        return len(self.val_set[0])
+        images, right = 0, torch.zeros(1, device=self.device)
+        for inputs, labels in self.batches('val'):
+            right += (class_indices(self.logits(inputs)) == labels).sum()
+            images += len(inputs)
+        print(f'{right.item()} right')
+        return images
+
+    def batches(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """Cut an epoch's batches of images (N, 3, H, W), channels-last, and labels; shuffled for training."""
+        images, labels = self.sets[part]
+        train = part == 'train'
+        order = torch.randperm(len(images)) if train else torch.arange(len(images))
+        for rows in order.to(images.device).split(self.batch):
+            if len(rows) == self.batch or not (train and self.drop_last):
+                yield images[rows].permute(0, 3, 1, 2), labels[rows]
 
     def logits(self, images: Tensor) -> Tensor:
         """Compute the network's output."""
@@ -220,21 +192,14 @@ class BareTraining(ConfigContestant, LoopTraining):
         head = self.model.decode_head
         # as the project's heads do under mixed precision
         logits = resized(logits.float(), labels.shape[1:], head)
-        several = isinstance(head.loss_decode, torch.nn.ModuleList)
-        terms = head.loss_decode if several else [head.loss_decode]
+        terms = head.loss_decode
+        terms = terms if isinstance(terms, torch.nn.ModuleList) else [terms]
         return sum(term(logits, labels, ignore_index=head.ignore_index) for term in terms)
-
-    def counts(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Count what is right, or a confusion matrix, on the device."""
-        if hasattr(self.model, 'head'):
-            return (logits.argmax(1) == labels).sum()
-        classes = self.model.decode_head.num_classes
-        cells = (labels * classes + class_indices(logits))[labels != 255]
-        return torch.bincount(cells, minlength=classes * classes)
 
     def _set_optimizer(self, settings: dict) -> None:
         settings['optimizer'].pop('foreach', None)
-        if settings['optimizer']['type'] in FUSED:
+        # the optimizers that torch has a fused step for
+        if settings['optimizer']['type'] in ('Adam', 'AdamW', 'SGD', 'Adagrad'):
             settings['optimizer']['fused'] = True
         # the same groups of parameters and the same clipping; its precision is this loop's
         settings = {k: v for k, v in settings.items() if k not in ('dtype', 'loss_scale')}
@@ -244,11 +209,92 @@ class BareTraining(ConfigContestant, LoopTraining):
         self.optimizer = wrapper.optimizer
 
 
+class SmpTraining(BareTraining):
+    """The U-Net of segmentation-models-pytorch on MobileNetV3, in float32: 2.7 million parameters, 0.4 of the operations.
+
+    A plain loop, given a stock config: its data set decodes the files in each epoch, Dice and cross entropy, AdamW, the
+    loss read in each iteration, a checkpoint each epoch.
+    """
+
+    drop_last, clip, compiled = False, None, None
+
+    def __init__(self, cfg: Config, size) -> None:
+        title = 'U-Net on MobileNetV3 of segmentation-models-pytorch, in a plain loop'
+        super().__init__('smp', title, cfg, size)
+        self.precision = 'float32'
+        self.libraries += ('segmentation_models_pytorch',)
+
+    def build(self) -> dict:
+        """Build model, loaders and optimizer."""
+        from segmentation_models_pytorch import Unet
+
+        cfg = self.begin()
+        norm, self.channels = cfg.model.data_preprocessor, head_size(cfg, cfg.model.decode_head)[1]
+        self.mean, self.std = (torch.tensor(norm[key]).view(3, 1, 1) for key in ('mean', 'std'))
+        widths = dict(encoder_weights=None, decoder_channels=(192, 96, 48, 24, 12))
+        self.model = (
+            Unet('timm-mobilenetv3_small_100', classes=self.channels, **widths)
+            .to(self.device)
+            .eval()
+        )
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), cfg.optim_wrapper.optimizer.lr)
+        self.checkpoint, self.batch = Path(cfg.get('work_dir') or '.') / 'smp.pth', 0
+        self.loaders = {part: self._loader(cfg, part) for part in ('train', 'val')}
+        return model_facts(self.model, self.size)
+
+    def _loader(self, cfg: Config, part: str) -> DataLoader:
+        workers = cfg[f'{part}_dataloader'].num_workers
+        # a spawned process, as this one, would spawn its workers too: a user's script forks them
+        fork = workers > 0 and 'fork' in get_all_start_methods()
+        return DataLoader(
+            DATASETS.build(cfg[f'{part}_dataloader'].dataset),
+            cfg.train_dataloader.batch_size,
+            shuffle=part == 'train',
+            num_workers=workers,
+            collate_fn=self.collate,
+            multiprocessing_context='fork' if fork else None,
+            persistent_workers=workers > 0,
+        )
+
+    def collate(self, samples: list[dict]) -> tuple[Tensor, Tensor]:
+        """Normalise images (N, 3, H, W), and bring labels (N, H, W) to their size."""
+        images = torch.stack([sample['inputs'].flip(0) for sample in samples]).float()
+        labels = [sample['data_samples'].gt_sem_seg.data[None].float() for sample in samples]
+        labels = torch.cat([F.interpolate(label, self.size) for label in labels])[:, 0].long()
+        return (images - self.mean) / self.std, labels
+
+    def batches(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
+        """Read an epoch's batches."""
+        return ([x.to(self.device) for x in batch] for batch in self.loaders[part])
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Compute the network's output."""
+        return self.model(images)
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Add Dice and cross entropy, and read the sum."""
+        from segmentation_models_pytorch.losses import DiceLoss
+
+        if self.channels == 1:
+            entropy = F.binary_cross_entropy_with_logits(logits[:, 0], (labels == 1).float())
+        else:
+            entropy = F.cross_entropy(logits, labels, ignore_index=255)
+        mode = 'binary' if self.channels == 1 else 'multiclass'
+        loss = entropy + DiceLoss(mode, ignore_index=255)(logits, labels)
+        print(f'loss {loss.item():.4f}')
+        return loss
+
+    def validate(self) -> int:
+        """Count what was found, and write a checkpoint."""
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(self.model.state_dict(), self.checkpoint)
+        return super().validate()
+
+
 def precision_of(cfg: Config) -> str:
     """Name what a config trains in: its forward pass's type, and ``compiled`` if it is."""
-    wrapper = cfg.optim_wrapper
+    wrapper, name = cfg.optim_wrapper, 'float32'
     defaults = dict(AmpOptimWrapper='float16', BFloat16OptimWrapper='bfloat16')
-    name = 'float32'
     if wrapper.type in defaults:
         name = str(wrapper.get('dtype') or defaults[wrapper.type]).removeprefix('torch.')
     compiles = (cfg.default_hooks.get('compile') or {}).get('enabled')
@@ -256,7 +302,7 @@ def precision_of(cfg: Config) -> str:
 
 
 def class_indices(logits: Tensor) -> Tensor:
-    """Turn logits (N, C, H, W) into class indices (N, H, W); one channel is rock from a probability of 0.5 on."""
+    """Turn logits (N, C, ...) into class indices (N, ...); one channel is rock from a probability of 0.5 on."""
     return logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
 
 
@@ -267,52 +313,23 @@ def resized(logits: Tensor, size: tuple[int, int], head) -> Tensor:
     return F.interpolate(logits, size, mode='bilinear', align_corners=head.align_corners)
 
 
-def memory_batches(
-    data: tuple[Tensor, Tensor], batch: int, shuffle: bool = False, drop_last: bool = False
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Cut tensors of :func:`tensors_in_memory` into an epoch's batches of images (N, 3, H, W), channels-last, and labels."""
-    images, labels = data
-    order = torch.randperm(len(images)) if shuffle else torch.arange(len(images))
-    for rows in order.to(images.device).split(batch):
-        if len(rows) == batch or not drop_last:
-            yield images[rows].permute(0, 3, 1, 2), labels[rows]
-
-
 def tensors_in_memory(cfg: Config, part: str, model, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Load a data set once and keep what the network sees of it, without anything random.
-
-    Args:
-        cfg (Config): The config.
-        part (str): ``'train'`` or ``'val'``.
-        model: Whose ``data_preprocessor`` normalises.
-        device (torch.device): Where the tensors are to lie.
+    """Load a data set, ``'train'`` or ``'val'``, once and keep what the network sees of it, without anything random.
 
     Returns:
-        tuple[Tensor, Tensor]: Images (N, H, W, 3) of floats, whose batches are channels-last views, and labels (N, ...).
-
-    Raises:
-        UsageError: If there is no room for them.
+        tuple[Tensor, Tensor]: Images (N, H, W, 3) of floats, normalised by the model, and labels (N, ...).
     """
     settings = without_cache(cfg[f'{part}_dataloader'].dataset)
     samples = DATASETS.build(dict(settings, pipeline=cfg.val_dataloader.dataset.pipeline))
-    images, labels, count = None, [], len(samples)
+    images, labels = [], []
     with ThreadPoolExecutor(available_cores()) as pool:
-        for start in range(0, count, 64):
-            rows = range(start, min(start + 64, count))
+        for start in range(0, len(samples), 64):
+            rows = range(start, min(start + 64, len(samples)))
             read = pseudo_collate(list(pool.map(samples.__getitem__, rows)))
             batch = model.data_preprocessor(read, False)
-            found = batch['inputs'].permute(0, 2, 3, 1)
-            if images is None:
-                room = available_memory() if device.type == 'cpu' else torch.cuda.mem_get_info()[0]
-                if room is not None and count * found[0].nbytes > 0.8 * room:
-                    raise UsageError(
-                        f'{count} images are {count * found[0].nbytes / 1e6:.0f} MB of floats for the bare loop, and '
-                        f'{room / 1e6:.0f} MB are free: measure fewer with --pairs.'
-                    )
-                images = found.new_empty(count, *found.shape[1:], device=device)
-            images[rows.start : rows.stop] = found
+            images.append(batch['inputs'].permute(0, 2, 3, 1).to(device))
             labels += [
                 sample.gt_label[0] if 'gt_label' in sample else sample.gt_sem_seg.data[0].long()
                 for sample in batch['data_samples']
             ]
-    return images, torch.stack(labels).to(device)
+    return torch.cat(images), torch.stack(labels).to(device)
