@@ -22,6 +22,14 @@ def test_the_most_important_rows_come_first():
     }
 
 
+def test_rows_on_the_device_have_whole_batches(tmp_path, repository):
+    check = GpuCheck(tmp_path, 5, 'cpu')
+    for row in check.rows[:2]:
+        loader = check._config(row).train_dataloader
+        whole = loader.dataset.cache == 'batches' and loader.num_workers == 0
+        assert whole == row.on_device == (row.who == 'project')
+
+
 def test_a_row_that_fails_ends_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(ContestantProcess, 'pool', functools.partial(ThreadPoolExecutor, 1))
 
