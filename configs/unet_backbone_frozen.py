@@ -6,5 +6,5 @@ model = dict(
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=checkpoint, prefix='backbone.'))
 )
 default_hooks = dict(freeze_schedule=dict(type='FreezeScheduleHook', schedule={0: 4}))
-# for several processes: sleeping parameters get no gradient
+# for several processes: frozen parameters get no gradient
 find_unused_parameters = True

@@ -1,4 +1,4 @@
-# Report 3's fine-tuned encoder: pretrained, awake from the 11th epoch on, at 1e-4 in a group of its own.
+# Report 3's fine-tuned encoder: pretrained, unfrozen from the 11th epoch on, at 1e-4 in a group of its own.
 #   python tools/train.py configs/reference/report3_narrow_resnet_pretrained.py
 _base_ = ['./report3_narrow_resnet_scratch.py']
 checkpoint = '{{fileDirname}}/../../checkpoints/narrow_resnet_tiny_imagenet_10.pth'

@@ -128,7 +128,7 @@ def test_a_schedule_that_wakes_after_the_end_is_taken(run):
     require_constant_features(*run)
 
 
-def awake(runner, model):
+def unfrozen(runner, model):
     runner.max_epochs = 6
     return 'frozen_stages is 2 instead of 4'
 
@@ -178,7 +178,7 @@ def other_backbone(runner, model):
 @pytest.mark.parametrize(
     'change',
     [
-        awake,
+        unfrozen,
         never_frozen,
         adapting,
         flipped,

@@ -93,7 +93,7 @@ def test_schedule_in_a_run_and_after_a_resume(repository, moon, tmp_path):
     first = runner(repository, moon, tmp_path / 'run', schedule, epochs=2)
     start = encoder(first)
     first.train()
-    assert changed(start, encoder(first)) == set(), 'two epochs asleep'
+    assert changed(start, encoder(first)) == set(), 'two epochs frozen'
     held = {id(p) for group in first.optim_wrapper.param_groups for p in group['params']}
     assert all(id(p) in held for p in first.model.backbone.parameters()), (
         'in the optimizer from the start'
@@ -101,7 +101,7 @@ def test_schedule_in_a_run_and_after_a_resume(repository, moon, tmp_path):
     rates = [group['lr'] for group in first.optim_wrapper.param_groups]
     assert {round(rate / max(rates), 3) for rate in rates} == {0.1, 1.0}, 'encoder at a tenth'
 
-    # resumed at epoch 3, which did not begin in this process: stages 3 and 4 are awake at once
+    # resumed at epoch 3, which did not begin in this process: stages 3 and 4 are unfrozen at once
     second = runner(repository, moon, tmp_path / 'run', schedule, epochs=3, resume=True)
     second.train()
     assert second.epoch == 3
@@ -114,10 +114,12 @@ def test_schedule_in_a_run_and_after_a_resume(repository, moon, tmp_path):
 
 
 def test_what_wakes_is_in_the_optimizer(repository, moon, tmp_path):
-    """A backbone that its own config froze before the optimizer was built would be awake and stay as it is."""
-    asleep = 'model.backbone.frozen_stages=4'
-    run = runner(repository, moon, tmp_path / 'run', {0: 4, 1: -1}, 2, False, asleep)
-    with pytest.raises(UsageError, match='parameters of the backbone would wake and never train'):
+    """A backbone that its own config froze before the optimizer was built would be unfrozen and stay as it is."""
+    frozen = 'model.backbone.frozen_stages=4'
+    run = runner(repository, moon, tmp_path / 'run', {0: 4, 1: -1}, 2, False, frozen)
+    with pytest.raises(
+        UsageError, match='parameters of the backbone would be unfrozen and never train'
+    ):
         run.train()
 
 
@@ -136,7 +138,7 @@ def test_every_published_schedule_fits_its_backbone(repository):
         cfg = Config.fromfile(repository / 'configs' / f'{name}.py')
         backbone = MODELS.build(dict(cfg.model.backbone, init_cfg=None))
         schedule = FreezeScheduleHook(cfg.default_hooks.freeze_schedule.schedule).schedule
-        assert schedule[0] == len(backbone.stages) - 1, 'all of the encoder sleeps at first'
+        assert schedule[0] == len(backbone.stages) - 1, 'all of the encoder is frozen at first'
         for value in schedule.values():
             backbone.frozen_stages = value
 

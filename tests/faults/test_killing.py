@@ -31,7 +31,7 @@ OFFERED = {
     'groups with rates of their own': BATCHES
     + 'optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))\n',
 }  # fmt: skip
-WAKING = (
+UNFREEZING = (
     'model = dict(backbone=dict(widths=(4, 4, 4, 4, 4), init_cfg=None), data_preprocessor=_base_.batch_augments.default)\n'
     'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
     'default_hooks = dict(freeze_schedule=dict(schedule={0: 4, 1: 2, 2: -1}, _delete_=True, type="FreezeScheduleHook"))\n'
@@ -43,7 +43,7 @@ CACHED = (
 )
 SEGMENTORS = {
     **{name: ('unet_baseline', text) for name, text in OFFERED.items()},
-    'stages that wake': ('unet_backbone_unfreeze', WAKING),
+    'stages that are unfrozen': ('unet_backbone_unfreeze', UNFREEZING),
     'cached features': ('unet_backbone_frozen', CACHED),
 }
 EPOCHS = 3

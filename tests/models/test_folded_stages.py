@@ -46,7 +46,7 @@ def test_folded_equals_unfolded(backbone, frozen):
     model.frozen_stages = frozen
     model.train()
     state = copy.deepcopy(model.state_dict())
-    # all of them awake, in eval, as the definition
+    # all of them unfrozen, in eval, as the definition
     reference = copy.deepcopy(model)
     reference.frozen_stages = -1
     for stage in reference.stages[: frozen + 1]:
@@ -75,9 +75,9 @@ def test_gradients_of_what_trains_are_those_of_the_unfolded():
         model.zero_grad()
         outputs(model, folded)[-1].square().mean().backward()
         gradients.append([p.grad for p in model.parameters()])
-    asleep = sum(len(list(s.parameters())) for s in model.stages[:3])
-    assert all(g is None for g in gradients[0][:asleep] + gradients[1][:asleep])
-    for a, b in zip(*(g[asleep:] for g in gradients), strict=True):
+    frozen = sum(len(list(s.parameters())) for s in model.stages[:3])
+    assert all(g is None for g in gradients[0][:frozen] + gradients[1][:frozen])
+    for a, b in zip(*(g[frozen:] for g in gradients), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 

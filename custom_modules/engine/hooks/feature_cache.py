@@ -180,7 +180,7 @@ def _require_room(count: int, nbytes: int, device: torch.device) -> None:
 class FeatureCacheHook(Hook):
     """Compute the features of a frozen encoder once per training image; later epochs train the decoder alone.
 
-    For an encoder that sleeps from the first epoch to the last, where nothing random comes before it: whatever does not
+    For an encoder that is frozen from the first epoch to the last, where nothing random comes before it: whatever does not
     fit is refused before the first step. The weights that a run ends with are those that it ends with without, to the last
     bit on a CPU. The features stay in the memory of the model's device for the time of the run, 2 MB for an image of 128x128
     and ``MoonNet``; a resumed run computes them anew. Validation computes its own.

@@ -1,4 +1,4 @@
-"""Stages that wake, and the learning rates of parameter groups."""
+"""Stages that are frozen for some epochs, and the learning rates of parameter groups."""
 
 from collections.abc import Mapping
 
@@ -12,13 +12,13 @@ from custom_modules.utils.errors import UsageError
 
 @HOOKS.register_module()
 class FreezeScheduleHook(Hook):
-    """Freeze and wake stages of the backbone by epoch.
+    """Freeze and unfreeze stages of the backbone by epoch.
 
     The one freezing mechanism of this project. It *sets* ``backbone.frozen_stages`` from the current epoch
     before each training epoch, so a resume in the middle lands in the right state and
     ``model.train()`` cannot undo it. It first acts after the optimizer was built, so the optimizer holds
-    the sleeping parameters too and a later stage really trains once it wakes; a backbone that is frozen by its own
-    ``frozen_stages`` too may not be in the optimizer, and is refused if it is to wake.
+    the frozen parameters too and a later stage really trains once it is unfrozen; a backbone that is frozen by its own
+    ``frozen_stages`` too may not be in the optimizer, and is refused if it is to be unfrozen.
 
     Args:
         schedule (Mapping[int, int]): From which epoch (counted from 0) which ``frozen_stages`` holds:
@@ -26,10 +26,10 @@ class FreezeScheduleHook(Hook):
 
     Raises:
         UsageError: If the schedule has no epoch 0, the model's backbone is no ``StagedBackbone``, or the optimizer does not
-            hold what is to wake.
+            hold what is to be unfrozen.
 
     Example:
-        >>> # all four stages sleep for 4 epochs, then the last two train, from epoch 20 on everything does
+        >>> # all four stages are frozen for 4 epochs, then the last two train, from epoch 20 on everything does
         >>> default_hooks = dict(freeze_schedule=dict(type='FreezeScheduleHook', schedule={0: 4, 4: 2, 20: -1}))
     """
 
@@ -52,21 +52,21 @@ class FreezeScheduleHook(Hook):
         """
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         backbone = getattr(model, 'backbone', None)
-        # a stock backbone's plain attribute never wakes what it once froze
+        # a stock backbone's plain attribute never unfreezes what it once froze
         if not isinstance(getattr(type(backbone), 'frozen_stages', None), property):
             raise UsageError(
                 'FreezeScheduleHook needs a backbone whose frozen_stages can be set at any time, and that of '
                 f'{type(backbone).__name__} cannot: use a StagedBackbone of this project or remove the hook.'
             )
         self._backbone = backbone
-        # all that ever wakes
+        # all that is ever unfrozen
         backbone.frozen_stages = min(self.schedule.values())
         held = _held_by_optimizer(runner.optim_wrapper)
         trainable = [p for p in backbone.parameters() if p.requires_grad]
         missing = sum(p.numel() for p in trainable if id(p) not in held)
         if missing:
             raise UsageError(
-                f'{missing:,} parameters of the backbone would wake and never train, since the optimizer was built without them: '
+                f'{missing:,} parameters of the backbone would be unfrozen and never train, since the optimizer was built without them: '
                 'leave model.backbone.frozen_stages out, and let the schedule of FreezeScheduleHook freeze.'
             )
         self._apply(runner, max(runner.epoch - 1, 0))

@@ -73,7 +73,7 @@ class CompileHook(Hook):
     """Train with the parts of the model compiled by ``torch.compile``.
 
     Batch norm, ReLU and concatenation become one pass over memory each. The results are the same up to rounding. It needs a C++
-    compiler on a CPU and Triton on a GPU, and takes a minute or so before the first step, and again when stages wake.
+    compiler on a CPU and Triton on a GPU, and takes a minute or so before the first step, and again when stages are unfrozen.
 
     Only whole training batches run compiled. The ragged last batch of an epoch, validation and testing run as they are:
     nothing is compiled twice for a size that comes once an epoch. Names in checkpoints do not change. (mmengine's

@@ -91,7 +91,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         out_indices (Sequence[int], optional): Which outputs ``forward`` returns: 0 is the stem,
             k the k-th stage. All of them by default, as a U-Net wants.
         frozen_stages (int): -1 freezes nothing, 0 the stem, k the stem and the first k stages.
-            Leave it at -1 when the stages shall wake up later, and use ``FreezeScheduleHook``: what is
+            Leave it at -1 when the stages shall be unfrozen later, and use ``FreezeScheduleHook``: what is
             frozen before the optimizer is built is left out of the optimizer. Defaults to -1.
         init_cfg (dict, optional): mmengine's initialization config. With ``type='Pretrained'``
             every tensor of the backbone must be found in the checkpoint.
