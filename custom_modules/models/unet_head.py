@@ -42,7 +42,8 @@ class LeanLossMixin:
     def _stack_batch_gt(self, batch_data_samples: SegDataSample | list) -> Tensor:
         """Give the masks (N, 1, H, W)."""
         if isinstance(batch_data_samples, SegDataSample):
-            return batch_data_samples.gt_sem_seg.data[:, None]
+            # a copy, as a stack is one: the losses change it
+            return batch_data_samples.gt_sem_seg.data[:, None].clone()
         return super()._stack_batch_gt(batch_data_samples)
 
     def loss_by_feat(
