@@ -12,6 +12,7 @@ with quiet_imports():
         freezing,
         logging,
         run_check,
+        seeding,
         speed,
     )
     from .evaluation import class_iou_metric  # noqa: F401

@@ -11,7 +11,8 @@ default_hooks = dict(
         rule='greater',
         backend_args=dict(backend='AtomicLocalBackend'),
     ),
-    sampler_seed=dict(type='DistSamplerSeedHook'),
+    # random numbers by seed, epoch and sample: the same after a resume, and for any number of workers
+    sampler_seed=dict(type='ResumableSeedHook'),
     # several processes: what is validated and saved has one set of batch-norm statistics
     sync_buffers=dict(type='SyncBuffersHook'),
     channels_last=dict(type='ChannelsLastHook'),

@@ -13,6 +13,7 @@ from custom_modules.datasets.batches import WholeBatches
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IndexMasks, class_palette
 from custom_modules.datasets.pairs import find_pairs
+from custom_modules.datasets.sample_random import SeededSamples
 from custom_modules.datasets.splits import (
     FOLDS,
     fold_split,
@@ -26,7 +27,7 @@ from custom_modules.utils.files import find_data
 
 
 @DATASETS.register_module()
-class IndexedMaskDataset(WholeBatches, DecodeOnce, BaseSegDataset):
+class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset):
     """Any folders of images and of one-channel masks that hold class indices.
 
     An image and a mask whose names have the same id belong together. Everything that a user can get wrong

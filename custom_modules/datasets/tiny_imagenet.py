@@ -14,6 +14,7 @@ from custom_modules.datasets.batches import WholeBatches
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.loading import LoadImageFromFile
 from custom_modules.datasets.pairs import first_five
+from custom_modules.datasets.sample_random import SeededSamples
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import find_data, read_lines
 from custom_modules.utils.images import SUFFIXES, ImageError, read_image
@@ -24,7 +25,7 @@ PREPARE = 'run `python tools/prepare_data.py tiny-imagenet ARCHIVE`'
 
 
 @DATASETS.register_module()
-class TinyImageNet(WholeBatches, DecodeOnce, BaseDataset):
+class TinyImageNet(SeededSamples, WholeBatches, DecodeOnce, BaseDataset):
     """Tiny ImageNet-200, read from its archive's own layout.
 
     200 classes with 500 training and 50 validation images of 64x64 each (the test images have no

@@ -1,7 +1,5 @@
 """Transforms of segmentation, for one image and its mask."""
 
-import os
-
 import cv2
 import numpy as np
 from mmcv.transforms import BaseTransform
@@ -321,19 +319,14 @@ class ResizeToLoadSize(BaseTransform):
 
 @TRANSFORMS.register_module()
 class SeededAlbu(Albu):
-    """mmseg's ``Albu`` that obeys the run's seed, and draws differently in each worker.
+    """mmseg's ``Albu`` that obeys the run's seed.
 
     albumentations 2 has a random generator of its own, made from the system's entropy before the workers are: all
-    of them draw the same, and another run draws otherwise. Here it is seeded once per process from numpy's state,
-    which mmengine seeds for each worker.
+    of them draw the same, and another run draws otherwise. Here it is seeded for each sample from numpy's state.
 
     Args:
         **kwargs: ``transforms``, ``keymap``, ... of mmseg's ``Albu``.
     """
-
-    def __init__(self, **kwargs) -> None:
-        super().__init__(**kwargs)
-        self._seeded_in = None
 
     def transform(self, results: dict) -> dict:
         """Transform a sample.
@@ -344,7 +337,5 @@ class SeededAlbu(Albu):
         Returns:
             dict: The transformed sample.
         """
-        if self._seeded_in != os.getpid():
-            self.aug.set_random_seed(int(np.random.randint(2**31)))
-            self._seeded_in = os.getpid()
+        self.aug.set_random_seed(int(np.random.randint(2**31)))
         return super().transform(results)

@@ -6,7 +6,7 @@ import signal
 
 import pytest
 import torch
-from conftest import REPOSITORY, make_moon, make_tiny_imagenet
+from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet
 from short_runs import command, differing, kill_me, killed_when, run_tool, weights
 
 # what follows from (seed, iteration) alone, in a segmentor
@@ -248,3 +248,43 @@ def test_killed_at_random_again_and_again(unbroken, root, tmp_path, monkeypatch)
         assert code in (0, -signal.SIGKILL), (tmp_path / 'output.txt').read_text()[-2000:]
     assert run_tool(command(path, pieces, '--resume')) == 0
     require_the_same(whole, pieces)
+
+
+# drawn sample by sample, in the main process or by two workers; dropout draws in the network
+DRAWN = {
+    'a segmentor': ('unet_baseline', 'model = dict(decode_head=dict(dropout_ratio=0.3))\n'),
+    'a classifier': (
+        'reference/report2_simple_net_classifier',
+        'wnids = ["n00000001", "n00000002", "n00000003"]\n'
+        'data = dict(dataset=dict(wnids=wnids))\n'
+        'train_dataloader = dict(data, batch_size=8)\n'
+        'val_dataloader = data\ntest_dataloader = data\n'
+        'model = dict(head=dict(num_classes=3, topk=(1,)))\n'
+        'val_evaluator = [dict(type="Accuracy")]\ntest_evaluator = val_evaluator\n',
+    ),
+}
+
+
+@pytest.mark.parametrize('name', DRAWN)
+def test_random_numbers_follow_from_seed_epoch_and_sample(name, config, tmp_path):
+    """Killed and resumed with two workers, and whole without: the same weights."""
+    base, text = DRAWN[name]
+    path = config(base, text)
+    options = [*loader_options(), f'train_cfg.max_epochs={EPOCHS}']
+    if 'classifier' not in base:
+        options += ['model.backbone.widths=[4,4,8]', 'train_dataloader.batch_size=4']
+        options += loader_options(**{'dataset.load_size': '(64,64)'})
+    workers = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
+
+    def line(work_dir, *flags, more=()):
+        line = ['train.py', str(path), '--work-dir', str(work_dir), *flags]
+        return [*line, '--cfg-options', *options, *more]
+
+    whole, pieces = tmp_path / 'whole', tmp_path / 'pieces'
+    assert run_tool(line(whole)) == 0
+    killed = killed_when(line(pieces, more=workers), kill_before_epoch(2), tmp_path)
+    assert killed == -signal.SIGKILL, (tmp_path / 'output.txt').read_text()[-2000:]
+    assert run_tool(line(pieces, '--resume', more=workers)) == 0
+    for epoch in (2, 3):
+        saved = [weights(folder / f'epoch_{epoch}.pth') for folder in (whole, pieces)]
+        assert not differing(*saved), epoch

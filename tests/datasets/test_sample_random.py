@@ -1,0 +1,89 @@
+"""A sample's random numbers follow from seed, epoch and place, whoever draws them and whatever was drawn before."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DATASETS, init_default_scope
+from torch.utils.data import DataLoader
+
+import custom_modules.segmentation  # noqa: F401
+from custom_modules.datasets.sample_random import (
+    SeededConcatDataset,
+    SeededRepeatDataset,
+    SeededSamples,
+    seeded,
+)
+
+
+class Drawn(SeededSamples, BaseDataset):
+    """Six samples, each of them what three generators give."""
+
+    def load_data_list(self):
+        return [dict(place=i) for i in range(6)]
+
+    def prepare_data(self, idx):
+        return torch.tensor([np.random.rand(), random.random(), torch.rand(1).item()])
+
+
+def epoch_of(dataset, seed, epoch, workers=0):
+    dataset.set_epoch(seed, epoch)
+    return torch.cat(list(DataLoader(dataset, batch_size=4, num_workers=workers)))
+
+
+@pytest.fixture(params=['alone', 'repeated', 'joined'])
+def dataset(request):
+    one = Drawn(serialize_data=False)
+    if request.param == 'alone':
+        return one
+    if request.param == 'repeated':
+        return SeededRepeatDataset(one, times=2)
+    return SeededConcatDataset([one, Drawn(serialize_data=False)])
+
+
+def test_workers_and_what_was_drawn_before_do_not_matter(dataset):
+    first = epoch_of(dataset, 0, 3)
+    np.random.rand(5)
+    torch.rand(5)
+    assert torch.equal(epoch_of(dataset, 0, 3), first)
+    assert torch.equal(epoch_of(dataset, 0, 3, workers=2), first)
+    assert not torch.equal(epoch_of(dataset, 0, 4), first)
+    assert not torch.equal(epoch_of(dataset, 1, 3), first)
+    # no two samples alike, those that are repeated neither
+    assert len(first.unique()) == first.numel()
+
+
+def test_workers_that_stay_are_told_the_next_epoch(dataset):
+    loader = DataLoader(dataset, batch_size=4, num_workers=2, persistent_workers=True)
+    for epoch in range(3):
+        dataset.set_epoch(0, epoch)
+        found = torch.cat(list(loader))
+        assert torch.equal(found, epoch_of(dataset, 0, epoch))
+
+
+def test_a_block_leaves_the_generators_as_they_were():
+    np.random.seed(1)
+    random.seed(1)
+    torch.manual_seed(1)
+    expected = np.random.rand(), random.random(), torch.rand(1).item()
+    np.random.seed(1)
+    random.seed(1)
+    torch.manual_seed(1)
+    with pytest.raises(KeyError), seeded(0, 0, 0):
+        np.random.rand(), random.random(), torch.rand(1)
+        raise KeyError
+    assert (np.random.rand(), random.random(), torch.rand(1).item()) == expected
+
+
+def test_untold_it_draws_as_ever():
+    np.random.seed(1)
+    first = Drawn(serialize_data=False)[0]
+    assert not torch.equal(Drawn(serialize_data=False)[0], first)
+
+
+def test_configs_get_ours():
+    init_default_scope('mmseg')
+    assert DATASETS.get('RepeatDataset') is SeededRepeatDataset
+    assert DATASETS.get('ConcatDataset') is SeededConcatDataset
