@@ -42,11 +42,14 @@ def main() -> None:
         # where it keeps uploads; it looks when it is imported
         os.environ |= dict(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED='False')
         try:
-            from custom_modules.deploy.demo import serve
+            import gradio  # noqa: F401
+            import onnxruntime  # noqa: F401
         except ImportError as error:
             raise UsageError(
                 f'the page needs more packages ({error}): pip install -r requirements/demo.txt.'
             ) from error
+        from custom_modules.deploy.demo import serve
+
         serve(args.model, Path(folder), args.host, args.port)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import cv2
-import gradio as gr
 
 from custom_modules.deploy.detector import Picture, RockDetector
 from custom_modules.deploy.results import Results
@@ -23,8 +22,6 @@ EXAMPLES = 4
 KEPT = 3600
 ASK = 'Drop a photograph, or choose a scene.'
 HEADS = ['number', 'area', 'left', 'top', 'width', 'height', 'probability']
-# no font, script or count comes from or goes to another server
-THEME = gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
 
 
 class Page:
@@ -42,10 +39,6 @@ class Page:
         for number, path in enumerate(self.examples, 1):
             cv2.imwrite(str(path), renderer.render(number)[0])
 
-    def example(self, event: gr.SelectData) -> str:
-        """Give the scene that was clicked."""
-        return str(self.examples[event.index])
-
     def look(self, path: str | None, windows: int) -> tuple[Picture, object] | None:
         """Read a picture and have the network look at it: what the threshold does not change.
 
@@ -54,7 +47,7 @@ class Page:
             windows (int): How many windows its shorter side gets; 0 looks at the whole picture at once.
 
         Raises:
-            gr.Error: If it is no picture, or too large.
+            gradio.Error: If it is no picture, or too large.
         """
         if path is None:
             return None
@@ -73,7 +66,9 @@ class Page:
             return picture, *looking.maps([picture])
         except UsageError as error:
             name = Path(path).name
-            raise gr.Error(
+            from gradio import Error
+
+            raise Error(
                 str(error).replace(path, name), duration=None, print_exception=False
             ) from error
 
@@ -108,12 +103,20 @@ class Page:
         return (count, str(files[1]), rows, *map(str, files))
 
 
-def make_page(page: Page) -> gr.Blocks:
+def make_page(page: Page):
     """Lay out the page.
 
     Args:
         page (Page): What happens on it.
+
+    Returns:
+        gradio.Blocks: The page.
     """
+    import gradio as gr
+
+    def chosen(event: gr.SelectData) -> str:
+        return str(page.examples[event.index])
+
     card = page._detector.card
     with gr.Blocks(title='Moon rocks', analytics_enabled=False, delete_cache=(600, KEPT)) as blocks:
         gr.Markdown(
@@ -158,7 +161,7 @@ def make_page(page: Page) -> gr.Blocks:
                 page.answer, [seen, threshold], outputs, **shared
             )
         threshold.change(page.answer, [seen, threshold], outputs, **shared)
-        gallery.select(page.example, None, file, **shared)
+        gallery.select(chosen, None, file, **shared)
     return blocks
 
 
@@ -178,13 +181,17 @@ def serve(model: str | None, folder: Path, host: str, port: int) -> None:
         from custom_modules.deploy.export import export_best
 
         model = export_best('work_dirs/demo')
+    import gradio as gr
+
+    # no font comes from another server
+    theme = gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     blocks = make_page(Page(RockDetector(model), folder))
     try:
         blocks.queue(max_size=20).launch(
             server_name=host,
             server_port=port,
             max_file_size=f'{MOST_MEGABYTES}mb',
-            theme=THEME,
+            theme=theme,
             footer_links=[],
             quiet=True,
             share=False,
