@@ -11,18 +11,50 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn as nn
-from conftest import MOON_OPTIONS, REPOSITORY, loader_options, make_moon
+from conftest import MOON_OPTIONS, REPOSITORY, loader_options, make_moon, make_tiny_imagenet
 
 SCRIPT = str(Path(__file__).with_name('two_processes.py'))
 
 
+KINDS = dict(
+    segmentor=dict(
+        config='unet_backbone_unfreeze',
+        data='MOON_DATA',
+        options=[
+            *MOON_OPTIONS,
+            *loader_options(**{'dataset.val_fraction': 0.25}),
+            'model.backbone.widths=[4,8,8,8,8]',
+            'model.backbone.init_cfg=None',
+        ],
+        batch=8,
+        frozen=2,
+        scores=['aAcc', 'mIoU', 'mDice', 'rock_Dice', 'rock_Recall'],
+        exact=['rock_Dice', 'rock_image_Dice', 'rock_object_F1', 'mIoU', 'mDice', 'aAcc'],
+    ),
+    classifier=dict(
+        config='classifier',
+        data='TINY_IMAGENET',
+        options=[
+            'model.backbone.widths=[4,8,8,8,8]',
+            'model.head.in_channels=8',
+            'model.head.num_classes=8',
+            'train_cfg.val_interval=1',
+            'default_hooks.checkpoint.interval=1',
+            'test_dataloader.batch_size=16',
+        ],
+        batch=12,
+        frozen=-1,
+        scores=['accuracy/top1', 'accuracy/top5', 'report/macro_f1'],
+        exact=['accuracy/top1', 'accuracy/top5', 'report/macro_f1', 'report/macro_recall'],
+    ),
+)
+
+
 def arguments(root, name: str, processes: int, score: str | None = None) -> list[str]:
+    kind = KINDS[root.name]
     options = [
-        *MOON_OPTIONS,
-        *loader_options(**{'dataset.val_fraction': 0.25}),
-        'model.backbone.widths=[4,8,8,8,8]',
-        'model.backbone.init_cfg=None',
-        f'train_dataloader.batch_size={8 // processes}',
+        *kind['options'],
+        f'train_dataloader.batch_size={kind["batch"] // processes}',
         'val_dataloader.batch_size=2',
         'train_cfg.max_epochs=2',
         # Adam divides a gradient that is only rounding by its own size
@@ -32,14 +64,14 @@ def arguments(root, name: str, processes: int, score: str | None = None) -> list
     flags = ['--work-dir', root / name, '--record', root / name]
     flags += ['--launcher', 'pytorch'] if processes > 1 else []
     flags += ['--score', root / score] if score else []
-    config = REPOSITORY / 'configs' / 'unet_backbone_unfreeze.py'
+    config = REPOSITORY / 'configs' / f'{kind["config"]}.py'
     return [str(a) for a in (SCRIPT, config, *flags, '--cfg-options', *options)]
 
 
 def start(root, rank: int, port: int) -> subprocess.Popen:
     """One of two, told what torchrun tells it (whose own start takes as long as the run)."""
     told = dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2, MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
-    told |= dict(MOON_DATA=root / 'moon', OMP_NUM_THREADS=1)
+    told |= {KINDS[root.name]['data']: root / 'data', 'OMP_NUM_THREADS': 1}
     return subprocess.Popen(
         [sys.executable, *arguments(root, 'two', 2)],
         cwd=root,
@@ -52,18 +84,27 @@ def start(root, rank: int, port: int) -> subprocess.Popen:
 
 def run_here(root, name: str, score: str | None = None) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('MOON_DATA', str(root / 'moon'))
+        patch.setenv(KINDS[root.name]['data'], str(root / 'data'))
         patch.setattr(sys, 'argv', arguments(root, name, 1, score))
         # the script changes it for its process
         patch.setattr(nn.BatchNorm2d, 'train', nn.BatchNorm2d.train)
         runpy.run_path(SCRIPT, run_name='__main__')
 
 
-@pytest.fixture(scope='module')
-def runs(tmp_path_factory):
-    root = tmp_path_factory.mktemp('processes')
-    # 16 to train with: whole batches; 5 to validate: one too few for two processes, which repeat the first
-    make_moon(root / 'moon', count=21)
+def make_data(root) -> None:
+    """Whole batches to train with, of two epochs; to validate one too few for two processes, which repeat the first."""
+    if root.parent.name == 'segmentor':
+        make_moon(root, count=21)
+        return
+    make_tiny_imagenet(root, [f'n{i:08d}' for i in range(8)])
+    listed = root / 'val' / 'val_annotations.txt'
+    listed.write_text(''.join(listed.read_text().splitlines(keepends=True)[:-1]))
+
+
+@pytest.fixture(scope='module', params=KINDS)
+def runs(request, tmp_path_factory):
+    root = tmp_path_factory.mktemp('processes') / request.param
+    make_data(root / 'data')
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
@@ -78,13 +119,14 @@ def runs(tmp_path_factory):
 
 
 def test_losses_are_those_of_the_double_batch(runs):
-    _, said = runs
+    root, said = runs
+    batch = KINDS[root.name]['batch']
     assert said['two_0']['wrapped'] and not said['one_0']['wrapped']
     halves = [said['two_0'], said['two_1']]
     # both halves of each batch, none of them twice
     for whole, *parts in zip(said['one_0']['images'], *(h['images'] for h in halves), strict=True):
-        assert sorted(sum(parts, [])) == whole and len(set(whole)) == 8
-    assert len(said['one_0']['losses']) == 4
+        assert sorted(sum(parts, [])) == whole and len(set(whole)) == batch
+    assert len(said['one_0']['losses']) in (4, 8)
     for whole, *parts in zip(said['one_0']['losses'], *(h['losses'] for h in halves), strict=True):
         assert sum(parts) / 2 == pytest.approx(whole, rel=1e-4)
 
@@ -101,25 +143,26 @@ def test_weights_and_scores_are_too(runs):
     assert moved > 10, 'the second epoch trained'
     assert said['two_0']['scores'] == said['two_1']['scores']
     for ours, theirs in zip(said['one_0']['scores'], said['two_0']['scores'], strict=True):
-        for name in ('aAcc', 'mIoU', 'mDice', 'rock_Dice', 'rock_Recall'):
+        for name in KINDS[root.name]['scores']:
             assert ours[name] == pytest.approx(theirs[name], abs=0.05), name
 
 
 def test_one_checkpoint_has_one_score(runs):
     root, _ = runs
+    names = KINDS[root.name]['exact']
     one, two, other = (
         json.loads((root / f'{name}_scored.json').read_text())
         for name in ('again_0', 'two_0', 'two_1')
     )
-    for name in ('rock_Dice', 'rock_image_Dice', 'rock_object_F1', 'mIoU', 'mDice', 'aAcc'):
+    for name in names:
         assert one[name] == two[name] == other[name], name
     # a score that could differ
-    assert 0 < one['rock_Dice'] < 100
+    assert 0 < one[names[0]] < 100
 
 
 def test_one_process_writes(runs):
     root, said = runs
-    assert said['two_0']['frozen'] == 2, 'the schedule holds in both'
+    assert said['two_0']['frozen'] == KINDS[root.name]['frozen'], 'the schedule holds in both'
     for name in ('one', 'two'):
         files = [path.name for path in (root / name).rglob('*') if path.is_file()]
         assert files.count('scalars.json') == 1 and 'epoch_2.pth' in files

@@ -29,7 +29,10 @@ class Record(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         self.losses.append(float(outputs['loss']))
-        self.images.append(sorted(Path(s.img_path).stem for s in data_batch['data_samples']))
+        samples = data_batch['data_samples']
+        # whole batches have one sample for all
+        paths = [s.img_path for s in samples] if isinstance(samples, list) else samples.img_path
+        self.images.append(sorted(Path(path).stem for path in paths))
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         self.scores.append({key: float(value) for key, value in metrics.items()})
@@ -53,11 +56,17 @@ def main() -> None:
     parser.add_argument('--score', help='checkpoint to score instead of a training')
     args = parser.parse_args()
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    for loader in (cfg.train_dataloader, cfg.val_dataloader):
-        # nothing drawn: processes draw apart
-        loader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline
-    cfg.model.decode_head.loss_decode[1].per_image = True
-    cfg.default_hooks.freeze_schedule.schedule = {0: 4, 1: 2}
+    # nothing drawn: processes draw apart
+    if cfg.default_scope == 'mmseg':
+        for loader in (cfg.train_dataloader, cfg.val_dataloader):
+            loader.dataset.pipeline = cfg.test_dataloader.dataset.pipeline
+        cfg.model.decode_head.loss_decode[1].per_image = True
+        cfg.default_hooks.freeze_schedule.schedule = {0: 4, 1: 2}
+    else:
+        cfg.model.data_preprocessor.augments = []
+        # the averages would be scored in place of the weights
+        for name in ('progressive_resize', 'ema'):
+            cfg.default_hooks.pop(name)
     # batch norm would see half a batch in each process
     nn.BatchNorm2d.train = lambda self, mode=True: nn.Module.train(self, False)
     runner = Runner.from_cfg(cfg)
@@ -72,7 +81,7 @@ def main() -> None:
 
 
 def make(runner: Runner, checkpoint: str) -> None:
-    """Write weights that find rock in half of an image: after two epochs there is none to disagree about."""
+    """Write weights that find rock in half of an image, or each class in some: after two epochs there is none to disagree about."""
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     torch.manual_seed(0)
     for layer in model.modules():
@@ -80,8 +89,11 @@ def make(runner: Runner, checkpoint: str) -> None:
             nn.init.kaiming_normal_(layer.weight)
     inputs = model.data_preprocessor(next(iter(runner.test_loop.dataloader)), False)['inputs']
     with torch.no_grad():
-        # the mean: the median is a pixel's own logit, which would be left as rounding around 0
-        model.decode_head.conv_seg.bias -= model.eval()(inputs, mode='tensor').mean()
+        if runner.cfg.default_scope == 'mmseg':
+            # the mean: the median is a pixel's own logit, which would be left as rounding around 0
+            model.decode_head.conv_seg.bias -= model.eval()(inputs, mode='tensor').mean()
+        else:
+            model.head.fc.bias -= model.eval().head(model.extract_feat(inputs)).mean(0)
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
 
 
