@@ -61,8 +61,8 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         label_map (Mapping or Sequence, optional): Class index of each mask value, such as ``{0: 0, 255: 1}``. None
             (default) if masks hold class indices. Masks with other values are refused. In a config write pairs,
             ``[(0, 0), (255, 1)]``: a dict would be merged with the base's.
-        ignore_index (int, optional): Mask value of pixels without a class; it becomes 255, which losses and scores
-            leave out. None (default) refuses 255 too: with masks of 0/255, predicting nothing would score 100.
+        ignore_index (int | Sequence[int], optional): Mask value of pixels without a class, or several; it becomes 255, which
+            losses and scores leave out. None (default) refuses 255 too: with masks of 0/255, predicting nothing would score 100.
         data_prefix (dict): Folders. Defaults to ``dict(img_path='images', seg_map_path='masks')``.
         img_prefix (str): What an image's name has before the id. Defaults to ``''``.
         mask_prefix (str): What a mask's name has before the id. Defaults to ``''``.
@@ -97,7 +97,7 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         train_fraction: float = 1.0,
         load_size: tuple[int, int] | None = None,
         label_map: Mapping[int | str, int] | Sequence[Sequence[int]] | None = None,
-        ignore_index: int | None = None,
+        ignore_index: int | Sequence[int] | None = None,
         data_prefix: dict | None = None,
         img_prefix: str = '',
         mask_prefix: str = '',

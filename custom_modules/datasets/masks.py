@@ -23,7 +23,8 @@ class IndexMasks:
         classes (Sequence[str]): Names of the classes.
         label_map (Mapping[int | str, int] or Sequence, optional): Class index of each mask value, also as a list of
             pairs. None (default) takes the values as class indices.
-        ignore_index (int, optional): Mask value without a class; its label is 255. None (default) if there is none.
+        ignore_index (int | Sequence[int], optional): Mask value without a class, or several; their label is 255. None (default)
+            if there is none.
 
     Raises:
         UsageError: If the classes are not a list of different names, or a value leads to none of them.
@@ -38,7 +39,7 @@ class IndexMasks:
         self,
         classes: Sequence[str],
         label_map: Mapping[int | str, int] | Sequence[Sequence[int]] | None = None,
-        ignore_index: int | None = None,
+        ignore_index: int | Sequence[int] | None = None,
     ) -> None:
         if isinstance(classes, str) or not 2 <= len(set(classes)) == len(classes) <= IGNORED:
             raise UsageError(
@@ -61,19 +62,18 @@ class IndexMasks:
                 )
         self.classes = tuple(classes)
         self.labels = {int(value): int(label) for value, label in label_map.items()}
-        if ignore_index is None:
-            return
-        if ignore_index not in range(256):
-            raise UsageError(
-                f'ignore_index is a mask value from 0 to 255, or None, got {ignore_index!r}.'
-            )
-        if ignore_index in self.labels:
-            name = classes[self.labels[ignore_index]]
-            raise UsageError(
-                f'ignore_index={ignore_index} is also the mask value of class {name!r}: leave it out of label_map, '
-                'or set ignore_index=None.'
-            )
-        self.labels[ignore_index] = IGNORED
+        for value in () if ignore_index is None else np.atleast_1d(ignore_index).tolist():
+            if value not in range(256):
+                raise UsageError(
+                    f'ignore_index is a mask value from 0 to 255, several of them, or None, got {value!r}.'
+                )
+            if value in self.labels:
+                name = classes[self.labels[value]]
+                raise UsageError(
+                    f'ignore_index={value} is also the mask value of class {name!r}: leave it out of label_map, '
+                    'or out of ignore_index.'
+                )
+            self.labels[value] = IGNORED
 
     def check(
         self, pairs: Sequence[tuple[Path, Path]], palette: Sequence[Sequence[int]] = ()

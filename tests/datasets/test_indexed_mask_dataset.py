@@ -96,11 +96,18 @@ def test_label_map_does_not_map_twice(tmp_path):
 
 
 @pytest.mark.parametrize('ignored', [255, 9])
-def test_ignored_pixels_become_255_if_they_are_named(tmp_path, ignored):
+@pytest.mark.parametrize('several', [False, True])
+def test_ignored_pixels_become_255_if_they_are_named(tmp_path, ignored, several):
     write(tmp_path, 'a', bands((0, 1, 2, ignored)))
     with pytest.raises(UsageError, match=rf'other than 0 to 2: .*a\.png \({ignored}\)'):
         make(tmp_path, CLASSES, split='all')
-    dataset = make(tmp_path, CLASSES, split='all', ignore_index=ignored, pipeline=PIPELINE)
+    dataset = make(
+        tmp_path,
+        CLASSES,
+        split='all',
+        ignore_index=[7, ignored] if several else ignored,
+        pipeline=PIPELINE,
+    )
     assert (label(dataset) == bands((0, 1, 2, 255))).all()
 
 
@@ -274,7 +281,7 @@ def nothing(root):
         (nothing, dict(label_map={'rock': 1}), "from 0 to 255, .* got the value 'rock'"),
         (nothing, dict(label_map={256: 1}), 'got the value 256'),
         (nothing, dict(ignore_index=2), "ignore_index=2 is also the mask value of class 'large'"),
-        (nothing, dict(ignore_index=300), 'from 0 to 255, or None, got 300'),
+        (nothing, dict(ignore_index=300), 'several of them, or None, got 300'),
     ],
 )
 def test_each_mistake_gets_its_sentence(root, spoil, arguments, words):
