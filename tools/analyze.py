@@ -39,6 +39,38 @@ def parse_args():
         '--out', help='folder to write to (default: work_dirs/<config name>/analysis)'
     )
     errors.set_defaults(run=analyse_errors)
+    sparse = commands.add_parser(
+        'sparse',
+        help='pictures where only some rocks are outlined: outlined rocks found, and what is called rock',
+        description='Count what a binary checkpoint calls rock where labels are sparse: what is outlined is right, most rocks are '
+        'not outlined.',
+    )
+    add_config(sparse, 'model.decode_head.threshold=0.4')
+    sparse.add_argument('checkpoint', help='its checkpoint file')
+    sparse.add_argument(
+        'folder',
+        type=Path,
+        help='images/, masks/ and classes.txt, as prepare_data.py coco-to-masks writes them',
+    )
+    sparse.add_argument(
+        '--rocks',
+        nargs='+',
+        default=['rock', 'boulder'],
+        metavar='CLASS',
+        help='which classes are rock (default: rock boulder)',
+    )
+    sparse.add_argument(
+        '--only', default='*', metavar='PATTERN', help="file names to look at, such as 'chang4*'"
+    )
+    sparse.add_argument(
+        '--share',
+        type=share,
+        default=0.05,
+        metavar='S',
+        help='count outlined rocks at the threshold that calls this share of all pixels rock (default: 0.05)',
+    )
+    sparse.add_argument('--out', type=Path, help='JSON file to write as well')
+    sparse.set_defaults(run=analyse_sparse)
     curves = commands.add_parser(
         'curves',
         help='learning curves of one or several runs in one picture',
@@ -59,6 +91,14 @@ def positive(text: str) -> float:
     value = float(text)
     if not 0 < value < float('inf'):
         raise argparse.ArgumentTypeError(f'{text} is no number of pixels above 0')
+    return value
+
+
+def share(text: str) -> float:
+    """Read a share."""
+    value = float(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f'{text} is no share between 0 and 1')
     return value
 
 
@@ -88,6 +128,42 @@ def analyse_errors(args) -> None:
             f'{chosen["default_dice"]:.2f} at {chosen["default"]:g}; to use it: {chosen["config"]}'
         )
     print(path)
+
+
+def analyse_sparse(args) -> None:
+    """Predict, count, print."""
+    if args.out:
+        require_absent(args.out)
+
+    import json
+
+    from custom_modules.analysis.sparse import sparse_scores
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import check_config
+    from custom_modules.utils.tables import plain_values, text_table
+
+    cfg = load_config(args.config, args.cfg_options)
+    check_config(cfg)
+    scores, threshold, pictures = sparse_scores(
+        cfg, args.checkpoint, args.folder, args.rocks, args.only, args.share
+    )
+    table, recall = scores.table(threshold), scores.recall()
+    title = f'{pictures} pictures, called rock above {threshold:g}'
+    rows = [
+        [name, int(pixels), float(called)] for name, pixels, called in table.itertuples(index=False)
+    ]
+    print(text_table(title, ['class', 'pixels', 'called rock %'], rows))
+    print(
+        f'at the threshold {recall["threshold"]:g}, where {100 * args.share:g} % of all pixels are called rock: '
+        f'{recall["rocks"]:.1f} % of the outlined rocks are found, and {recall["pixels"]:.1f} % of their pixels'
+    )
+    if args.out:
+        numbers = dict(
+            config=args.config, checkpoint=args.checkpoint, only=args.only, pictures=pictures,
+            threshold=threshold, share=args.share, classes=table, recall=recall,
+        )  # fmt: skip
+        write_atomically(args.out, json.dumps(plain_values(numbers), indent=1).encode())
+        print(args.out)
 
 
 def draw_curves(args) -> None:

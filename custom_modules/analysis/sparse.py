@@ -1,0 +1,173 @@
+"""Scores on sparsely labelled photographs, where what is outlined is right and most rocks are not outlined."""
+
+from collections.abc import Collection, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+
+from custom_modules.evaluation.objects import FOUND
+from custom_modules.evaluation.predictions import CheckpointPredictions
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import read_lines
+
+# the network's probabilities are counted in as many steps
+STEPS = 4096
+
+
+class SparseScores:
+    """What share of each outlined class is called rock, and how many outlined rocks are found.
+
+    A score such as Dice would count every rock that nobody outlined as an error. What can be said is said: pixels of
+    things that are no rocks should not be called rock, and outlined rocks should be found while few pixels are called rock in all.
+
+    Args:
+        classes (Sequence[str]): Name of each mask value; the first, 0, is what nobody outlined.
+        rocks (Collection[str]): Which of them are rock.
+        share (float): At which share of all pixels called rock the outlined rocks are counted, 0 to 1. Defaults to 0.05.
+
+    Raises:
+        UsageError: If a name is none of the classes.
+
+    Example:
+        >>> scores = SparseScores(('unknown', 'rock', 'lander'), ['rock'], share=0.5)
+        >>> scores.add(np.array([[1, 1, 2, 2]]), np.array([[0.9, 0.6, 0.7, 0.1]]))
+        >>> scores.table(0.5).called_rock.round(1).tolist()  # all, rock, lander
+        [75.0, 100.0, 50.0]
+        >>> scores.recall()
+        {'threshold': 0.6001, 'pixels': 50.0, 'rocks': 100.0}
+    """
+
+    def __init__(self, classes: Sequence[str], rocks: Collection[str], share: float = 0.05) -> None:
+        unknown = [name for name in rocks if name not in classes]
+        if unknown or not rocks:
+            raise UsageError(
+                f'--rocks names classes of the masks, {", ".join(classes[1:])}; got {", ".join(unknown) or "none"}: '
+                'choose among them.'
+            )
+        self.classes, self.rocks, self.share = tuple(classes), tuple(rocks), share
+        # how many pixels of each class have a probability of at least step / STEPS, before it is summed up
+        self._counts = np.zeros((len(classes), STEPS + 1), np.int64)
+        # up to which threshold each outlined rock is found
+        self._found_up_to: list[float] = []
+
+    def add(self, truth: np.ndarray, probability: np.ndarray) -> None:
+        """Count one picture.
+
+        Args:
+            truth (np.ndarray): Index of each pixel's class (H, W).
+            probability (np.ndarray): Of rock (H, W), 0 to 1.
+        """
+        steps = np.floor(np.clip(probability, 0, 1) * STEPS).astype(np.int64)
+        for index, counts in enumerate(self._counts):
+            counts += np.bincount(steps[truth == index], minlength=STEPS + 1)
+        for name in self.rocks:
+            rock = (truth == self.classes.index(name)).astype(np.uint8)
+            count, parts = cv2.connectedComponents(rock, connectivity=8)
+            for part in range(1, count):
+                own = np.sort(probability[parts == part])[::-1]
+                self._found_up_to.append(float(own[int(np.ceil(FOUND * len(own))) - 1]))
+
+    def table(self, threshold: float) -> pd.DataFrame:
+        """Lay out what is called rock.
+
+        Args:
+            threshold (float): Above which probability a pixel is called rock.
+
+        Returns:
+            pd.DataFrame: Of all pixels, then of each outlined class: ``class``, ``pixels`` and ``called_rock`` in percent; nan where
+            the class does not occur.
+        """
+        above = self._counts[:, int(np.ceil(threshold * STEPS)) :].sum(axis=1)
+        all_pixels = self._counts.sum(axis=1)
+        outlined = range(1, len(self.classes))
+        pixels = np.array([all_pixels.sum(), *all_pixels[outlined]])
+        called = np.array([above.sum(), *above[outlined]], float)
+        shares = np.divide(100 * called, pixels, out=np.full(len(pixels), np.nan), where=pixels > 0)
+        names = ['all pixels', *(self.classes[i] for i in outlined)]
+        return pd.DataFrame({'class': names, 'pixels': pixels, 'called_rock': shares})
+
+    def recall(self) -> dict[str, float]:
+        """Count the outlined rocks that are found while :attr:`share` of all pixels is called rock.
+
+        Returns:
+            dict[str, float]: The ``threshold`` that gives this share; the percentage of outlined rock ``pixels`` that are called
+            rock, and of outlined ``rocks`` of which at least half of the pixels are. nan where none is outlined.
+        """
+        from_top = self._counts[:, ::-1].cumsum(axis=1)
+        totals = from_top.sum(axis=0)
+        # the lowest threshold that does not call more
+        within = np.flatnonzero(totals <= self.share * totals[-1])
+        last = within[-1] if len(within) else -1
+        step = STEPS - last
+        rows = [self.classes.index(name) for name in self.rocks]
+        rock_pixels = from_top[rows, -1].sum()
+        called = from_top[rows, last].sum() if last >= 0 else 0
+        found = np.array(self._found_up_to) >= step / STEPS
+        return dict(
+            threshold=round(float(step / STEPS), 4),
+            pixels=100 * float(called / rock_pixels) if rock_pixels else float('nan'),
+            rocks=100 * float(found.mean()) if len(found) else float('nan'),
+        )
+
+
+def sparse_scores(
+    cfg,
+    checkpoint: str,
+    folder: Path,
+    rocks: Sequence[str],
+    only: str = '*',
+    share: float = 0.05,
+) -> tuple[SparseScores, float, int]:
+    """Score a checkpoint on sparsely labelled pictures, at the size that the config tests at.
+
+    Args:
+        cfg (mmengine.Config): A binary segmentor's config.
+        checkpoint (str): Its weights.
+        folder (Path): With ``images``, ``masks`` and ``classes.txt``, as ``tools/prepare_data.py coco-to-masks`` writes them.
+        rocks (Sequence[str]): The classes that are rock.
+        only (str): Pattern of the file names to look at. Defaults to all.
+        share (float): Of :class:`SparseScores`.
+
+    Returns:
+        tuple[SparseScores, float, int]: The scores, the config's threshold, and how many pictures were counted.
+
+    Raises:
+        UsageError: If the folder or the config is of another kind, or no picture has such a name.
+    """
+    names = folder / 'classes.txt'
+    if not names.is_file():
+        raise UsageError(
+            f'{folder} holds no classes.txt: make it with `python tools/prepare_data.py coco-to-masks JSON --images IMAGES '
+            f'--out {folder}`.'
+        )
+    classes = [line for line in read_lines(names) if line]
+    test = cfg.test_dataloader.dataset
+    cfg.test_dataloader.dataset = dict(
+        type='IndexedMaskDataset',
+        data_root=str(folder.resolve()),
+        classes=classes,
+        split='all',
+        load_size=test.get('load_size'),
+        pipeline=test.get('pipeline'),
+        test_mode=True,
+    )
+    scores = SparseScores(classes, rocks, share)
+    predictions = CheckpointPredictions(cfg, checkpoint)
+    if predictions.threshold is None:
+        raise UsageError(
+            "outlined rocks are counted for a head of one channel, and the config's has several: choose a binary config, "
+            'such as configs/unet_baseline.py.'
+        )
+    pictures = 0
+    for prediction in predictions:
+        if fnmatch(Path(prediction.img_path).name, only):
+            scores.add(prediction.truth, prediction.probabilities[1])
+            pictures += 1
+    if not pictures:
+        raise UsageError(
+            f"no picture's name in {folder}/images fits {only}: choose another pattern with --only."
+        )
+    return scores, predictions.threshold, pictures
