@@ -1,6 +1,6 @@
 """Registers what a segmentation run needs; it never imports mmpretrain."""
 
-from .utils.quiet import quiet_imports
+from .utils.errors import quiet_imports
 
 with quiet_imports():
     from . import engine  # noqa: F401

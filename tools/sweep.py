@@ -129,11 +129,11 @@ def refuse_other_configs(runs) -> None:
 def make_executor(args, runs):
     """Give the runs a place: this machine, or a Ray cluster, which is named."""
     from custom_modules.sweep.executors import LocalExecutor, RayExecutor
-    from custom_modules.utils.processes import visible_gpus
+    from custom_modules.utils.machine import visible_gpus
 
     if not args.ray:
         return LocalExecutor(args.jobs, visible_gpus() if args.jobs > 1 else ())
-    from custom_modules.utils.cluster import connect
+    from custom_modules.utils.machine import connect
 
     # what the configs read, and what the arithmetic depends on
     variables = {name for run in runs for name in run.cfg.env_variables} | {'OMP_NUM_THREADS'}

@@ -18,7 +18,7 @@ from torch.utils.data import get_worker_info
 from custom_modules.datasets.cache import static_transforms
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.machine import available_cores
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 # images that one task of a process decodes
 SHARE = 500

@@ -21,7 +21,7 @@ from torch.utils.data import get_worker_info
 from custom_modules.datasets.pairs import warn
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.machine import available_cores, available_memory
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 # what always gives the same for the same files, by the package that has it; a subclass may draw numbers
 STATIC = dict(

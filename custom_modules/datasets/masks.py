@@ -10,7 +10,7 @@ import numpy as np
 from custom_modules.datasets.pair_checks import MaskValues, check_pairs
 from custom_modules.datasets.pairs import warn
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 # the label that mmseg's losses and scores leave out
 IGNORED = 255

@@ -14,7 +14,7 @@ from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 # largest deviation from PyTorch of a file that is written
 TOLERANCE = 1e-3

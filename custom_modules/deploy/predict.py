@@ -14,7 +14,7 @@ from custom_modules.deploy.results import Results
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import image_size
 from custom_modules.utils.inputs import Source
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 # pixels of the pictures that are in memory at one time; a larger one goes alone
 MOST_PIXELS = 2**27

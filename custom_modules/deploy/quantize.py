@@ -16,7 +16,7 @@ from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import read_image
 from custom_modules.utils.inputs import find_pictures
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 # a picture (1, H, W, 3) and its true labels (1, H, W), where there is a mask
 Sample = tuple[np.ndarray, np.ndarray | None]

@@ -20,8 +20,7 @@ from custom_modules.eda.plots import (
 from custom_modules.eda.sources import Subject
 from custom_modules.eda.statistics import LEVELS, PartStatistics, Sample
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.progress import progress
-from custom_modules.utils.tables import text_table
+from custom_modules.utils.tables import progress, text_table
 
 PARTS = ('images', 'masks', 'images_without_mask', 'masks_without_image', 'pairs', 'sound_pairs')
 

@@ -11,7 +11,7 @@ from custom_modules.evaluation.objects import LABEL_LIMIT, match_objects, object
 from custom_modules.preparation.coco import MaskPairs
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import read_mask
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 
 def score_mask_files(

@@ -14,7 +14,7 @@ from custom_modules.engine.weights import configured_classes
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import read_image
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pycocotools import mask as rle_tools
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.images import PngFile, image_size, orientation, read_mask
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 
 class MaskPairs:

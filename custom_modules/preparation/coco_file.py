@@ -10,7 +10,7 @@ from pycocotools import mask as rle_tools
 
 from custom_modules.preparation.annotation_sources import read_annotations
 from custom_modules.utils.errors import UsageError, first_five
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 # every character of compressed run lengths holds 5 bits of a number and says whether more follow
 COMPRESSED = re.compile('(?:[P-o]{0,6}[0-O])+')

@@ -12,7 +12,7 @@ from custom_modules.preparation.synthetic.rocks import without_pebbles
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import atomic_path, write_atomically
 from custom_modules.utils.images import PngFile
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 
 class MoonClasses:

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 
 class ArchiveEntries:

@@ -25,7 +25,7 @@ from custom_modules.reporting.architecture import describe_architecture
 from custom_modules.reporting.results import ClassifierResult, ModelCost, SegmentorResult
 from custom_modules.reporting.runs import RunFolder, held_out_fold
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 
 def score_segmentor(

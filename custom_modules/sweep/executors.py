@@ -6,7 +6,8 @@ import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from custom_modules.utils.processes import share_of_machine, stop_processes
+from custom_modules.utils.machine import share_of_machine
+from custom_modules.utils.processes import stop_processes
 
 from .plan import Run
 from .sweep import bring_to_end

@@ -70,11 +70,7 @@ def _decode_other_image(data: bytes) -> np.ndarray:
 
 
 def _deep_channels(data: bytes) -> np.ndarray | None:
-    """Decode what Pillow cuts to 8 bits without a word, or does not know: several channels of more; else None.
-
-    Returns:
-        np.ndarray, optional: BGR or BGRA (H, W, 3 or 4), as stored but upright.
-    """
+    """Decode what Pillow cuts to 8 bits or does not know, several channels of more, to upright BGR or BGRA; else None."""
     turn = 1
     if data.startswith(PNG):
         if data[24] != 16 or data[25] == 0:
@@ -166,13 +162,10 @@ def _turn(pixels: np.ndarray, tag: int) -> np.ndarray:
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:
-    """Bring numbers of any depth to 8 bits, as :func:`read_image` describes.
-
-    Args:
-        pixels (np.ndarray): Numbers of any shape.
+    """Bring numbers of any shape and depth to 8 bits, as :func:`read_image` describes.
 
     Raises:
-        UsageError: If they hold NaN, or numbers below 0 or above 65535.
+        RefusedPixelsError: If they hold NaN, or numbers below 0 or above 65535.
     """
     if pixels.dtype == np.uint8:
         return pixels
@@ -216,8 +209,8 @@ def decode_mask(data: bytes) -> np.ndarray:
 
 def _whole(values: np.ndarray) -> np.ndarray:
     remedy = 'save it as 8-bit PNG with one whole number per pixel'
-    real = values.dtype.kind == 'f'
-    if real and not (np.isfinite(values).all() and (values == np.rint(values)).all()):
+    # inf is its own rounding
+    if values.dtype.kind == 'f' and not (np.isfinite(values) & (values == np.rint(values))).all():
         raise RefusedPixelsError('it holds numbers that are not whole', remedy, 'ambiguous')
     low, high = values.min(), values.max()
     if low < -(2**31) or high >= 2**31:
@@ -239,9 +232,7 @@ BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 
 def _palette_values(values: np.ndarray, colours: dict) -> np.ndarray:
     if set(colours.values()) <= {BLACK, WHITE}:
-        if all(
-            (index == 0) == (colour == BLACK) and index < 2 for index, colour in colours.items()
-        ):
+        if all(colours[index] == {0: BLACK, 1: WHITE}.get(index) for index in colours):
             return values
         table = np.zeros(256, np.uint8)
         table[[index for index, colour in colours.items() if colour == WHITE]] = 255

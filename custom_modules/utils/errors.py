@@ -1,13 +1,14 @@
-"""Errors that a user can mend, and how tools say them."""
+"""Errors that a user can mend, how tools say them, and what libraries say without need."""
 
+import contextlib
 import errno
 import functools
+import io
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterable
-
-from custom_modules.utils.quiet import quiet_libraries
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 
 
 class UsageError(ValueError):
@@ -37,14 +38,11 @@ REMEDIES = {
 
 
 def sentence_of(error: Exception) -> str | None:
-    r"""Say in one sentence what a user can mend.
+    r"""Say in one sentence what a user can mend; None for any other error.
 
     Args:
         error (Exception): A :class:`UsageError`, or an ``OSError`` that is about room, rights or a failing disk. It may come
             from a data loader's worker process, as the text of a traceback.
-
-    Returns:
-        str | None: The sentence; None for any other error.
 
     Example:
         >>> sentence_of(OSError(errno.ENOSPC, 'No space left on device', 'a.pth')).split(':')[0]
@@ -57,12 +55,11 @@ def sentence_of(error: Exception) -> str | None:
     last = text.strip().split('\n')[-1] if text.startswith('Caught ') else text
     if isinstance(error, UsageError):
         return re.sub(r'^[\w.]+Error: ', '', last)
-    if not isinstance(error, OSError):
-        return None
     number = re.search(r'\[Errno (\d+)\] ([^:]+)(?:: (.+))?', last)
-    remedy = number and REMEDIES.get(int(number[1]))
-    name = (number[3] or 'a file').strip("'") if number else None
-    return remedy and f'{name} could not be read or written ({number[2].lower()}): {remedy}.'
+    if not isinstance(error, OSError) or not number or int(number[1]) not in REMEDIES:
+        return None
+    name = (number[3] or 'a file').strip("'")
+    return f'{name} could not be read or written ({number[2].lower()}): {REMEDIES[int(number[1])]}.'
 
 
 def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
@@ -93,3 +90,19 @@ def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
             sys.exit(2)
 
     return wrapped
+
+
+def quiet_libraries() -> None:
+    """Silence what no user can mend: parts of mmcv that nothing here uses, mmseg's defaults, and that there is no GPU."""
+    warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
+    # ignored pixels count in the mean's number, as they did in every published training
+    warnings.filterwarnings('ignore', message='Default ``avg_non_ignore`` is False')
+    logging.getLogger('torch.utils.cpp_extension').setLevel(logging.ERROR)
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Import libraries that print while they are imported; what they raise is raised."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        yield

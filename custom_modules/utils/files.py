@@ -23,14 +23,6 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
 
     Yields:
         Path: What to write instead, in the same folder.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     with atomic_path(Path(folder, 'a.txt')) as path:
-        ...         _ = path.write_text('new')
-        ...     Path(folder, 'a.txt').read_text()
-        'new'
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -50,10 +42,10 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
 
 
 def write_atomically(target: str | Path, content: bytes, sync: bool = True) -> None:
-    """Write a file, all or nothing.
+    """Write a file, all or nothing; missing folders are made.
 
     Args:
-        target (str | Path): The file; missing folders are made.
+        target (str | Path): The file.
         content (bytes): What it is to hold.
         sync (bool): Whether to wait until the bytes are on the disk: else a power cut could leave the name without
             them. Off for the thousands of small files of a data set, which are made again. Defaults to True.
@@ -66,14 +58,7 @@ def write_atomically(target: str | Path, content: bytes, sync: bool = True) -> N
 
 
 def remove_unfinished(folder: str | Path) -> list[Path]:
-    """Remove what writes that were killed have left, in a folder that nobody else writes to.
-
-    Args:
-        folder (str | Path): The folder, without its sub-folders; it need not be there.
-
-    Returns:
-        list[Path]: What was removed.
-    """
+    """Remove what writes that were killed have left in a folder, which nobody else writes to; return what was removed."""
     left = sorted(path for path in Path(folder).glob(f'.*{UNFINISHED}') if path.is_file())
     for path in left:
         path.unlink(missing_ok=True)
@@ -91,9 +76,8 @@ def read_lines(path: str | Path) -> list[str]:
     """
     try:
         content = Path(path).read_bytes()
-        marks = ((b'\xff\xfe', 'utf-16'), (b'\xfe\xff', 'utf-16'))
-        encoding = next((name for mark, name in marks if content.startswith(mark)), 'utf-8-sig')
-        lines = content.decode(encoding).splitlines()
+        utf16 = content.startswith((b'\xff\xfe', b'\xfe\xff'))
+        lines = content.decode('utf-16' if utf16 else 'utf-8-sig').splitlines()
     except OSError as error:
         raise UsageError(
             f'{path} cannot be read ({error.strerror.lower()}): mend the path or its permissions.'
@@ -136,18 +120,12 @@ def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
 
 
 def find_data(data_root: str, what: str, remedy: str) -> Path:
-    """Find a data folder from any current folder.
-
-    A relative path is looked up in the current folder first, as everywhere in OpenMMLab, and then in the
-    repository, so that ``data/...`` of the configs works wherever a command is started.
+    """Find a data folder: a relative one in the current folder, and then in the repository, wherever a command is started.
 
     Args:
         data_root (str): The folder as the config names it.
         what (str): What is looked for, for the error's sentence.
         remedy (str): What helps, for the error's sentence.
-
-    Returns:
-        Path: The existing folder.
 
     Raises:
         UsageError: If there is no such folder.

@@ -26,6 +26,8 @@ from custom_modules.utils.files import write_atomically
 # of files that are looked for as pictures
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 AGAIN = 'copy or download it again'
+# a file, or what it holds
+Source = str | Path | bytes
 
 
 class ImageError(UsageError):
@@ -35,8 +37,7 @@ class ImageError(UsageError):
         message (str): The sentence.
         reason (str): What is wrong, without the file's name.
         remedy (str): What helps.
-        kind (str): ``'unreadable'`` (damaged), ``'several_channels'`` or ``'ambiguous'`` (pixels that could mean several
-            things).
+        kind (str): ``'unreadable'`` (damaged), ``'several_channels'`` or ``'ambiguous'`` (pixels that could mean several things).
     """
 
     def __init__(
@@ -46,8 +47,8 @@ class ImageError(UsageError):
         self.reason, self.remedy, self.kind = reason or message, remedy, kind
 
 
-def read_image(source: str | Path | bytes, name: str = '', order: str = 'RGB') -> np.ndarray:
-    """Read an image as every part of this project sees it: check, training, prediction and pictures.
+def read_image(source: Source, name: str = '', order: str = 'RGB') -> np.ndarray:
+    """Read an image (H, W, 3), uint8, as every part of this project sees it: check, training, prediction and pictures.
 
     It is turned as its EXIF tag says. Grey, palette, CMYK and transparent images become RGB; transparency is dropped. More
     than 8 bits are brought to 8 by shifting: by the smallest depth of 8, 10, 12, 14 and 16 bits that holds the brightest
@@ -59,28 +60,34 @@ def read_image(source: str | Path | bytes, name: str = '', order: str = 'RGB') -
         name (str): Name of the file for an error's sentence, where it is given as bytes.
         order (str): ``'RGB'`` (default) or ``'BGR'``.
 
-    Returns:
-        np.ndarray: (H, W, 3), uint8.
-
     Raises:
-        ImageError: If it cannot be read, is cut short, or holds NaN or numbers of no known depth. A
-            :class:`UsageError`.
-
-    Example:
-        >>> read_image(PngFile.encode(np.full((2, 3), 7, np.uint8))).shape
-        (2, 3, 3)
+        ImageError: If it cannot be read, is cut short, or holds NaN or numbers of no known depth. A :class:`UsageError`.
     """
-    data, name = file_bytes(source, name)
-    bgr = _guarded(decode_image, data, name, 'an image')
+    bgr = _decoded(decode_image, source, name, 'an image')
     # in place: a copy of a mosaic takes half a gigabyte
     return bgr if order == 'BGR' else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
 
 
-def as_rgb(image: np.ndarray) -> np.ndarray:
-    """Bring an array to RGB (H, W, 3), uint8.
+def read_mask(source: Source, name: str = '') -> np.ndarray:
+    """Read a mask (H, W), uint8, or int32 where a value is below 0 or above 255, as every part of this project sees it.
+
+    It is turned as its EXIF tag says. Grey masks that were saved with three channels or with an even transparency are read
+    as what they show. Of a palette the indices count, as in mmseg. The exception is a palette that shows black and white
+    otherwise than as indices 0 and 1: there 0 and 255 are given, since what is seen is what shall be learnt.
 
     Args:
-        image (np.ndarray): RGB (H, W, 3) or grey (H, W), uint8 or uint16.
+        source (str | Path | bytes): The file, or what it holds.
+        name (str): Name of the file for an error's sentence, where it is given as bytes.
+
+    Raises:
+        ImageError: If it cannot be read, is cut short, has several channels that differ, or does not say which numbers it
+            means. A :class:`UsageError`.
+    """
+    return _decoded(decode_mask, source, name, 'a mask')
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Bring an array, RGB (H, W, 3) or grey (H, W), uint8 or uint16, to RGB (H, W, 3), uint8.
 
     Raises:
         UsageError: If it is none of these.
@@ -95,34 +102,8 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     return image[..., None].repeat(3, axis=2) if grey else image
 
 
-def read_mask(source: str | Path | bytes, name: str = '') -> np.ndarray:
-    """Read a mask as every part of this project sees it: one number per pixel.
-
-    It is turned as its EXIF tag says. Grey masks that were saved with three channels or with an even transparency are read
-    as what they show. Of a palette the indices count, as in mmseg. The exception is a palette that shows black and white
-    otherwise than as indices 0 and 1: there 0 and 255 are given, since what is seen is what shall be learnt.
-
-    Args:
-        source (str | Path | bytes): The file, or what it holds.
-        name (str): Name of the file for an error's sentence, where it is given as bytes.
-
-    Returns:
-        np.ndarray: (H, W), uint8; int32 where a value is below 0 or above 255.
-
-    Raises:
-        ImageError: If it cannot be read, is cut short, has several channels that differ, or does not say which numbers it
-            means. A :class:`UsageError`.
-    """
-    data, name = file_bytes(source, name, 'a mask')
-    return _guarded(decode_mask, data, name, 'a mask')
-
-
-def mask_palette(source: str | Path | bytes) -> dict[int, tuple[int, int, int]]:
-    """Give the colours in which a readable mask shows its indices; nothing if it has no palette.
-
-    Args:
-        source (str | Path | bytes): The file, or what it holds.
-    """
+def mask_palette(source: Source) -> dict[int, tuple[int, int, int]]:
+    """Give the colours in which a readable mask shows its indices; nothing if it has no palette."""
     data, _ = file_bytes(source)
     if data.startswith(PNG) and data[25:26] != b'\x03':
         return {}
@@ -130,12 +111,8 @@ def mask_palette(source: str | Path | bytes) -> dict[int, tuple[int, int, int]]:
         return used_colours(picture, np.asarray(picture)) if picture.mode == 'P' else {}
 
 
-def orientation(source: str | Path | bytes) -> int:
-    """Give the EXIF orientation of a readable image, 1 to 8; 1 is upright, and from 5 on width and height change places.
-
-    Args:
-        source (str | Path | bytes): The file, or what it holds.
-    """
+def orientation(source: Source) -> int:
+    """Give the EXIF orientation of a readable image, 1 to 8; 1 is upright, and from 5 on width and height change places."""
     data, _ = file_bytes(source)
     # the tag lies in the header, of JPEG in its first segments; most files have none
     if data.startswith((PNG, JPEG)) and not may_be_turned(data):
@@ -145,13 +122,10 @@ def orientation(source: str | Path | bytes) -> int:
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Return width and height of an image from its header, turned as its EXIF tag says.
-
-    Args:
-        path (str | Path): The image, of any format that Pillow reads.
+    """Return width and height of an image, of any format that Pillow reads, from its header, turned as its EXIF tag says.
 
     Raises:
-        UsageError: If the file is no image that can be read.
+        ImageError: If the file is no image that can be read. A :class:`UsageError`.
     """
     try:
         with Image.open(path) as image:
@@ -159,15 +133,11 @@ def image_size(path: str | Path) -> tuple[int, int]:
             # Pillow gives the size of a turned TIFF turned
             turned = image.format != 'TIFF' and orientation_of(image) >= 5
     except DAMAGE as error:
-        raise ImageError(
-            f'{path} cannot be read as an image: {_words(error)}; {AGAIN}.', _words(error)
-        ) from error
+        raise _unreadable(path, 'an image', _words(error)) from error
     return (height, width) if turned else (width, height)
 
 
-def file_bytes(
-    source: str | Path | bytes, name: str = '', what: str = 'an image'
-) -> tuple[bytes, str]:
+def file_bytes(source: Source, name: str = '', what: str = 'an image') -> tuple[bytes, str]:
     """Give what a file holds, and its name for sentences.
 
     Args:
@@ -184,25 +154,24 @@ def file_bytes(
         return Path(source).read_bytes(), name or str(source)
     except (OSError, ValueError) as error:
         reason = (getattr(error, 'strerror', None) or str(error)).lower()
-        raise ImageError(
-            f'{source} cannot be read as {what}: {reason}; {AGAIN}.', reason
-        ) from error
+        raise _unreadable(source, what, reason) from error
 
 
-def _guarded(decode, data: bytes, name: str, what: str) -> np.ndarray:
-    reason, remedy, kind = '', AGAIN, 'unreadable'
+def _decoded(decode, source: Source, name: str, what: str) -> np.ndarray:
+    data, name = file_bytes(source, name, what)
     try:
         if not data:
             raise ValueError('it is empty')
         return decode(data)
     except RefusedPixelsError as error:
-        reason, remedy, kind = error.args
-        cause = error
+        raise _unreadable(name, what, *error.args) from error
     except DAMAGE as error:
-        reason, cause = _words(error), error
-    raise ImageError(
-        f'{name} cannot be read as {what}: {reason}; {remedy}.', reason, remedy, kind
-    ) from cause
+        raise _unreadable(name, what, _words(error)) from error
+
+
+def _unreadable(name, what: str, reason: str, remedy: str = AGAIN, *kind: str) -> ImageError:
+    message = f'{name} cannot be read as {what}: {reason}; {remedy}.'
+    return ImageError(message, reason, remedy, *kind)
 
 
 def _words(error: Exception) -> str:
@@ -213,20 +182,16 @@ def _words(error: Exception) -> str:
 
 
 class PngFile:
-    """One PNG file, read with a clear complaint and written in one step.
+    """One PNG file, read with a clear complaint and written in one step."""
 
-    Args:
-        path: Where the file is or shall be.
-    """
-
-    def __init__(self, path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def size(self):
+    def size(self) -> tuple[int, int]:
         """Return width and height in pixels from the header, without decoding.
 
         Raises:
-            UsageError: The file is not a PNG, or it is cut short.
+            UsageError: If the file is not a PNG, or it is cut short.
         """
         try:
             with open(self.path, 'rb') as file:
@@ -242,24 +207,25 @@ class PngFile:
             raise UsageError(f'{self.path} is cut short: its end is missing.')
         return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
 
-    def read(self):
-        """Return the pixels as they are stored: (height, width) or (height, width, channels).
+    def read(self) -> np.ndarray:
+        """Return the pixels as they are stored: (H, W) or (H, W, channels).
 
         Raises:
-            UsageError: The file is not a PNG, is cut short or cannot be decoded.
+            UsageError: If the file is not a PNG, is cut short or cannot be decoded.
         """
-        self.size()  # OpenCV fills up a file that is cut short, with no more than a warning.
-        # Through a buffer: imread cannot open every file name on Windows.
+        # OpenCV fills up a file that is cut short, with no more than a warning
+        self.size()
+        # through a buffer: imread cannot open every file name on Windows
         pixels = cv2.imdecode(np.fromfile(self.path, np.uint8), cv2.IMREAD_UNCHANGED)
         if pixels is None:
             raise UsageError(f'{self.path} cannot be decoded as a picture.')
         return pixels
 
-    def write(self, pixels):
-        """Write pixels, (height, width) or (height, width, 3) BGR, uint8."""
+    def write(self, pixels: np.ndarray) -> None:
+        """Write pixels, (H, W) or (H, W, 3) BGR, uint8."""
         write_atomically(self.path, self.encode(pixels), sync=False)
 
     @staticmethod
-    def encode(pixels):
-        """Return pixels as PNG bytes; the same pixels give the same bytes."""
+    def encode(pixels: np.ndarray) -> bytes:
+        """Return pixels as PNG; the same pixels give the same bytes."""
         return cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()

@@ -11,12 +11,7 @@ from custom_modules.utils.images import SUFFIXES
 
 
 class Source(NamedTuple):
-    """A picture's file and its name below the folder, pattern or list that it was found by.
-
-    Args:
-        path (Path): The file.
-        name (str): Relative path, with ``/`` on every system.
-    """
+    """A picture's file, and its name below the folder, pattern or list that it was found by, with ``/`` on every system."""
 
     path: Path
     name: str
@@ -28,15 +23,12 @@ class Source(NamedTuple):
 
 
 def find_pictures(inputs: Iterable[str], without: Path | None = None) -> list[Source]:
-    """Find the pictures that are asked for.
+    """Find the pictures that are asked for: each once, in the order of the inputs and of their names.
 
     Args:
         inputs (Iterable[str]): Files; folders, sub-folders included; patterns such as ``'photos/*.jpg'``; and lists: text
             files ending in ``.txt`` with one path per line, from the list's folder on.
         without (Path, optional): A folder whose pictures are left out, such as that of the results.
-
-    Returns:
-        list[Source]: Each picture once, in the order of the inputs and of their names.
 
     Raises:
         UsageError: If an input is not there, there is no picture at all, or two have one name but for the suffix.

@@ -1,7 +1,13 @@
-"""What this process may use of its machine: cores and memory."""
+"""What a command may use: this machine's cores, memory and GPUs, or a Ray cluster."""
 
 import os
+import socket
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import REPOSITORY
 
 MEMINFO = Path('/proc/meminfo')
 CGROUP = Path('/sys/fs/cgroup')
@@ -33,3 +39,90 @@ def _number(path: str) -> int | None:
         return int((CGROUP / path).read_text())
     except (OSError, ValueError):
         return None
+
+
+def visible_gpus() -> list[str]:
+    """Name the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` does; none on a machine without."""
+    import torch
+
+    named = os.environ.get('CUDA_VISIBLE_DEVICES')
+    return named.split(',') if named else [str(i) for i in range(torch.cuda.device_count())]
+
+
+def share_of_machine(
+    job: int, jobs: int, gpus: Sequence[str], environment: Mapping[str, str]
+) -> dict[str, str]:
+    """Share the processor's cores and the GPUs among processes that run side by side.
+
+    Args:
+        job (int): Which of them, from 0 on.
+        jobs (int): How many run side by side; one alone gets everything.
+        gpus (Sequence[str]): The GPUs, as ``CUDA_VISIBLE_DEVICES`` names them.
+        environment (Mapping): This process's environment variables.
+
+    Returns:
+        dict[str, str]: Those of the job: ``OMP_NUM_THREADS``, unless it is set, and ``CUDA_VISIBLE_DEVICES`` where there are GPUs.
+
+    Example:
+        >>> share_of_machine(9, 1000, ['0', '1'], {})
+        {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '1'}
+        >>> share_of_machine(0, 2, [], {'OMP_NUM_THREADS': '7'})
+        {'OMP_NUM_THREADS': '7'}
+    """
+    if jobs == 1:
+        return dict(environment)
+    share = {'OMP_NUM_THREADS': str(max(1, available_cores() // jobs)), **environment}
+    return share | ({'CUDA_VISIBLE_DEVICES': gpus[job % len(gpus)]} if gpus else {})
+
+
+class Cluster(NamedTuple):
+    """A Ray cluster that this process is connected to: its size and dashboard in words, its CPUs, its GPUs."""
+
+    title: str
+    cpus: float
+    gpus: float
+
+
+def connect(address: str, variables: Iterable[str] = ()) -> Cluster:
+    """Connect this process to a Ray cluster, whose nodes have the repository, the data and the work dirs at the same paths.
+
+    Args:
+        address (str): ``HOST:PORT``, ``ray://HOST:PORT``, or ``'auto'``: that of ``RAY_ADDRESS`` or of this machine, and where there
+            is none a cluster of this machine alone, that ends with this process.
+        variables (Iterable[str]): Names of environment variables that the tasks get from this process.
+
+    Raises:
+        UsageError: If Ray is not installed, or there is no such cluster.
+    """
+    try:
+        import ray
+    except ImportError:
+        raise UsageError(
+            '--ray needs Ray, which is not installed: pip install -r requirements/cluster.txt'
+        ) from None
+    if address != 'auto':
+        _require_answer(address)
+    environment = {name: os.environ[name] for name in variables if name in os.environ}
+    context = ray.init(
+        None if address == 'auto' else address,
+        runtime_env=dict(env_vars={**environment, 'PYTHONPATH': str(REPOSITORY)}),
+        log_to_driver=False,
+        logging_level='ERROR',
+    )
+    total, nodes = ray.cluster_resources(), sum(node['Alive'] for node in ray.nodes())
+    cpus, gpus = total.get('CPU', 0.0), total.get('GPU', 0.0)
+    dashboard = f'http://{context.dashboard_url}' if context.dashboard_url else 'not running'
+    title = f'Ray: {nodes} nodes, {cpus:g} CPUs, {gpus:g} GPUs; dashboard: {dashboard}'
+    return Cluster(title, cpus, gpus)
+
+
+def _require_answer(address: str) -> None:
+    """Knock at once: Ray itself would try for minutes, and fill the screen."""
+    host, _, port = address.removeprefix('ray://').rpartition(':')
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f'there is no Ray cluster at {address} ({error}): give the HOST:PORT that `ray start --head` prints, or --ray '
+            'alone for the cluster of this machine.'
+        ) from error

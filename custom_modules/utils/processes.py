@@ -1,4 +1,4 @@
-"""Processes that a command starts: what each gets of the machine, and how they end with it."""
+"""Processes that a command starts, and how they end with it."""
 
 import contextlib
 import os
@@ -9,55 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from custom_modules.utils.machine import available_cores
-
-
-def share_of_machine(
-    job: int, jobs: int, gpus: Sequence[str], environment: Mapping[str, str]
-) -> dict[str, str]:
-    """Share the processor's cores and the GPUs among processes that run side by side.
-
-    Args:
-        job (int): Which of them, from 0 on.
-        jobs (int): How many run side by side; one alone gets everything.
-        gpus (Sequence[str]): The GPUs, as ``CUDA_VISIBLE_DEVICES`` names them.
-        environment (Mapping): This process's environment variables.
-
-    Returns:
-        dict[str, str]: Those of the job: ``OMP_NUM_THREADS``, unless it is set, and ``CUDA_VISIBLE_DEVICES`` where there are GPUs.
-
-    Example:
-        >>> share_of_machine(9, 1000, ['0', '1'], {})
-        {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '1'}
-        >>> share_of_machine(0, 2, [], {'OMP_NUM_THREADS': '7'})
-        {'OMP_NUM_THREADS': '7'}
-    """
-    if jobs == 1:
-        return dict(environment)
-    share = {'OMP_NUM_THREADS': str(max(1, available_cores() // jobs)), **environment}
-    return share | ({'CUDA_VISIBLE_DEVICES': gpus[job % len(gpus)]} if gpus else {})
-
-
-def visible_gpus() -> list[str]:
-    """Name the GPUs that this process may use, as ``CUDA_VISIBLE_DEVICES`` does; none on a machine without."""
-    import torch
-
-    named = os.environ.get('CUDA_VISIBLE_DEVICES')
-    return named.split(',') if named else [str(i) for i in range(torch.cuda.device_count())]
-
 
 def start_logged(
     command: Sequence[str], log: Path, environment: Mapping[str, str]
 ) -> subprocess.Popen:
-    """Start a process that appends its command and what it prints to a file.
+    """Start a process that appends its command and what it prints to a file, whose folder is made.
 
-    Args:
-        command (Sequence[str]): The command.
-        log (Path): The file; its folder is made where it is not there.
-        environment (Mapping): The process's environment variables.
-
-    Returns:
-        Popen: The process, in a session of its own: a Ctrl-C reaches it through its starter alone, once.
+    It has a session of its own: a Ctrl-C reaches it through its starter alone, once.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open('a', encoding='utf-8') as file:

@@ -1,14 +1,25 @@
-"""Tables and numbers as text."""
+"""Tables, numbers and progress as text."""
 
 import io
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from rich import box
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def progress(items: Iterable, label: str, total: int | None = None) -> Iterable:
+    """Give the same items under a progress bar on stderr, shown on a terminal only; ``total`` where they have no length."""
+    console = Console(stderr=True)
+    hidden = not console.is_terminal
+    return track(items, label, total, console=console, disable=hidden, transient=True)
 
 
 def text_table(title: str, columns: Sequence[str], rows: Iterable[Sequence]) -> str:
@@ -52,13 +63,13 @@ def plain_values(value):
     """Turn results into what JSON can hold: tables become lists of rows, nan becomes None.
 
     Args:
-        value: Numbers, words, None, arrays, tables, and dicts and lists of them.
+        value: Numbers, words, None, arrays, tables of pandas, and dicts and lists of them.
 
     Example:
-        >>> plain_values(dict(a=np.float32(0.5), b=np.array([1, 2]), c=pd.DataFrame(dict(x=[np.nan]))))
-        {'a': 0.5, 'b': [1, 2], 'c': [{'x': None}]}
+        >>> plain_values(dict(a=np.float32(0.5), b=np.array([1, 2]), c=[np.nan]))
+        {'a': 0.5, 'b': [1, 2], 'c': [None]}
     """
-    if isinstance(value, pd.DataFrame):
+    if hasattr(value, 'to_dict'):
         return plain_values(value.to_dict('records'))
     if isinstance(value, Mapping):
         return {name: plain_values(item) for name, item in value.items()}
@@ -71,7 +82,7 @@ def plain_values(value):
     return value
 
 
-def markdown_table(table: pd.DataFrame, heads: dict[str, str] | None = None) -> str:
+def markdown_table(table: 'pd.DataFrame', heads: dict[str, str] | None = None) -> str:
     r"""Lay out a table in Markdown.
 
     Args:
@@ -79,6 +90,7 @@ def markdown_table(table: pd.DataFrame, heads: dict[str, str] | None = None) -> 
         heads (dict[str, str], optional): What to call which column.
 
     Example:
+        >>> import pandas as pd
         >>> print(markdown_table(pd.DataFrame({'class': ['a|b'], 'Dice': [50.0]})))
         | class |  Dice |
         |-------|-------|

@@ -15,7 +15,7 @@ from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import UNFINISHED, write_atomically
 from custom_modules.utils.images import PngFile
-from custom_modules.utils.progress import progress
+from custom_modules.utils.tables import progress
 
 
 class PictureWriter:
