@@ -9,6 +9,9 @@ from custom_modules.utils.errors import UsageError
 def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
     """Hold out one of several equal parts of the images that a config tests on, wherever it trains on them.
 
+    Of a training set that names ``fold`` itself, as ``fold=None``, a part is held out too: what is trained can then be tested on
+    each of several sets.
+
     Args:
         cfg (mmengine.Config): The config of a segmentor.
         fold (int): Which part, from 0 on.
@@ -28,12 +31,23 @@ def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
         for loader in [cfg.get(f'{part}_dataloader') or {}]
     }
     tested = {data_set.get('data_root') for _, data_set in found['test']}
-    keys = [key for sets in found.values() for key, own in sets if own.get('data_root') in tested]
+    keys = [
+        key
+        for sets in found.values()
+        for key, own in sets
+        if own.get('data_root') in tested or 'fold' in own
+    ]
     if cfg.get('default_scope') != 'mmseg' or not any(key.startswith('train') for key in keys):
         raise UsageError(
             '--folds cuts the masks that a segmentor is trained and tested on, in train_dataloader and test_dataloader with '
             'one data_root, and there are none: leave it out.'
         )
+    for key, own in found['train']:
+        if key in keys and own.get('split') == 'all':
+            raise UsageError(
+                f"{key} has split='all', of which no fold is held out: set split='train', with val_fraction=0.0 to train on all "
+                'that is not held out.'
+            )
     values = {f'{key}.{name}': n for key in keys for name, n in (('fold', fold), ('folds', folds))}
     values |= {f'{key}.split': 'test' for key, _ in found['test']}
     held_out = copy.deepcopy(cfg)

@@ -95,6 +95,7 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
             one less than ``in_channels``. As wide as the skips by default; elsewhere a 1x1
             convolution adapts the skip.
         upsample (str): ``'deconv'`` (transposed convolution) or ``'bilinear'``. Defaults to ``'deconv'``.
+        separable (bool): Whether the levels' convolutions are depthwise separable, for small computers. Defaults to False.
         num_classes (int): Number of classes, background included. Defaults to 2.
         out_channels (int, optional): 1 for one sigmoid channel, else ``num_classes``.
             Defaults to 1 for two classes.
@@ -120,6 +121,7 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
         in_channels: Sequence[int],
         decoder_channels: Sequence[int] | None = None,
         upsample: str = 'deconv',
+        separable: bool = False,
         num_classes: int = 2,
         out_channels: int | None = None,
         threshold: float = 0.5,
@@ -150,7 +152,7 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
         self.levels = nn.ModuleList()
         coarse = in_channels[-1]
         for skip, channels in zip(in_channels[-2::-1], decoder_channels[::-1], strict=True):
-            self.levels.append(UpBlock(coarse, skip, channels, upsample))
+            self.levels.append(UpBlock(coarse, skip, channels, upsample, separable))
             coarse = channels
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:

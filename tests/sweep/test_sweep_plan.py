@@ -96,6 +96,25 @@ def test_data_that_is_not_there_is_found_before_anything_starts(repository, tmp_
         plan_sweep([config], [0], 'root', ['train_dataloader.dataset.train_fraction=25'])
 
 
+def test_a_training_set_that_names_fold_is_held_out_too(repository, tmp_path, monkeypatch):
+    monkeypatch.setattr('custom_modules.sweep.plan.require_data_folders', lambda cfg: None)
+    text = (
+        f"_base_ = ['{repository.as_posix()}/configs/unet_baseline.py']\n"
+        "more = dict(_base_.moon, data_root='elsewhere', split='{split}', val_fraction=0.0, fold=None)\n"
+        'parts = [dict(_base_.moon, split="train"), more]\n'
+        'train_dataloader = dict(dataset=dict(_delete_=True, type="ConcatDataset", datasets=parts))\n'
+    )
+    (tmp_path / 'two.py').write_text(text.replace('{split}', 'train'))
+    (run,) = plan_sweep([tmp_path / 'two.py'], [0], 'root', folds=5)[3:4]
+    renders, more = run.cfg.train_dataloader.dataset.datasets
+    assert (renders.fold, more.fold, more.folds, more.val_fraction) == (3, 3, 5, 0)
+    (tmp_path / 'two.py').write_text(text.replace('{split}', 'all'))
+    with pytest.raises(
+        UsageError, match="datasets.1 has split='all', of which no fold is held out"
+    ):
+        plan_sweep([tmp_path / 'two.py'], [0], 'root', folds=5)
+
+
 def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
     monkeypatch.setattr('custom_modules.sweep.plan.require_data_folders', lambda cfg: None)
     configs = [repository / 'configs' / f'{name}.py' for name in ('unet_baseline', 'rock_detector')]
