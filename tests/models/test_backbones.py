@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from custom_modules.engine.hooks.speed import ChannelsLastHook
-from custom_modules.models.backbones import MoonNet
+from custom_modules.models.backbones import MobileEncoder, MoonNet
 from custom_modules.models.backbones.reference_nets import NarrowResNet, SimpleNet, UNetEncoder
 from custom_modules.models.unet_head import UNetHead
 
-BACKBONES = [MoonNet, UNetEncoder]
+BACKBONES = [MobileEncoder, MoonNet, UNetEncoder]
 
 
 def count(*modules: torch.nn.Module) -> int:
@@ -96,7 +96,7 @@ def test_wrong_arguments_are_named(make, words):
         make()
 
 
-@pytest.mark.parametrize('backbone', [MoonNet, NarrowResNet, SimpleNet, UNetEncoder])
+@pytest.mark.parametrize('backbone', [MobileEncoder, MoonNet, NarrowResNet, SimpleNet, UNetEncoder])
 def test_standardized_grey_hides_exposure_contrast_and_colour_cast(backbone):
     torch.manual_seed(0)
     grey = torch.randn(2, 1, 64, 64).expand(-1, 3, -1, -1)

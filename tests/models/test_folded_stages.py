@@ -7,7 +7,7 @@ import torch
 import torch.nn as nn
 from mmengine.hooks import EMAHook
 
-from custom_modules.models.backbones import MoonNet
+from custom_modules.models.backbones import MobileEncoder, MoonNet
 from custom_modules.models.backbones.reference_nets import NarrowResNet, SimpleNet, UNetEncoder
 
 IMAGES = torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(0))
@@ -38,7 +38,7 @@ def same(model) -> bool:
     return all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in pairs)
 
 
-@pytest.mark.parametrize('backbone', [MoonNet, NarrowResNet, SimpleNet, UNetEncoder])
+@pytest.mark.parametrize('backbone', [MobileEncoder, MoonNet, NarrowResNet, SimpleNet, UNetEncoder])
 @pytest.mark.parametrize('frozen', [0, 2, 4])
 def test_folded_equals_unfolded(backbone, frozen):
     model = lively(backbone)
