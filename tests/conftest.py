@@ -33,13 +33,16 @@ def fresh_process() -> None:
 
     # mmengine collects garbage with each data set: what the libraries hold need not be looked through again
     gc.freeze()
-    # loggers, hubs and visualizers are found by config and second: a run would share those of one that began in the same
+    scope = DefaultScope.get_current_instance()
+    # loggers, hubs, visualizers and scopes are found by config and second: a run would share those of one that began in the same
     waiting = [ManagerMixin]
     while waiting:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
-        if kind is not DefaultScope:
-            kind._instance_dict.clear()
+        kind._instance_dict.clear()
+    if scope is not None:
+        # the scope stays, under a name that no run has
+        DefaultScope.get_instance('before', scope_name=scope.scope_name)
 
 
 def pytest_unconfigure() -> None:
@@ -50,6 +53,55 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(scope='session')
 def repository() -> Path:
     return REPOSITORY
+
+
+@pytest.fixture
+def segmentation() -> None:
+    """What a segmentation run registers, under its scope."""
+    from mmengine.registry import init_default_scope
+
+    import custom_modules.segmentation  # noqa: F401
+
+    init_default_scope('mmseg')
+
+
+@pytest.fixture
+def decodes(monkeypatch):
+    """A function that counts the files which an act makes this process decode."""
+    from custom_modules.datasets import loading, transforms
+
+    count = [0]
+
+    def counting(real):
+        def counted(*args, **kwargs):
+            count[0] += 1
+            return real(*args, **kwargs)
+
+        return counted
+
+    def decoded_by(act) -> int:
+        before = count[0]
+        act()
+        return count[0] - before
+
+    for module, name in ((loading, 'read_image'), (transforms, 'read_mask')):
+        monkeypatch.setattr(module, name, counting(getattr(module, name)))
+    return decoded_by
+
+
+@pytest.fixture
+def hub(request):
+    """A run that trains, with seed 3 at iteration 5, in the scope that a module names as its ``SCOPE``."""
+    from mmengine.logging import MessageHub
+    from mmengine.registry import init_default_scope
+
+    init_default_scope(request.module.SCOPE)
+    hub = MessageHub.get_current_instance()
+    before = dict(hub.runtime_info)
+    hub.update_info_dict(dict(loop_stage='train', seed=3, iter=5))
+    yield hub
+    hub.runtime_info.clear()
+    hub.runtime_info.update(before)
 
 
 def write_pair(root: Path, name: str, image: np.ndarray, mask: np.ndarray) -> None:
@@ -107,20 +159,22 @@ def tiny_imagenet(tmp_path: Path) -> Path:
     )
 
 
-@pytest.fixture
-def tool(monkeypatch, repository):
+def run_tool(name: str, *arguments: object) -> int:
     """Run a tool in this process, as from the command line; returns its exit code."""
+    fresh_process()
+    before, sys.argv = sys.argv, [name, *map(str, arguments)]
+    try:
+        runpy.run_path(str(REPOSITORY / 'tools' / name), run_name='__main__')
+    except SystemExit as stop:
+        return stop.code or 0
+    finally:
+        sys.argv = before
+    return 0
 
-    def run(name: str, *arguments: str | Path) -> int:
-        fresh_process()
-        monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
-        try:
-            runpy.run_path(str(repository / 'tools' / name), run_name='__main__')
-        except SystemExit as stop:
-            return stop.code or 0
-        return 0
 
-    return run
+@pytest.fixture
+def tool():
+    return run_tool
 
 
 def loader_options(**values) -> list[str]:
@@ -180,7 +234,5 @@ def runs(tmp_path_factory) -> list[Path]:
 def report(runs, tmp_path_factory) -> Path:
     """A report on them, as the tool writes it."""
     out = tmp_path_factory.mktemp('out') / 'report'
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, 'argv', ['report.py', *map(str, runs), '-o', str(out), '--images', '3'])
-        runpy.run_path(str(REPOSITORY / 'tools' / 'report.py'), run_name='__main__')
+    assert run_tool('report.py', *runs, '-o', out, '--images', '3') == 0
     return out

@@ -40,25 +40,17 @@ def test_unet_returns_logits_of_the_image_size(backbone, upsample, size):
     assert head.threshold == 0.5
 
 
-def test_skips_of_other_widths_are_adapted():
+@pytest.mark.parametrize(
+    # coarsest first: 128 -> 32, 64 -> 128, 32 -> 16, 16 -> 8, or the same widths but for the finest
+    ('channels', 'adapters'),
+    [((8, 16, 128, 32), [(1, 1)] * 4), ((8, 32, 64, 128), [None, None, None, (1, 1)])],
+)
+def test_skips_of_other_widths_are_adapted(channels, adapters):
     encoder = MoonNet()
-    head = UNetHead(encoder.out_channels, decoder_channels=(8, 16, 128, 32))
-    kernels = [getattr(level.adapter, 'kernel_size', None) for level in head.levels]
-    # coarsest first: 128 -> 32, 64 -> 128, 32 -> 16, 16 -> 8
-    assert kernels == [(1, 1)] * 4
-    same = UNetHead(encoder.out_channels, decoder_channels=(8, 32, 64, 128))
-    assert [getattr(level.adapter, 'kernel_size', None) for level in same.levels] == [
-        None,
-        None,
-        None,
-        (1, 1),
-    ]
-    assert head(encoder(torch.rand(1, 3, 32, 32))).shape == (1, 1, 32, 32)
-
-
-def test_several_classes_get_one_channel_each():
-    head = UNetHead((4, 8), num_classes=3)
-    assert head([torch.rand(1, 4, 8, 8), torch.rand(1, 8, 4, 4)]).shape == (1, 3, 8, 8)
+    head = UNetHead(encoder.out_channels, decoder_channels=channels, num_classes=3)
+    assert [getattr(level.adapter, 'kernel_size', None) for level in head.levels] == adapters
+    # several classes get one channel each
+    assert head(encoder(torch.rand(1, 3, 32, 32))).shape == (1, 3, 32, 32)
 
 
 def test_channels_last_hook_sets_the_layout():
@@ -96,25 +88,21 @@ def test_wrong_arguments_are_named(make, words):
         make()
 
 
+@pytest.mark.parametrize('standardize', [True, False])
 @pytest.mark.parametrize('backbone', [MobileEncoder, MoonNet, NarrowResNet, SimpleNet, UNetEncoder])
-def test_standardized_grey_hides_exposure_contrast_and_colour_cast(backbone):
+def test_standardized_grey_hides_exposure_contrast_and_colour_cast(backbone, standardize):
     torch.manual_seed(0)
     grey = torch.randn(2, 1, 64, 64).expand(-1, 3, -1, -1)
-    # each image with an exposure of its own
-    cast = grey * torch.tensor([0.5, 2.0]).view(2, 1, 1, 1) + torch.tensor([1.0, -1.0]).view(
-        2, 1, 1, 1
-    )
-    # the same brightness in another colour
-    cast = cast + torch.tensor([0.3, 0.0, -0.3]).view(1, 3, 1, 1)
-    for standardize in (True, False):
-        model = backbone(grey_standardize=standardize).eval()
-        if standardize:
-            # it keeps a flat image flat, and counts differently after another exposure
-            model.grey_standardize.eps = 0
-        with torch.no_grad():
-            a, b = model(grey)[-1], model(cast)[-1]
-        assert torch.allclose(a, b, atol=1e-4) is standardize
-        assert (grey - cast).abs().max() > 1
+    # each image with an exposure of its own, and the same brightness in another colour
+    factor, shift = torch.tensor([[0.5, 2.0], [1.0, -1.0]]).view(2, 2, 1, 1, 1)
+    cast = grey * factor + shift + torch.tensor([0.3, 0.0, -0.3]).view(1, 3, 1, 1)
+    model = backbone(grey_standardize=standardize).eval()
+    if standardize:
+        # it keeps a flat image flat, and counts differently after another exposure
+        model.grey_standardize.eps = 0
+    with torch.no_grad():
+        a, b = model(grey)[-1], model(cast)[-1]
+    assert torch.allclose(a, b, atol=1e-4) is standardize
 
 
 def test_a_flat_image_stays_finite_in_standardized_grey_and_a_neighbour_does_not_matter():

@@ -40,14 +40,11 @@ def loss(request):
     return MODELS.build(dict(request.param, _scope_='mmseg'))
 
 
-def test_perfect_costs_less_than_opposite(loss):
-    perfect, opposite = loss(logits(LABEL), LABEL), loss(-logits(LABEL), LABEL)
-    assert perfect < 0.05 < 0.5 < opposite
-
-
 def test_costs_fall_all_the_way_to_the_truth(loss):
     """Not only at the ends: each step from the opposite to the truth is a step down."""
-    costs = [float(loss(s * logits(LABEL, 1.0), LABEL)) for s in (-6, -3, -1, 0, 0.5, 0.9)]
+    strengths = (-8, -6, -3, -1, 0, 0.5, 0.9, 8)
+    costs = [float(loss(s * logits(LABEL, 1.0), LABEL)) for s in strengths]
+    assert costs[-1] < 0.05 < 0.5 < costs[0]
     assert costs == sorted(costs, reverse=True) and len(set(costs)) == len(costs)
 
 
@@ -95,58 +92,43 @@ def test_nothing_but_ignored_pixels_is_finite(loss):
 
 
 def test_positive_weight_makes_a_missed_rock_dearer():
-    plain = MODELS.build(dict(LOSSES[0], _scope_='mmseg'))
-    weighted = MODELS.build(dict(LOSSES[1], _scope_='mmseg'))
-    missed = logits(torch.zeros_like(LABEL))
-    invented = logits(torch.ones_like(LABEL))
+    plain, weighted = (MODELS.build(dict(cfg, _scope_='mmseg')) for cfg in LOSSES[:2])
     nothing = torch.zeros_like(LABEL)
+    missed, invented = logits(nothing), logits(torch.ones_like(LABEL))
     assert weighted(missed, LABEL) > 4.9 * plain(missed, LABEL)
     torch.testing.assert_close(weighted(invented, nothing), plain(invented, nothing))
 
 
-def test_dice_equals_a_computation_by_hand():
+@pytest.mark.parametrize(
+    ('loss', 'expected'),
+    [
+        # overlap 0.8 + 0.4; sum of probabilities 1.4 and of labels 2 without the ignored pixel
+        (BinaryDiceLoss(smooth=1, loss_weight=3), 3 * (1 - (2 * 1.2 + 1) / (1.4 + 2 + 1))),
+        # hit 0.8 + 0.4, invented 0.2, missed 0.2 + 0.6
+        (
+            BinaryTverskyLoss(alpha=0.3, beta=0.7, smooth=1),
+            1 - (1.2 + 1) / (1.2 + 0.3 * 0.2 + 0.7 * 0.8 + 1),
+        ),
+        (
+            BinaryFocalLoss(alpha=0.75, gamma=2),
+            -0.75 * 0.2**2 * math.log(0.8) / 3
+            - 0.75 * 0.6**2 * math.log(0.4) / 3
+            - 0.25 * 0.2**2 * math.log(0.8) / 3,
+        ),
+    ],
+)
+def test_costs_equal_a_computation_by_hand(loss, expected):
     label = torch.tensor([[[1, 1], [0, 255]]])
     probability = torch.tensor([[[[0.8, 0.4], [0.2, 0.9]]]])
-    # overlap 0.8 + 0.4; sum of probabilities 1.4 and of labels 2 without the ignored pixel
-    expected = 1 - (2 * 1.2 + 1) / (1.4 + 2 + 1)
-    loss = BinaryDiceLoss(smooth=1, loss_weight=3)(probability.logit(), label)
-    torch.testing.assert_close(loss, torch.tensor(3 * expected))
+    torch.testing.assert_close(loss(probability.logit(), label), torch.tensor(expected))
 
 
-def test_per_image_differs_from_per_batch():
+@pytest.mark.parametrize(('per_image', 'expected'), [(False, 1 / 3), (True, 1 / 2)])
+def test_per_image_differs_from_per_batch(per_image, expected):
     label = torch.zeros(2, 4, 4, dtype=torch.long)
     label[0] = 1
-    prediction = torch.full((2, 1, 4, 4), 8.0)
-    batch = BinaryDiceLoss(smooth=0)(prediction, label)
-    image = BinaryDiceLoss(smooth=0, per_image=True)(prediction, label)
-    torch.testing.assert_close(batch, torch.tensor(1 / 3), atol=1e-3, rtol=0)
-    torch.testing.assert_close(image, torch.tensor(1 / 2), atol=1e-3, rtol=0)
-
-
-def test_tversky_equals_a_computation_by_hand():
-    label = torch.tensor([[[1, 1], [0, 255]]])
-    probability = torch.tensor([[[[0.8, 0.4], [0.2, 0.9]]]])
-    # hit 0.8 + 0.4, invented 0.2, missed 0.2 + 0.6
-    expected = 1 - (1.2 + 1) / (1.2 + 0.3 * 0.2 + 0.7 * 0.8 + 1)
-    loss = BinaryTverskyLoss(alpha=0.3, beta=0.7, smooth=1)(probability.logit(), label)
-    torch.testing.assert_close(loss, torch.tensor(expected))
-
-
-def test_tversky_prices():
-    everything, nothing = logits(torch.ones_like(LABEL)), logits(torch.zeros_like(LABEL))
-    dear_to_miss = BinaryTverskyLoss(alpha=0.1, beta=0.9)
-    dear_to_invent = BinaryTverskyLoss(alpha=0.9, beta=0.1)
-    assert dear_to_miss(nothing, LABEL) > dear_to_invent(nothing, LABEL)
-    assert dear_to_invent(everything, LABEL) > dear_to_miss(everything, LABEL)
-
-
-def test_focal_equals_a_computation_by_hand():
-    label = torch.tensor([[[1, 0], [0, 255]]])
-    probability = torch.tensor([[[[0.8, 0.4], [0.2, 0.9]]]])
-    pixels = [0.75 * 0.2**2 * -math.log(0.8), 0.25 * 0.4**2 * -math.log(0.6)]
-    pixels += [0.25 * 0.2**2 * -math.log(0.8)]
-    loss = BinaryFocalLoss(alpha=0.75, gamma=2)(probability.logit(), label)
-    torch.testing.assert_close(loss, torch.tensor(sum(pixels) / 3))
+    found = BinaryDiceLoss(smooth=0, per_image=per_image)(torch.full((2, 1, 4, 4), 8.0), label)
+    torch.testing.assert_close(found, torch.tensor(expected), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize('loss', [BinaryDiceLoss, BinaryTverskyLoss, BinaryFocalLoss])
@@ -172,11 +154,5 @@ def test_heads_give_losses_only(name, repository):
     stock = DepthwiseSeparableASPPHead.loss_by_feat(head, logits, samples)
     stock.pop('acc_seg')
     assert {k: v.item() for k, v in losses.items()} == {k: v.item() for k, v in stock.items()}
-
-
-def test_a_head_with_a_sampler_is_refused(repository):
-    init_default_scope('mmseg')
-    cfg = Config.fromfile(repository / 'configs' / 'multiclass' / 'deeplabv3plus_r50.py')
-    head = dict(cfg.model.decode_head, sampler=dict(type='OHEMPixelSampler', thresh=0.7))
-    with pytest.raises(ValueError, match='LeanASPPHead has no pixel sampler: weight or choose'):
-        MODELS.build(head)
+    with pytest.raises(ValueError, match='has no pixel sampler: weight or choose'):
+        MODELS.build(dict(cfg, sampler=dict(type='OHEMPixelSampler', thresh=0.7)))

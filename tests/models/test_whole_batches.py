@@ -1,6 +1,7 @@
 """Whole batches on the device: images keep their labels, scores are those of single samples, a resume sees the same."""
 
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -8,8 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
-from mmengine.logging import MessageHub
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
@@ -28,19 +28,9 @@ from custom_modules.models.classifiers import BatchAugClsPreProcessor, BatchClas
 from custom_modules.utils.errors import UsageError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+SCOPE = 'mmpretrain'
+pytestmark = pytest.mark.usefixtures('hub')
 LARGER = [LOAD[0], dict(type='Resize', scale=(96, 96)), LOAD[1]]
-
-
-@pytest.fixture(autouse=True)
-def hub():
-    """A run that trains, with seed 3 at iteration 5."""
-    init_default_scope('mmpretrain')
-    hub = MessageHub.get_current_instance()
-    before = dict(hub.runtime_info)
-    hub.update_info_dict(dict(loop_stage='train', seed=3, iter=5))
-    yield hub
-    hub.runtime_info.clear()
-    hub.runtime_info.update(before)
 
 
 def whole(root, pipeline=LOAD, split='train', **options) -> TinyImageNet:
@@ -67,6 +57,26 @@ def test_a_batch_is_its_samples(tiny_imagenet, monkeypatch, pipeline, share):
         sample = dataset[place]
         assert torch.equal(image, sample['inputs']) and image.dtype == torch.uint8
         assert label == sample['data_samples'].gt_label
+    # a subset is decoded anew
+    part = dataset.get_subset([3, 12])
+    part.full_init()
+    assert torch.equal(part.__getitems__([1])['inputs'][0], dataset[12]['inputs'])
+
+
+def test_what_does_not_fit_is_said(tiny_imagenet):
+    flip = [LOAD[0], dict(type='RandomFlip', prob=0.5), LOAD[1]]
+    with pytest.raises(UsageError, match='RandomFlip may change.*augments, or set cache='):
+        whole(tiny_imagenet, flip)
+    path = next((tiny_imagenet / 'train' / 'n00000002' / 'images').iterdir())
+    cv2.imwrite(str(path), np.zeros((50, 60, 3), np.uint8))
+    with pytest.raises(UsageError, match='is 60x50, the first image 64x64: add a Resize'):
+        whole(tiny_imagenet)
+    for make, words in (
+        (lambda: BatchRandomResizedCrop(64, scale=(0.5, 0.2)), 'the smaller first'),
+        (lambda: BatchColorJitter(contrast=2), 'changes from 0 to 1'),
+    ):
+        with pytest.raises(ValueError, match=words):
+            make()
 
 
 @pytest.mark.parametrize('workers', [0, 1])
@@ -83,25 +93,7 @@ def test_the_loader_asks_for_whole_batches(tiny_imagenet, workers):
     assert isinstance(samples['data_samples'], list) and len(samples['inputs']) == 18
 
 
-def test_what_does_not_fit_is_said(tiny_imagenet):
-    flip = [LOAD[0], dict(type='RandomFlip', prob=0.5), LOAD[1]]
-    with pytest.raises(UsageError, match='RandomFlip may change.*augments, or set cache='):
-        whole(tiny_imagenet, flip)
-    path = next((tiny_imagenet / 'train' / 'n00000002' / 'images').iterdir())
-    cv2.imwrite(str(path), np.zeros((50, 60, 3), np.uint8))
-    with pytest.raises(UsageError, match='is 60x50, the first image 64x64: add a Resize'):
-        whole(tiny_imagenet)
-
-
-def test_a_subset_is_decoded_anew(tiny_imagenet):
-    dataset = whole(tiny_imagenet)
-    part = dataset.get_subset([3, 12])
-    assert dataset._tensors is not None
-    part.full_init()
-    assert torch.equal(part.__getitems__([1])['inputs'][0], dataset[12]['inputs'])
-
-
-def test_a_crop_is_opencvs_resize(monkeypatch):
+def test_a_crop_is_opencvs_resize_of_the_area_that_is_asked_for(monkeypatch):
     """The whole image, larger: the same interpolation and the same border."""
     image = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.float32)
     full = np.array([[0.0, 0.0, 1.0, 1.0]])
@@ -117,17 +109,12 @@ def test_a_crop_is_opencvs_resize(monkeypatch):
     inner = cv2.resize(image[:32, 32:], (128, 128), interpolation=cv2.INTER_LINEAR)
     difference = np.abs(out[0].numpy().transpose(1, 2, 0) - inner)
     assert difference[4:-4, 4:-4].max() < 1e-2
-
-
-def test_crops_have_the_area_and_form_that_are_asked_for():
     left, top, width, height = BatchRandomResizedCrop(64, scale=(0.35, 0.6)).draw(random(2000)).T
     assert min(left.min(), top.min()) >= 0
     assert max((left + width).max(), (top + height).max()) <= 1 + 1e-9
     area = width * height
     assert area.max() <= 0.6 + 1e-9 and area.min() == pytest.approx(0.35, abs=0.01)
     assert (width / height).max() == pytest.approx(4 / 3, abs=0.01)
-    with pytest.raises(ValueError, match='the smaller first'):
-        BatchRandomResizedCrop(64, scale=(0.5, 0.2))
 
 
 def test_colours_by_hand():
@@ -142,8 +129,6 @@ def test_colours_by_hand():
     torch.testing.assert_close(out, expected)
     grey, _ = BatchRandomGrayscale(prob=1.0)(pixels.clone(), None, random(1))
     torch.testing.assert_close(grey, (pixels * weights).sum(1, keepdim=True).expand(1, 3, 1, 2))
-    with pytest.raises(ValueError, match='changes from 0 to 1'):
-        BatchColorJitter(contrast=2)
 
 
 def processor(**options) -> BatchAugClsPreProcessor:
@@ -267,11 +252,8 @@ def test_the_average_is_mmengines_after_its_warm_up():
         layer(torch.rand(4, 1, 2, 2))
         momentum = max(0.3, 10 / (10 + step))
         values = layer[0].weight.detach().clone(), layer[1].running_var.clone()
-        by_hand = (
-            values
-            if by_hand is None
-            else [a + momentum * (b - a) for a, b in zip(by_hand, values, strict=True)]
-        )
+        before = by_hand or values
+        by_hand = [a + momentum * (b - a) for a, b in zip(before, values, strict=True)]
         average.update_parameters(layer)
     torch.testing.assert_close(average.module[0].weight, by_hand[0])
     torch.testing.assert_close(average.module[1].running_var, by_hand[1])
@@ -280,21 +262,15 @@ def test_the_average_is_mmengines_after_its_warm_up():
 
 def test_one_group_for_all_that_share_their_settings(repository):
     cfg = Config.fromfile(repository / 'configs' / 'classifier.py')
-    model = MODELS.build(cfg.model)
+    # as much of a runner as building an optimizer takes
+    stub = SimpleNamespace(model=MODELS.build(cfg.model), logger=None)
     cfg.optim_wrapper.optimizer.fused = False
-    merged = Runner.build_optim_wrapper(Stub(model), cfg.optim_wrapper).optimizer.param_groups
+    merged = Runner.build_optim_wrapper(stub, cfg.optim_wrapper).optimizer.param_groups
     cfg.optim_wrapper.pop('constructor')
-    single = Runner.build_optim_wrapper(Stub(model), cfg.optim_wrapper).optimizer.param_groups
+    single = Runner.build_optim_wrapper(stub, cfg.optim_wrapper).optimizer.param_groups
     assert len(merged) == 2 < len(single)
     decays = {id(p): g['weight_decay'] for g in single for p in g['params']}
     assert decays == {id(p): g['weight_decay'] for g in merged for p in g['params']}
-
-
-class Stub:
-    """As much of a runner as building an optimizer takes."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model, self.logger = model, None
 
 
 OPTIONS = [

@@ -50,12 +50,10 @@ def test_a_batch_is_its_samples(moon, monkeypatch):
         assert torch.equal(mask, one['data_samples'].gt_sem_seg.data[0].to(mask))
 
 
-def test_what_is_read_for_scores_stays_single(moon):
+def test_what_does_not_fit_is_said(moon):
+    # what is read for scores stays single
     dataset = whole(moon, split='val', test_mode=True)
     assert dataset.cache == 'ram' and isinstance(dataset.__getitems__([0, 1]), list)
-
-
-def test_what_does_not_fit_is_said(moon):
     with pytest.raises(UsageError, match='RandomFlip may change'):
         whole(moon, [*LOAD, dict(type='RandomFlip', prob=0.5), PACK])
     for folder in ('render', 'ground'):
@@ -113,9 +111,8 @@ def train(moon, repository, tmp_path, monkeypatch, tool):
         options = [*MOON_OPTIONS, 'train_cfg.max_epochs=2', 'model.backbone.widths=[4,4,4,4,4]']
         config = repository / 'configs' / 'ablations' / 'batch_augmentation.py'
         work_dir = tmp_path / name
-        assert (
-            tool('train.py', config, '--work-dir', work_dir, '--cfg-options', *options, *more) == 0
-        )
+        arguments = ['--work-dir', work_dir, '--cfg-options', *options, *more]
+        assert tool('train.py', config, *arguments) == 0
         weights = torch.load(work_dir / 'epoch_2.pth', weights_only=True)['state_dict']
         return list(seen), set(kinds), weights
 
@@ -135,13 +132,11 @@ def test_losses_and_weights_are_those_of_samples(train):
 
 def test_what_takes_no_whole_batches_is_refused(moon):
     def runner(collate='batch_collate', **parts):
-        parts = dict(data_preprocessor=BatchAugPreProcessor(), decode_head=head()) | parts
+        head = UNetHead(in_channels=(4, 8))
+        parts = dict(data_preprocessor=BatchAugPreProcessor(), decode_head=head) | parts
         loader = DataLoader(whole(moon), 2, collate_fn=batch_collate)
         cfg = Config(dict(train_dataloader=dict(collate_fn=dict(type=collate))))
         return SimpleNamespace(model=SimpleNamespace(**parts), train_dataloader=loader, cfg=cfg)
-
-    def head():
-        return UNetHead(in_channels=(4, 8))
 
     require_a_batch(runner())
     for changed, remedy in (
