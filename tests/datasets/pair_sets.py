@@ -3,17 +3,15 @@
 import copy
 import gc
 import random
-from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import torch
 from mmengine.registry import init_default_scope
 
-from custom_modules.datasets import loading, transforms
-
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
 RESIZE, PACK = dict(type='ResizeToLoadSize'), dict(type='PackSegInputs')
-RESIZE_OTHERWISE = dict(type='Resize', scale=(40, 20), keep_ratio=True)
+PIPELINE = [*LOAD, RESIZE, PACK]
 AUGMENT = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='RandomRotate', prob=0.5, degree=10, pad_val=0, seg_pad_val=255),
@@ -26,6 +24,8 @@ def built(root, pipeline=(*LOAD, RESIZE, PACK), **options):
     from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
 
     init_default_scope('mmseg')
+    # each data set makes mmengine collect garbage, which looks at all that the libraries have made
+    gc.freeze()
     given = dict(
         classes=('background', 'rock'),
         label_map=[(0, 0), (255, 1)],
@@ -46,6 +46,16 @@ def filled(root, pipeline=(*LOAD, RESIZE, PACK), **options):
     return dataset
 
 
+def ids(dataset) -> list[str]:
+    """Names of its images, without their prefix."""
+    infos = (dataset.get_data_info(i) for i in range(len(dataset)))
+    return [Path(info['img_path']).stem.removeprefix('render') for info in infos]
+
+
+def label(dataset, index: int = 0) -> np.ndarray:
+    return dataset[index]['data_samples'].gt_sem_seg.data[0].numpy()
+
+
 def content(value):
     """What two samples are compared by: every key, type and number."""
     if hasattr(value, 'all_items'):
@@ -64,35 +74,3 @@ def all_of(dataset) -> list:
     np.random.seed(0)
     torch.manual_seed(0)
     return [content(dataset[i]) for i in range(len(dataset))]
-
-
-def count_decodes(monkeypatch):
-    """Give a function that counts the files which an act makes this process decode."""
-    count = [0]
-
-    def count_calls(real):
-        def counted(*args, **kwargs):
-            count[0] += 1
-            return real(*args, **kwargs)
-
-        return counted
-
-    def of(act) -> int:
-        before = count[0]
-        act()
-        return count[0] - before
-
-    for module, name in ((loading, 'read_image'), (transforms, 'read_mask')):
-        monkeypatch.setattr(module, name, count_calls(getattr(module, name)))
-    return of
-
-
-@contextmanager
-def without_old_garbage():
-    """Each data set makes mmengine collect garbage, which looks at all that the libraries have made."""
-    import custom_modules.classification
-    import custom_modules.segmentation  # noqa: F401
-
-    gc.freeze()
-    yield
-    gc.unfreeze()

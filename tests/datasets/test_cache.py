@@ -12,29 +12,14 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from pair_sets import (
-    AUGMENT,
-    LOAD,
-    PACK,
-    RESIZE,
-    RESIZE_OTHERWISE,
-    all_of,
-    built,
-    content,
-    count_decodes,
-    filled,
-    without_old_garbage,
-)
+from pair_sets import AUGMENT, LOAD, PACK, PIPELINE, RESIZE, all_of, built, content, filled
 from PIL import Image
 
 from custom_modules.datasets import cache
 from custom_modules.engine.config import without_cache
 from custom_modules.utils.errors import UsageError
 
-
-@pytest.fixture
-def decodes(monkeypatch):
-    return count_decodes(monkeypatch)
+RESIZE_OTHERWISE = dict(type='Resize', scale=(40, 20), keep_ratio=True)
 
 
 @pytest.fixture
@@ -44,12 +29,6 @@ def said(monkeypatch) -> list[str]:
     return said
 
 
-@pytest.fixture(scope='module', autouse=True)
-def quick_collection():
-    with without_old_garbage():
-        yield
-
-
 def imagenet(root, pipeline, **options):
     from custom_modules.datasets.tiny_imagenet import TinyImageNet
 
@@ -57,9 +36,6 @@ def imagenet(root, pipeline, **options):
     dataset = TinyImageNet(root, pipeline=[LOAD[0], *pipeline, dict(type='PackInputs')], **options)
     dataset.full_init()
     return dataset
-
-
-# --- the same samples
 
 
 @pytest.mark.parametrize(
@@ -80,6 +56,16 @@ def test_cached_and_uncached_give_the_same(moon, decodes, pipeline):
     assert decodes(twice) == 0
 
 
+def test_sizes_may_differ(moon):
+    for kind in ('render', 'ground'):
+        path = moon / 'images' / kind / f'{kind}0003.png'
+        with Image.open(path) as picture:
+            picture.resize((50, 70), Image.Resampling.NEAREST).save(path)
+    dataset = filled(moon, load_size=None)
+    assert all_of(dataset) == all_of(built(moon, load_size=None))
+    assert len({dataset[i]['inputs'].shape for i in range(10)}) == 2
+
+
 @pytest.mark.parametrize(
     ('pipeline', 'kept'),
     [
@@ -95,25 +81,11 @@ def test_tiny_imagenet(tiny_imagenet, pipeline, kept):
     assert dataset._decoded.add_to({}, 0)['img'].shape == kept
 
 
-def test_sizes_may_differ(moon):
-    for name, size in (('0003', (50, 70)), ('0007', (30, 20))):
-        for kind in ('render', 'ground'):
-            path = moon / 'images' / kind / f'{kind}{name}.png'
-            with Image.open(path) as picture:
-                picture.resize(size, Image.Resampling.NEAREST).save(path)
-    dataset = filled(moon, load_size=None)
-    assert all_of(dataset) == all_of(built(moon, load_size=None))
-    assert len({dataset[i]['inputs'].shape for i in range(10)}) == 3
-
-
 def test_a_part_and_a_subset(moon, decodes):
     plain = [dataset[i] for dataset in [built(moon)] for i in range(10)]
     assert content(filled(moon)[-1]) == content(plain[-1])
-    part, subset, first = (
-        filled(moon, indices=[7, 2]),
-        filled(moon).get_subset([4, 6]),
-        filled(moon),
-    )
+    part, first = filled(moon, indices=[7, 2]), filled(moon)
+    subset = first.get_subset([4, 6])
     first.get_subset_(3)
     # places mean other samples than those that were decoded
     for dataset, indices in ((part, [7, 2]), (subset, [4, 6]), (first, [0, 1, 2])):
@@ -148,19 +120,21 @@ def test_another_pipeline_later(moon, decodes, said):
     assert len(said) == 1 and 'loads otherwise' in said[0]
 
 
-# --- when it is filled, and when not
-
-
 def test_it_is_filled_for_a_data_loader_only(moon, decodes):
     dataset = built(moon, cache='ram')
     assert len(dataset) == 10 and dataset.get_data_info(0) and dataset[3]
     assert dataset._decoded is None
-    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+
+    def states() -> list:
+        return [random.getstate(), list(np.random.get_state()[1]), torch.get_rng_state().tolist()]
+
+    before = states()
     assert decodes(dataset.full_init) == 20
-    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
-    assert before == after, 'filling draws no number'
+    assert before == states(), 'filling draws no number'
     assert decodes(dataset.full_init) == 0
     assert decodes(lambda: built(moon, cache='ram', lazy_init=True)) == 0
+    with pytest.raises(UsageError, match="'ram' or None, got 'disk'"):
+        built(moon, cache='disk')
 
 
 def test_the_configs_keep_samples(moon, decodes, monkeypatch, repository):
@@ -181,15 +155,23 @@ def test_the_configs_keep_samples(moon, decodes, monkeypatch, repository):
 
 
 @pytest.mark.parametrize(
-    ('pipeline', 'words'),
+    ('pipeline', 'change', 'words'),
     [
-        ((dict(type='LoadImageFromFile', to_float32=True), LOAD[1], PACK), 'img .* float32'),
-        ((dict(type='RandomFlip', prob=0.0), *LOAD, PACK), 'RandomFlip comes first'),
+        ((dict(LOAD[0], to_float32=True), LOAD[1], PACK), {}, 'img .* float32.*anew in each epoch'),
+        ((dict(type='RandomFlip', prob=0.0), *LOAD, PACK), {}, 'RandomFlip .*first.*anew in each'),
+        (PIPELINE, dict(get_worker_info=lambda: 'a worker'), r'full_init\(\)'),
+        (PIPELINE, dict(_decode_all='a file that changes'), 'changed while they were read'),
     ],
 )
-def test_what_cannot_be_kept_is_decoded_each_time(moon, said, pipeline, words):
-    assert filled(moon, pipeline)._decoded is None
-    assert len(said) == 1 and re.search(words, said[0]) and 'anew in each epoch' in said[0]
+def test_what_cannot_be_kept_is_decoded_each_time(moon, said, monkeypatch, pipeline, change, words):
+    real = cache._decode_all
+    for name, value in change.items():
+        if name == '_decode_all':
+            value = lambda *given: (real(*given), touch(moon))[0]  # noqa: E731
+        monkeypatch.setattr(cache, name, value)
+    dataset = filled(moon, pipeline)
+    assert dataset._decoded is None and len(all_of(dataset)) == 10
+    assert len(said) == 1 and re.search(words, said[0])
 
 
 def test_a_broken_file_is_an_error_where_it_is_used(moon, said):
@@ -199,15 +181,6 @@ def test_a_broken_file_is_an_error_where_it_is_used(moon, said):
     assert dataset[3]
     with pytest.raises(Exception):
         dataset[4]
-
-
-@pytest.mark.parametrize('name', ['gpu', 'disk'])
-def test_an_unknown_cache_is_a_mistake(moon, name):
-    with pytest.raises(UsageError, match=f"'ram' or None, got '{name}'"):
-        built(moon, cache=name)
-
-
-# --- never old ones
 
 
 def rewrite(moon) -> None:
@@ -234,13 +207,6 @@ def test_changed_files_are_decoded_again(moon, decodes, change):
     assert all_of(dataset) == all_of(built(moon))
 
 
-def test_a_file_that_changes_meanwhile(moon, monkeypatch, said):
-    real = cache._decode_all
-    monkeypatch.setattr(cache, '_decode_all', lambda *given: (real(*given), touch(moon))[0])
-    assert filled(moon)._decoded is None
-    assert len(said) == 1 and 'changed while they were read' in said[0]
-
-
 def test_little_memory(moon, said, monkeypatch):
     monkeypatch.setattr(cache, 'available_memory', lambda: 1000)
     dataset = filled(moon)
@@ -253,11 +219,3 @@ def test_little_memory(moon, said, monkeypatch):
     monkeypatch.setattr(cache, '_machine', lambda: None)
     with pytest.raises(cache.NotCacheableError):
         cache._require_memory(300)
-
-
-def test_a_worker_never_fills(moon, decodes, monkeypatch, said):
-    monkeypatch.setattr(cache, 'get_worker_info', lambda: 'a worker')
-    datasets = []
-    assert decodes(lambda: datasets.append(filled(moon))) == 0
-    assert all_of(datasets[0]) == all_of(built(moon))
-    assert len(said) == 1 and 'full_init()' in said[0]

@@ -11,22 +11,11 @@ from contextlib import contextmanager
 import pytest
 import torch.distributed as dist
 from mmengine.runner import Runner
-from pair_sets import all_of, built, content, count_decodes, filled, without_old_garbage
+from pair_sets import all_of, built, content, filled
 
 from custom_modules.datasets import cache
 
 fork = multiprocessing.get_context('fork')
-
-
-@pytest.fixture
-def decodes(monkeypatch):
-    return count_decodes(monkeypatch)
-
-
-@pytest.fixture(scope='module', autouse=True)
-def quick_collection():
-    with without_old_garbage():
-        yield
 
 
 @pytest.mark.parametrize('in_memory', [True, False])

@@ -42,18 +42,11 @@ def test_pixels_are_counted_through_the_label_map(root):
     assert found.pixels.tolist() == [7168, 512, 512]
     assert found.images.tolist() == [2, 1, 1]
     assert found.shares.tolist() == [0.875, 0.0625, 0.0625]
-
-
-def test_load_size_does_not_change_the_counts(root):
+    # a load size does not change the counts, and ignored pixels do not count
     assert ClassPixels.from_dataset(data_set(root, load_size=(8, 8))).pixels.sum() == 2 * 64 * 64
-
-
-def test_ignored_pixels_do_not_count(root):
-    found = ClassPixels.from_dataset(
-        data_set(root, ('ground', 'small'), label_map=None, ignore_index=3)
-    )
-    assert found.pixels.tolist() == [7168, 512]
-    assert found.shares.sum() == 1
+    options = dict(label_map=None, ignore_index=3)
+    found = ClassPixels.from_dataset(data_set(root, ('ground', 'small'), **options))
+    assert found.pixels.tolist() == [7168, 512] and found.shares.sum() == 1
 
 
 def test_weights_equal_a_computation_by_hand(root):
@@ -81,25 +74,15 @@ def test_a_label_without_a_class_is_refused(root):
         ClassPixels.from_dataset(dataset)
 
 
-@pytest.fixture
-def config(root, tmp_path, repository) -> Path:
-    """The smallest config that the tool reads: a data set and a head."""
-    path = tmp_path / 'mine.py'
-    dataset = dict(
-        type='IndexedMaskDataset',
-        data_root=str(root),
-        classes=('ground', 'small', 'large'),
-        label_map={0: 0, 1: 1, 3: 2},
-        data_prefix=PARTS,
-    )
-    path.write_text(
+def test_tool_prints_a_table_and_lines_to_paste(tool, root, tmp_path, repository, capsys):
+    """For the smallest config that it reads: a data set and a head."""
+    options = dict(data_root=str(root), label_map={0: 0, 1: 1, 3: 2}, data_prefix=PARTS)
+    dataset = dict(options, type='IndexedMaskDataset', classes=('ground', 'small', 'large'))
+    config = tmp_path / 'mine.py'
+    config.write_text(
         f"_base_ = ['{repository / 'configs' / '_base_' / 'seg_runtime.py'}']\n"
         f'train_dataloader = dict(dataset={dataset})\nmodel = dict(decode_head={HEAD})\n'
     )
-    return path
-
-
-def test_tool_prints_a_table_and_lines_to_paste(tool, config, capsys):
     assert tool('class_weights.py', config) == 0
     lines = capsys.readouterr().out.splitlines()
     assert '2 training masks at full size' in lines
@@ -107,15 +90,11 @@ def test_tool_prints_a_table_and_lines_to_paste(tool, config, capsys):
     assert ['ground', '7168', '87.50', '2'] in cells and ['large', '512', '6.25', '1'] in cells
     pasted = [eval(f'dict({line}\n)') for line in lines if line.startswith('class_weight=')]
     assert pasted == [{'class_weight': [0.381, 5.33, 5.33]}, {'class_weight': [0.143, 1.0, 1.0]}]
-
-
-def test_tool_takes_options(tool, config, capsys):
     option = 'train_dataloader.dataset.split=test'
     assert tool('class_weights.py', config, '--cfg-options', option) == 2
     printed = capsys.readouterr()
-    assert '4096' in printed.out
+    assert '4096' in printed.out and 'class_weight' not in printed.out
     assert 'error: there is no pixel of ground, small in the 1 masks' in printed.err
-    assert 'class_weight' not in printed.out
 
 
 def test_tool_weighs_the_one_channel_of_a_binary_head(tool, moon, repository, monkeypatch, capsys):
@@ -129,8 +108,3 @@ def test_tool_weighs_the_one_channel_of_a_binary_head(tool, moon, repository, mo
     assert rock + background == 8 * 64 * 64
     expected = f'class_weight=[{background / rock:.3g}]  # for this head of one channel'
     assert any(line.startswith(expected) for line in lines)
-
-
-def test_tool_refuses_a_classifier(tool, repository, capsys):
-    assert tool('class_weights.py', repository / 'configs' / 'classifier.py') == 2
-    assert 'trains no segmentor' in capsys.readouterr().err
