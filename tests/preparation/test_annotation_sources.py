@@ -79,12 +79,14 @@ def test_from_annotations_to_a_data_set(make, images, tmp_path, capsys):
         ('<!DOCTYPE a><annotations/>', 'declares a document type'),
         ('<annotations/>', '0 of its 0 images'),
         ('<annotations><image name="a"/></annotations>', '1 images without an id'),
+        ('{"shapes": ', 'a.json is no JSON'),
     ],
 )
-def test_xml_that_is_none_of_cvats(tmp_path, content, words):
-    (tmp_path / 'a.xml').write_text(content)
+def test_files_that_are_none_of_theirs(tmp_path, content, words):
+    path = tmp_path / ('a.json' if content.startswith('{') else 'a.xml')
+    path.write_text(content)
     with pytest.raises(UsageError, match=words):
-        CocoFile(tmp_path / 'a.xml')
+        CocoFile(tmp_path if path.suffix == '.json' else path)
 
 
 def test_a_circle_of_labelme(tmp_path):
@@ -93,9 +95,3 @@ def test_a_circle_of_labelme(tmp_path):
     (tmp_path / 'a.json').write_text(json.dumps(content))
     coco = CocoFile(tmp_path)
     assert abs(int(coco.draw(coco.images[0]).sum()) - np.pi * 100) < 15
-
-
-def test_a_damaged_file_of_labelme_is_named(tmp_path):
-    (tmp_path / 'a.json').write_text('{"shapes": ')
-    with pytest.raises(UsageError, match='a.json is no JSON'):
-        CocoFile(tmp_path)

@@ -1,14 +1,26 @@
 """The public lunar set: colours become classes, and nothing is lost or replaced unseen."""
 
+import shutil
+
 import cv2
 import numpy as np
 import pytest
+from prepared import complaint, contents, dates
 
 from custom_modules.preparation.lunar import MoonClasses
 from custom_modules.utils.errors import UsageError
 from tools.prepare_data import main
 
 GROUND, SKY, SMALL, LARGE = range(4)
+
+
+def save(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)
+
+
+def load(path):
+    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
 def scene():
@@ -29,15 +41,6 @@ def soften(classes, fade=False):
         rocks = np.linspace(0.25, 1.2, 64).clip(0, 1)[:, None]
         soft = np.stack([soft[..., 0] * rocks, soft[..., 1] * rocks, soft[..., 2] * 0.88], -1)
     return soft.astype(np.uint8)
-
-
-def save(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), pixels)
-
-
-def load(path):
-    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
 @pytest.fixture
@@ -61,7 +64,9 @@ def lunar(src, out, *options):
 
 @pytest.mark.parametrize('fade', [False, True])
 def test_known_classes_are_recovered(fade):
-    found, truth = MoonClasses.read_colours(soften(scene(), fade)), scene()
+    truth = scene()
+    assert np.array_equal(MoonClasses.read_colours(MoonClasses.paint(truth)), truth)
+    found = MoonClasses.read_colours(soften(truth, fade))
     # Every pixel farther than one from a border must be right; at borders no foreign class comes.
     kernel = np.ones((3, 3), np.uint8)
     inner = cv2.erode(truth, kernel) == cv2.dilate(truth, kernel)
@@ -69,15 +74,8 @@ def test_known_classes_are_recovered(fade):
     for kind in range(4):
         both, either = (found == kind) & (truth == kind), (found == kind) | (truth == kind)
         assert both.sum() / either.sum() > 0.75, f'class {kind}'
-
-
-def test_pure_colours_are_recovered_exactly():
-    assert np.array_equal(MoonClasses.read_colours(MoonClasses.paint(scene())), scene())
-
-
-def test_a_grey_mask_is_refused_rather_than_misread():
-    rocks = MoonClasses.rocks(scene())
-    for mask in (rocks, cv2.merge([rocks] * 3)):
+    rocks = MoonClasses.rocks(truth)
+    for mask in (rocks, np.stack([rocks] * 3, axis=2)):
         with pytest.raises(UsageError, match='black and white'):
             MoonClasses.read_colours(mask)
 
@@ -102,12 +100,18 @@ def test_layout_naming_and_values(src, tmp_path, capsys):
     assert '1 from images/clean, 1 from images/ground; photographs: 1' in text
     assert 'Left out 1 pictures without a mask: render0003.png' in text
     assert not list(out.rglob('*0003*')) + list(out.rglob('*.unfinished'))
-
-
-def test_clean_is_preferred(src, tmp_path):
-    assert lunar(src, tmp_path / 'out') == 0
-    ground = tmp_path / 'out/MOON_SEGMENTATION_MULTICLASS/images/ground/ground0001.png'
-    assert (load(ground) == SKY).mean() < 0.5, 'the decoy in images/ground is all sky'
+    # clean is preferred: the decoy in images/ground is all sky
+    assert (load(multi / 'images/ground/ground0001.png') == SKY).mean() < 0.5
+    before = dates(out)
+    assert lunar(src, out) == 0
+    assert dates(out) == before
+    # a changed picture is replaced where it is asked for, and in both sets
+    changed = src / 'images/render/render0001.png'
+    save(changed, np.zeros((64, 96, 3), np.uint8))
+    assert lunar(src, out) == 2 and dates(out) == before
+    assert lunar(src, out, '--overwrite') == 0
+    for folder in (binary, multi):
+        assert (folder / 'images/render/render0001.png').read_bytes() == changed.read_bytes()
 
 
 def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
@@ -128,24 +132,10 @@ def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
     assert (found & wanted).sum() / wanted.sum() > 0.97
     classes = load(out / 'MOON_SEGMENTATION_MULTICLASS/images/ground/ground0002.png')
     assert np.array_equal(classes, pebbles)
-
-
-def test_clean_masks_keep_what_they_label(src, tmp_path):
+    # clean masks keep what they label
     for name, options in (('as_they_are', ()), ('without', ('--without-pebbles',))):
         assert lunar(src, tmp_path / name, '--only', 'clean', *options) == 0
-    masks = [
-        load(tmp_path / name / 'MOON_SEGMENTATION_BINARY/images/ground/ground0001.png')
-        for name in ('as_they_are', 'without')
-    ]
-    assert np.array_equal(*masks)
-
-
-def test_second_run_keeps_identical_files(src, tmp_path):
-    out = tmp_path / 'out'
-    assert lunar(src, out) == 0
-    before = {p: p.stat().st_mtime_ns for p in out.rglob('*.png')}
-    assert lunar(src, out) == 0
-    assert before == {p: p.stat().st_mtime_ns for p in out.rglob('*.png')}
+    assert contents(tmp_path / 'as_they_are') == contents(tmp_path / 'without')
 
 
 @pytest.mark.parametrize(
@@ -161,69 +151,57 @@ def test_a_different_file_is_not_replaced_unasked(src, tmp_path, capsys, name):
     other = np.full((64, 96), 9, np.uint8)
     save(out / name, other)
     assert lunar(src, out) == 2
-    complaint = capsys.readouterr().err
-    assert name in complaint.replace('\\', '/')
-    assert complaint.count('\n') == 1
-    assert [p for p in out.rglob('*') if p.is_file()] == [out / name], 'nothing else is written'
+    assert name in complaint(capsys).replace('\\', '/')
+    assert list(contents(out)) == [name], 'nothing else is written'
     assert np.array_equal(load(out / name), other)
     assert lunar(src, out, '--overwrite') == 0
     assert not np.array_equal(load(out / name), other)
 
 
-def test_replacing_one_picture_leaves_its_twin_alone(src, tmp_path):
-    out = tmp_path / 'out'
-    assert lunar(src, out) == 0
-    changed = src / 'images/render/render0001.png'
-    save(changed, np.zeros((64, 96, 3), np.uint8))
-    assert lunar(src, out) == 2
-    assert lunar(src, out, '--overwrite') == 0
-    for kind in ('BINARY', 'MULTICLASS'):
-        copy = out / f'MOON_SEGMENTATION_{kind}/images/render/render0001.png'
-        assert copy.read_bytes() == changed.read_bytes()
+def spoil(name, content):
+    """Put bytes, pixels or the beginning of what was there in the place of a picture."""
+
+    def change(src):
+        path = src / 'images' / name
+        if isinstance(content, np.ndarray):
+            save(path, content)
+        else:
+            path.write_bytes(content or path.read_bytes()[:-200])
+
+    return change
 
 
-def break_size(src):
-    save(src / 'images/ground/ground0002.png', np.zeros((32, 96, 3), np.uint8))
-    return 'ground0002.png is 96x32 pixels'
+def grey_only(src):
+    for name in ('clean/clean0001', 'ground/ground0001', 'ground/ground0002'):
+        save(src / f'images/{name}.png', np.eye(64, 96, dtype=np.uint8) * 255)
+    shutil.rmtree(src / 'real_moon_images')
 
 
-def break_mask(src):
-    (src / 'images/ground/ground0002.png').write_bytes(b'no picture at all, but long enough')
-    return 'ground0002.png is not a PNG'
+def keep(*folders):
+    def change(src):
+        for path in (src / 'real_moon_images', *(src / 'images').iterdir()):
+            if path.name not in folders:
+                shutil.rmtree(path)
+
+    return change
 
 
-def break_end(src):
-    path = src / 'images/render/render0002.png'
-    path.write_bytes(path.read_bytes()[:-200])
-    return 'render0002.png is cut short'
-
-
-@pytest.mark.parametrize('damage', [break_size, break_mask, break_end])
-def test_a_bad_file_is_named_before_anything_is_written(src, tmp_path, capsys, damage):
-    sentence = damage(src)
+@pytest.mark.parametrize(
+    ('damage', 'words'),
+    [
+        (spoil('ground/ground0002.png', np.zeros((32, 96, 3), np.uint8)), 'ground0002.png is 96x32 pixels'),
+        (spoil('ground/ground0002.png', b'no picture at all, but long enough'), 'ground0002.png is not a PNG'),
+        (spoil('render/render0002.png', None), 'render0002.png is cut short'),
+        (grey_only, 'black-and-white masks only'),
+        (keep('render'), 'no mask'),
+        (keep(), 'neither images/render'),
+        (lambda src: src.rename(src.with_name('elsewhere')), 'is not a folder'),
+    ],
+)  # fmt: skip
+def test_a_bad_source_is_named_before_anything_is_written(src, tmp_path, capsys, damage, words):
+    damage(src)
     assert lunar(src, tmp_path / 'out') == 2
-    complaint = capsys.readouterr().err
-    assert sentence in complaint
-    assert complaint.count('\n') == 1
-    assert not (tmp_path / 'out').exists()
-
-
-def test_a_source_of_grey_masks_only(tmp_path, capsys):
-    save(tmp_path / 'src/images/render/render0001.png', np.zeros((8, 8, 3), np.uint8))
-    save(tmp_path / 'src/images/ground/ground0001.png', np.eye(8, dtype=np.uint8) * 255)
-    assert lunar(tmp_path / 'src', tmp_path / 'out') == 2
-    assert 'black-and-white masks only' in capsys.readouterr().err
-    assert not (tmp_path / 'out').exists()
-
-
-def test_sources_without_anything(tmp_path, capsys):
-    assert lunar(tmp_path / 'nowhere', tmp_path / 'out') == 2
-    assert 'is not a folder' in capsys.readouterr().err
-    assert lunar(tmp_path, tmp_path / 'out') == 2
-    assert 'neither images/render' in capsys.readouterr().err
-    save(tmp_path / 'images/render/render0001.png', np.zeros((8, 8, 3), np.uint8))
-    assert lunar(tmp_path, tmp_path / 'out') == 2
-    assert 'no mask' in capsys.readouterr().err
+    assert words in complaint(capsys)
     assert not (tmp_path / 'out').exists()
 
 

@@ -5,21 +5,13 @@ import re
 import numpy as np
 import pytest
 from PIL import Image
+from prepared import complaint, contents, load, save
 from pycocotools.coco import COCO
 
 from custom_modules.preparation.coco_file import CocoFile
 from tools.prepare_data import main
 
 NAMES = ['background', 'sky', 'small rock', 'large rock']
-
-
-def save(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
-
-def load(path):
-    return np.asarray(Image.open(path))
 
 
 @pytest.fixture
@@ -41,16 +33,6 @@ def to_coco(src, out, *options):
     return main(['masks-to-coco', *folders, '--out', str(out), *map(str, options)])
 
 
-def complaint(capsys):
-    text = capsys.readouterr().err
-    assert text.count('\n') == 1
-    return text
-
-
-def files(folder):
-    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob('*') if p.is_file()}
-
-
 def test_there_and_back_is_identical(masks, tmp_path, capsys):
     assert to_coco(masks, tmp_path / 'coco.json') == 0
     assert '4 images, 3 categories' in capsys.readouterr().out
@@ -58,10 +40,10 @@ def test_there_and_back_is_identical(masks, tmp_path, capsys):
     arguments = '--images', str(masks / 'images'), '--out', str(tmp_path / 'out')
     assert main(['coco-to-masks', str(tmp_path / 'coco.json'), *arguments]) == 0
     assert '0 background, 1 sky, 2 small rock, 3 large rock' in capsys.readouterr().out
-    before, after = files(masks), files(tmp_path / 'out')
+    before, after = contents(masks), contents(tmp_path / 'out')
     assert before.keys() == after.keys()
     for path in before:
-        if path.parts[0] == 'masks':
+        if path.startswith('masks'):
             assert np.array_equal(load(masks / path), load(tmp_path / 'out' / path)), path
         else:
             assert before[path] == after[path], path
@@ -114,87 +96,34 @@ def test_a_different_json_is_not_replaced_unasked(masks, tmp_path, capsys):
     assert out.read_text() != first
 
 
-def break_index(src):
-    save(src / 'masks/0001.png', np.full((40, 30), 255, np.uint8))
-    return "masks/0001.png holds index 255, but the last of 4 classes is 3, 'large rock'"
+def mask(pixels):
+    return lambda src: save(src / 'masks/0001.png', pixels)
 
 
-def break_size(src):
-    save(src / 'masks/0001.png', np.zeros((30, 40), np.uint8))
-    return 'masks/0001.png is 40x30 pixels, but .*images/0001.png is 30x40'
+def gone(pattern):
+    return lambda src: [path.unlink() for path in src.glob(pattern)]
 
 
-def break_channels(src):
-    save(src / 'masks/0001.png', np.full((40, 30, 3), (9, 0, 0), np.uint8))
-    return 'masks/0001.png cannot be read as a mask: it has 3 channels'
+BLACK = np.zeros((40, 30), np.uint8)
+BAD = {
+    'index': (mask(BLACK + 255), "masks/0001.png holds index 255, but the last of 4 classes is 3, 'large rock'"),
+    'size': (mask(BLACK.T), 'masks/0001.png is 40x30 pixels, but .*images/0001.png is 30x40'),
+    'channels': (mask(np.stack([BLACK + 9, BLACK, BLACK], 2)), 'masks/0001.png cannot be read as a mask: it has 3 channels'),
+    'image': (lambda src: (src / 'images/0001.png').write_bytes(b'no picture'), 'images/0001.png cannot be read as an image'),
+    'no mask': (gone('masks/val/0001.png'), r'1 images have no mask in .* \(val/0001\)'),
+    'no image': (gone('images/val/0001.jpeg'), r'1 masks have no image in .* \(val/0001\)'),
+    'one mask': (lambda src: save(src / 'images/0001.jpg', BLACK), '0001.jpg and .*0001.png would share a mask'),
+    'no classes': (gone('classes.txt'), 'neither named by --classes background NAME ... nor in .*classes.txt'),
+    'a class twice': (lambda src: (src / 'classes.txt').write_text('a\nb\nb\n'), r'2 to 255 different class names are needed, background first, not 3 \(a, b, b\)'),
+    'no masks': (gone('masks/**/*.png'), 'masks holds no file named '),
+    'no folder': (lambda src: (src / 'images').rename(src / 'pictures'), 'images is not a folder'),
+}  # fmt: skip
 
 
-def break_mask(src):
-    path = src / 'masks/0001.png'
-    path.write_bytes(path.read_bytes()[:-60])
-    return 'masks/0001.png cannot be read as a mask'
-
-
-def break_image(src):
-    (src / 'images/0001.png').write_bytes(b'no picture')
-    return 'images/0001.png cannot be read as an image'
-
-
-def lose_mask(src):
-    (src / 'masks/val/0001.png').unlink()
-    return r'1 images have no mask in .* \(val/0001\)'
-
-
-def lose_image(src):
-    (src / 'images/val/0001.jpeg').unlink()
-    return r'1 masks have no image in .* \(val/0001\)'
-
-
-def share_mask(src):
-    save(src / 'images/0001.jpg', np.zeros((40, 30), np.uint8))
-    return '0001.jpg and .*0001.png would share a mask'
-
-
-def lose_classes(src):
-    (src / 'classes.txt').unlink()
-    return 'neither named by --classes background NAME ... nor in .*classes.txt'
-
-
-def repeat_class(src):
-    (src / 'classes.txt').write_text('a\nb\nb\n')
-    return r'2 to 255 different class names are needed, background first, not 3 \(a, b, b\)'
-
-
-def lose_all(src):
-    for path in (src / 'masks').rglob('*.png'):
-        path.unlink()
-    return 'masks holds no file named '
-
-
-def lose_folder(src):
-    (src / 'images').rename(src / 'pictures')
-    return 'images is not a folder'
-
-
-@pytest.mark.parametrize(
-    'damage',
-    [
-        break_index,
-        break_size,
-        break_channels,
-        break_mask,
-        break_image,
-        lose_mask,
-        lose_image,
-        share_mask,
-        lose_classes,
-        repeat_class,
-        lose_all,
-        lose_folder,
-    ],
-)
-def test_bad_masks_are_refused(masks, tmp_path, capsys, damage):
-    sentence = damage(masks)
+@pytest.mark.parametrize('name', BAD)
+def test_bad_masks_are_refused(masks, tmp_path, capsys, name):
+    damage, sentence = BAD[name]
+    damage(masks)
     assert to_coco(masks, tmp_path / 'coco.json') == 2
     text = complaint(capsys)
     assert re.search(sentence, text), text
