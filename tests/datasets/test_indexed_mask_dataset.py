@@ -187,7 +187,11 @@ def nothing(root):
         (beyond, dict(label_map={0: 0, 1: 1, 7: 2}), r'other than 0, 1, 7: .*00\.png \(2\)'),
         (beyond, dict(ignore_index=255), r'03\.png \(7\); [^;]*0/255\.$'),
         (sixteen_bits, {}, r'03\.png \(256, 257, 258\)'),
-        (rocks_of_255, dict(classes=CLASSES[:2]), r'\(255\).*; .*\{0: 0, 255: 1\}.*ignore_index=255'),
+        (
+            rocks_of_255,
+            dict(classes=CLASSES[:2]),
+            r'\(255\).*; .*\{0: 0, 255: 1\}.*ignore_index=255',
+        ),
         (nothing, dict(root='nowhere'), 'The data set was looked for in .*set data_root'),
         (nothing, dict(remedy='ask Ada', img_suffix='.jpg'), 'ask Ada'),
         (nothing, dict(split='dev'), "IndexedMaskDataset is 'train', .* got 'dev'"),
