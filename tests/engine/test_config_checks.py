@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmseg.registry import MODELS
 
 import custom_modules.classification
 import custom_modules.segmentation  # noqa: F401
@@ -32,6 +34,17 @@ def loss(*weights, **options) -> dict:
     return dict(loss_decode=dict(type='CrossEntropyLoss', class_weight=list(weights), **options))
 
 
+def several(*losses) -> Config:
+    return config(theirs(3, loss_decode=list(losses)), THREE)
+
+
+def classifier(num_classes, wnids=None, **more) -> Config:
+    dataset = dict(type='TinyImageNet', data_root='.', **({'wnids': wnids} if wnids else {}))
+    head = dict(type='LinearClsHead', num_classes=num_classes, in_channels=8)
+    parts = dict(model=dict(head=head), train_dataloader=dict(dataset=dataset))
+    return Config(dict(parts, default_scope='mmpretrain', **more))
+
+
 @pytest.mark.parametrize(
     'cfg',
     [
@@ -49,81 +62,55 @@ def loss(*weights, **options) -> dict:
         # neither says its classes
         config(theirs(7), dict(type='BaseSegDataset')),
         config(dict(type='FCNHead'), THREE),
-        config(
-            theirs(3, loss_decode=[dict(type='LovaszLoss'), loss(1, 2, 3)['loss_decode']]), THREE
-        ),
+        several(dict(type='LovaszLoss'), loss(1, 2, 3)['loss_decode']),
         Config(dict()),
+        classifier(200),
+        classifier(2, ['n01', 'n02']),
     ],
 )
 def test_what_fits_passes(cfg):
     require_matching_classes(cfg)
 
 
+def with_part(name, dataset) -> Config:
+    cfg = config(theirs(3), THREE)
+    cfg[f'{name}_dataloader'] = dict(dataset=dataset)
+    return cfg
+
+
+OTHER_ORDER = dict(THREE, classes=('background', 'large', 'small'))
+NAMED = dict(type='BaseSegDataset', metainfo=dict(classes=['a', 'b', 'c']))
+TOP_5 = dict(val_evaluator=[dict(type='Accuracy', topk=(1, 5))])
+
+
 @pytest.mark.parametrize(
     ('cfg', 'words'),
     [
-        (
-            config(ours(), THREE),
-            r'model\.decode_head is for 2 classes, but train_dataloader\.dataset \(IndexedMaskDataset\) has 3 '
-            r'\(background, small, large\): set model\.decode_head\.num_classes=3, or',
-        ),
-        (
-            config(ours(num_classes=3)),
-            r'is for 3 classes, .* \(MoonDataset\) has 2 .*num_classes=2',
-        ),
-        (
-            config(ours(num_classes=3, out_channels=1), THREE),
-            'num_classes=3 and leave out_channels',
-        ),
+        (config(ours(), THREE), r'model\.decode_head is for 2 classes, but train_dataloader\.dataset \(IndexedMaskDataset\) has 3 '
+         r'\(background, small, large\): set model\.decode_head\.num_classes=3, or'),
+        (config(ours(num_classes=3)), r'is for 3 classes, .* \(MoonDataset\) has 2 .*num_classes=2'),
+        (config(ours(num_classes=3, out_channels=1), THREE), 'num_classes=3 and leave out_channels'),
         (config(theirs(1), THREE), 'is for 2 classes, .* has 3'),
-        (config(ours(loss_decode=dict(type='mmseg.DiceLoss'))), 'DiceLoss is inverted'),
         (config(theirs(3), CITY), r'has 19 \(road, sidewalk, building, wall, fence, \.\.\.\): set'),
-        (
-            config(theirs(3), THREE, auxiliary_head=[theirs(3), theirs(2)]),
-            r'^model\.auxiliary_head\.1 is for 2 classes',
-        ),
-        (
-            config(theirs(2), dict(type='ConcatDataset', datasets=[TWO, THREE])),
-            r'but train_dataloader\.dataset\.datasets\.1 ',
-        ),
-        (
-            config(theirs(2), dict(type='BaseSegDataset', metainfo=dict(classes=['a', 'b', 'c']))),
-            r'has 3 \(a, b, c\)',
-        ),
-        (
-            config(ours(**loss(1.0, 5.0, use_sigmoid=True))),
-            r'model\.decode_head\.loss_decode\.class_weight holds 2 weights, but the head has 1 output '
-            r'channel: give it one weight, that of class 1 .*class_weights\.py',
-        ),
-        (
-            config(theirs(3, loss_decode=[dict(type='DiceLoss'), loss(1.0)['loss_decode']]), THREE),
-            r'loss_decode\.1\.class_weight holds 1 weights, .* 3 output channels: give it a list of 3',
-        ),
-        (
-            config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight=5.0))),
-            r'class_weight is 5\.0, but',
-        ),
-        (
-            config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight='1,5'))),
-            r'class_weight names the file 1,5, which does not exist',
-        ),
-        (
-            config(theirs(3), THREE, auxiliary_head=theirs(3, **loss(1.0, 2.0))),
-            r'^model\.auxiliary_head\.loss_decode\.class_weight holds 2 weights',
-        ),
+        (config(theirs(3), THREE, auxiliary_head=[theirs(3), theirs(2)]), r'^model\.auxiliary_head\.1 is for 2 classes'),
+        (config(theirs(2), dict(type='ConcatDataset', datasets=[TWO, THREE])), r'but train_dataloader\.dataset\.datasets\.1 '),
+        (config(theirs(2), NAMED), r'has 3 \(a, b, c\)'),
+        (with_part('test', TWO), r'but test_dataloader\.dataset '),
+        (with_part('val', OTHER_ORDER), 'val_dataloader.dataset has background, large, small'),
+        (config(ours(**loss(1.0, 5.0, use_sigmoid=True))), r'model\.decode_head\.loss_decode\.class_weight holds 2 weights, but the head has '
+         r'1 output channel: give it one weight, that of class 1 .*class_weights\.py'),
+        (several(dict(type='DiceLoss'), loss(1.0)['loss_decode']), r'loss_decode\.1\.class_weight holds 1 weights, .* 3 output channels: give it a list of 3'),
+        (config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight=5.0))), r'class_weight is 5\.0, but'),
+        (config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight='1,5'))), 'class_weight names the file 1,5, which does not exist'),
+        (config(theirs(3), THREE, auxiliary_head=theirs(3, **loss(1.0, 2.0))), r'^model\.auxiliary_head\.loss_decode\.class_weight holds 2 weights'),
+        (classifier(200, ['n01', 'n02']), r'model\.head is for 200 .* has 2 \(n01, n02\): set'),
+        (classifier(3, ['a', 'b', 'c'], **TOP_5), 'val_evaluator.0.topk asks for the top 5 of 3 classes'),
     ],
-)
+)  # fmt: skip
 def test_each_mistake_gets_its_sentence(cfg, words):
     with pytest.raises(UsageError, match=words) as caught:
         require_matching_classes(cfg)
     assert '\n' not in str(caught.value)
-
-
-def test_every_data_loader_is_compared():
-    cfg = config(ours())
-    cfg.test_dataloader = dict(dataset=THREE)
-    with pytest.raises(UsageError, match=r'but test_dataloader\.dataset '):
-        require_matching_classes(cfg)
 
 
 def test_weights_in_a_file_are_counted(tmp_path):
@@ -135,39 +122,17 @@ def test_weights_in_a_file_are_counted(tmp_path):
         require_matching_classes(config(theirs(2, **weighted)))
 
 
-def classifier(num_classes, wnids=None) -> Config:
-    dataset = dict(type='TinyImageNet', data_root='.', **({'wnids': wnids} if wnids else {}))
-    return Config(
-        dict(
-            default_scope='mmpretrain',
-            model=dict(head=dict(type='LinearClsHead', num_classes=num_classes, in_channels=8)),
-            train_dataloader=dict(dataset=dataset),
-        )
-    )
-
-
-def test_classifier():
-    require_matching_classes(classifier(200))
-    require_matching_classes(classifier(2, ['n01', 'n02']))
-    with pytest.raises(UsageError, match=r'model\.head is for 200 .* has 2 \(n01, n02\): set'):
-        require_matching_classes(classifier(200, ['n01', 'n02']))
-
-
 @pytest.mark.parametrize('name', ['UNetHead', 'BottleneckUNetHead'])
-def test_our_heads_choose_one_channel_for_two_classes(name):
-    assert head_size(config(), dict(type=name)) == (2, 1)
-    assert head_size(config(), dict(type=name, num_classes=3)) == (3, 3)
-
-
-def test_what_is_said_of_a_head_is_what_is_built():
-    from mmengine.registry import init_default_scope
-    from mmseg.registry import MODELS
-
-    init_default_scope('mmseg')
-    for options in (dict(), dict(num_classes=4), dict(out_channels=2)):
+@pytest.mark.parametrize(
+    ('options', 'size'),
+    [({}, (2, 1)), (dict(num_classes=4), (4, 4)), (dict(out_channels=2), (2, 2))],
+)
+def test_what_is_said_of_a_head_is_what_is_built(name, options, size):
+    assert head_size(config(), dict(type=name, **options)) == size
+    if name == 'UNetHead':
+        init_default_scope('mmseg')
         head = MODELS.build(dict(type='UNetHead', in_channels=(4, 8), **options))
-        said = head_size(config(), dict(type='UNetHead', **options))
-        assert (head.num_classes, head.out_channels) == said
+        assert (head.num_classes, head.out_channels) == size
 
 
 def test_every_config_fits(repository):
@@ -176,49 +141,25 @@ def test_every_config_fits(repository):
             require_matching_classes(Config.fromfile(path))
 
 
-def one_channel(**loss_config) -> Config:
-    return config(ours(loss_decode=[loss_config]))
-
-
-def three_channels(**loss_config) -> Config:
-    return config(ours(num_classes=3, loss_decode=[loss_config]), THREE)
+WEIGHTED = dict(type='CrossEntropyLoss', class_weight=[1, 1, 1])
 
 
 @pytest.mark.parametrize(
-    ('cfg', 'sentence'),
+    ('classes', 'wrong', 'sentence'),
     [
-        (one_channel(type='DiceLoss'), 'DiceLoss is inverted .* use BinaryDiceLoss'),
-        (one_channel(type='TverskyLoss'), 'constantly 0 .* use BinaryTverskyLoss'),
-        (one_channel(type='FocalLoss'), 'use BinaryFocalLoss'),
-        (one_channel(type='CrossEntropyLoss'), 'set use_sigmoid=True'),
-        (one_channel(type='LovaszLoss', reduction='none'), "loss_type='binary'"),
-        (three_channels(type='BinaryDiceLoss'), "has 3: use mmseg's DiceLoss"),
-        (
-            three_channels(type='CrossEntropyLoss', use_sigmoid=True, class_weight=[1, 1, 1]),
-            'cannot weight the classes of several sigmoids',
-        ),
-        (
-            three_channels(type='CrossEntropyLoss', avg_non_ignore=True, class_weight=[1, 1, 1]),
-            'set avg_non_ignore=False',
-        ),
+        (2, dict(type='DiceLoss'), 'DiceLoss is inverted .* use BinaryDiceLoss'),
+        (2, dict(type='mmseg.DiceLoss'), 'DiceLoss is inverted'),
+        (2, dict(type='TverskyLoss'), 'constantly 0 .* use BinaryTverskyLoss'),
+        (2, dict(type='FocalLoss'), 'use BinaryFocalLoss'),
+        (2, dict(type='CrossEntropyLoss'), 'set use_sigmoid=True'),
+        (2, dict(type='LovaszLoss', reduction='none'), "loss_type='binary'"),
+        (3, dict(type='BinaryDiceLoss'), "has 3: use mmseg's DiceLoss"),
+        (3, dict(WEIGHTED, use_sigmoid=True), 'cannot weight the classes of several sigmoids'),
+        (3, dict(WEIGHTED, avg_non_ignore=True), 'set avg_non_ignore=False'),
     ],
 )
-def test_a_loss_that_would_mislead_is_refused(cfg, sentence):
+def test_a_loss_that_would_mislead_is_refused(classes, wrong, sentence):
+    head = ours(num_classes=classes, loss_decode=[wrong])
     with pytest.raises(UsageError, match=sentence) as error:
-        require_matching_classes(cfg)
+        require_matching_classes(config(head, TWO if classes == 2 else THREE))
     assert str(error.value).startswith('model.decode_head.loss_decode.0: ')
-
-
-def test_parts_of_other_classes_are_refused():
-    cfg = config(theirs(3), THREE)
-    cfg.val_dataloader = dict(dataset=dict(THREE, classes=('background', 'large', 'small')))
-    with pytest.raises(UsageError, match='val_dataloader.dataset has background, large, small'):
-        require_matching_classes(cfg)
-
-
-def test_top_5_of_fewer_classes_is_refused():
-    model = dict(type='ImageClassifier', head=dict(type='LinearClsHead', num_classes=3))
-    cfg = Config(dict(default_scope='mmpretrain', model=model))
-    cfg.val_evaluator = [dict(type='Accuracy', topk=(1, 5))]
-    with pytest.raises(UsageError, match='val_evaluator.0.topk asks for the top 5 of 3 classes'):
-        require_matching_classes(cfg)

@@ -20,10 +20,7 @@ def config(repository):
     [
         ['train_dataloader.dataset.split=all'],
         ['train_dataloader.dataset.split=val', 'train_dataloader.dataset.data_root={moon}/../moon'],
-        [
-            f'{part}_dataloader.dataset.ann_file={{moon}}/list.txt'
-            for part in ('train', 'val', 'test')
-        ],
+        [f'{p}_dataloader.dataset.ann_file={{moon}}/list.txt' for p in ('train', 'val', 'test')],
     ],
 )
 def test_shared_images_are_refused(options, tool, config, moon, tmp_path, monkeypatch, capsys):
@@ -44,16 +41,6 @@ def test_a_set_within_a_set_is_looked_into(tool, repository, moon, monkeypatch, 
     fractions = [f'{part}_dataloader.dataset.val_fraction=0.4' for part in ('val', 'test')]
     assert tool('train.py', config, '--cfg-options', *fractions) == 2
     assert 'images are shared' in capsys.readouterr().err
-
-
-def test_weights_to_go_on_from_fill_the_backbone(tool, config, moon, tmp_path, monkeypatch, capsys):
-    """mmengine would warn and train on from random weights; --resume where nothing is yet keeps them."""
-    monkeypatch.setenv('MOON_DATA', str(moon))
-    other = config.parents[1] / 'checkpoints' / 'moon_net_tiny_imagenet_14.pth'
-    for flag in ([], ['--resume']):
-        run = ['--work-dir', tmp_path / 'run', *flag, '--cfg-options', *MOON_OPTIONS]
-        assert tool('train.py', config, *run, f'load_from={other}') == 2
-        assert 'does not fit the model' in capsys.readouterr().err
 
 
 def test_a_copied_run_goes_on_from_its_own_checkpoint(tool, config, moon, tmp_path, monkeypatch):

@@ -10,7 +10,8 @@ from conftest import MOON_OPTIONS, make_moon
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
-from custom_modules.engine.hooks import feature_cache as constant_features
+import custom_modules.segmentation  # noqa: F401
+from custom_modules.engine.hooks import feature_cache
 from custom_modules.engine.hooks.feature_cache import FeatureCache, require_constant_features
 from custom_modules.engine.hooks.freezing import FreezeScheduleHook
 from custom_modules.models.backbones import MoonNet
@@ -22,15 +23,14 @@ CONFIG = 'configs/ablations/frozen_features_cached.py'
 def count_calls(monkeypatch, *names: str) -> dict[str, int]:
     calls = dict.fromkeys(names, 0)
 
-    def counting(name: str, method):
-        def counted(*args):
-            calls[name] += 1
-            return method(*args)
-
-        return counted
-
     for name in names:
-        monkeypatch.setattr(FeatureCache, name, counting(name, getattr(FeatureCache, name)))
+        plain = getattr(FeatureCache, name)
+
+        def counted(*args, name=name, plain=plain):
+            calls[name] += 1
+            return plain(*args)
+
+        monkeypatch.setattr(FeatureCache, name, counted)
     return calls
 
 
@@ -61,8 +61,7 @@ def test_a_resumed_run_ends_in_the_same_weights(tool, moon, repository, tmp_path
         assert calls == dict(forward=0, _joined=0)
         shutil.copy(tmp_path / 'plain' / 'epoch_1.pth', tmp_path)
         cached = train('cached', resume=['--resume', tmp_path / 'epoch_1.pth'])
-        # in 2 epochs 6 training batches, of which 2 are ragged and one brings no new image, and 2 of validation; that of the
-        # first epoch is repeated
+        # in 2 epochs 6 training batches, 2 of them ragged and one without a new image, and 2 of validation; the first's is repeated
         assert calls == dict(forward=9, _joined=1)
         assert list(cached) == list(plain)
         assert all(torch.equal(cached[name], plain[name]) for name in plain)
@@ -103,8 +102,6 @@ def test_whole_batches_take_their_own_rows_in_the_same_layout():
 def built(tmp_path_factory, repository):
     """Model and training set of the config, small."""
     init_default_scope('mmseg')
-    import custom_modules.segmentation  # noqa: F401
-
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('MOON_DATA', str(make_moon(tmp_path_factory.mktemp('data') / 'moon')))
         cfg = Config.fromfile(repository / CONFIG)
@@ -124,74 +121,39 @@ def run(built):
     return SimpleNamespace(hooks=hooks, max_epochs=5, train_dataloader=loader), model
 
 
-def test_a_schedule_that_wakes_after_the_end_is_taken(run):
-    require_constant_features(*run)
+def frozen_stages(runner, model, value):
+    runner.hooks, model.backbone.frozen_stages = [], value
 
 
-def unfrozen(runner, model):
-    runner.max_epochs = 6
-    return 'frozen_stages is 2 instead of 4'
-
-
-def never_frozen(runner, model):
-    runner.hooks, model.backbone.frozen_stages = [], -1
-    return 'frozen_stages is -1 instead of 4'
-
-
-def adapting(runner, model):
-    model.backbone.frozen_norm_eval = False
-    return 'batch norms go on adapting'
-
-
-def flipped(runner, model):
-    pipeline = runner.train_dataloader.dataset.pipeline.transforms
-    pipeline.insert(1, type('RandomFlip', (), {})())
-    return 'holds RandomFlip, which may be random'
+def pipeline_of(runner):
+    return runner.train_dataloader.dataset.pipeline.transforms
 
 
 def augmented(runner, model):
     augments = [dict(type='BatchRandomFlip')]
     model.data_preprocessor = MODELS.build(dict(type='BatchAugPreProcessor', augments=augments))
-    return r'the data preprocessor \(BatchAugPreProcessor\) may be random'
 
 
-def switched(runner, model):
-    runner.hooks.append(type('PipelineSwitchHook', (), {})())
-    return 'PipelineSwitchHook changes'
+def step(name):
+    return type(name, (), {})()
 
 
-def wrapped(runner, model):
-    runner.train_dataloader.dataset = [0]
-    return r'the training set \(list\) wraps others'
+CHANGES = [
+    (lambda run, model: setattr(run, 'max_epochs', 6), 'frozen_stages is 2 instead of 4'),
+    (lambda run, model: frozen_stages(run, model, -1), 'frozen_stages is -1 instead of 4'),
+    (lambda run, model: setattr(model.backbone, 'frozen_norm_eval', False), 'batch norms go on'),
+    (lambda run, model: pipeline_of(run).insert(1, step('RandomFlip')), 'holds RandomFlip, which'),
+    (augmented, r'the data preprocessor \(BatchAugPreProcessor\) may be random'),
+    (lambda run, model: run.hooks.append(step('PipelineSwitchHook')), 'PipelineSwitchHook changes'),
+    (lambda run, model: setattr(run.train_dataloader, 'dataset', [0]), r'\(list\) wraps others'),
+    (lambda run, model: setattr(pipeline_of(run)[-1], 'meta_keys', ('x',)), "keep 'img_path'"),
+    (lambda run, model: setattr(model, 'backbone', torch.nn.Identity()), 'backbone is Identity'),
+]
 
 
-def without_path(runner, model):
-    runner.train_dataloader.dataset.pipeline.transforms[-1].meta_keys = ('img_shape',)
-    return "keep 'img_path'"
-
-
-def other_backbone(runner, model):
-    model.backbone = torch.nn.Identity()
-    return 'the backbone is Identity'
-
-
-@pytest.mark.parametrize(
-    'change',
-    [
-        unfrozen,
-        never_frozen,
-        adapting,
-        flipped,
-        augmented,
-        switched,
-        wrapped,
-        without_path,
-        other_backbone,
-    ],
-    ids=lambda change: change.__name__,
-)
-def test_what_changes_features_is_one_sentence(run, change):
-    sentence = change(*run)
+@pytest.mark.parametrize(('change', 'sentence'), CHANGES)
+def test_what_changes_features_is_one_sentence(run, change, sentence):
+    change(*run)
     with pytest.raises(UsageError, match=sentence):
         require_constant_features(*run)
 
@@ -199,10 +161,9 @@ def test_what_changes_features_is_one_sentence(run, change):
 def test_no_room_names_both_numbers(run, monkeypatch):
     # 8 images of 64x64: 4 channels at 64, 32, 16, 8 and 4 pixels, 4 bytes each
     needed = 8 * 4 * 4 * (64**2 + 32**2 + 16**2 + 8**2 + 4**2)
-    monkeypatch.setattr(constant_features, 'available_memory', lambda: 2 * needed)
+    monkeypatch.setattr(feature_cache, 'available_memory', lambda: 2 * needed)
     require_constant_features(*run)
-    monkeypatch.setattr(constant_features, 'available_memory', lambda: 1_200_000)
-    with pytest.raises(
-        UsageError, match='8 training images, 0.09 MB each, take 1 MB, and half .* is 1 MB'
-    ):
+    monkeypatch.setattr(feature_cache, 'available_memory', lambda: 1_200_000)
+    words = '8 training images, 0.09 MB each, take 1 MB, and half .* is 1 MB'
+    with pytest.raises(UsageError, match=words):
         require_constant_features(*run)

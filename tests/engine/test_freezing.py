@@ -33,9 +33,12 @@ def train_step(model) -> None:
 @pytest.mark.parametrize('frozen', [-1, 0, 2, 4])
 def test_only_the_rest_trains(backbone, frozen):
     model = backbone()
+    sum(f.sum() for f in model(torch.rand(2, 3, 32, 32))).backward()
     model.frozen_stages = frozen
-    model.train()
+    assert model.train() is model
     for i, stage in enumerate(model.stages):
+        # what is frozen forgets what it accumulated
+        assert all((p.grad is None) == (i <= frozen) for p in stage.parameters())
         assert all(p.requires_grad == (i > frozen) for p in stage.parameters())
         assert all(m.training == (i > frozen) for m in stage.modules())
     before = copy.deepcopy(model.state_dict())
@@ -44,31 +47,13 @@ def test_only_the_rest_trains(backbone, frozen):
     else:
         model(torch.rand(2, 3, 32, 32))
     assert changed(before, model.state_dict()) == {str(i) for i in range(frozen + 1, 5)}
-
-
-def test_train_returns_the_module_and_eval_stays_eval():
-    model = MoonNet(frozen_stages=1)
-    assert model.train() is model
-    assert model.eval() is model
-    assert not any(m.training for m in model.modules())
-
-
-def test_what_is_frozen_forgets_what_it_accumulated():
-    model = MoonNet()
-    sum(f.sum() for f in model(torch.rand(2, 3, 32, 32))).backward()
-    model.frozen_stages = 2
-    for i, stage in enumerate(model.stages):
-        assert all((p.grad is None) == (i <= 2) for p in stage.parameters())
-
-
-def test_waking_restores_gradients_and_statistics():
-    model = MoonNet(frozen_stages=4)
-    model.train()
+    # unfrozen, all of it trains again
     model.frozen_stages = -1
     assert all(m.training for m in model.modules())
     before = copy.deepcopy(model.state_dict())
     train_step(model)
     assert changed(before, model.state_dict()) == set('01234')
+    assert model.eval() is model and not any(m.training for m in model.modules())
 
 
 def runner(repository, moon, work_dir, schedule, epochs, resume=False, *options) -> Runner:
@@ -95,9 +80,7 @@ def test_schedule_in_a_run_and_after_a_resume(repository, moon, tmp_path):
     first.train()
     assert changed(start, encoder(first)) == set(), 'two epochs frozen'
     held = {id(p) for group in first.optim_wrapper.param_groups for p in group['params']}
-    assert all(id(p) in held for p in first.model.backbone.parameters()), (
-        'in the optimizer from the start'
-    )
+    assert all(id(p) in held for p in first.model.backbone.parameters()), 'from the start'
     rates = [group['lr'] for group in first.optim_wrapper.param_groups]
     assert {round(rate / max(rates), 3) for rate in rates} == {0.1, 1.0}, 'encoder at a tenth'
 
@@ -117,23 +100,16 @@ def test_what_wakes_is_in_the_optimizer(repository, moon, tmp_path):
     """A backbone that its own config froze before the optimizer was built would be unfrozen and stay as it is."""
     frozen = 'model.backbone.frozen_stages=4'
     run = runner(repository, moon, tmp_path / 'run', {0: 4, 1: -1}, 2, False, frozen)
-    with pytest.raises(
-        UsageError, match='parameters of the backbone would be unfrozen and never train'
-    ):
+    with pytest.raises(UsageError, match='of the backbone would be unfrozen and never train'):
         run.train()
-
-
-def test_schedule_needs_epoch_0():
-    with pytest.raises(UsageError, match='needs epoch 0'):
-        FreezeScheduleHook({5: -1})
-
-
-def test_keys_may_come_as_text_from_the_command_line():
-    assert FreezeScheduleHook({'0': 4, '10': -1}).schedule == {0: 4, 10: -1}
 
 
 def test_every_published_schedule_fits_its_backbone(repository):
     init_default_scope('mmseg')
+    with pytest.raises(UsageError, match='needs epoch 0'):
+        FreezeScheduleHook({5: -1})
+    # as text from the command line
+    assert FreezeScheduleHook({'0': 4, '10': -1}).schedule == {0: 4, 10: -1}
     for name in ('unet_backbone_frozen', 'unet_backbone_unfreeze'):
         cfg = Config.fromfile(repository / 'configs' / f'{name}.py')
         backbone = MODELS.build(dict(cfg.model.backbone, init_cfg=None))

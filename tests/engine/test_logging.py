@@ -58,9 +58,8 @@ def test_nothing_is_lost_and_the_order_is_kept(lazy):
         info.note(hub, 'train/norm', torch.tensor([float(i)]))
     assert len(hub.get_scalar('train/loss').data[0]) == (1 if lazy else 3)
     info.read(hub)
-    assert hub.get_scalar('train/loss').data[0].tolist() == [
-        torch.tensor(i / 3).item() for i in range(3)
-    ]
+    expected = torch.arange(3) / 3
+    assert hub.get_scalar('train/loss').data[0].tolist() == expected.tolist()
     assert hub.get_scalar('train/norm').data[0].tolist() == [0, 1, 2]
     info.read(hub)
     assert len(hub.get_scalar('train/norm').data[0]) == 3

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from conftest import MOON_OPTIONS
+from conftest import MOON_OPTIONS, REPOSITORY, make_moon, run_tool
 
 OPTIONS = [*MOON_OPTIONS, 'randomness.deterministic=True', 'model.backbone.widths=[4,8,8,8,8]']
 
@@ -10,28 +10,15 @@ OPTIONS = [*MOON_OPTIONS, 'randomness.deterministic=True', 'model.backbone.width
 @pytest.fixture(scope='module')
 def train(tmp_path_factory):
     """Train for an epoch in this process and return the weights."""
-    import runpy
-    import sys
-
-    from conftest import REPOSITORY, make_moon
-
     root = tmp_path_factory.mktemp('same')
     make_moon(root / 'moon')
+    config = REPOSITORY / 'configs' / 'unet_baseline.py'
 
     def run(name: str, *options: str) -> dict[str, torch.Tensor]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv('MOON_DATA', str(root / 'moon'))
-            config = str(REPOSITORY / 'configs' / 'unet_baseline.py')
-            arguments = [
-                config,
-                '--work-dir',
-                str(root / name),
-                '--cfg-options',
-                *OPTIONS,
-                *options,
-            ]
-            patch.setattr(sys, 'argv', ['train.py', *arguments])
-            runpy.run_path(str(REPOSITORY / 'tools' / 'train.py'), run_name='__main__')
+            arguments = ['--work-dir', root / name, '--cfg-options', *OPTIONS, *options]
+            assert run_tool('train.py', config, *arguments) == 0
         return torch.load(root / name / 'epoch_1.pth')['state_dict']
 
     yield run
@@ -51,14 +38,9 @@ def test_one_seed_one_result(train, weights):
 
 
 def test_cached_or_not_validated_in_batches_or_not(train, weights):
-    parts = ('train', 'val', 'test')
-    plain = train(
-        'plain',
-        *(f'{part}_dataloader.dataset.cache=None' for part in parts),
-        'val_dataloader.batch_size=1',
-        'test_dataloader.batch_size=1',
-        'default_hooks.lazy_scalars.enabled=False',
-    )
+    options = [f'{part}_dataloader.dataset.cache=None' for part in ('train', 'val', 'test')]
+    options += [f'{part}_dataloader.batch_size=1' for part in ('val', 'test')]
+    plain = train('plain', *options, 'default_hooks.lazy_scalars.enabled=False')
     assert all(torch.equal(plain[name], weights[name]) for name in weights)
 
 
@@ -71,11 +53,7 @@ def test_layout_and_fused_optimizer_up_to_rounding(train):
         'train_dataloader.batch_size=2',
     ]
     fast = train('sgd', *sgd)
-    plain = train(
-        'sgd_plain',
-        *sgd,
-        'default_hooks.channels_last.enabled=False',
-        'optim_wrapper.optimizer.fused=False',
-    )
+    slow = ['default_hooks.channels_last.enabled=False', 'optim_wrapper.optimizer.fused=False']
+    plain = train('sgd_plain', *sgd, *slow)
     for name, expected in fast.items():
         torch.testing.assert_close(plain[name], expected, rtol=2e-5, atol=2e-6)

@@ -42,24 +42,23 @@ def test_tool_writes_weights_that_load(tool, tmp_path, capsys):
     paths = [tmp_path / name for name in ('a.pth', 'b.pth')]
     for path, value in zip(paths, (0, 4), strict=True):
         torch.save(dict(state_dict=state(value), meta=dict(epoch=1)), path)
-    out = tmp_path / 'average.pth'
+    out, other = tmp_path / 'average.pth', tmp_path / 'other.pth'
     assert tool('average.py', *paths, '--out', out) == 0
     loaded = torch.load(out, weights_only=True)
-    assert list(loaded) == ['state_dict']
-    assert loaded['state_dict']['conv.weight'].eq(2).all()
-    assert tool('average.py', *paths, '--out', out) == 2
-    assert 'choose another name or pass --overwrite' in capsys.readouterr().err
+    assert list(loaded) == ['state_dict'] and loaded['state_dict']['conv.weight'].eq(2).all()
     assert tool('average.py', *paths, '--shares', '1', '0', '--out', out, '--overwrite') == 0
     assert torch.load(out, weights_only=True)['state_dict']['conv.weight'].eq(0).all()
-    assert tool('average.py', paths[0], '--out', tmp_path / 'one.pth') == 2
-    assert tool('average.py', *paths, tmp_path / 'c.pth', '--out', tmp_path / 'd.pth') == 2
-    assert not (tmp_path / 'one.pth').exists()
     (tmp_path / 'text.pth').write_text('no checkpoint')
-    torch.save({'weights': 1}, tmp_path / 'other.pth')
-    for wrong, said in (('text.pth', 'damaged'), ('other.pth', 'holds no weights')):
-        capsys.readouterr()
-        command = ('average.py', paths[0], tmp_path / wrong, '--out', tmp_path / 'd.pth')
+    torch.save({'weights': 1}, tmp_path / 'no_state.pth')
+    for command, said in (
+        (['average.py', *paths, '--out', out], 'choose another name or pass --overwrite'),
+        (['average.py', paths[0], '--out', other], ''),
+        (['average.py', *paths, tmp_path / 'c.pth', '--out', other], ''),
+        (['average.py', paths[0], tmp_path / 'text.pth', '--out', other], 'damaged'),
+        (['average.py', paths[0], tmp_path / 'no_state.pth', '--out', other], 'holds no weights'),
+        (['publish.py', tmp_path / 'text.pth', other], 'damaged'),
+        (['publish.py', tmp_path / 'no_state.pth', other], 'holds no weights'),
+    ):
         assert tool(*command) == 2
         assert said in capsys.readouterr().err
-        assert tool('publish.py', tmp_path / wrong, tmp_path / 'd.pth') == 2
-    assert not (tmp_path / 'd.pth').exists()
+    assert not other.exists()
