@@ -1,5 +1,6 @@
 """Who takes part: a config, checked, its levers one at a time, and the others that it is compared with."""
 
+import copy
 import os
 import shutil
 from collections.abc import Sequence
@@ -8,23 +9,18 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.registry import DATASETS
+from mmengine.registry import DATASETS, MODELS
 
 from custom_modules.engine.config import load_config, without_cache
 from custom_modules.engine.config_checks import check_config
+from custom_modules.models.backbones.staged_backbone import StagedBackbone
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import REPOSITORY
 
+from . import prediction, training
 from .measuring import Contestant
-from .prediction import (
-    BarePrediction,
-    CompiledPrediction,
-    ConfigPrediction,
-    ExportedPrediction,
-    SmpPrediction,
-)
-from .stock import stock_config
-from .training import BareTraining, RunnerTraining, SmpTraining, StockTraining, precision_of
 
+STOCK = REPOSITORY / 'configs' / '_base_' / 'stock'
 # the transforms of mmpretrain that set the size, and where they hold it
 SIZED = dict(RandomResizedCrop='scale', Resize='scale', RandomCrop='crop_size')
 SIZED |= dict(CenterCrop='crop_size', BatchRandomResizedCrop='size')
@@ -102,8 +98,7 @@ def pull(cfg: Config, lever: str) -> tuple[str, Config]:
     """Give a config with one of ``LEVERS`` the other way, and its name, such as ``'without cache'``."""
     key, off, on, default = LEVERS[lever]
     place, last = key.rsplit('.', 1)
-    other = Config(cfg.to_dict())
-    section = other
+    section = other = Config(cfg.to_dict())
     for name in place.split('.'):
         section = (section or {}).get(name)
     if section is None:
@@ -111,6 +106,81 @@ def pull(cfg: Config, lever: str) -> tuple[str, Config]:
     now = section.get(last, default)
     word, section[last] = ('with', on) if now == off else ('without', off)
     return f'{word} {lever}', other
+
+
+def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str) -> Config:
+    """Give the config that a user of plain MMSegmentation or MMPretrain would have for the same model and images.
+
+    The same: network, losses, batch size, optimizer with its settings, gradient clipping, epochs, images, freezing
+    schedule. As in ``configs/_base_/stock``: everything else. Each file is decoded in each epoch, with the standard
+    pipeline; default memory layout, optimizer not fused, nothing compiled, frozen batch norms not folded.
+
+    Args:
+        cfg (Config): The project's config.
+        size (Sequence[int]): Width and height of its images.
+        workers (int): Worker processes of each loader. mmseg's configs have 4, mmpretrain's 5.
+        precision (str): ``'float32'``, as a user has it by default; ``'amp'``, mmengine's own, for a GPU; or
+            ``'as given'``, the config's own, which on a CPU stock has no way to.
+    """
+    stock = Config.fromfile(STOCK / f'{cfg.default_scope}.py')
+    given = copy.deepcopy(cfg.to_dict())
+    model, wrapper, segments = given['model'], given['optim_wrapper'], cfg.default_scope == 'mmseg'
+    norm = model['data_preprocessor']
+    if segments:
+        kept = ('mean', 'std', 'bgr_to_rgb', 'pad_val', 'seg_pad_val')
+        own = {key: norm[key] for key in kept if key in norm}
+        stock.model.data_preprocessor.update(own, size=size[::-1])
+        model |= stock.model.to_dict()
+    else:
+        norm = {key: norm[key] for key in ('mean', 'std', 'to_rgb') if key in norm}
+        model |= dict(type='ImageClassifier', data_preprocessor=norm)
+    wrapper.pop('constructor', None)
+    with MODELS.switch_scope_and_registry(cfg.default_scope) as registry:
+        if issubclass(registry.get(model['backbone']['type']), StagedBackbone):
+            model['backbone']['fold_frozen'] = False
+            if segments:
+                # a stock config repeats these numbers by hand
+                channels = registry.build(model['backbone']).out_channels
+                model['decode_head'].setdefault('in_channels', channels)
+    stock.model = model
+    sizes = dict(
+        Resize=dict(scale=tuple(size)),
+        RandomResizedCrop=dict(scale=size[0]),
+        # mmpretrain's 256 for 224
+        ResizeEdge=dict(scale=round(size[0] * 256 / 224)),
+        CenterCrop=dict(crop_size=size[0]),
+    )
+    for step in (*stock.train_pipeline, *stock.test_pipeline):
+        step.update(sizes.get(step.type, {}))
+    for part, pipeline in (('train', stock.train_pipeline), ('val', stock.test_pipeline)):
+        loader, own = stock[f'{part}_dataloader'], without_cache(given[f'{part}_dataloader'])
+        loader.update(dataset=own['dataset'] | dict(pipeline=pipeline), num_workers=workers)
+        loader.persistent_workers = workers > 0
+        # mmpretrain has one batch size for both
+        loader.setdefault('batch_size', cfg.train_dataloader.batch_size)
+    stock.train_dataloader.drop_last = given['train_dataloader'].get('drop_last', False)
+    if not segments:
+        metrics = given['val_evaluator']
+        metrics = [metrics] if isinstance(metrics, dict) else metrics
+        # whose topk suits the number of classes
+        (stock.val_evaluator.topk,) = (
+            metric['topk'] for metric in metrics if metric['type'].endswith('Accuracy')
+        )
+    for switch in ('fused', 'foreach'):
+        wrapper['optimizer'].pop(switch, None)
+    if precision != 'as given':
+        wrapper['type'] = 'OptimWrapper' if precision == 'float32' else 'AmpOptimWrapper'
+        for key in ('dtype', 'loss_scale'):
+            wrapper.pop(key, None)
+    stock.optim_wrapper = wrapper
+    stock.train_cfg = dict(by_epoch=True, max_epochs=given['train_cfg']['max_epochs'])
+    stock.param_scheduler.end = given['train_cfg']['max_epochs']
+    if 'freeze_schedule' in given['default_hooks']:
+        # else another part of the network would train
+        stock.default_hooks.freeze_schedule = given['default_hooks']['freeze_schedule']
+    for key in ('train_pipeline', 'test_pipeline', 'vis_backends'):
+        stock.pop(key)
+    return stock
 
 
 def training_contestants(
@@ -129,44 +199,45 @@ def training_contestants(
     """
     cfg = Config(cfg.to_dict())
     cfg.train_cfg.update(max_epochs=epochs, val_interval=1)
+    found = []
 
-    def placed(kind: type, name: str, title: str, config: Config) -> Contestant:
+    def add(kind: type, name: str, title: str, config: Config = cfg) -> None:
         config = Config(config.to_dict())
         config.experiment_name = name.replace(' ', '_')
         config.work_dir = (folder / config.experiment_name).as_posix()
-        return kind(name, title, config, size)
+        found.append(kind(name, title, config, size))
 
-    title = 'the config as it is, as tools/train.py runs it'
-    found = [placed(RunnerTraining, 'project', title, cfg)]
+    add(training.RunnerTraining, 'project', 'the config as it is, as tools/train.py runs it')
     if levers:
         for name, other in (pull(cfg, lever) for lever in levers):
-            found.append(placed(RunnerTraining, name, f'the config {name}', other))
+            add(training.RunnerTraining, name, f'the config {name}', other)
         title = 'the config as it is, a second time: its ratio is the noise of this table'
-        return [*found, placed(RunnerTraining, 'unchanged', title, cfg)]
+        add(training.RunnerTraining, 'unchanged', title)
+        return found
     library = 'MMPretrain' if cfg.default_scope == 'mmpretrain' else 'MMSegmentation'
-    title = f'the same network in plain {library}, as anyone can run it'
     plain = stock_config(cfg, size, workers, 'float32')
-    found.append(placed(StockTraining, 'stock', title, plain))
-    precision = precision_of(cfg).split()[0]
+    title = f'the same network in plain {library}, as anyone can run it'
+    add(training.StockTraining, 'stock', title, plain)
+    precision = training.precision_of(cfg).split()[0]
     if precision != 'float32':
         on_gpu = get_device() != 'cpu'
         same = stock_config(cfg, size, workers, 'amp' if on_gpu else 'as given')
         if on_gpu:
             same.optim_wrapper.dtype = precision
         title = f'plain {library} in {precision}' + " by this project's wrapper" * (not on_gpu)
-        found.append(placed(StockTraining, f'stock {precision}', title, same))
+        add(training.StockTraining, f'stock {precision}', title, same)
     title = 'the same network in a bare loop over tensors in memory'
-    found.append(BareTraining('bare loop', title, cfg, size))
+    found.append(training.BareTraining('bare loop', title, cfg, size))
     if cfg.default_scope == 'mmseg' and find_spec('segmentation_models_pytorch'):
         plain.work_dir = (folder / 'smp').as_posix()
-        found.append(SmpTraining(plain, size))
+        found.append(training.SmpTraining(plain, size))
     return found
 
 
 def prediction_contestants(
     cfg: Config, size, weights: Sequence[str], batches: Sequence[int], images: int, threads: int
 ) -> list[Contestant]:
-    """List who predicts against a config, which is the first; see :class:`Prediction`.
+    """List who predicts against a config, which is the first.
 
     With exported files it is the network's forms that are compared: as it is, compiled and each file, by all threads and by one.
 
@@ -179,34 +250,29 @@ def prediction_contestants(
         threads (int): Threads of all.
     """
     files = [file for file in weights if Path(file).suffix == '.onnx']
-    checkpoint = next((file for file in weights if file not in files), None)
-    given = cfg, size, checkpoint
-    if files:
+    given = cfg, size, next((file for file in weights if file not in files), None)
+    found, own = [], prediction.ConfigPrediction
+    for count in dict.fromkeys((threads, 1)) if files else ():
+        forms = [own('PyTorch', 'the config as it is', *given)]
+        if shutil.which(os.environ.get('CXX', 'g++')):
+            title = 'the same by torch.compile'
+            forms.append(prediction.CompiledPrediction('compiled', title, *given))
+        for file in files:
+            title = f'exported, {Path(file).stat().st_size / 2**20:.1f} MiB'
+            forms.append(prediction.ExportedPrediction(Path(file).name, title, cfg, size, file))
+        for one in forms:
+            one.name, one.threads = f'{one.name}, {count} thread{"s" * (count > 1)}', count
+        found += forms
+    if not files:
+        plain = stock_config(cfg, size, 0, 'float32')
+        title = 'the same network, from tensors in memory'
         found = [
-            one for count in dict.fromkeys((threads, 1)) for one in _forms(given, files, count)
-        ]
-    else:
-        plain = stock_config(cfg, size, 0, 'float32'), size, checkpoint
-        found = [
-            ConfigPrediction('project', 'the config as it is, at load_size', *given),
-            ConfigPrediction('stock', 'plain MMSegmentation, at the original size', *plain),
-            BarePrediction('bare loop', 'the same network, from tensors in memory', *given),
+            own('project', 'the config as it is, at load_size', *given),
+            own('stock', 'plain MMSegmentation, at the original size', plain, size, given[2]),
+            prediction.BarePrediction('bare loop', title, *given),
         ]
         if find_spec('segmentation_models_pytorch'):
-            found.append(SmpPrediction(plain[0], size))
+            found.append(prediction.SmpPrediction(plain, size))
     for one in found:
         one.batches, one.images = tuple(batches), images
-    return found
-
-
-def _forms(given: tuple, files: Sequence[str], threads: int) -> list[Contestant]:
-    cfg, size, _ = given
-    found = [ConfigPrediction('PyTorch', 'the config as it is', *given)]
-    if shutil.which(os.environ.get('CXX', 'g++')):
-        found.append(CompiledPrediction('compiled', 'the same by torch.compile', *given))
-    for file in files:
-        title = f'exported, {Path(file).stat().st_size / 2**20:.1f} MiB'
-        found.append(ExportedPrediction(Path(file).name, title, cfg, size, file))
-    for one in found:
-        one.name, one.threads = f'{one.name}, {threads} thread{"s" * (threads > 1)}', threads
     return found

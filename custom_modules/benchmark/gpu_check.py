@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import cv2
+import mmcv
 import numpy as np
 from mmengine.config import Config
 
@@ -23,12 +23,12 @@ from custom_modules.engine.config import load_config
 from custom_modules.engine.weights import read_weights
 from custom_modules.utils.files import REPOSITORY, write_atomically
 from custom_modules.utils.machine import available_cores
+from custom_modules.utils.processes import start_logged
 from custom_modules.utils.tables import plain_values
 
-from .contestants import load_size
+from .contestants import load_size, stock_config
 from .measuring import Contestant, ContestantProcess
 from .prediction import BarePrediction, ConfigPrediction
-from .stock import stock_config
 from .tables import contestant_tables, facts_line, machine_facts, summarize
 from .training import BareTraining, RunnerTraining, StockTraining
 
@@ -46,20 +46,16 @@ UNET, FROZEN, CLASSIFIER = 'unet_baseline', 'unet_backbone_frozen', 'classifier'
 
 @dataclass
 class Row:
-    """A row: the name of a config, who does what, and what came of it.
+    """A row: who does what, and what came of it."""
 
-    Args:
-        config (str): Name of a config, or '' for the checks.
-        who (str): ``'project'``, ``'stock'`` or ``'bare loop'``.
-        how (str): ``'float32'``, ``'amp'`` (bfloat16; stock's own is float16), ``'compiled'`` (bfloat16) or ``'infer'`` (float32).
-        batch (int): Batch size.
-        on_device (bool): Whether whole batches lie on the device, and are augmented there.
-    """
-
+    # name of a config, or '' for the checks
     config: str
+    # 'project', 'stock' or 'bare loop'
     who: str
+    # 'float32', 'amp' (bfloat16; stock's own is float16), 'compiled' (bfloat16) or 'infer' (float32)
     how: str
     batch: int
+    # whole batches lie on the device, and are augmented there
     on_device: bool = False
     result: dict = field(default_factory=dict)
 
@@ -80,9 +76,8 @@ class Row:
 def planned_rows(small: int, large: int) -> list[Row]:
     """List the rows for two batch sizes, the most important first."""
     amp = [('project', 'amp'), ('stock', 'float32'), ('bare loop', 'amp'), ('stock', 'amp')]
-    compiled, plain = (
-        [(w, how) for w in ('project', 'bare loop')] for how in ('compiled', 'float32')
-    )
+    compiled = [('project', 'compiled'), ('bare loop', 'compiled')]
+    plain = [('project', 'float32'), ('bare loop', 'float32')]
 
     def rows(config: str, pairs: list[tuple[str, str]], batch: int) -> list[Row]:
         device = config != CLASSIFIER
@@ -100,16 +95,13 @@ def planned_rows(small: int, large: int) -> list[Row]:
 
 def write_pairs(folder: Path, count: int, size: tuple[int, int]) -> None:
     """Write noise, whose bright patches are rock, as pairs of PNG of a width and height."""
-    for name in ('render', 'ground'):
-        (folder / 'images' / name).mkdir(parents=True)
 
     def write(i: int) -> None:
         rng = np.random.default_rng(i)
         low = cv2.resize(rng.integers(0, 200, (6, 9, 3), np.uint8), size)
-        pair = dict(render=low + rng.integers(0, 24, low.shape, np.uint8))
-        pair['ground'] = np.uint8(low[..., 0] > 130) * 255
-        for name, array in pair.items():
-            cv2.imwrite(str(folder / 'images' / name / f'{name}{i:04d}.png'), array)
+        image, mask = low + rng.integers(0, 24, low.shape, np.uint8), np.uint8(low[..., 0] > 130)
+        for name, array in dict(render=image, ground=mask * 255).items():
+            mmcv.imwrite(array, str(folder / 'images' / name / f'{name}{i:04d}.png'))
 
     with ThreadPoolExecutor(available_cores()) as pool:
         list(pool.map(write, range(1, count + 1)))
@@ -118,9 +110,8 @@ def write_pairs(folder: Path, count: int, size: tuple[int, int]) -> None:
 def write_classes(folder: Path, classes: int, images: int) -> None:
     """Write noise in the layout of Tiny ImageNet; for validation one image of each class."""
     wnids, rng = [f'n{i:08d}' for i in range(classes)], np.random.default_rng(0)
-    paths = [
-        folder / 'train' / w / 'images' / f'{w}_{i}.JPEG' for w in wnids for i in range(images)
-    ]
+    numbered = itertools.product(wnids, range(images))
+    paths = [folder / 'train' / w / 'images' / f'{w}_{i}.JPEG' for w, i in numbered]
     for path in paths + [folder / 'val' / 'images' / f'{w}.JPEG' for w in wnids]:
         path.parent.mkdir(parents=True, exist_ok=True)
         low = rng.integers(0, 255, (8, 8, 3), np.uint8)
@@ -187,10 +178,7 @@ class GpuCheck:
                 self.processes[ahead.process] = ContestantProcess(libraries, log, self.cores)
         row.result = self._check() if row.how == 'checks' else self._measured(row)
         note = 'failed' if 'error' in row.result else row.result.get('dropped', 'done')
-        print(
-            f'{time.monotonic() - self.begin:.0f} s: {row.name}: {note}',
-            flush=True,
-        )
+        print(f'{time.monotonic() - self.begin:.0f} s: {row.name}: {note}', flush=True)
         self._write()
 
     def _measured(self, row: Row) -> dict:
@@ -304,15 +292,13 @@ class GpuCheck:
         batch = f'train_dataloader.batch_size={4 if self.small else 32}'
         launch = '--launcher pytorch' if environment else ''
         line = f'{REPOSITORY}/tools/train.py {ON_DEVICE} --amp --resume --work-dir {folder} {launch} --cfg-options {batch}'
-        line += (
-            ' train_cfg.max_epochs=4 randomness.deterministic=True env_cfg.cudnn_benchmark=False'
+        line += ' train_cfg.max_epochs=4 randomness.deterministic=True'
+        line += ' env_cfg.cudnn_benchmark=False' + ' env_cfg.dist_cfg.backend=gloo' * bool(
+            environment
         )
-        line += ' env_cfg.dist_cfg.backend=gloo' * bool(environment)
         environment = dict(MOON_DATA=str(self.folder / 'few'), OMP_NUM_THREADS='1') | environment
-        with log.open('a') as file:
-            streams = dict(stdout=file, stderr=file, start_new_session=True)
-            command = [sys.executable, *line.split()]
-            process = subprocess.Popen(command, env=os.environ | environment, **streams)
+        command = [sys.executable, *line.split()]
+        process = start_logged(command, log, os.environ | environment)
         while (early := time.monotonic() < self.end) and process.poll() is None:
             if until and (folder / until).exists():
                 break
@@ -328,7 +314,7 @@ class GpuCheck:
         rows = [asdict(row) | dict(name=row.name) for row in self.rows]
         results = dict(machine=self.machine, settings=self.settings, rows=rows)
         numbers = json.dumps(plain_values(results), allow_nan=False, indent=1)
-        text = markdown(self.rows, f'{facts_line(self.machine | self.settings)}')
+        text = markdown(self.rows, facts_line(self.machine | self.settings))
         write_atomically(self.out / 'gpu_check.json', numbers.encode())
         write_atomically(self.out / 'gpu_check.md', text.encode())
         return text

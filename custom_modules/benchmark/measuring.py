@@ -17,6 +17,7 @@ from concurrent.futures import TimeoutError as LateError
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -46,20 +47,14 @@ class Contestant(ABC):
     def measure(self, split: bool) -> dict:
         """Do one round, and return ``seconds`` and ``images`` by what was done, ``memory_mib``, and more.
 
-        Args:
-            split (bool): Whether it is for the parts of an iteration, and its time does not count.
+        With ``split`` it is for the parts of an iteration, and its time does not count.
         """
 
 
 class ContestantProcess:
     """A process that imports some libraries, and then takes contestants, one after another.
 
-    Processes are started anew (``spawn``): a fork would inherit torch's threads.
-
-    Args:
-        libraries (Sequence[str]): Modules to import.
-        log (Path): File that takes what it prints.
-        threads (int): Torch's threads, the same for all contestants.
+    It is started anew (``spawn``): a fork would inherit torch's threads. What it prints goes to ``log``.
     """
 
     pool = functools.partial(
@@ -69,7 +64,7 @@ class ContestantProcess:
     def __init__(self, libraries: Sequence[str], log: Path, threads: int) -> None:
         self._pool = self.pool()
         # imports may overlap with another's round, nothing else may
-        self._begun = self._pool.submit(_begin, tuple(libraries), str(log), threads, os.getpid())
+        self._begun = self._pool.submit(_begin, tuple(libraries), log, threads, os.getpid())
 
     def ask(self, command: Contestant | str, seconds: float | None = None) -> dict:
         """Have a contestant do something; what it raises is raised here.
@@ -93,10 +88,10 @@ class ContestantProcess:
         self._pool.shutdown(wait, cancel_futures=True)
 
 
-def _begin(libraries: Sequence[str], log: str, threads: int, parent: int) -> int:
+def _begin(libraries: Sequence[str], log: Path, threads: int, parent: int) -> int:
     if os.getpid() != parent:
         # workers print there too: contestants that share a terminal would not be read
-        with open(log, 'a') as file:
+        with log.open('a') as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
     torch.set_num_threads(threads)
@@ -141,9 +136,9 @@ def run_rounds(
             processes = {}
             for one in contestants:
                 log = folder / f'{one.name.replace(" ", "_")}.log'
-                count = one.threads or threads
-                processes[one.name] = ContestantProcess(one.libraries, log, count)
-                stack.callback(processes[one.name].close)
+                process = ContestantProcess(one.libraries, log, one.threads or threads)
+                processes[one.name] = process
+                stack.callback(process.close)
             for one in contestants:
                 facts[one.name] = dict(title=one.title, precision=one.precision)
                 facts[one.name] |= processes[one.name].ask(one)
@@ -165,11 +160,7 @@ class Stopwatch:
     Each :meth:`mark` gives the time since the mark before to one part: ``data`` (waiting for the batch), ``prepare``
     (normalisation, stacking, batch augmentation), ``forward`` (with the losses), ``backward``, ``step`` (clipping,
     optimizer, zeroing), ``other`` (hooks, logs). A GPU works behind the program's back: the parts are its own only where
-    each mark waits for it, in a round whose time does not count.
-
-    Args:
-        device (str or torch.device): Where the model is. Defaults to the CPU.
-        split (bool): Whether each mark waits for a GPU.
+    each mark waits for it (``split``), in a round whose time does not count.
     """
 
     def __init__(self, device: str | torch.device = 'cpu', split: bool = False) -> None:
@@ -207,8 +198,8 @@ class Stopwatch:
         """End an iteration of so many images."""
         self.mark('other')
         self.images += images
-        # by its own two readings, so that a part that is lost shows
-        self.iterations.append(self._parts | {'iteration': self._last - self._first})
+        # the whole by its own two readings, so that a part that is lost shows
+        self.iterations.append([*self._parts.values(), self._last - self._first])
         self._parts, self._first = dict.fromkeys(PARTS, 0.0), self._last
 
     def end_epoch(self, validate: Callable[[], int]) -> dict:
@@ -221,14 +212,16 @@ class Stopwatch:
         self._waits = self.cuda
         trained = self._now()
         validated = validate()
-        end, count = self._now(), len(self.iterations)
-        mean = {k: 1000 * sum(i[k] for i in self.iterations) / count for k in self.iterations[0]}
-        seconds = dict(epoch=end - self._begin, training=trained - self._begin)
+        end = self._now()
+        seconds = dict(
+            epoch=end - self._begin, training=trained - self._begin, validation=end - trained
+        )
+        *parts, whole = (1000 * np.mean(self.iterations, axis=0)).tolist()
         return dict(
-            seconds=seconds | dict(validation=end - trained),
+            seconds=seconds,
             images=dict(epoch=self.images, training=self.images, validation=validated),
-            iteration_ms=mean.pop('iteration'),
-            split_ms=mean,
+            iteration_ms=whole,
+            split_ms=dict(zip(PARTS, parts, strict=True)),
             memory_mib=peak_memory(),
         )
 
@@ -247,10 +240,7 @@ def peak_memory() -> dict[str, float | None]:
 def model_facts(model: torch.nn.Module, size: Sequence[int], **call) -> dict:
     """Count a model's ``parameters``, ``gmac`` (10^9 multiply-additions of an image's forward pass), and name its ``device``.
 
-    Args:
-        model (nn.Module): The model, on its device.
-        size (Sequence[int]): Height and width of the input.
-        **call: Further arguments of its call, such as ``mode='tensor'``.
+    ``size`` is the input's height and width; ``call`` are further arguments of the model's call, such as ``mode='tensor'``.
     """
     device, training = next(model.parameters()).device, model.training
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -22,13 +22,8 @@ from .training import ConfigContestant, SmpTraining, class_indices, resized, ten
 class ConfigPrediction(ConfigContestant):
     """A config's model, this project's or a stock one, in float32; files are read, so without a cache.
 
-    Args:
-        name, title, cfg, size: See :class:`ConfigContestant`.
-        checkpoint (str, optional): Its weights; without, they are random, which is as fast.
-
-    Attributes:
-        batches (Sequence[int]): Batch sizes.
-        images (int): Images of each round and batch size, rounded up to whole batches.
+    Without a checkpoint its weights are random, which is as fast. Each round predicts so many ``images``, in whole batches,
+    for each batch size of ``batches``.
     """
 
     layout, batches, images = torch.contiguous_format, (1, 16), 64
@@ -94,12 +89,7 @@ class CompiledPrediction(ConfigPrediction):
 
 
 class ExportedPrediction(ConfigPrediction):
-    """An exported file by onnxruntime, whose network takes pixels and gives probabilities.
-
-    Args:
-        name, title, cfg, size: See :class:`ConfigContestant`.
-        file (str): The file.
-    """
+    """An exported file by onnxruntime, whose network takes pixels and gives probabilities."""
 
     def __init__(self, name, title, cfg: Config, size, file: str) -> None:
         super().__init__(name, title, cfg, size)

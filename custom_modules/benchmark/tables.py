@@ -7,6 +7,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 
 from custom_modules.utils.machine import available_cores
@@ -39,11 +40,7 @@ def machine_facts(threads: int) -> dict[str, str]:
 
 
 def summarize(facts: dict[str, dict], rounds: dict[str, list[dict]]) -> dict[str, dict]:
-    """Turn the rounds of a benchmark into medians and ratios.
-
-    Args:
-        facts (dict[str, dict]): What each contestant is; the first is the one that the others are compared with.
-        rounds (dict[str, list[dict]]): Of :func:`run_rounds`.
+    """Turn the facts and rounds of :func:`run_rounds` into medians and ratios.
 
     Returns:
         dict[str, dict]: For each contestant its facts, ``seconds`` of each kind (``median``, ``q1``, ``q3``, ``n``),
@@ -66,10 +63,9 @@ def summarize(facts: dict[str, dict], rounds: dict[str, list[dict]]) -> dict[str
         if 'split_ms' in counted[0]:
             # a GPU's parts come from rounds of their own; waiting is what the main process does in those that count
             parts = [one for one in mine if one['split']] or counted
-            found['split_ms'] = {
-                p: float(np.mean([x['split_ms'][p] for x in parts])) for p in PARTS
-            }
-            found['iteration_ms'] = float(np.mean([x['iteration_ms'] for x in parts]))
+            split = pd.DataFrame([one['split_ms'] for one in parts]).mean().to_dict()
+            found['split_ms'] = split
+            found['iteration_ms'] = float(np.mean([one['iteration_ms'] for one in parts]))
             waited = sum(one['split_ms']['data'] for one in counted)
             found['data_share'] = waited / sum(one['iteration_ms'] for one in counted)
         contestants[name] = found

@@ -28,13 +28,7 @@ from .measuring import Contestant, Stopwatch, model_facts
 
 
 class ConfigContestant(Contestant):
-    """A contestant that is made of a config.
-
-    Args:
-        name, title: See :class:`Contestant`.
-        cfg (Config): The config.
-        size (Sequence[int]): Width and height of its images.
-    """
+    """A contestant that is made of a config, whose images have a size of (width, height)."""
 
     def __init__(self, name: str, title: str, cfg: Config, size: Sequence[int]) -> None:
         self.name, self.title, self.precision = name, title, precision_of(cfg)
@@ -67,8 +61,8 @@ class RunnerTraining(ConfigContestant):
         with contextlib.suppress(StopIteration):
             runner.train()
         runner.call_hook('before_train')
-        facts = model_facts(runner.model, self.size, mode='tensor')
         model, wrapper = runner.model, runner.optim_wrapper
+        facts = model_facts(model, self.size, mode='tensor')
         self.watch = watch = Stopwatch(facts['device'])
         # what comes before the step itself are hooks
         watch.mark_around(model, 'train_step', before='other', after='other')
@@ -131,9 +125,8 @@ class BareTraining(ConfigContestant):
         self.batch = cfg.train_dataloader.batch_size
         self.drop_last = cfg.train_dataloader.get('drop_last', False)
         self._set_optimizer(cfg.optim_wrapper.to_dict())
-        self.sets = {
-            p: tensors_in_memory(cfg, p, self.model, self.device) for p in ('train', 'val')
-        }
+        parts = ('train', 'val')
+        self.sets = {part: tensors_in_memory(cfg, part, self.model, self.device) for part in parts}
         compiles = self.precision.endswith('compiled')
         self.compiled = torch.compile(self.logits, dynamic=False) if compiles else None
         return model_facts(self.model, self.size, mode='tensor')
@@ -232,11 +225,8 @@ class SmpTraining(BareTraining):
         norm, self.channels = cfg.model.data_preprocessor, head_size(cfg, cfg.model.decode_head)[1]
         self.mean, self.std = (torch.tensor(norm[key]).view(3, 1, 1) for key in ('mean', 'std'))
         widths = dict(encoder_weights=None, decoder_channels=(192, 96, 48, 24, 12))
-        self.model = (
-            Unet('timm-mobilenetv3_small_100', classes=self.channels, **widths)
-            .to(self.device)
-            .eval()
-        )
+        self.model = Unet('timm-mobilenetv3_small_100', classes=self.channels, **widths)
+        self.model.to(self.device).eval()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), cfg.optim_wrapper.optimizer.lr)
         self.checkpoint, self.batch = Path(cfg.get('work_dir') or '.') / 'smp.pth', 0
         self.loaders = {part: self._loader(cfg, part) for part in ('train', 'val')}
@@ -259,7 +249,7 @@ class SmpTraining(BareTraining):
     def collate(self, samples: list[dict]) -> tuple[Tensor, Tensor]:
         """Normalise images (N, 3, H, W), and bring labels (N, H, W) to their size."""
         images = torch.stack([sample['inputs'].flip(0) for sample in samples]).float()
-        labels = [sample['data_samples'].gt_sem_seg.data[None].float() for sample in samples]
+        labels = (sample['data_samples'].gt_sem_seg.data[None].float() for sample in samples)
         labels = torch.cat([F.interpolate(label, self.size) for label in labels])[:, 0].long()
         return (images - self.mean) / self.std, labels
 
@@ -276,10 +266,11 @@ class SmpTraining(BareTraining):
         from segmentation_models_pytorch.losses import DiceLoss
 
         if self.channels == 1:
+            mode = 'binary'
             entropy = F.binary_cross_entropy_with_logits(logits[:, 0], (labels == 1).float())
         else:
+            mode = 'multiclass'
             entropy = F.cross_entropy(logits, labels, ignore_index=255)
-        mode = 'binary' if self.channels == 1 else 'multiclass'
         loss = entropy + DiceLoss(mode, ignore_index=255)(logits, labels)
         print(f'loss {loss.item():.4f}')
         return loss
@@ -314,11 +305,7 @@ def resized(logits: Tensor, size: tuple[int, int], head) -> Tensor:
 
 
 def tensors_in_memory(cfg: Config, part: str, model, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Load a data set, ``'train'`` or ``'val'``, once and keep what the network sees of it, without anything random.
-
-    Returns:
-        tuple[Tensor, Tensor]: Images (N, H, W, 3) of floats, normalised by the model, and labels (N, ...).
-    """
+    """Load a data set once, without anything random: images (N, H, W, 3), normalised by the model, and labels (N, ...)."""
     settings = without_cache(cfg[f'{part}_dataloader'].dataset)
     samples = DATASETS.build(dict(settings, pipeline=cfg.val_dataloader.dataset.pipeline))
     images, labels = [], []
@@ -328,8 +315,9 @@ def tensors_in_memory(cfg: Config, part: str, model, device: torch.device) -> tu
             read = pseudo_collate(list(pool.map(samples.__getitem__, rows)))
             batch = model.data_preprocessor(read, False)
             images.append(batch['inputs'].permute(0, 2, 3, 1).to(device))
+            samples_of = batch['data_samples']
             labels += [
-                sample.gt_label[0] if 'gt_label' in sample else sample.gt_sem_seg.data[0].long()
-                for sample in batch['data_samples']
+                x.gt_label[0] if 'gt_label' in x else x.gt_sem_seg.data[0].long()
+                for x in samples_of
             ]
     return torch.cat(images), torch.stack(labels).to(device)

@@ -13,9 +13,8 @@ from conftest import loader_options
 from mmengine.config import Config
 
 from custom_modules.benchmark import measuring
-from custom_modules.benchmark.contestants import LEVERS, pull
+from custom_modules.benchmark.contestants import LEVERS, pull, stock_config
 from custom_modules.benchmark.measuring import PARTS, Contestant, ContestantProcess, Stopwatch
-from custom_modules.benchmark.stock import stock_config
 from custom_modules.benchmark.tables import summarize
 from custom_modules.benchmark.training import BareTraining
 from custom_modules.utils.errors import UsageError
