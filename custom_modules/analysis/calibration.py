@@ -32,11 +32,7 @@ class Calibration:
         self.sums = np.zeros((3, BINS))
 
     def add(self, prediction: Prediction) -> None:
-        """Count one image.
-
-        Args:
-            prediction (Prediction): The image.
-        """
+        """Count one image."""
         counted = prediction.truth != IGNORED
         if len(prediction.probabilities) == 2:
             confidence, right = prediction.probabilities[1], prediction.truth == 1
@@ -96,21 +92,13 @@ class ThresholdSweep:
         self.counts = np.zeros((2, len(THRESHOLDS) + 1), np.int64)
 
     def add(self, prediction: Prediction) -> None:
-        """Count one image.
-
-        Args:
-            prediction (Prediction): The image, of two classes.
-        """
+        """Count one image of two classes."""
         exceeded = np.searchsorted(THRESHOLDS.astype(np.float32), prediction.probabilities[1])
         for label, counts in enumerate(self.counts):
             counts += np.bincount(exceeded[prediction.truth == label], minlength=len(counts))
 
     def table(self) -> pd.DataFrame:
-        """Lay out the scores of the whole set.
-
-        Returns:
-            pd.DataFrame: Per ``threshold`` in percent ``Dice``, ``IoU``, ``precision`` and ``recall`` of class 1.
-        """
+        """Lay out the scores of class 1 in the whole set: per ``threshold`` in percent ``Dice``, ``IoU``, ``precision``, ``recall``."""
         # above threshold i are those that exceed more than i
         above = self.counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
         below = self.counts.sum(axis=1)[:, None] - above
@@ -131,14 +119,10 @@ class ThresholdSweep:
 def threshold_choice(
     val: ThresholdSweep, part: ThresholdSweep, default: float, default_dice: float, same_data: bool
 ) -> dict:
-    """Choose the threshold with the best Dice on the validation part, and say what it scores on the chosen part.
+    """Choose the threshold with the best Dice on the validation part, and say what it scores on the part that is analysed.
 
-    Args:
-        val (ThresholdSweep): Of the validation part.
-        part (ThresholdSweep): Of the part that is analysed.
-        default (float): The threshold of the config.
-        default_dice (float): What it scores on the chosen part, percent.
-        same_data (bool): Whether both parts share images: then the score is too good.
+    Its config has the threshold ``default``, which scores ``default_dice`` percent on the part. ``same_data`` says that both
+    parts share images: then the score is too good.
 
     Returns:
         dict: ``best``, ``val_dice`` (at the best), ``dice`` (at the best, on the part), ``default``, ``default_dice``,

@@ -12,13 +12,11 @@ from custom_modules.datasets.masks import IGNORED
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.evaluation.predictions import Prediction
 
+SCORES = ('Dice', 'precision', 'recall')
+
 
 class BandedConfusion:
     """Scores in parts of the images: each pixel belongs to a band, and each band has a confusion matrix.
-
-    Args:
-        classes (Sequence[str]): Names of the classes, the background first.
-        bands (Sequence[str]): Names of the bands.
 
     Example:
         >>> halves = BandedConfusion(('background', 'rock'), ('left', 'right'))
@@ -59,10 +57,8 @@ class BandedConfusion:
             true = self.confusion[:, index].sum(axis=1)
             for band, pixels, found in zip(self.bands, true, scores, strict=True):
                 share = 100 * pixels / true.sum() if true.sum() else np.nan
-                own = {
-                    score: float(found[score][index]) for score in ('Dice', 'precision', 'recall')
-                }
-                rows.append({'class': name, 'band': band, 'share': share, **own})
+                row = {'class': name, 'band': band, 'share': share}
+                rows.append(row | {score: float(found[score][index]) for score in SCORES})
         return pd.DataFrame(rows)
 
 
@@ -90,15 +86,8 @@ def brightness_groups(
         for quarter in quarters:
             low, high = brightness[quarter[0]], brightness[quarter[-1]]
             scores = ConfusionScores(sum(confusions[i] for i in quarter)).by_class()
-            own = {score: float(scores[score][index]) for score in ('Dice', 'precision', 'recall')}
-            rows.append(
-                {
-                    'class': name,
-                    'brightness': f'{low:.1f}-{high:.1f}',
-                    'images': len(quarter),
-                    **own,
-                }
-            )
+            row = {'class': name, 'brightness': f'{low:.1f}-{high:.1f}', 'images': len(quarter)}
+            rows.append(row | {score: float(scores[score][index]) for score in SCORES})
     return pd.DataFrame(rows)
 
 
@@ -108,11 +97,7 @@ HORIZON_BANDS = tuple(f'{low}-{high}' for low, high in zip(EDGES, EDGES[1:], str
 
 
 def horizon_bands(truth: np.ndarray, sky: int) -> np.ndarray:
-    """Say how far below the horizon each pixel lies; the horizon is the lowest pixel of sky in its column.
-
-    Args:
-        truth (np.ndarray): True class indices (H, W).
-        sky (int): Index of the class sky.
+    """Say how far below the horizon, the lowest pixel of the class ``sky`` in its column, each pixel lies.
 
     Returns:
         np.ndarray: Index in ``HORIZON_BANDS`` (H, W), -1 above the horizon and in columns without sky.
@@ -135,18 +120,7 @@ ROW_BANDS = tuple(f'{100 * i / COUNT:g}-{100 * (i + 1) / COUNT:g}' for i in rang
 
 
 def row_bands(height: int) -> np.ndarray:
-    """Cut an image into eight bands from the top, of the same height.
-
-    Args:
-        height (int): Rows of the image.
-
-    Returns:
-        np.ndarray: Index in ``ROW_BANDS`` (percent of the height) of each row (H, 1).
-
-    Example:
-        >>> row_bands(16)[:, 0].tolist()
-        [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]
-    """
+    """Cut an image into eight bands of the same height: index in ``ROW_BANDS`` of each row (H, 1), from the top."""
     return (np.arange(height) * COUNT // height)[:, None]
 
 
@@ -163,10 +137,6 @@ def frequent_confusions(confusion: np.ndarray, classes: Sequence[str]) -> pd.Dat
     Returns:
         pd.DataFrame: The ten pairs with the most pixels: ``true``, ``predicted``, ``pixels``, ``share`` (percent of the true class)
         and ``words``, a sentence.
-
-    Example:
-        >>> frequent_confusions(np.array([[8, 2], [3, 1]]), ('ground', 'rock')).words[0]
-        '75.0 % of rock is taken for ground (3 pixels)'
     """
     wrong = np.array(confusion)
     np.fill_diagonal(wrong, 0)
@@ -178,9 +148,8 @@ def frequent_confusions(confusion: np.ndarray, classes: Sequence[str]) -> pd.Dat
         share = 100 * pixels / int(np.sum(confusion[true]))
         names = dict(true=classes[true], predicted=classes[predicted])
         words = '{:.1f} % of {true} is taken for {predicted} ({} pixels)'
-        rows.append(
-            dict(**names, pixels=pixels, share=share, words=words.format(share, pixels, **names))
-        )
+        words = words.format(share, pixels, **names)
+        rows.append(dict(**names, pixels=pixels, share=share, words=words))
     return pd.DataFrame(rows, columns=['true', 'predicted', 'pixels', 'share', 'words'])
 
 
@@ -216,11 +185,7 @@ class ErrorAnalysis:
         self.sweep = ThresholdSweep() if threshold is not None else None
 
     def add(self, prediction: Prediction) -> None:
-        """Count one image.
-
-        Args:
-            prediction (Prediction): The image.
-        """
+        """Count one image."""
         truth, predicted = prediction.truth, prediction.predicted
         self.images.append(image_row(prediction, self.classes, self.tolerance))
         self.confusions.append(prediction.scores.confusion)

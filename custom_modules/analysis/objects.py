@@ -22,9 +22,6 @@ class ObjectSizes:
     What an object is, and when it is found or invented, is said in :mod:`custom_modules.evaluation.objects`; here those below
     the label limit count too. Sizes are pixels of area at the resolution of the scores, in bins that grow by the factor 4
     (the side of a square by 2).
-
-    Args:
-        classes (Sequence[str]): Names of the classes, the background first.
     """
 
     def __init__(self, classes: Sequence[str]) -> None:
@@ -33,11 +30,7 @@ class ObjectSizes:
         self.counts = np.zeros((len(classes), BINS, 6), np.int64)
 
     def add(self, prediction: Prediction) -> None:
-        """Count one image.
-
-        Args:
-            prediction (Prediction): The image.
-        """
+        """Count one image."""
         counted = prediction.truth != IGNORED
         for index, counts in enumerate(self.counts[1:], start=1):
             truth = prediction.truth == index
@@ -86,11 +79,7 @@ SHARE_OF_DIAGONAL = 0.0075
 
 
 def boundary_tolerance(shape: tuple[int, int]) -> float:
-    """Give the usual tolerance: 0.75 % of the image's diagonal, at least one pixel.
-
-    Args:
-        shape (tuple[int, int]): Height and width.
-    """
+    """Give the usual tolerance for an image's height and width: 0.75 % of its diagonal, at least one pixel."""
     return max(1.0, SHARE_OF_DIAGONAL * float(np.hypot(*shape)))
 
 
@@ -108,8 +97,7 @@ def boundary_f1(
     Args:
         truth (np.ndarray): Where the class is (H, W), bool.
         predicted (np.ndarray): Where it is predicted (H, W), bool.
-        tolerance (float, optional): Distance in pixels, between pixel centres, that counts as near; of
-            :func:`boundary_tolerance` by default.
+        tolerance (float, optional): Distance between pixel centres that counts as near; of :func:`boundary_tolerance` by default.
         ignored (np.ndarray, optional): Pixels without a class (H, W), bool: boundaries in and beside them do not count.
 
     Returns:
@@ -138,31 +126,14 @@ def boundary_f1(
 
 
 def foreground_dice(scores: ConfusionScores) -> float:
-    """Average the Dice of the classes but the background: what images are ranked by.
+    """Average the Dice of the classes but the background that are there or predicted, in percent: what images are ranked by.
 
-    Args:
-        scores (ConfusionScores): Of one image.
-
-    Returns:
-        float: Percent, the mean over the classes that are there or predicted; nan if there are none. With two classes
-        it is the Dice of class 1.
-
-    Example:
-        >>> foreground_dice(ConfusionScores(np.array([[9, 0, 0], [0, 2, 1], [0, 1, 0]]))).__round__(2)
-        33.33
+    It is nan if there are none. With two classes it is the Dice of class 1.
     """
     dice = scores.dice[1:]
     return float(np.nanmean(dice)) if np.isfinite(dice).any() else float('nan')
 
 
 def foreground_dice_name(classes: Sequence[str]) -> str:
-    """Say what :func:`foreground_dice` is.
-
-    Args:
-        classes (Sequence[str]): Names of the classes, the background first.
-
-    Example:
-        >>> foreground_dice_name(('ground', 'rock'))
-        'rock Dice'
-    """
+    """Say what :func:`foreground_dice` is, such as ``'rock Dice'``."""
     return f'{classes[1]} Dice' if len(classes) == 2 else f'mDice without {classes[0]}'

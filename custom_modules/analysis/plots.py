@@ -10,17 +10,7 @@ from custom_modules.utils.plotting import figure_png, plot_text
 
 
 def draw_calibration(table: pd.DataFrame, xlabel: str, ylabel: str, title: str) -> bytes:
-    """Draw a reliability curve, above how many pixels each of its bins has.
-
-    Args:
-        table (pd.DataFrame): Of :class:`Calibration`.
-        xlabel (str): What the probability is of.
-        ylabel (str): What share is right.
-        title (str): One line.
-
-    Returns:
-        bytes: The picture, PNG.
-    """
+    """Draw a reliability curve (a table of :class:`Calibration`), above how many pixels each of its bins has, as PNG."""
     figure = Figure(figsize=(5.4, 6.8), layout='constrained')
     upper, lower = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     upper.plot([0, 1], [0, 1], '--', color='0.5', label='as it should be')
@@ -43,7 +33,7 @@ ACROSS = 3
 def draw_groups(
     table: pd.DataFrame, group: str, lines: Mapping[str, str], xlabel: str, count: str | None = None
 ) -> bytes:
-    """Draw how scores change over groups, one part of the picture for each class.
+    """Draw how scores change over groups, one part of the picture for each class, as PNG.
 
     Args:
         table (pd.DataFrame): With ``class``, the group, and the lines' columns in percent.
@@ -51,9 +41,6 @@ def draw_groups(
         lines (Mapping[str, str]): Columns to draw, at most three, and what the legend calls them.
         xlabel (str): What the groups are, with their unit.
         count (str, optional): Column to write in brackets behind each group's name.
-
-    Returns:
-        bytes: The picture, PNG.
     """
     classes = list(dict.fromkeys(table['class']))
     columns = min(len(classes), ACROSS)
@@ -84,14 +71,10 @@ READABLE = 12
 
 
 def draw_pixel_confusion(confusion: np.ndarray, classes: Sequence[str]) -> bytes:
-    """Draw a confusion matrix of pixels: colours are shares of the true class, cells say share and count.
+    """Draw a confusion matrix of pixels, as PNG: colours are shares of the true class, cells say share and count.
 
-    Args:
-        confusion (np.ndarray): Pixels (classes, classes), rows the true classes, columns the predicted ones.
-        classes (Sequence[str]): Name of each class. With more than twelve, cells hold no words.
-
-    Returns:
-        bytes: The picture, PNG. The row of a class without a pixel is grey.
+    Rows are the true classes, columns the predicted ones. With more than twelve classes, cells hold no words; the row of a
+    class without a pixel is grey.
     """
     with np.errstate(invalid='ignore'):
         shares = 100 * confusion / confusion.sum(axis=1, keepdims=True)
@@ -115,22 +98,11 @@ def draw_pixel_confusion(confusion: np.ndarray, classes: Sequence[str]) -> bytes
 
 
 def draw_sweep(table: pd.DataFrame, default: float, best: float, title: str) -> bytes:
-    """Draw the scores at each threshold.
-
-    Args:
-        table (pd.DataFrame): Of :class:`ThresholdSweep`.
-        default (float): The threshold of the config.
-        best (float): The threshold with the best Dice.
-        title (str): One line.
-
-    Returns:
-        bytes: The picture, PNG.
-    """
+    """Draw the scores at each threshold (a table of :class:`ThresholdSweep`), and two of them as lines, as PNG."""
     figure = Figure(figsize=(7, 4.4), layout='constrained')
     axes = figure.subplots()
-    styles = dict(
-        Dice=('#0072B2', '-'), IoU=('#009E73', '-.'), precision=('#D55E00', '--'), recall=('k', ':')
-    )
+    styles = dict(Dice=('#0072B2', '-'), IoU=('#009E73', '-.'))
+    styles |= dict(precision=('#D55E00', '--'), recall=('k', ':'))
     for column, (colour, dashes) in styles.items():
         axes.plot(table.threshold, table[column], dashes, color=colour, label=column)
     axes.axvline(default, color='0.6', linewidth=1, label=f'config: {default:g}')
@@ -146,14 +118,7 @@ SCORES = dict(Dice='Dice', precision='precision', recall='recall')
 
 
 def analysis_pictures(results: dict) -> dict[str, bytes]:
-    """Draw what there is to see in an analysis.
-
-    Args:
-        results (dict): Of :class:`ErrorAnalysis`, with ``thresholds``.
-
-    Returns:
-        dict[str, bytes]: File names and pictures, PNG.
-    """
+    """Draw what there is to see in the results of :class:`ErrorAnalysis`, with ``thresholds``: file names and pictures, PNG."""
     classes = list(results['scores']['class'])
     sizes = dict(
         recall='pixels found',
@@ -164,30 +129,24 @@ def analysis_pictures(results: dict) -> dict[str, bytes]:
     rock = f'of {classes[1]}' if len(classes) == 2 else 'of the predicted class'
     right = f'share that is {classes[1]}' if len(classes) == 2 else 'share that is right'
     title = f'Expected calibration error {calibration["ece"]:.3f}'
+    args = calibration['bins'], f'probability {rock}', right, title
     pictures = {
         'confusion.png': draw_pixel_confusion(results['confusion'], classes),
-        'rows.png': draw_groups(results['rows'], 'band', SCORES, '% of the height from the top'),
-        'brightness.png': draw_groups(
-            results['brightness'],
-            'brightness',
-            SCORES,
-            'mean brightness (0 to 255), in brackets the number of images',
-            'images',
-        ),
-        'calibration.png': draw_calibration(
-            calibration['bins'], f'probability {rock}', right, title
-        ),
+        'calibration.png': draw_calibration(*args),
     }
+
+    def draw(what: str, *args) -> None:
+        pictures[f'{what}.png'] = draw_groups(results[what], *args)
+
+    draw('rows', 'band', SCORES, '% of the height from the top')
+    label = 'mean brightness (0 to 255), in brackets the number of images'
+    draw('brightness', 'brightness', SCORES, label, 'images')
     if len(results['object_sizes']):
         label = 'area (pixels), in brackets the number of true objects'
-        table = results['object_sizes']
-        pictures['object_sizes.png'] = draw_groups(table, 'size', sizes, label, 'objects')
+        draw('object_sizes', 'size', sizes, label, 'objects')
     if results['horizon'] is not None:
-        label = "distance below the horizon (% of the image's height)"
-        pictures['horizon.png'] = draw_groups(results['horizon'], 'band', SCORES, label)
-    chosen = results['thresholds']
-    if chosen:
-        title = f'{classes[1]} on the validation part'
-        args = chosen['val'], chosen['default'], chosen['best'], title
-        pictures['thresholds.png'] = draw_sweep(*args)
+        draw('horizon', 'band', SCORES, "distance below the horizon (% of the image's height)")
+    if chosen := results['thresholds']:
+        args = chosen['val'], chosen['default'], chosen['best']
+        pictures['thresholds.png'] = draw_sweep(*args, f'{classes[1]} on the validation part')
     return pictures

@@ -36,12 +36,7 @@ SIZES = {
 
 
 def analysis_text(run: dict, results: dict) -> str:
-    """Write an analysis for readers, in Markdown; pictures are linked by their names.
-
-    Args:
-        run (dict): What was analysed, as for :func:`write_analysis`.
-        results (dict): Of :class:`ErrorAnalysis`, with ``thresholds``.
-    """
+    """Write an analysis, given as to :func:`write_analysis`, in Markdown; pictures are linked by their names."""
     means = results['means']
     nearness = run['tolerance']
     nearness = f'{nearness:g} pixels' if nearness else '0.75 % of the diagonal, 1 pixel at least'
@@ -126,26 +121,20 @@ def _threshold(chosen: dict | None, part: str) -> list[str]:
 def _hardest(results: dict, count: int = 10) -> pd.DataFrame:
     images = results['images']
     names = list(results['scores']['class'])[1:]
-    shares = [f'{name}_true_share' for name in names]
-    own = images[[f'{name}_Dice' for name in names]].mean(axis=1, skipna=True)
-    table = pd.DataFrame(
-        {
-            'image': images.name,
-            'Dice': own,
-            'share of objects %': images[shares].sum(axis=1),
-            'brightness': images.brightness,
-        }
-    )
-    return table[np.isfinite(own)].sort_values('Dice', kind='stable').head(count)
+    table = images[['name', 'brightness']].rename(columns=dict(name='image'))
+    table.insert(1, 'Dice', images[[f'{name}_Dice' for name in names]].mean(axis=1))
+    shares = images[[f'{name}_true_share' for name in names]].sum(axis=1)
+    table.insert(2, 'share of objects %', shares)
+    return table.dropna(subset='Dice').sort_values('Dice', kind='stable').head(count)
 
 
 def checkpoint_analysis(
     cfg, checkpoint: str, part: str = 'test', tolerance: float | None = None
 ) -> tuple[dict, dict]:
-    """Analyse the errors of a checkpoint on a part of its config's data.
+    """Analyse the errors of a checkpoint on a part of a segmentor's data.
 
     Args:
-        cfg (mmengine.Config): A segmentor's config.
+        cfg (mmengine.Config): The segmentor's config.
         checkpoint (str): Its weights.
         part (str): ``'test'`` (default), ``'val'`` or ``'train'``. The threshold is chosen on ``'val'`` all the same, which
             is predicted as well if it is other data.
@@ -193,15 +182,12 @@ FILES = ('analysis.md', 'analysis.json', 'images.csv')
 
 
 def write_analysis(run: dict, results: dict, folder: Path) -> Path:
-    """Write an analysis: a text with its pictures, all numbers, and a table of the images.
+    """Write an analysis: a text, whose path is returned, with its pictures, all numbers, and a table of the images.
 
     Args:
         run (dict): What was analysed: ``config``, ``checkpoint``, ``part``, ``size``, ``threshold``, ``tolerance``.
         results (dict): Of :class:`ErrorAnalysis`, with ``thresholds`` of :func:`threshold_choice` or None.
         folder (Path): Where to; it is made.
-
-    Returns:
-        Path: The text.
     """
     for name, picture in analysis_pictures(results).items():
         write_atomically(folder / name, picture)
@@ -216,13 +202,7 @@ def write_analysis(run: dict, results: dict, folder: Path) -> Path:
 def write_chosen_panels(
     predictions: CheckpointPredictions, names: Sequence[str], part: str, folder: Path
 ) -> list[str]:
-    """Draw images that a user has named, each on its own.
-
-    Args:
-        predictions (CheckpointPredictions): Model and data.
-        names (Sequence[str]): Of :func:`find_images`.
-        part (str): What to call the data set.
-        folder (Path): Where to; it is made.
+    """Draw images that a user has named (see :func:`find_images`), each on its own, to a folder.
 
     Returns:
         list[str]: What there is to say: each image's score.
@@ -232,18 +212,13 @@ def write_chosen_panels(
     """
     found = find_images(names, image_paths(predictions.loader.dataset), part)
     panel = PredictionPanel(predictions.classes, predictions.palette)
-    lines = []
-    for number, (what, prediction) in enumerate(
-        zip(found, chosen_predictions(predictions, found), strict=True), start=1
-    ):
+    lines, score = [], foreground_dice_name(predictions.classes)
+    for number, prediction in enumerate(chosen_predictions(predictions, found), start=1):
         write_picture(panel.draw(prediction), folder / f'{number:02d}_{prediction.name}.png')
         dice = foreground_dice(prediction.scores)
-        score = (
-            f'{foreground_dice_name(predictions.classes)} {dice:.2f}'
-            if np.isfinite(dice)
-            else 'no Dice'
-        )
-        lines.append(f'{prediction.name}: {"without truth" if isinstance(what, Path) else score}')
+        words = f'{score} {dice:.2f}' if np.isfinite(dice) else 'no Dice'
+        without = isinstance(found[number - 1], Path)
+        lines.append(f'{prediction.name}: {"without truth" if without else words}')
     return lines
 
 
@@ -252,13 +227,9 @@ SMALL = 220
 
 
 def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: Path) -> list[str]:
-    """Draw the best, the median and the worst images, each on its own and all on one sheet.
+    """Draw the best, the median and the worst images, so many of each, each on its own and all on one sheet, to a folder.
 
-    Args:
-        predictions (CheckpointPredictions): Model and data. All images are predicted once to rank them, and those that are
-            drawn once more: a large set needs no large memory.
-        count (int): How many of each kind.
-        folder (Path): Where to; it is made.
+    All images are predicted once to rank them, and those that are drawn once more: a large set needs no large memory.
 
     Returns:
         list[str]: What there is to say: the range of the scores, and which images have none.
@@ -277,17 +248,14 @@ def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: 
     index_of = {path: index for index, path in enumerate(image_paths(predictions.loader.dataset))}
     chosen = [(kind, rank, ranked[i]) for kind, pairs in kinds.items() for rank, i in pairs]
     drawn = chosen_predictions(predictions, [index_of[image[0]] for _, _, image in chosen])
-    large, small = (
-        PredictionPanel(predictions.classes, predictions.palette, **side)
-        for side in ({}, dict(side=SMALL))
-    )
+    large = PredictionPanel(predictions.classes, predictions.palette)
+    small = PredictionPanel(predictions.classes, predictions.palette, side=SMALL)
     columns: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
     total = int(np.isfinite(dice).sum())
     for (kind, rank, (_, name, score)), prediction in zip(chosen, drawn, strict=True):
-        place = f'{kind}_rank{rank:0{len(str(total))}d}_dice{score:.2f}_{name}'
-        write_picture(
-            large.draw(prediction, f'{kind}, rank {rank} of {total}:'), folder / f'{place}.png'
-        )
+        file = f'{kind}_rank{rank:0{len(str(total))}d}_dice{score:.2f}_{name}.png'
+        panel = large.draw(prediction, f'{kind}, rank {rank} of {total}:')
+        write_picture(panel, folder / file)
         columns[kind].append(small.draw(prediction, f'{rank}.', legend=False))
     write_picture(contact_sheet(columns, large.legend()), folder / SHEET)
     what = foreground_dice_name(predictions.classes)

@@ -59,11 +59,9 @@ def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[i
 
 
 def best_median_worst(scores: Sequence[float], count: int) -> dict[str, list[tuple[int, int]]]:
-    """Choose the best, the middle and the worst of a ranking, each at most once.
+    """Choose the best, the middle and the worst of a ranking, ``count`` of each kind and each at most once.
 
-    Args:
-        scores (Sequence[float]): A score of each image, the more the better; those of nan are not ranked.
-        count (int): How many of each kind. Fewer than three times as many scores are shared out.
+    Scores of nan are not ranked; fewer than three times as many scores are shared out.
 
     Returns:
         dict[str, list[tuple[int, int]]]: Under ``best``, ``median`` and ``worst`` rank (from 1) and index in ``scores``,
@@ -72,8 +70,6 @@ def best_median_worst(scores: Sequence[float], count: int) -> dict[str, list[tup
     Example:
         >>> best_median_worst([10, 50, float('nan'), 30, 20, 40], 1)
         {'best': [(1, 1)], 'median': [(3, 3)], 'worst': [(5, 0)]}
-        >>> best_median_worst([10, 50], 5)
-        {'best': [(1, 1)], 'median': [], 'worst': [(2, 0)]}
     """
     scores = np.asarray(scores, float)
     order = [int(i) for i in np.argsort(-scores, kind='stable') if np.isfinite(scores[i])]
@@ -92,11 +88,6 @@ def image_row(
     prediction: Prediction, classes: Sequence[str], tolerance: float | None = None
 ) -> dict[str, float | str]:
     """Describe one image: how much of each class it has, how well that was found, how bright it is.
-
-    Args:
-        prediction (Prediction): The image.
-        classes (Sequence[str]): Names of the classes, the background first.
-        tolerance (float, optional): Of :func:`boundary_f1`, in pixels.
 
     Returns:
         dict[str, float | str]: ``name``, ``file``, ``brightness`` (mean of the pixels' three channels, 0 to 255), and per
@@ -121,12 +112,7 @@ def image_row(
 
 
 class ChosenImages(Dataset):
-    """Images of a data set, and files that are in none: those get a truth without any class.
-
-    Args:
-        dataset (BaseSegDataset): A data set of mmseg's kind, with the pipeline of a test.
-        chosen (Sequence[int | str | Path]): Indices in the data set, and image files.
-    """
+    """Images of a mmseg data set, by index, and files that are in none: those get a truth without any class."""
 
     def __init__(self, dataset, chosen: Sequence[int | str | Path]) -> None:
         self.dataset, self.chosen = dataset, list(chosen)
@@ -151,26 +137,16 @@ class ChosenImages(Dataset):
 
 
 def image_paths(dataset) -> list[str]:
-    """List the files of a data set's images, in its order.
-
-    Args:
-        dataset (BaseSegDataset): A data set of mmseg's kind.
-    """
+    """List the files of a data set's images, in its order."""
     return [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
 
 
 def chosen_predictions(
     predictions: CheckpointPredictions, chosen: Sequence[int | str | Path]
 ) -> CheckpointPredictions:
-    """Predict some images only, with the model that is loaded already.
+    """Predict some images only, in their order, with the model that is loaded already; ``predictions`` stay as they are.
 
-    Args:
-        predictions (CheckpointPredictions): The model and its data; it stays as it is.
-        chosen (Sequence[int | str | Path]): Indices in the data set, and image files that need not be in it; those get a
-            truth of 255, without any class.
-
-    Returns:
-        CheckpointPredictions: The chosen images, in their order.
+    They are indices in the data set, and image files that need not be in it; those get a truth of 255, without any class.
     """
     own = copy.copy(predictions)
     images = ChosenImages(predictions.loader.dataset, chosen)

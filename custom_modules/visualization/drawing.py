@@ -15,15 +15,7 @@ from custom_modules.utils.plotting import load_font
 
 
 def scaled_image(path: str, width: int) -> np.ndarray:
-    """Read an image, and scale it down if it is wider than it shall be.
-
-    Args:
-        path (str): File, or address that mmengine understands.
-        width (int): Greatest width.
-
-    Returns:
-        np.ndarray: RGB (H, W, 3), uint8.
-    """
+    """Read an image as RGB (H, W, 3), uint8, and scale it down if it is wider than it shall be."""
     image = read_image(get(path), path)
     if image.shape[1] <= width:
         return image
@@ -32,26 +24,18 @@ def scaled_image(path: str, width: int) -> np.ndarray:
 
 
 def write_picture(picture: np.ndarray, path: str | Path) -> None:
-    """Write a picture, all or nothing.
+    """Write a picture, RGB (H, W, 3), uint8, all or nothing; missing folders are made.
 
-    Args:
-        picture (np.ndarray): RGB (H, W, 3), uint8.
-        path (str | Path): Where to; missing folders are made. A name that ends in ``.jpg`` or ``.jpeg`` makes it a JPEG, any other a
-            PNG.
+    A name that ends in ``.jpg`` or ``.jpeg`` makes it a JPEG, any other a PNG.
     """
     kind = '.jpg' if Path(path).suffix.lower() in ('.jpg', '.jpeg') else '.png'
     write_atomically(path, cv2.imencode(kind, picture[..., ::-1])[1].tobytes())
 
 
 def readable_size(image: np.ndarray, side: int = 360) -> np.ndarray:
-    """Bring a picture to about a size: a small one by a whole number of times, so that its pixels stay exact.
+    """Bring a picture (H, W, 3) to about ``side`` pixels: a small one by a whole number of times, so that its pixels stay exact.
 
-    Args:
-        image (np.ndarray): RGB (H, W, 3), uint8.
-        side (int): What its longer side is to have, about, in pixels. Defaults to 360.
-
-    Returns:
-        np.ndarray: The same, each pixel repeated; or if it is more than half as large again, shrunk by area.
+    What is more than half as large again is shrunk by area.
 
     Example:
         >>> [readable_size(np.zeros((64, width, 3), np.uint8)).shape[1] for width in (64, 128, 256, 360, 720)]
@@ -69,17 +53,7 @@ MARGIN = 6
 
 
 def text_strip(text: str, width: int, size: int = 15, bold: bool = False) -> np.ndarray:
-    """Write black on a white strip, in as many lines as the width asks for.
-
-    Args:
-        text (str): What to write; a line break begins a new line.
-        width (int): Width of the strip in pixels.
-        size (int): Height of the letters in pixels. Defaults to 15.
-        bold (bool): Whether the letters are bold. Defaults to False.
-
-    Returns:
-        np.ndarray: RGB (H, width, 3), uint8.
-    """
+    """Write black on a white strip of a width, RGB, in as many lines as that asks for; letters are ``size`` pixels high."""
     font = load_font(size, bold)
     room = width - 2 * MARGIN
     lines = [line for part in text.split('\n') for line in _wrapped(part, room, font)]
@@ -109,16 +83,7 @@ def _wrapped(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
 
 
 def legend_strip(colours: Mapping[str, Sequence[int]], width: int, size: int = 15) -> np.ndarray:
-    """Explain colours: a patch and a name for each, in as many lines as the width asks for.
-
-    Args:
-        colours (Mapping[str, Sequence[int]]): RGB of each name.
-        width (int): Width of the strip in pixels.
-        size (int): Height of the letters in pixels. Defaults to 15.
-
-    Returns:
-        np.ndarray: RGB (H, width, 3), uint8.
-    """
+    """Explain colours (RGB of each name) on a white strip: a patch and a name for each, in as many lines as the width asks for."""
     font, step = load_font(size), round(1.5 * size)
     places, x, y = [], MARGIN, 0
     for name in colours:
@@ -145,9 +110,6 @@ def overlay(
         labels (np.ndarray): Class indices (H, W); those beyond the palette, such as 255, stay as they are too.
         palette (Sequence[Sequence[int]]): RGB of each class.
         alpha (float): How much the colour covers. Defaults to 0.5.
-
-    Returns:
-        np.ndarray: RGB (H, W, 3), uint8.
 
     Example:
         >>> image, labels = np.full((1, 2, 3), 100, np.uint8), np.array([[0, 1]])

@@ -25,16 +25,7 @@ SHEET_GAP = 16
 def contact_sheet(
     columns: Mapping[str, Sequence[np.ndarray]], colours: Mapping[str, Sequence[int]]
 ) -> np.ndarray:
-    """Lay pictures out in columns with heads, and one legend for all.
-
-    Args:
-        columns (Mapping[str, Sequence[np.ndarray]]): Pictures RGB (H, W, 3) from top to bottom under each head; a head
-            without pictures is left out.
-        colours (Mapping[str, Sequence[int]]): RGB of each name in the legend.
-
-    Returns:
-        np.ndarray: RGB (H, W, 3), uint8.
-    """
+    """Lay pictures (H, W, 3) out in columns with heads, and one legend (RGB of each name) for all; no column without pictures."""
     laid = []
     for head, pictures in columns.items():
         if pictures:
@@ -63,15 +54,9 @@ def draw_sample(
     name: str,
     epoch: int,
 ) -> None:
-    """Draw one sample as a run's visualizer does, to a file of its epoch and to the run's trackers.
+    """Draw one sample as a run's visualizer does, to ``<folder>/<name>_epoch_<epoch>.png`` and to the run's trackers.
 
-    Args:
-        visualizer (Visualizer): The run's.
-        image (np.ndarray): RGB (H, W, 3), uint8.
-        sample (BaseDataElement): Its truth and prediction.
-        folder (Path): Gets ``<name>_epoch_<epoch>.png``.
-        name (str): The sample's; with ``fixed_samples/`` before it the trackers' tag.
-        epoch (int): The trackers' step.
+    The trackers' tag is the folder's name and the sample's, their step the epoch.
     """
     file = folder / f'{name}_epoch_{epoch:03d}.png'
     visualizer.add_datasample(name, image, sample, out_file=str(file))
@@ -104,15 +89,12 @@ class PredictionPanel:
         self.classes, self.palette, self.side = tuple(classes), palette, side
 
     def draw(self, prediction: Prediction, note: str = '', legend: bool = True) -> np.ndarray:
-        """Draw one image.
+        """Draw one image as RGB (H, W, 3).
 
         Args:
             prediction (Prediction): The image.
             note (str): What the title says before the name, such as a rank. Defaults to nothing.
             legend (bool): Whether to explain the colours below. Defaults to True.
-
-        Returns:
-            np.ndarray: RGB (H, W, 3), uint8.
         """
         image, truth, predicted = prediction.image, prediction.truth, prediction.predicted
         labelled = (truth != IGNORED).any()
@@ -133,24 +115,13 @@ class PredictionPanel:
         return np.concatenate(parts)
 
     def legend(self, labelled: bool = True) -> dict[str, Sequence[int]]:
-        """Name the colours in a panel.
-
-        Args:
-            labelled (bool): Whether there is a truth, and so an error map. Defaults to True.
-
-        Returns:
-            dict[str, Sequence[int]]: RGB of each name.
-        """
+        """Name the colours in a panel; where there is no truth, there is no error map."""
         colours = dict(zip(self.classes[1:], self.palette[1:], strict=True))
-        if not labelled:
-            return colours
-        errors = {
-            name: colour
-            for name, colour in ERROR_COLOURS.items()
-            if name != 'wrong class' or len(self.classes) > 2
-        }
-        # a class may be called as an error is
-        return colours | {f'errors: {name}': colour for name, colour in errors.items()}
+        for name, colour in ERROR_COLOURS.items() if labelled else ():
+            if name != 'wrong class' or len(self.classes) > 2:
+                # a class may be called as an error is
+                colours[f'errors: {name}'] = colour
+        return colours
 
     def _captioned(self, image: np.ndarray, caption: str) -> np.ndarray:
         image = readable_size(image, self.side)

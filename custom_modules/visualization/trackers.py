@@ -22,16 +22,6 @@ class CallThread:
 
     Made for libraries that retry for minutes or for ever. All calls run in one thread, since MLflow's run belongs to the one
     that began it. A call that takes too long stays there, and so does what comes after it.
-
-    Example:
-        >>> import time
-        >>> calls = CallThread()
-        >>> calls.call(10, max, 1, 2)
-        2
-        >>> calls.call(0.01, time.sleep, 60)
-        Traceback (most recent call last):
-        ...
-        TimeoutError: no answer within 0.01 s
     """
 
     def __init__(self) -> None:
@@ -40,21 +30,7 @@ class CallThread:
         threading.Thread(target=self._work, daemon=True).start()
 
     def call(self, seconds: float, function: Callable, *args, **kwargs):
-        """Run a function there.
-
-        Args:
-            seconds (float): How long to wait for it.
-            function (Callable): The function.
-            *args: Its arguments.
-            **kwargs: Its arguments.
-
-        Returns:
-            What the function returns.
-
-        Raises:
-            TimeoutError: If it takes longer.
-            BaseException: What the function raises.
-        """
+        """Run a function there and return its result, or raise what it raises; a TimeoutError if it takes longer than ``seconds``."""
         done = Future()
         self._tasks.put((done, function, args, kwargs))
         finished, _ = wait([done], timeout=seconds)
@@ -111,12 +87,7 @@ class OptionalVisBackend(BaseVisBackend):
         return self._backend and self._backend.experiment
 
     def add_config(self, config, **kwargs) -> None:
-        """Keep the config for the start.
-
-        Args:
-            config (Config): The run's config.
-            **kwargs: Unused.
-        """
+        """Keep the config for the start."""
         self._config = config
         self._work_dir = Path(config.get('work_dir') or self._work_dir).absolute()
 
@@ -267,10 +238,5 @@ class WandbTracker(WandbVisBackend):
 
     @force_init_env
     def add_config(self, config, **kwargs) -> None:
-        """Record the config.
-
-        Args:
-            config (Config): The run's config.
-            **kwargs: Unused.
-        """
+        """Record the config."""
         self._wandb.config.update(config.to_dict())

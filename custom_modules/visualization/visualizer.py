@@ -36,16 +36,7 @@ class ScoreLogProcessor(LogProcessor):
         self.score = score
 
     def get_log_after_iter(self, runner, batch_idx: int, mode: str) -> tuple[dict, str]:
-        """Format the scalars of an iteration.
-
-        Args:
-            runner (Runner): The runner.
-            batch_idx (int): Index of the batch.
-            mode (str): ``'train'``, ``'val'`` or ``'test'``.
-
-        Returns:
-            tuple[dict, str]: The scalars, and the line to print.
-        """
+        """Format the scalars of an iteration: them, and the line to print."""
         tag, line = super().get_log_after_iter(runner, batch_idx, mode)
         history = runner.message_hub.log_scalars.get(f'val/{self.score}')
         if mode == 'train' and history is not None:
@@ -63,12 +54,7 @@ class PanelVisualizer(SegLocalVisualizer):
 
     @classmethod
     def get_instance(cls, name: str = 'visualizer', **kwargs) -> 'PanelVisualizer':
-        """Give the instance of a name, which a runner chooses; mmseg's ``browse_dataset.py`` builds one without.
-
-        Args:
-            name (str): The name. Defaults to ``'visualizer'``.
-            **kwargs: Of the visualizer, where it is new.
-        """
+        """Give the instance of a name, which a runner chooses; mmseg's ``browse_dataset.py`` builds one without."""
         return super().get_instance(name, **kwargs)
 
     def add_datasample(
@@ -84,19 +70,9 @@ class PanelVisualizer(SegLocalVisualizer):
         step: int = 0,
         **kwargs,
     ) -> None:
-        """Draw one sample and hand it to the backends, or save it to ``out_file``.
+        """Draw one sample, with its truth and prediction if wanted, and hand it to the backends, or save it to ``out_file``.
 
-        Args:
-            name (str): The image's identifier.
-            image (np.ndarray): RGB image (H, W, 3).
-            data_sample (SegDataSample, optional): With ``gt_sem_seg`` and ``pred_sem_seg``.
-            draw_gt (bool): Whether to draw the truth.
-            draw_pred (bool): Whether to draw the prediction.
-            show (bool): Whether to open a window.
-            wait_time (float): Seconds that the window stays.
-            out_file (str, optional): File to write instead of the backends.
-            step (int): The backends' step.
-            **kwargs: Unused; mmseg's hook may hand over more.
+        The arguments are mmseg's, whose hook may hand over more.
         """
         cells = [_captioned(image, 'input')]
         for wanted, key, caption in (
@@ -127,10 +103,8 @@ def _captioned(image: np.ndarray, caption: str) -> np.ndarray:
     scale = max(image.shape[0] / 480, 0.3)
     height = round(28 * scale)
     strip = np.full((height, image.shape[1], 3), 255, np.uint8)
-    where = (round(6 * scale), round(20 * scale))
-    cv2.putText(
-        strip, caption, where, cv2.FONT_HERSHEY_SIMPLEX, 0.65 * scale, (0, 0, 0), 1, cv2.LINE_AA
-    )
+    where, font = (round(6 * scale), round(20 * scale)), cv2.FONT_HERSHEY_SIMPLEX
+    cv2.putText(strip, caption, where, font, 0.65 * scale, (0, 0, 0), 1, cv2.LINE_AA)
     return np.concatenate([strip, image], axis=0)
 
 
@@ -178,14 +152,7 @@ class FixedSamplesHook(Hook):
         self._names = {}
 
     def before_train(self, runner) -> None:
-        """Choose the images.
-
-        Args:
-            runner (Runner): The runner of the training process.
-
-        Raises:
-            UsageError: If the validation set has no image at an index.
-        """
+        """Choose the images."""
         self._names, self._samples = {}, {}
         self._seen = self._drawn = None
         if runner.val_loop is None:
@@ -197,33 +164,19 @@ class FixedSamplesHook(Hook):
             self._names.setdefault(path, f'{index:04d}_{Path(path).stem}')
 
     def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        """Keep the predictions of the chosen images.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Unused.
-            data_batch (dict, optional): Unused.
-            outputs (Sequence[SegDataSample], optional): The batch with its predictions.
-        """
+        """Keep the predictions of the chosen images."""
         for sample in (outputs or ()) if self._names else ():
             path = sample.get('img_path')
             if path in self._names:
                 # only what is drawn: the scores of all classes would be large
-                self._samples[path] = BaseDataElement(
-                    **{
-                        key: PixelData(data=sample.get(key).data.detach().to('cpu', copy=True))
-                        for key in ('gt_sem_seg', 'pred_sem_seg')
-                        if key in sample
-                    }
-                )
+                kept = self._samples[path] = BaseDataElement()
+                for key in ('gt_sem_seg', 'pred_sem_seg'):
+                    if key in sample:
+                        data = sample.get(key).data.detach().to('cpu', copy=True)
+                        kept.set_field(PixelData(data=data), key)
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
-        """Draw, if it is time.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            metrics (dict[str, float], optional): Unused.
-        """
+        """Draw, if it is time."""
         if not self._names:
             return
         before, self._seen = self._seen, runner.epoch
@@ -233,11 +186,7 @@ class FixedSamplesHook(Hook):
             self._draw(runner)
 
     def after_train(self, runner) -> None:
-        """Draw the last validation, which is not known to be the last before.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Draw the last validation, which is not known to be the last before."""
         if self._seen != self._drawn:
             self._draw(runner)
         # what is validated later belongs to no epoch
