@@ -14,26 +14,63 @@ import numpy as np
 
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.datasets.pair_checks import MaskValues, count_values, read_pair
-from custom_modules.eda.masks import object_areas, squeezed_overlap
 from custom_modules.utils.errors import UsageError
 from custom_modules.visualization.drawing import overlay
 
 LONGEST = 480
 
 
+def object_areas(labels: np.ndarray, classes: int) -> list[np.ndarray]:
+    """Measure the objects of a mask (H, W): connected pixels of one class, diagonal neighbours included.
+
+    Returns:
+        list[np.ndarray]: Pixels of each object, for every class but the first, the background.
+
+    Example:
+        >>> mask = np.zeros((8, 8), np.uint8)
+        >>> mask[:2, :2] = mask[2, 2] = mask[6, 6] = 1
+        >>> [areas.tolist() for areas in object_areas(mask, 2)]
+        [[5, 1]]
+    """
+    areas = [np.zeros(0, np.int64) for _ in range(1, classes)]
+    # of many classes a mask holds few
+    for index in np.flatnonzero(np.bincount(labels.ravel(), minlength=classes)[1:classes]) + 1:
+        of_class = (labels == index).astype(np.uint8)
+        _, _, stats, _ = cv2.connectedComponentsWithStats(of_class, connectivity=8)
+        # the first row is everything else
+        areas[index - 1] = stats[1:, cv2.CC_STAT_AREA].astype(np.int64)
+    return areas
+
+
+def squeezed_overlap(labels: np.ndarray, size: tuple[int, int], classes: int) -> np.ndarray:
+    """Squeeze a true mask (H, W) to another size (width, height) and back, and count what is left of each class.
+
+    Both ways by nearest pixel at the cell's centre, as ``ResizeToLoadSize`` does.
+
+    Returns:
+        np.ndarray: For each class the pixels (classes, 3) that are right, that have it after squeezing, and
+        that have it in truth. Pixels without a class (255) before or after are left out.
+
+    Example:
+        >>> blocks = np.kron(np.array([[0, 1], [1, 0]], np.uint8), np.ones((8, 8), np.uint8))
+        >>> squeezed_overlap(blocks, (2, 2), 2).tolist()
+        [[128, 128, 128], [128, 128, 128]]
+    """
+    nearest = cv2.INTER_NEAREST_EXACT
+    squeezed = cv2.resize(labels, size, interpolation=nearest)
+    back = cv2.resize(squeezed, labels.shape[::-1], interpolation=nearest)
+    # classes are at most 255, so that the product fits
+    both = labels.astype(np.uint16) * np.uint16(classes) + back
+    counted = (labels != IGNORED) & (back != IGNORED)
+    confusion = count_values(both if counted.all() else both[counted], classes * classes)
+    confusion = confusion.reshape(classes, classes)
+    return np.stack([confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)], axis=1)
+
+
 def thumbnail(
     image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]
 ) -> np.ndarray:
-    """Lay a mask over its image and make it small.
-
-    Args:
-        image (np.ndarray): RGB (height, width, 3).
-        labels (np.ndarray): The mask (height, width); 0, and 255 where a pixel has no class, are left clear.
-        palette (Sequence[Sequence[int]]): RGB of each class.
-
-    Returns:
-        np.ndarray: RGB, at most 480 pixels long.
-    """
+    """Lay a mask over its image (RGB) and make it small, at most 480 pixels long; 0 and 255 of the mask are left clear."""
     scale = min(1, LONGEST / max(labels.shape))
     size = tuple(max(1, round(scale * side)) for side in labels.shape[::-1])
     return cv2.resize(overlay(image, labels, palette), size, interpolation=cv2.INTER_AREA)
@@ -41,36 +78,31 @@ def thumbnail(
 
 @dataclass
 class PairFacts:
-    """What was measured on one pair; all of it is empty where the pair is not sound.
+    """What was measured on one pair; all of it is empty where the pair is not sound."""
 
-    Args:
-        defects (list[tuple[str, Path, str]]): Kind of each defect, its file, and details.
-        digest (bytes): Fingerprint of the image's decoded pixels; empty where it cannot be read.
-        sound (bool): Whether it is a whole pair without a defect.
-        size (tuple[int, int]): (width, height).
-        histogram (np.ndarray): Pixels (3, 256) of each value of red, green and blue.
-        black (int): Pixels that are 0 in all channels.
-        blown (int): Pixels that are 255 in any channel.
-        counts (np.ndarray): Pixels of each class.
-        ignored (int): Pixels without a class.
-        drawn (bool): Whether the mask holds another value than 0 that is not ignored.
-        objects (list[np.ndarray]): Pixels of each object, for every class but the first.
-        overlaps (np.ndarray): :func:`squeezed_overlap` at each size (sizes, classes, 3).
-        thumbnail (np.ndarray, optional): Small picture with the mask over it, where one was asked for.
-    """
-
+    # kind of each defect, its file, and details
     defects: list[tuple[str, Path, str]] = field(default_factory=list)
+    # fingerprint of the image's decoded pixels; empty where it cannot be read
     digest: bytes = b''
+    # whether it is a whole pair without a defect
     sound: bool = False
+    # (width, height)
     size: tuple[int, int] = (0, 0)
+    # pixels (3, 256) of each value of red, green and blue
     histogram: np.ndarray | None = None
+    # pixels that are 0 in all channels, or 255 in any
     black: int = 0
     blown: int = 0
+    # pixels of each class, and without one
     counts: np.ndarray | None = None
     ignored: int = 0
+    # whether the mask holds another value than 0 that is not ignored
     drawn: bool = False
+    # pixels of each object, for every class but the first
     objects: list[np.ndarray] = field(default_factory=list)
+    # of squeezed_overlap at each size (sizes, classes, 3)
     overlaps: np.ndarray | None = None
+    # small picture with the mask over it, where one was asked for
     thumbnail: np.ndarray | None = None
 
     def forget(self) -> None:
@@ -99,16 +131,7 @@ class PairExaminer:
         self.sampled = sampled
 
     def __call__(self, image: Path | None, mask: Path | None, values: MaskValues) -> PairFacts:
-        """Examine a pair.
-
-        Args:
-            image (Path, optional): The image, if there is one.
-            mask (Path, optional): The mask, if there is one.
-            values (MaskValues): What the mask may hold.
-
-        Returns:
-            PairFacts: All its defects; measurements only if it has none.
-        """
+        """Examine a pair, whose mask may hold ``values``: all its defects; measurements only if it has none."""
         facts = PairFacts()
         pixels, drawn, _, found = read_pair(image, mask, values)
         facts.defects = [(finding.kind, finding.path, finding.details) for finding in found]
@@ -145,17 +168,10 @@ class PairExaminer:
 
 
 def in_own_process(function: Callable, *arguments):
-    """Call a function in a process of its own, whose memory is given back before this one goes on.
+    """Call a module's function in a process of its own, whose memory is given back before this one goes on.
 
     For what imports torch, which takes several hundred megabytes, and is not needed afterwards. Where torch is
     imported already, as in tests, nothing would be saved: the function is called here.
-
-    Args:
-        function (Callable): A function of a module, with a result that can be pickled.
-        *arguments: Its arguments.
-
-    Returns:
-        Any: Its result.
 
     Raises:
         UsageError: As the function, or if the process dies.

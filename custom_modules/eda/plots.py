@@ -13,15 +13,7 @@ COLOURS = ['#0072b2', '#e69f00', '#009e73', '#888888']
 
 
 def draw_class_distribution(statistics: Mapping[str, dict], classes: Sequence[str]) -> bytes:
-    """Draw each class's share of the pixels, and of the masks, part by part.
-
-    Args:
-        statistics (Mapping[str, dict]): Summary of each part.
-        classes (Sequence[str]): Names of the classes.
-
-    Returns:
-        bytes: The picture, PNG.
-    """
+    """Draw each class's share of the pixels, and of the masks, part by part (``statistics`` of each), as PNG."""
     parts = [name for name in statistics if name != 'all parts']
     height = 0.8 / len(parts)
     figure = Figure(figsize=(11, 1.6 + 0.3 * len(classes) * len(parts)), layout='constrained')
@@ -30,18 +22,11 @@ def draw_class_distribution(statistics: Mapping[str, dict], classes: Sequence[st
         rows = statistics[part]['classes']
         pairs = statistics[part]['pairs']
         places = np.arange(len(classes)) + (number - (len(parts) - 1) / 2) * height
-        shares = (
-            [row['share_percent'] for row in rows],
-            [100 * row['masks'] / max(1, pairs) for row in rows],
-        )
-        for axes, values in zip(panels, shares, strict=True):
-            bars = axes.barh(
-                places,
-                values,
-                height,
-                color=COLOURS[number],
-                label=f'{plot_text(part)}: {pairs} pairs',
-            )
+        pixels = [row['share_percent'] for row in rows]
+        masks = [100 * row['masks'] / max(1, pairs) for row in rows]
+        for axes, values in zip(panels, (pixels, masks), strict=True):
+            style = dict(color=COLOURS[number], label=f'{plot_text(part)}: {pairs} pairs')
+            bars = axes.barh(places, values, height, **style)
             axes.bar_label(bars, [f'{value:.3g} %' for value in values], padding=3, fontsize=9)
     panels[0].set_yticks(range(len(classes)), [plot_text(name) for name in classes])
     panels[0].invert_yaxis()
@@ -51,9 +36,8 @@ def draw_class_distribution(statistics: Mapping[str, dict], classes: Sequence[st
     panels[0].set(xlim=(min(0.1, smallest / 3), 400), title='share of the pixels (%, logarithmic)')
     panels[0].set_xscale('log')
     panels[0].xaxis.set_major_formatter('{x:g}')
-    panels[1].set(
-        xlim=(0, 120), xticks=range(0, 101, 20), title='share of the masks that hold it (%)'
-    )
+    panels[1].set(xlim=(0, 120), xticks=range(0, 101, 20))
+    panels[1].set_title('share of the masks that hold it (%)')
     for axes in panels:
         axes.spines[['top', 'right']].set_visible(False)
     panels[1].legend(loc='upper left', bbox_to_anchor=(1.0, 1.0), frameon=False)
@@ -64,13 +48,10 @@ NAMED = 8
 
 
 def draw_image_sizes(sizes: Mapping[str, int]) -> bytes:
-    """Draw how many images have which size.
+    """Draw how many images have which size, as PNG: a dot for each size, the eight most frequent with their numbers.
 
     Args:
         sizes (Mapping[str, int]): Number of images of each ``'<width>x<height>'``, most frequent first.
-
-    Returns:
-        bytes: The picture, PNG: a dot for each size, the eight most frequent with their numbers.
     """
     figure = Figure(figsize=(6.5, 5), layout='constrained')
     axes = figure.add_subplot()
@@ -83,14 +64,9 @@ def draw_image_sizes(sizes: Mapping[str, int]) -> bytes:
         if rank < NAMED:
             text = f'{name}: {count} image{"s" * (count > 1)}'
             axes.annotate(text, (width, height), (0, 14), textcoords='offset points', ha='center')
-    axes.set(
-        xlim=(0, 1.3 * longest[0]),
-        ylim=(0, 1.3 * longest[1]),
-        xlabel='width (pixels)',
-        ylabel='height (pixels)',
-        title=f'{sum(sizes.values())} images, {len(sizes)} size{"s" * (len(sizes) != 1)}',
-        aspect='equal',
-    )
+    title = f'{sum(sizes.values())} images, {len(sizes)} size{"s" * (len(sizes) != 1)}'
+    axes.set(xlim=(0, 1.3 * longest[0]), ylim=(0, 1.3 * longest[1]), title=title, aspect='equal')
+    axes.set(xlabel='width (pixels)', ylabel='height (pixels)')
     axes.grid(alpha=0.3)
     return figure_png(figure)
 
@@ -104,16 +80,13 @@ def draw_object_sizes(
     pixel: float | None,
     load_size: tuple[int, int] | None,
 ) -> bytes:
-    """Draw how large the objects of each class are, on a scale that doubles.
+    """Draw how large the objects of each class are, on a scale that doubles, as PNG.
 
     Args:
         objects (Sequence[dict]): :func:`describe_objects` of each class but the first.
         palette (Sequence[Sequence[int]]): RGB of each class, the first included.
         pixel (float, optional): Pixels at full size that one pixel at ``load_size`` covers.
         load_size (tuple[int, int], optional): (width, height) of training.
-
-    Returns:
-        bytes: The picture, PNG.
     """
     shown = list(zip(objects, palette[1:], strict=True))
     # the most frequent, in their own order; the others are in the tables
@@ -125,15 +98,8 @@ def draw_object_sizes(
     bins = max(len(row['histogram']['counts']) for row in objects)
     for axes, (row, colour) in zip(panels, shown, strict=True):
         counts = row['histogram']['counts']
-        colour = np.array(colour) / 255
-        axes.bar(
-            np.arange(len(counts)) + 0.5,
-            counts,
-            0.94,
-            color=colour,
-            edgecolor='#444444',
-            linewidth=0.6,
-        )
+        style = dict(color=np.array(colour) / 255, edgecolor='#444444', linewidth=0.6)
+        axes.bar(np.arange(len(counts)) + 0.5, counts, 0.94, **style)
         median = f', median {row["pixels"]["50"]:g} pixels' if row['count'] else ''
         axes.set_title(f'{plot_text(row["name"])}: {row["count"]} objects{median}', fontsize=11)
         axes.set_ylabel('objects')
@@ -142,16 +108,10 @@ def draw_object_sizes(
         axes.spines[['top', 'right']].set_visible(False)
         if pixel is not None and row['count']:
             axes.axvline(np.log2(pixel), color='black', linestyle='--', linewidth=1)
-            axes.annotate(
-                f'one pixel at {load_size[0]}x{load_size[1]}',
-                (np.log2(pixel), 1),
-                (4, -4),
-                xycoords=('data', 'axes fraction'),
-                textcoords='offset points',
-                va='top',
-                fontsize=9,
-                bbox=dict(facecolor='white', alpha=0.8, edgecolor='none', pad=1),
-            )
+            words = f'one pixel at {load_size[0]}x{load_size[1]}'
+            style = dict(xycoords=('data', 'axes fraction'), textcoords='offset points')
+            style['bbox'] = dict(facecolor='white', alpha=0.8, edgecolor='none', pad=1)
+            axes.annotate(words, (np.log2(pixel), 1), (4, -4), va='top', fontsize=9, **style)
     panels[-1].set_xticks(range(bins + 1), [f'{2**i:,}' for i in range(bins + 1)], rotation=45)
     panels[-1].set_xlim(-0.2, max(1, bins) + 0.2)
     panels[-1].set_xlabel('pixels of an object at full size')
@@ -169,38 +129,23 @@ def draw_sample_sheet(
     palette: Sequence[Sequence[int]],
     seed: int,
 ) -> bytes:
-    """Draw random pairs side by side, the mask over the image.
-
-    Args:
-        shown (Sequence[tuple[str, np.ndarray]]): Caption and picture (height, width, 3) of each.
-        classes (Sequence[str]): Names of the classes.
-        palette (Sequence[Sequence[int]]): RGB of each class.
-        seed (int): Seed of the choice, for the title.
-
-    Returns:
-        bytes: The picture, PNG.
-    """
+    """Draw random pairs, each a caption and a picture, side by side with a legend of the classes, as PNG; ``seed`` is for the title."""
     rows = [shown[i : i + COLUMNS] for i in range(0, len(shown), COLUMNS)]
     # as high as the highest picture of the row, which may be a tall one
     heights = [max(p.shape[0] / p.shape[1] for _, p in row) for row in rows] or [0.2]
     height = WIDTH * sum(heights) + 0.35 * len(heights) + 0.8
     figure = Figure(figsize=(WIDTH * COLUMNS, height), layout='constrained')
-    panels = figure.subplots(
-        len(heights), COLUMNS, squeeze=False, height_ratios=[WIDTH * h + 0.35 for h in heights]
-    ).ravel()
+    ratios = [WIDTH * height + 0.35 for height in heights]
+    panels = figure.subplots(len(heights), COLUMNS, squeeze=False, height_ratios=ratios).ravel()
     for axes in panels:
         axes.set_axis_off()
     for axes, (caption, picture) in zip(panels, shown, strict=False):
         axes.imshow(picture, interpolation='nearest')
         axes.set_title(plot_text(caption), fontsize=10)
-    figure.suptitle(
-        f'{len(shown)} random pairs (seed {seed})' if shown else 'no sound pair to show'
-    )
-    handles = [
-        Patch(color=np.array(colour) / 255, label=plot_text(name))
-        for name, colour in zip(classes[1:], palette[1:], strict=True)
-    ]
-    figure.legend(
-        handles=handles, loc='outside lower center', ncols=min(6, len(handles)), frameon=False
-    )
+    title = f'{len(shown)} random pairs (seed {seed})' if shown else 'no sound pair to show'
+    figure.suptitle(title)
+    colours = dict(zip(classes[1:], palette[1:], strict=True))
+    handles = [Patch(color=np.array(c) / 255, label=plot_text(n)) for n, c in colours.items()]
+    style = dict(loc='outside lower center', frameon=False)
+    figure.legend(handles=handles, ncols=min(6, len(handles)), **style)
     return figure_png(figure)

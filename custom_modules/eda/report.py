@@ -9,14 +9,9 @@ from pathlib import Path
 
 from custom_modules.datasets.class_weights import class_weights
 from custom_modules.datasets.pairs import first_five
+from custom_modules.eda import plots
 from custom_modules.eda.defects import KINDS, find_defects, summary_lines
 from custom_modules.eda.examine import PairExaminer
-from custom_modules.eda.plots import (
-    draw_class_distribution,
-    draw_image_sizes,
-    draw_object_sizes,
-    draw_sample_sheet,
-)
 from custom_modules.eda.sources import Subject
 from custom_modules.eda.statistics import LEVELS, PartStatistics, Sample
 from custom_modules.utils.files import write_atomically
@@ -26,15 +21,7 @@ PARTS = ('images', 'masks', 'images_without_mask', 'masks_without_image', 'pairs
 
 
 def markdown_report(summary: dict, lines: Iterable[str]) -> str:
-    """Write what was found as a page to read.
-
-    Args:
-        summary (dict): What ``eda_summary.json`` holds.
-        lines (Iterable[str]): The most important in a few lines.
-
-    Returns:
-        str: Markdown, which links the pictures beside it.
-    """
+    """Write what was found (``eda_summary.json``) as a Markdown page, which links the pictures; ``lines`` come first."""
     page = [f'# The data of {summary["source"]}', '\n'.join(f'- {line}' for line in lines)]
     page += _integrity(summary)
     weights = summary['class_weights']
@@ -53,12 +40,8 @@ def markdown_report(summary: dict, lines: Iterable[str]) -> str:
             page.append(
                 '`positive weight` is for a head of one channel: CrossEntropyLoss(use_sigmoid=True).'
             )
-    pictures = dict(
-        class_distribution='Classes',
-        image_sizes='Image sizes',
-        object_sizes='Object sizes',
-        sample_sheet='Random pairs',
-    )
+    pictures = dict(class_distribution='Classes', image_sizes='Image sizes')
+    pictures |= dict(object_sizes='Object sizes', sample_sheet='Random pairs')
     page += [f'## {title}\n\n![{title}]({name}.png)' for name, title in pictures.items()]
     return '\n\n'.join(page) + '\n'
 
@@ -70,15 +53,12 @@ def _integrity(summary: dict) -> list[str]:
         f'{part} equals {other} and is not counted twice.'
         for part, other in summary['same_parts'].items()
     ]
-    for title, key in (
-        ('Defects that break or falsify a training', 'errors'),
-        ('Worth a look', 'warnings'),
-    ):
+    titles = dict(errors='Defects that break or falsify a training', warnings='Worth a look')
+    for key, title in titles.items():
         lines.append(f'### {title}')
-        rows = [
-            [d['what'], d['part'], d['count'], first_five(d['files']), d['remedy']]
-            for d in summary[key]
-        ]
+        keys = ('what', 'part', 'count', 'files', 'remedy')
+        found = [d | dict(files=first_five(d['files'])) for d in summary[key]]
+        rows = [[defect[key] for key in keys] for defect in found]
         heads = ['what', 'part', 'count', 'which', 'what to do']
         lines.append(_table(heads, rows) if rows else 'None.')
     if any(len(d['files']) > 5 for d in summary['errors'] + summary['warnings']):
@@ -123,16 +103,10 @@ def _part(name: str, found: dict, load_size: Sequence[int] | None) -> list[str]:
         'such limit; cells that are voted on may gain a few tenths.'
     )
     names = [c['name'] for c in found['classes'][1:]]
-    rows = [
-        [
-            size,
-            *(c['dice'] for c in s['classes'][1:]),
-            *(c['iou'] for c in s['classes'][1:]),
-            s['mDice'],
-            s['mIoU'],
-        ]
-        for size, s in found['squeezed'].items()
-    ]
+    rows = []
+    for size, scores in found['squeezed'].items():
+        own = [c[key] for key in ('dice', 'iou') for c in scores['classes'][1:]]
+        rows.append([size, *own, scores['mDice'], scores['mIoU']])
     heads = ['size', *(f'{n} Dice' for n in names), *(f'{n} IoU' for n in names), 'mDice', 'mIoU']
     lines.append(_table(heads, rows))
     return lines
@@ -143,9 +117,8 @@ def _spread(quantiles: dict | None) -> list:
 
 
 def _numbers(weights) -> str:
-    return ', '.join(
-        f'{weight:.3g}' for weight in (weights if isinstance(weights, list) else [weights])
-    )
+    weights = weights if isinstance(weights, list) else [weights]
+    return ', '.join(f'{weight:.3g}' for weight in weights)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence]) -> str:
@@ -243,37 +216,26 @@ SUMMARY = 'eda_summary.json'
 
 
 def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> list[str]:
-    """Write the pictures, the page and, when all else is there, the summary.
-
-    Args:
-        out (Path): The folder.
-        subject (Subject): The data set.
-        summary (dict): What was found.
-        sample (Sample): The pairs to show.
-
-    Returns:
-        list[str]: The most important in a few lines, for the command line.
-    """
+    """Write the pictures, the page and, when all else is there, the summary; return its most important lines."""
     classes, palette = subject.classes, subject.palette
     statistics = summary['statistics']
     everything = list(statistics.values())[-1]
     training = statistics.get(summary['training_part'], everything)
-    pixel = None
-    if subject.load_size and (size := next(iter(training['image_sizes']), None)):
+    load_size, pixel = subject.load_size, None
+    if load_size and (size := next(iter(training['image_sizes']), None)):
         width, height = map(int, size.split('x'))
-        pixel = width * height / (subject.load_size[0] * subject.load_size[1])
+        pixel = width * height / (load_size[0] * load_size[1])
     lines = summary_lines(summary)
+    numbers = json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False)
     contents = {
-        'class_distribution.png': draw_class_distribution(statistics, classes),
-        'image_sizes.png': draw_image_sizes(everything['image_sizes']),
-        'object_sizes.png': draw_object_sizes(
-            training['objects'], palette, pixel, subject.load_size
+        'class_distribution.png': plots.draw_class_distribution(statistics, classes),
+        'image_sizes.png': plots.draw_image_sizes(everything['image_sizes']),
+        'object_sizes.png': plots.draw_object_sizes(training['objects'], palette, pixel, load_size),
+        'sample_sheet.png': plots.draw_sample_sheet(
+            sample.shown(), classes, palette, summary['seed']
         ),
-        'sample_sheet.png': draw_sample_sheet(sample.shown(), classes, palette, summary['seed']),
         'eda_summary.md': markdown_report(summary, lines).encode(errors='backslashreplace'),
-        SUMMARY: json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False).encode(
-            errors='backslashreplace'
-        ),
+        SUMMARY: numbers.encode(errors='backslashreplace'),
     }
     for name, content in contents.items():
         write_atomically(out / name, content)

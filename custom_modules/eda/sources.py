@@ -1,16 +1,23 @@
 """Where the examined images come from: a config or a folder."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from custom_modules.datasets.masks import IndexMasks, class_palette
 from custom_modules.datasets.pair_checks import MaskValues
 from custom_modules.datasets.pairs import find_files, first_five
 from custom_modules.datasets.splits import ids_in_list, listed_ids
-from custom_modules.eda.masks import rock_masks
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.images import ImageError, read_mask
+
+PEEK = 16
+# more values are no classes, but edges that JPEG or smoothing made: defects of rock masks
+MOST_CLASSES = 32
 
 
 @dataclass(frozen=True)
@@ -19,8 +26,7 @@ class Part:
 
     Args:
         name (str): ``'train'``, ``'val'``, ``'test'``, ``'all'``, or ``'no part'``.
-        images (dict[str, Path]): The image of each id.
-        masks (dict[str, Path]): The mask of each id.
+        images, masks (dict[str, Path]): The image and the mask of each id.
         values (MaskValues): What the masks may hold.
         absent (tuple[str, ...]): Ids that the part's list names and no file has.
     """
@@ -149,7 +155,7 @@ def _ids(dataset, everything: Part) -> tuple[list[str], tuple[str, ...]]:
 
 
 def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
-    """List the files of a config's data sets, whatever is wrong with them.
+    """List the files of a config's data sets (train, val, test, as far as it has them), whatever is wrong with them.
 
     The data sets themselves say where their files lie, how they are split and what masks may hold: they are
     built, but not told to list their files, which would raise at the first defect. This imports torch and mmseg.
@@ -157,9 +163,6 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
     Args:
         config (str): Config file of a segmentor.
         options (Sequence[str]): ``--cfg-options``, as ``KEY=VALUE``.
-
-    Returns:
-        Subject: Train, val and test, as far as the config has them.
 
     Raises:
         UsageError: If there is no such config or folder, it trains no segmentor, its data sets are of another
@@ -247,6 +250,23 @@ def _left_over(parts: list[Part], everything: list[Part]) -> tuple[Part, tuple[s
     return Part('no part', images, masks, everything[0].values), tuple(sorted(unused))
 
 
+def rock_masks(masks: Sequence[Path]) -> set[int] | None:
+    """Look into 16 of the masks, spread evenly, for whether they are 0/255 or 0/1, as masks of rocks are.
+
+    Returns:
+        set[int], optional: None if at least half of them are so, or they hold more values than there can be classes: the
+        others are defects. Else the values found.
+    """
+    step = max(1, len(masks) // PEEK)
+    found = []
+    for path in masks[::step][:PEEK]:
+        with contextlib.suppress(ImageError):
+            found.append(set(np.unique(read_mask(path)).tolist()))
+    binary = [values for values in found if values <= {0, 255} or values <= {0, 1}]
+    values = set().union(*found)
+    return None if 2 * len(binary) >= len(found) or len(values) > MOST_CLASSES else values
+
+
 def folder_subject(
     images: str,
     masks: str,
@@ -256,21 +276,12 @@ def folder_subject(
     img_prefix: str = '',
     mask_prefix: str = '',
 ) -> Subject:
-    """List the pairs of two folders, as one part.
+    """List the pairs of two folders, without their sub-folders, as the one part ``'all'``.
 
-    Args:
-        images (str): Folder of the images, without its sub-folders.
-        masks (str): Folder of the masks.
-        classes (Sequence[str], optional): Names of the classes. Background and rock where masks of 0/255 or 0/1,
-            or a ``label_map`` to two classes, speak for it.
-        label_map (dict[int, int], optional): Class index of each mask value. By default both 255 and 1 are the second of
-            two classes where the masks look so, else values are class indices.
-        ignore_index (int, optional): Mask value of pixels without a class.
-        img_prefix (str): What an image's name has before the id. Defaults to ``''``.
-        mask_prefix (str): What a mask's name has before the id. Defaults to ``''``.
-
-    Returns:
-        Subject: The part ``'all'``.
+    A name may have ``img_prefix`` or ``mask_prefix`` before the id. Pixels of the mask value ``ignore_index`` have no class.
+    Without ``classes`` they are background and rock where masks of 0/255 or 0/1, or a ``label_map`` (class index of each mask
+    value) to two classes, speak for it. Without a ``label_map`` both 255 and 1 are the second of two classes where the masks
+    look so, else values are class indices.
 
     Raises:
         UsageError: If a folder is missing or holds no picture, two files have one id, or the masks do not say what

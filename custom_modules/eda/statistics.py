@@ -16,14 +16,7 @@ LEVELS = (0, 5, 25, 50, 75, 95, 100)
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float] | None:
-    """Say how values are spread.
-
-    Args:
-        values (Sequence[float]): Any numbers.
-
-    Returns:
-        dict[str, float], optional: Minimum, 5 %, 25 %, median, 75 %, 95 % and maximum, by their percentage; None
-        without any value.
+    """Say how values are spread: minimum, 5 %, 25 %, median, 75 %, 95 % and maximum, by their percentage; None without a value.
 
     Example:
         >>> quantiles([1, 2, 3])['50']
@@ -46,12 +39,6 @@ def intensity(histogram: np.ndarray, black: int, blown: int) -> dict | None:
     Returns:
         dict, optional: ``channels`` with ``mean``, ``std``, ``min`` and ``max`` (0 to 255) and the shares of values
         that are 0 and 255, and the shares of black and of blown pixels; None without a pixel.
-
-    Example:
-        >>> counts = np.zeros((3, 256), int)
-        >>> counts[:, [0, 200]] = 5
-        >>> intensity(counts, 5, 0)['channels'][0]['std']
-        100.0
     """
     total = int(histogram[0].sum())
     if not total:
@@ -61,22 +48,18 @@ def intensity(histogram: np.ndarray, black: int, blown: int) -> dict | None:
     for name, counts in zip(('red', 'green', 'blue'), histogram, strict=True):
         mean = float(counts @ value / total)
         occurring = np.flatnonzero(counts)
-        channels.append(
-            dict(
-                name=name,
-                mean=mean,
-                std=float(np.sqrt(counts @ (value - mean) ** 2 / total)),
-                min=int(occurring[0]),
-                max=int(occurring[-1]),
-                at_0_percent=100 * int(counts[0]) / total,
-                at_255_percent=100 * int(counts[255]) / total,
-            )
+        channel = dict(
+            name=name,
+            mean=mean,
+            std=float(np.sqrt(counts @ (value - mean) ** 2 / total)),
+            min=int(occurring[0]),
+            max=int(occurring[-1]),
+            at_0_percent=100 * int(counts[0]) / total,
+            at_255_percent=100 * int(counts[255]) / total,
         )
-    return dict(
-        channels=channels,
-        black_percent=100 * black / total,
-        blown_percent=100 * blown / total,
-    )
+        channels.append(channel)
+    shares = dict(black_percent=100 * black / total, blown_percent=100 * blown / total)
+    return dict(channels=channels, **shares)
 
 
 def describe_objects(
@@ -92,12 +75,6 @@ def describe_objects(
         dict: ``count``, ``per_image`` and ``pixels`` (:func:`quantiles`), a ``histogram`` whose bins double, from
         ``edges[i]`` up to but without ``edges[i + 1]``, and ``at_load_size`` with the quantiles there and
         the share of objects that are smaller than one pixel there, None without a load_size.
-
-    Example:
-        >>> import numpy as np
-        >>> sizes = describe_objects([(np.array([16, 1]), 64)], (4, 4))
-        >>> sizes['count'], sizes['at_load_size']['below_one_pixel_percent']
-        (2, 50.0)
     """
     areas = np.concatenate([areas for areas, _ in found] or [np.zeros(0, np.int64)])
     bins = int(np.log2(areas.max())) + 1 if areas.size else 0
@@ -107,10 +84,8 @@ def describe_objects(
     if load_size is not None and areas.size:
         scales = [load_size[0] * load_size[1] / whole for _, whole in found]
         scaled = np.concatenate([a * s for (a, _), s in zip(found, scales, strict=True)])
-        at_load_size = dict(
-            pixels=quantiles(scaled),
-            below_one_pixel_percent=100 * float((scaled < 1).mean()),
-        )
+        below = 100 * float((scaled < 1).mean())
+        at_load_size = dict(pixels=quantiles(scaled), below_one_pixel_percent=below)
     return dict(
         count=int(areas.size),
         per_image=quantiles([len(areas) for areas, _ in found]),
@@ -122,9 +97,7 @@ def describe_objects(
 
 
 def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
-    """Score true masks that were squeezed and stretched back, as if they were predictions.
-
-    As in mmseg, pixels of all masks are counted together.
+    """Score true masks that were squeezed and stretched back, as if they were predictions; pixels of all masks are counted together.
 
     Args:
         overlap (np.ndarray): For each class (classes, 3) the pixels that are right, predicted and true.
@@ -140,12 +113,9 @@ def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
     """
     right, predicted, true = np.reshape(overlap, (-1, 3)).T
     scores = class_scores(right, true, predicted)
-    rows = [
-        dict(name=name, dice=dice, iou=iou)
-        for name, dice, iou in zip(
-            classes, plain_values(scores['Dice']), plain_values(scores['IoU']), strict=True
-        )
-    ]
+    dice, iou = (plain_values(scores[key]) for key in ('Dice', 'IoU'))
+    columns = zip(classes, dice, iou, strict=True)
+    rows = [dict(name=name, dice=own_dice, iou=own_iou) for name, own_dice, own_iou in columns]
     means = {}
     for mean, key in (('mDice', 'dice'), ('mIoU', 'iou')):
         known = [row[key] for row in rows if row[key] is not None]
@@ -157,22 +127,16 @@ SHOWN = 12
 
 
 class Sample:
-    """Random pairs to show, chosen before they are read, so that no file is read twice.
+    """Up to twelve random pairs to show, chosen before they are read, so that no file is read twice.
 
-    Args:
-        subject (Subject): The data set.
-        chance (random.Random): Chooses.
-
-    Attributes:
-        candidates (set[Path]): Images to make a thumbnail of: twice as many as are shown, since some may have defects.
+    ``candidates`` are the images to make a thumbnail of: twice as many as are shown, since some may have defects.
     """
 
     def __init__(self, subject: Subject, chance: random.Random) -> None:
-        self.captions = {
-            part.images[i]: f'{part.name}: {part.images[i].name}'
-            for part in subject.parts
-            for i in part.pairs
-        }
+        self.captions = {}
+        for part in subject.parts:
+            for image in map(part.images.get, part.pairs):
+                self.captions[image] = f'{part.name}: {image.name}'
         images = sorted(self.captions)
         self.order = chance.sample(images, min(2 * SHOWN, len(images)))
         self.candidates = set(self.order)
@@ -198,15 +162,8 @@ class PartStatistics:
         load_size (tuple[int, int], optional): (width, height) of training.
     """
 
-    def __init__(
-        self,
-        classes: Sequence[str],
-        sizes: Sequence[tuple[int, int]],
-        load_size: tuple[int, int] | None,
-    ) -> None:
-        self.classes = classes
-        self.sizes = sizes
-        self.load_size = load_size
+    def __init__(self, classes: Sequence[str], sizes, load_size: tuple[int, int] | None) -> None:
+        self.classes, self.sizes, self.load_size = classes, sizes, load_size
         self.image_sizes = Counter()
         self.histogram = np.zeros((3, 256), np.int64)
         self.black = self.blown = self.ignored = 0
@@ -221,9 +178,8 @@ class PartStatistics:
         """Add a sound pair."""
         self.image_sizes[facts.size] += 1
         self.histogram += facts.histogram
-        self.brightness.append(
-            float(facts.histogram.sum(axis=0) @ np.arange(256) / facts.histogram.sum())
-        )
+        counts = facts.histogram.sum(axis=0)
+        self.brightness.append(float(counts @ np.arange(256) / counts.sum()))
         self.black += facts.black
         self.blown += facts.blown
         self.ignored += facts.ignored
@@ -233,11 +189,7 @@ class PartStatistics:
         self.overlaps += facts.overlaps
 
     def summary(self) -> dict:
-        """Sum up.
-
-        Returns:
-            dict: Ready for JSON; all shares and scores in percent, all sizes in pixels.
-        """
+        """Sum up, ready for JSON; all shares and scores are in percent, all sizes in pixels."""
         counts = np.array(self.counts, np.int64).reshape(-1, len(self.classes))
         pixels, masks = counts.sum(axis=0), (counts > 0).sum(axis=0)
         total = max(1, int(pixels.sum()))
@@ -246,13 +198,10 @@ class PartStatistics:
             pairs=len(counts),
             image_sizes={f'{width}x{height}': count for (width, height), count in sizes},
             classes=[
-                dict(
-                    name=name,
-                    pixels=int(pixels[i]),
-                    share_percent=100 * int(pixels[i]) / total,
-                    masks=int(masks[i]),
+                dict(name=name, pixels=count, share_percent=100 * count / total, masks=holding)
+                for name, count, holding in zip(
+                    self.classes, pixels.tolist(), masks.tolist(), strict=True
                 )
-                for i, name in enumerate(self.classes)
             ],
             ignored_percent=100 * self.ignored / max(1, int(pixels.sum()) + self.ignored),
             objects=[
