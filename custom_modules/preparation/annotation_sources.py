@@ -13,9 +13,6 @@ from custom_modules.utils.errors import UsageError
 def read_annotations(path):
     """Read a COCO json, a CVAT XML file ("CVAT for images"), or a folder of labelme's json files.
 
-    Args:
-        path: The file or folder.
-
     Returns:
         What the json holds, or lists `images`, `categories` and `annotations` like it; categories of labelme are
         sorted by name, those of CVAT are in the order of its labels.

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from pycocotools import mask as rle_tools
 
+from custom_modules.preparation.lunar import OTHER_CONTENT
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.images import PngFile, image_size, orientation, read_mask
@@ -15,18 +16,13 @@ from custom_modules.utils.tables import progress
 
 
 class MaskPairs:
-    """Finds pairs by what their names have behind a prefix, sub-folders included.
+    """Finds `pairs` (image path, mask path) by what names have behind a prefix, sub-folders included; `unused` are other files.
 
     Args:
         images: Folder with `<img_prefix>0001.png`, `.jpg` or `.jpeg`.
         masks: Folder with `<mask_prefix>0001.png`.
         img_prefix: What an image's name has before what both share.
         mask_prefix: What a mask's name has before it.
-
-    Attributes:
-        images: Folder of the images.
-        pairs: List of (image path, mask path).
-        unused: Files that are named otherwise.
 
     Raises:
         UsageError: A folder is missing or holds none, an image or a mask stands alone, or two
@@ -63,15 +59,13 @@ class MaskPairs:
             if not path.stem.startswith(prefix) or not stem or path.suffix.lower() not in suffixes:
                 self.unused.append(path)
             elif name in found:
-                raise UsageError(
-                    f'{found[name]} and {path} would share a mask: rename one of them.'
-                )
+                both = f'{found[name]} and {path}'
+                raise UsageError(f'{both} would share a mask: rename one of them.')
             else:
                 found[name] = path
         if not found:
-            raise UsageError(
-                f'{folder} holds no file named {prefix}* with the ending {" or ".join(suffixes)}.'
-            )
+            endings = ' or '.join(suffixes)
+            raise UsageError(f'{folder} holds no file named {prefix}* with the ending {endings}.')
         return found
 
 
@@ -122,10 +116,7 @@ class CocoToMasks:
         return len(self._jobs)
 
     def convert(self):
-        """Write what is missing.
-
-        Returns:
-            Number of files written; 0 when there was nothing to do.
+        """Write what is missing, and return the number of files written.
 
         Raises:
             UsageError: A file exists with other content.
@@ -137,10 +128,7 @@ class CocoToMasks:
                 if path.read_bytes() == content():
                     continue
                 if not self.overwrite:
-                    raise UsageError(
-                        f'{path} exists with other content: choose another --out, or replace it with '
-                        '--overwrite.'
-                    )
+                    raise UsageError(f'{path} {OTHER_CONTENT}')
             missing.append((path, content))
         for path, content in progress(missing, 'Writing'):
             write_atomically(path, content(), sync=False)
@@ -166,9 +154,8 @@ class CocoToMasks:
             name = path.with_stem(f'{path.stem}_{number}')
         taken.add(name.with_suffix(''))
         if name != path:
-            self.coco.left_out['file names that another image has, and that were changed'].append(
-                f'{image["given"]} to {name.as_posix()}'
-            )
+            kind = 'file names that another image has, and that were changed'
+            self.coco.left_out[kind].append(f'{image["given"]} to {name.as_posix()}')
         return name
 
     def _source(self, image):
@@ -195,14 +182,10 @@ class CocoToMasks:
 
 
 class MasksToCoco:
-    """Reads index masks and writes them as a COCO json.
+    """Reads the index masks of `MaskPairs` and writes them as a COCO json.
 
-    Index 0 is background, index k becomes category k. Every connected component (of 8 neighbours) of
-    a class is one annotation with compressed run lengths, so that the way back is exact.
-
-    Args:
-        source: `MaskPairs`.
-        names: Class names in the order of the indices, background first.
+    Index 0 is background, index k becomes category k; `names` are in the order of the indices. Every connected component (of
+    8 neighbours) of a class is one annotation with compressed run lengths, so that the way back is exact.
 
     Raises:
         UsageError: The names are fewer than two, more than a mask holds, or not different.
@@ -211,8 +194,7 @@ class MasksToCoco:
     MOST = 255
 
     def __init__(self, source, names):
-        self.source = source
-        self.names = list(names)
+        self.source, self.names = source, list(names)
         if not 2 <= len(self.names) <= self.MOST or len(set(self.names)) < len(self.names):
             raise UsageError(
                 f'2 to {self.MOST} different class names are needed, background first, not '
@@ -220,14 +202,7 @@ class MasksToCoco:
             )
 
     def write(self, out, overwrite=False):
-        """Write the json, all or nothing.
-
-        Args:
-            out: Path of the json.
-            overwrite: Whether to replace another file of that name.
-
-        Returns:
-            The json's content.
+        """Write the json, all or nothing, and return its content.
 
         Raises:
             UsageError: The file exists with other content; or a mask or image cannot be read, has
@@ -237,10 +212,7 @@ class MasksToCoco:
         content = json.dumps(coco).encode()
         out = Path(out)
         if out.exists() and not overwrite and out.read_bytes() != content:
-            raise UsageError(
-                f'{out} exists with other content: choose another --out, or replace it with '
-                '--overwrite.'
-            )
+            raise UsageError(f'{out} {OTHER_CONTENT}')
         write_atomically(out, content)
         return coco
 

@@ -38,15 +38,10 @@ def identity(value):
 
 
 class CocoShape:
-    """A `segmentation` of a COCO json: polygons, uncompressed or compressed run lengths (RLE).
+    """A `segmentation` of a COCO json: polygons, uncompressed or compressed run lengths (RLE), of an image of that size in pixels.
 
     pycocotools trusts what it is given: run lengths that end early leave random memory in the
     mask, text that is none and points far outside make it read and write where it must not.
-
-    Args:
-        segmentation: The entry as it stands in the json; coordinates may be one flat list.
-        width: Width of its image in pixels.
-        height: Height of its image.
 
     Attributes:
         complaint: What is wrong with the shape, None if it can be drawn.
@@ -177,16 +172,9 @@ class CocoFile:
             self._refuse(f'none of its {len(parts["annotations"])} annotations can be used')
 
     def draw(self, image):
-        """Draw the mask of an image.
+        """Draw the mask of one of `images`: indices into `names`, (height, width) uint8.
 
-        Where annotations overlap, the smaller one lies on top; of equal ones the later. Crowds
-        (`iscrowd`) are drawn too.
-
-        Args:
-            image: An entry of `images`.
-
-        Returns:
-            Indices into `names`, (height, width) uint8.
+        Where annotations overlap, the smaller one lies on top; of equal ones the later. Crowds (`iscrowd`) are drawn too.
         """
         # column by column, as run lengths are
         mask = np.zeros((image['height'], image['width']), np.uint8, order='F')
@@ -278,9 +266,8 @@ class CocoFile:
         self.left_out[what].append(' '.join(str(name).split())[:80])
 
     def _refuse(self, what):
-        reasons = [
-            f'{len(names)} {kind} ({first_five(names)})' for kind, names in self.left_out.items()
-        ]
+        left = self.left_out.items()
+        reasons = [f'{len(names)} {kind} ({first_five(names)})' for kind, names in left]
         said = f': {", ".join(reasons)}' if reasons else ''
         raise UsageError(
             f'{self.path} cannot be drawn as masks: {what}{said}; mend it or export it again.'

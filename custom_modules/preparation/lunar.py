@@ -14,6 +14,8 @@ from custom_modules.utils.files import atomic_path, write_atomically
 from custom_modules.utils.images import PngFile
 from custom_modules.utils.tables import progress
 
+OTHER_CONTENT = 'exists with other content: choose another --out, or replace it with --overwrite.'
+
 
 class MoonClasses:
     """Class numbers, their colours in RGB masks, and the way from colours to numbers.
@@ -39,19 +41,13 @@ class MoonClasses:
 
     @classmethod
     def read_colours(cls, mask):
-        """Turn a coloured mask into class numbers.
+        """Turn a coloured mask, (height, width, 3 or 4) uint8 BGR, into class numbers, (height, width) uint8.
 
         The public masks are anti-aliased, and in one kind colours fade with distance. So the
         channel decides the class, and a pixel belongs to an object where it has at least a quarter
         of the object's own brightness, which is the brightest value nearby: the soft edge of a near
         rock ends at the same contour as in the binary masks that circulate with the set (those cut
         at 64 of 255), and a faint far rock is still a rock.
-
-        Args:
-            mask: Pixels (height, width, 3 or 4), uint8, BGR.
-
-        Returns:
-            Class numbers, (height, width) uint8.
 
         Raises:
             UsageError: The mask is not in colour.
@@ -143,10 +139,8 @@ class LunarSource:
         for mask in masks:
             pixels, size = PngFile(mask).read(), PngFile(picture).size()
             if pixels.shape[1::-1] != size:
-                raise UsageError(
-                    f'{mask} is {pixels.shape[1]}x{pixels.shape[0]} pixels, but {picture} is '
-                    f'{size[0]}x{size[1]}.'
-                )
+                sizes = f'{pixels.shape[1]}x{pixels.shape[0]} pixels, but {picture} is {size[0]}x{size[1]}'
+                raise UsageError(f'{mask} is {sizes}.')
             if not MoonClasses.is_grey(pixels):
                 return mask
         self.grey.append(picture)
@@ -185,16 +179,11 @@ class LunarConverter:
     """
 
     def __init__(self, source, out, overwrite=False, pebbles=True):
-        self.source = source
-        self.out = Path(out)
-        self.overwrite = overwrite
-        self.pebbles = pebbles
+        self.source, self.out = source, Path(out)
+        self.overwrite, self.pebbles = overwrite, pebbles
 
     def convert(self):
-        """Write all sets.
-
-        Returns:
-            Dict from each folder written to its number of pairs.
+        """Write all sets, and return the number of pairs of each folder written.
 
         Raises:
             UsageError: A file exists with other content, or a source file cannot be read.
@@ -214,12 +203,9 @@ class LunarConverter:
         return written
 
     def _targets(self, prefix, name):
-        binary, multiclass = (
-            self.out / f'{prefix}_{kind}' / 'images' for kind in ('BINARY', 'MULTICLASS')
-        )
-        pictures = [images / 'render' / f'render{name}.png' for images in (binary, multiclass)]
-        masks = [images / 'ground' / f'ground{name}.png' for images in (binary, multiclass)]
-        return pictures, masks
+        sets = [self.out / f'{prefix}_{kind}' / 'images' for kind in ('BINARY', 'MULTICLASS')]
+        pictures = [images / 'render' / f'render{name}.png' for images in sets]
+        return pictures, [images / 'ground' / f'ground{name}.png' for images in sets]
 
     def _masks(self, mask):
         classes = MoonClasses.read_colours(PngFile(mask).read())
@@ -232,17 +218,11 @@ class LunarConverter:
         pictures, masks = self._targets(prefix, name)
         conflicts = [p for p in pictures if p.exists() and not self._same_file(p, picture)]
         if any(path.exists() for path in masks):
-            pixels = self._masks(mask)
-            conflicts += [
-                path
-                for path, wanted in zip(masks, pixels, strict=True)
-                if path.exists() and not self._same_pixels(path, wanted)
-            ]
+            for path, wanted in zip(masks, self._masks(mask), strict=True):
+                if path.exists() and not self._same_pixels(path, wanted):
+                    conflicts.append(path)
         if conflicts:
-            raise UsageError(
-                f'{conflicts[0]} exists with other content: choose another --out, '
-                'or replace it with --overwrite.'
-            )
+            raise UsageError(f'{conflicts[0]} {OTHER_CONTENT}')
 
     def _write(self, prefix, name, picture, mask):
         pictures, masks = self._targets(prefix, name)

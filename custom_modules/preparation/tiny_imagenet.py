@@ -12,12 +12,9 @@ from custom_modules.utils.tables import progress
 
 
 class ArchiveEntries:
-    """An open zip or tar archive whose every entry is a plain file or folder inside it.
+    """An open zip or tar archive whose every entry is a plain file or folder inside it; a context manager.
 
-    What a file is, its content says, not its suffix. Use as a context manager.
-
-    Args:
-        path: The archive.
+    What a file is, its content says, not its suffix.
 
     Raises:
         UsageError: The file is missing, no archive, damaged, or holds an entry that would
@@ -57,16 +54,11 @@ class ArchiveEntries:
 
     def size(self):
         """Return the size of all files together, unpacked, in bytes."""
-        return sum(
-            getattr(e, 'file_size', 0) or getattr(e, 'size', 0) for e in self._files.values()
-        )
+        zipped = isinstance(self._archive, zipfile.ZipFile)
+        return sum(e.file_size if zipped else e.size for e in self._files.values())
 
     def read(self, name):
-        """Return one file's bytes.
-
-        Raises:
-            UsageError: The archive is damaged or encrypted there.
-        """
+        """Return one file's bytes; a UsageError where the archive is damaged or encrypted there."""
         entry = self._files[name]
         if isinstance(entry, zipfile.ZipInfo):
             return self._guard(self._archive.read, entry)
@@ -119,9 +111,7 @@ class ArchiveEntries:
 class TinyImageNetArchive:
     """Unpacks a Tiny ImageNet archive to `<out>/tiny-imagenet-200`.
 
-    Args:
-        archive: A zip or tar file (also compressed) of the folder `tiny-imagenet-200`, of what is in it, or with folders around it.
-        out: Folder to unpack to.
+    It is a zip or tar file (also compressed) of the folder `tiny-imagenet-200`, of what is in it, or with folders around it.
     """
 
     TOP = 'tiny-imagenet-200'
@@ -131,10 +121,7 @@ class TinyImageNetArchive:
         self.target = Path(out) / self.TOP
 
     def unpack(self):
-        """Unpack all or nothing.
-
-        Returns:
-            Number of files written; 0 when the target is already there.
+        """Unpack all or nothing, and return the number of files written; 0 when the target is already there.
 
         Raises:
             UsageError: The archive is unsafe, damaged or not Tiny ImageNet, the disk is too
@@ -143,9 +130,8 @@ class TinyImageNetArchive:
         if self.target.exists():
             if (self.target / 'wnids.txt').is_file() and (self.target / 'train').is_dir():
                 return 0
-            raise UsageError(
-                f'{self.target} exists, but without wnids.txt and train: move it away first.'
-            )
+            found = f'{self.target} exists, but without wnids.txt and train'
+            raise UsageError(f'{found}: move it away first.')
         with ArchiveEntries(self.archive) as entries:
             files = self._files_below_top(entries.names())
             self.target.parent.mkdir(parents=True, exist_ok=True)
@@ -166,11 +152,7 @@ class TinyImageNetArchive:
         """Give each file's entry and its path below the folder that holds wnids.txt and train, however deep that is."""
         # what a Mac adds: ._ files, .DS_Store, a folder __MACOSX
         hidden = ('.', '__MACOSX')
-        names = [
-            name
-            for name in names
-            if not any(part.startswith(hidden) for part in name.parts if part != '.')
-        ]
+        names = [n for n in names if not any(p.startswith(hidden) for p in n.parts if p != '.')]
         tops = [name.parent for name in names if name.name == 'wnids.txt']
         for top in sorted(tops, key=lambda top: len(top.parts)):
             files = {name: name.relative_to(top) for name in names if top in name.parents}

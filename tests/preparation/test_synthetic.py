@@ -13,9 +13,8 @@ from conftest import REPOSITORY
 from prepared import complaint, contents, dates
 
 from custom_modules.preparation.synthetic.camera import Camera, SceneStyle
-from custom_modules.preparation.synthetic.renderer import MoonRenderer
+from custom_modules.preparation.synthetic.renderer import MoonRenderer, Scene
 from custom_modules.preparation.synthetic.rocks import Rock
-from custom_modules.preparation.synthetic.scene import Scene
 from custom_modules.preparation.synthetic.terrain import TerrainShadow
 from tools.prepare_data import main
 

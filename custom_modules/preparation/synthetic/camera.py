@@ -49,16 +49,7 @@ class Camera:
         return x, depth, z
 
     def window(self, x, y, z):
-        """Return the picture rows and columns that hold points, as two slices.
-
-        Args:
-            x: Positions in metres, arrays of any one shape.
-            y: Positions ahead in metres.
-            z: Heights in metres.
-
-        Returns:
-            Row slice and column slice, cut to the picture, perhaps empty.
-        """
+        """Return the picture's rows and columns that hold points (metres, arrays of one shape): slices, cut to it, perhaps empty."""
         width, height = self.size
         y = np.maximum(y, 0.3)
         column = x / y * self.focal + width / 2
@@ -99,10 +90,6 @@ class Exposure:
     A render is exposed for the ground, with a soft shoulder and hardly any noise. A photograph may
     be too dark or too bright, with crushed shadows, a colour cast (brown to green), an uneven
     field, blur or sharpening, noise.
-
-    Args:
-        rng: Random generator.
-        photo: Whether to imitate a photograph.
     """
 
     def __init__(self, rng, photo):
@@ -128,14 +115,11 @@ class Exposure:
         self._cast = np.array([blue, green, 1.0]) / np.mean([blue, green, green, 1.0])
 
     def develop(self, light, ground):
-        """Develop a picture.
+        """Develop a picture, (height, width, 3) uint8 in OpenCV's BGR order.
 
         Args:
             light: Light per pixel (height, width), 0 in the sky, in any unit.
             ground: Which pixels are ground (height, width); their usual brightness is exposed for.
-
-        Returns:
-            The picture, (height, width, 3) uint8 in OpenCV's BGR order.
         """
         lit = light[ground & (light > 0.02)]
         usual = float(np.quantile(lit, 0.6)) if lit.size else 0.3
@@ -180,23 +164,13 @@ class SceneStyle:
     between the two. 'goal' are photographs of one boulder right before the lens, brighter than the
     dust as often as not.
 
-    Args:
-        rng: Random generator.
-        style: 'render', 'photo', 'mixed' or 'goal'.
-
     Attributes:
-        focal: Focal length in lengths of the picture's longer side.
-        altitude: Height of the lens over the ground in metres.
-        sky_share: Share of the picture above the skyline; below 0, the skyline lies that many
-            heights of the picture over its upper edge.
-        relief: Factor on the slopes of hills.
-        patches: How much rougher than the rest some patches of the ground are.
-        grit: How rough the ground is within a few pixels; below 1 it is dust, smoother than its rocks.
+        focal, altitude, sky_share: As of `Camera`.
+        relief, patches, grit: As of `Terrain`.
         sun: Unit vector towards the sun (x to the right, y ahead, z up).
         stone: Mean brightness of the stones, relative to the ground.
         tracks: Whether a rover has passed.
-        rubble: Factor on the number of pebbles.
-        rocks: Factor on the number of rocks.
+        rubble, rocks: Factors on the numbers of pebbles and of rocks.
         boulder: Logarithm of the usual brightness of a boulder before the lens, relative to the ground.
         goal: Whether a boulder right before the lens is what the picture was taken of.
         hardware: Whether the rover or its lander is in the picture.
@@ -245,10 +219,8 @@ class SceneStyle:
             self.sky_share = rng.uniform(0.02, 0.66)
         self.relief = rng.uniform(0.1, 0.45)
         low = rng.random() < 0.3
-        self.sun = self._toward(
-            np.pi * rng.beta(2.2, 1.3) * rng.choice([-1, 1]),
-            rng.uniform(5, 14) if low else rng.uniform(14, 60),
-        )
+        bearing = np.pi * rng.beta(2.2, 1.3) * rng.choice([-1, 1])
+        self.sun = self._toward(bearing, rng.uniform(*((5, 14) if low else (14, 60))))
         self.stone = np.exp(rng.normal(0.4, 0.3))
         self.tracks, self.hardware = bool(rng.random() < 0.2), bool(rng.random() < 0.1)
         self.ambient = 0.04 * rng.random() ** 2
@@ -260,9 +232,8 @@ class SceneStyle:
         self.goal = True
         self.focal = np.exp(rng.uniform(np.log(0.9), np.log(1.8)))
         self.sky_share = rng.uniform(-0.3, 0.25)
-        self.sun = self._toward(
-            np.pi * rng.uniform(0.6, 1) * rng.choice([-1, 1]), rng.uniform(15, 55)
-        )
+        bearing = np.pi * rng.uniform(0.6, 1) * rng.choice([-1, 1])
+        self.sun = self._toward(bearing, rng.uniform(15, 55))
         self.stone = np.exp(rng.normal(0.25, 0.25))
         if rng.random() < 0.75:
             self.grit = rng.uniform(0.02, 0.3)

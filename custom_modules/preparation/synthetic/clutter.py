@@ -7,17 +7,9 @@ import numpy as np
 class Hardware:
     """Parts of a rover or lander that reach into the picture from below or from a side.
 
-    Boxes wrapped in crinkled foil, masts and dark decks, drawn flat before the scene. They are bright,
-    angular and hard-edged as rocks are, and are none.
-
-    Args:
-        rng: Random generator.
-        noise: The scene's `ScreenNoise`, for the crinkles.
-        size: Width and height of the picture in pixels.
-
-    Attributes:
-        covered: Which pixels it covers, (height, width) bool.
-        light: Light from them, relative to the ground in the sun, (height, width) float32.
+    Boxes wrapped in crinkled foil (crinkles are of `ScreenNoise`), masts and dark decks, drawn flat before the scene. They are
+    bright, angular and hard-edged as rocks are, and are none. `covered` says which pixels they cover, and `light` how bright
+    they are, relative to the ground in the sun; (height, width) both.
     """
 
     MOST = 4
@@ -52,23 +44,15 @@ class Hardware:
         top = height * (1 - rng.uniform(0.05, 0.35))
         left, right = foot - across / 2, foot + across / 2
         slant = rng.normal(0, 0.25, 2) * across
-        corners = [
-            (left, height + 9),
-            (right, height + 9),
-            (right + slant[0], top + abs(rng.normal(0, 0.1)) * height),
-            (left + slant[1], top),
-        ]
+        lower = top + abs(rng.normal(0, 0.1)) * height
+        corners = [(left, height + 9), (right, height + 9)]
+        corners += [(right + slant[0], lower), (left + slant[1], top)]
         hull = cv2.convexHull(np.array(corners, np.float32))
         return np.rint(hull).astype(np.int32)
 
 
 class RoverTrack:
-    """Two parallel bands along a wide circle, pressed into the ground by cleated wheels.
-
-    Args:
-        rng: Random generator.
-        distance: Distance ahead in metres that the track crosses.
-    """
+    """Two parallel bands along a wide circle, pressed into the ground by cleated wheels, which crosses `distance` metres ahead."""
 
     GAUGE, WIDTH, CLEAT = 0.75, 0.11, 0.09
 
@@ -81,15 +65,7 @@ class RoverTrack:
         self._dark = rng.uniform(0.72, 0.95)
 
     def press(self, x, y, footprint, slope, albedo):
-        """Press the marks into the ground.
-
-        Args:
-            x: Positions in metres (height, width).
-            y: Positions ahead in metres, same shape.
-            footprint: Size of a pixel in metres, same shape.
-            slope: Slope of the ground along y, same shape, changed in place.
-            albedo: Brightness, same shape, changed in place.
-        """
+        """Press the marks into `slope` (of the ground along y) and `albedo`, in place; all are (height, width), in metres."""
         dx, dy = x - np.float32(self._x), y - np.float32(self._y)
         off = np.hypot(dx, dy) - np.float32(self._radius)
         near = np.abs(np.abs(off) - np.float32(self.GAUGE)) < self.WIDTH
@@ -101,12 +77,7 @@ class RoverTrack:
 
 
 class ScreenNoise:
-    """Smooth noise of unit variance, one layer per wavelength, made when first asked for.
-
-    Args:
-        rng: Random generator.
-        size: Width and height of the picture in pixels.
-    """
+    """Smooth noise of unit variance over the picture, one layer per wavelength, made when first asked for."""
 
     WAVELENGTHS = (3, 7, 16, 36, 80)
 

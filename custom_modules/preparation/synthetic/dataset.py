@@ -19,15 +19,7 @@ from custom_modules.utils.tables import progress
 
 
 class PictureWriter:
-    """Renders numbered pictures into a folder; can be sent to another process.
-
-    Args:
-        out: Folder of the set.
-        seed: Seed of the set.
-        size: Width and height in pixels.
-        style: Style of the pictures, one of `SceneStyle.STYLES`.
-        min_rock: Least area of a labelled rock, see `Scene.mask`.
-    """
+    """Renders numbered pictures into a folder, see `MoonRenderer`; can be sent to another process."""
 
     KINDS = ('render', 'clean', 'ground')
 
@@ -44,11 +36,7 @@ class PictureWriter:
         return all(path.is_file() for path in self.paths(number))
 
     def write(self, number):
-        """Render one picture and write its three files.
-
-        Args:
-            number: Number of the picture, from 1.
-        """
+        """Render one picture, numbered from 1, and write its three files."""
         # One thread: several processes already share the cores.
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
@@ -92,8 +80,7 @@ class SyntheticSet:
             raise UsageError(f'--style must be one of {", ".join(SceneStyle.STYLES)}, not {style}.')
         if min_rock < 0:
             raise UsageError(f'--min-rock must be 0 or higher, not {min_rock}.')
-        self.out = Path(out)
-        self.count = count
+        self.out, self.count = Path(out), count
         self.writer = PictureWriter(self.out, seed, size, style, min_rock)
         self.recipe = {
             'made_by': 'tools/prepare_data.py synthetic',
@@ -106,14 +93,11 @@ class SyntheticSet:
         }
 
     def make(self, workers=1, overwrite=False):
-        """Render what is missing.
+        """Render what is missing, and return the number of pictures rendered.
 
         Args:
             workers: Number of processes, 1 or more; 1 starts none.
             overwrite: Whether to delete a set that this tool made and begin anew.
-
-        Returns:
-            Number of pictures rendered; 0 when there was nothing to do.
 
         Raises:
             UsageError: The folder holds another set, or `workers` is below 1.
@@ -138,8 +122,7 @@ class SyntheticSet:
         if found is None:
             if self.out.is_dir() and any(self.out.iterdir()):
                 raise UsageError(
-                    f'{self.out} is not empty and has no {self.RECORD} of this tool: '
-                    'choose another --out.'
+                    f'{self.out} is not empty and has no {self.RECORD} of this tool: choose another --out.'
                 )
         elif overwrite or found == self.recipe:
             self._clear(record, everything=overwrite)
@@ -147,8 +130,7 @@ class SyntheticSet:
             keys = (k for k in self.recipe if found.get(k) != self.recipe[k])
             differs = ', '.join(f'{k} {found.get(k)} instead of {self.recipe[k]}' for k in keys)
             raise UsageError(
-                f'{self.out} holds another set ({differs}): '
-                'choose another --out, or replace it with --overwrite.'
+                f'{self.out} holds another set ({differs}): choose another --out, or replace it with --overwrite.'
             )
         self.out.mkdir(parents=True, exist_ok=True)
         write_atomically(record, (json.dumps(self.recipe, indent=2) + '\n').encode())
@@ -179,12 +161,8 @@ class SyntheticSet:
     def _write_in_processes(self, missing, workers):
         # 'spawn' is the one start method that behaves alike on Linux, macOS and Windows. Ctrl-C is
         # left to this process; the workers finish the pictures in hand.
-        pool = ProcessPoolExecutor(
-            workers,
-            multiprocessing.get_context('spawn'),
-            initializer=signal.signal,
-            initargs=(signal.SIGINT, signal.SIG_IGN),
-        )
+        deaf = dict(initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'), **deaf)
         try:
             # they start here, and a Ctrl-C may come before they reach their initializer
             with _held_back(signal.SIGINT):

@@ -116,12 +116,8 @@ class Pebbles:
     """Hundreds of faceted pebbles, drawn straight into the picture's normals and brightness.
 
     Each is a small heap of planes seen from the front, and throws a capsule-shaped shadow over
-    level ground. Neither ever leaves the pixels of the ground: masks do not know of them.
-
-    Args:
-        rng: Random generator.
-        scene: The `Scene`, with its rocks.
-        largest: Radius in pixels at which a stone is a body of its own.
+    level ground. Neither ever leaves the pixels of the ground: masks do not know of them. From a radius
+    of `largest` pixels on a stone is a body of its own.
     """
 
     # Radius in pixels of a picture 720 wide.
@@ -147,13 +143,7 @@ class Pebbles:
         self._albedo = (scene.style.stone * np.exp(brightness)).astype(np.float32)
 
     def lay(self, normal, albedo, sun):
-        """Draw the pebbles.
-
-        Args:
-            normal: Unit normals (3, height, width), changed in place.
-            albedo: Brightness (height, width), changed in place.
-            sun: How much of the sun reaches each pixel (height, width), changed in place.
-        """
+        """Draw the pebbles into unit normals (3, height, width), brightness and the share of the sun (height, width), in place."""
         here = sun[self._rows, self._columns]
         edges = np.array([1.0, 2.0, 3.5, 6.0, 12.0, 1e9])
         size = np.searchsorted(edges, self._radius)
@@ -187,9 +177,8 @@ class Pebbles:
         slant = np.abs(self._scene.camera.up[self._rows[chosen]])[:, None, None]
         slant = np.maximum(slant, np.float32(0.12))
         longest = 1 + length * max(abs(away[0]), abs(away[1]) * float(slant.max()))
-        rows, columns, inside, steps = self._window(
-            chosen, int(np.ceil(float(radius.max()) * longest))
-        )
+        reach = int(np.ceil(float(radius.max()) * longest))
+        rows, columns, inside, steps = self._window(chosen, reach)
         aside = steps[None, None, :] / radius
         ahead = -(steps[None, :, None] + 0.3 * radius) / (radius * slant)
         along = np.clip(aside * away[0] + ahead * away[1], 0, length)
@@ -203,9 +192,8 @@ class Pebbles:
     def _draw(self, chosen, here, normal, albedo, sun):
         rng, count = self._rng, len(chosen)
         shape = (count, self.FACETS)
-        turn = np.arange(self.FACETS) * 2 * np.pi / (self.FACETS - 1) + rng.uniform(
-            0, 2 * np.pi, (count, 1)
-        )
+        turn = np.arange(self.FACETS) * 2 * np.pi / (self.FACETS - 1)
+        turn = turn + rng.uniform(0, 2 * np.pi, (count, 1))
         turn = turn + rng.normal(0, 0.3, shape)
         steep = rng.uniform(0.5, 2.2, shape)
         height = steep * rng.uniform(0.65, 1.15, shape)
@@ -244,20 +232,12 @@ class Pebbles:
 
 
 class RockField:
-    """Stones strewn over the ground that the camera sees.
+    """Stones strewn over the ground of a `Scene` on which nothing stands yet: `rocks`, the bodies, and `pebbles`.
 
     Sizes on the picture follow a power law: many pebbles, few boulders. Pebbles are texture of the
     ground (`Pebbles`); what is larger is a body with an exact outline. As in the public set, the
     border between small and large is one of true size, not of pixels: a far boulder of ten pixels
     is large, a near stone of a thousand is small.
-
-    Args:
-        rng: Random generator.
-        scene: The `Scene`, whose ground is known and on which nothing stands yet.
-
-    Attributes:
-        rocks: The bodies.
-        pebbles: The rest, a `Pebbles`.
     """
 
     # Radius in metres from which a rock is large, and radius in pixels of 720 from which it is a body.
@@ -270,9 +250,8 @@ class RockField:
         self._rng, self._scene = rng, scene
         self._body = self.BODY * max(scene.size) / 720
         self.rocks = []
-        number = min(
-            rng.poisson(self.USUAL * scene.style.rocks * np.exp(rng.normal(0, 0.7))), self.MOST
-        )
+        usual = self.USUAL * scene.style.rocks * np.exp(rng.normal(0, 0.7))
+        number = min(rng.poisson(usual), self.MOST)
         steep = rng.uniform(1.15, 1.9)
         radii = self._body * (1 - rng.random(number)) ** (-1 / steep)
         rows, columns = scene.ground_pixels(rng, number, rng.uniform(0, 0.8), patchy=False)
@@ -351,16 +330,10 @@ WIDTH, AREA = 12, 240
 
 
 def without_pebbles(rocks):
-    """Take thin and small areas out of a mask of all stones, so that it labels what a `clean` mask does.
+    """Take thin and small areas out of a binary mask of all stones, so that it labels what a `clean` mask does.
 
     Morphological opening with a disc, then a limit on the area of what is left. No scene has both kinds of mask in the sample that this
     was made with, so it was judged by eye and by the number of rocks in a picture.
-
-    Args:
-        rocks: Binary mask, (height, width) uint8, 255 on rock.
-
-    Returns:
-        The mask without them.
     """
     height, width = rocks.shape
     # odd: OpenCV's opening shifts a mask by a pixel otherwise

@@ -35,19 +35,11 @@ class NoiseTile:
         self.slopes = np.ascontiguousarray(np.stack(self._slopes(relief), -1), dtype=np.float32)
 
     def heights(self, x, y):
-        """SceneStyle up heights.
-
-        Args:
-            x: Positions in metres, a 1-D or 2-D float32 array.
-            y: Positions in metres, same shape.
-
-        Returns:
-            Heights in metres, same shape.
-        """
+        """Look up heights, at 1-D or 2-D float32 positions; all in metres."""
         return self._look_up(self.relief, x, y, cv2.INTER_CUBIC)
 
     def gradients(self, x, y):
-        """SceneStyle up slopes along the world's x and y axes, at 1-D or 2-D positions in metres."""
+        """Look up slopes along the world's x and y axes, at 1-D or 2-D positions in metres."""
         turned = self._look_up(self.slopes, x, y, cv2.INTER_LINEAR)
         along, across = turned[..., 0], turned[..., 1]
         # The look-up turned the positions by +angle, so the slopes turn back by -angle.
@@ -134,33 +126,19 @@ class Terrain:
         self._curvature = 3.0 / crest**2
         self._crest = crest
         rough = np.exp(rng.normal(0.07, 0.25))
-        self._lumps = NoiseTile(
-            rng,
-            detail,
-            150.0,
-            0.11 * rough * np.sqrt(relief),
-            4.2,
-            (1.5, detail / 3),
-            craters=detail // 4,
-        )
-        self._clods = NoiseTile(
-            rng, detail, 8.0, 0.14 * rough, 4.0, (3, detail / 3), craters=detail // 6
-        )
+        slope, band = 0.11 * rough * np.sqrt(relief), (1.5, detail / 3)
+        self._lumps = NoiseTile(rng, detail, 150.0, slope, 4.2, band, craters=detail // 4)
+        band = (3, detail / 3)
+        self._clods = NoiseTile(rng, detail, 8.0, 0.14 * rough, 4.0, band, craters=detail // 6)
         self._grit = np.float32(grit)
         self._patches, self._usual = patches, np.float32(self._clods.relief.std())
         band = (detail / 24, detail)
         self._grain = NoiseTile(rng, detail, float(detail), 0.2 * rough, 3.6, band)
 
     def heights(self, x, y, clods=True):
-        """Return ground heights.
+        """Return ground heights, at 1-D or 2-D float32 positions; all in metres.
 
-        Args:
-            x: Positions in metres, a 1-D or 2-D float32 array.
-            y: Positions in metres, same shape.
-            clods: Whether to add the layer below a metre; far away it only costs time.
-
-        Returns:
-            Heights in metres, same shape, float32.
+        `clods`, the layer below a metre, are for what is near; far away they only cost time.
         """
         total = self._lumps.heights(x, y)
         if clods:
@@ -176,15 +154,9 @@ class Terrain:
         return total
 
     def gradients(self, x, y, footprint):
-        """Return the slopes of the ground, with grain as fine as the picture can show.
+        """Return the ground's slopes along x and y, with grain as fine as the picture can show.
 
-        Args:
-            x: Positions in metres, a 1-D or 2-D float32 array.
-            y: Positions in metres, same shape.
-            footprint: Size of a pixel on the ground in metres, same shape.
-
-        Returns:
-            Slopes along x and along y, two arrays of the same shape.
+        Positions are 1-D or 2-D, in metres, as is the `footprint`, the size of a pixel on the ground.
         """
         gx, gy = self._lumps.gradients(x, y)
         cx, cy = self._clods.gradients(x, y)
@@ -205,16 +177,7 @@ class Terrain:
         return gx + fx * self._grit, gy + fy * self._grit
 
     def grain(self, x, y, footprint):
-        """Return the slopes of self-similar grain whose size follows the pixel's footprint.
-
-        Args:
-            x: Positions in metres, a 1-D or 2-D float32 array.
-            y: Positions in metres, same shape.
-            footprint: Size of a pixel in metres, same shape.
-
-        Returns:
-            Slopes along x and along y, two arrays of the same shape.
-        """
+        """Return the slopes along x and y of self-similar grain whose size follows the pixel's footprint; all in metres."""
         level = np.log2(np.maximum(footprint, 1e-6))
         lower = np.floor(level)
         blend = (level - lower).astype(np.float32)
@@ -252,16 +215,7 @@ class TerrainShadow:
         self._grids = [self._grid(terrain, reach, spread, side) for reach in self.REACH]
 
     def light(self, x, y, z):
-        """Return how much of the sun reaches points.
-
-        Args:
-            x: Positions in metres, a 2-D float32 array.
-            y: Positions ahead in metres, same shape.
-            z: Heights in metres, same shape.
-
-        Returns:
-            0 (shadow) to 1 (sun), same shape.
-        """
+        """Return how much of the sun reaches points, 0 (shadow) to 1; positions are 2-D, in metres."""
         toward = x * self._toward[0] + y * self._toward[1]
         aside = y * self._toward[0] - x * self._toward[1]
         sheared = z - toward * self._fall
@@ -270,10 +224,8 @@ class TerrainShadow:
         for reach, (texture, origin, texel) in zip(self.REACH, self._grids, strict=True):
             column = (toward - origin[0]) / texel
             row = (aside - origin[1]) / texel
-            roof = cv2.remap(
-                texture, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
-                borderValue=-1e6,
-            )  # fmt: skip
+            border = dict(borderMode=cv2.BORDER_CONSTANT, borderValue=-1e6)
+            roof = cv2.remap(texture, column, row, cv2.INTER_LINEAR, **border)
             # The edge is as soft as the grid is coarse; seen from nearer, a coarser grid only
             # adds far hills, so it must not darken what a finer grid has judged.
             slack = np.where(y < nearer, texel * 0.9, texel * 0.3).astype(np.float32)
