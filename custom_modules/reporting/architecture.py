@@ -22,33 +22,25 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of a network, as an image of the input size runs through it.
+    """One stage of a network, as an image of the input size runs through it."""
 
-    Args:
-        name (str): What to call it: ``stem``, ``stage 1``, ``up 1``, ``output``, or the module's own name.
-        part (str): The model's attribute that it is in, such as ``backbone``.
-        block (str): What it is made of.
-        in_channels (int | None): Channels of its input; None where it is not used.
-        channels (int | None): Channels of its output.
-        stride (int | None): How many pixels of the input's side one pixel of the output stands for; None where it is not a
-            whole number.
-        size (tuple[int, int] | None): Height and width of its output; None for a vector.
-        parameters (int): All its parameters.
-        frozen (str): When they do not train: ``''`` for never, ``'always'``, or ``'for 10 epochs'``.
-        inputs (tuple[str]): The stages whose output it takes; ``'input'`` is the image.
-        skip (str): The one of them that comes as a skip connection; ``''`` for none.
-        adapter (str): What the skip connection passes first; ``''`` for nothing.
-    """
-
+    # what to call it: stem, stage 1, up 1, output, or the module's own name
     name: str
+    # the model's attribute that it is in, such as backbone
     part: str
+    # what it is made of
     block: str
+    # of its input and output; None where it is not used
     in_channels: int | None
     channels: int | None
+    # how many pixels of the input's side one pixel of the output stands for; None where it is not a whole number
     stride: int | None
+    # height and width of its output; None for a vector
     size: tuple[int, int] | None
     parameters: int
+    # when they do not train: '' for never, 'always', or 'for 10 epochs'
     frozen: str = ''
+    # the stages whose output it takes, 'input' is the image; of them what comes as a skip connection, and what that passes
     inputs: tuple[str, ...] = ()
     skip: str = ''
     adapter: str = ''
@@ -56,13 +48,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Architecture:
-    """The stages of a network.
-
-    Args:
-        name (str): The model's class, with its backbone's and head's.
-        size (tuple[int, int]): Height and width of the input.
-        stages (tuple[Stage]): In the order in which an image meets them.
-    """
+    """The stages of a network, in the order in which an image of a size (height, width) meets them."""
 
     name: str
     size: tuple[int, int]
@@ -123,24 +109,22 @@ def describe_architecture(
     for _, part, name, block, modules, inputs, output, parameters in found:
         own, skip = _origins(modules, inputs, owners, stages, waiting)
         waiting = [name for name in waiting if name not in own]
-        stages.append(
-            Stage(
-                name=name,
-                part=part,
-                block=block,
-                in_channels=inputs[0].shape[1] if inputs else None,
-                channels=output.shape[1] if output is not None else None,
-                stride=_stride(size, output),
-                size=_size(output),
-                parameters=parameters,
-                frozen=_frozen(part, name, schedule),
-                inputs=tuple(own),
-                skip=skip,
-                adapter=_adapter(
-                    modules, [s.size for s in stages if s.name == skip], _size(output)
-                ),
-            )
+        skips = [stage.size for stage in stages if stage.name == skip]
+        stage = Stage(
+            name=name,
+            part=part,
+            block=block,
+            in_channels=inputs[0].shape[1] if inputs else None,
+            channels=output.shape[1] if output is not None else None,
+            stride=_stride(size, output),
+            size=_size(output),
+            parameters=parameters,
+            frozen=_frozen(part, name, schedule),
+            inputs=tuple(own),
+            skip=skip,
+            adapter=_adapter(modules, skips, _size(output)),
         )
+        stages.append(stage)
         if output is not None:
             owners[_key(output)] = name
             waiting.append(name)
@@ -149,11 +133,7 @@ def describe_architecture(
 
 
 def _origins(
-    modules: Sequence[nn.Module],
-    inputs: Sequence[torch.Tensor],
-    owners: Mapping[tuple, str],
-    before: Sequence[Stage],
-    waiting: Sequence[str],
+    modules: Sequence[nn.Module], inputs, owners: Mapping, before: Sequence[Stage], waiting
 ) -> tuple[list[str], str]:
     """Name the stages that a stage's input comes from, and the one of them that comes as a skip connection.
 
@@ -256,11 +236,8 @@ def _title(part: str, name: str) -> str:
     known |= {'maxpool': 'max pool', 'gap': 'pool', 'grey_standardize': 'grey'}
     if name in known:
         return known[name]
-    for prefix, title, first in (
-        ('stages.', 'stage', 0),
-        ('layer', 'stage', 0),
-        ('levels.', 'up', 1),
-    ):
+    numbered = (('stages.', 'stage', 0), ('layer', 'stage', 0), ('levels.', 'up', 1))
+    for prefix, title, first in numbered:
         number = name.removeprefix(prefix)
         if number != name and number.isdecimal():
             return f'{title} {int(number) + first}'
@@ -333,10 +310,9 @@ def _frozen(part: str, name: str, schedule: Mapping[int, int]) -> str:
     if part != 'backbone' or name not in ('stem', *(f'stage {i}' for i in range(1, 99))):
         return ''
     number = 0 if name == 'stem' else int(name.removeprefix('stage '))
-    asleep = [(epoch, stages >= number) for epoch, stages in schedule.items()]
-    if all(sleeps for _, sleeps in asleep):
-        return 'always'
-    if not any(sleeps for _, sleeps in asleep):
-        return ''
-    last = max(i for i, (_, sleeps) in enumerate(asleep) if sleeps)
-    return f'for {asleep[last + 1][0]} epochs' if last + 1 < len(asleep) else 'at the end'
+    epochs, asleep = list(schedule), [stages >= number for stages in schedule.values()]
+    if all(asleep) or not any(asleep):
+        return 'always' if any(asleep) else ''
+    # the first epoch after the last that it sleeps through
+    awake = len(asleep) - asleep[::-1].index(True)
+    return f'for {epochs[awake]} epochs' if awake < len(epochs) else 'at the end'

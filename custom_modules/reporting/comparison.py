@@ -10,13 +10,15 @@ from custom_modules.engine.config import config_sections
 from custom_modules.engine.config_checks import check_config
 from custom_modules.reporting.config_changes import config_changes, config_source, pooled_config
 from custom_modules.reporting.paired import PairedDifference, score_interval
-from custom_modules.reporting.results import (
+from custom_modules.reporting.runs import RunFolder, held_out_fold
+from custom_modules.reporting.scoring import (
     ClassifierResult,
-    ModelCost,
     SegmentorResult,
     name_folds,
+    pool_folds,
+    score_classifier,
+    score_segmentor,
 )
-from custom_modules.reporting.runs import RunFolder, held_out_fold
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
 
@@ -30,20 +32,14 @@ class RunGroup:
         measured (SegmentorResult): One of the config whose cost was measured.
 
     Attributes:
-        cost (ModelCost): What the model costs.
-        architecture (Architecture): What it is made of.
-        name (str): The config's name.
         source (Path | None): The config's file; ``source_name`` is its path within the repository.
         changes (dict[str, str] | None): What the config and the command line change in its base; None if it is not known.
     """
 
     def __init__(self, results: Sequence[SegmentorResult], measured: SegmentorResult) -> None:
-        self.results = sorted(
-            results, key=lambda result: (result.run.seed is None, result.run.seed)
-        )
+        self.results = sorted(results, key=lambda each: (each.run.seed is None, each.run.seed))
         self.first = self.results[0]
-        self.cost: ModelCost = measured.cost
-        self.architecture = measured.architecture
+        self.cost, self.architecture = measured.cost, measured.architecture
         self.name = self.first.run.name
         self.source = config_source(self.name)
         self.source_name = self.source and self.source.relative_to(REPOSITORY).as_posix()
@@ -78,8 +74,7 @@ class Comparison:
     Args:
         groups (list[RunGroup]): The segmentors; the first is what the others are compared with.
         classifiers (list[ClassifierResult]): The classifiers.
-        left_out (dict[str, str]): Why each other folder was left out.
-        doubts (dict[str, str]): What is odd about runs that were compared.
+        left_out, doubts (dict[str, str]): Why another folder was left out, or is odd although it was compared.
         options (dict): What was changed in each config before scoring.
         last_epoch (bool): Whether the last epoch's checkpoints were scored, not the best ones.
     """
@@ -196,15 +191,11 @@ class _Collected:
         cfg.merge_from_dict(self.options)
         check_config(cfg)
         if cfg.get('default_scope') == 'mmpretrain':
-            from custom_modules.reporting.scoring import score_classifier
-
             result = score_classifier(run, cfg)
             if self.classifiers:
                 _require_same_test_data(result, self.classifiers[0])
             self.classifiers.append(result)
             return
-        from custom_modules.reporting.scoring import score_segmentor
-
         key = frozenset(pooled_config(run.cfg).items())
         others = self.segmentors.setdefault(key, [])
         # seeds of one config cost the same
@@ -233,18 +224,14 @@ class _Collected:
             if kept:
                 measured = next(result for result in self.segmentors[key] if result.cost)
                 groups.append(RunGroup(kept, measured))
-        left_out, doubts = (
-            {path: found[path] for path in order if path in found}
-            for found in (self.left_out, self.doubts)
-        )
+        left_out = {path: self.left_out[path] for path in order if path in self.left_out}
+        doubts = {path: self.doubts[path] for path in order if path in self.doubts}
         return Comparison(groups, self.classifiers, left_out, doubts, self.options, self.last_epoch)
 
     def _pooled(self, results: list[SegmentorResult]) -> list[SegmentorResult]:
         """Put the folds of each seed together; what is no fold stays as it is."""
         if results[0].fold is None:
             return results
-        from custom_modules.reporting.scoring import pool_folds
-
         seeds: dict[int | None, list[SegmentorResult]] = {}
         for result in results:
             seeds.setdefault(result.run.seed, []).append(result)
@@ -256,9 +243,8 @@ class _Collected:
             doubts.append(
                 f'{name_folds(result.missing)} of {result.fold[1]} of seed {run.seed} missing: scored on the other folds alone'
             )
-        fold = held_out_fold(run.cfg)
-        twice = [s for s in seeds if s is not result and s.run.seed == run.seed]
-        if any(held_out_fold(other.run.cfg) == fold for other in twice):
+        twins = [each.run for each in seeds if each is not result and each.run.seed == run.seed]
+        if any(held_out_fold(twin.cfg) == held_out_fold(run.cfg) for twin in twins):
             doubts.append(f'seed {run.seed} is there twice: it counts twice')
         renamed = len(result.keys) - len(set(result.keys))
         if renamed and result.fold:

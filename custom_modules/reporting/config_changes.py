@@ -8,35 +8,20 @@ from custom_modules.utils.files import REPOSITORY
 
 # where a run lies, which of several it is and what it tells of itself, not what it does
 APART = (
-    'work_dir',
-    'launcher',
-    'resume',
-    'randomness.seed',
-    'visualizer',
-    'log_level',
-    'log_processor',
-    'default_hooks.logger',
-    'default_hooks.fixed_samples',
-    'default_hooks.group_rates',
-    'default_hooks.run_check',
-    'default_hooks.visualization',
-    'default_hooks.timer',
-)
+    'work_dir', 'launcher', 'resume', 'randomness.seed', 'visualizer', 'log_level', 'log_processor',
+    *(f'default_hooks.{hook}' for hook in (
+        'logger', 'fixed_samples', 'group_rates', 'run_check', 'visualization', 'timer',
+    )),
+)  # fmt: skip
 # how fast, not what
 SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'cache')
 SPEED_OF_SCORING = ('val_dataloader.batch_size', 'test_dataloader.batch_size')
 
 
 def flat_config(cfg) -> dict[str, str]:
-    """Flatten what a config says about a training and its scores into texts that can be compared.
+    """Flatten what a config says about a training and its scores into texts that can be compared, by their dotted keys.
 
-    Left out are seed and work dir, logging, and what changes the speed only. Paths are absolute.
-
-    Args:
-        cfg (mmengine.Config): The config.
-
-    Returns:
-        dict[str, str]: A text for each dotted key; lists are one value.
+    Left out are seed and work dir, logging, and what changes the speed only. Paths are absolute; lists are one value.
     """
     from custom_modules.engine.config import config_sections
 
@@ -60,24 +45,13 @@ def flat_config(cfg) -> dict[str, str]:
 
 
 def pooled_config(cfg) -> dict[str, str]:
-    """Flatten a config as :func:`flat_config` does, without which fold of a cross-validation it holds out.
-
-    Args:
-        cfg (mmengine.Config): The config.
-
-    Returns:
-        dict[str, str]: Equal for all folds and seeds of one experiment.
-    """
+    """Flatten a config as :func:`flat_config` does, the same for all folds of a cross-validation."""
     flat = flat_config(cfg)
     return {key: 'each' if key.endswith('.fold') else text for key, text in flat.items()}
 
 
 def config_difference(before, now) -> str:
     """Name the first difference between two configs in what they train and score, and how many more there are.
-
-    Args:
-        before (mmengine.Config): The config of a run that is there.
-        now (mmengine.Config): The config of a run that is wanted.
 
     Returns:
         str: Empty if there is none. Seed, work dir, logging and speed do not count.
@@ -111,26 +85,15 @@ def _text(value) -> str:
 
 
 def config_source(name: str) -> Path | None:
-    """Find an experiment's file in ``configs/``; its name is the experiment's.
-
-    Args:
-        name (str): The file's name without its suffix.
-
-    Returns:
-        Path | None: The file, None where there is not exactly one.
-    """
+    """Find an experiment's file in ``configs/`` by its name; None where there is not exactly one."""
     found = [p for p in (REPOSITORY / 'configs').rglob(f'{name}.py') if '_base_' not in p.parts]
     return found[0] if len(found) == 1 else None
 
 
 def config_changes(cfg, source: Path | None) -> dict[str, str] | None:
-    """Say what an experiment changes in its base: its own lines, and what its command line changed.
+    """Say what an experiment, as it ran, changes in its base: the lines of its file, and what its command line changed.
 
     Files and folders are named without where they lie, which differs from machine to machine.
-
-    Args:
-        cfg (mmengine.Config): The config as it ran.
-        source (Path, optional): The experiment's file.
 
     Returns:
         dict[str, str] | None: The new value of each key that differs; one that is the same in the training, validation

@@ -8,15 +8,9 @@ import jinja2
 import numpy as np
 
 from custom_modules.evaluation.confusion import draw_confusion
+from custom_modules.reporting import plots
 from custom_modules.reporting.comparison import Comparison
 from custom_modules.reporting.paired import RESAMPLES
-from custom_modules.reporting.plots import (
-    draw_architecture,
-    draw_learning_curves,
-    draw_models,
-    gallery,
-    png,
-)
 from custom_modules.reporting.report_data import file_name
 from custom_modules.visualization.drawing import ERROR_COLOURS
 
@@ -24,15 +18,12 @@ TEMPLATES = Path(__file__).parent / 'templates'
 
 
 def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, bytes]:
-    """Make the files of a report: a Markdown page with its pictures, and an HTML page that needs no other file.
+    """Make the files of a report, by their paths: a Markdown page with its pictures, and an HTML page that needs no other file.
 
     Args:
         comparison (Comparison): The runs.
         data (dict): Of :func:`comparison_data`; every number on the pages is from here.
         title (str): The heading.
-
-    Returns:
-        dict[str, bytes]: The content of each file, by its path within the folder.
     """
     pages = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -52,10 +43,12 @@ def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, by
     )
     if comparison.groups:
         rows = []
-        for number, (name, cells) in enumerate(gallery(comparison).items()):
+        for number, (name, cells) in enumerate(plots.gallery(comparison).items()):
             file = f'{number:02d}_{file_name(name)}.png'
-            pictures[file] = draw_models(cells)
-            shown = [dict(caption=caption, src=_inline(png(image))) for caption, image in cells]
+            pictures[file] = plots.draw_models(cells)
+            shown = [
+                dict(caption=caption, src=_inline(plots.png(image))) for caption, image in cells
+            ]
             rows.append(dict(name=name, file=file, cells=shown))
         several = any(len(arm['runs']) > 1 for arm in data['arms'])
         colours = zip(ERROR_COLOURS, ('blue', 'yellow', 'red', 'violet'), strict=True)
@@ -80,19 +73,17 @@ def _pictures(comparison: Comparison, data: dict) -> dict[str, bytes]:
     pictures = {}
     results = [*comparison.groups, *comparison.classifiers]
     for result, entry in zip(results, [*data['arms'], *data['classifiers']], strict=True):
-        picture = draw_architecture(result.architecture, entry['label'])
+        picture = plots.draw_architecture(result.architecture, entry['label'])
         pictures[entry['architecture']['picture']] = picture
     if comparison.groups:
-        labelled = [
-            (run, label)
-            for group, label in zip(comparison.groups, comparison.labels(), strict=True)
-            for result in group.results
-            for run in result.runs
-        ]
-        pictures['learning_curves.png'] = draw_learning_curves(*zip(*labelled, strict=True))
+        runs, labels = [], []
+        for group, label in zip(comparison.groups, comparison.labels(), strict=True):
+            own = [run for result in group.results for run in result.runs]
+            runs, labels = runs + own, labels + [label] * len(own)
+        pictures['learning_curves.png'] = plots.draw_learning_curves(runs, labels)
     if comparison.classifiers:
         runs = [result.run for result in comparison.classifiers]
-        pictures['classifier_curves.png'] = draw_learning_curves(runs)
+        pictures['classifier_curves.png'] = plots.draw_learning_curves(runs)
     for entry in data['classifiers']:
         shares = np.array(entry['confusion_matrix'], float)
         pictures[entry['picture']] = draw_confusion(shares, [c['name'] for c in entry['classes']])
@@ -110,12 +101,7 @@ def _networks(data: dict) -> list[dict]:
 
 
 def report_notes(comparison: Comparison, data: dict) -> list[str]:
-    """Say in words what the table's numbers are.
-
-    Args:
-        comparison (Comparison): The runs.
-        data (dict): What :func:`comparison_data` says of them.
-    """
+    """Say in words what the table's numbers are."""
     test, arms, score = data['test_data'], data['arms'], data['score']
     count = len(test['images'])
     which = 'best' if data['checkpoints'] == 'best' else "last epoch's"
@@ -168,9 +154,8 @@ def report_notes(comparison: Comparison, data: dict) -> list[str]:
 
 def provenance(data: dict) -> str:
     """Say when and with what a report was made."""
-    software = ', '.join(
-        f'{name} {version}' for name, version in data['software'].items() if version
-    )
+    versions = data['software'].items()
+    software = ', '.join(f'{name} {version}' for name, version in versions if version)
     made = f'Made by tools/report.py on {data["date"]} with {software}.'
     if data['arms']:
         made += f' Test data: fingerprint {data["test_data"]["fingerprint"]}.'

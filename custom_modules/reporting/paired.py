@@ -26,28 +26,14 @@ class ImageCounts:
     own: np.ndarray
 
     def resampled(self, weights: np.ndarray) -> np.ndarray:
-        """Score choices of images.
-
-        Args:
-            weights (np.ndarray): How often each choice has each image (choices, images).
-
-        Returns:
-            np.ndarray: The score of each choice.
-        """
+        """Score choices of images; ``weights`` (choices, images) say how often each has each image."""
         return self.score(np.tensordot(weights, self.counts, 1))
 
 
 def pooled_counts(confusions: np.ndarray, classes: Sequence[str], score: str) -> ImageCounts:
-    """Count for a score that counts the pixels of all images together.
+    """Count for a score that counts the pixels of all images together, such as ``rock_Dice`` of :meth:`ConfusionScores.named`.
 
-    Args:
-        confusions (np.ndarray): Confusion matrix of each image (images, classes, classes).
-        classes (Sequence[str]): Names of the classes, the background first.
-        score (str): A name of :meth:`ConfusionScores.named`, such as ``rock_Dice``.
-
-    Returns:
-        ImageCounts: An image's own score is 100 for a class that is neither there nor predicted, and so 0 for one that is
-        invented.
+    An image's own score is 100 for a class that is neither there nor predicted, and so 0 for one that is invented.
     """
 
     def pooled(sums: np.ndarray) -> np.ndarray:
@@ -58,28 +44,19 @@ def pooled_counts(confusions: np.ndarray, classes: Sequence[str], score: str) ->
 
 
 def resampled_images(count: int) -> np.ndarray:
-    """Draw images with replacement, as often as there are images: 2,000 bootstrap resamples.
+    """Draw images with replacement, as often as there are images: how often each of 2,000 resamples has each (2000, count).
 
     The seed is fixed, so a report can be repeated to the digit, and all models meet the same resamples.
-
-    Args:
-        count (int): Number of images.
-
-    Returns:
-        np.ndarray: How often each resample has each image (2000, count).
     """
     draw = np.random.default_rng(0)
     return draw.multinomial(count, np.full(count, 1 / count), RESAMPLES)
 
 
 def score_interval(runs: Sequence[ImageCounts]) -> tuple[float, float] | None:
-    """Give the 95 % interval of a score over images: what other test images of the kind would give.
+    """Give the 95 % interval of a score over images (percentile bootstrap): what other test images of the kind would give.
 
-    Args:
-        runs (Sequence[ImageCounts]): The seeds of a config on the same images; in each resample their mean counts.
-
-    Returns:
-        tuple[float, float] | None: The percentile bootstrap's ends; None with a single image, which cannot vary.
+    In each resample the mean over the runs, a config's seeds on the same images, counts. It is None with a single image,
+    which cannot vary.
     """
     return _interval(lambda weights: _mean_score(runs, weights), len(runs[0].counts))
 
@@ -90,8 +67,7 @@ class PairedDifference:
 
     Args:
         difference (float): Mean score over its runs, minus that of the others.
-        low (float | None): Lower end of the 95 % interval over images; None with a single image.
-        high (float | None): Upper end of it.
+        low, high (float | None): Ends of the 95 % interval over images; None with a single image.
         p (float | None): Wilcoxon's signed-rank test over the images' own scores (means over the runs); None with
             fewer than five images whose scores differ.
         images (int): Images that both sides have a score of. One without the class counts: 100 if nothing of it is
@@ -113,15 +89,11 @@ class PairedDifference:
     def between(
         cls, runs: Sequence[ImageCounts], others: Sequence[ImageCounts]
     ) -> 'PairedDifference':
-        """Compare runs with others.
+        """Compare the seeds of one config with those of another, with the images in the same order.
 
         The interval is the percentile bootstrap over images: each of 2,000 resamples draws the same images for both
         sides, and has the mean over a side's seeds. It says how the difference would vary with other test images; how it
         varies with other seeds is in the runs' standard deviation.
-
-        Args:
-            runs (Sequence[ImageCounts]): The seeds of one config.
-            others (Sequence[ImageCounts]): Those of the other, with the images in the same order.
         """
 
         def difference(weights: np.ndarray) -> np.ndarray:

@@ -26,16 +26,10 @@ COLOURS = [[channel / 255 for channel in OKABE_ITO[i]] for i in (5, 1, 3, 7, 6, 
 
 
 def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None = None) -> bytes:
-    """Draw loss, scores and learning rates of runs by epoch, one above the other.
+    """Draw loss, scores and learning rates of runs by epoch, one above the other, as PNG.
 
-    Runs with one label have one colour; a ring marks the epoch of each run's best checkpoint.
-
-    Args:
-        runs (Sequence[RunFolder]): The runs.
-        labels (Sequence[str], optional): What to call each; those of one experiment have one. Defaults to the folders.
-
-    Returns:
-        bytes: The picture, PNG.
+    Runs with one label, which are of one experiment, have one colour; a ring marks the epoch of each run's best checkpoint.
+    Labels are the folders by default.
 
     Raises:
         ValueError: If there is no run.
@@ -47,14 +41,15 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
     scores = list(dict.fromkeys(score for run in runs for score in _scores(run)))
     rows = ['loss', *scores, 'learning rate']
     figure = Figure(figsize=(9, 2.3 * len(rows) + 0.35 * len(names)), layout='constrained')
-    panels = dict(
-        zip(rows, figure.subplots(len(rows), 1, sharex=True, squeeze=False).flat, strict=True)
-    )
+    grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False)
+    panels = dict(zip(rows, grid.flat, strict=True))
+    looks = {
+        name: (COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)])
+        for i, name in enumerate(names)
+    }
     for run, label in zip(runs, labels, strict=True):
-        index = names.index(label)
-        colour = COLOURS[index % len(COLOURS)]
+        colour, style = looks[label]
         line = dict(color=colour, linewidth=1.2)
-        style = STYLES[index // len(COLOURS) % len(STYLES)]
         panels['loss'].plot(_column(run.train, 'loss'), linestyle=style, **line)
         panels['loss'].plot(_column(run.val, 'val_loss'), linestyle=(0, (1, 1)), **line)
         for score in scores:
@@ -68,21 +63,12 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
     panels['loss'].set_ylabel('loss\n(validation dotted)')
     for score in scores:
         panels[score].set_ylabel(f'{score} (%)\nof validation')
-    panels['learning rate'].set_ylabel('learning rate\nof each group')
-    panels['learning rate'].set_yscale('log')
-    panels['learning rate'].set_xlabel('epoch')
-    panels['learning rate'].xaxis.set_major_locator(MaxNLocator(integer=True))
+    rates = panels['learning rate']
+    rates.set(ylabel='learning rate\nof each group', yscale='log', xlabel='epoch')
+    rates.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels.values():
         axes.grid(alpha=0.3)
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=COLOURS[i % len(COLOURS)],
-            linestyle=STYLES[i // len(COLOURS) % len(STYLES)],
-        )
-        for i in range(len(names))
-    ]
+    handles = [Line2D([], [], color=colour, linestyle=style) for colour, style in looks.values()]
     shown = [plot_text(name) for name in names]
     figure.legend(handles, shown, loc='outside upper center', ncols=min(3, len(names)))
     return figure_png(figure)
@@ -103,14 +89,7 @@ COLUMNS = 5
 
 
 def draw_models(cells: Sequence[tuple[str, np.ndarray]]) -> bytes:
-    """Draw pictures of one image side by side, each with its caption, for pages that are not HTML.
-
-    Args:
-        cells (Sequence[tuple[str, np.ndarray]]): Caption and RGB picture (H, W, 3), all of one size.
-
-    Returns:
-        bytes: The picture, PNG.
-    """
+    """Draw pictures of one image (H, W, 3) side by side, each with its caption, as PNG, for pages that are not HTML."""
     height, width = cells[0][1].shape[:2]
     columns = min(COLUMNS, len(cells))
     rows = -(-len(cells) // columns)
@@ -128,16 +107,10 @@ def draw_models(cells: Sequence[tuple[str, np.ndarray]]) -> bytes:
 
 
 def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
-    """Put the same images side by side for every model: input, truth, then each model's errors.
+    """Put the same images side by side for every model: input, truth, then each model's errors, captioned RGB pictures (H, W, 3).
 
     Each group is shown by its first seed, each image by a model that has not seen it where folds are pooled. A caption says
     the image's own score.
-
-    Args:
-        comparison (Comparison): The runs.
-
-    Returns:
-        dict[str, list[tuple[str, np.ndarray]]]: For each image its captioned RGB pictures (H, W, 3).
     """
     first = comparison.groups[0].first
     # folds that were cut otherwise have kept other images: those that all have
@@ -179,16 +152,9 @@ BOX_COLOURS = {
 
 
 def draw_architecture(architecture: Architecture, title: str) -> bytes:
-    """Draw a network: each stage with its block, channels, size and parameters; skip connections and what they pass.
+    """Draw a network: each stage with its block, channels, size and parameters; skip connections and what they pass; as PNG.
 
     A U-Net is drawn as a U, anything else as a chain: the backbone on the left, what follows it on the right.
-
-    Args:
-        architecture (Architecture): The network.
-        title (str): What to call it, above the drawing.
-
-    Returns:
-        bytes: The picture, PNG.
     """
     stages = _drawn(architecture)
     places = _u_places(stages) if architecture.is_u_shaped else _chain_places(stages)
@@ -275,9 +241,8 @@ def _box(axes: Axes, centre: tuple[float, float], stage: Stage) -> None:
     x, y = centre
     corner = (x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2)
     style = dict(boxstyle='round,pad=0,rounding_size=0.06', edgecolor='0.4', linewidth=0.8)
-    axes.add_patch(
-        FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, facecolor=BOX_COLOURS[_kind(stage)], **style)
-    )
+    style['facecolor'] = BOX_COLOURS[_kind(stage)]
+    axes.add_patch(FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, **style))
     size = '' if stage.size is None else f' x {stage.size[1]}x{stage.size[0]}'
     facts = [f'{stage.channels}{size}']
     if stage.parameters:

@@ -42,24 +42,15 @@ import torch
 
 from custom_modules.reporting.comparison import Comparison, RunGroup
 from custom_modules.reporting.paired import PairedDifference
-from custom_modules.reporting.results import ClassifierResult, SegmentorResult
 from custom_modules.reporting.runs import RunFolder, held_out_fold
+from custom_modules.reporting.scoring import ClassifierResult, SegmentorResult
 from custom_modules.utils.tables import plain_values
 
 LIBRARIES = ('torch', 'onedl-mmengine', 'onedl-mmsegmentation', 'onedl-mmpretrain')
 
 
 def comparison_data(comparison: Comparison, out: Path) -> dict:
-    """Lay out a comparison as plain values.
-
-    Args:
-        comparison (Comparison): The runs.
-        out (Path): The report's folder, for links to configs.
-
-    Returns:
-        dict: The fields that this module's docstring lists.
-    """
-    classifiers = list(enumerate(comparison.classifiers))
+    """Lay out a comparison as the plain values that this module's docstring lists; links to configs are from the folder ``out``."""
     groups = comparison.groups
     data = dict(
         date=date.today().isoformat(),
@@ -69,7 +60,7 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
         checkpoints='last' if comparison.last_epoch else 'best',
         left_out=comparison.left_out,
         doubts=comparison.doubts,
-        classifiers=[_classifier(number, result) for number, result in classifiers],
+        classifiers=[_classifier(*place) for place in enumerate(comparison.classifiers)],
         arms=[],
     )
     if groups:
@@ -84,10 +75,7 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
                 classes=list(first.classes),
                 fingerprint=first.fingerprint,
             ),
-            arms=[
-                _group(comparison, number, label, out)
-                for number, label in enumerate(comparison.labels())
-            ],
+            arms=[_group(comparison, *place, out) for place in enumerate(comparison.labels())],
         )
     return plain_values(data)
 
@@ -95,12 +83,10 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
 def _group(comparison: Comparison, number: int, label: str, out: Path) -> dict:
     group, base = comparison.groups[number], comparison.groups[0]
     scores = group.first.scores
-    differences = None
+    differences, names, compared = None, base.first.names, comparison.compared
     if group is not base:
-        differences = {
-            name: _difference(group.against(base, name), base.first.names)
-            for name in comparison.compared
-        }
+        differences = {name: _difference(group.against(base, name), names) for name in compared}
+    runs = [run for result in group.results for run in result.runs]
     return dict(
         label=label,
         config=group.name,
@@ -114,14 +100,10 @@ def _group(comparison: Comparison, number: int, label: str, out: Path) -> dict:
         device=group.cost.device,
         mean={name: group.mean(name) for name in scores},
         spread={name: group.spread(name) for name in scores},
-        intervals={name: group.interval(name) for name in comparison.compared},
+        intervals={name: group.interval(name) for name in compared},
         against_first=differences and differences[comparison.score],
         differences=differences,
-        last_epoch_mean=_mean(
-            run.score(comparison.score, run.epochs)
-            for result in group.results
-            for run in result.runs
-        ),
+        last_epoch_mean=_mean(run.score(comparison.score, run.epochs) for run in runs),
         runs=[_run(result, comparison.score) for result in group.results],
         architecture=_architecture(group.architecture, f'architecture_{number:02d}_{label}'),
     )
@@ -143,24 +125,19 @@ def _run(result: SegmentorResult, score: str) -> dict:
         seed=result.run.seed,
         scores=result.scores,
         last_epoch_logged=_mean(run.score(score, run.epochs) for run in result.runs),
-        images={
-            name: dict(confusion=confusion, objects=objects) for name, confusion, objects in images
-        },
+        images={name: dict(confusion=pixels, objects=objects) for name, pixels, objects in images},
         folds=folds,
     )
 
 
 def _training(run: RunFolder) -> dict:
-    return dict(
-        work_dir=run.title,
-        epochs=run.epochs,
-        best_epoch=run.best_epoch,
-        checkpoint=run.checkpoint.name,
-    )
+    epochs = dict(epochs=run.epochs, best_epoch=run.best_epoch)
+    return dict(work_dir=run.title, **epochs, checkpoint=run.checkpoint.name)
 
 
 def _classifier(number: int, result: ClassifierResult) -> dict:
     run, cost = result.run, result.cost
+    drawing = f'architecture_classifier_{number:02d}_{run.title}'
     return dict(
         label=run.title,
         config=run.name,
@@ -174,9 +151,7 @@ def _classifier(number: int, result: ClassifierResult) -> dict:
         width=cost.size[1],
         **result.report,
         picture=f'confusion_{number:02d}_{file_name(run.title)}.png',
-        architecture=_architecture(
-            result.architecture, f'architecture_classifier_{number:02d}_{run.title}'
-        ),
+        architecture=_architecture(result.architecture, drawing),
     )
 
 

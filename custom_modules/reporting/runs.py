@@ -21,13 +21,10 @@ def scalar_files(work_dir: Path) -> list[Path]:
 
 
 def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Read the scalars that mmengine logged, across resumes.
+    """Read the scalars that mmengine logged in a work dir, across resumes.
 
     Each start writes a folder of its own. One that begins with epoch 1 is a new run, and what lies there from
     before is left out; any other goes on, and its epochs replace those of the same number.
-
-    Args:
-        work_dir (Path): The run's folder.
 
     Returns:
         tuple[pd.DataFrame, pd.DataFrame]: The training's scalars by epoch (means of the epoch's lines, the learning rates
@@ -84,9 +81,6 @@ def _rows(path: Path) -> list[dict]:
 def run_config(path: Path) -> tuple:
     """Read the config that a run was trained with, as it lies in its work dir.
 
-    Args:
-        path (Path): The work dir.
-
     Returns:
         tuple[str, mmengine.Config]: The experiment's name, and the config of the run's latest start. Of one that was
         resumed, ``load_from`` is that of the start before: where it went on from is its own checkpoint.
@@ -119,9 +113,8 @@ def _read(path: Path):
         return Config.fromfile(path)
     except Exception as error:
         # a config is a program: it can fail in any way
-        raise UsageError(
-            f'{path} cannot be read ({type(error).__name__}: {error}): train anew.'
-        ) from error
+        reason = f'{type(error).__name__}: {error}'
+        raise UsageError(f'{path} cannot be read ({reason}): train anew.') from error
 
 
 class RunFolder:
@@ -132,11 +125,9 @@ class RunFolder:
         last_epoch (bool): Whether the last epoch's checkpoint is to be scored, not the best one. Defaults to False.
 
     Attributes:
-        path (Path): The work dir.
         name (str): The config's name, which is the experiment's.
         cfg (mmengine.Config): The config that it ran with, options of the command line included.
-        train (pd.DataFrame): Scalars of the training by epoch.
-        val (pd.DataFrame): Scores of the validations by epoch.
+        train, val (pd.DataFrame): Scalars of the training, and scores of the validations, by epoch.
 
     Raises:
         UsageError: If there is no such folder, or it holds no config or no logged epoch.
@@ -151,16 +142,14 @@ class RunFolder:
         self.name, self.cfg = run_config(self.path)
         self.train, self.val = read_scalars(self.path)
         if self.train.empty:
-            raise UsageError(
-                f'{path} has no logged epoch: its training broke off before; train anew.'
-            )
+            trained = f'{path} has no logged epoch: its training broke off before'
+            raise UsageError(f'{trained}; train anew.')
 
     @property
     def group(self) -> Path:
         """The folder that stands for all seeds and folds: of ``unet_baseline/seed_0``, as tools/sweep.py names them, ``unet_baseline``."""
-        return (
-            self.path.parent if re.fullmatch(r'seed_\d+(_fold\d+)?', self.path.name) else self.path
-        )
+        swept = re.fullmatch(r'seed_\d+(_fold\d+)?', self.path.name)
+        return self.path.parent if swept else self.path
 
     @property
     def title(self) -> str:
@@ -286,9 +275,8 @@ class RunFolder:
     def _stopped_early(self) -> bool:
         from mmengine.hooks import EarlyStoppingHook
 
-        options = {
-            k: v for k, v in self._hook('early_stopping').items() if k not in ('type', 'priority')
-        }
+        hook = self._hook('early_stopping').items()
+        options = {key: value for key, value in hook if key not in ('type', 'priority')}
         if options.get('monitor') not in self.val:
             return False
         # mmengine's own way to count, on what was logged
@@ -316,15 +304,7 @@ def monitored_score(cfg) -> tuple[str | None, bool]:
 
 
 def logged_progress(work_dir: Path, cfg) -> tuple[int, float | None]:
-    """Read how far a training is.
-
-    Args:
-        work_dir (Path): The run's folder, while it runs or after.
-        cfg (mmengine.Config): Its config.
-
-    Returns:
-        tuple[int, float | None]: The last epoch that was logged, and the best score by which checkpoints are chosen.
-    """
+    """Read how far a training is, while it runs or after: the last epoch, and the best score by which checkpoints are chosen."""
     score, less = monitored_score(cfg)
     try:
         train, val = read_scalars(work_dir)

@@ -1,12 +1,11 @@
-"""From a run's folder to scores: its checkpoint is loaded and predicts the test part again."""
+"""From a run's folder to scores: its checkpoint predicts the test part again; folds of a cross-validation together."""
 
 import contextlib
 import hashlib
 import io
 import logging
-import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +14,148 @@ import torch.nn as nn
 from mmengine.config import Config
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
+from torch.utils.benchmark import Timer
 
 from custom_modules.analysis.selection import image_paths
 from custom_modules.engine.config import data_set_configs, each_config, type_name, without_cache
 from custom_modules.engine.weights import load_model
-from custom_modules.evaluation.objects import LABEL_LIMIT, class_object_counts
-from custom_modules.evaluation.predictions import CheckpointPredictions
-from custom_modules.reporting.architecture import describe_architecture
-from custom_modules.reporting.results import ClassifierResult, ModelCost, SegmentorResult
+from custom_modules.evaluation.confusion import ConfusionScores, image_dice
+from custom_modules.evaluation.objects import LABEL_LIMIT, class_object_counts, object_f1
+from custom_modules.evaluation.predictions import CheckpointPredictions, Prediction
+from custom_modules.reporting.architecture import Architecture, describe_architecture
+from custom_modules.reporting.paired import ImageCounts, pooled_counts
 from custom_modules.reporting.runs import RunFolder, held_out_fold
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.tables import progress
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """What a model costs.
+
+    Args:
+        parameters (int): All its parameters.
+        flops (float | None): Multiply-additions for one image, each counted once, as mmengine counts; None where it
+            cannot.
+        images_per_second (float): Images through the network alone, without loading and resizing.
+        size (tuple[int, int]): Height and width of the input.
+        batch, device: Images in a batch while the time was taken, and where it ran.
+    """
+
+    parameters: int
+    flops: float | None
+    images_per_second: float
+    size: tuple[int, int]
+    batch: int
+    device: str
+
+
+@dataclass(frozen=True)
+class SegmentorResult:
+    """A finished segmentation run, scored again on its config's test part; or all folds of one, each on its own."""
+
+    # the run; the folds' runs in their order
+    runs: tuple[RunFolder, ...]
+    # which part of how many was held out and is tested on; of folds that of the first
+    fold: tuple[int, int] | None
+    classes: tuple[str, ...]
+    palette: list
+    # height and width of the masks
+    size: tuple[int, int]
+    # of each image its name, the digest of it and its mask, and its confusion matrix (images, classes, classes)
+    names: list[str]
+    keys: list[str]
+    confusions: np.ndarray
+    # of each image and class but the background the counts of ObjectMatch.counts (images, classes - 1, 4)
+    objects: np.ndarray
+    # the predictions to show, and their keys
+    kept: list[Prediction]
+    shown: list[str]
+    # of images, masks, classes and resolution; results with the same one can be compared
+    fingerprint: str
+    # whether the best checkpoint was chosen on some of these very test images, and on how many of them it was trained
+    chosen_on_test: bool
+    learnt_on_test: int
+    # of the checkpoint's content; a copy has the same
+    weights: str
+    # where they were measured
+    cost: ModelCost | None = None
+    architecture: Architecture | None = None
+    # folds that are not there
+    missing: tuple[int, ...] = ()
+
+    @property
+    def run(self) -> RunFolder:
+        """The run, or that of the first fold."""
+        return self.runs[0]
+
+    @property
+    def title(self) -> str:
+        """The work dir in few words; of folds what they have in common."""
+        if self.fold is None:
+            return self.run.title
+        together = self.run.title.removesuffix(f'_fold{self.fold[0]}')
+        return f'{together} ({len(self.runs)} of {self.fold[1]} folds)'
+
+    @property
+    def test_set(self) -> str:
+        """The test data in words."""
+        height, width = self.size
+        lacking = f', without {name_folds(self.missing)}' if self.missing else ''
+        return f'{len(self.names)} images of {width}x{height} ({", ".join(self.classes)}){lacking}'
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """The scores of the whole part, named as ``ClassIoUMetric`` names them."""
+        scores = ConfusionScores(self.confusions.sum(axis=0)).named(self.classes)
+        for name in self.classes[1:]:
+            for score in (f'{name}_image_Dice', f'{name}_object_F1'):
+                counts = self.counts(score)
+                scores[score] = float(counts.score(counts.counts.sum(axis=0)))
+        return scores
+
+    def counts(self, score: str) -> ImageCounts:
+        """Give what a score, one of :attr:`scores`, counts in each image."""
+        if score.endswith('_image_Dice'):
+            index = self.classes.index(score.removesuffix('_image_Dice'))
+            own = image_dice(self.confusions)[:, index]
+            counted = np.isfinite(own)
+            counts = np.stack([np.where(counted, own, 0), counted], axis=-1)
+            return ImageCounts(counts, _mean_of_sums, own)
+        if score.endswith('_object_F1'):
+            index = self.classes.index(score.removesuffix('_object_F1'))
+            counts = self.objects[:, index - 1]
+            own = object_f1(counts)
+            # nothing there, nothing invented
+            return ImageCounts(counts, object_f1, np.where(np.isfinite(own), own, 100.0))
+        return pooled_counts(self.confusions, self.classes, score)
+
+
+def _mean_of_sums(sums: np.ndarray) -> np.ndarray:
+    total, count = np.moveaxis(np.asarray(sums, float), -1, 0)
+    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+
+
+def name_folds(numbers: Collection[int]) -> str:
+    """Say which folds: ``fold 3``, ``folds 1, 4``."""
+    return f'fold{"s" * (len(numbers) > 1)} {", ".join(map(str, sorted(numbers)))}'
+
+
+@dataclass(frozen=True)
+class ClassifierResult:
+    """A finished classification run, scored again on its config's test part; results with one fingerprint can be compared."""
+
+    run: RunFolder
+    report: dict
+    fingerprint: str
+    test_set: str
+    cost: ModelCost
+    architecture: Architecture
+
+    @property
+    def title(self) -> str:
+        """The work dir in few words."""
+        return self.run.title
 
 
 def score_segmentor(
@@ -53,8 +183,7 @@ def score_segmentor(
         confusions.append(prediction.scores.confusion)
         objects.append(class_object_counts(truth, predicted, range(1, len(classes)), limit))
         # of two folders, say, images may share a name
-        again = names.count(prediction.name)
-        names.append(prediction.name + f' ({index})' * (again > 0))
+        names.append(prediction.name + f' ({index})' * (prediction.name in names))
         files.append(Path(prediction.img_path))
         content = (files[-1].read_bytes(), repr(truth.shape).encode() + truth.tobytes())
         for part in content:
@@ -88,12 +217,8 @@ def score_segmentor(
 def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorResult:
     """Put the folds of one config and seed together: every image once, scored by a model that has not seen it.
 
-    Args:
-        results (Sequence[SegmentorResult]): The folds' results, none twice and without an image in common.
-        shown (int): Of how many images the predictions are kept. Defaults to 6.
-
-    Returns:
-        SegmentorResult: All images, by their names, in an order that does not depend on the folds.
+    No fold is there twice or has an image in common with another. Images are ordered by their names, whatever the folds; the
+    predictions of ``shown`` are kept.
     """
     folds = sorted(results, key=lambda result: result.fold)
     first = folds[0]
@@ -125,11 +250,7 @@ def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorR
 
 
 def score_classifier(run: RunFolder, cfg: Config) -> ClassifierResult:
-    """Score a run's checkpoint on its config's test part.
-
-    Args:
-        run (RunFolder): The run.
-        cfg (mmengine.Config): Its config, perhaps with other test data.
+    """Score a run's checkpoint on the test part of its config, perhaps with other test data.
 
     Raises:
         UsageError: If data or checkpoint are not there or do not fit.
@@ -173,15 +294,9 @@ def _label_limit(cfg: Config) -> float:
 
 
 def shared_images(cfg: Config, part: str, files: Sequence[Path]) -> int:
-    """Count the test's files that are in another part too, wherever a copy of them lies.
+    """Count the test's images that are in another part, ``'train'`` or ``'val'``, too, wherever a copy of them lies.
 
-    Args:
-        cfg (Config): The run's config.
-        part (str): ``'train'`` or ``'val'``.
-        files (Sequence[Path]): The test's images.
-
-    Returns:
-        int: How many; where the other part's files are gone all or none, as the parts are cut.
+    Where the other part's files are gone it is all or none, as the parts are cut.
     """
     data = (cfg.get(f'{part}_dataloader') or {}).get('dataset')
     if not data:
@@ -191,15 +306,12 @@ def shared_images(cfg: Config, part: str, files: Sequence[Path]) -> int:
         built = [DATASETS.build(_unread(config)) for config in parts]
     except (UsageError, OSError):
         # moved away: all that is left is how it was cut
-        test = [config for _, config in data_set_configs('test', cfg.test_dataloader.dataset)]
-        return len(files) * (
-            [_cut(config) for config in parts] == [_cut(config) for config in test]
-        )
+        test = data_set_configs('test', cfg.test_dataloader.dataset)
+        same = [_cut(config) for config in parts] == [_cut(config) for _, config in test]
+        return len(files) * same
     others = {Path(path).name: Path(path) for config in built for path in image_paths(config)}
-    return sum(
-        file.name in others and file.read_bytes() == others[file.name].read_bytes()
-        for file in files
-    )
+    pairs = [(file, others[file.name]) for file in files if file.name in others]
+    return sum(file.read_bytes() == other.read_bytes() for file, other in pairs)
 
 
 def _unread(dataset: dict) -> dict:
@@ -220,13 +332,7 @@ def shown_indices(count: int, shown: int) -> Collection[int]:
 
 
 def measure_cost(model: nn.Module, size: tuple[int, int], batch: int = 8) -> ModelCost:
-    """Count and measure a model in eval mode; takes about a second.
-
-    Args:
-        model (nn.Module): A model of mmseg or mmpretrain, on its device.
-        size (tuple[int, int]): Height and width of the input.
-        batch (int): Images in a batch. Defaults to 8.
-    """
+    """Count and measure a model of mmseg or mmpretrain in eval mode, for an input of height and width; takes about a second."""
     device = next(model.parameters()).device
     inputs = torch.zeros(batch, 3, *size, device=device)
     inputs = inputs.to(memory_format=torch.channels_last)
@@ -237,18 +343,11 @@ def measure_cost(model: nn.Module, size: tuple[int, int], batch: int = 8) -> Mod
 
 @torch.inference_mode()
 def _median_seconds(model: nn.Module, inputs: torch.Tensor) -> float:
-    seconds, end = [], time.perf_counter() + 0.5
-    for repeat in range(1000):
-        start = time.perf_counter()
-        model(inputs, mode='tensor')
-        if inputs.is_cuda:
-            torch.cuda.synchronize()
-        # the first two choose their algorithms
-        if repeat > 1:
-            seconds.append(time.perf_counter() - start)
-        if time.perf_counter() > end and len(seconds) >= 5:
-            break
-    return float(np.median(seconds))
+    names, threads = dict(model=model, inputs=inputs), torch.get_num_threads()
+    timer = Timer('model(inputs, mode="tensor")', globals=names, num_threads=threads)
+    # the first calls choose their algorithms
+    timer.timeit(2)
+    return timer.blocked_autorange(min_run_time=0.5).median
 
 
 def _flops(model: nn.Module, image: torch.Tensor) -> float | None:
@@ -261,9 +360,8 @@ def _flops(model: nn.Module, image: torch.Tensor) -> float | None:
     logger.setLevel(logging.ERROR)
     try:
         with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-            found = get_model_complexity_info(
-                model, inputs=(image,), show_table=False, show_arch=False
-            )
+            quiet = dict(show_table=False, show_arch=False)
+            found = get_model_complexity_info(model, inputs=(image,), **quiet)
     except (RuntimeError, TypeError):
         return None
     finally:
