@@ -1,6 +1,7 @@
 """Open a page in the browser: drop a photograph, see its rocks. Stop it with Ctrl-C.
 
-Nothing leaves this machine, and uploads are removed at the end.
+Nothing leaves this machine, and uploads are removed at the end. With --static the page is written to a folder instead,
+and needs no server: the network runs in the visitor's browser.
 """
 
 import argparse
@@ -29,13 +30,28 @@ def parse_args() -> argparse.Namespace:
         help='address to answer at; 0.0.0.0 lets others in (default: 127.0.0.1)',
     )
     parser.add_argument('--port', type=int, default=7860, help='default: 7860')
+    parser.add_argument(
+        '--static',
+        type=Path,
+        metavar='FOLDER',
+        help='write a page for GitHub Pages or any other web space, over an earlier one, and stop',
+    )
     return parser.parse_args()
 
 
 @reporting_errors
 def main() -> None:
-    """Serve the page."""
+    """Serve the page, or write it."""
     args = parse_args()
+    if args.static:
+        try:
+            from custom_modules.deploy.static_page import write_page
+        except ImportError as error:
+            raise UsageError(
+                f'the page needs more packages ({error}): pip install -r requirements/export.txt.'
+            ) from error
+        print(*write_page(args.model, args.static), sep='\n')
+        return
     # a service is stopped by it, and uploads have to go then too
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with TemporaryDirectory(prefix='moon_rocks_') as folder:

@@ -1,0 +1,103 @@
+"""A page that needs no server: the network runs in the visitor's browser."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from custom_modules.deploy.export import TOLERANCE, compare, export_best
+from custom_modules.evaluation.exported import ModelCard, OnnxModel
+from custom_modules.preparation.synthetic.renderer import MoonRenderer
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import REPOSITORY, write_atomically
+
+# the page itself: written by hand, beside it onnxruntime-web as it is published
+SOURCE = REPOSITORY / 'docs' / 'demo'
+SCENES = 3
+# in index.html: pages that may be replaced
+MARK = 'content="tools/demo.py"'
+# numbers of a tensor that is worth storing in 16 bits
+MANY = 1024
+
+
+def write_page(model: str | Path | None, folder: Path) -> list[str]:
+    """Write the page with a model into a folder, over an earlier one; its links are relative, so it works anywhere.
+
+    Args:
+        model (str | Path, optional): An ``.onnx`` file of a segmentor with one channel. Defaults to the best published
+            detector, exported.
+        folder (Path): Where to.
+
+    Returns:
+        list[str]: Sentences on what was written.
+
+    Raises:
+        UsageError: If the page cannot show what this model finds, or the folder holds another page.
+    """
+    _require_own(folder)
+    path = Path(model or export_best('work_dirs/demo'))
+    given = OnnxModel(path)
+    if given.card.task != 'segmentation' or given.card.threshold is None:
+        kind = 'is a classifier' if given.card.task != 'segmentation' else 'has several channels'
+        raise UsageError(
+            f'the page is for a segmentor with one channel, and {path} {kind}: use tools/predict.py.'
+        )
+    content = path.read_bytes()
+    small = halved(content)
+    deviation = compare(given, OnnxModel(small))
+    kept = deviation.largest <= TOLERANCE and len(small) < len(content)
+    if folder.resolve() != SOURCE:
+        built = shutil.ignore_patterns('model.*', 'scene*.jpg')
+        shutil.copytree(SOURCE, folder, ignore=built, dirs_exist_ok=True)
+    write_atomically(folder / 'model.onnx', small if kept else content)
+    write_atomically(folder / 'model.json', _as_json(given.card))
+    renderer = MoonRenderer(28, (720, 480))
+    for number in range(1, SCENES + 1):
+        picture = cv2.imencode('.jpg', renderer.render(number)[0], [cv2.IMWRITE_JPEG_QUALITY, 85])
+        write_atomically(folder / f'scene{number}.jpg', picture[1].tobytes())
+    size = sum(path.stat().st_size for path in folder.rglob('*') if path.is_file())
+    how = f'its weights in 16 bits (probabilities differ by {deviation.largest:.1e} at most)'
+    return [
+        f'{folder}: {size / 2**20:.1f} MiB; {path.name}{", " + how if kept else ""}',
+        f'look at it: python -m http.server --directory {folder}',
+    ]
+
+
+def _require_own(folder: Path) -> None:
+    index = folder / 'index.html'
+    if folder.is_file() or index.is_file() and MARK not in index.read_text(errors='replace'):
+        what = 'is a file' if folder.is_file() else 'holds another index.html'
+        raise UsageError(f'{folder} {what}: choose another folder with --static.')
+
+
+def _as_json(card: ModelCard) -> bytes:
+    return json.dumps(vars(card)).encode() + b'\n'
+
+
+def halved(content: bytes) -> bytes:
+    """Store the large float32 tensors of a model in 16 bits; it computes in 32 bits as before.
+
+    Args:
+        content (bytes): The ``.onnx`` file.
+
+    Returns:
+        bytes: The smaller file.
+    """
+    model = onnx.load_from_string(content)
+    casts = []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype == np.float32 and values.size >= MANY:
+            name, half = tensor.name, f'{tensor.name}.half'
+            tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), half))
+            # undone once, when the model is loaded
+            to = onnx.TensorProto.FLOAT
+            casts.append(onnx.helper.make_node('Cast', [half], [name], to=to))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model.SerializeToString()

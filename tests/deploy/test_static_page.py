@@ -1,0 +1,102 @@
+"""What is written for the page without a server, and what is refused."""
+
+import hashlib
+import json
+import re
+
+import numpy as np
+import pytest
+from conftest import REPOSITORY
+
+pytest.importorskip('onnx')
+pytest.importorskip('onnxruntime')
+small_onnx = pytest.importorskip('small_onnx')
+
+SOURCE = REPOSITORY / 'docs' / 'demo'
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """One scene beside the page, and two to compare on."""
+    from custom_modules.deploy import export, static_page
+
+    monkeypatch.setattr(static_page, 'SCENES', 1)
+    monkeypatch.setattr(export, 'CHECKED', 2)
+
+
+def test_a_folder_is_complete_and_may_be_written_again(tool, tmp_path, capsys):
+    from custom_modules.evaluation.exported import OnnxModel
+
+    folder = tmp_path / 'site'
+    for threshold in (0.4, 0.7):
+        given = small_onnx.write_small_onnx(tmp_path / 'given.onnx', threshold=threshold)
+        assert tool('demo.py', given, '--static', folder) == 0
+        assert json.loads((folder / 'model.json').read_text())['threshold'] == threshold
+        assert OnnxModel(folder / 'model.onnx').card.threshold == threshold
+    assert 'given.onnx' in capsys.readouterr().out
+    text = (folder / 'index.html').read_text() + (folder / 'demo.js').read_text()
+    named = set(re.findall(r"[\w/.-]+\.(?:jpg|js|mjs|json|onnx)(?=['\"])", text))
+    there = {name for name in named if (folder / name).is_file()}
+    assert named - there == {'scene2.jpg', 'scene3.jpg'} and len(there) == 5
+    # nothing from elsewhere, and nothing that works at the root of a site only
+    assert not re.search(r'https?://|(?:src|href)="/', text)
+
+
+def test_half_the_bytes_say_the_same(tmp_path):
+    from custom_modules.deploy.static_page import halved
+    from custom_modules.evaluation.exported import OnnxModel
+
+    content = small_onnx.write_small_onnx(tmp_path / 'small.onnx').read_bytes()
+    small = halved(content)
+    # 1,728 numbers; the other convolution's 576 stay
+    assert 3300 < len(content) - len(small) < 3456
+    images = np.random.default_rng(0).integers(0, 255, (4, 48, 64, 3), dtype=np.uint8)
+    before, after = OnnxModel(content), OnnxModel(small)
+    assert after.card == before.card
+    assert 0 < np.abs(before(images) - after(images)).max() < 1e-3
+
+
+def test_a_model_that_16_bits_change_is_kept(tmp_path, monkeypatch):
+    from custom_modules.deploy import static_page
+
+    given = small_onnx.write_small_onnx(tmp_path / 'small.onnx')
+    assert 'in 16 bits' in static_page.write_page(given, tmp_path / 'a')[0]
+    assert (tmp_path / 'a' / 'model.onnx').stat().st_size < given.stat().st_size
+    monkeypatch.setattr(static_page, 'TOLERANCE', 0)
+    assert 'in 16 bits' not in static_page.write_page(given, tmp_path / 'b')[0]
+    assert (tmp_path / 'b' / 'model.onnx').read_bytes() == given.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ('changed', 'sentence'),
+    [
+        (dict(threshold=None), 'has several channels'),
+        (dict(task='classification'), 'is a classifier'),
+    ],
+)
+def test_a_model_that_the_page_cannot_show(tool, tmp_path, capsys, changed, sentence):
+    given = small_onnx.write_small_onnx(tmp_path / 'given.onnx', **changed)
+    assert tool('demo.py', given, '--static', tmp_path / 'site') == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / 'site').exists()
+
+
+def test_another_site_is_not_written_over(tool, tmp_path, capsys):
+    (tmp_path / 'index.html').write_text('mine')
+    given = small_onnx.write_small_onnx(tmp_path / 'given.onnx')
+    assert tool('demo.py', given, '--static', tmp_path) == 2
+    assert 'choose another folder with --static' in capsys.readouterr().err
+    assert (tmp_path / 'index.html').read_text() == 'mine'
+
+
+def test_onnxruntime_web_is_as_published():
+    folder = SOURCE / 'onnxruntime'
+    stated = re.findall(
+        r'^([0-9a-f]{64})  (\S+)$', (folder / 'README.md').read_text(), re.MULTILINE
+    )
+    found = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in (*folder.glob('*.mjs'), *folder.glob('*.wasm'))
+    }
+    assert len(found) == 3 and found == {name: digest for digest, name in stated}
+    assert 'MIT License' in (folder / 'LICENSE').read_text()

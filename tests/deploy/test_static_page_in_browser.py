@@ -1,0 +1,255 @@
+"""The page without a server in a real browser: the answers are Python's, and no network is needed."""
+
+import csv
+import functools
+import io
+import re
+import threading
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import cv2
+import numpy as np
+import pytest
+from chromium import open_chromium
+from conftest import REPOSITORY
+from PIL import Image
+
+pytest.importorskip('onnxruntime')
+small_onnx = pytest.importorskip('small_onnx')
+
+COUNT = re.compile(r'^(\d+) rocks?$')
+
+
+@pytest.fixture(scope='module')
+def model(tmp_path_factory):
+    return small_onnx.write_small_onnx(tmp_path_factory.mktemp('model') / 'small.onnx')
+
+
+class Handler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def serving(folder):
+    handler = functools.partial(Handler, directory=folder)
+    with ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}/'
+        server.shutdown()
+
+
+@pytest.fixture(scope='module')
+def site(model, tmp_path_factory):
+    """The page in a folder of a plain web server, as on GitHub Pages."""
+    from custom_modules.deploy import export
+    from custom_modules.deploy.static_page import write_page
+
+    root = tmp_path_factory.mktemp('site')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(export, 'CHECKED', 2)
+        write_page(model, root / 'some' / 'folder')
+    with serving(root) as address:
+        yield f'{address}some/folder/'
+
+
+@pytest.fixture(scope='module')
+def browser():
+    with open_chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def open_page(browser, site):
+    """Open the page and cut the network off; errors that it prints and requests to elsewhere fail the test."""
+    complaints, contexts = [], []
+
+    def open_it(width: int = 1200, height: int = 900):
+        context = browser.new_context(viewport=dict(width=width, height=height))
+        contexts.append(context)
+        tab = context.new_page()
+        own = (site, 'data:', 'blob:')
+        tab.on('request', lambda r: r.url.startswith(own) or complaints.append(r.url))
+        tab.on('console', lambda m: m.type == 'error' and complaints.append(m.text))
+        tab.on('pageerror', lambda error: complaints.append(str(error)))
+        tab.goto(site, wait_until='networkidle')
+        tab.locator('#photograph:enabled').wait_for()
+        context.set_offline(True)
+        return tab
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def photo(tmp_path):
+    """Blurred noise: areas of all sizes."""
+
+    def write(name: str, width: int, height: int, **options):
+        noise = np.random.default_rng(0).normal(size=(height, width, 3)).astype(np.float32)
+        image = cv2.GaussianBlur(noise, (0, 0), max(width, height) / 40)
+        image = np.clip(128 + 40 * image / image.std(), 0, 255).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / name, **options)
+        return tmp_path / name
+
+    return write
+
+
+def answered(page, name: str) -> int:
+    page.locator(f'#picture[aria-label^="{name}"]').wait_for()
+    return int(COUNT.match(page.locator('#status').filter(has_text=COUNT).inner_text())[1])
+
+
+def upload(page, path) -> int:
+    page.locator('#photograph').set_input_files(str(path))
+    return answered(page, path.name)
+
+
+def download(page, name: str) -> bytes:
+    with page.expect_download() as started:
+        page.locator(f'#{name}').click()
+    with open(started.value.path(), 'rb') as file:
+        return file.read()
+
+
+def turned() -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
+@pytest.mark.parametrize(
+    ('name', 'size', 'options'),
+    [
+        ('large.png', (421, 280), {}),
+        ('small.png', (50, 41), {}),
+        ('narrow.png', (40, 300), {}),
+        ('even.png', (128, 192), {}),
+        ('turned.jpg', (200, 150), dict(exif=turned(), quality=95)),
+    ],
+    ids=lambda value: value if isinstance(value, str) else '',
+)
+def test_the_mask_is_that_of_python(open_page, photo, model, name, size, options):
+    from custom_modules.deploy import RockDetector
+
+    path = photo(name, *size, **options)
+    expected = RockDetector(model)(path)
+    page = open_page()
+    assert not page.evaluate('window.crossOriginIsolated')
+    found = upload(page, path)
+    mask = cv2.imdecode(np.frombuffer(download(page, 'mask'), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert mask.shape == expected.mask.shape and set(np.unique(mask)) == {0, 255}
+    dice = 2 * (mask[expected.mask == 1] > 0).sum() / ((mask > 0).sum() + expected.mask.sum())
+    assert dice >= 0.98
+    # the list is that of the mask, as OpenCV counts it
+    count, _, stats, centres = cv2.connectedComponentsWithStats(mask)
+    rows = list(csv.DictReader(io.StringIO(download(page, 'csv').decode())))
+    assert found == len(rows) == count - 1 > 1
+    boxes = [[int(row[k]) for k in ('left', 'top', 'width', 'height', 'area')] for row in rows]
+    assert sorted(boxes) == sorted(stats[1:].tolist())
+    means = [[float(row['centre_x']), float(row['centre_y'])] for row in rows]
+    assert np.allclose(sorted(means), sorted(centres[1:].tolist()), atol=0.011)
+    assert [row['number'] for row in rows] == [str(i + 1) for i in range(found)]
+    areas = [int(row['area']) for row in rows]
+    mean = np.average([float(row['probability']) for row in rows], weights=areas)
+    assert abs(mean - expected.probability[expected.mask == 1].mean()) < 0.002
+
+
+def test_the_published_page_answers_as_python(browser):
+    """What lies in docs/demo, with its own pictures."""
+    from custom_modules.deploy import RockDetector
+
+    folder = REPOSITORY / 'docs' / 'demo'
+    expected = RockDetector(folder / 'model.onnx')(folder / 'scene1.jpg')
+    with serving(folder) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_role('button', name='Scene 1').click()
+        answered(page, 'scene1.jpg')
+        mask = cv2.imdecode(np.frombuffer(download(page, 'mask'), np.uint8), cv2.IMREAD_UNCHANGED)
+        page.close()
+    agreed = 2 * (mask[expected.mask == 1] > 0).sum() / ((mask > 0).sum() + expected.mask.sum())
+    assert agreed >= 0.98
+
+
+def test_the_table_is_read_as_that_of_the_tool(open_page, photo):
+    from custom_modules.deploy.results import COLUMNS
+
+    page = open_page()
+    path = photo('a, "b".png', 80, 60)
+    page.locator('#photograph').set_input_files(str(path))
+    page.locator('#status').filter(has_text=COUNT).wait_for()
+    reader = csv.DictReader(io.StringIO(download(page, 'csv').decode(), newline=''))
+    row = next(reader)
+    assert tuple(reader.fieldnames) == COLUMNS
+    assert row['picture'] == 'a, "b".png' and row['class'] == 'rock'
+    assert row['touches_border'] in '01'
+    assert page.locator('#rocks tr').first.inner_text().split('\t')[1] == row['area']
+    overlay = cv2.imdecode(np.frombuffer(download(page, 'overlay'), np.uint8), cv2.IMREAD_COLOR)
+    assert overlay.shape == (60, 80, 3)
+
+
+def test_the_threshold_changes_the_answer(open_page):
+    page = open_page()
+    assert page.locator('#threshold').input_value() == '0.6'
+    page.get_by_role('button', name='Scene 1').click()
+    first = answered(page, 'scene1.jpg')
+    before = download(page, 'overlay')
+    areas = []
+    for key, shown in (('Home', '0.05'), ('End', '0.95')):
+        page.get_by_label('How certain').focus()
+        page.keyboard.press(key)
+        page.locator('#certain').filter(has_text=shown).wait_for()
+        mask = cv2.imdecode(np.frombuffer(download(page, 'mask'), np.uint8), cv2.IMREAD_UNCHANGED)
+        areas.append((mask > 0).sum())
+    assert areas[0] > areas[1]
+    assert answered(page, 'scene1.jpg') != first and download(page, 'overlay') != before
+
+
+def test_a_file_is_dropped(open_page, photo):
+    page = open_page()
+    data = list(photo('dropped.png', 60, 60).read_bytes())
+    page.evaluate(
+        """data => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([Uint8Array.from(data)], 'dropped.png'));
+            document.body.dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
+        }""",
+        data,
+    )
+    assert answered(page, 'dropped.png') > 0
+
+
+def test_a_phone_shows_all_of_it(open_page):
+    page = open_page(390, 844)
+    page.get_by_role('button', name='Scene 2').click()
+    answered(page, 'scene2.jpg')
+    assert page.evaluate('document.documentElement.scrollWidth') <= 390
+    assert 300 < page.locator('#picture').bounding_box()['width'] <= 390
+    assert all(page.locator(f'#{name}').is_visible() for name in ('mask', 'overlay', 'csv', 'list'))
+
+
+@pytest.mark.parametrize(
+    ('content', 'sentence'),
+    [
+        (b'no picture', 'bad.png cannot be read as an image: choose a JPEG, PNG or WebP file.'),
+        (b'\x89PNG' + b'0' * (21 * 2**20), 'bad.png has 21.0 MB, and 20 are the most here'),
+        (None, 'bad.png has 8000x6000 pixels, and 40 million are the most here'),
+    ],
+    ids=['no picture', 'too many bytes', 'too many pixels'],
+)
+def test_mistakes_are_answered_in_a_sentence(open_page, photo, tmp_path, content, sentence):
+    path = tmp_path / 'bad.png'
+    if content is None:
+        Image.new('1', (8000, 6000)).save(path)
+    else:
+        path.write_bytes(content)
+    page = open_page()
+    page.locator('#photograph').set_input_files(str(path))
+    page.get_by_text(sentence).wait_for()
+    assert page.locator('#mask').is_disabled()
+    # and the next one is welcome
+    assert upload(page, photo('good.png', 60, 60)) > 0
