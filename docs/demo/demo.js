@@ -359,7 +359,7 @@ function draw(threshold) {
     y += 1;
   }
   context.lineCap = 'round';
-  const thickness = Math.max(2, Math.round(Math.max(width, height) / 400));
+  const thickness = Math.max(2, Math.round(Math.max(width, height) / 250));
   // on a dark rim, to be seen on bright ground too
   for (const [colour, wide] of [['black', thickness + 2], [`rgb(${card.palette[1]})`, thickness]]) {
     context.strokeStyle = colour;

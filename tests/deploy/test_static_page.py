@@ -100,3 +100,14 @@ def test_onnxruntime_web_is_as_published():
     }
     assert len(found) == 3 and found == {name: digest for digest, name in stated}
     assert 'MIT License' in (folder / 'LICENSE').read_text()
+
+
+def test_the_published_page_has_the_published_detector():
+    """After a change of the detector: ``python tools/demo.py --static docs/demo``."""
+    from custom_modules.deploy.detector import BEST_CHECKPOINT, BEST_CONFIG
+    from custom_modules.evaluation.exported import OnnxModel
+
+    digest = hashlib.sha256(BEST_CHECKPOINT.read_bytes()).hexdigest()
+    card = json.loads((SOURCE / 'model.json').read_text())
+    assert card['source'] == f'{BEST_CONFIG.stem} {digest}'
+    assert OnnxModel(SOURCE / 'model.onnx').card.source == card['source']
