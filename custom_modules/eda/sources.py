@@ -90,7 +90,7 @@ class Subject:
 
 
 # each folder is read once, and its warning about other files is given once
-Folders = dict[tuple[str, str, str], dict[str, Path]]
+Folders = dict[str, dict[str, Path]]
 
 
 def dataset_part(
@@ -115,12 +115,13 @@ def dataset_part(
     image_names = (dataset.data_prefix['img_path'], dataset.prefixes[0], dataset.img_suffix)
     mask_names = (dataset.data_prefix['seg_map_path'], dataset.prefixes[1], dataset.seg_map_suffix)
     for names, what in ((image_names, 'images'), (mask_names, 'masks')):
-        if names not in folders:
-            folders[names] = find_files(*names, what, dataset.remedy)
+        # several endings are a list, which is no key
+        if str(names) not in folders:
+            folders[str(names)] = find_files(*names, what, dataset.remedy)
     # MoonDataset lets no mask mix the two ways to write rock
     sets = ({0, 255}, {0, 1}) if isinstance(dataset, MoonDataset) else None
     values = MaskValues(dataset.masks.labels, sets, dataset.metainfo['palette'])
-    everything = Part('no part', folders[image_names], folders[mask_names], values)
+    everything = Part('no part', folders[str(image_names)], folders[str(mask_names)], values)
     ids, absent = _ids(dataset, everything)
     pairs = set(everything.pairs)
     whole = dataset.train_share([i for i in ids if i in pairs])

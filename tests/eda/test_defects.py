@@ -193,7 +193,9 @@ def moon_config(tmp_path, repository, root, **more) -> str:
 def test_a_hashed_split_is_cut_over_whole_pairs(tmp_path, repository):
     root = make_moon(tmp_path / 'moon', 10)
     (root / 'images/ground/ground0003.png').unlink()
-    summary, _ = survey(config_subject(moon_config(tmp_path, repository, root, test_fraction=0.2)))
+    # several endings, as documented
+    more = dict(test_fraction=0.2, img_suffix=['.jpg', '.png'])
+    summary, _ = survey(config_subject(moon_config(tmp_path, repository, root, **more)))
     ids = [f'{i:04d}' for i in range(10) if i != 3]
     sizes = {part: len(hashed_split(ids, part, 0.2, 0.2)) for part in ('train', 'val', 'test')}
     found = summary['parts']
