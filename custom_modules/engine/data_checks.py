@@ -99,9 +99,9 @@ def require_unseen(train: Dataset, others: Mapping[str, Dataset | None]) -> None
     Raises:
         UsageError: With how many images are shared, and one of them.
     """
-    seen = set(_image_files(train))
+    seen = set(image_files(train))
     for name, dataset in others.items():
-        files = [] if dataset is None else _image_files(dataset)
+        files = [] if dataset is None else image_files(dataset)
         shared = [file for file in files if file in seen]
         if shared:
             raise UsageError(
@@ -111,11 +111,17 @@ def require_unseen(train: Dataset, others: Mapping[str, Dataset | None]) -> None
             )
 
 
-def _image_files(dataset: Dataset) -> list[str]:
-    """List the image files of a data set, also of one that repeats or joins others."""
+def image_files(dataset: Dataset) -> list[str]:
+    """List the image files of a data set, also of one that repeats or joins others; of a link the file that it leads to."""
     if hasattr(dataset, 'datasets') or hasattr(dataset, 'dataset'):
         parts = dataset.datasets if hasattr(dataset, 'datasets') else [dataset.dataset]
-        return [file for part in parts for file in _image_files(part)]
+        return [file for part in parts for file in image_files(part)]
     folder = functools.cache(os.path.realpath)
     paths = (dataset.get_data_info(i).get('img_path', '') for i in range(len(dataset)))
-    return [os.path.join(folder(os.path.dirname(p)), os.path.basename(p)) for p in paths if p]
+    return [
+        os.path.realpath(path)
+        if os.path.islink(path)
+        else os.path.join(folder(os.path.dirname(path)), os.path.basename(path))
+        for path in paths
+        if path
+    ]

@@ -21,11 +21,18 @@ def config(repository):
         ['train_dataloader.dataset.split=all'],
         ['train_dataloader.dataset.split=val', 'train_dataloader.dataset.data_root={moon}/../moon'],
         [f'{p}_dataloader.dataset.ann_file={{moon}}/list.txt' for p in ('train', 'val', 'test')],
+        # 0009 is a link to 0001
+        ['train_dataloader.dataset.ann_file={moon}/list.txt']
+        + [f'{part}_dataloader.dataset.ann_file={{moon}}/linked.txt' for part in ('val', 'test')],
     ],
 )
 def test_shared_images_are_refused(options, tool, config, moon, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('MOON_DATA', str(moon))
     (moon / 'list.txt').write_text('0001\n0002\n')
+    (moon / 'linked.txt').write_text('0009\n')
+    link = moon / 'images' / 'render' / 'render0009.png'
+    link.unlink()
+    link.symlink_to(link.with_name('render0001.png'))
     options = [option.format(moon=moon) for option in options]
     run = ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
     assert tool('train.py', config, *run) == 2
