@@ -101,6 +101,10 @@ class CocoToMasks:
             if source is not None and (complaint := self._complaint(source, image)):
                 complaints.append(complaint)
             else:
+                if source is not None and self._may_lie_otherwise(source, image):
+                    coco.left_out[
+                        'images that their EXIF tag turns, while their size does not tell whether they were drawn so, which is assumed'
+                    ].append(str(source))
                 self._jobs.append((image, source, self._free_name(image, taken)))
         if not self._jobs:
             what, name, details = complaints[0]
@@ -179,6 +183,11 @@ class CocoToMasks:
         if found == expected[::-1] and orientation(path) >= 5:
             details += ', which was drawn before its EXIF tag turns it: remove the tag, as with `exiftool -Orientation= FILES`'
         return 'images of another size than in the json', path, details
+
+    @staticmethod
+    def _may_lie_otherwise(path, image):
+        turn = orientation(path)
+        return turn in (2, 3, 4) or (turn >= 5 and image['width'] == image['height'])
 
 
 class MasksToCoco:

@@ -1,7 +1,9 @@
 """Annotations of labelme and CVAT become masks that a config trains on."""
 
+import base64
 import json
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -64,7 +66,8 @@ def test_from_annotations_to_a_data_set(make, images, tmp_path, capsys):
     arguments = ['coco-to-masks', str(source), '--images', str(images), '--out', str(out)]
     assert main(arguments) == 0
     said = capsys.readouterr().out
-    assert 'Left out or changed: 2 annotations of which each has no outline: 3, 6' in said
+    assert '2 annotations of which each has no outline: ' in said
+    assert 'line sky of ' in said and 'a.jpg' in said and 'b.jpg' in said
     for name in 'ab':
         assert np.array_equal(np.asarray(Image.open(out / 'masks' / f'{name}.png')), EXPECTED)
     names = (out / 'classes.txt').read_text().split()
@@ -78,6 +81,7 @@ def test_from_annotations_to_a_data_set(make, images, tmp_path, capsys):
         ('<annotations>', 'it is no XML'),
         ('<!DOCTYPE a><annotations/>', 'declares a document type'),
         ('<annotations/>', '0 of its 0 images'),
+        ('<annotations><track id="0"/></annotations>', 'is of a video'),
         ('<annotations><image name="a"/></annotations>', '1 images without an id'),
         ('{"shapes": ', 'a.json is no JSON'),
     ],
@@ -89,9 +93,69 @@ def test_files_that_are_none_of_theirs(tmp_path, content, words):
         CocoFile(tmp_path if path.suffix == '.json' else path)
 
 
-def test_a_circle_of_labelme(tmp_path):
-    shape = dict(label='rock', shape_type='circle', points=[[20, 16], [20, 26]])
-    content = dict(imagePath='a.jpg', imageWidth=WIDTH, imageHeight=HEIGHT, shapes=[shape])
-    (tmp_path / 'a.json').write_text(json.dumps(content))
-    coco = CocoFile(tmp_path)
-    assert abs(int(coco.draw(coco.images[0]).sum()) - np.pi * 100) < 15
+def of_labelme(**shape) -> tuple[str, str]:
+    content = dict(imagePath='a.jpg', imageWidth=WIDTH, imageHeight=HEIGHT)
+    return '.json', json.dumps(dict(content, shapes=[dict(label='rock', **shape)]))
+
+
+def of_cvat(tag: str, **shape) -> tuple[str, str]:
+    sides = ' '.join(f'{key}="{value}"' for key, value in shape.items())
+    image = f'<image id="0" name="a.jpg" width="{WIDTH}" height="{HEIGHT}">'
+    return '.xml', f'<annotations>{image}<{tag} label="rock" {sides}/></image></annotations>'
+
+
+def drawn(shape) -> np.ndarray:
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    return cv2.fillPoly(mask, [np.array(shape, np.int32)], 1)
+
+
+ROUND = cv2.ellipse(np.zeros((HEIGHT, WIDTH), np.uint8), (20, 16), (12, 6), 30, 0, 360, 1, -1)
+PIXELS = base64.b64encode(cv2.imencode('.png', np.eye(6, 9, dtype=np.uint8))[1]).decode()
+EYE = np.zeros((HEIGHT, WIDTH), np.uint8)
+EYE[5:11, 7:16] = np.eye(6, 9)
+# of each the file, what is drawn, and how many pixels of its border may be otherwise
+SHAPES = {
+    'a circle of labelme': (
+        of_labelme(shape_type='circle', points=[[20, 16], [20, 26]]),
+        cv2.circle(np.zeros((HEIGHT, WIDTH), np.uint8), (20, 16), 10, 1, -1), 60),
+    'a mask of labelme': (
+        of_labelme(shape_type='mask', points=[[7, 5], [15, 10]], mask=PIXELS), EYE, 0),
+    'a rectangle of four points': (
+        of_labelme(shape_type='rectangle', points=[[6, 4], [20, 4], [20, 10], [6, 10]]),
+        EXPECTED == 1, 0),
+    'a turned rectangle of four points': (
+        of_labelme(shape_type='rotation', points=[[20, 6], [30, 16], [20, 26], [10, 16]]),
+        drawn([[20, 6], [30, 16], [20, 26], [10, 16]]), 45),
+    'a turned box of CVAT': (
+        of_cvat('box', xtl=10, ytl=13, xbr=30, ybr=19, rotation=90.0),
+        drawn([[17, 6], [23, 6], [23, 26], [17, 26]]), 50),
+    'a turned ellipse of CVAT': (
+        of_cvat('ellipse', cx=20, cy=16, rx=12, ry=6, rotation=30), ROUND, 50),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', SHAPES)
+def test_other_shapes_are_drawn(name, tmp_path):
+    (suffix, content), expected, border = SHAPES[name]
+    path = tmp_path / f'a{suffix}'
+    path.write_text(content)
+    coco = CocoFile(path if suffix == '.xml' else tmp_path)
+    mask = coco.draw(coco.images[0])
+    assert (mask != expected).sum() <= border and mask.sum() >= border
+
+
+@pytest.mark.parametrize(
+    'shape',
+    [
+        of_labelme(shape_type='mask', points=[[7, 5], [15, 10]], mask='no picture'),
+        of_labelme(shape_type='mask', points=[[45, 5], [53, 10]], mask=PIXELS),
+        of_labelme(shape_type='mask', points=[[7, 5], [15, 10]]),
+        of_cvat('box', xtl=10, ytl=13, xbr=30, ybr=19, rotation='much'),
+        of_cvat('ellipse', cx=20, cy=16, rx=12),
+    ],
+)
+def test_damaged_shapes_are_counted(shape, tmp_path):
+    suffix, content = shape
+    (tmp_path / f'a{suffix}').write_text(content)
+    with pytest.raises(UsageError, match='has no outline .* rock of a.jpg'):
+        CocoFile(tmp_path / 'a.xml' if suffix == '.xml' else tmp_path)
