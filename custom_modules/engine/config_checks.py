@@ -4,8 +4,10 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mmengine.registry import DATASETS, MODELS, Registry
+import torch
+from mmengine.registry import DATASETS, MODELS, OPTIMIZERS, Registry
 
+from custom_modules.datasets.class_weights import read_class_weights
 from custom_modules.datasets.pairs import first_five
 from custom_modules.engine.config import data_set_configs, each_config, type_name
 from custom_modules.utils.errors import UsageError
@@ -25,9 +27,11 @@ def check_config(cfg) -> None:
 
     Raises:
         UsageError: If a validation is there in parts, data sets cut the same images differently, heads, losses or class weights
-            do not fit the classes, images would be augmented twice, or ``grey_standardize`` would count padding.
+            do not fit the classes, images would be augmented twice, ``grey_standardize`` would count padding, or an optimizer
+            cannot be made.
     """
     require_whole_loops(cfg)
+    require_sound_optimizer(cfg)
     require_one_split(cfg)
     require_matching_classes(cfg)
     require_one_augmentation(cfg)
@@ -123,12 +127,8 @@ def _require_plain_weights(key: str, value) -> None:
     """Refuse a ``class_weight``, wherever it stands, that names a file which mmseg would unpickle: that runs code."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            named = name == 'class_weight' and isinstance(inner, str) and Path(inner).is_file()
-            if named and not inner.endswith(('.json', '.npy')):
-                raise UsageError(
-                    f'{key}.class_weight is {inner!r}, and a file holds the weights of classes as .json or .npy: save them so, or '
-                    'write them as a list of numbers.'
-                )
+            if name == 'class_weight' and isinstance(inner, str) and Path(inner).is_file():
+                read_class_weights(inner)
             _require_plain_weights(f'{key}.{name}', inner)
     elif isinstance(value, list | tuple):
         for i, inner in enumerate(value):
@@ -183,9 +183,7 @@ def _require_weights(key: str, weights: Sequence[float] | str | None, channels: 
             raise UsageError(
                 f'{key} names the file {weights}, which does not exist: write the weights as a list of numbers.'
             )
-        from mmseg.models.losses.utils import get_class_weight
-
-        weights = get_class_weight(weights)
+        weights = read_class_weights(weights)
     if weights is None or (hasattr(weights, '__len__') and len(weights) == channels):
         return
     found = f'holds {len(weights)} weights' if hasattr(weights, '__len__') else f'is {weights!r}'
@@ -239,6 +237,31 @@ def require_whole_loops(cfg) -> None:
                 f'there is no {" and no ".join(gone)}, but {" and ".join(key for key in keys if key not in gone)}: without '
                 f'{name}, write --cfg-options {" ".join(f"{key}=None" for key in keys)}{best}, or the same in the config.'
             )
+
+
+def require_sound_optimizer(cfg) -> None:
+    """Refuse settings that the optimizer does not take, which torch else says in a traceback when all data has been read.
+
+    Args:
+        cfg (mmengine.Config): The config.
+
+    Raises:
+        UsageError: With what is wrong.
+    """
+    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
+    if not isinstance(optimizer, Mapping) or _registered(OPTIMIZERS, cfg, optimizer) is None:
+        return
+    try:
+        OPTIMIZERS.build(dict(optimizer, params=[torch.zeros(1, requires_grad=True)]))
+    except (TypeError, ValueError) as error:
+        # mmengine says before it which file refused
+        reason = str(error).split('.py: ')[-1].strip().rstrip('.')
+        raise UsageError(
+            f'optim_wrapper.optimizer, {type_name(optimizer)}, cannot be made ({reason}): mend its settings.'
+        ) from error
+    except RuntimeError:
+        # of the device, which is not known yet
+        return
 
 
 def require_one_augmentation(cfg) -> None:

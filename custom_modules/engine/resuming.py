@@ -1,5 +1,7 @@
 """Whether a run can go on, or begin, from a checkpoint: compared tensor by tensor before anything is loaded."""
 
+import hashlib
+import os
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -9,6 +11,7 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
+from custom_modules.engine.data_checks import image_files
 from custom_modules.utils.errors import UsageError
 
 NEW_RUN = 'start anew with its weights, by load_from in the config and another --work-dir'
@@ -19,6 +22,12 @@ def inner_model(model: nn.Module) -> nn.Module:
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model
+
+
+def training_images(runner: Runner) -> str:
+    """Give the number of the training images and a hash of their names: what a resume compares, wherever the folder lies by then."""
+    names = [os.path.basename(path) for path in image_files(runner.train_dataloader.dataset)]
+    return f'{len(names)} {hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:16]}'
 
 
 def require_fitting_weights(model: nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
@@ -87,6 +96,7 @@ def require_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
     _require_same_schedulers(runner.param_schedulers, checkpoint.get('param_schedulers'), name)
     if isinstance(runner.train_loop, EpochBasedTrainLoop):
         _require_same_steps(runner, meta['epoch'], meta['iter'], name)
+    _require_same_images(runner, checkpoint['message_hub'], name)
 
 
 def _shape(tensor: torch.Tensor | None) -> str:
@@ -173,6 +183,19 @@ def _require_same_schedulers(schedulers, saved: object, name: str) -> None:
         )
     if not same:
         raise _other_run(name, 'was trained with other schedulers of the learning rate')
+
+
+def _require_same_images(runner: Runner, hub: object, name: str) -> None:
+    """As many steps may be of other images: of another share or fold, and then what was learnt would be scored."""
+    info = hub.get('runtime_info') if isinstance(hub, Mapping) else None
+    before = info.get('training_images') if isinstance(info, Mapping) else None
+    now = training_images(runner)
+    # older checkpoints do not say
+    if before is not None and before != now:
+        raise UsageError(
+            f'{name} was trained on {str(before).split()[0]} images, and the {now.split()[0]} of this run are others: go on with the '
+            f'train_fraction, fold, list and folder that it was made with, or {NEW_RUN}.'
+        )
 
 
 def _require_same_steps(runner: Runner, epochs: int, steps: int, name: str) -> None:

@@ -1,6 +1,7 @@
 """What else goes wrong in a training: a loss that is no number, masks without a label, a validation that fails or is not there."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -36,6 +37,33 @@ def test_a_loss_that_is_no_number_ends_the_run(train, tmp_path):
     for word in ('the loss is nan', 'epoch 1, iteration 2', '.png', 'optimizer.lr', 'clip_grad'):
         assert word in errors[0]
     assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+RATES = {
+    'below 0': (['optim_wrapper.optimizer.lr=-0.1'], 'AdamW, cannot be made .Invalid learning'),
+    'nan': (['optim_wrapper.optimizer.lr=nan'], 'cannot be made .Invalid learning rate: nan'),
+    'a word': (['optim_wrapper.optimizer.lr=fast'], 'AdamW, cannot be made'),
+    'unknown': (['optim_wrapper.optimizer.rate=0.1'], 'unexpected keyword argument .rate'),
+    'of SGD, which takes nan': (
+        ['optim_wrapper.optimizer.type=SGD', 'optim_wrapper.optimizer.lr=nan'],
+        r'learning rate .* is nan in epoch 1',
+    ),
+    'of a part': (
+        ['optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult=-1'],
+        r'learning rate .* is -0.\d+ in epoch 1, .* lr_mult',
+    ),
+    'of a schedule': (
+        ['param_scheduler.1.eta_min_ratio=-1'],
+        r'learning rate .* is -0.\d+ in epoch 3, .* param_scheduler',
+    ),
+}
+
+
+@pytest.mark.parametrize('case', RATES)
+def test_a_rate_that_would_teach_nothing_or_the_opposite(case, train):
+    options, words = RATES[case]
+    code, (error,) = train(*options)
+    assert code == 2 and re.search(words, error), error
 
 
 def test_weights_that_are_no_numbers_are_not_saved(train, tmp_path, monkeypatch):

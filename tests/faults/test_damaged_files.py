@@ -3,6 +3,7 @@
 ``FILES_ROUNDS=20 pytest tests/faults/test_damaged_files.py`` makes it twenty times longer.
 """
 
+import functools
 import json
 import os
 
@@ -25,6 +26,7 @@ from test_bad_files import (
 )
 
 from custom_modules.datasets.splits import listed_ids
+from custom_modules.deploy import RockDetector
 from custom_modules.models.safe_loading import load_checkpoint_file
 from custom_modules.preparation.coco_file import CocoFile
 from custom_modules.utils.errors import UsageError
@@ -61,13 +63,24 @@ def draw_all(path):
             coco.draw(image)
 
 
+def predict(path):
+    mask, probability, _ = detector()(path)
+    assert mask.shape == probability.shape == read_image(path).shape[:2]
+    assert np.isfinite(probability).all()
+
+
+@functools.cache
+def detector():
+    return RockDetector()
+
+
 SEEDS = {
     'png': ([PNG, encoded(MASK), palette([[0] * 3, [9, 0, 0], [0, 9, 0]]), encoded(GREY.astype(np.uint16) * 99)],
-            [read_image, read_mask]),
+            [read_image, read_mask, predict]),
     'jpeg': ([JPEG, encoded(SCENE, 'JPEG', progressive=True), encoded(MASK, 'JPEG', exif=Image.Exif())],
-             [read_image, read_mask]),
+             [read_image, read_mask, predict]),
     'tiff': ([encoded(SCENE, 'TIFF'), tiff(0.5, np.float32), encoded(MASK, 'TIFF', compression='tiff_lzw')],
-             [read_image, read_mask]),
+             [read_image, read_mask, predict]),
     'coco': ([json.dumps(COCO).encode()], [draw_all]),
     'list': ([b'0001\r\n0002\n', '0001\n0002'.encode('utf-16')],
              [lambda path: listed_ids(path, ['0001', '0002', 'a b'], 'data')]),

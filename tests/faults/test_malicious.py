@@ -149,7 +149,7 @@ def test_nothing_of_a_checkpoint_is_run(entry, stranger, root, tmp_path, monkeyp
         assert 'error: ' in said.err + said.out
 
 
-@pytest.mark.parametrize('suffix', ['pkl', 'pickle', 'yaml', 'pth'])
+@pytest.mark.parametrize('suffix', ['pkl', 'pickle', 'yaml', 'pth', 'npy'])
 def test_weights_of_classes_are_numbers(suffix, root, tmp_path, monkeypatch, capsys):
     """mmseg reads a text as the name of a file, and unpickles it."""
     monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
@@ -158,8 +158,11 @@ def test_weights_of_classes_are_numbers(suffix, root, tmp_path, monkeypatch, cap
     option = f'model.decode_head.loss_decode.0.class_weight={path}'
     assert run_tool(command('unet_baseline', tmp_path / 'run', options=[option])) == 2
     said = capsys.readouterr().err
+    assert 'holds the weights of classes as .json or .npy' in said or 'holds no numbers' in said
+    # as the library's own tools do
+    with pytest.raises(ValueError):
+        MODELS.build(dict(type='mmseg.CrossEntropyLoss', class_weight=str(path)))
     assert not (tmp_path / 'ran').exists()
-    assert 'holds the weights of classes as .json or .npy' in said
 
 
 def test_those_as_json_and_npy_are_read(root, tmp_path, monkeypatch):

@@ -75,6 +75,18 @@ REFUSED = {
         None,
         '4 images in batches of 4 make 1',
     ),
+    'other images in as many steps': (
+        ['train_dataloader.dataset.train_fraction=0.75'],
+        None,
+        'was trained on 8 images, and the 6 of this run are others',
+    ),
+    'another fold': (
+        [f'{part}_dataloader.dataset.fold=1' for part in ('train', 'val', 'test')]
+        + [f'{part}_dataloader.dataset.val_fraction=0.0' for part in ('train', 'val', 'test')]
+        + ['val_dataloader.dataset.split=test', 'test_dataloader.dataset.split=test'],
+        None,
+        'was trained on 8 images, and the 8 of this run are others',
+    ),
     'fewer epochs': (
         ['train_cfg.max_epochs=1'],
         None,

@@ -11,6 +11,7 @@ from custom_modules.engine.resuming import (
     inner_model,
     require_fitting_weights,
     require_resumable,
+    training_images,
 )
 from custom_modules.utils.errors import UsageError
 
@@ -32,6 +33,7 @@ class RunCheckHook(Hook):
     - A resume with another number of epochs gets a warning: mmengine takes the schedulers' ends from the
       checkpoint, and past them the rates stay where they are. So does one with other settings of optimizer or
       schedulers, which the checkpoint's replace.
+    - A learning rate below 0, or that is no number, is refused before each epoch, whatever set it.
     """
 
     priority = 'VERY_HIGH'
@@ -68,6 +70,7 @@ class RunCheckHook(Hook):
                 'the learning rates do not change. For a longer schedule start anew.'
             )
         runner.message_hub.update_info('planned_epochs', planned or epochs)
+        runner.message_hub.update_info('training_images', training_images(runner))
         _warn_of_other_rates(runner)
         monitored = _monitored(runner)
         for key, (by, rule) in monitored.items():
@@ -90,6 +93,24 @@ class RunCheckHook(Hook):
                 raise UsageError(
                     f'{by} waits for the score {key!r}, which no metric produces; there are {", ".join(produced)}: change it to '
                     'one of these, or val_evaluator.'
+                )
+
+    def before_train_epoch(self, runner) -> None:
+        """Check the learning rates.
+
+        Args:
+            runner (Runner): The runner of the training process.
+
+        Raises:
+            UsageError: If one would teach the opposite, or nothing.
+        """
+        rates = runner.optim_wrapper.get_lr()
+        for name, values in rates.items():
+            unsound = [float(value) for value in values if not 0 <= value < math.inf]
+            if unsound:
+                raise UsageError(
+                    f'the learning rate ({name}) is {unsound[0]:g} in epoch {runner.epoch + 1}, and it is a number of at least 0: mend '
+                    'optim_wrapper.optimizer.lr, the lr_mult of optim_wrapper.paramwise_cfg, or param_scheduler.'
                 )
 
 
