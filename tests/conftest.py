@@ -177,6 +177,17 @@ def tool():
     return run_tool
 
 
+@pytest.fixture
+def small(tmp_path) -> Path:
+    """A config of two epochs and nothing to train, to plan sweeps with."""
+    from mmengine.config import Config
+
+    hook = dict(type='CheckpointAfterValHook', save_best='rock_Dice', rule='greater')
+    parts = dict(train_cfg=dict(max_epochs=2), default_hooks=dict(checkpoint=hook))
+    Config(dict(parts, randomness=dict(seed=0))).dump(tmp_path / 'small.py')
+    return tmp_path / 'small.py'
+
+
 def loader_options(**values) -> list[str]:
     """``--cfg-options`` for all three data loaders, without worker processes."""
     values = {'num_workers': 0, 'persistent_workers': False, **values}
@@ -192,6 +203,22 @@ MOON_OPTIONS = [
     'train_dataloader.batch_size=4',
     'train_cfg.max_epochs=1',
 ]
+
+
+@pytest.fixture
+def untrained(moon, tmp_path, monkeypatch, segmentation) -> tuple[Path, Path, list[str]]:
+    """Config, weights and options of a small segmentor that has learnt nothing, beside its data."""
+    import torch
+    from mmengine.config import Config
+    from mmengine.registry import MODELS
+
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    config, weights = REPOSITORY / 'configs' / 'unet_baseline.py', tmp_path / 'tiny.pth'
+    model = dict(Config.fromfile(config).model, backbone=dict(type='UNetEncoder', widths=(4, 8)))
+    torch.manual_seed(0)
+    torch.save(dict(state_dict=MODELS.build(model).state_dict()), weights)
+    options = loader_options(**{'dataset.load_size': '(64,64)'})
+    return config, weights, [*options, 'model.backbone.widths=(4,8)']
 
 
 @pytest.fixture(scope='session')

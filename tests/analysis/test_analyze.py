@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import loader_options
 from PIL import Image
 from sklearn.calibration import calibration_curve
 
@@ -19,7 +18,7 @@ from custom_modules.analysis.calibration import (
     ThresholdSweep,
     threshold_choice,
 )
-from custom_modules.analysis.errors import ErrorAnalysis, brightness_groups
+from custom_modules.analysis.errors import ErrorAnalysis
 from custom_modules.analysis.objects import ObjectSizes, boundary_f1, boundary_tolerance
 from custom_modules.analysis.report import write_analysis
 from custom_modules.evaluation.predictions import Prediction
@@ -92,30 +91,12 @@ def test_objects_are_counted_by_size_found_and_invented():
     assert (middle['predicted'], large['predicted'], small['predicted']) == (3, 1, 0)
     assert middle['false_alarms'] == pytest.approx(100 / 3) and large['false_alarms'] == 0
     assert middle['objects'] == 0 and np.isnan(middle['recall'])
-
-
-@pytest.mark.parametrize('area, size', [(3, '1-3'), (4, '4-15'), (63, '16-63'), (64, '64-255')])
-def test_sizes_change_at_powers_of_four(area, size):
-    truth = np.zeros((16, 64), np.uint8)
-    truth.reshape(-1)[:area] = 1
-    sizes = ObjectSizes(ROCKS)
-    sizes.add(predict(truth, truth))
-    assert sizes.table().iloc[-1].tolist() == ['rock', size, 1, area, 100, 100, 1, 0]
-
-
-def test_bands_of_rows(tmp_path):
-    truth, predicted = np.zeros((16, 4), np.uint8), np.zeros((16, 4), int)
-    truth[0, :], predicted[0, :1] = 1, 1  # the first band: 1 of 4 found
-    truth[14:, :2] = predicted[14:, :3] = 1  # the last: all 4, and 2 invented
-    analysis = ErrorAnalysis(ROCKS, threshold=None)
-    analysis.add(predict(truth, predicted, path=tmp_path / 'a.png', grey=0))
-    rows = analysis.results()['rows'].set_index('band')
-    assert len(rows) == 8
-    first, last = rows.loc['0-12.5'], rows.loc['87.5-100']
-    assert (first.share, first.recall, first.precision, first.Dice) == (50, 25, 100, 40)
-    assert (last.share, last.recall, last.Dice) == (50, 100, pytest.approx(80))
-    assert rows.loc['50-62.5'].share == 0 and np.isnan(rows.loc['50-62.5'].Dice)
-    assert analysis.results()['horizon'] is None
+    # sizes change at powers of four
+    for area, size in ((3, '1-3'), (4, '4-15'), (63, '16-63'), (64, '64-255')):
+        mask = (np.arange(1024) < area).reshape(16, 64)
+        sizes = ObjectSizes(ROCKS)
+        sizes.add(predict(mask, mask.astype(int)))
+        assert sizes.table().iloc[-1].tolist() == ['rock', size, 1, area, 100, 100, 1, 0]
 
 
 def test_distance_below_the_horizon(tmp_path):
@@ -134,18 +115,6 @@ def test_distance_below_the_horizon(tmp_path):
     assert found.loc['5-10', 'share'] == 0
 
 
-def test_brightness_is_cut_into_quarters_of_the_images():
-    # image i: i of 10 pixels of rock found
-    confusions = [np.array([[90, 0], [10 - i, i]]) for i in range(8)]
-    table = brightness_groups([70, 60, 50, 40, 30, 20, 10, 0.04], confusions, ROCKS)
-    assert table.brightness.tolist() == ['0.0-10.0', '20.0-30.0', '40.0-50.0', '60.0-70.0']
-    assert table.images.tolist() == [2, 2, 2, 2]
-    # the darkest are 7 and 6: 13 of 20 pixels
-    assert table.recall.tolist() == [65, 45, 25, 5]
-    assert table.Dice[0] == pytest.approx(100 * 26 / 33)
-    assert len(brightness_groups([1, 2], confusions[:2], ROCKS)) == 2
-
-
 def test_calibration_equals_scikit_learns():
     rng = np.random.default_rng(0)
     probability = rng.random((3, 40, 40)).astype(np.float32)
@@ -162,15 +131,11 @@ def test_calibration_equals_scikit_learns():
     weights = table.pixels / truth.size
     assert found.ece == pytest.approx((weights * abs(right - mean)).sum(), abs=1e-6)
     assert found.means == pytest.approx((probability.mean(), truth.mean()))
-
-
-def test_calibration_of_several_classes_is_of_the_highest_probability():
-    # 0.6 and right, 0.9 and wrong, 0.7 without a truth
-    probabilities = np.array([[[0.6, 0.1, 0.7]], [[0.3, 0.9, 0.2]], [[0.1, 0.0, 0.1]]])
+    # of several classes it is of the highest probability: 0.6 and right, 0.9 and wrong, 0.7 without a truth
     found = Calibration()
-    found.add(predict([[0, 2, 255]], probability=probabilities))
-    assert found.ece == pytest.approx((0.4 + 0.9) / 2)
-    assert found.table().pixels.sum() == 2
+    several = [[[0.6, 0.1, 0.7]], [[0.3, 0.9, 0.2]], [[0.1, 0.0, 0.1]]]
+    found.add(predict([[0, 2, 255]], probability=several))
+    assert found.ece == pytest.approx((0.4 + 0.9) / 2) and found.table().pixels.sum() == 2
 
 
 def test_the_sweep_finds_a_planted_threshold():
@@ -210,12 +175,9 @@ def test_the_sweep_is_exact_at_every_threshold():
         predicted = (torch.from_numpy(probability) > float(threshold)).numpy()
         own = predict(truth, predicted.astype(int)).scores.dice[1]
         assert dice == pytest.approx(own, abs=1e-9)
-
-
-def test_equal_thresholds_give_the_middle_one():
+    # 0.31 to 0.69 are all perfect: the middle one is taken
     sweep = ThresholdSweep()
     sweep.add(predict([[1, 0]], probability=[[0.7, 0.305]]))
-    # 0.31 to 0.69 are all perfect
     assert THRESHOLDS[sweep.best] == 0.5
 
 
@@ -273,34 +235,11 @@ def test_confusions_of_several_classes_are_named_and_nothing_is_nan_in_the_files
     assert numbers['scores'][2]['recall'] is None
 
 
-@pytest.fixture
-def checkpoint(tmp_path, repository) -> Path:
-    from mmengine.config import Config
-    from mmengine.registry import MODELS, init_default_scope
-
-    import custom_modules.segmentation  # noqa: F401
-
-    init_default_scope('mmseg')
-    cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
-    torch.manual_seed(0)
-    path = tmp_path / 'tiny.pth'
-    model = MODELS.build(dict(cfg.model, backbone=dict(type='UNetEncoder', **NARROW)))
-    torch.save(dict(state_dict=model.state_dict()), path)
-    return path
-
-
-NARROW = dict(widths=(4, 8))
-OPTIONS = [
-    *loader_options(**{'dataset.load_size': '(64,64)'}),
-    'model.backbone.widths=(4,8)',
-]
-
-
-def test_tool_analyses_the_whole_set(tool, moon, checkpoint, repository, monkeypatch, capsys):
-    monkeypatch.setenv('MOON_DATA', str(moon))
+def test_tool_analyses_the_whole_set(tool, untrained, moon, capsys):
     out = moon / 'out'
-    command = ['analyze.py', 'errors', repository / 'configs' / 'unet_baseline.py', checkpoint]
-    command += ['--out', out, '--part', 'train', '--cfg-options', *OPTIONS]
+    config, checkpoint, options = untrained
+    command = ['analyze.py', 'errors', config, checkpoint]
+    command += ['--out', out, '--part', 'train', '--cfg-options', *options]
     assert tool(*command) == 0
     printed = capsys.readouterr().out
     assert printed.splitlines()[-1] == str(out / 'analysis.md') and '8 images; rock' in printed
@@ -317,45 +256,10 @@ def test_tool_analyses_the_whole_set(tool, moon, checkpoint, repository, monkeyp
     at_default = next(row for row in chosen['part'] if row['threshold'] == 0.5)
     assert at_default['Dice'] == pytest.approx(chosen['default_dice'])
     # the same images at another size are the same data
-    again = [
-        moon / 'again' if word == out else 'test' if word == 'train' else word for word in command
-    ]
+    other = {out: moon / 'again', 'train': 'test'}
+    again = [other.get(word, word) for word in command]
     assert tool(*again, 'test_dataloader.dataset.load_size=(32,32)') == 0
     assert '(chosen on the same data)' in capsys.readouterr().out
     assert '2 images at 32x32' in (moon / 'again' / 'analysis.md').read_text()
     assert tool(*command) == 2
     assert 'exists already and is not overwritten' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    'arguments, words',
-    [
-        (['errors', 'configs/classifier.py', 'x.pth'], "no segmentor's config"),
-        (['errors', 'configs/none.py', 'x.pth'], 'there is no config'),
-        (['curves', 'nowhere', '--out', '{}/c.png'], 'there is no work dir nowhere'),
-        (['curves', 'nowhere', '--out', '{}'], 'is a picture, PNG'),
-    ],
-)
-def test_tool_says_what_is_wrong(tool, tmp_path, repository, capsys, monkeypatch, arguments, words):
-    monkeypatch.chdir(repository)
-    assert tool('analyze.py', *(word.format(tmp_path) for word in arguments)) == 2
-    assert words in capsys.readouterr().err
-
-
-def test_tool_draws_the_curves_of_a_run(tool, tmp_path, capsys):
-    run = tmp_path / 'runs' / 'mine'
-    (run / '20260101_000000' / 'vis_data').mkdir(parents=True)
-    (run / 'mine.py').write_text("default_scope = 'mmseg'\n")
-    scalars = run / '20260101_000000' / 'vis_data' / 'scalars.json'
-    lines = [
-        dict(lr=0.1, loss=2.0 - epoch / 4, epoch=epoch, iter=epoch, step=epoch) for epoch in (1, 2)
-    ]
-    lines += [dict(rock_Dice=10.0 * epoch, rock_IoU=5.0, step=epoch) for epoch in (1, 2)]
-    scalars.write_text('\n'.join(map(json.dumps, lines)) + '\n')
-    out = tmp_path / 'curves.png'
-    assert tool('analyze.py', 'curves', run, '--out', out) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == str(out)
-    before = out.read_bytes()
-    assert cv2.imread(str(out)).std() > 0
-    assert tool('analyze.py', 'curves', run, '--out', out) == 2
-    assert out.read_bytes() == before

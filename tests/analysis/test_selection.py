@@ -1,18 +1,13 @@
 """The best are the best, what a user names is found, and the tool draws what it says."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
-import torch
-from conftest import loader_options
 from PIL import Image
 
 from custom_modules.analysis.objects import foreground_dice
-from custom_modules.analysis.selection import best_median_worst, find_images
+from custom_modules.analysis.selection import best_median_worst
 from custom_modules.evaluation.confusion import ConfusionScores
-from custom_modules.utils.errors import UsageError
 from custom_modules.visualization.drawing import legend_strip
 from custom_modules.visualization.panels import PANEL_GAP
 
@@ -56,39 +51,10 @@ def test_an_image_without_objects_has_no_dice():
     assert dice([[0, 1, 1, 0]], [[0, 1, 0, 2]], 3) == pytest.approx(100 / 3)
 
 
-def test_images_are_found_by_name_or_path(tmp_path, monkeypatch):
-    for name in ('in_1.png', 'in_2.png', 'out.png', 'text.png'):
-        Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(tmp_path / name)
-    (tmp_path / 'text.png').write_text('no picture')
-    own = [str(tmp_path / name) for name in ('in_1.png', 'in_2.png')]
-    monkeypatch.chdir(tmp_path)
-    given = ['in_2', './in_1.png', 'in_1.png', 'out.png']
-    assert find_images(given, own, 'test') == [1, 0, Path('out.png')]
-    with pytest.raises(
-        UsageError, match=r'no image in_3, neither among the 2 of the test part \(in_1, in_2\)'
-    ):
-        find_images(['in_3'], own, 'test')
-    with pytest.raises(UsageError, match='text.png cannot be read as an image'):
-        find_images(['text.png'], own, 'test')
-
-
 @pytest.fixture
-def command(moon, tmp_path, repository, monkeypatch) -> list:
-    """The tool's arguments for an untrained network."""
-    from mmengine.config import Config
-    from mmengine.registry import MODELS, init_default_scope
-
-    import custom_modules.segmentation  # noqa: F401
-
-    monkeypatch.setenv('MOON_DATA', str(moon))
-    init_default_scope('mmseg')
-    config = repository / 'configs' / 'unet_baseline.py'
-    model = dict(Config.fromfile(config).model, backbone=dict(type='UNetEncoder', widths=(4, 8)))
-    torch.manual_seed(0)
-    weights = tmp_path / 'tiny.pth'
-    torch.save(dict(state_dict=MODELS.build(model).state_dict()), weights)
-    options = loader_options(**{'dataset.load_size': '(64,64)'})
-    options += ['model.backbone.widths=(4,8)', 'model.decode_head.threshold=0.5']
+def command(untrained) -> list:
+    config, weights, options = untrained
+    options += ['model.decode_head.threshold=0.5']
     return ['visualize.py', config, weights, '--part', 'train', '--cfg-options', *options]
 
 
@@ -116,7 +82,9 @@ def test_tool_ranks_draws_and_does_not_overwrite(tool, command, moon, tmp_path, 
     assert before == {path: path.stat().st_mtime_ns for path in out.iterdir()}
 
 
-def test_tool_draws_chosen_images_and_files_from_elsewhere(tool, command, moon, tmp_path, capsys):
+def test_tool_draws_chosen_images_and_files_from_elsewhere(
+    tool, command, moon, tmp_path, capsys, monkeypatch
+):
     inside = sorted((moon / 'images' / 'render').iterdir())
     ids = [path.stem for path in inside]
     photo = tmp_path / 'photo.jpg'
@@ -135,16 +103,9 @@ def test_tool_draws_chosen_images_and_files_from_elsewhere(tool, command, moon, 
     assert np.isin(first[200:300, 100:200], range(148, 153)).all()
     own = cv2.imread(str(next(path for path in inside if path.stem == listed)))
     assert (input_of(second) == own).all()
-
-
-def test_a_photograph_needs_no_data_set(tool, command, tmp_path, capsys, monkeypatch):
-    photo = tmp_path / 'photo.jpg'
-    Image.fromarray(np.full((90, 120), 150, np.uint8)).save(photo)
+    # a photograph needs no data set; a name can only be one of the data set's
     monkeypatch.setenv('MOON_DATA', str(tmp_path / 'nowhere'))
-    out = tmp_path / 'out'
-    assert tool(*command, '--out', out, '--images', photo) == 0
+    assert tool(*command, '--out', tmp_path / 'alone', '--images', photo) == 0
     assert 'photo: without truth' in capsys.readouterr().out
-    assert cv2.imread(str(out / '01_photo.png')).shape[1] == 2 * SIDE + PANEL_GAP
-    # a name can only be one of the data set's
     assert tool(*command, '--out', tmp_path / 'no', '--images', 'photo') == 2
     assert 'nowhere, but there is no such folder' in capsys.readouterr().err

@@ -1,7 +1,6 @@
 """Every planted defect is found, named and decides the exit code; nothing else is reported."""
 
 import json
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -10,8 +9,8 @@ import pytest
 from conftest import make_moon, write_pair
 from PIL import Image
 
+from custom_modules.datasets.moon_dataset import MoonDataset
 from custom_modules.datasets.splits import hashed_split
-from custom_modules.eda.examine import in_own_process
 from custom_modules.eda.report import survey
 from custom_modules.eda.sources import config_subject, folder_subject
 from custom_modules.utils.errors import UsageError
@@ -35,12 +34,8 @@ def save(path: Path, array: np.ndarray, **options) -> Path:
     return path
 
 
-def cut_short(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def pair(root: Path, part: str, name: str, seed: int, mask=None, image=None) -> None:
-    save(root / part / 'images' / f'{name}.png', noise(seed) if image is None else image)
+def pair(root: Path, part: str, name: str, seed: int, mask=None) -> None:
+    save(root / part / 'images' / f'{name}.png', noise(seed))
     save(root / part / 'masks' / f'{name}.png', square() if mask is None else mask)
 
 
@@ -63,33 +58,24 @@ def named(summary: dict) -> dict:
 
 def test_each_defect_is_named_once_and_the_sound_pairs_are_measured(tool, tmp_path, repository):
     root = tmp_path / 'data'
-    pair(root, 'train', 'a', 1)
-    pair(root, 'train', 'b', 2)
-    pair(root, 'val', 'c', 3)
-    pair(root, 'train', 'no_mask', 4)
+    empty, ignored = square(0), np.full((64, 64), 200, np.uint8)
+    small, stray = np.ones((32, 48), np.uint8), np.full((32, 48), 9, np.uint8)
+    # two defects of one mask do not hide each other; the same image under another name; two scenes with one id
+    for seed, (part, name, mask) in enumerate((
+        ('train', 'a', None), ('train', 'b', None), ('val', 'c', None), ('train', 'no_mask', None), ('train', 'no_image', None),
+        ('train', 'cut_image', None), ('val', 'cut_mask', noise(7)[..., 0]), ('val', 'no_bytes', None), ('train', 'colour', noise(9)),
+        ('train', 'stray', square(7)), ('train', 'small', small), ('train', 'small_stray', stray), ('train', 'empty', empty),
+        ('val', 'ignored', ignored), ('train', 'both', None), ('val', 'both', None),
+    )):  # fmt: skip
+        pair(root, part, name, seed, mask)
+    pair(root, 'val', 'd', 0)
+    save(root / 'val/images/d.png', noise(0), compress_level=0)
+    pair(root, 'train', 'b_again', 1)
     (root / 'train/masks/no_mask.png').unlink()
-    pair(root, 'train', 'no_image', 5)
     (root / 'train/images/no_image.png').unlink()
-    pair(root, 'train', 'cut_image', 6)
-    cut_short(root / 'train/images/cut_image.png')
-    pair(root, 'val', 'cut_mask', 7, noise(7)[..., 0])
-    cut_short(root / 'val/masks/cut_mask.png')
-    pair(root, 'val', 'no_bytes', 8)
-    (root / 'val/images/no_bytes.png').write_bytes(b'')
-    pair(root, 'train', 'colour', 9, noise(9))
-    pair(root, 'train', 'stray', 10, square(7))
-    pair(root, 'train', 'small', 11, np.ones((32, 48), np.uint8))
-    # two defects of one mask do not hide each other
-    pair(root, 'train', 'small_stray', 12, np.full((32, 48), 9, np.uint8))
-    pair(root, 'train', 'empty', 13, square(0))
-    pair(root, 'val', 'ignored', 14, np.full((64, 64), 200, np.uint8))
-    # the same pixels in another file, under another name
-    pair(root, 'val', 'd', 1)
-    save(root / 'val/images/d.png', noise(1), compress_level=0)
-    pair(root, 'train', 'b_again', 2)
-    # two scenes with the same id
-    pair(root, 'train', 'both', 15)
-    pair(root, 'val', 'both', 16)
+    for name in ('train/images/cut_image.png', 'val/masks/cut_mask.png', 'val/images/no_bytes.png'):
+        path = root / name
+        path.write_bytes(b'' if 'bytes' in name else path.read_bytes()[: path.stat().st_size // 2])
     common = dict(data_prefix=PARTS, ignore_index=200)
     parts = {name: options(root, split, **common) for name, split in
              (('train', 'train'), ('val', 'val'), ('test', 'val'))}  # fmt: skip
@@ -98,15 +84,13 @@ def test_each_defect_is_named_once_and_the_sound_pairs_are_measured(tool, tmp_pa
     assert tool('eda.py', config, '-o', out) == 1
     summary = json.loads((out / 'eda_summary.json').read_text())
     found = named(summary)
-    unreadable = [found.pop(('unreadable_image', 'train')), found.pop(('unreadable_mask', 'val')),
-                  found.pop(('unreadable_image', 'val'))]  # fmt: skip
-    assert [len(files) for files in unreadable] == [1, 1, 1]
-    assert (
-        unreadable[0][0].startswith('train/images/cut_image.png (')
-        and 'cut short' in unreadable[0][0]
-    )
-    assert unreadable[1][0].startswith('val/masks/cut_mask.png (')
-    assert unreadable[2][0].startswith('val/images/no_bytes.png (')
+    for kind, part, name, words in (
+        ('unreadable_image', 'train', 'train/images/cut_image.png (', 'cut short'),
+        ('unreadable_mask', 'val', 'val/masks/cut_mask.png (', ''),
+        ('unreadable_image', 'val', 'val/images/no_bytes.png (', 'empty'),
+    ):
+        (said,) = found.pop((kind, part))
+        assert said.startswith(name) and words in said
     assert found == {
         ('image_without_mask', 'train'): ['train/images/no_mask.png'],
         ('mask_without_image', 'train'): ['train/masks/no_image.png'],
@@ -148,41 +132,6 @@ def test_each_defect_is_named_once_and_the_sound_pairs_are_measured(tool, tmp_pa
     assert tool('eda.py', config, '-o', out) == 2
 
 
-def test_warnings_alone_leave_a_folder_sound(tool, tmp_path, capsys):
-    images, masks = tmp_path / 'pictures', tmp_path / 'masks'
-    for i in range(4):
-        save(images / f'{i}.jpg', noise(i))
-        save(masks / f'{i}.png', square(255 if i else 0))
-    save(images / 'again.jpg', noise(1))
-    save(masks / 'again.png', square(255))
-    save(masks / 'alone.png', square(255))
-    assert tool('eda.py', '--images', images, '--masks', masks, '--out', tmp_path / 'out') == 0
-    printed = capsys.readouterr().out
-    assert printed.splitlines()[-1].endswith(str(tmp_path / 'out'))
-    summary = json.loads((tmp_path / 'out' / 'eda_summary.json').read_text())
-    assert summary['classes'] == ['background', 'rock'] and summary['errors'] == []
-    assert set(named(summary)) == {
-        ('mask_without_image', 'all'), ('empty_mask', 'all'), ('background_only_mask', 'all'),
-        ('duplicate_within_part', 'all'),
-    }  # fmt: skip
-
-
-def test_six_names_are_all_in_the_json_and_five_on_the_page(tool, tmp_path, capsys):
-    for i in range(7):
-        save(tmp_path / 'images' / f'{i}.png', noise(i))
-        save(tmp_path / 'masks' / f'{i}.png', square(255) if i < 4 else square(3) + 4)
-    for i in range(7, 13):
-        save(tmp_path / 'images' / f'{i:02d}.png', noise(i))
-    out = tmp_path / 'out'
-    arguments = ('--images', tmp_path / 'images', '--masks', tmp_path / 'masks', '-o', out)
-    assert tool('eda.py', *arguments) == 1
-    found = named(json.loads((out / 'eda_summary.json').read_text()))
-    assert len(found['image_without_mask', 'all']) == 6
-    assert len(found['stray_values', 'all']) == 3
-    assert '6 x image without a mask (all): images/07.png, images/08.png, images/09.png, ' \
-        'images/10.png, images/11.png, ...;' in capsys.readouterr().out  # fmt: skip
-
-
 def moon_config(tmp_path, repository, root, **more) -> str:
     def part(split):
         return dict(type='MoonDataset', data_root=str(root), split=split, **more)
@@ -208,8 +157,6 @@ def test_a_hashed_split_is_cut_over_whole_pairs(tmp_path, repository):
 
 
 def test_moon_masks_are_judged_as_the_data_set_judges_them(tmp_path, repository):
-    from custom_modules.datasets.moon_dataset import MoonDataset
-
     root = make_moon(tmp_path / 'moon', 5)
     mixed = square(255)
     mixed[0, 0] = 1
@@ -245,14 +192,6 @@ def test_lists_that_overlap_or_name_nothing(tmp_path, repository, monkeypatch):
     assert len(read) == 6 and set(read.values()) == {1}
 
 
-def test_smoothed_masks_are_defects_of_rock_masks(tmp_path):
-    for i in range(3):
-        save(tmp_path / 'images' / f'{i}.png', noise(i))
-        save(tmp_path / 'masks' / f'{i}.png', np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1)))
-    summary, _ = survey(folder_subject(str(tmp_path / 'images'), str(tmp_path / 'masks')))
-    assert named(summary)['stray_values', 'all'][2] == 'masks/2.png (0, 4, 8, 12, 16, 20, ...)'
-
-
 def test_a_part_without_anything_to_find_is_a_defect(tmp_path):
     for i in range(2):
         save(tmp_path / 'images' / f'{i}.png', noise(i))
@@ -261,8 +200,17 @@ def test_a_part_without_anything_to_find_is_a_defect(tmp_path):
     summary, _ = survey(folder_subject(*folders))
     assert ('no_object', 'all') in named(summary) and not summary['sound']
     assert summary['class_weights']['inverse_frequency'] is None
+    # warnings alone leave a folder sound
+    for i in range(2, 4):
+        save(tmp_path / 'images' / f'{i}.png', noise(2))
+        save(tmp_path / 'masks' / f'{i}.png', square(255))
+    save(tmp_path / 'masks' / 'alone.png', square(255))
+    summary, _ = survey(folder_subject(*folders))
+    assert summary['sound'] and summary['classes'] == ['background', 'rock']
+    kinds = 'mask_without_image', 'empty_mask', 'background_only_mask', 'duplicate_within_part'
+    assert set(named(summary)) == {(kind, 'all') for kind in kinds}
     summary, sample = survey(folder_subject(*folders, label_map={7: 0, 8: 1}))
-    assert set(named(summary)) == {('stray_values', 'all'), ('no_sound_pair', 'all')}
+    assert {('stray_values', 'all'), ('no_sound_pair', 'all')} <= set(named(summary))
     assert sample.shown() == []
 
 
@@ -296,11 +244,3 @@ def test_what_the_user_can_mend_is_one_sentence(tool, tmp_path, repository, caps
     assert tool('eda.py', repository / 'configs' / 'classifier.py', '-o', tmp_path / 'out') == 2
     assert 'trains no segmentor' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
-
-
-def test_a_process_of_its_own_returns_results_and_errors(monkeypatch):
-    monkeypatch.delitem(sys.modules, 'torch', raising=False)
-    ids = ['a', 'b', 'c']
-    assert in_own_process(hashed_split, ids, 'all', 0.2, 0.2) == ids
-    with pytest.raises(UsageError, match='some for training'):
-        in_own_process(hashed_split, ids, 'all', 0.9, 0.2)

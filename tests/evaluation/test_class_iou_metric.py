@@ -52,18 +52,11 @@ def test_finding_nothing_scores_0_for_rock():
     assert scores['mDice'] > 40
 
 
-def test_ignored_pixels_do_not_count():
+def test_ignored_pixels_no_rock_and_unknown_classes():
     label = np.ones((1, 4, 4), np.int64)
+    predicted, empty = np.ones_like(label), np.zeros_like(label)
     label[:, 2:] = 255
-    predicted = np.ones_like(label)
     assert score(ClassIoUMetric(), [(predicted, label)])['rock_Precision'] == 100
-
-
-def test_no_rock_anywhere_is_nan_not_a_score():
-    empty = np.zeros((1, 4, 4), np.int64)
     assert math.isnan(score(ClassIoUMetric(), [(empty, empty)])['rock_Dice'])
-
-
-def test_unknown_class_is_named():
     with pytest.raises(ValueError, match="'boulder'.*background, rock"):
         score(ClassIoUMetric(report_classes=('boulder',)), random_pairs(1))

@@ -79,11 +79,8 @@ def test_equals_a_computation_by_hand(tmp_path, log):
         assert found == pytest.approx([100 * v for v in values], abs=1e-3), key
         assert report['macro'][key] == pytest.approx(100 * sum(values) / 3, abs=1e-3)
         assert scalars[f'report/macro_{key}'] == report['macro'][key]
-    assert [(row['name'], row['images']) for row in report['classes']] == [
-        ('cat', 4),
-        ('dog', 4),
-        ('owl', 2),
-    ]
+    images = [(row['name'], row['images']) for row in report['classes']]
+    assert images == [('cat', 4), ('dog', 4), ('owl', 2)]
     assert report['confusion_counts'] == COUNTS
     assert report['confusion_matrix'] == [[75, 25, 0], [50, 50, 0], [50, 0, 50]]
     scores, matrix, where = log
@@ -92,6 +89,10 @@ def test_equals_a_computation_by_hand(tmp_path, log):
     assert str(tmp_path) in where
     with Image.open(tmp_path / 'confusion_matrix.png') as picture:
         assert min(picture.size) > 300
+    with pytest.raises(UsageError, match='classification_report.json exists'):
+        ClassificationReport(out_dir=str(tmp_path))
+    with pytest.raises(UsageError, match='scores 3 classes, but the data set has 2.*num_classes=2'):
+        evaluate(COUNTS, ('cat', 'dog'))
 
 
 def test_macro_is_mmpretrains():
@@ -104,14 +105,6 @@ def test_macro_is_mmpretrains():
     assert found == pytest.approx([value.item() for value in expected], abs=1e-3)
 
 
-def test_validation_has_scalars_only(tmp_path, log, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    scalars = evaluate(COUNTS, ('cat', 'dog', 'owl'))
-    assert list(scalars) == ['report/macro_precision', 'report/macro_recall', 'report/macro_f1']
-    assert all(isinstance(value, float) for value in scalars.values())
-    assert not log and not list(tmp_path.iterdir())
-
-
 def test_never_predicted_is_0_and_never_seen_is_null(tmp_path, log):
     scalars = evaluate([[2, 0, 1], [1, 0, 0], [0, 0, 0]], ('cat', 'dog', 'owl'), str(tmp_path))
     cat, dog, owl = read(tmp_path)['classes']
@@ -121,31 +114,3 @@ def test_never_predicted_is_0_and_never_seen_is_null(tmp_path, log):
     # the mean is over the classes that have images
     assert scalars['report/macro_recall'] == pytest.approx(100 * (2 / 3 + 0) / 2, abs=1e-3)
     assert '| owl        |         - |      - |     - |      0 |' in log[0]
-
-
-def test_200_classes(tmp_path, log):
-    counts = np.eye(200, dtype=int) * 5
-    counts[17, 3], counts[9, 8] = 4, 2
-    evaluate(counts.tolist(), [f'[red]class {i}' for i in range(200)], str(tmp_path))
-    report = read(tmp_path)
-    assert report['top1'] == pytest.approx(100 * 1000 / 1006, abs=1e-3)
-    assert report['top5'] == 100
-    confusions = log[1].splitlines()
-    assert '20 most frequent' in confusions[0] and len(confusions) == 5
-    row = [cell.strip() for cell in confusions[3].split('|')[1:-1]]
-    # brackets are no markup
-    assert row == ['[red]class 17', '[red]class 3', '4', '44.44']
-    with Image.open(tmp_path / 'confusion_matrix.png') as picture:
-        # ten pixels a name at least
-        assert min(picture.size) > 2000
-
-
-def test_another_report_is_not_overwritten(tmp_path):
-    evaluate(COUNTS, ('cat', 'dog', 'owl'), str(tmp_path))
-    with pytest.raises(UsageError, match='classification_report.json exists'):
-        ClassificationReport(out_dir=str(tmp_path))
-
-
-def test_model_and_data_set_of_different_classes():
-    with pytest.raises(UsageError, match='scores 3 classes, but the data set has 2.*num_classes=2'):
-        evaluate(COUNTS, ('cat', 'dog'))

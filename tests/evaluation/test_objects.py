@@ -1,14 +1,11 @@
 """Objects: found, missed and invented by one rule, in the metric and in the error analysis alike."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-from conftest import MOON_OPTIONS
 
 from custom_modules.evaluation.class_iou_metric import ClassIoUMetric
-from custom_modules.evaluation.confusion import ConfusionScores, class_scores, image_dice
+from custom_modules.evaluation.confusion import ConfusionScores, image_dice
 from custom_modules.evaluation.objects import LABEL_LIMIT, match_objects, object_f1
 from custom_modules.evaluation.predictions import Prediction
 
@@ -23,16 +20,17 @@ def masks(*boxes) -> np.ndarray:
     return mask
 
 
+def sample(truth, predicted) -> dict:
+    return dict(
+        pred_sem_seg=dict(data=torch.as_tensor(predicted.astype(np.int64))[None]),
+        gt_sem_seg=dict(data=torch.as_tensor(truth)[None]),
+    )
+
+
 def scores(pairs, batches: int = 1, **options) -> dict:
     metric = ClassIoUMetric(**options)
     metric.dataset_meta = dict(classes=('background', 'rock'))
-    samples = [
-        dict(
-            pred_sem_seg=dict(data=torch.as_tensor(predicted.astype(np.int64))[None]),
-            gt_sem_seg=dict(data=torch.as_tensor(truth)[None]),
-        )
-        for truth, predicted in pairs
-    ]
+    samples = [sample(*pair) for pair in pairs]
     for batch in np.array_split(np.arange(len(samples)), batches):
         metric.process({}, [samples[i] for i in batch])
     return metric.evaluate(len(samples))
@@ -110,25 +108,8 @@ def test_batches_change_nothing_and_a_second_round_starts_anew(monkeypatch):
     metric = ClassIoUMetric(label_limit=0)
     metric.dataset_meta = dict(classes=('background', 'rock'))
     for truth, predicted in (pairs[0], pairs[1]):
-        sample = dict(
-            pred_sem_seg=dict(data=torch.as_tensor(predicted.astype(np.int64))[None]),
-            gt_sem_seg=dict(data=torch.as_tensor(truth)[None]),
-        )
-        metric.process({}, [sample])
+        metric.process({}, [sample(truth, predicted)])
         assert metric.evaluate(1) == scores([(truth, predicted)], label_limit=0)
-
-
-def test_the_best_checkpoint_and_early_stopping_take_them(tool, moon, tmp_path, monkeypatch):
-    config = Path(__file__).parents[2] / 'configs' / 'unet_baseline.py'
-    monkeypatch.setenv('MOON_DATA', str(moon))
-    options = [
-        *MOON_OPTIONS,
-        'model.backbone.widths=(4,4,8)',
-        'default_hooks.checkpoint.save_best=rock_object_F1',
-        'default_hooks.early_stopping.monitor=rock_image_Dice',
-    ]
-    assert tool('train.py', config, '--work-dir', tmp_path / 'run', '--cfg-options', *options) == 0
-    assert (tmp_path / 'run' / 'best_rock_object_F1_epoch_1.pth').is_file()
 
 
 def test_metric_and_report_count_the_same():
@@ -151,18 +132,3 @@ def test_metric_and_report_count_the_same():
         for truth, predicted in pairs
     ]
     assert object_f1(np.sum(counts, axis=0)) == pytest.approx(found['rock_object_F1'])
-
-
-def test_scores_of_several_images_at_once_are_those_of_each():
-    rng = np.random.default_rng(0)
-    confusions = rng.integers(0, 9, (5, 3, 3))
-    confusions[0] = 0
-    confusions[1, 2], confusions[1, :, 2] = 0, 0
-    classes = ('ground', 'small', 'large')
-    together = ConfusionScores(confusions).named(classes)
-    for i, confusion in enumerate(confusions):
-        alone = ConfusionScores(confusion).named(classes)
-        for name, value in alone.items():
-            assert np.array_equal(together[name][i], value, equal_nan=True), name
-    assert np.isnan(together['large_Dice'][1]) and np.isnan(together['aAcc'][0])
-    assert class_scores(0, 0, 0, absent=100.0)['Dice'] == 100

@@ -11,11 +11,8 @@ def test_memory_is_what_the_container_leaves(monkeypatch, tmp_path):
     assert machine.available_memory() == 8 * GIB
     # control groups version 1, and before it version 2
     (tmp_path / 'memory').mkdir()
-    for name, value in (
-        ('memory/memory.limit_in_bytes', 2 * GIB),
-        ('memory/memory.usage_in_bytes', 3 * GIB // 2),
-    ):
-        (tmp_path / name).write_text(f'{value}\n')
+    (tmp_path / 'memory/memory.limit_in_bytes').write_text(f'{2 * GIB}\n')
+    (tmp_path / 'memory/memory.usage_in_bytes').write_text(f'{3 * GIB // 2}\n')
     assert machine.available_memory() == GIB // 2
     (tmp_path / 'memory.max').write_text(f'{GIB}\n')
     (tmp_path / 'memory.current').write_text(f'{3 * GIB // 4}\n')

@@ -10,13 +10,8 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 
 from custom_modules.evaluation.predictions import Prediction
-from custom_modules.visualization.drawing import (
-    ERROR_COLOURS,
-    legend_strip,
-    readable_size,
-    text_strip,
-)
-from custom_modules.visualization.panels import PANEL_GAP, PredictionPanel, contact_sheet
+from custom_modules.visualization.drawing import ERROR_COLOURS, legend_strip, text_strip
+from custom_modules.visualization.panels import PANEL_GAP, PredictionPanel
 from custom_modules.visualization.visualizer import PanelVisualizer
 
 PALETTE = [[0, 0, 0], [200, 0, 0], [0, 0, 200]]
@@ -59,37 +54,9 @@ def test_the_four_cells_are_in_place_and_coloured(tmp_path):
     kinds = ('true positive', 'false positive', 'false negative')
     expected = [blended(ERROR_COLOURS[kind], 0.8, 60) for kind in kinds] + [[60] * 3]
     # float32 rounds down at times
-    assert (
-        np.abs([errors[c] - np.array(e) for c, e in zip(corners, expected, strict=True)]).max() <= 1
-    )
+    assert np.abs(np.array([errors[c] for c in corners], int) - expected).max() <= 1
     # each pixel is 6x6: the border between the halves is where it belongs
     assert real[0, SIDE // 2 - 1].tolist() == rock and real[0, SIDE // 2].tolist() == grey
-
-
-def test_the_legend_shows_each_colour_and_the_wrong_class_only_among_several(tmp_path):
-    two = PredictionPanel(('background', 'rock'), PALETTE[:2])
-    three = PredictionPanel(('background', 'small', 'large'), PALETTE)
-    assert not any('wrong class' in name for name in two.legend())
-    assert any('wrong class' in name for name in three.legend())
-    truth, predicted = np.full((64, 64), 1), np.full((64, 64), 2)
-    drawn = three.draw(predict(tmp_path / 'a.png', truth, predicted, 3))
-    below = legend_strip(three.legend(), drawn.shape[1])
-    assert (drawn[-below.shape[0] :] == below).all()
-    for colour in three.legend().values():
-        assert (below == np.array(colour)).all(axis=-1).sum() > 100
-    errors = cells(drawn, 4, below.shape[0])[3]
-    wrong = blended(ERROR_COLOURS['wrong class'], 0.8, 60)
-    assert np.abs(errors[9, 9] - np.array(wrong)).max() <= 1
-
-
-def test_what_has_no_truth_is_input_and_prediction(tmp_path):
-    one = predict(tmp_path / 'a.png', np.full((64, 64), 255), np.ones((64, 64)))
-    panel = PredictionPanel(('background', 'rock'), PALETTE[:2])
-    drawn = panel.draw(one)
-    assert drawn.shape[1] == 2 * SIDE + PANEL_GAP
-    below = legend_strip(panel.legend(labelled=False), drawn.shape[1]).shape[0]
-    source, found = cells(drawn, 2, below)
-    assert (source == 100).all() and (found == blended(PALETTE[1], 0.5, 100)).all()
 
 
 def test_the_title_has_the_images_own_scores(tmp_path, monkeypatch):
@@ -101,44 +68,14 @@ def test_the_title_has_the_images_own_scores(tmp_path, monkeypatch):
 
     monkeypatch.setattr('custom_modules.visualization.panels.text_strip', listen)
     truth, found = [[1, 1, 1, 1, 0, 0]], [[1, 1, 1, 0, 0, 1]]
-    PredictionPanel(('background', 'rock'), PALETTE[:2]).draw(
-        predict(tmp_path / 'crater.png', truth, found), 'best, rank 1 of 9:'
-    )
+    one = predict(tmp_path / 'crater.png', truth, found)
+    PredictionPanel(('background', 'rock'), PALETTE[:2]).draw(one, 'best, rank 1 of 9:')
     assert 'best, rank 1 of 9:  crater' in written and 'rock Dice 75.00, IoU 60.00' in written
-    PredictionPanel(('background', 'small', 'large'), PALETTE).draw(
-        predict(tmp_path / 'b.png', [[1, 1, 0]], [[1, 0, 0]], 3)
-    )
+    other = predict(tmp_path / 'b.png', [[1, 1, 0]], [[1, 0, 0]], 3)
+    PredictionPanel(('background', 'small', 'large'), PALETTE).draw(other)
     # large is neither there nor predicted: the mean is small's alone
     expected = 'mDice without background 66.67  |  small Dice 66.67, IoU 50.00  |  large Dice undefined, IoU undefined'
     assert expected in written
-
-
-def test_small_pictures_keep_their_pixels_and_large_ones_are_shrunk():
-    rng = np.random.default_rng(0)
-    small = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
-    large = readable_size(small)
-    assert large.shape == (288, 384, 3) and (large[::6, ::6] == small).all()
-    assert (large[5::6, 5::6] == small).all()
-    assert readable_size(np.zeros((480, 720, 3), np.uint8)).shape == (240, 360, 3)
-    assert readable_size(np.zeros((2, 2000, 3), np.uint8)).shape == (1, 360, 3)
-
-
-def test_text_is_wrapped_within_its_width():
-    one, two = text_strip('short', 200), text_strip('short\nlines', 200)
-    long = text_strip('a_name_without_any_blank' * 5, 200)
-    assert one.shape[1] == long.shape[1] == 200
-    assert one.shape[0] < two.shape[0] < long.shape[0]
-    # nothing is cut off at the right
-    assert (long[:, -4:] == 255).all() and (long < 128).any()
-
-
-def test_contact_sheet_has_a_column_for_each_head_with_pictures():
-    red = np.full((20, 300, 3), (255, 0, 0), np.uint8)
-    blue = np.full((20, 300, 3), (0, 0, 255), np.uint8)
-    sheet = contact_sheet(dict(best=[red], median=[], worst=[blue, blue]), dict(rock=(1, 2, 3)))
-    is_red, is_blue = ((sheet == picture[0, 0]).all(axis=-1) for picture in (red, blue))
-    assert is_red.sum() == red[..., 0].size and is_blue.sum() == 2 * red[..., 0].size
-    assert np.flatnonzero(is_red.any(axis=0)).max() < np.flatnonzero(is_blue.any(axis=0)).min()
 
 
 def test_a_test_s_picture_is_input_truth_prediction(tmp_path):
