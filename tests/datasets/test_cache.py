@@ -56,16 +56,6 @@ def test_cached_and_uncached_give_the_same(moon, decodes, pipeline):
     assert decodes(twice) == 0
 
 
-def test_sizes_may_differ(moon):
-    for kind in ('render', 'ground'):
-        path = moon / 'images' / kind / f'{kind}0003.png'
-        with Image.open(path) as picture:
-            picture.resize((50, 70), Image.Resampling.NEAREST).save(path)
-    dataset = filled(moon, load_size=None)
-    assert all_of(dataset) == all_of(built(moon, load_size=None))
-    assert len({dataset[i]['inputs'].shape for i in range(10)}) == 2
-
-
 @pytest.mark.parametrize(
     ('pipeline', 'kept'),
     [
@@ -172,15 +162,6 @@ def test_what_cannot_be_kept_is_decoded_each_time(moon, said, monkeypatch, pipel
     dataset = filled(moon, pipeline)
     assert dataset._decoded is None and len(all_of(dataset)) == 10
     assert len(said) == 1 and re.search(words, said[0])
-
-
-def test_a_broken_file_is_an_error_where_it_is_used(moon, said):
-    (moon / 'images' / 'render' / 'render0004.png').write_bytes(b'no picture')
-    dataset = filled(moon, check=False)
-    assert len(said) == 1 and 'sample 4 cannot be loaded' in said[0]
-    assert dataset[3]
-    with pytest.raises(Exception):
-        dataset[4]
 
 
 def rewrite(moon) -> None:

@@ -95,16 +95,3 @@ def test_tool_prints_a_table_and_lines_to_paste(tool, root, tmp_path, repository
     printed = capsys.readouterr()
     assert '4096' in printed.out and 'class_weight' not in printed.out
     assert 'error: there is no pixel of ground, small in the 1 masks' in printed.err
-
-
-def test_tool_weighs_the_one_channel_of_a_binary_head(tool, moon, repository, monkeypatch, capsys):
-    monkeypatch.setenv('MOON_DATA', str(moon))
-    assert tool('class_weights.py', repository / 'configs' / 'unet_baseline.py') == 0
-    lines = capsys.readouterr().out.splitlines()
-    rock, background = (
-        next(int(line.split('|')[2]) for line in lines if f'| {name} ' in line)
-        for name in ('rock', 'background')
-    )
-    assert rock + background == 8 * 64 * 64
-    expected = f'class_weight=[{background / rock:.3g}]  # for this head of one channel'
-    assert any(line.startswith(expected) for line in lines)

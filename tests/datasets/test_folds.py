@@ -95,15 +95,3 @@ def test_data_sets_of_another_fold_are_cut_differently(moon):
     for other in (dict(fold=2), dict(fold=1, folds=4), {}, dict(fold=1, ann_file='a.txt')):
         with pytest.raises(UsageError, match='cut differently .*fold=1 folds=5'):
             require_one_split(config(dict(fold=1), other))
-
-
-def test_what_looks_at_data_sees_the_fold(moon, repository, monkeypatch):
-    from custom_modules.eda.sources import config_subject
-
-    monkeypatch.setenv('MOON_DATA', str(moon))
-    options = [f'{p}_dataloader.dataset.fold=1' for p in ('train', 'val', 'test')]
-    options.append('test_dataloader.dataset.split=test')
-    subject = config_subject(str(repository / 'configs' / 'unet_baseline.py'), options)
-    assert {part.name: set(part.ids) for part in subject.parts} == {
-        name: set(fold_split(IDS[:10], name, 1, 5, 0.2)) for name in ('train', 'val', 'test')
-    }

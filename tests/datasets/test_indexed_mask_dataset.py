@@ -97,22 +97,6 @@ def test_a_palette_s_indices_count_not_its_colours(tmp_path):
         make(tmp_path, CLASSES[:2], split='all')
 
 
-def test_a_photograph_that_its_camera_stored_lying(tmp_path):
-    """The pipeline turns it: a mask fits if it is as large as the turned image."""
-    write(tmp_path, 'a', bands(size=64)[:, :32])
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.fromarray(np.zeros((32, 64, 3), np.uint8)).save(tmp_path / 'images' / 'a.jpg', exif=exif)
-    (tmp_path / 'images' / 'a.png').unlink()
-    options = dict(split='all', img_suffix='.jpg', pipeline=PIPELINE)
-    sample = make(tmp_path, **options)[0]
-    assert sample['inputs'].shape[1:] == sample['data_samples'].gt_sem_seg.shape == (64, 32)
-    write(tmp_path, 'a', bands(size=64)[:32])
-    (tmp_path / 'images' / 'a.png').unlink()
-    with pytest.raises(UsageError, match='image 32x64, mask 64x32'):
-        make(tmp_path, **options)
-
-
 @pytest.mark.parametrize(
     'folders', [('{split}/images', '{split}/masks'), ('i/{split}', 'm/{split}')]
 )
@@ -143,13 +127,6 @@ def test_a_class_without_a_pixel_is_said_and_nothing_is_read_unless_checked(root
     (root / 'masks' / '03.png').write_text('hello')
     assert len(make(root, (*CLASSES, 'huge'), split='all', check=False)) == 10
     assert len(said) == 1
-
-
-def test_every_file_is_read_once(root, monkeypatch):
-    opened, read = [], Path.read_bytes
-    monkeypatch.setattr(Path, 'read_bytes', lambda path: opened.append(path) or read(path))
-    make(root, split='all')
-    assert len(opened) == len(set(opened)) == 20
 
 
 def test_colours(root):

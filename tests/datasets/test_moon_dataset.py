@@ -1,6 +1,5 @@
 """MoonDataset: 0/255 masks, the split, the load size, and a sentence for each mistake."""
 
-import cv2
 import numpy as np
 import pytest
 from conftest import make_moon, write_pair
@@ -51,24 +50,6 @@ def test_load_size_resizes_image_by_area_and_mask_by_nearest(tmp_path):
     assert dataset[0]['data_samples'].ori_shape == (32, 40)
 
 
-def test_other_names_and_folders_by_arguments(tmp_path, monkeypatch):
-    for folder, name in (('pictures', 'a.jpg'), ('masks', 'a_mask.png')):
-        (tmp_path / folder).mkdir()
-        cv2.imwrite(str(tmp_path / folder / name), np.eye(8, dtype=np.uint8))
-    # a relative root is found from any folder
-    monkeypatch.chdir(tmp_path.parent)
-    dataset = MoonDataset(
-        tmp_path.name,
-        'all',
-        data_prefix=dict(img_path='pictures', seg_map_path='masks'),
-        img_prefix='',
-        mask_prefix='',
-        img_suffix='.jpg',
-        seg_map_suffix='_mask.png',
-    )
-    assert len(dataset) == 1
-
-
 def no_masks(root):
     for name in range(7):
         (root / 'images' / 'ground' / f'ground{name:04d}.png').unlink()
@@ -105,14 +86,3 @@ def test_each_mistake_gets_its_sentence(moon, spoil, arguments, words):
     with pytest.raises(UsageError, match=words) as caught:
         MoonDataset(**{'data_root': moon, 'split': 'all', **arguments})
     assert '\n' not in str(caught.value)
-
-
-def test_what_is_not_used_is_said(moon, monkeypatch):
-    said = []
-    monkeypatch.setattr('custom_modules.datasets.pairs.warn', said.append)
-    (moon / 'images' / 'render' / 'notes.txt').write_text('')
-    write_pair(moon, '0010', np.zeros((8, 8, 3), np.uint8), np.zeros((8, 8), np.uint8))
-    (moon / 'images' / 'render' / 'render0010.png').unlink()
-    assert len(MoonDataset(moon, 'all')) == 10
-    assert len(said) == 2
-    assert 'notes.txt' in said[0] and 'ground0010.png' in said[1]

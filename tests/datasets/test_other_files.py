@@ -91,22 +91,6 @@ def test_a_turn_that_sizes_do_not_prove_is_a_warning(root, monkeypatch):
     assert len(said) == 1 and 'ground0003.png' in said[0]
 
 
-def test_pictures_of_several_kinds_in_one_folder(root, tmp_path):
-    for number, suffix in enumerate(('.jpg', '.JPG', '.PNG', '.tif')):
-        path = paths(root, f'000{number}')[0]
-        Image.open(path).save(path.with_suffix(suffix))
-        if suffix.lower() != '.png':
-            path.unlink()
-    # where letters of one case are another's, a.png and a.PNG are one file
-    paths(root, '0002')[0].unlink(missing_ok=True)
-    dataset = MoonDataset(str(root), 'all')
-    assert len(dataset) == 6
-    assert len(MoonDataset(str(root), 'all', img_suffix=['.jpg', '.png', '.tif'])) == 6
-    Image.new('RGB', (64, 64)).save(paths(root, '0000')[0])
-    with pytest.raises(UsageError, match="one id, '0000': rename .* img_suffix"):
-        MoonDataset(str(root), 'all')
-
-
 @pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-be'])
 def test_lists_of_every_editor(tmp_path, encoding):
     names = ['first one', 'zweites ü', '0003']
@@ -117,18 +101,3 @@ def test_lists_of_every_editor(tmp_path, encoding):
     (tmp_path / 'list.txt').write_bytes(mark + text.encode(encoding))
     dataset = MoonDataset(str(tmp_path), 'all', ann_file='list.txt')
     assert len(dataset) == 3
-
-
-def test_photographs_without_masks_lead_to_the_tool_that_predicts(
-    root, tool, repository, capsys, monkeypatch, tmp_path
-):
-    for path in (root / 'images' / 'ground').iterdir():
-        path.unlink()
-    monkeypatch.setenv('MOON_DATA', str(root))
-    config, weights = (
-        repository / folder / f'rock_detector_synthetic.{suffix}'
-        for folder, suffix in (('configs', 'py'), ('checkpoints', 'pth'))
-    )
-    assert tool('test.py', config, weights, '--out', tmp_path / 'o', '--work-dir', tmp_path) == 2
-    command = f'python tools/predict.py {config} {weights} {root}/images/render -o {tmp_path}/o'
-    assert command in capsys.readouterr().err

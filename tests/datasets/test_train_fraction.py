@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from conftest import make_moon, write_pair
+from conftest import make_moon
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from pair_sets import PIPELINE, content, ids
@@ -68,20 +67,6 @@ def test_nothing_else_becomes_smaller(moon):
     assert len(part(moon, train_fraction=0.25, test_mode=True)) == 16
     small = set(ids(part(moon, train_fraction=0.5)))
     assert small.isdisjoint(ids(part(moon, split='val', train_fraction=0.5)))
-
-
-def test_lists_and_folders_of_their_own_give_a_share_too(moon, tmp_path):
-    listed = tmp_path / 'train.txt'
-    listed.write_text('0001\n0002\n0003\n0004\n')
-    chosen = ids(part(moon, ann_file=str(listed), train_fraction=0.5))
-    assert len(chosen) == 2 and set(chosen) < {'0001', '0002', '0003', '0004'}
-    for split in ('train', 'val'):
-        for i in range(4):
-            mask = np.full((8, 8), 255, np.uint8)
-            write_pair(tmp_path / split, f'{i}', np.zeros((8, 8, 3), np.uint8), mask)
-    own = dict(img_path='{split}/images/render', seg_map_path='{split}/images/ground')
-    for split, count in (('train', 2), ('val', 4)):
-        assert len(part(tmp_path, split=split, data_prefix=own, train_fraction=0.5)) == count
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """No image is both learnt and tested on, whichever way the sets are put together; no training sees its padding."""
 
-import shutil
-
 import pytest
 from conftest import MOON_OPTIONS
 from mmengine.config import Config
@@ -48,17 +46,6 @@ def test_a_set_within_a_set_is_looked_into(tool, repository, moon, monkeypatch, 
     fractions = [f'{part}_dataloader.dataset.val_fraction=0.4' for part in ('val', 'test')]
     assert tool('train.py', config, '--cfg-options', *fractions) == 2
     assert 'images are shared' in capsys.readouterr().err
-
-
-def test_a_copied_run_goes_on_from_its_own_checkpoint(tool, config, moon, tmp_path, monkeypatch):
-    monkeypatch.setenv('MOON_DATA', str(moon))
-    small = ['model.backbone.widths=(4,4,8)', *MOON_OPTIONS]
-    run = [config, '--work-dir', tmp_path / 'run', '--cfg-options', *small]
-    assert tool('train.py', *run) == 0
-    shutil.move(tmp_path / 'run', tmp_path / 'moved')
-    run = [config, '--work-dir', tmp_path / 'moved', '--resume', '--cfg-options', *small]
-    assert tool('train.py', *run, 'train_cfg.max_epochs=2') == 0
-    assert (tmp_path / 'moved' / 'epoch_2.pth').is_file() and not (tmp_path / 'run').exists()
 
 
 def padded(load_size, **dataset) -> dict:

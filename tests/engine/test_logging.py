@@ -2,10 +2,8 @@
 
 import json
 
-import pytest
 import torch
 from conftest import MOON_OPTIONS
-from mmengine.logging import MessageHub
 
 from custom_modules.engine.hooks.logging import LazyRuntimeInfoHook
 
@@ -47,19 +45,3 @@ def test_a_run_logs_and_saves_what_it_would(tool, repository, moon, tmp_path, mo
     for name in ('train/loss', 'train/decode.loss_dice', 'train/grad_norm', 'train/lr'):
         values = [history[name].data[0].tolist() for history in histories]
         assert values[0] == values[1] and len(values[0]) == 4, name
-
-
-@pytest.mark.parametrize('lazy', [False, True])
-def test_nothing_is_lost_and_the_order_is_kept(lazy):
-    hub, info = MessageHub('lazy_test'), LazyRuntimeInfoHook()
-    info.lazy = lazy
-    for i in range(3):
-        info.note(hub, 'train/loss', torch.tensor(i / 3))
-        info.note(hub, 'train/norm', torch.tensor([float(i)]))
-    assert len(hub.get_scalar('train/loss').data[0]) == (1 if lazy else 3)
-    info.read(hub)
-    expected = torch.arange(3) / 3
-    assert hub.get_scalar('train/loss').data[0].tolist() == expected.tolist()
-    assert hub.get_scalar('train/norm').data[0].tolist() == [0, 1, 2]
-    info.read(hub)
-    assert len(hub.get_scalar('train/norm').data[0]) == 3

@@ -4,14 +4,14 @@ import pytest
 import torch
 from conftest import MOON_OPTIONS
 from mmengine.config import Config, ConfigDict
-from mmengine.optim import OptimWrapper, build_optim_wrapper
+from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.engine.optim import BFloat16OptimWrapper
-from custom_modules.engine.precision import set_mixed_precision, speed_advice
+from custom_modules.engine.precision import set_mixed_precision
 from custom_modules.utils.errors import UsageError
 
 HARDWARE = 'custom_modules.engine.precision.cpu_has_bfloat16'
@@ -66,17 +66,6 @@ def with_amp(monkeypatch, device: str, **settings) -> ConfigDict:
     return optim_wrapper
 
 
-@pytest.mark.parametrize(
-    'settings',
-    [{}, dict(dtype=None), dict(dtype='bfloat16', loss_scale='dynamic'), dict(loss_scale=512.0)],
-)
-def test_settings_of_a_gpu_on_a_processor(monkeypatch, settings):
-    optim_wrapper = with_amp(monkeypatch, 'cpu', **settings)
-    assert set(optim_wrapper) == {'type', 'optimizer'}
-    built = build_optim_wrapper(torch.nn.Linear(2, 2), optim_wrapper)
-    assert type(built) is BFloat16OptimWrapper
-
-
 def test_a_precision_that_a_device_has_not(monkeypatch):
     with pytest.raises(UsageError, match='dtype is float16: leave one of the two out'):
         with_amp(monkeypatch, 'cpu', dtype='float16')
@@ -105,21 +94,3 @@ def test_amp_goes_by_the_machine(tool, moon, tmp_path, repository, monkeypatch, 
         assert kind == ('BFloat16OptimWrapper' if mixed else 'OptimWrapper')
         saved = torch.load(folder / 'epoch_1.pth', weights_only=True)['state_dict']
         assert all(t.dtype == torch.float32 for t in saved.values() if t.is_floating_point())
-
-
-def test_what_pays_is_said_in_one_line(repository, monkeypatch):
-    cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
-    which = 'custom_modules.engine.precision.shutil.which'
-    monkeypatch.setattr('mmengine.device.get_device', lambda: 'cpu')
-    for hardware, compiler, words in (
-        (True, 'g++', ['--amp', 'compile.enabled=True']),
-        (True, None, ['--amp']),
-        (False, 'g++', ['compile.enabled=True']),
-    ):
-        monkeypatch.setattr(HARDWARE, lambda found=hardware: found)
-        monkeypatch.setattr(which, lambda name, found=compiler: found)
-        advice = speed_advice(cfg)
-        assert [w for w in ('--amp', 'compile.enabled=True') if w in advice] == words
-        assert '\n' not in advice
-    cfg.default_hooks.compile.enabled = True
-    assert speed_advice(cfg) is None

@@ -2,21 +2,18 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from conftest import MOON_OPTIONS, fresh_process
 from mmengine.hooks import Hook
-from mmengine.logging import MessageHub
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from custom_modules.engine.config import load_config, read_options
 from custom_modules.engine.optim import GroupOneCycleLR
 from custom_modules.utils.errors import UsageError
-from custom_modules.visualization.visualizer import ScoreLogProcessor
 
 SCRIPT = [10.0, 20.0, 15.0, 14.0, 13.0, 30.0, 12.0, 11.0]
 
@@ -173,20 +170,6 @@ def test_validation_loss_equals_the_training_loss_of_the_same_images(repository,
         expected = np.mean([float(loss[f'decode.loss_{name}']) for loss in losses])
         assert row[f'val_loss_{name}'] == pytest.approx(expected, rel=1e-3)
     assert row['val_loss'] == pytest.approx(row['val_loss_bce'] + row['val_loss_dice'], rel=1e-3)
-
-
-def test_logged_validation_loss_is_that_of_its_epoch():
-    hub = MessageHub.get_instance('validation_loss')
-    for name in ('val/val_loss', 'val/val_loss_bce', 'train/loss'):
-        for value in (3.0, 1.0):
-            hub.update_scalar(name, value)
-    loop = SimpleNamespace(dataloader=[0])
-    run = SimpleNamespace(message_hub=hub, epoch=2, iter=2, val_loop=loop, _train_loop={})
-    logged, _ = ScoreLogProcessor().get_log_after_epoch(run, 0, 'val')
-    assert logged['val_loss'] == logged['val_loss_bce'] == 1.0
-    # a training line is still the mean of its window
-    collected = ScoreLogProcessor()._collect_scalars([], run, 'train')
-    assert collected['loss'] == 2.0
 
 
 def test_averaged_weights_are_validated_and_saved(repository, moon, tmp_path):

@@ -4,9 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import OptimWrapper
-from mmengine.registry import HOOKS, MODELS
 
 from custom_modules.engine.hooks.speed import ChannelsLastHook, CompileHook
 from custom_modules.models.backbones import MoonNet
@@ -62,17 +60,6 @@ def test_compiled_are_whole_training_batches_only():
     assert all(f.grad_fn is None for f in features)
     hook.after_train(runner(model))
     assert 'forward' not in vars(model.backbone)
-
-
-@pytest.mark.parametrize('name', ['classifier', 'unet_baseline'])
-def test_each_family_names_parts_that_its_models_have(repository, name):
-    cfg = Config.fromfile(repository / 'configs' / f'{name}.py')
-    hook = HOOKS.build(dict(cfg.default_hooks.compile, enabled=True))
-    model = MODELS.build(cfg.model | dict(_scope_=cfg.default_scope))
-    hook.before_train(runner(model))
-    assert 'forward' in vars(model.backbone)
-    hook.after_train(runner(model))
-    assert not any('forward' in vars(module) for module in model.modules())
 
 
 @pytest.mark.parametrize('last', [True, False])

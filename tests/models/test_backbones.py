@@ -1,11 +1,8 @@
 """Backbones and heads hold what they declare."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
-from custom_modules.engine.hooks.speed import ChannelsLastHook
 from custom_modules.models.backbones import MobileEncoder, MoonNet
 from custom_modules.models.backbones.reference_nets import NarrowResNet, SimpleNet, UNetEncoder
 from custom_modules.models.unet_head import UNetHead
@@ -51,15 +48,6 @@ def test_skips_of_other_widths_are_adapted(channels, adapters):
     assert [getattr(level.adapter, 'kernel_size', None) for level in head.levels] == adapters
     # several classes get one channel each
     assert head(encoder(torch.rand(1, 3, 32, 32))).shape == (1, 3, 32, 32)
-
-
-def test_channels_last_hook_sets_the_layout():
-    model = MoonNet()
-    ChannelsLastHook(enabled=False).before_run(SimpleNamespace(model=model))
-    assert model.stages[0][3].weight.is_contiguous()
-    ChannelsLastHook().before_run(SimpleNamespace(model=model))
-    weight = model.stages[0][3].weight
-    assert weight.is_contiguous(memory_format=torch.channels_last)
 
 
 def test_parameters_are_those_of_the_assignment():

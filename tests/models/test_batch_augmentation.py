@@ -17,7 +17,6 @@ from custom_modules.models.batch_photometric import (
     BatchPhotoMetricDistortion,
     BatchRandomBlur,
     BatchRandomGamma,
-    BatchRandomNoise,
 )
 from custom_modules.models.data_preprocessor import BatchAugPreProcessor, BatchRandomAffine
 from custom_modules.utils.errors import UsageError
@@ -187,16 +186,6 @@ def test_blur_is_opencvs():
         assert np.abs(blurred.numpy().transpose(1, 2, 0) - expected).max() < 0.5
 
 
-def test_noise_has_the_drawn_strength_and_its_own_seed():
-    values = np.array([[10.0, 1], [10.0, 2], [10.0, 1], [0.0, 3]])
-    out, _ = BatchRandomNoise().apply(torch.full((4, 3, 64, 64), 128.0), None, values)
-    assert out[0].std() == pytest.approx(10, rel=0.03) and out[0].mean() == pytest.approx(
-        128, abs=0.5
-    )
-    assert torch.equal(out[0], out[2]) and not torch.equal(out[0], out[1])
-    assert (out[3] == 128).all()
-
-
 def test_numbers_that_change_nothing_change_nothing():
     """An interpolation at angle 0 and scale 1 would blur by its rounding."""
     still = dict(brightness_delta=0, contrast_range=(1, 1))
@@ -268,14 +257,6 @@ def test_images_of_several_sizes_move_as_each_alone():
         outside = torch.ones(64, 64, dtype=torch.bool)
         outside[:height, :width] = False
         assert (mask[0][outside] == 255).all() and (image[:, outside] == 0).all()
-
-
-def test_outside_of_a_run_its_calls_are_counted(hub):
-    hub.pop_info('loop_stage')
-    first, again = raw(AFFINE), raw(AFFINE)
-    one, two = first(make_batch(), True), first(make_batch(), True)
-    assert not torch.equal(one['inputs'], two['inputs'])
-    require_same(again(make_batch(), True), one)
 
 
 def test_what_cannot_be_right_is_refused():

@@ -48,17 +48,6 @@ def test_costs_fall_all_the_way_to_the_truth(loss):
     assert costs == sorted(costs, reverse=True) and len(set(costs)) == len(costs)
 
 
-def test_gradient_raises_rock_and_lowers_background(loss):
-    prediction = torch.zeros(2, 1, 8, 8, requires_grad=True)
-    loss(prediction, LABEL).backward()
-    descent = -prediction.grad.squeeze(1)
-    # Lovasz weighs pixels by their rank: some may rest, none may go the wrong way
-    assert (descent[LABEL == 1] >= 0).all() and (descent[LABEL == 1] > 0).any()
-    assert (descent[LABEL == 0] <= 0).all() and (descent[LABEL == 0] < 0).any()
-    if type(loss).__name__ != 'LovaszLoss':
-        assert (descent != 0).all()
-
-
 def test_descent_finds_the_rock(loss):
     """What matters in the end: following the gradient from nothing predicts the label."""
     prediction = torch.full((2, 1, 8, 8), -2.0, requires_grad=True)
@@ -81,14 +70,6 @@ def test_ignored_pixels_do_not_count(loss):
     elsewhere[..., 0] *= -1
     costs = [loss(x, label, ignore_index=255) for x in (elsewhere, -prediction)]
     torch.testing.assert_close(*costs)
-
-
-def test_nothing_but_ignored_pixels_is_finite(loss):
-    if type(loss).__name__ == 'CrossEntropyLoss':
-        pytest.skip('mmseg asserts over the counted labels, and there are none')
-    prediction = torch.zeros(2, 1, 8, 8, requires_grad=True)
-    loss(prediction, torch.full_like(LABEL, 255), ignore_index=255).backward()
-    assert prediction.grad.isfinite().all()
 
 
 def test_positive_weight_makes_a_missed_rock_dearer():
@@ -129,12 +110,6 @@ def test_per_image_differs_from_per_batch(per_image, expected):
     label[0] = 1
     found = BinaryDiceLoss(smooth=0, per_image=per_image)(torch.full((2, 1, 4, 4), 8.0), label)
     torch.testing.assert_close(found, torch.tensor(expected), atol=1e-3, rtol=0)
-
-
-@pytest.mark.parametrize('loss', [BinaryDiceLoss, BinaryTverskyLoss, BinaryFocalLoss])
-def test_several_channels_are_refused(loss):
-    with pytest.raises(ValueError, match=f'{loss.__name__} takes one channel of logits, got 2'):
-        loss()(torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4, dtype=torch.long))
 
 
 @pytest.mark.parametrize('name', ['unet_baseline', 'multiclass/deeplabv3plus_r50'])

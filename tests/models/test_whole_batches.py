@@ -20,7 +20,6 @@ import custom_modules.classification  # noqa: F401
 from custom_modules.datasets import batches
 from custom_modules.datasets.batches import batch_collate
 from custom_modules.datasets.tiny_imagenet import TinyImageNet
-from custom_modules.engine.hooks.resizing import ProgressiveResizeHook
 from custom_modules.engine.optim import WarmedUpEMA
 from custom_modules.models.batch_augmentations import BatchRandomResizedCrop, StepRandom
 from custom_modules.models.batch_photometric import BatchColorJitter, BatchRandomGrayscale
@@ -230,17 +229,6 @@ def test_scores_are_those_of_single_samples(tiny_imagenet, repository):
     assert scores['batches'][0] == scores[None][0]
     assert 'accuracy/top2' in scores[None][0] and 'report/macro_f1' in scores[None][0]
     torch.testing.assert_close(scores['batches'][1], scores[None][1], atol=1e-5, rtol=0)
-
-
-def test_sizes_follow_from_the_epoch():
-    hook = ProgressiveResizeHook([(0, 64), (0.45, 96), (0.75, 128)])
-    sizes = [hook.size_at(epoch, 80) for epoch in range(80)]
-    assert (sizes.count(64), sizes.count(96), sizes.count(128)) == (36, 24, 20)
-    assert sizes == sorted(sizes)
-    assert hook.size_at(0, 1) == 64
-    for wrong in ([], [(0.5, 64)], [(0, 64), (1.0, 128)], [(0, 64), (0.5, 96), (0.4, 128)]):
-        with pytest.raises(ValueError, match='begin with 0 and rise'):
-            ProgressiveResizeHook(wrong)
 
 
 def test_the_average_is_mmengines_after_its_warm_up():

@@ -203,16 +203,3 @@ def test_a_bad_source_is_named_before_anything_is_written(src, tmp_path, capsys,
     assert lunar(src, tmp_path / 'out') == 2
     assert words in complaint(capsys)
     assert not (tmp_path / 'out').exists()
-
-
-def test_the_synthetic_set_converts_without_a_loss(tmp_path):
-    made, out = tmp_path / 'made', tmp_path / 'out'
-    options = ['--count', '2', '--size', '96x64', '--workers', '1']
-    assert main(['synthetic', '--out', str(made), *options]) == 0
-    assert lunar(made, out) == 0
-    for name in ('0001', '0002'):
-        converted = load(out / f'MOON_SEGMENTATION_BINARY/images/ground/ground{name}.png')
-        assert np.array_equal(converted, load(made / f'images/ground/ground{name}.png'))
-        classes = load(out / f'MOON_SEGMENTATION_MULTICLASS/images/ground/ground{name}.png')
-        painted = MoonClasses.paint(classes)
-        assert np.array_equal(painted, load(made / f'images/clean/clean{name}.png'))

@@ -4,11 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from PIL import Image
 from prepared import complaint, contents, load, save
 from pycocotools.coco import COCO
 
-from custom_modules.preparation.coco_file import CocoFile
 from tools.prepare_data import main
 
 NAMES = ['background', 'sky', 'small rock', 'large rock']
@@ -67,33 +65,6 @@ def test_annotations_are_components(tmp_path):
     found = [(a['category_id'], a['area'], a['bbox']) for a in read.anns.values()]
     assert found == [(1, 7, [0, 0, 4, 3]), (1, 4, [6, 4, 2, 2]), (2, 1, [5, 4, 1, 1])]
     assert np.array_equal(read.annToMask(read.anns[1]), (mask == 1) * (np.arange(8) < 4))
-
-
-def test_prefixes_and_palettes(tmp_path, capsys):
-    mask = np.array([[0, 1], [2, 3]], np.uint8)
-    save(tmp_path / 'images/render0001.png', np.zeros((2, 2, 3), np.uint8))
-    (tmp_path / 'masks').mkdir()
-    coloured = Image.fromarray(mask, mode='P')
-    coloured.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 9, 9, 9])
-    coloured.save(tmp_path / 'masks/ground0001.png')
-    (tmp_path / 'masks/notes.txt').write_text('left out')
-    options = ['--classes', *NAMES, '--img-prefix', 'render', '--mask-prefix', 'ground']
-    assert to_coco(tmp_path, tmp_path / 'a.json', *options) == 0
-    assert 'Left out 1 files' in capsys.readouterr().out
-    read = CocoFile(tmp_path / 'a.json')
-    assert np.array_equal(read.draw(read.images[0]), mask)
-
-
-def test_a_different_json_is_not_replaced_unasked(masks, tmp_path, capsys):
-    out = tmp_path / 'coco.json'
-    assert to_coco(masks, out) == 0
-    assert to_coco(masks, out) == 0
-    first = out.read_text()
-    assert to_coco(masks, out, '--classes', 'a', 'b', 'c', 'd') == 2
-    assert 'exists with other content' in complaint(capsys)
-    assert out.read_text() == first
-    assert to_coco(masks, out, '--overwrite', '--classes', 'a', 'b', 'c', 'd') == 0
-    assert out.read_text() != first
 
 
 def mask(pixels):

@@ -14,8 +14,6 @@ from prepared import complaint, contents, dates
 
 from custom_modules.preparation.synthetic.camera import Camera, SceneStyle
 from custom_modules.preparation.synthetic.renderer import MoonRenderer, Scene
-from custom_modules.preparation.synthetic.rocks import Rock
-from custom_modules.preparation.synthetic.terrain import TerrainShadow
 from tools.prepare_data import main
 
 TOOL = REPOSITORY / 'tools' / 'prepare_data.py'
@@ -106,18 +104,6 @@ def test_a_folder_of_other_things_is_never_touched(tmp_path, capsys):
     assert render.read_bytes() == b'precious'
 
 
-@pytest.mark.parametrize(
-    'option',
-    [
-        '--count 0', '--count many', '--size 20x64', '--size large', '--seed -1', '--workers 0', '--style mars', '--min-rock -1',
-    ],
-)  # fmt: skip
-def test_a_wrong_option_is_one_sentence(tmp_path, capsys, option):
-    assert synthetic(tmp_path / 'set', *option.split()) == 2
-    assert option.split()[0] in complaint(capsys)
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.skipif(os.name == 'nt', reason='sends a POSIX signal')
 def test_ctrl_c_leaves_only_whole_files(tmp_path):
     out = tmp_path / 'set'
@@ -140,26 +126,6 @@ def test_ctrl_c_leaves_only_whole_files(tmp_path):
     assert all(p.suffix == '.png' and cv2.imread(str(p)) is not None for p in files)
 
 
-def test_sun_side_of_a_rock_is_lit_and_the_far_side_shaded():
-    rng = np.random.default_rng(0)
-    rock = Rock(rng, (0, 10, 0), 1.0, True, 26)
-    sun = np.array([np.cos(0.1), 0, np.sin(0.1)])
-    x = np.array([2.0, -2.0, 0.0], np.float32)
-    y = np.array([10.0, 10.0, 14.0], np.float32)
-    shaded = rock.shades(x, y, np.zeros(3, np.float32), sun)
-    assert shaded.tolist() == [False, True, False]
-
-
-def test_a_ray_meets_a_rock_on_its_surface():
-    rock = Rock(np.random.default_rng(1), (0, 10, 1.5), 1.0, False, 20)
-    depth = rock.meet(np.zeros(1, np.float32), np.zeros(1, np.float32), 1.5)[0, 0]
-    assert 7 < depth < 10
-    gap = rock.offsets - rock.normals @ np.array([0, depth - 10, 0])
-    assert gap.min() == pytest.approx(0, abs=1e-4)
-    miss = rock.meet(np.ones(1, np.float32), np.zeros(1, np.float32), 1.5)
-    assert np.isinf(miss).all()
-
-
 class Ridge:
     """Flat ground with a wall 2 m high that stands across the view between 20 and 21 m."""
 
@@ -176,15 +142,6 @@ def test_camera_sees_ground_where_geometry_says():
     # The wall hides everything behind it, and its top is the skyline.
     assert camera.depth[np.isfinite(camera.depth)].max() < 21
     assert np.isinf(camera.depth).mean() == pytest.approx(0.4, abs=0.01)
-
-
-def test_a_ridge_shades_what_lies_behind_it():
-    # The sun stands straight ahead: the shadow falls towards the camera, 2 m / tan(30 deg) long.
-    sun = np.array([0, np.cos(np.pi / 6), np.sin(np.pi / 6)])
-    shadow = TerrainShadow(Ridge(), sun, 0.5, 400)
-    y = np.array([[10.0, 15.5, 17.5, 19.0, 25.0]], np.float32)
-    light = shadow.light(np.zeros_like(y), y, np.zeros_like(y))
-    assert light[0] == pytest.approx([1, 1, 0, 0, 1], abs=0.02)
 
 
 def test_only_rocks_above_the_limit_are_labelled():
@@ -204,43 +161,6 @@ def test_only_rocks_above_the_limit_are_labelled():
                 dropped += 1
         assert np.array_equal(fewer, expected)
     assert dropped
-
-
-def test_pebbles_stay_on_the_ground():
-    scene = Scene(np.random.default_rng([0, 4]), (120, 80), 'photo')
-    normal = np.zeros((3, 80, 120), np.float32)
-    albedo, sun = np.ones((80, 120), np.float32), np.ones((80, 120), np.float32)
-    scene.pebbles.lay(normal, albedo, sun)
-    changed = (albedo != 1) | (sun != 1) | normal.any(axis=0)
-    assert (scene.owner == -1).any() and (scene.owner != -1).any()
-    assert changed[scene.owner == -1].mean() > 0.01
-    assert not changed[scene.owner != -1].any()
-    assert 0 <= sun.min() < 0.8
-
-
-def test_styles_differ_as_they_say():
-    photos = {}
-    for style in ('render', 'photo', 'mixed'):
-        drawn = [SceneStyle(np.random.default_rng([0, n]), style) for n in range(40)]
-        photos[style] = [chosen.photo for chosen in drawn]
-        assert any(chosen.sky_share < 0 for chosen in drawn) == (style != 'render')
-    assert not any(photos['render'])
-    assert all(photos['photo'])
-    assert 8 < sum(photos['mixed']) < 32
-    grey, brown = (MoonRenderer(0, (96, 64), style).render(2)[0] for style in ('render', 'photo'))
-    assert np.ptp(grey.astype(int).mean((0, 1))) < 3 < np.ptp(brown.astype(int).mean((0, 1)))
-
-
-def test_a_goal_is_a_boulder_in_the_sun():
-    shares = []
-    for number in range(1, 21):
-        chosen = SceneStyle(np.random.default_rng([2, number]), 'goal')
-        assert chosen.photo and chosen.goal and chosen.sun[1] < 0
-        shares.append((MoonRenderer(2, (96, 64), 'goal').render(number)[1] >= 2).mean())
-    assert np.median(shares) > 0.1
-    goals = [SceneStyle(np.random.default_rng([2, n]), 'photo').goal for n in range(40)]
-    assert 6 < sum(goals) < 26
-    assert not any(SceneStyle(np.random.default_rng(n), 'render').goal for n in range(9))
 
 
 def test_a_rover_in_the_picture_is_no_rock(monkeypatch):

@@ -131,16 +131,6 @@ def test_a_damaged_archive_leaves_nothing(tmp_path, capsys):
         assert not list((tmp_path / 'out').glob('*')) + list((tmp_path / 'out').glob('.*'))
 
 
-def test_ctrl_c_is_a_short_line(tmp_path, capsys, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr('custom_modules.preparation.tiny_imagenet.ArchiveEntries.read', interrupt)
-    assert unpack(make_zip(tmp_path / 'a.zip', FILES), tmp_path / 'out') == 130
-    assert complaint(capsys)
-    assert not list((tmp_path / 'out').iterdir())
-
-
 @pytest.mark.parametrize('top', ['', 'Downloads/tiny-imagenet-200/tiny-imagenet-200/', 'tiny/'])
 def test_the_top_folder_may_be_missing_doubled_or_another(tmp_path, top):
     files = {top + name.removeprefix('tiny-imagenet-200/'): data for name, data in FILES.items()}
