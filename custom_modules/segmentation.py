@@ -4,15 +4,14 @@ from .utils.errors import quiet_imports
 
 with quiet_imports():
     from . import engine  # noqa: F401
-    from .datasets import indexed_mask_dataset, moon_dataset, transforms  # noqa: F401
+    from .datasets import mask_datasets, transforms  # noqa: F401
     from .engine import optim  # noqa: F401
     from .engine.hooks import (  # noqa: F401
         checkpointing,
         feature_cache,
-        freezing,
         logging,
         run_check,
-        seeding,
+        schedules,
         speed,
     )
     from .evaluation import class_iou_metric  # noqa: F401
@@ -25,5 +24,4 @@ with quiet_imports():
         segmentors,
         unet_head,
     )
-    from .models.backbones import resnet_with_stem  # noqa: F401
     from .visualization import trackers, visualizer  # noqa: F401

@@ -68,7 +68,7 @@ def segmentation() -> None:
 @pytest.fixture
 def decodes(monkeypatch):
     """A function that counts the files which an act makes this process decode."""
-    from custom_modules.datasets import loading, transforms
+    from custom_modules.datasets import samples, transforms
 
     count = [0]
 
@@ -84,7 +84,7 @@ def decodes(monkeypatch):
         act()
         return count[0] - before
 
-    for module, name in ((loading, 'read_image'), (transforms, 'read_mask')):
+    for module, name in ((samples, 'read_image'), (transforms, 'read_mask')):
         monkeypatch.setattr(module, name, counting(getattr(module, name)))
     return decoded_by
 

@@ -140,7 +140,7 @@ def analyse_sparse(args) -> None:
     from custom_modules.analysis.sparse import sparse_scores
     from custom_modules.engine.config import load_config
     from custom_modules.engine.config_checks import check_config
-    from custom_modules.utils.tables import plain_values, text_table
+    from custom_modules.utils.tables import json_values, text_table
 
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
@@ -162,7 +162,7 @@ def analyse_sparse(args) -> None:
             config=args.config, checkpoint=args.checkpoint, only=args.only, pictures=pictures,
             threshold=threshold, share=args.share, classes=table, recall=recall,
         )  # fmt: skip
-        write_atomically(args.out, json.dumps(plain_values(numbers), indent=1).encode())
+        write_atomically(args.out, json.dumps(json_values(numbers), indent=1).encode())
         print(args.out)
 
 

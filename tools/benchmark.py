@@ -111,7 +111,7 @@ def main() -> None:
     import json
 
     from custom_modules.benchmark import contestants, measuring, tables
-    from custom_modules.utils.tables import plain_values
+    from custom_modules.utils.tables import json_values
 
     cfg, size = contestants.benchmark_config(args)
     machine = tables.machine_facts(threads)
@@ -141,7 +141,7 @@ def main() -> None:
         settings=settings,
         contestants=tables.summarize(facts, measured),
     )
-    numbers = json.dumps(plain_values(results), allow_nan=False, indent=1)
+    numbers = json.dumps(json_values(results), allow_nan=False, indent=1)
     facts = machine | settings
     text = tables.markdown(f'`{results["command"]}`', facts, results['contestants'])
     write_atomically(out / f'{kind}.json', numbers.encode())

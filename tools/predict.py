@@ -129,7 +129,7 @@ def main() -> None:
         f'{outcome.seconds:.1f} s, {rate:.1f} pictures/s; results in {args.out}'
     )
     if args.truth and not outcome.interrupted:
-        from custom_modules.evaluation.mask_files import score_mask_files
+        from custom_modules.evaluation.objects import score_mask_files
 
         prefixes = args.img_prefix, args.mask_prefix
         masks = Path(args.out, 'masks')

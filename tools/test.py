@@ -99,7 +99,7 @@ def main() -> None:
     from custom_modules.engine.config import load_config
     from custom_modules.engine.config_checks import check_config
     from custom_modules.engine.data_checks import require_data_folders
-    from custom_modules.models.pretrained import require_all_tensors
+    from custom_modules.models.safe_loading import require_all_tensors
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     check_config(cfg)
@@ -107,7 +107,7 @@ def main() -> None:
     require_data_folders(cfg, ['test'])
 
     if cfg.load_from is None:
-        from custom_modules.evaluation import exported_runner  # noqa: F401  (registers it)
+        from custom_modules.evaluation import predictions  # noqa: F401  (registers it)
 
     runner = Runner.from_cfg(cfg)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model

@@ -57,8 +57,8 @@ def merge_args(cfg, args) -> None:
     Raises:
         UsageError: If the run would overwrite another or cannot do what is asked.
     """
-    from custom_modules.engine.folds import hold_out_nothing
-    from custom_modules.engine.precision import mixed_precision_pays, set_mixed_precision
+    from custom_modules.engine.config import hold_out_nothing
+    from custom_modules.engine.devices import mixed_precision_pays, set_mixed_precision
     from custom_modules.engine.work_dirs import last_checkpoint, require_no_run
 
     if args.overfit:
@@ -96,10 +96,9 @@ def main() -> None:
         require_sound_test_set,
         require_unseen,
     )
-    from custom_modules.engine.distributed import is_first_process
-    from custom_modules.engine.precision import speed_advice
+    from custom_modules.engine.devices import is_first_process, speed_advice
     from custom_modules.engine.work_dirs import lock_work_dir, remove_leftovers
-    from custom_modules.models.pretrained import require_pretrained
+    from custom_modules.models.safe_loading import require_pretrained
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     check_config(cfg)

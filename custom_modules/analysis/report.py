@@ -21,7 +21,7 @@ from custom_modules.datasets.pairs import first_five
 from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.tables import markdown_table, plain_values
+from custom_modules.utils.tables import json_values, markdown_table
 from custom_modules.visualization.drawing import write_picture
 from custom_modules.visualization.panels import PredictionPanel, contact_sheet
 
@@ -192,7 +192,7 @@ def write_analysis(run: dict, results: dict, folder: Path) -> Path:
     for name, picture in analysis_pictures(results).items():
         write_atomically(folder / name, picture)
     write_atomically(folder / 'images.csv', results['images'].to_csv(index=False).encode())
-    numbers = json.dumps(plain_values(run | results), allow_nan=False, indent=1)
+    numbers = json.dumps(json_values(run | results), allow_nan=False, indent=1)
     write_atomically(folder / 'analysis.json', numbers.encode())
     # last: who finds it finds the rest
     write_atomically(folder / 'analysis.md', analysis_text(run, results).encode())

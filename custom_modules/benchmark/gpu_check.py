@@ -24,7 +24,7 @@ from custom_modules.engine.weights import read_weights
 from custom_modules.utils.files import REPOSITORY, write_atomically
 from custom_modules.utils.machine import available_cores
 from custom_modules.utils.processes import start_logged
-from custom_modules.utils.tables import plain_values
+from custom_modules.utils.tables import json_values
 
 from .contestants import load_size, stock_config
 from .measuring import Contestant, ContestantProcess
@@ -313,7 +313,7 @@ class GpuCheck:
     def _write(self) -> str:
         rows = [asdict(row) | dict(name=row.name) for row in self.rows]
         results = dict(machine=self.machine, settings=self.settings, rows=rows)
-        numbers = json.dumps(plain_values(results), allow_nan=False, indent=1)
+        numbers = json.dumps(json_values(results), allow_nan=False, indent=1)
         text = markdown(self.rows, facts_line(self.machine | self.settings))
         write_atomically(self.out / 'gpu_check.json', numbers.encode())
         write_atomically(self.out / 'gpu_check.md', text.encode())

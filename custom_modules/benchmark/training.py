@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from custom_modules.engine.config import without_cache
 from custom_modules.engine.config_checks import head_size
 from custom_modules.engine.data_checks import require_a_batch
-from custom_modules.models.pretrained import require_pretrained
+from custom_modules.models.safe_loading import require_pretrained
 from custom_modules.utils.machine import available_cores
 
 from .measuring import Contestant, Stopwatch, model_facts

@@ -22,27 +22,23 @@ from custom_modules.utils.tables import progress
 
 # images that one task of a process decodes
 SHARE = 500
-_work_of_process = None
+_decode_share = None
 
 
 class WholeBatches:
     """Mixin for data sets of mmengine's kind: with ``cache='batches'`` a batch is one tensor of images and one of labels or masks.
 
-    The usual way makes a sample of each image, sends it from a worker process and moves it to the device by itself, which
-    takes a GPU longer to wait for than a small network takes to compute. Here all images are decoded once, by all
+    A small network computes faster than samples are made, sent and moved one by one. Here all images are decoded once, by all
     cores, into one ``uint8`` tensor, and their masks into another. Without worker processes (``num_workers=0``) they move to
     the run's device at the first batch, and a batch is a look-up there; worker processes share them in memory. A batch is a dict
     of ``inputs`` (N, 3, H, W) and of ``data_samples``, here a single sample that holds all labels (N,) or masks (N, H, W), and the
     list of files as ``img_path``; the loader needs ``collate_fn=dict(type='batch_collate')``, and the model a data
-    preprocessor that takes it: ``BatchAugClsPreProcessor`` with ``BatchClassifier``, or ``BatchAugPreProcessor``.
-
-    The images are what the pipeline gives, so the pipeline may hold nothing random: augmentation is the data
-    preprocessor's. A single sample (``dataset[0]``) is what it always is.
+    preprocessor that takes it: ``BatchAugClsPreProcessor`` with ``BatchClassifier``, or ``BatchAugPreProcessor``. The pipeline may
+    hold nothing random: augmentation is the data preprocessor's. A single sample (``dataset[0]``) is what it always is.
 
     Args:
         cache (str, optional): ``'batches'``, or what the next class takes. Defaults to None.
-        *args: Of the data set.
-        **kwargs: Of the data set.
+        *args, **kwargs: Of the data set.
 
     Attributes:
         arrays (Sequence[str]): Keys of what the pipeline decodes, the image first.
@@ -69,30 +65,24 @@ class WholeBatches:
     def full_init(self) -> None:
         """List the samples, and decode them if the data set is already built (as mmengine's Runner asks before it loads)."""
         super().full_init()
-        if self.gives_whole_batches and self._tensors is None and get_worker_info() is None:
-            transforms = self.pipeline.transforms
-            static = static_transforms(transforms)
-            rest = [type(t).__name__ for t in transforms[len(static) :]]
-            if rest != [self.packer]:
-                raise UsageError(
-                    f"cache='batches' of {type(self).__name__} keeps what the pipeline gives, which {rest[0] if rest else f'no {self.packer}'} "
-                    "may change each time: move it to model.data_preprocessor.augments, or set cache='ram'."
-                )
-            infos = [self.get_data_info(i) for i in range(len(self))]
-            self._paths = [info['img_path'] for info in infos]
-            self._tensors = decode_arrays(self, static)
-            for key in self.numbers:
-                self._tensors[key] = torch.tensor([info[key] for info in infos])
+        if not self.gives_whole_batches or self._tensors is not None or get_worker_info():
+            return
+        transforms = self.pipeline.transforms
+        static = static_transforms(transforms)
+        rest = [type(t).__name__ for t in transforms[len(static) :]]
+        if rest != [self.packer]:
+            raise UsageError(
+                f"cache='batches' of {type(self).__name__} keeps what the pipeline gives, which {rest[0] if rest else f'no {self.packer}'} "
+                "may change each time: move it to model.data_preprocessor.augments, or set cache='ram'."
+            )
+        infos = [self.get_data_info(i) for i in range(len(self))]
+        self._paths = [info['img_path'] for info in infos]
+        self._tensors = _decode_arrays(self, static)
+        for key in self.numbers:
+            self._tensors[key] = torch.tensor([info[key] for info in infos])
 
     def __getitems__(self, indices: Sequence[int]) -> dict | list:
-        """Give a batch; torch's data loader asks for it in place of single samples.
-
-        Args:
-            indices (Sequence[int]): Places in the data set.
-
-        Returns:
-            dict | list: Images and labels; without ``cache='batches'`` a list of samples.
-        """
+        """Give a batch of images and labels, or without ``cache='batches'`` a list of samples, to torch's data loader."""
         if self._tensors is None:
             return [self[index] for index in indices]
         device = self._tensors['img'].device
@@ -107,11 +97,7 @@ class WholeBatches:
         return dict(inputs=inputs, data_samples=sample)
 
     def batch_sample(self, **found: torch.Tensor) -> BaseDataElement:
-        """Make the one sample of a batch.
-
-        Args:
-            **found (Tensor): Masks (N, H, W) and numbers (N,) by their keys.
-        """
+        """Make the one sample of a batch of masks (N, H, W) and numbers (N,), given by their keys."""
         raise NotImplementedError
 
     def get_subset_(self, indices) -> None:
@@ -142,28 +128,12 @@ class WholeBatches:
 
 @FUNCTIONS.register_module()
 def batch_collate(data: dict | list) -> dict:
-    """Hand a batch of ``WholeBatches`` on, and collate a list of samples as mmengine does.
-
-    Args:
-        data (dict | list): What the data set gave.
-    """
+    """Hand a batch of ``WholeBatches`` on, and collate a list of samples as mmengine does."""
     return data if isinstance(data, dict) else pseudo_collate(data)
 
 
-def decode_arrays(dataset: WholeBatches, transforms: list) -> dict[str, torch.Tensor]:
-    """Decode all images of a data set, by all cores.
-
-    Args:
-        dataset (WholeBatches): Its ``arrays`` are decoded.
-        transforms (list): Static transforms, which give them.
-
-    Returns:
-        dict[str, Tensor]: ``uint8`` of each: images (N, 3, H, W), channels as in the file reader (BGR), and masks (N, H, W), in memory
-        that forked processes share.
-
-    Raises:
-        UsageError: If an image has another size than the first.
-    """
+def _decode_arrays(dataset: WholeBatches, transforms: list) -> dict[str, torch.Tensor]:
+    """Decode all images (N, 3, H, W), BGR, and masks (N, H, W) by all cores, into memory that forked processes share."""
 
     def decode(index: int) -> list[np.ndarray]:
         results = dataset.get_data_info(index)
@@ -175,11 +145,9 @@ def decode_arrays(dataset: WholeBatches, transforms: list) -> dict[str, torch.Te
     def decode_share(start: int) -> tuple[str, tuple] | None:
         for index in range(start, min(start + share, count)):
             decoded = decode(index)
-            found = [array.shape for array in decoded]
-            if found != shapes:
-                differs = next(f for f, shape in zip(found, shapes, strict=True) if f != shape)
-                return dataset.get_data_info(index)['img_path'], differs
-            for whole, array in zip(arrays, decoded, strict=True):
+            for whole, array, shape in zip(arrays, decoded, shapes, strict=True):
+                if array.shape != shape:
+                    return dataset.get_data_info(index)['img_path'], array.shape
                 whole[index] = array
         return None
 
@@ -210,12 +178,12 @@ def decode_arrays(dataset: WholeBatches, transforms: list) -> dict[str, torch.Te
     return dict(zip(dataset.arrays, map(torch.from_numpy, arrays), strict=True))
 
 
-def _begin(work) -> None:
+def _begin(decode_share) -> None:
     # what forked processes inherit is not sent
-    global _work_of_process
-    _work_of_process = work
+    global _decode_share
+    _decode_share = decode_share
     cv2.setNumThreads(0)
 
 
 def _work(start: int):
-    return _work_of_process(start)
+    return _decode_share(start)

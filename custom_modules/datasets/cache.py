@@ -46,16 +46,12 @@ class DecodeOnce:
     All worker processes share one copy in memory. In a distributed run the first process of each machine makes it and
     the others map it; without ``/proc``, each makes its own. Files that change while a run goes on are not seen by it.
 
-    It is filled when ``full_init()`` is called on the built data set, as mmengine's ``Runner.build_dataloader`` does
-    before any worker starts. Building a data set alone, or looking at a sample, fills nothing. Where there is no room
-    the run goes on without, after a warning.
+    It is filled by ``full_init()`` of the built data set, which mmengine's ``Runner.build_dataloader`` calls before any worker
+    starts. Where there is no room the run goes on without, after a warning.
 
     Args:
         cache (str, optional): ``'ram'`` keeps the samples for the time of the run; None (default) decodes anew each time.
         *args, **kwargs: Of the data set.
-
-    Raises:
-        UsageError: If cache is something else.
     """
 
     _built = False
@@ -89,8 +85,7 @@ class DecodeOnce:
                     "starts; mp_start_method='fork' in env_cfg hands it on)"
                 )
             return super().prepare_data(idx)
-        info = self.get_data_info(idx)
-        results = self._decoded.add_to(info, info['sample_idx'])
+        results = self._decoded[idx]
         for transform in self.pipeline.transforms[len(self._static) :]:
             if results is None:
                 break
@@ -158,55 +153,39 @@ class DecodeOnce:
 
 
 class DecodedSamples:
-    """Decoded samples as one array of bytes in a file without a name, which all processes of a machine share.
+    """Decoded samples, pickled one after the other into a file without a name, which all processes of a machine share.
 
     Worker processes get them by fork; others are told where the file lies, in the process that made it.
 
     Args:
-        file (BinaryIO): The pixels of all arrays, one after the other.
+        file (BinaryIO): The file.
         source (str): What the samples were made of.
-        index (tuple): The forms of samples (bytes; of each array name, shape and offset; pickled, the other values), of each
-            sample its form (``int32``; -1 if the transforms dropped it) and its place in the file (``int64``).
+        spans (np.ndarray): Where each sample begins and ends in the file, int64 (N, 2).
         place (tuple, optional): Machine, path and inode of the file, to open it again. By default this process has it.
     """
 
     def __init__(
-        self, file: BinaryIO, source: str, index: tuple, place: tuple | None = None
+        self, file: BinaryIO, source: str, spans: np.ndarray, place: tuple | None = None
     ) -> None:
-        self.source, self._file, self._index = source, file, index
+        self.source, self._file, self._spans = source, file, spans
         inode = os.fstat(file.fileno()).st_ino
         self.place = place or (_machine(), f'/proc/{os.getpid()}/fd/{file.fileno()}', inode)
-        self._pixels = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-        self.nbytes = len(self._pixels)
-        # views give plain numbers, faster than arrays
-        self._forms, self._form_of, self._starts = index[0], *map(memoryview, index[1:])
+        self._bytes = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        self.nbytes = len(self._bytes)
 
     def __len__(self) -> int:
-        return len(self._form_of)
+        return len(self._spans)
 
-    def add_to(self, info: dict, index: int) -> dict | None:
-        """Do what the static transforms would do, without a file; None for a sample that they dropped.
-
-        Args:
-            info (dict): The sample's entry in the data set; it gets copies of the arrays.
-            index (int): Its place in the data set.
-        """
-        number = self._form_of[index]
-        if number < 0:
-            return None
-        size, arrays, others = self._forms[number]
-        start = self._starts[index]
-        own = bytearray(self._pixels[start : start + size])
-        info.update(pickle.loads(others))
-        for key, shape, offset in arrays:
-            info[key] = np.ndarray(shape, np.uint8, own, offset)
-        return info
+    def __getitem__(self, index: int) -> dict | None:
+        """Give what the static transforms make of a sample, as a copy; None for one that they dropped."""
+        start, end = self._spans[index]
+        return pickle.loads(self._bytes[start:end])
 
     def __deepcopy__(self, memo: dict) -> 'DecodedSamples':
         return self
 
     def __reduce__(self):
-        return _reopen, (self.place, self.source, self._index)
+        return _reopen, (self.place, self.source, self._spans)
 
 
 def _reopen(place: tuple, *rest) -> DecodedSamples | None:
@@ -253,23 +232,21 @@ def _share_on_machine(source: str, make: Callable[[], DecodedSamples]) -> Decode
 
 def _decode_all(dataset: DecodeOnce, transforms: list[Callable], source: str) -> DecodedSamples:
     """Run static transforms on all samples, on all cores."""
-    count = len(dataset)
-    forms, form_of, starts = {}, np.empty(count, np.int32), np.empty(count, np.int64)
+    count, size, lock = len(dataset), 0, Lock()
+    spans = np.empty((count, 2), np.int64)
     # decoding releases the interpreter's lock; more threads would only hold more pictures at their full size
     threads = min(8, available_cores())
     # small images one by one would take longer to hand out than to decode
-    step, size, lock = max(1, min(64, count // (8 * threads))), 0, Lock()
+    step = max(1, min(64, count // (8 * threads)))
 
     def decode(first: int) -> int:
         nonlocal size
         for index in range(count)[first : first + step]:
-            arrays, form = _decode(dataset, transforms, index)
+            sample = _decode(dataset, transforms, index)
             with lock:
-                form_of[index] = -1 if form is None else forms.setdefault(form, len(forms))
-                starts[index] = size
-                for array in arrays:
-                    file.write(np.ascontiguousarray(array))
-                    size += array.size
+                file.write(sample)
+                spans[index] = size, size + len(sample)
+                size += len(sample)
         return index + 1
 
     pool = ThreadPoolExecutor(threads)
@@ -284,33 +261,25 @@ def _decode_all(dataset: DecodeOnce, transforms: list[Callable], source: str) ->
             raise NotCacheableError('there is no room for the decoded samples')
         # nothing cannot be mapped
         file.truncate(max(size, 1))
-        return DecodedSamples(file, source, ([*map(pickle.loads, forms)], form_of, starts))
+        return DecodedSamples(file, source, spans)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _decode(dataset: DecodeOnce, transforms: list[Callable], index: int) -> tuple:
-    """Give the arrays of a sample, and its form as bytes; None for one that is dropped."""
-    before, results = dataset.get_data_info(index), dataset.get_data_info(index)
+def _decode(dataset: DecodeOnce, transforms: list[Callable], index: int) -> bytes:
+    results = dataset.get_data_info(index)
     try:
         for transform in transforms:
             results = transform(results)
             if results is None:
-                return [], None
+                break
     except Exception as error:
         # whoever asks for this sample gets the error itself
         raise NotCacheableError(f'sample {index} cannot be loaded ({error})') from error
-    arrays = {key: value for key, value in results.items() if isinstance(value, np.ndarray)}
-    placed, end = [], 0
-    for key, array in arrays.items():
-        if array.dtype != np.uint8:
-            raise NotCacheableError(f'{key} of a sample is {array.dtype}, and only uint8 is kept')
-        placed.append((key, array.shape, end))
-        end += array.size
-    news = (key for key in results if key not in arrays)
-    others = {k: results[k] for k in news if k not in before or before[k] != results[k]}
-    # in bytes, so that no sample can change another's values
-    return list(arrays.values()), pickle.dumps((end, placed, pickle.dumps(others)))
+    for key, value in (results or {}).items():
+        if isinstance(value, np.ndarray) and value.dtype != np.uint8:
+            raise NotCacheableError(f'{key} of a sample is {value.dtype}, and only uint8 is kept')
+    return pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
 
 
 def _memory_file() -> BinaryIO:

@@ -1,5 +1,6 @@
 """Masks of class indices, their pixels and their colours."""
 
+import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -7,8 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from custom_modules.datasets.pair_checks import MaskValues, check_pairs
-from custom_modules.datasets.pairs import warn
+from custom_modules.datasets.pairs import MaskValues, check_pairs, warn
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.tables import progress
 
@@ -30,8 +30,7 @@ class IndexMasks:
         UsageError: If the classes are not a list of different names, or a value leads to none of them.
 
     Example:
-        >>> masks = IndexMasks(('background', 'rock'), {0: 0, '1': 0, '2': 1}, ignore_index=9)
-        >>> masks.labels
+        >>> IndexMasks(('background', 'rock'), {0: 0, '1': 0, '2': 1}, ignore_index=9).labels
         {0: 0, 1: 0, 2: 1, 9: 255}
     """
 
@@ -56,9 +55,8 @@ class IndexMasks:
                 )
             if label not in range(len(classes)):
                 raise UsageError(
-                    f'label_map maps the mask value {value} to {label!r}, but the {len(classes)} classes '
-                    f'({", ".join(classes)}) have the indices 0 to {len(classes) - 1}: choose one of them, or leave '
-                    'the value out and name it in ignore_index.'
+                    f'label_map maps the mask value {value} to {label!r}, but the {len(classes)} classes ({", ".join(classes)}) have the indices '
+                    f'0 to {len(classes) - 1}: choose one of them, or leave the value out and name it in ignore_index.'
                 )
         self.classes = tuple(classes)
         self.labels = {int(value): int(label) for value, label in label_map.items()}
@@ -70,22 +68,18 @@ class IndexMasks:
             if value in self.labels:
                 name = classes[self.labels[value]]
                 raise UsageError(
-                    f'ignore_index={value} is also the mask value of class {name!r}: leave it out of label_map, '
-                    'or out of ignore_index.'
+                    f'ignore_index={value} is also the mask value of class {name!r}: leave it out of label_map, or out of ignore_index.'
                 )
             self.labels[value] = IGNORED
 
     def check(
         self, pairs: Sequence[tuple[Path, Path]], palette: Sequence[Sequence[int]] = ()
     ) -> set[int]:
-        """Read every pair once.
+        """Read every pair of image and mask once, and return the values that occur in the masks.
 
         Args:
             pairs (Sequence[tuple[Path, Path]]): Image and mask.
             palette (Sequence[Sequence[int]]): RGB of each class, which a mask's own palette must not contradict.
-
-        Returns:
-            set[int]: The values that occur in the masks.
 
         Raises:
             UsageError: If a file cannot be used; the sentence says why.
@@ -104,12 +98,7 @@ class IndexMasks:
         )
 
     def warn_of_absent_classes(self, values: set[int], where: str) -> None:
-        """Say which classes have no pixel: they cannot be learned, and have no score.
-
-        Args:
-            values (set[int]): The values that occur in the masks.
-            where (str): Which masks, for the sentence.
-        """
+        """Say which classes have no pixel among the values that occur in ``where``: they can neither be learned nor scored."""
         occurring = {self.labels[value] for value in values}
         absent = [name for index, name in enumerate(self.classes) if index not in occurring]
         if absent:
@@ -141,13 +130,7 @@ class ClassPixels:
 
     @classmethod
     def from_dataset(cls, dataset) -> 'ClassPixels':
-        """Count a data set's masks at their full size, read and mapped as training reads them.
-
-        Args:
-            dataset (BaseSegDataset): Any data set of mmseg's kind.
-
-        Returns:
-            ClassPixels: The counts.
+        """Count the masks of a data set of mmseg's kind at their full size, read and mapped as training reads them.
 
         Raises:
             UsageError: If a mask holds a label without a class.
@@ -163,9 +146,8 @@ class ClassPixels:
             unknown = np.flatnonzero(pixels[len(classes) : IGNORED])
             if unknown.size:
                 raise UsageError(
-                    f'{info["seg_map_path"]} holds the label {len(classes) + unknown[0]}, but the {len(classes)} '
-                    f'classes ({", ".join(classes)}) have the labels 0 to {len(classes) - 1}: name all classes, or '
-                    'map the value to one of them with label_map.'
+                    f'{info["seg_map_path"]} holds the label {len(classes) + unknown[0]}, but the {len(classes)} classes ({", ".join(classes)}) '
+                    f'have the labels 0 to {len(classes) - 1}: name all classes, or map the value to one of them with label_map.'
                 )
             return pixels[: len(classes)]
 
@@ -189,12 +171,10 @@ class ClassPixels:
         """Share of each class in all pixels with a class."""
         return self.pixels / self.pixels.sum()
 
-    def inverse_frequency(self) -> np.ndarray:
-        """Weigh each class by 1 / (classes * share): all classes count alike, and the mean over the pixels is 1.
+    # each of these raises a UsageError if a class has no pixel
 
-        Raises:
-            UsageError: If a class has no pixel.
-        """
+    def inverse_frequency(self) -> np.ndarray:
+        """Weigh each class by 1 / (classes * share): all classes count alike, and the mean over the pixels is 1."""
         self._require_all()
         return 1 / (len(self.classes) * self.shares)
 
@@ -204,9 +184,6 @@ class ClassPixels:
         A class's frequency is its share in the masks that contain it, so that a class that is large but found in
         few masks gets no huge weight. From `Predicting Depth, Surface Normals and Semantic Labels with a Common
         Multi-Scale Convolutional Architecture <https://arxiv.org/abs/1411.4734>`_.
-
-        Raises:
-            UsageError: If a class has no pixel.
         """
         self._require_all()
         sizes = self.counts.sum(axis=1)
@@ -214,11 +191,7 @@ class ClassPixels:
         return np.median(frequencies) / frequencies
 
     def positive_weight(self) -> float:
-        """Weigh class 1 of two, as one sigmoid channel needs it: background pixels per pixel of class 1.
-
-        Raises:
-            UsageError: If a class has no pixel.
-        """
+        """Weigh class 1 of two, as one sigmoid channel needs it: background pixels per pixel of class 1."""
         self._require_all()
         background, rock = self.pixels
         return float(background / rock)
@@ -232,6 +205,48 @@ class ClassPixels:
             )
 
 
+def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
+    """Suggest class weights by the pixels of each class in each mask of the training part, those of :class:`ClassPixels`.
+
+    Returns:
+        dict: ``inverse_frequency`` and ``median_frequency``, and with two classes ``positive_weight`` for a head of
+        one channel; all None with a ``reason`` where a class has no pixel.
+    """
+    pixels = ClassPixels(classes, np.array(counts, np.int64).reshape(-1, len(classes)))
+    binary = len(classes) == 2
+    names = ['inverse_frequency', 'median_frequency'] + ['positive_weight'] * binary
+    try:
+        found = [np.asarray(getattr(pixels, name)()).tolist() for name in names]
+    except UsageError as error:
+        return dict(dict.fromkeys(names), reason=str(error))
+    return dict(zip(names, found, strict=True), reason=None)
+
+
+def read_class_weights(path: str | Path) -> list[float]:
+    """Read the weights of classes from a file of numbers. mmseg reads pickles and any YAML too, and runs what they say.
+
+    Args:
+        path (str | Path): A list of numbers as ``.json``, or an array as ``.npy``.
+
+    Raises:
+        UsageError: If it is not there, of another kind, or holds anything else.
+    """
+    path = Path(path)
+    how = 'save them so, or write them as a list of numbers'
+    if path.suffix not in ('.json', '.npy'):
+        raise UsageError(
+            f'{path} is not read, since a file holds the weights of classes as .json or .npy: {how}.'
+        )
+    try:
+        found = np.load(path) if path.suffix == '.npy' else json.loads(path.read_bytes())
+        found = np.asarray(found, float)
+    except (OSError, ValueError, TypeError, EOFError, RecursionError) as error:
+        raise UsageError(f'{path} holds no numbers that can be read ({error}): {how}.') from error
+    if found.ndim != 1 or not np.isfinite(found).all():
+        raise UsageError(f'{path} holds no list of numbers, one for each class: {how}.')
+    return found.tolist()
+
+
 # Okabe and Ito's colours, told apart with every common colour blindness, on a dark background
 OKABE_ITO = [
     [40, 40, 40], [230, 159, 0], [86, 180, 233], [0, 158, 115],
@@ -240,30 +255,18 @@ OKABE_ITO = [
 
 
 def class_palette(count: int, chosen: Sequence[Sequence[int]] | None = None) -> list[Sequence[int]]:
-    """Give classes colours that colour-blind readers can tell apart; class 0 is dark grey.
+    """Give ``count`` classes colours (RGB) that colour-blind readers can tell apart, unless others are chosen.
 
     Up to eight classes get the colours of Okabe and Ito. Beyond, no set of hues is safe: they get steps of the
     viridis map, whose lightness grows with the index.
 
-    Args:
-        count (int): Number of classes.
-        chosen (Sequence[Sequence[int]], optional): Colours to use instead.
-
-    Returns:
-        list[Sequence[int]]: RGB of each class, 0 to 255.
-
     Raises:
         UsageError: If the chosen colours are not one for each class.
-
-    Example:
-        >>> class_palette(3)
-        [[40, 40, 40], [230, 159, 0], [86, 180, 233]]
     """
     if chosen is not None:
         if len(chosen) != count or any(len(colour) != 3 for colour in chosen):
             raise UsageError(
-                f'palette holds red, green and blue for each of the {count} classes, got {list(chosen)}: '
-                'give one colour each, or leave it out.'
+                f'palette holds red, green and blue for each of the {count} classes, got {list(chosen)}: give one colour each, or leave it out.'
             )
         return list(chosen)
     if count <= len(OKABE_ITO):

@@ -1,33 +1,42 @@
-"""Pairs of image and mask: how they are found."""
+"""Pairs of image and mask: how they are found, and whether they can be used, as training reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 from mmengine.logging import MMLogger
 
 from custom_modules.utils.errors import UsageError, first_five
-from custom_modules.utils.images import SUFFIXES
+from custom_modules.utils.images import (
+    SUFFIXES,
+    ImageError,
+    file_bytes,
+    mask_palette,
+    orientation,
+    read_image,
+    read_mask,
+)
 
 
 class MissingMasksError(UsageError):
-    """There are images, but not the masks to train on or to score with.
-
-    Args:
-        message (str): The sentence.
-        images (str): The images' folder.
-    """
+    """There are images, in the folder ``images``, but not the masks to train on or to score with."""
 
     def __init__(self, message: str, images: str = '') -> None:
         super().__init__(message)
         self.images = images
 
 
+def warn(message: str) -> None:
+    """Say what is not used; nothing is silently dropped."""
+    MMLogger.get_current_instance().warning(message)
+
+
 def find_files(
     folder: str, prefix: str, suffix: str | Sequence[str] | None, what: str, remedy: str
 ) -> dict[str, Path]:
-    """Find the files of a folder by how they are named.
-
-    Files that are named otherwise are not used, which is said in a warning.
+    """Find the files of a folder, each by its id; a warning names those that are named otherwise.
 
     Args:
         folder (str): The folder, without its sub-folders.
@@ -36,9 +45,6 @@ def find_files(
             takes every picture.
         what (str): What is looked for, for the sentences.
         remedy (str): What helps when nothing is found, for the error's sentence.
-
-    Returns:
-        dict[str, Path]: The file of each id.
 
     Raises:
         UsageError: If there is no such folder or no such file in it, or two files have one id.
@@ -66,35 +72,23 @@ def find_files(
         found[name] = path
     if not found:
         raise UsageError(
-            f'0 {what} named {names} were found in {folder}, which holds '
-            f'{len(others)} other files{": " + first_five(others) if others else ""}; {remedy}, or set '
-            'img_prefix, mask_prefix, img_suffix and seg_map_suffix to how your files are named.'
+            f'0 {what} named {names} were found in {folder}, which holds {len(others)} other files{": " + first_five(others) if others else ""}; '
+            f'{remedy}, or set img_prefix, mask_prefix, img_suffix and seg_map_suffix to how your files are named.'
         )
     if others:
         warn(
-            f'{len(others)} files in {folder} are not named {names} and are not used: '
-            f'{first_five(others)}'
+            f'{len(others)} files in {folder} are not named {names} and are not used: {first_five(others)}'
         )
     return found
 
 
-def warn(message: str) -> None:
-    """Say what is not used; nothing is silently dropped."""
-    MMLogger.get_current_instance().warning(message)
-
-
 def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path, Path]]:
-    """Find the image and the mask of each id.
-
-    Masks without an image are not used, which is said in a warning.
+    """Find the image and the mask of each id, in the order of the ids; a warning names masks without an image.
 
     Args:
         images (tuple): The images' folder, prefix and suffixes, as :func:`find_files` takes them.
         masks (tuple): The same of the masks.
         remedy (str): What helps when nothing is found, for the error's sentence.
-
-    Returns:
-        dict[str, tuple[Path, Path]]: Image and mask of each id, in the order of the ids.
 
     Raises:
         UsageError: If a folder is missing or has no such file.
@@ -120,3 +114,204 @@ def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path
             f'{len(orphans)} masks without image are not used: {first_five(mask_of[i].name for i in orphans)}'
         )
     return {i: (image_of[i], mask_of[i]) for i in sorted(image_of)}
+
+
+class MaskValues:
+    """Which values a mask may hold, and the label of each.
+
+    Args:
+        labels (Mapping[int, int]): Label of each value; 255 for pixels without a class.
+        sets (Sequence[Iterable[int]], optional): All values of a mask must be in one of them. Defaults to one
+            set, of all values that have a label.
+        palette (Sequence[Sequence[int]]): RGB of each class, which a mask's own palette must not contradict.
+
+    Example:
+        >>> MaskValues({0: 0, 1: 1, 255: 1}, [{0, 255}, {0, 1}]).stray({0, 1, 255})
+        [0, 1, 255]
+        >>> MaskValues({0: 0, 255: 1}).stray({0, 7})
+        [7]
+    """
+
+    def __init__(
+        self,
+        labels: Mapping[int, int],
+        sets: Sequence[Iterable[int]] | None = None,
+        palette: Sequence[Sequence[int]] = (),
+    ) -> None:
+        self.labels = dict(labels)
+        self.sets = tuple(map(frozenset, sets or [labels]))
+        self.table = np.full(256, 255, np.uint8)
+        self.table[list(self.labels)] = list(self.labels.values())
+        self.class_of = {tuple(colour): label for label, colour in enumerate(palette)}
+
+    def stray(self, values: set[int]) -> list[int]:
+        """Name the values of a mask that it must not hold; of several sets none is wrong by itself, so that all are."""
+        if any(values <= allowed for allowed in self.sets):
+            return []
+        return sorted(values - self.sets[0] if len(self.sets) == 1 else values)
+
+    def contradiction(self, colours: Mapping[int, tuple[int, int, int]]) -> str:
+        """Say whether a mask's palette, the RGB of each index that occurs, shows other classes; an empty word if not."""
+        for index, colour in colours.items() if set(colours.values()) <= set(self.class_of) else ():
+            if self.labels.get(index) not in (None, self.class_of[colour]):
+                return f'index {index} is class {self.labels[index]} in the colour of class {self.class_of[colour]}'
+        return ''
+
+
+# kind: what it is, and what helps where that is the same for all files and data sets
+DEFECTS = dict(
+    unreadable_image=('an unreadable file', 'copy or download them again'),
+    unreadable_mask=('an unreadable file', 'copy or download them again'),
+    unclear_pixels=('a file that does not say what its pixels mean', ''),
+    several_channels=('a mask with several channels', ''),
+    wrong_palette=(
+        "a mask whose palette shows its indices in other classes' colours",
+        'save them as grey PNG without a palette, with the class index of each pixel, or correct the palette of the config',
+    ),
+    stray_values=('a mask with values other than', ''),
+    turned_away=('a mask that fits its image only before an EXIF tag turns one of them', ''),
+    size_mismatch=(
+        'a mask of another size than its image',
+        'resize the mask with nearest neighbour',
+    ),
+)
+
+
+class Finding(NamedTuple):
+    """Something about a pair of files.
+
+    Args:
+        kind (str): One of ``DEFECTS``, or ``'perhaps_turned'``, which is no defect.
+        path (Path): The file.
+        details (str): What there is.
+        remedy (str): What helps, where it depends on the file.
+    """
+
+    kind: str
+    path: Path
+    details: str
+    remedy: str = ''
+
+
+def read_pair(
+    image: Path | None, mask: Path | None, values: MaskValues
+) -> tuple[np.ndarray | None, np.ndarray | None, set[int], list[Finding]]:
+    """Read an image and its mask, where there are such, and find what is wrong with them.
+
+    Returns:
+        tuple: The image's RGB pixels and the mask's values as training sees them, None where they cannot be read; the
+        values that occur; and what is wrong, of each kind at most one.
+    """
+    found, files, arrays = [], [], []
+    for path, read, what in ((image, read_image, 'image'), (mask, read_mask, 'mask')):
+        data = pixels = None
+        try:
+            if path is not None:
+                data, _ = file_bytes(path, what=what)
+                pixels = read(data)
+        except ImageError as error:
+            kinds = dict(unreadable=f'unreadable_{what}', ambiguous='unclear_pixels')
+            kind = kinds.get(error.kind, error.kind)
+            found.append(Finding(kind, path, error.reason, error.remedy))
+        files.append(data)
+        arrays.append(pixels)
+    pixels, labels = arrays
+    if labels is None or image is None:
+        return pixels, labels, set(), found
+    small = labels.dtype == np.uint8
+    occurring = np.flatnonzero(count_values(labels)) if small else np.unique(labels)
+    occurring = set(occurring.tolist())
+    if wrong := values.stray(occurring):
+        listed = ', '.join(map(str, wrong[:6])) + (', ...' if len(wrong) > 6 else '')
+        found.append(Finding('stray_values', mask, listed))
+    elif values.class_of and (details := values.contradiction(mask_palette(files[1]))):
+        found.append(Finding('wrong_palette', mask, details))
+    if pixels is not None:
+        found += _compare_sizes(image, mask, files, pixels.shape[:2], labels.shape)
+    return pixels, labels, occurring, found
+
+
+def _compare_sizes(
+    image: Path, mask: Path, files: Sequence[bytes], size: tuple, mask_size: tuple
+) -> list[Finding]:
+    turns = [orientation(data) for data in files]
+    if size == mask_size:
+        # a quarter turn of what is not square shows by the sizes that the mask was drawn upright
+        proven = turns[0] >= 5 and size[0] != size[1]
+        if turns[0] == turns[1] or proven:
+            return []
+        return [Finding('perhaps_turned', mask, f'image {turns[0]}, mask {turns[1]}')]
+    sizes = f'image {size[1]}x{size[0]}, mask {mask_size[1]}x{mask_size[0]}'
+    turned = [path for path, turn in zip((image, mask), turns, strict=True) if turn >= 5]
+    if size == mask_size[::-1] and turned:
+        path = turned[0]
+        remedy = f'remove the tag, as with `exiftool -Orientation= {path.parent}/*{path.suffix}`, since both files fit as they are stored'
+        return [Finding('turned_away', mask, f'{sizes}, turned: {path.name}', remedy)]
+    return [Finding('size_mismatch', mask, sizes)]
+
+
+def check_pairs(
+    pairs: Sequence[tuple[Path, Path]],
+    values: MaskValues,
+    values_text: str,
+    values_remedy: str,
+    colour_remedy: str,
+) -> set[int]:
+    """Read every image and mask once, as training does, and refuse what would fail, or train on nonsense, later.
+
+    Args:
+        pairs (Sequence[tuple[Path, Path]]): Image and mask.
+        values (MaskValues): What a mask may hold.
+        values_text (str): The same in words, for the error's sentence.
+        values_remedy (str): What helps against other values, for the error's sentence.
+        colour_remedy (str): What helps against masks of several channels, for the error's sentence.
+
+    Returns:
+        set[int]: The values that occur in the masks.
+
+    Raises:
+        UsageError: If a file is unreadable or truncated, a mask has several channels or other values, or sizes
+            differ. The sentence names the first five files.
+    """
+
+    def examine(pair: tuple[Path, Path]) -> tuple[set[int], list[Finding]]:
+        return read_pair(*pair, values)[2:]
+
+    # decoding releases the interpreter's lock, so threads help
+    with ThreadPoolExecutor() as pool:
+        examined = list(pool.map(examine, pairs))
+    of_kind = {}
+    for _, findings in examined:
+        # of a pair only the first: what follows may be its consequence
+        for finding in findings[:1]:
+            of_kind.setdefault(finding.kind, []).append(finding)
+    remedies = dict(several_channels=colour_remedy, stray_values=values_remedy)
+    for kind in filter(of_kind.get, DEFECTS):
+        found, (what, remedy) = of_kind[kind], DEFECTS[kind]
+        remedy = remedy or remedies.get(kind) or found[0].remedy
+        what += f' {values_text}' if kind == 'stray_values' else ''
+        named = first_five(f'{finding.path} ({finding.details})' for finding in found)
+        raise UsageError(f'{len(found)} of {len(pairs)} pairs have {what}: {named}; {remedy}.')
+    if unsure := of_kind.get('perhaps_turned'):
+        warn(
+            f'{len(unsure)} images are turned by their EXIF tag otherwise than their masks, and the sizes do not say whether '
+            f'the masks were drawn upright: look at {first_five(str(finding.path) for finding in unsure)} with tools/visualize.py'
+        )
+    return set().union(*(values for values, _ in examined))
+
+
+BLOCK = 1 << 20
+
+
+def count_values(values: np.ndarray, size: int = 256) -> np.ndarray:
+    """Count how often each whole number below ``size`` occurs, block by block: ``np.bincount`` makes eight bytes of each.
+
+    Example:
+        >>> count_values(np.array([[0, 2], [2, 2]]), 4).tolist()
+        [1, 0, 3, 0]
+    """
+    flat = values.ravel()
+    counts = np.zeros(size, np.int64)
+    for start in range(0, flat.size, BLOCK):
+        counts += np.bincount(flat[start : start + BLOCK], minlength=size)
+    return counts

@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from custom_modules.datasets.pairs import first_five
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import read_lines
 
 # of a cross-validation, where a config does not say
@@ -13,87 +12,42 @@ FOLDS = 5
 
 
 def hashed_order(ids: Iterable[str]) -> list[str]:
-    """Shuffle ids in a way that is the same on every machine, in every order of files and for every seed.
-
-    Args:
-        ids (Iterable[str]): The ids.
-
-    Returns:
-        list[str]: The ids, sorted by their SHA-256.
-
-    Example:
-        >>> hashed_order(['0001', '0002', '0003', '0004', '0005'])[0]
-        '0004'
-    """
+    """Shuffle ids, by their SHA-256: the same on every machine, in every order of files and for every seed."""
     return sorted(ids, key=lambda i: hashlib.sha256(i.encode()).hexdigest())
 
 
 def hashed_share(ids: Collection[str], fraction: float) -> list[str]:
-    """Choose a share of ids, the same on every machine and for every seed; a smaller share lies within a larger one.
-
-    Args:
-        ids (Collection[str]): All ids.
-        fraction (float): Which share, from 0 to 1, rounded to whole ids.
-
-    Returns:
-        list[str]: The chosen ids, sorted.
-
-    Example:
-        >>> ids = ['0001', '0002', '0003', '0004', '0005']
-        >>> hashed_share(ids, 0.4) == sorted(set(hashed_share(ids, 0.4)) & set(hashed_share(ids, 0.6)))
-        True
-    """
+    """Choose a share of ids, from 0 to 1, in sorted order; a smaller share lies within a larger one."""
     return sorted(hashed_order(ids)[: round(fraction * len(ids))])
 
 
 def hashed_split(
     ids: Collection[str], split: str, val_fraction: float, test_fraction: float
 ) -> list[str]:
-    """Cut ids into parts in a way that is the same on every machine and in every order of files.
+    """Cut ids, and give those of one part, ``'train'``, ``'val'``, ``'test'`` or ``'all'``, in sorted order.
 
-    They are sorted by their SHA-256: the first ``test_fraction`` are the test part, the next ``val_fraction``
-    the validation part.
-
-    Args:
-        ids (Collection[str]): All ids.
-        split (str): ``'train'``, ``'val'``, ``'test'`` or ``'all'``.
-        val_fraction (float): Share of the validation part, rounded to whole ids.
-        test_fraction (float): Share of the test part, rounded to whole ids.
-
-    Returns:
-        list[str]: The ids of the part, sorted.
+    Of :func:`hashed_order` the first ``test_fraction`` are the test part, the next ``val_fraction`` the validation part, both
+    rounded to whole ids.
 
     Raises:
         UsageError: If the fractions leave nothing for training.
-
-    Example:
-        >>> hashed_split(['0001', '0002', '0003', '0004', '0005'], 'val', 0.2, 0.0)
-        ['0004']
     """
     if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
         raise UsageError(
-            'val_fraction and test_fraction are shares that leave some for training, '
-            f'got {val_fraction} and {test_fraction}.'
+            f'val_fraction and test_fraction are shares that leave some for training, got {val_fraction} and {test_fraction}.'
         )
     shuffled = hashed_order(ids)
     test, val = (round(fraction * len(ids)) for fraction in (test_fraction, val_fraction))
-    parts = dict(
-        test=shuffled[:test],
-        val=shuffled[test : test + val],
-        train=shuffled[test + val :],
-        all=shuffled,
-    )
-    return sorted(parts[split])
+    return _part(split, shuffled[:test], shuffled[test:], val)
 
 
 def fold_split(
     ids: Collection[str], split: str, fold: int, folds: int, val_fraction: float
 ) -> list[str]:
-    """Cut ids for cross-validation: each of them is in the test part of exactly one fold.
+    """Cut ids for cross-validation, each in the test part of exactly one fold, and give those of one part in sorted order.
 
-    Sorted by their SHA-256 they form a ring, the same on every machine and in every order of files. Fold k is the k-th of
-    ``folds`` equal arcs and the test part. What follows it on the ring is the validation part, so that no image is
-    kept from training in most of the folds; the rest is for training.
+    :func:`hashed_order` forms a ring. Fold k is the k-th of ``folds`` equal arcs and the test part. What follows it on the
+    ring is the validation part, so that no image is kept from training in most of the folds; the rest is for training.
 
     Args:
         ids (Collection[str]): All ids.
@@ -101,9 +55,6 @@ def fold_split(
         fold (int): Which part is the test part, 0 to ``folds - 1``.
         folds (int): Number of parts, at least 2.
         val_fraction (float): Share of the other folds' ids that is for validation, rounded to whole ids.
-
-    Returns:
-        list[str]: The ids of the part, sorted.
 
     Raises:
         UsageError: If there is no such fold, it would be empty, or nothing would be left for training.
@@ -127,38 +78,28 @@ def fold_split(
     first, end = (round(k * len(ids) / folds) for k in (fold, fold + 1))
     others = shuffled[end:] + shuffled[:first]
     val = round(val_fraction * len(others))
-    parts = dict(test=shuffled[first:end], val=others[:val], train=others[val:], all=shuffled)
-    return sorted(parts[split])
+    return _part(split, shuffled[first:end], others, val)
+
+
+def _part(split: str, test: list[str], others: list[str], val: int) -> list[str]:
+    return sorted(dict(test=test, val=others[:val], train=others[val:], all=test + others)[split])
 
 
 def require_fold(fold: int, folds: int) -> None:
-    """Refuse what is no fold.
-
-    Args:
-        fold (int): Which fold.
-        folds (int): How many there are.
-
-    Raises:
-        UsageError: With the numbers that are possible.
-    """
+    """Refuse what is no fold, with a :class:`UsageError` that says which numbers are possible."""
     # what a command line gives is not typed
-    whole = [isinstance(number, int) and not isinstance(number, bool) for number in (fold, folds)]
-    if not whole[1] or folds < 2:
+    if type(folds) is not int or folds < 2:
         raise UsageError(
             f'folds is the number of parts to cut the pairs into, a whole number of at least 2, got {folds!r}.'
         )
-    if not whole[0] or not 0 <= fold < folds:
+    if type(fold) is not int or not 0 <= fold < folds:
         raise UsageError(
             f'fold is the part of folds={folds} that is held out, a whole number from 0 to {folds - 1}, got {fold!r}.'
         )
 
 
 def ids_in_list(path: Path, known: Collection[str]) -> set[str]:
-    """Read a list file: one id per line, in UTF-8 or, with a byte-order mark, in UTF-16.
-
-    Args:
-        path (Path): The file.
-        known (Collection[str]): All ids. A line that is none of them, but has one among its words, is several ids.
+    """Read a list file: one id per line; a line that is no known id, but has one among its words, is several ids.
 
     Raises:
         UsageError: If the file is no text.
@@ -171,15 +112,7 @@ def ids_in_list(path: Path, known: Collection[str]) -> set[str]:
 
 
 def listed_ids(path: Path, ids: Collection[str], data_root: str) -> list[str]:
-    """Read which ids a list file chooses.
-
-    Args:
-        path (Path): File with one id per line.
-        ids (Collection[str]): The ids that have a pair.
-        data_root (str): Where the pairs lie, for the error's sentence.
-
-    Returns:
-        list[str]: The chosen ids, sorted, each once.
+    """Read which of the ids that have a pair in ``data_root`` a list file chooses, sorted, each once.
 
     Raises:
         UsageError: If there is no such file, it is empty, or an id has no pair.

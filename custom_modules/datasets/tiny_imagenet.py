@@ -12,10 +12,8 @@ from torch import Tensor
 
 from custom_modules.datasets.batches import WholeBatches
 from custom_modules.datasets.cache import DecodeOnce
-from custom_modules.datasets.loading import LoadImageFromFile
-from custom_modules.datasets.pairs import first_five
-from custom_modules.datasets.sample_random import SeededSamples
-from custom_modules.utils.errors import UsageError
+from custom_modules.datasets.samples import LoadImageFromFile, SeededSamples
+from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import find_data, read_lines
 from custom_modules.utils.images import SUFFIXES, ImageError, read_image
 
@@ -85,19 +83,11 @@ class TinyImageNet(SeededSamples, WholeBatches, DecodeOnce, BaseDataset):
         super().__init__(ann_file='', data_root=str(root), metainfo=dict(classes=classes), **kwargs)
 
     def batch_sample(self, gt_label: Tensor) -> DataSample:
-        """Make the one sample of a batch.
-
-        Args:
-            gt_label (Tensor): The labels (N,).
-        """
+        """Make the one sample of a batch of labels (N,)."""
         return DataSample().set_gt_label(gt_label)
 
     def load_data_list(self) -> list[dict]:
-        """List the images of the split.
-
-        Returns:
-            list[dict]: ``img_path`` and ``gt_label`` of each image, in a fixed order.
-        """
+        """List ``img_path`` and ``gt_label`` of each image of the split, in a fixed order."""
         files = self._train_files() if self.split == 'train' else self._val_files()
         if self.check:
             _check_files([path for path, _ in files])
@@ -179,8 +169,7 @@ def _check_files(paths: Sequence[Path]) -> None:
         broken = list(filter(None, pool.map(complaint, paths, chunksize=64)))
     if broken:
         raise UsageError(
-            f'{len(broken)} of {len(paths)} images cannot be read: {first_five(broken)}; unpack the archive again ({PREPARE}), '
-            'or remove them.'
+            f'{len(broken)} of {len(paths)} images cannot be read: {first_five(broken)}; unpack the archive again ({PREPARE}), or remove them.'
         )
 
 

@@ -9,7 +9,7 @@ from mmseg.datasets import transforms
 from mmseg.datasets.transforms import Albu
 from mmseg.registry import TRANSFORMS
 
-from custom_modules.datasets.loading import LoadImageFromFile
+from custom_modules.datasets.samples import LoadImageFromFile
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import read_mask
 
@@ -22,9 +22,6 @@ class LoadAnnotations(transforms.LoadAnnotations):
 
     It takes its name, so that configs and people's own pipelines use it as they are. Grey PNG and palettes that colour the
     indices give the same; a mask that mmseg would take for something else is read as it looks, or refused.
-
-    Args:
-        *args, **kwargs: Of mmseg's ``LoadAnnotations``.
     """
 
     def _load_seg_map(self, results: dict) -> None:
@@ -77,11 +74,8 @@ class AffineRanges:
             raise ValueError(
                 f'translate and scale are shares from 0 to below 1, got {translate} and {scale}.'
             )
-        self.degree = degree
-        self.translate = translate
-        self.scale = scale
-        self.pad_val = pad_val
-        self.seg_pad_val = seg_pad_val
+        self.degree, self.translate, self.scale = degree, translate, scale
+        self.pad_val, self.seg_pad_val = pad_val, seg_pad_val
 
 
 @TRANSFORMS.register_module()
@@ -103,33 +97,16 @@ class RandomAffine(AffineRanges, BaseTransform):
         AffineRanges.__init__(self, **ranges)
 
     def transform(self, results: dict) -> dict:
-        """Transform a sample.
-
-        Args:
-            results (dict): With ``img`` (H, W, C) and the masks of ``seg_fields`` (H, W).
-
-        Returns:
-            dict: The same with the warped image and masks.
-        """
-        matrix = self._random_matrix(*results['img'].shape[1::-1])
+        """Warp ``img`` (H, W, C) and the masks of ``seg_fields`` (H, W)."""
+        size = results['img'].shape[1::-1]
+        matrix = self._random_matrix(*size)
         if matrix is None:
             return results
-        size = results['img'].shape[1::-1]
-        results['img'] = cv2.warpAffine(
-            results['img'],
-            matrix,
-            size,
-            flags=cv2.INTER_LINEAR,
-            borderValue=(self.pad_val,) * 3,
-        )
+        options = dict(flags=cv2.INTER_LINEAR, borderValue=(self.pad_val,) * 3)
+        results['img'] = cv2.warpAffine(results['img'], matrix, size, **options)
+        options = dict(flags=cv2.INTER_NEAREST, borderValue=self.seg_pad_val)
         for key in results.get('seg_fields', []):
-            results[key] = cv2.warpAffine(
-                results[key],
-                matrix,
-                size,
-                flags=cv2.INTER_NEAREST,
-                borderValue=self.seg_pad_val,
-            )
+            results[key] = cv2.warpAffine(results[key], matrix, size, **options)
         return results
 
     @cache_randomness
@@ -159,18 +136,10 @@ class RandomBlur(BaseTransform):
     """
 
     def __init__(self, sigma: float = 1.5, prob: float = 1.0) -> None:
-        self.sigma = sigma
-        self.prob = prob
+        self.sigma, self.prob = sigma, prob
 
     def transform(self, results: dict) -> dict:
-        """Blur a sample.
-
-        Args:
-            results (dict): With ``img`` (H, W, C).
-
-        Returns:
-            dict: The same with a blurred image.
-        """
+        """Blur ``img`` (H, W, C)."""
         sigma = self._random_sigma()
         if sigma is not None:
             results['img'] = cv2.GaussianBlur(results['img'], (0, 0), sigma)
@@ -195,18 +164,10 @@ class RandomNoise(BaseTransform):
     """
 
     def __init__(self, std: float = 16.0, prob: float = 1.0) -> None:
-        self.std = std
-        self.prob = prob
+        self.std, self.prob = std, prob
 
     def transform(self, results: dict) -> dict:
-        """Add noise to a sample.
-
-        Args:
-            results (dict): With ``img`` (H, W, C).
-
-        Returns:
-            dict: The same with a noisy image.
-        """
+        """Add noise to ``img`` (H, W, C)."""
         noise = self._random_noise(results['img'].shape)
         if noise is not None:
             results['img'] = (results['img'] + noise).round().clip(0, 255).astype(np.uint8)
@@ -240,25 +201,14 @@ class RandomZoom(BaseTransform):
     """
 
     def __init__(
-        self,
-        size: tuple[int, int],
-        zoom: float = 3.0,
-        stretch: float = 1.25,
-        prob: float = 0.75,
+        self, size: tuple[int, int], zoom: float = 3.0, stretch: float = 1.25, prob: float = 0.75
     ) -> None:
         if min(zoom, stretch) < 1:
             raise ValueError(f'zoom and stretch are factors from 1 on, got {zoom} and {stretch}.')
         self.size, self.zoom, self.stretch, self.prob = tuple(size), zoom, stretch, prob
 
     def transform(self, results: dict) -> dict:
-        """Transform a sample.
-
-        Args:
-            results (dict): With ``img`` (H, W, C) and the masks of ``seg_fields`` (H, W).
-
-        Returns:
-            dict: The same with a window of image and masks.
-        """
+        """Cut a window out of ``img`` (H, W, C) and the masks of ``seg_fields`` (H, W)."""
         window = self._random_window(*results['img'].shape[:2])
         image = results['img'][window]
         enlarged = image.shape[1] < self.size[0] or image.shape[0] < self.size[1]
@@ -299,14 +249,7 @@ class ResizeToLoadSize(BaseTransform):
     """
 
     def transform(self, results: dict) -> dict:
-        """Resize.
-
-        Args:
-            results (dict): What ``LoadImageFromFile`` and ``LoadAnnotations`` gave.
-
-        Returns:
-            dict: The same with resized image and mask.
-        """
+        """Resize what ``LoadImageFromFile`` and ``LoadAnnotations`` gave."""
         size = results.get('load_size')
         if size is None:
             return results
@@ -323,19 +266,9 @@ class SeededAlbu(Albu):
 
     albumentations 2 has a random generator of its own, made from the system's entropy before the workers are: all
     of them draw the same, and another run draws otherwise. Here it is seeded for each sample from numpy's state.
-
-    Args:
-        **kwargs: ``transforms``, ``keymap``, ... of mmseg's ``Albu``.
     """
 
     def transform(self, results: dict) -> dict:
-        """Transform a sample.
-
-        Args:
-            results (dict): The sample.
-
-        Returns:
-            dict: The transformed sample.
-        """
+        """Seed, and transform a sample."""
         self.aug.set_random_seed(int(np.random.randint(2**31)))
         return super().transform(results)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.datasets.pair_checks import MaskValues, count_values, read_pair
+from custom_modules.datasets.pairs import MaskValues, count_values, read_pair
 from custom_modules.utils.errors import UsageError
 from custom_modules.visualization.drawing import overlay
 

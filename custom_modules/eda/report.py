@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from custom_modules.datasets.class_weights import class_weights
+from custom_modules.datasets.masks import class_weights
 from custom_modules.datasets.pairs import first_five
 from custom_modules.eda import plots
 from custom_modules.eda.defects import KINDS, find_defects, summary_lines

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from custom_modules.datasets.masks import IndexMasks, class_palette
-from custom_modules.datasets.pair_checks import MaskValues
-from custom_modules.datasets.pairs import find_files, first_five
+from custom_modules.datasets.pairs import MaskValues, find_files, first_five
 from custom_modules.datasets.splits import ids_in_list, listed_ids
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import ImageError, read_mask
@@ -110,7 +109,7 @@ def dataset_part(
     Raises:
         UsageError: If a folder or list is missing, or holds no such file.
     """
-    from custom_modules.datasets.moon_dataset import MoonDataset
+    from custom_modules.datasets.mask_datasets import MoonDataset
 
     image_names = (dataset.data_prefix['img_path'], dataset.prefixes[0], dataset.img_suffix)
     mask_names = (dataset.data_prefix['seg_map_path'], dataset.prefixes[1], dataset.seg_map_suffix)
@@ -182,7 +181,7 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
     init_default_scope('mmseg')
     from mmseg.registry import DATASETS
 
-    from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
+    from custom_modules.datasets.mask_datasets import IndexedMaskDataset
 
     datasets, parts, everything, folders = [], [], [], {}
     for name in ('train', 'val', 'test'):

@@ -10,7 +10,7 @@ import numpy as np
 from custom_modules.eda.examine import PairFacts
 from custom_modules.eda.sources import Subject
 from custom_modules.evaluation.confusion import class_scores
-from custom_modules.utils.tables import plain_values
+from custom_modules.utils.tables import json_values
 
 LEVELS = (0, 5, 25, 50, 75, 95, 100)
 
@@ -113,7 +113,7 @@ def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
     """
     right, predicted, true = np.reshape(overlap, (-1, 3)).T
     scores = class_scores(right, true, predicted)
-    dice, iou = (plain_values(scores[key]) for key in ('Dice', 'IoU'))
+    dice, iou = (json_values(scores[key]) for key in ('Dice', 'IoU'))
     columns = zip(classes, dice, iou, strict=True)
     rows = [dict(name=name, dice=own_dice, iou=own_iou) for name, own_dice, own_iou in columns]
     means = {}

@@ -1,18 +1,17 @@
-"""Configs: read, changed by options, and looked through."""
+"""Configs: read, changed by options and for cross-validation, and looked through."""
 
+import argparse
 import copy
 import inspect
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
-from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
-from custom_modules.engine.distributed import VARIABLES, join_without_gpu, require_launcher
+from custom_modules.engine.devices import join_processes, require_launcher
 from custom_modules.utils.errors import UsageError
 
 # what the runner and the tools read from a config besides the runner's own arguments
@@ -26,14 +25,11 @@ READ_FROM_CONFIG = (
     'tta_model',
     'tta_pipeline',
 )
+PARTS = ('train', 'val', 'test')
 
 
 def each_config(key: str, value: dict | Sequence[dict] | None) -> Iterator[tuple[str, dict]]:
-    """Yield the one dict, or those of a list, with their keys as ``--cfg-options`` takes them.
-
-    Args:
-        key (str): Where it stands in the config.
-        value (dict | Sequence[dict] | None): What stands there.
+    """Yield the one dict that stands at a key, or those of a list, with their keys as ``--cfg-options`` takes them.
 
     Example:
         >>> list(each_config('loss', [dict(type='A'), dict(type='B')]))
@@ -46,11 +42,7 @@ def each_config(key: str, value: dict | Sequence[dict] | None) -> Iterator[tuple
 
 
 def data_set_configs(key: str, value: dict | Sequence[dict] | None) -> Iterator[tuple[str, dict]]:
-    """Yield the data sets themselves, also those within ``RepeatDataset`` or ``ConcatDataset``.
-
-    Args:
-        key (str): Where it stands in the config.
-        value (dict | Sequence[dict] | None): What stands there.
+    """Yield the data sets that stand at a key, those within ``RepeatDataset`` or ``ConcatDataset`` in their place.
 
     Example:
         >>> repeated = dict(type='RepeatDataset', times=2, dataset=dict(type='MoonDataset'))
@@ -65,10 +57,23 @@ def data_set_configs(key: str, value: dict | Sequence[dict] | None) -> Iterator[
             yield from data_set_configs(f'{part_key}.{inner}', part[inner])
 
 
+def loaded_data_sets(cfg, parts: Iterable[str] = PARTS) -> Iterator[tuple[str, dict]]:
+    """Yield the data sets of a config's data loaders, with keys such as ``train_dataloader.dataset``."""
+    for part in parts:
+        loader = cfg.get(f'{part}_dataloader') or {}
+        yield from data_set_configs(f'{part}_dataloader.dataset', loader.get('dataset'))
+
+
 def type_name(config: dict) -> str:
     """Name what a config builds, without the scope before it: ``mmseg.DiceLoss`` and the class itself are ``DiceLoss``."""
     kind = config.get('type')
     return kind.rsplit('.')[-1] if isinstance(kind, str) else getattr(kind, '__name__', '')
+
+
+def is_cut_by_hash(dataset: dict) -> bool:
+    """Whether a config is that of one of this project's masks' data sets whose parts have no folders of their own."""
+    folders = ' '.join((dataset.get('data_prefix') or {}).values())
+    return type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset') and '{split}' not in folders
 
 
 def config_sections() -> set[str]:
@@ -77,47 +82,37 @@ def config_sections() -> set[str]:
     return {*parameters, *READ_FROM_CONFIG} - {'self', 'cfg'}
 
 
-def read_option(text: str) -> tuple[str, object]:
-    """Read one ``KEY=VALUE`` of ``--cfg-options``.
+def read_options(texts: Iterable[str]) -> dict[str, object]:
+    """Read ``KEY=VALUE`` pairs of ``--cfg-options``; a value is a number, a word, or a list of these.
 
     mmengine takes ``a=dict(b=1)`` for a word and gives up on a bracket that stays open; both are refused.
 
-    Args:
-        text (str): A value is a number, a word, or a list of these.
-
-    Returns:
-        tuple[str, object]: The dotted key and its value.
-
     Raises:
-        UsageError: If it is no such pair.
+        UsageError: If one is no such pair.
 
     Example:
-        >>> read_option('load_size=(256,256)')
-        ('load_size', (256, 256))
-        >>> read_option('default_hooks.checkpoint.filename_tmpl=e{}.pth')
-        ('default_hooks.checkpoint.filename_tmpl', 'e{}.pth')
+        >>> read_options(['load_size=(256,256)', 'default_hooks.checkpoint.filename_tmpl=e{}.pth'])
+        {'load_size': (256, 256), 'default_hooks.checkpoint.filename_tmpl': 'e{}.pth'}
     """
-    key, equals, value = text.partition('=')
-    if not key or not equals:
-        raise UsageError(f'a setting is written KEY=VALUE, got {text!r}.')
-    # a brace within a word is none: filename_tmpl=epoch_{}.pth
-    if re.search(r'(^|[\[(,])\s*(dict\(|{)', value):
-        raise UsageError(
-            f'a setting takes numbers, words and lists of them, not a dict, got {text!r}: set its keys one by one '
-            '(such as model.decode_head.loss_decode.1.loss_weight=2), or inherit from the config in a file of your own.'
-        )
-    try:
-        return key, DictAction._parse_iterable(value)
-    except (AssertionError, RecursionError) as error:
-        raise UsageError(
-            f'a setting cannot be read from {text!r}: every bracket and quote has to close, and a comma outside of brackets '
-            'makes a list.'
-        ) from error
-
-
-def read_options(texts: Iterable[str]) -> dict[str, object]:
-    """Read all pairs of ``--cfg-options``, see :func:`read_option`."""
-    return dict(map(read_option, texts))
+    found = argparse.Namespace(options={})
+    action = DictAction(['--cfg-options'], 'options')
+    for text in texts:
+        key, equals, value = text.partition('=')
+        if not key or not equals:
+            raise UsageError(f'a setting is written KEY=VALUE, got {text!r}.')
+        # a brace within a word is none: filename_tmpl=epoch_{}.pth
+        if re.search(r'(^|[\[(,])\s*(dict\(|{)', value):
+            raise UsageError(
+                f'a setting takes numbers, words and lists of them, not a dict, got {text!r}: set its keys one by one '
+                '(such as model.decode_head.loss_decode.1.loss_weight=2), or inherit from the config in a file of your own.'
+            )
+        try:
+            action(None, found, [text])
+        except (AssertionError, RecursionError) as error:
+            raise UsageError(
+                f'a setting cannot be read from {text!r}: every bracket and quote has to close, and a comma outside of brackets makes a list.'
+            ) from error
+    return found.options
 
 
 def load_config(
@@ -169,23 +164,80 @@ def load_config(
     # backslashes would break the config that mmengine dumps
     cfg.work_dir = Path(work_dir or cfg.get('work_dir') or f'work_dirs/{path.stem}').as_posix()
     if launcher != 'none':
-        # mmengine's wrapper reads it, which some launchers do not set
-        os.environ.setdefault('LOCAL_RANK', os.environ[VARIABLES[launcher][2]])
-        if get_device() == 'cpu':
-            join_without_gpu(cfg)
+        join_processes(cfg)
     return cfg
 
 
 def without_cache(config: dict) -> dict:
-    """Tell data sets to keep nothing decoded: what is read once gains nothing by it.
-
-    Args:
-        config (dict): Config of a data loader, or of a data set, which may wrap others.
-
-    Returns:
-        dict: A copy without.
-    """
+    """Copy the config of a data loader or data set, whose data sets keep nothing decoded: what is read once gains nothing by it."""
     config = copy.deepcopy(config)
     for _, dataset in data_set_configs('dataset', config):
         dataset.pop('cache', None)
     return config
+
+
+def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
+    """Hold out one of several equal parts of the images that a config tests on, wherever it trains on them.
+
+    Of a training set that names ``fold`` itself, as ``fold=None``, a part is held out too: what is trained can then be tested on
+    each of several sets.
+
+    Args:
+        cfg (mmengine.Config): The config of a segmentor.
+        fold (int): Which part, from 0 on.
+        folds (int): How many there are.
+
+    Returns:
+        tuple[tuple[str], mmengine.Config]: ``fold`` and ``folds`` of each data set with the test set's ``data_root``, and
+        ``split=test`` of the test set (which in many configs is the validation part), as ``KEY=VALUE``; and the config with
+        them.
+
+    Raises:
+        UsageError: If it does not train on images of the folder that it tests on.
+    """
+    found = list(loaded_data_sets(cfg))
+    tested = {own.get('data_root') for key, own in found if key.startswith('test')}
+    cut = {key: own for key, own in found if own.get('data_root') in tested or 'fold' in own}
+    trained = {key: own for key, own in cut.items() if key.startswith('train')}
+    if cfg.get('default_scope') != 'mmseg' or not trained:
+        raise UsageError(
+            '--folds cuts the masks that a segmentor is trained and tested on, in train_dataloader and test_dataloader with '
+            'one data_root, and there are none: leave it out.'
+        )
+    for key, own in trained.items():
+        if own.get('split') == 'all':
+            raise UsageError(
+                f"{key} has split='all', of which no fold is held out: set split='train', with val_fraction=0.0 to train on all "
+                'that is not held out.'
+            )
+    values = {f'{key}.{name}': n for key in cut for name, n in (('fold', fold), ('folds', folds))}
+    values |= {f'{key}.split': 'test' for key, _ in found if key.startswith('test')}
+    held_out = copy.deepcopy(cfg)
+    held_out.merge_from_dict(values)
+    return tuple(f'{key}={value}' for key, value in values.items()), held_out
+
+
+def hold_out_nothing(cfg) -> None:
+    """Validate and test on what is trained on, on purpose: to see that a network can learn a few images by heart.
+
+    Args:
+        cfg (mmengine.Config): The config, changed in place. Its training set takes all its pairs, where a hash cuts them; those of
+            validation and test become that set, with their own pipelines.
+
+    Raises:
+        UsageError: If the training set is several.
+    """
+    train = cfg.train_dataloader.dataset
+    if 'dataset' in train or 'datasets' in train:
+        raise UsageError(
+            f'--overfit is for a single training set, and train_dataloader.dataset is a {train.get("type")}: choose one of its parts.'
+        )
+    if is_cut_by_hash(train):
+        train.split = 'all'
+        for key in ('fold', 'folds'):
+            train.pop(key, None)
+    for part in ('val', 'test'):
+        loader = cfg.get(f'{part}_dataloader')
+        if loader:
+            own = dict(pipeline=loader.dataset.get('pipeline'), test_mode=True)
+            loader.dataset = copy.deepcopy(train) | own

@@ -7,10 +7,9 @@ from pathlib import Path
 import torch
 from mmengine.registry import DATASETS, MODELS, OPTIMIZERS, Registry
 
-from custom_modules.datasets.class_weights import read_class_weights
-from custom_modules.datasets.pairs import first_five
-from custom_modules.engine.config import data_set_configs, each_config, type_name
-from custom_modules.utils.errors import UsageError
+from custom_modules.datasets.masks import read_class_weights
+from custom_modules.engine.config import each_config, is_cut_by_hash, loaded_data_sets, type_name
+from custom_modules.utils.errors import UsageError, first_five
 
 INSTEAD = {
     'DiceLoss': ('is inverted', 'BinaryDiceLoss'),
@@ -20,10 +19,7 @@ INSTEAD = {
 
 
 def check_config(cfg) -> None:
-    """Make every check that needs no data and builds nothing.
-
-    Args:
-        cfg (mmengine.Config): The config, as :func:`custom_modules.engine.config.load_config` gives it.
+    """Make every check that needs no data and builds nothing of a config of :func:`custom_modules.engine.config.load_config`.
 
     Raises:
         UsageError: If a validation is there in parts, data sets cut the same images differently, heads, losses or class weights
@@ -38,196 +34,8 @@ def check_config(cfg) -> None:
     require_unpadded(cfg)
 
 
-def require_sound_loss(key: str, loss: dict, channels: int) -> None:
-    """Refuse a loss that fails, or teaches nothing or the opposite, with a head of so many channels.
-
-    Args:
-        key (str): Where the loss stands in the config, for the sentence.
-        loss (dict): The loss's own config.
-        channels (int): The head's output channels.
-
-    Raises:
-        UsageError: With what to write instead.
-    """
-    name = type_name(loss)
-    sigmoid = loss.get('use_sigmoid', False)
-    weighted = loss.get('class_weight') is not None
-    fault = None
-    if channels == 1 and name in INSTEAD:
-        what, better = INSTEAD[name]
-        fault = f"mmseg's {name} {what} with one output channel: use {better}"
-    elif channels == 1 and name == 'CrossEntropyLoss' and not sigmoid:
-        fault = 'a softmax over one output channel is constantly 1, and its loss 0: set use_sigmoid=True'
-    elif (
-        channels == 1
-        and name == 'LovaszLoss'
-        and not (loss.get('loss_type') == 'binary' and loss.get('per_image'))
-    ):
-        fault = "LovaszLoss for one output channel needs loss_type='binary' and per_image=True"
-    elif channels > 1 and name in {better for _, better in INSTEAD.values()}:
-        fault = (
-            f"{name} is for one output channel, and the head has {channels}: use mmseg's "
-            f'{name.removeprefix("Binary")}'
-        )
-    elif channels > 1 and name == 'CrossEntropyLoss' and weighted and sigmoid:
-        fault = 'mmseg cannot weight the classes of several sigmoids: set use_sigmoid=False or class_weight=None'
-    elif channels > 1 and name == 'CrossEntropyLoss' and weighted and loss.get('avg_non_ignore'):
-        fault = 'mmseg raises with class_weight and avg_non_ignore=True: set avg_non_ignore=False'
-    if fault:
-        raise UsageError(f'{key}: {fault}.')
-
-
-def require_matching_classes(cfg) -> None:
-    """Refuse a config whose heads do not fit the classes of its data sets, before anything is built.
-
-    Compared are the classes of every decode, auxiliary and classification head with those of every data set that
-    names them in the config or in its class, and every loss and its ``class_weight`` with the head's channels.
-
-    Args:
-        cfg (mmengine.Config): The config.
-
-    Raises:
-        UsageError: If they differ; the sentence names the key and what to set.
-    """
-    _require_same_classes(cfg)
-    model = cfg.get('model') or {}
-    _require_plain_weights('model', model)
-    for name in ('decode_head', 'auxiliary_head', 'head'):
-        for key, head in each_config(f'model.{name}', model.get(name)):
-            classes, channels = head_size(cfg, head)
-            if classes is None:
-                continue
-            # one channel of a segmentor is the probability of the second class of two
-            _require_classes(cfg, key, head, 2 if channels == 1 and name != 'head' else classes)
-            if name == 'head':
-                _require_countable(cfg, classes)
-            for loss_key, loss in each_config(f'{key}.loss_decode', head.get('loss_decode')):
-                require_sound_loss(loss_key, loss, channels)
-                _require_weights(f'{loss_key}.class_weight', loss.get('class_weight'), channels)
-
-
-def head_size(cfg, head: dict) -> tuple[int | None, int | None]:
-    """Find out how many classes and output channels a head will have, without building it.
-
-    Args:
-        cfg (mmengine.Config): The config that the head is part of.
-        head (dict): The head's own config.
-
-    Returns:
-        tuple[int | None, int | None]: Classes and channels; None where the config does not say.
-    """
-    bases = getattr(_registered(MODELS, cfg, head), '__mro__', ())
-    # mmseg's own heads have no default, and one channel only if they are told so
-    ours = any(base.__name__ == 'UNetHead' for base in bases)
-    classes = head.get('num_classes', 2 if ours else None)
-    return classes, head.get('out_channels') or (1 if ours and classes == 2 else classes)
-
-
-def _require_plain_weights(key: str, value) -> None:
-    """Refuse a ``class_weight``, wherever it stands, that names a file which mmseg would unpickle: that runs code."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            if name == 'class_weight' and isinstance(inner, str) and Path(inner).is_file():
-                read_class_weights(inner)
-            _require_plain_weights(f'{key}.{name}', inner)
-    elif isinstance(value, list | tuple):
-        for i, inner in enumerate(value):
-            _require_plain_weights(f'{key}.{i}', inner)
-
-
-def _require_same_classes(cfg) -> None:
-    """Refuse parts with other classes, or another order: what one calls 1 would be something else in the next."""
-    first = None
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loader = cfg.get(name) or {}
-        for key, dataset in data_set_configs(f'{name}.dataset', loader.get('dataset')):
-            names = _class_names(cfg, dataset)
-            if names is None:
-                continue
-            first = first or (key, list(names))
-            if list(names) != first[1]:
-                raise UsageError(
-                    f'{first[0]} has the classes {first_five(first[1])}, but {key} has {first_five(names)}: give all '
-                    'data sets the same classes in the same order.'
-                )
-
-
-def _require_countable(cfg, classes: int) -> None:
-    for name in ('val_evaluator', 'test_evaluator'):
-        for key, metric in each_config(name, cfg.get(name)):
-            most = max(metric['topk']) if metric.get('topk') else 1
-            if metric.get('type') == 'Accuracy' and most > classes:
-                raise UsageError(
-                    f'{key}.topk asks for the top {most} of {classes} classes: leave it out there, and in model.head.'
-                )
-
-
-def _require_classes(cfg, key: str, head: dict, expected: int) -> None:
-    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        loader = cfg.get(name) or {}
-        for data_key, dataset in data_set_configs(f'{name}.dataset', loader.get('dataset')):
-            names = _class_names(cfg, dataset)
-            if names is None or len(names) == expected:
-                continue
-            also = ' and leave out_channels out' if head.get('out_channels') else ''
-            raise UsageError(
-                f'{key} is for {expected} classes, but {data_key} ({dataset.get("type")}) has {len(names)} '
-                f'({first_five(names)}): set {key}.num_classes={len(names)}{also}, or choose other classes there.'
-            )
-
-
-def _require_weights(key: str, weights: Sequence[float] | str | None, channels: int) -> None:
-    if isinstance(weights, str):
-        # mmseg takes a text for the name of a file
-        if not Path(weights).is_file():
-            raise UsageError(
-                f'{key} names the file {weights}, which does not exist: write the weights as a list of numbers.'
-            )
-        weights = read_class_weights(weights)
-    if weights is None or (hasattr(weights, '__len__') and len(weights) == channels):
-        return
-    found = f'holds {len(weights)} weights' if hasattr(weights, '__len__') else f'is {weights!r}'
-    wanted = (
-        'one weight, that of class 1'
-        if channels == 1
-        else f'a list of {channels} weights, one for each class'
-    )
-    raise UsageError(
-        f'{key} {found}, but the head has {channels} output channel{"s" * (channels > 1)}: give it {wanted} '
-        '(`python tools/class_weights.py CONFIG` prints them).'
-    )
-
-
-def _class_names(cfg, dataset: dict) -> Sequence[str] | None:
-    metainfo = dataset.get('metainfo') or {}
-    own = getattr(_registered(DATASETS, cfg, dataset), 'METAINFO', {})
-    for names in (
-        dataset.get('classes'),
-        metainfo.get('classes'),
-        dataset.get('wnids'),
-        own.get('classes'),
-    ):
-        # a text is the name of a file
-        if isinstance(names, list | tuple):
-            return names
-    return None
-
-
-def _registered(registry: Registry, cfg, part: dict) -> type | None:
-    with registry.switch_scope_and_registry(cfg.get('default_scope')) as scoped:
-        name = part.get('type')
-        return scoped.get(name) if isinstance(name, str) else name
-
-
 def require_whole_loops(cfg) -> None:
-    """Refuse a config that has a validation or a test in parts.
-
-    Args:
-        cfg (mmengine.Config): The config.
-
-    Raises:
-        UsageError: With the keys to set.
-    """
+    """Refuse a config that has a validation or a test in parts."""
     for part, name in (('val', 'validation'), ('test', 'test')):
         keys = [f'{part}_{key}' for key in ('dataloader', 'cfg', 'evaluator')]
         gone = [key for key in keys if cfg.get(key) is None]
@@ -240,14 +48,7 @@ def require_whole_loops(cfg) -> None:
 
 
 def require_sound_optimizer(cfg) -> None:
-    """Refuse settings that the optimizer does not take, which torch else says in a traceback when all data has been read.
-
-    Args:
-        cfg (mmengine.Config): The config.
-
-    Raises:
-        UsageError: With what is wrong.
-    """
+    """Refuse settings that the optimizer does not take, which torch else says in a traceback when all data has been read."""
     optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
     if not isinstance(optimizer, Mapping) or _registered(OPTIMIZERS, cfg, optimizer) is None:
         return
@@ -264,21 +65,177 @@ def require_sound_optimizer(cfg) -> None:
         return
 
 
-def require_one_augmentation(cfg) -> None:
-    """Refuse a training whose images would be flipped, turned or brightened twice: one by one, and again as a batch.
+def require_one_split(cfg) -> None:
+    """Refuse data sets of one folder that are cut differently: a test image could be a training image."""
+    cuts = {}
+    for _, dataset in loaded_data_sets(cfg):
+        # parts that have folders of their own are not cut; all is cut nowhere
+        if is_cut_by_hash(dataset) and dataset.get('split') != 'all':
+            cut = f'val_fraction={float(dataset.get("val_fraction", 0.2))}'
+            listed = [f'ann_file={dataset.ann_file}'] if dataset.get('ann_file') else []
+            if dataset.get('fold') is not None:
+                folds = f'fold={dataset.fold} folds={dataset.get("folds", 5)}'
+                cut = ' '.join([folds, cut, *listed])
+            elif listed:
+                # a list beside a hashed part knows nothing of it either
+                cut = 'ann_file'
+            else:
+                cut += f' test_fraction={float(dataset.get("test_fraction", 0.0))}'
+            folder = ' '.join((dataset.get('data_prefix') or {}).values())
+            cuts.setdefault((os.path.normpath(dataset.data_root), folder), set()).add(cut)
+    for (root, _), found in cuts.items():
+        if len(found) > 1:
+            raise UsageError(
+                f'the data sets on {root} are cut differently ({" and ".join(sorted(found))}): set the same '
+                'in the train, val and test data loader, or images are shared between them.'
+            )
 
-    Args:
-        cfg (mmengine.Config): The config.
+
+def require_matching_classes(cfg) -> None:
+    """Refuse a config whose heads do not fit the classes of its data sets.
+
+    Compared are the classes of every decode, auxiliary and classification head with those of every data set that
+    names them in the config or in its class, and every loss and its ``class_weight`` with the head's channels.
 
     Raises:
-        UsageError: With what is there twice.
+        UsageError: If they differ; the sentence names the key and what to set.
     """
+    named = [(key, _class_names(cfg, own), own) for key, own in loaded_data_sets(cfg)]
+    named = [(key, names, own) for key, names, own in named if names is not None]
+    for key, names, _ in named:
+        # what one part calls 1 would be something else in the next
+        if list(names) != list(named[0][1]):
+            raise UsageError(
+                f'{named[0][0]} has the classes {first_five(named[0][1])}, but {key} has {first_five(names)}: give all '
+                'data sets the same classes in the same order.'
+            )
+    model = cfg.get('model') or {}
+    _require_no_pickled_weights('model', model)
+    for name in ('decode_head', 'auxiliary_head', 'head'):
+        for key, head in each_config(f'model.{name}', model.get(name)):
+            classes, channels = head_size(cfg, head)
+            if classes is None:
+                continue
+            # one channel of a segmentor is the probability of the second class of two
+            expected = 2 if channels == 1 and name != 'head' else classes
+            for data_key, names, own in named:
+                if len(names) != expected:
+                    also = ' and leave out_channels out' if head.get('out_channels') else ''
+                    raise UsageError(
+                        f'{key} is for {expected} classes, but {data_key} ({own.get("type")}) has {len(names)} '
+                        f'({first_five(names)}): set {key}.num_classes={len(names)}{also}, or choose other classes there.'
+                    )
+            if name == 'head':
+                _require_countable(cfg, classes)
+            for loss_key, loss in each_config(f'{key}.loss_decode', head.get('loss_decode')):
+                if fault := _fault_of_loss(loss, channels):
+                    raise UsageError(f'{loss_key}: {fault}.')
+                _require_weights(f'{loss_key}.class_weight', loss.get('class_weight'), channels)
+
+
+def head_size(cfg, head: dict) -> tuple[int | None, int | None]:
+    """Find out how many classes and output channels a head will have; None where the config does not say."""
+    bases = getattr(_registered(MODELS, cfg, head), '__mro__', ())
+    # mmseg's own heads have no default, and one channel only if they are told so
+    ours = any(base.__name__ == 'UNetHead' for base in bases)
+    classes = head.get('num_classes', 2 if ours else None)
+    return classes, head.get('out_channels') or (1 if ours and classes == 2 else classes)
+
+
+def _fault_of_loss(loss: dict, channels: int) -> str | None:
+    """Say why a loss fails, or teaches nothing or the opposite, with so many output channels, and what to write instead."""
+    name, sigmoid = type_name(loss), loss.get('use_sigmoid', False)
+    weighted = loss.get('class_weight') is not None
+    binary = loss.get('loss_type') == 'binary' and loss.get('per_image')
+    if channels == 1:
+        if name in INSTEAD:
+            what, better = INSTEAD[name]
+            return f"mmseg's {name} {what} with one output channel: use {better}"
+        if name == 'CrossEntropyLoss' and not sigmoid:
+            return 'a softmax over one output channel is constantly 1, and its loss 0: set use_sigmoid=True'
+        if name == 'LovaszLoss' and not binary:
+            return "LovaszLoss for one output channel needs loss_type='binary' and per_image=True"
+        return None
+    if name in {better for _, better in INSTEAD.values()}:
+        return (
+            f"{name} is for one output channel, and the head has {channels}: use mmseg's "
+            f'{name.removeprefix("Binary")}'
+        )
+    if name == 'CrossEntropyLoss' and weighted and sigmoid:
+        return 'mmseg cannot weight the classes of several sigmoids: set use_sigmoid=False or class_weight=None'
+    if name == 'CrossEntropyLoss' and weighted and loss.get('avg_non_ignore'):
+        return 'mmseg raises with class_weight and avg_non_ignore=True: set avg_non_ignore=False'
+    return None
+
+
+def _require_no_pickled_weights(key: str, value) -> None:
+    """Refuse a ``class_weight``, wherever it stands, that names a file which mmseg would unpickle: that runs code."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if name == 'class_weight' and isinstance(inner, str) and Path(inner).is_file():
+                read_class_weights(inner)
+            _require_no_pickled_weights(f'{key}.{name}', inner)
+    elif isinstance(value, list | tuple):
+        for i, inner in enumerate(value):
+            _require_no_pickled_weights(f'{key}.{i}', inner)
+
+
+def _require_countable(cfg, classes: int) -> None:
+    for name in ('val_evaluator', 'test_evaluator'):
+        for key, metric in each_config(name, cfg.get(name)):
+            most = max(metric['topk']) if metric.get('topk') else 1
+            if metric.get('type') == 'Accuracy' and most > classes:
+                raise UsageError(
+                    f'{key}.topk asks for the top {most} of {classes} classes: leave it out there, and in model.head.'
+                )
+
+
+def _require_weights(key: str, weights: Sequence[float] | str | None, channels: int) -> None:
+    if isinstance(weights, str):
+        # mmseg takes a text for the name of a file
+        if not Path(weights).is_file():
+            raise UsageError(
+                f'{key} names the file {weights}, which does not exist: write the weights as a list of numbers.'
+            )
+        weights = read_class_weights(weights)
+    several = hasattr(weights, '__len__')
+    if weights is None or (several and len(weights) == channels):
+        return
+    found = f'holds {len(weights)} weights' if several else f'is {weights!r}'
+    wanted = f'a list of {channels} weights, one for each class'
+    wanted = 'one weight, that of class 1' if channels == 1 else wanted
+    raise UsageError(
+        f'{key} {found}, but the head has {channels} output channel{"s" * (channels > 1)}: give it {wanted} '
+        '(`python tools/class_weights.py CONFIG` prints them).'
+    )
+
+
+def _class_names(cfg, dataset: dict) -> Sequence[str] | None:
+    metainfo = dataset.get('metainfo') or {}
+    own = getattr(_registered(DATASETS, cfg, dataset), 'METAINFO', {})
+    named = (
+        dataset.get('classes'),
+        metainfo.get('classes'),
+        dataset.get('wnids'),
+        own.get('classes'),
+    )
+    # a text is the name of a file
+    return next((names for names in named if isinstance(names, list | tuple)), None)
+
+
+def _registered(registry: Registry, cfg, part: dict) -> type | None:
+    with registry.switch_scope_and_registry(cfg.get('default_scope')) as scoped:
+        name = part.get('type')
+        return scoped.get(name) if isinstance(name, str) else name
+
+
+def require_one_augmentation(cfg) -> None:
+    """Refuse a training whose images would be flipped, turned or brightened twice: one by one, and again as a batch."""
     preprocessor = (cfg.get('model') or {}).get('data_preprocessor') or {}
     of_batch = {name.removeprefix('Batch') for name in _types(preprocessor.get('augments'))}
     # the affine map turns as well
     of_batch |= {'RandomRotate'} if 'RandomAffine' in of_batch else set()
-    loader = cfg.get('train_dataloader') or {}
-    pipelines = [p.get('pipeline') for _, p in data_set_configs('train', loader.get('dataset'))]
+    pipelines = [dataset.get('pipeline') for _, dataset in loaded_data_sets(cfg, ['train'])]
     twice = [name for pipeline in pipelines for name in _types(pipeline) if name in of_batch]
     if twice:
         raise UsageError(
@@ -289,20 +246,12 @@ def require_one_augmentation(cfg) -> None:
 
 
 def require_unpadded(cfg) -> None:
-    """Refuse ``grey_standardize`` where training images get padded: each one's mean would be of its padding too.
-
-    Args:
-        cfg (mmengine.Config): The config.
-
-    Raises:
-        UsageError: With the size to set.
-    """
+    """Refuse ``grey_standardize`` where training images get padded: each one's mean would be of its padding too."""
     model = cfg.get('model') or {}
     if not (model.get('backbone') or {}).get('grey_standardize'):
         return
     step = (model.get('data_preprocessor') or {}).get('size_divisor') or 1
-    loader = cfg.get('train_dataloader') or {}
-    for key, dataset in data_set_configs('train_dataloader.dataset', loader.get('dataset')):
+    for key, dataset in loaded_data_sets(cfg, ['train']):
         cut_out = [s['size'] for s in dataset.get('pipeline') or () if s['type'] == 'RandomZoom']
         size = [*cut_out, dataset.get('load_size')][0]
         if size is None or any(side % step for side in size):
@@ -321,39 +270,3 @@ def _types(steps: list | None) -> list[str]:
         else:
             names += [step['type'], *_types(step.get('augments')), *_types(step.get('transforms'))]
     return names
-
-
-def require_one_split(cfg) -> None:
-    """Refuse data sets of one folder that are cut differently: a test image could be a training image.
-
-    Args:
-        cfg (mmengine.Config): The config.
-
-    Raises:
-        UsageError: With how each of them is cut.
-    """
-    cuts = {}
-    for name in ('train', 'val', 'test'):
-        loader = cfg.get(f'{name}_dataloader') or {}
-        for _, dataset in data_set_configs(name, loader.get('dataset')):
-            folder = ' '.join((dataset.get('data_prefix') or {}).values())
-            hashed = type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset')
-            # {split} in a folder's name: the parts have folders of their own; all is cut nowhere
-            if hashed and '{split}' not in folder and dataset.get('split') != 'all':
-                cut = f'val_fraction={float(dataset.get("val_fraction", 0.2))}'
-                listed = [f'ann_file={dataset.ann_file}'] if dataset.get('ann_file') else []
-                if dataset.get('fold') is not None:
-                    folds = f'fold={dataset.fold} folds={dataset.get("folds", 5)}'
-                    cut = ' '.join([folds, cut, *listed])
-                elif listed:
-                    # a list beside a hashed part knows nothing of it either
-                    cut = 'ann_file'
-                else:
-                    cut += f' test_fraction={float(dataset.get("test_fraction", 0.0))}'
-                cuts.setdefault((os.path.normpath(dataset.data_root), folder), set()).add(cut)
-    for (root, _), found in cuts.items():
-        if len(found) > 1:
-            raise UsageError(
-                f'the data sets on {root} are cut differently ({" and ".join(sorted(found))}): set the same '
-                'in the train, val and test data loader, or images are shared between them.'
-            )

@@ -4,45 +4,28 @@ import functools
 import os
 from collections.abc import Iterable, Mapping
 
-from mmengine.model import is_model_wrapper
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
 from custom_modules.datasets.cache import DecodeOnce
-from custom_modules.engine.config import data_set_configs
+from custom_modules.engine.config import PARTS, loaded_data_sets
+from custom_modules.engine.devices import inner_model
 from custom_modules.models.batch_augmentations import AugmentsBatches
 from custom_modules.utils.errors import UsageError
 
 
-def require_data_folders(cfg, parts: Iterable[str] = ('train', 'val', 'test')) -> None:
-    """Build this project's data sets without listing their files, which finds a missing folder and what is mistyped at once.
-
-    Args:
-        cfg (mmengine.Config): The config.
-        parts (Iterable[str]): Of which data loaders. All by default.
-
-    Raises:
-        UsageError: As the data sets do.
-    """
-    for part in parts:
-        loader = cfg.get(f'{part}_dataloader') or {}
-        for _, dataset in data_set_configs(part, loader.get('dataset')):
-            with DATASETS.switch_scope_and_registry(cfg.get('default_scope')) as registry:
-                kind = dataset.get('type')
-                kind = registry.get(kind) if isinstance(kind, str) else kind
-                if isinstance(kind, type) and issubclass(kind, DecodeOnce):
-                    registry.build(dict(dataset, pipeline=[], lazy_init=True))
+def require_data_folders(cfg, parts: Iterable[str] = PARTS) -> None:
+    """Build this project's data sets without listing their files, which refuses a missing folder and what is mistyped."""
+    for _, dataset in loaded_data_sets(cfg, parts):
+        with DATASETS.switch_scope_and_registry(cfg.get('default_scope')) as registry:
+            kind = dataset.get('type')
+            kind = registry.get(kind) if isinstance(kind, str) else kind
+            if isinstance(kind, type) and issubclass(kind, DecodeOnce):
+                registry.build(dict(dataset, pipeline=[], lazy_init=True))
 
 
 def require_a_batch(runner) -> None:
-    """Refuse a training set that gives no batch: there would be epochs without a step, or a traceback.
-
-    Args:
-        runner (Runner): The runner, before it trains.
-
-    Raises:
-        UsageError: With the sizes of set and batch; or if it gives whole batches and the config lacks what takes them.
-    """
+    """Refuse a training set that gives no batch, or whole batches that the config lacks what to take with."""
     loader = runner.train_dataloader
     if len(loader) == 0:
         raise UsageError(
@@ -54,7 +37,7 @@ def require_a_batch(runner) -> None:
 
 
 def _require_whole_batches(runner) -> None:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = inner_model(runner.model)
     # a classifier's is its own
     heads = [getattr(model, name, None) for name in ('decode_head', 'auxiliary_head')]
     remedy = None
@@ -72,13 +55,9 @@ def _require_whole_batches(runner) -> None:
 
 
 def require_sound_test_set(cfg) -> Dataset | None:
-    """Build the test set once, which checks it: a training does not, and would leave its faults for later.
+    """Build the test set, which checks it, where there is one that is not that of the validation.
 
-    Args:
-        cfg (mmengine.Config): The config; its default scope is in force.
-
-    Returns:
-        Dataset | None: The test set; None if there is none, or it is that of the validation.
+    A training does not, and would leave its faults for later. The config's default scope has to be in force.
 
     Raises:
         UsageError: As the data set.
@@ -90,15 +69,7 @@ def require_sound_test_set(cfg) -> Dataset | None:
 
 
 def require_unseen(train: Dataset, others: Mapping[str, Dataset | None]) -> None:
-    """Refuse a training on images that it is validated or tested on: the scores would be of what it has learnt by heart.
-
-    Args:
-        train (Dataset): The training set.
-        others (Mapping[str, Dataset | None]): The others by name.
-
-    Raises:
-        UsageError: With how many images are shared, and one of them.
-    """
+    """Refuse a training on images that it is validated or tested on: the scores would be of what it has learnt by heart."""
     seen = set(image_files(train))
     for name, dataset in others.items():
         files = [] if dataset is None else image_files(dataset)

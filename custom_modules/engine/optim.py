@@ -5,12 +5,7 @@ from contextlib import contextmanager
 import torch
 from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import DefaultOptimWrapperConstructor, OneCycleLR, OptimWrapper
-from mmengine.registry import (
-    MODELS,
-    OPTIM_WRAPPER_CONSTRUCTORS,
-    OPTIM_WRAPPERS,
-    PARAM_SCHEDULERS,
-)
+from mmengine.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, PARAM_SCHEDULERS
 from mmengine.runner.amp import autocast
 
 
@@ -21,27 +16,11 @@ class BFloat16OptimWrapper(OptimWrapper):
     mmengine's ``AmpOptimWrapper`` refuses to run without a GPU. Weights, gradients and optimizer stay in float32, and
     bfloat16 has float32's exponents, so no gradient gets lost that a loss scale would save. `Mixed Precision Training
     <https://arxiv.org/abs/1710.03740>`_, `A Study of BFLOAT16 <https://arxiv.org/abs/1905.12322>`_.
-
-    Args:
-        **kwargs: ``optimizer``, ``accumulative_counts``, ``clip_grad`` of mmengine's ``OptimWrapper``.
-
-    Example:
-        >>> import torch
-        >>> layer = torch.nn.Linear(4, 4)
-        >>> wrapper = BFloat16OptimWrapper(torch.optim.SGD(layer.parameters(), lr=0.1))
-        >>> with wrapper.optim_context(layer):
-        ...     out = layer(torch.ones(1, 4))
-        >>> out.dtype, layer.weight.dtype
-        (torch.bfloat16, torch.float32)
     """
 
     @contextmanager
     def optim_context(self, model: torch.nn.Module):
-        """Compute the forward pass in bfloat16, where torch finds that safe.
-
-        Args:
-            model (nn.Module): The model in training.
-        """
+        """Compute the forward pass in bfloat16, where torch finds that safe."""
         with super().optim_context(model), autocast(dtype=torch.bfloat16):
             yield
 
@@ -53,10 +32,6 @@ class GroupOneCycleLR(OneCycleLR):
     `Super-Convergence <https://arxiv.org/abs/1708.07120>`_. mmengine's ``OneCycleLR`` leads every group to one ``eta_max``,
     so that an encoder at a tenth of the rate would train at the head's. Here the peak is the rate that the
     optimizer gave the group, and the cycle ends where training ends.
-
-    Args:
-        optimizer (Optimizer or BaseOptimWrapper): The wrapped optimizer.
-        **kwargs: ``pct_start``, ``div_factor``, ``final_div_factor``, ... of mmengine's ``OneCycleLR``.
     """
 
     def __init__(self, optimizer, **kwargs) -> None:
@@ -74,14 +49,7 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
     """
 
     def add_params(self, params, module, prefix: str = '', is_dcn_module=None) -> None:
-        """Add the parameters of a module, then merge.
-
-        Args:
-            params (list[dict]): The groups, changed in place.
-            module (nn.Module): The module.
-            prefix (str): Its name; empty for the whole model. Defaults to ''.
-            is_dcn_module (int | float, optional): As in the base class.
-        """
+        """Add the parameters of a module to the groups, and merge them when it is the whole model, whose prefix is empty."""
         super().add_params(params, module, prefix=prefix, is_dcn_module=is_dcn_module)
         if prefix:
             return
@@ -103,15 +71,6 @@ class WarmedUpEMA(ExponentialMovingAverage):
 
     Args:
         **kwargs: Those of ``ExponentialMovingAverage``; ``interval`` is not looked at.
-
-    Example:
-        >>> import torch
-        >>> layer = torch.nn.Linear(1, 1)
-        >>> average = WarmedUpEMA(layer, momentum=0.5)
-        >>> _ = layer.weight.data.fill_(4.0)
-        >>> average.update_parameters(layer)
-        >>> average.module.weight.item()
-        4.0
     """
 
     _count: int | None = None
@@ -123,11 +82,7 @@ class WarmedUpEMA(ExponentialMovingAverage):
 
     @torch.no_grad()
     def update_parameters(self, model: torch.nn.Module) -> None:
-        """Take the weights of a step in.
-
-        Args:
-            model (nn.Module): The model in training.
-        """
+        """Take the weights of a step in."""
         # counted on the host too: to read the buffer each step would make the host wait for a GPU
         count = int(self.steps) if self._count is None else self._count
         self._count = count + 1

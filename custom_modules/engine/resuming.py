@@ -2,26 +2,19 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import torch
 from mmengine.hooks import EMAHook
-from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
 from custom_modules.engine.data_checks import image_files
+from custom_modules.engine.devices import inner_model
 from custom_modules.utils.errors import UsageError
 
 NEW_RUN = 'start anew with its weights, by load_from in the config and another --work-dir'
-
-
-def inner_model(model: nn.Module) -> nn.Module:
-    """Take a model out of its wrapper, that of several processes or of test-time augmentation."""
-    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
-        model = model.module
-    return model
 
 
 def training_images(runner: Runner) -> str:
@@ -30,17 +23,14 @@ def training_images(runner: Runner) -> str:
     return f'{len(names)} {hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:16]}'
 
 
+def optimizers_of(wrapper) -> dict[str, torch.optim.Optimizer]:
+    """Give the optimizers of a wrapper, of several (``OptimWrapperDict``) or of one, whose name is empty."""
+    wrappers = wrapper if isinstance(wrapper, OptimWrapperDict) else {'': wrapper}
+    return {name: each.optimizer for name, each in wrappers.items()}
+
+
 def require_fitting_weights(model: nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
-    """Refuse weights that would leave a part of the model as it is: mmengine only warns, and goes on.
-
-    Args:
-        model (nn.Module): The model.
-        state (Mapping[str, Tensor]): The checkpoint's ``state_dict``.
-        name (str): The checkpoint, for the error's sentence.
-
-    Raises:
-        UsageError: If a tensor of the model is missing there, or has another shape.
-    """
+    """Refuse a ``state_dict`` that would leave a part of the model as it is, where mmengine only warns, and goes on."""
     unlike = [
         f'{key} ({_shape(tensor)} instead of {_shape(state.get(key))})'
         for key, tensor in model.state_dict().items()
@@ -61,19 +51,11 @@ def require_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
     mmengine compares nothing: an optimizer's averages of another architecture run past their memory, other images or
     another batch size leave a schedule that does not fit, averaged weights are taken for the last ones.
 
-    Args:
-        runner (Runner): The runner, with its optimizer and schedulers built.
-        checkpoint (dict): The checkpoint.
-        name (str): The checkpoint, for the error's sentence.
-
     Raises:
         UsageError: With what differs.
     """
-    parts = (
-        'message_hub',
-        'optimizer',
-        *(['param_schedulers'] * (runner.param_schedulers is not None)),
-    )
+    parts = ['message_hub', 'optimizer']
+    parts += ['param_schedulers'] * (runner.param_schedulers is not None)
     missing = [part for part in parts if part not in checkpoint]
     meta = checkpoint['meta']
     if missing or not all(isinstance(meta.get(key), int) for key in ('epoch', 'iter')):
@@ -91,8 +73,12 @@ def require_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
         )
     require_fitting_weights(model, state, name)
     _require_same_averages(runner, checkpoint, name)
-    for wrapper, saved in _optimizers(runner.optim_wrapper, checkpoint['optimizer'], name):
-        _require_same_optimizer(wrapper.optimizer, saved, name)
+    optimizers, saved = optimizers_of(runner.optim_wrapper), checkpoint['optimizer']
+    saved = saved if isinstance(runner.optim_wrapper, OptimWrapperDict) else {'': saved}
+    if not isinstance(saved, Mapping) or saved.keys() != optimizers.keys():
+        raise _other_run(name, 'was trained with other optimizers')
+    for key, optimizer in optimizers.items():
+        _require_same_optimizer(optimizer, saved[key], name)
     _require_same_schedulers(runner.param_schedulers, checkpoint.get('param_schedulers'), name)
     if isinstance(runner.train_loop, EpochBasedTrainLoop):
         _require_same_steps(runner, meta['epoch'], meta['iter'], name)
@@ -114,8 +100,7 @@ def _require_same_averages(runner: Runner, checkpoint: dict, name: str) -> None:
     saved = checkpoint.get('ema_state_dict')
     if hooks and saved is None:
         raise UsageError(
-            f'{name} holds no averaged weights, which this run is to keep: leave default_hooks.ema out to go on as it was, or '
-            f'{NEW_RUN}.'
+            f'{name} holds no averaged weights, which this run is to keep: leave default_hooks.ema out to go on as it was, or {NEW_RUN}.'
         )
     if saved is not None and not hooks:
         raise UsageError(
@@ -126,16 +111,6 @@ def _require_same_averages(runner: Runner, checkpoint: dict, name: str) -> None:
         own = hook.ema_model.state_dict()
         if own.keys() != saved.keys() or any(own[k].shape != saved[k].shape for k in own):
             raise _other_run(name, 'has averaged weights of another model')
-
-
-def _optimizers(wrapper, saved: object, name: str) -> Iterable[tuple]:
-    """Pair each optimizer with its saved state."""
-    if not isinstance(wrapper, OptimWrapperDict):
-        return [(wrapper, saved)]
-    wrappers = wrapper.optim_wrappers
-    if not isinstance(saved, Mapping) or saved.keys() != wrappers.keys():
-        raise _other_run(name, 'was trained with other optimizers')
-    return [(wrappers[key], saved[key]) for key in wrappers]
 
 
 def _require_same_optimizer(optimizer: torch.optim.Optimizer, saved: object, name: str) -> None:

@@ -12,30 +12,18 @@ from mmengine.runner import load_checkpoint
 from torch import Tensor
 
 from custom_modules.datasets.masks import class_palette
-from custom_modules.models.pretrained import require_all_tensors
-from custom_modules.models.safe_loading import load_checkpoint_file
+from custom_modules.models.safe_loading import load_checkpoint_file, require_all_tensors
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Read the ``state_dict`` of a checkpoint, and nothing that could run code.
-
-    Args:
-        path (str | Path): Checkpoint of a run, or of nothing but weights.
-
-    Raises:
-        UsageError: If there is no such file, or it is damaged, unsafe or holds no weights.
-    """
+    """Read the ``state_dict`` of a checkpoint of a run, or of nothing but weights, as :func:`load_checkpoint_file`."""
     return load_checkpoint_file(path)['state_dict']
 
 
 def load_model(cfg, checkpoint: str | Path) -> nn.Module:
-    """Build a config's model with the weights of a checkpoint, all of them, in eval mode on the CPU.
-
-    Args:
-        cfg (mmengine.Config): The config of a segmentor or a classifier.
-        checkpoint (str | Path): Its weights.
+    """Build the model of a segmentor's or classifier's config with all weights of a checkpoint, in eval mode on the CPU.
 
     Raises:
         UsageError: If the checkpoint cannot be read safely, or does not fill the model.
@@ -48,14 +36,7 @@ def load_model(cfg, checkpoint: str | Path) -> nn.Module:
 
 
 def read_classes(path: str | Path) -> dict | None:
-    """Read what a checkpoint's classes are called, and their colours.
-
-    Args:
-        path (str | Path): Checkpoint of a run, or a published one.
-
-    Returns:
-        dict | None: ``classes``, and of a segmentor ``palette``; None where it does not say.
-    """
+    """Read what a checkpoint says of its ``classes``, and of a segmentor of their ``palette``; None where it does not."""
     meta = load_checkpoint_file(path)['meta'].get('dataset_meta')
     if not isinstance(meta, dict) or not meta.get('classes'):
         return None
@@ -63,14 +44,11 @@ def read_classes(path: str | Path) -> dict | None:
 
 
 def configured_classes(dataset: dict, scope: str) -> dict:
-    """Find out what the classes of a data set are called, and their colours, without a look at its images.
+    """Find out ``classes``, and of a segmentor ``palette``, by a data set's config, without a look at its images.
 
     Args:
-        dataset (dict): The data set's config.
+        dataset (dict): The config.
         scope (str): ``'mmseg'`` or ``'mmpretrain'``.
-
-    Returns:
-        dict: ``classes``, and of a segmentor's ``palette``.
 
     Raises:
         UsageError: If the names are in files of the data set, and there is no such folder.
@@ -90,16 +68,13 @@ def configured_classes(dataset: dict, scope: str) -> dict:
 def write_weights(
     state: dict[str, Tensor], path: str | Path, dataset_meta: dict | None = None
 ) -> str:
-    """Write a checkpoint of nothing but weights and the names of their classes, in one piece or not at all.
+    """Write a checkpoint of nothing but weights, in one piece or not at all, and return its SHA-256.
 
     Args:
         state (dict[str, Tensor]): The ``state_dict``.
         path (str | Path): File to write.
         dataset_meta (dict, optional): ``classes`` and ``palette``, for the inferencers of mmseg and mmpretrain, which look for
             them in ``meta.dataset_meta``.
-
-    Returns:
-        str: The file's SHA-256.
     """
     # channels-last training leaves strided tensors; contiguous ones load the same and depend on nothing
     content = {'state_dict': {name: t.contiguous() for name, t in state.items()}}
@@ -125,15 +100,10 @@ def average_weights(
             whole numbers, such as a norm's number of batches, are taken from the first.
         shares (Sequence[float]): The share of each; they add up to 1.
 
-    Returns:
-        dict[str, Tensor]: The averaged ``state_dict``, in the first one's types.
-
     Raises:
         UsageError: If names, shapes or the number of shares do not fit, or the shares do not add up to 1.
 
     Example:
-        >>> import torch
-        >>> from custom_modules.engine.weights import average_weights
         >>> average_weights([{'w': torch.zeros(2)}, {'w': torch.ones(2)}], [0.75, 0.25])
         {'w': tensor([0.2500, 0.2500])}
     """
@@ -151,8 +121,7 @@ def average_weights(
         for name, tensor in state.items():
             if tensor.shape != first[name].shape:
                 raise UsageError(
-                    f'checkpoints 1 and {number} are of two sizes: {name} is {tuple(first[name].shape)} '
-                    f'and {tuple(tensor.shape)}.'
+                    f'checkpoints 1 and {number} are of two sizes: {name} is {tuple(first[name].shape)} and {tuple(tensor.shape)}.'
                 )
     averaged = {}
     for name, tensor in first.items():

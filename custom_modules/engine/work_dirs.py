@@ -13,14 +13,13 @@ LOCK = 'training.lock'
 
 
 def lock_work_dir(work_dir: str | Path, timeout: float = 1) -> FileLock:
-    """Take a work dir's lock, which the system lifts when this process ends, in whatever way. The file stays.
+    """Take a work dir's lock, which is held as long as it is referenced, and lifted however this process ends.
+
+    The folder is made, and the file stays. Where the file system has no locks it is not held, and nobody is kept out.
 
     Args:
-        work_dir (str | Path): The work dir; it is made where it is not there.
+        work_dir (str | Path): The work dir.
         timeout (float): Seconds to wait for it. Defaults to 1: longer than :func:`is_locked` holds it.
-
-    Returns:
-        FileLock: Held as long as it is referenced. Where the file system has no locks it is not held, and nobody is kept out.
 
     Raises:
         UsageError: If another process holds it, on this machine or on one that shares the folder.
@@ -40,17 +39,7 @@ def lock_work_dir(work_dir: str | Path, timeout: float = 1) -> FileLock:
 
 
 def is_locked(work_dir: str | Path) -> bool:
-    """Whether a training is at work in a work dir. What a dead one has left is a file without a lock.
-
-    Example:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     lock = lock_work_dir(folder)
-        ...     held = is_locked(folder)
-        ...     lock.release()
-        ...     held, is_locked(folder)
-        (True, False)
-    """
+    """Whether a training is at work in a work dir. What a dead one has left is a file without a lock."""
     if not (Path(work_dir) / LOCK).exists():
         return False
     try:
@@ -61,14 +50,7 @@ def is_locked(work_dir: str | Path) -> bool:
 
 
 def require_no_run(work_dir: str | Path) -> None:
-    """Refuse a work dir that holds a run, before anything is written to it.
-
-    Args:
-        work_dir (str | Path): The work dir; it need not be there.
-
-    Raises:
-        UsageError: If there is a checkpoint in it.
-    """
+    """Refuse, with a UsageError, a work dir that holds a checkpoint, before anything is written to it."""
     folder = Path(work_dir)
     held = [folder / 'last_checkpoint'] if (folder / 'last_checkpoint').exists() else []
     held += sorted(folder.glob('*.pth'))
@@ -80,11 +62,7 @@ def require_no_run(work_dir: str | Path) -> None:
 
 
 def remove_leftovers(work_dir: str | Path) -> None:
-    """Remove what checkpoints that were being written when a run was killed have left; the lock has to be held.
-
-    Args:
-        work_dir (str | Path): The work dir.
-    """
+    """Remove what checkpoints that were being written when a run was killed have left; the lock has to be held."""
     remove_unfinished(work_dir)
     # as they were called before
     for path in Path(work_dir).glob('.*.pth.[0-9]*'):
@@ -95,11 +73,7 @@ def remove_leftovers(work_dir: str | Path) -> None:
 def last_checkpoint(work_dir: str | Path) -> Path | None:
     """Find the checkpoint that a run goes on from: the one that ``last_checkpoint`` names, or the newest one that is sound.
 
-    Args:
-        work_dir (str | Path): The run's folder. In a copied or moved one it is its own checkpoint, wherever it was written.
-
-    Returns:
-        Path | None: The checkpoint; None where there is none.
+    In a copied or moved folder it is its own checkpoint, wherever it was written. None where there is none.
 
     Raises:
         UsageError: If there are some, and none of them can be read.
@@ -129,8 +103,7 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
         return path
     if others:
         raise UsageError(
-            f'none of the {len(others)} checkpoints in {folder} can be read ({"; ".join(reasons.values())}): train anew in another '
-            '--work-dir.'
+            f'none of the {len(others)} checkpoints in {folder} can be read ({"; ".join(reasons.values())}): train anew in another --work-dir.'
         )
     return None
 
@@ -141,11 +114,7 @@ def _number(path: Path) -> int:
 
 
 def move_aside(folder: Path) -> None:
-    """Make room in a run's folder of a sweep.
-
-    Args:
-        folder (Path): The work dir, ``ROOT/NAME/seed_0``. What it holds goes to ``ROOT/.replaced/``, where a report does not look.
-    """
+    """Make room in ``ROOT/NAME/seed_0``: what it holds goes to ``ROOT/.replaced/``, where a report does not look."""
     name = f'{folder.name}-{time.strftime("%Y%m%d_%H%M%S")}'
     target = folder.parent.parent / '.replaced' / folder.parent.name / name
     target.mkdir(parents=True)

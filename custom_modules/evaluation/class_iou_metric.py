@@ -30,9 +30,8 @@ class ClassIoUMetric(IoUMetric):
       else 0; one of which all pixels are ignored does not count;
     - ``rock_object_F1``: rocks found and rocks invented, by the rule in :mod:`custom_modules.evaluation.objects`.
 
-    The numbers are mmseg's to the last digit. They come from one count per batch on the device where the
-    predictions are, of every pair of classes in every image, and from one transfer at the end, where mmseg takes three
-    histograms and four transfers per image.
+    The numbers are mmseg's to the last digit, from one count per batch on the device where the predictions are, and one
+    transfer at the end, where mmseg takes three histograms and four transfers per image.
 
     Args:
         report_classes (Sequence[str]): The classes to report. Defaults to ``('rock',)``.
@@ -61,12 +60,7 @@ class ClassIoUMetric(IoUMetric):
         self._objects: list[np.ndarray] = []
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
-        """Count a batch, and write its masks where ``output_dir`` is given.
-
-        Args:
-            data_batch (dict): Unused.
-            data_samples (Sequence[dict]): Samples with ``pred_sem_seg``, ``gt_sem_seg`` and ``img_path``.
-        """
+        """Count a batch of ``pred_sem_seg`` and ``gt_sem_seg``, and write its masks where ``output_dir`` is given."""
         if self.output_dir is not None:
             format_only, self.format_only = self.format_only, True
             super().process(data_batch, data_samples)
@@ -75,14 +69,7 @@ class ClassIoUMetric(IoUMetric):
             self._confusions.append(self._count(data_samples))
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Compute the scores of all that was counted since the last time.
-
-        Args:
-            size (int): Number of images in the data set.
-
-        Returns:
-            dict[str, float]: The scores.
-        """
+        """Compute the scores of all that was counted since the last time, of a data set of ``size`` images."""
         if self._confusions:
             self.results.extend(_areas(torch.cat(self._confusions).cpu()))
             self._confusions.clear()
@@ -133,15 +120,9 @@ class ClassIoUMetric(IoUMetric):
         self._masks.clear()
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Compute the scores of the whole set.
+        """Compute ``aAcc``, the means and the scores of each reported class, by mmseg's areas of each image.
 
-        Args:
-            results (list[tuple[Tensor]]): Intersection, union, prediction and label areas per image.
-
-        Returns:
-            dict[str, float]: ``aAcc``, the means, and the scores of each reported class in percent. A
-            score without any pixel to count is 0 where the class exists in the labels (nothing
-            was predicted) and nan where it does not.
+        A score without any pixel to count is 0 where the class exists in the labels (nothing was predicted), else nan.
         """
         metrics = super().compute_metrics(results)
         if self.format_only:

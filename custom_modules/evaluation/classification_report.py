@@ -25,12 +25,7 @@ class CountsBatches:
     """
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
-        """Note the predictions.
-
-        Args:
-            data_batch (dict): The batch of the data loader.
-            data_samples (Sequence[dict]): One for each image, or one whose ``pred_score`` is (N, classes).
-        """
+        """Note the predictions: samples of one image each, or one whose ``pred_score`` is (N, classes)."""
         for sample in data_samples:
             if sample.get('pred_score') is not None and sample['pred_score'].ndim == 2:
                 self.results.append((sample['pred_score'], sample['gt_label']))
@@ -38,14 +33,7 @@ class CountsBatches:
                 super().process(data_batch, [sample])
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Compute the scores of the whole set.
-
-        Args:
-            size (int): Number of its images.
-
-        Returns:
-            dict[str, float]: The scores by name.
-        """
+        """Compute the scores of the whole set, of ``size`` images."""
         whole = [result for result in self.results if isinstance(result, tuple)]
         if whole:
             scores, labels = (torch.cat(column).cpu() for column in zip(*whole, strict=True))
@@ -82,8 +70,7 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
 
     Args:
         out_dir (str, optional): Folder for the files. By default nothing is written.
-        collect_device (str): Where several processes gather, ``'cpu'`` or ``'gpu'``.
-        prefix (str, optional): Other word than ``report`` in front of the scalars' names.
+        collect_device, prefix: Of mmengine's ``BaseMetric``.
 
     Raises:
         UsageError: If ``out_dir`` already holds a report, or the model scores another number of classes
@@ -102,14 +89,7 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
             require_absent(Path(out_dir, name), 'choose another out_dir')
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Compute the scores of the whole set.
-
-        Args:
-            results (list[dict]): ``pred_score`` and ``gt_label`` of each image.
-
-        Returns:
-            dict[str, float]: The macro means.
-        """
+        """Compute the macro means by ``pred_score`` and ``gt_label`` of each image, and write the report."""
         scores = torch.stack([result['pred_score'] for result in results])
         labels = torch.cat([result['gt_label'] for result in results])
         report = self.report(scores, labels)
@@ -119,14 +99,11 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         return {f'macro_{name}': value for name, value in report['macro'].items()}
 
     def report(self, scores: torch.Tensor, labels: torch.Tensor) -> dict:
-        """Compute everything that the class documents.
+        """Compute everything that the class documents, ready for JSON.
 
         Args:
             scores (torch.Tensor): Score of each class (images, classes).
             labels (torch.Tensor): True class indices (images,).
-
-        Returns:
-            dict: The report, ready for JSON.
         """
         names = self._class_names(scores.shape[1])
         topk = (1, 5) if len(names) > 5 else (1,)
@@ -137,24 +114,16 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         counts = ConfusionMatrix.calculate(scores, labels)
         # 0/0 is nan: a class without an image
         shares = 100 * counts / images[:, None]
+        classes = []
+        for i, name in enumerate(names):
+            own = {k: _rounded(c[i].item()) if images[i] else None for k, c in columns.items()}
+            classes.append(dict(name=name, **own, images=images[i].item()))
+        tops = zip(topk, accuracies, strict=True)
         return dict(
             images=len(labels),
-            **{
-                f'top{k}': _rounded(value[0].item())
-                for k, value in zip(topk, accuracies, strict=True)
-            },
+            **{f'top{k}': _rounded(value[0].item()) for k, value in tops},
             macro={key: _rounded(c[images > 0].mean().item()) for key, c in columns.items()},
-            classes=[
-                dict(
-                    name=name,
-                    **{
-                        key: _rounded(c[i].item()) if images[i] else None
-                        for key, c in columns.items()
-                    },
-                    images=images[i].item(),
-                )
-                for i, name in enumerate(names)
-            ],
+            classes=classes,
             confusion_counts=counts.tolist(),
             confusion_matrix=[[_rounded(share) for share in row] for row in shares.tolist()],
         )

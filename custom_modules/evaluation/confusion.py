@@ -13,16 +13,13 @@ from custom_modules.utils.tables import text_table
 def class_scores(
     hit: np.ndarray, true: np.ndarray, predicted: np.ndarray, absent: float = np.nan
 ) -> dict[str, np.ndarray]:
-    """Compute scores from counts of pixels.
+    """Compute ``Dice``, ``IoU``, ``precision`` and ``recall``, in percent, from counts of pixels of any one shape.
 
     Args:
         hit (np.ndarray): Pixels of a class that are predicted as it.
-        true (np.ndarray): All its pixels, of the same shape.
-        predicted (np.ndarray): All that are predicted as it, of the same shape.
+        true (np.ndarray): All its pixels.
+        predicted (np.ndarray): All that are predicted as it.
         absent (float): The score where there is nothing to count. Defaults to nan.
-
-    Returns:
-        dict[str, np.ndarray]: ``Dice``, ``IoU``, ``precision`` and ``recall``, in percent, of that shape.
     """
     hit, true, predicted = (np.asarray(counts, float) for counts in (hit, true, predicted))
     fractions = dict(
@@ -59,13 +56,7 @@ class ConfusionScores:
     def from_masks(
         cls, truth: np.ndarray, predicted: np.ndarray, classes: int
     ) -> 'ConfusionScores':
-        """Count one image.
-
-        Args:
-            truth (np.ndarray): True class indices (H, W); 255 is left out.
-            predicted (np.ndarray): Predicted class indices (H, W).
-            classes (int): Number of classes.
-        """
+        """Count one image of true class indices (H, W), of which 255 is left out, and predicted ones (H, W)."""
         counted = truth != IGNORED
         pairs = truth[counted].astype(np.int64) * classes + predicted[counted]
         return cls(np.bincount(pairs, minlength=classes**2).reshape(classes, classes))
@@ -94,21 +85,19 @@ class ConfusionScores:
         return class_scores(self._hit, true, predicted, self.absent)
 
     def named(self, classes: Sequence[str]) -> dict[str, float | np.ndarray]:
-        """Name the scores as ``ClassIoUMetric`` does.
+        """Name the scores as ``ClassIoUMetric`` does; of several images they are arrays.
 
         Args:
             classes (Sequence[str]): Names of the classes, the background first.
 
         Returns:
-            dict[str, float | np.ndarray]: ``aAcc``, ``mIoU``, ``mDice``, and Dice and IoU of each class but the background;
-            of several images arrays.
+            dict[str, float | np.ndarray]: ``aAcc``, ``mIoU``, ``mDice``, and Dice and IoU of each class but the background.
         """
         scores = self.by_class()
         dice, iou = scores['Dice'], scores['IoU']
         named = dict(aAcc=self.accuracy, mIoU=_mean(iou), mDice=_mean(dice))
-        for index, name in enumerate(classes):
-            if index:
-                named |= {f'{name}_Dice': dice[..., index], f'{name}_IoU': iou[..., index]}
+        for index, name in enumerate(classes[1:], 1):
+            named |= {f'{name}_Dice': dice[..., index], f'{name}_IoU': iou[..., index]}
         if self.confusion.ndim > 2:
             return named
         return {name: float(value) for name, value in named.items()}
@@ -119,13 +108,9 @@ class ConfusionScores:
 
 
 def image_dice(confusions: np.ndarray) -> np.ndarray:
-    """Score each image by itself; one without a class counts 100 if nothing of it is invented, else 0.
+    """Give each image's own Dice in percent (images, classes), by its confusion matrix (images, classes, classes).
 
-    Args:
-        confusions (np.ndarray): Of each image (images, classes, classes).
-
-    Returns:
-        np.ndarray: Dice in percent (images, classes); nan for an image without a pixel to count.
+    An image without a class counts 100 if nothing of it is invented, else 0; one without a pixel to count is nan.
     """
     scores = ConfusionScores(confusions, absent=100.0)
     return np.where(np.isfinite(scores.accuracy)[..., None], scores.dice, np.nan)
@@ -139,12 +124,12 @@ def _percent(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.
 def _mean(values: np.ndarray) -> np.ndarray:
     """Mean of the scores over the classes that have one; nan where none has."""
     scored = np.isfinite(values)
-    total = np.where(scored, values, 0).sum(axis=-1)
-    count = scored.sum(axis=-1)
+    total, count = np.where(scored, values, 0).sum(axis=-1), scored.sum(axis=-1)
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
-MOST = 20
+# up to so many classes a table shows all of them, and a picture its numbers
+READABLE = 20
 
 
 def confusion_table(
@@ -165,7 +150,7 @@ def confusion_table(
         | 0 cat | 75 | 25 |
         | 1 dog |  - |  - |
     """
-    if len(names) <= MOST:
+    if len(names) <= READABLE:
         title = 'Confusion matrix (% of each row): true classes down, predicted ones across'
         rows = [
             [f'{i} {name}', *(None if share is None else round(share) for share in shares[i])]
@@ -176,17 +161,14 @@ def confusion_table(
     np.fill_diagonal(wrong, 0)
     pairs = np.argwhere(wrong)
     # stable: the order of classes decides between equals
-    most = sorted(pairs.tolist(), key=lambda pair: -wrong[tuple(pair)])[:MOST]
+    most = sorted(pairs.tolist(), key=lambda pair: -wrong[tuple(pair)])[:READABLE]
     rows = [[names[i], names[j], counts[i][j], shares[i][j]] for i, j in most]
     heads = ('true class', 'predicted class', 'images', '% of the true class')
-    return text_table(f'The {MOST} most frequent confusions', heads, rows)
-
-
-READABLE = 20
+    return text_table(f'The {READABLE} most frequent confusions', heads, rows)
 
 
 def draw_confusion(shares: np.ndarray, classes: Sequence[str]) -> bytes:
-    """Draw a row-normalised confusion matrix, large enough for the names of 200 classes.
+    """Draw a row-normalised confusion matrix, large enough for the names of 200 classes, as PNG.
 
     mmpretrain's own plot has a fixed size, and leaves its figure open in pyplot.
 
@@ -194,9 +176,6 @@ def draw_confusion(shares: np.ndarray, classes: Sequence[str]) -> bytes:
         shares (np.ndarray): What percentage of each true class (row) was taken for which class (column);
             nan in the row of a class without an image, which is grey.
         classes (Sequence[str]): Name of each class.
-
-    Returns:
-        bytes: The picture, PNG.
     """
     cell = 0.45 if len(classes) <= READABLE else 0.16
     side = min(3 + cell * len(classes), 40)

@@ -19,8 +19,7 @@ class ModelCard:
         palette (tuple[tuple[int]]): RGB of each class.
         threshold (float, optional): Above which probability the one channel says rock; None for several channels.
         size (tuple[int, int]): Width and height that the model was trained at.
-        licence (str): Of the weights and what they learnt from. Defaults to nothing.
-        source (str): The config's name and the checkpoint's SHA-256. Defaults to nothing.
+        licence, source (str): Of the weights; the config's name and the checkpoint's SHA-256. Default to nothing.
     """
 
     task: str
@@ -37,25 +36,13 @@ class ModelCard:
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str]) -> 'ModelCard':
-        """Read it from ONNX metadata.
-
-        Raises:
-            KeyError: If a field is missing.
-            ValueError: If a value is no JSON.
-        """
+        """Read it from ONNX metadata; a field that is missing is a KeyError, a value that is no JSON a ValueError."""
         values = {name: json.loads(metadata[name]) for name in cls.__dataclass_fields__}
         values['palette'] = tuple(map(tuple, values['palette']))
         return cls(**values | {name: tuple(values[name]) for name in ('classes', 'size')})
 
     def labels(self, probabilities: np.ndarray) -> np.ndarray:
-        """Decide the classes of a batch.
-
-        Args:
-            probabilities (np.ndarray): (N, K, H, W), or of a classifier (N, K).
-
-        Returns:
-            np.ndarray: Class indices (N, H, W) or (N,), uint8.
-        """
+        """Decide the classes of a batch (N, H, W), or of a classifier (N,), uint8, by probabilities (N, K, H, W) or (N, K)."""
         if self.threshold is not None:
             return (probabilities[:, 0] > self.threshold).astype(np.uint8)
         return probabilities.argmax(axis=1).astype(np.uint8)
@@ -106,15 +93,11 @@ class OnnxModel:
         # onnxruntime's own errors have no common class
         except Exception as error:
             raise UsageError(
-                f'{"this" if loaded else file} is no model that tools/export.py wrote ({str(error).splitlines()[0]}): '
-                'export it again.'
+                f'{"this" if loaded else file} is no model that tools/export.py wrote ({str(error).splitlines()[0]}): export it again.'
             ) from error
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Predict a batch.
-
-        Args:
-            images (np.ndarray): RGB (N, H, W, 3), uint8.
+        """Predict a batch of RGB images (N, H, W, 3), uint8.
 
         Returns:
             np.ndarray: Probabilities, float32: of a segmentor (N, K, H, W), with K = 1 for one channel, that of rock; of a

@@ -12,13 +12,18 @@ The rule, the same wherever objects are counted:
 - Pixels without a class (255) belong to no object.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
 from custom_modules.datasets.masks import IGNORED
+from custom_modules.evaluation.confusion import ConfusionScores, image_dice
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.images import read_mask
+from custom_modules.utils.tables import progress
 
 FOUND = 0.5
 RIGHT = 0.25
@@ -28,14 +33,7 @@ LABEL_LIMIT = 240 / (720 * 480)
 
 @dataclass(frozen=True)
 class ObjectMatch:
-    """The objects of a true and of a predicted mask.
-
-    Args:
-        true_areas (np.ndarray): Pixels of each true object.
-        true_hits (np.ndarray): How many of them are predicted.
-        areas (np.ndarray): Pixels of each predicted object.
-        hits (np.ndarray): How many of them are true.
-    """
+    """The objects of a true and of a predicted mask: pixels of each, and how many of them the other mask has."""
 
     true_areas: np.ndarray
     true_hits: np.ndarray
@@ -53,14 +51,7 @@ class ObjectMatch:
         return self.hits < RIGHT * self.areas
 
     def counts(self, limit: float = 0.0) -> np.ndarray:
-        """Count the objects that are larger than a limit.
-
-        Args:
-            limit (float): In pixels. Defaults to 0.
-
-        Returns:
-            np.ndarray: True objects, found ones, predicted objects, invented ones; of several images they add up.
-        """
+        """Count the objects larger than a limit in pixels: true ones, found ones, predicted ones, invented ones; they add up."""
         true, predicted = self.true_areas > limit, self.areas > limit
         parts = (true, true & self.found, predicted, predicted & self.invented)
         return np.array([part.sum() for part in parts])
@@ -72,9 +63,6 @@ def match_objects(truth: np.ndarray, predicted: np.ndarray) -> ObjectMatch:
     Args:
         truth (np.ndarray): Where the class is (H, W), bool.
         predicted (np.ndarray): Where it is predicted (H, W), bool; pixels without a class are left out of it.
-
-    Returns:
-        ObjectMatch: The objects.
 
     Example:
         >>> truth, predicted = np.zeros((2, 4, 9), bool)
@@ -89,16 +77,13 @@ def match_objects(truth: np.ndarray, predicted: np.ndarray) -> ObjectMatch:
 def class_object_counts(
     truth: np.ndarray, predicted: np.ndarray, classes: Iterable[int], limit: float
 ) -> np.ndarray:
-    """Count the objects of several classes in one image.
+    """Count the objects of several classes in one image, as :meth:`ObjectMatch.counts` does (classes, 4).
 
     Args:
         truth (np.ndarray): True class indices (H, W); 255 is left out.
         predicted (np.ndarray): Predicted class indices (H, W).
         classes (Iterable[int]): Indices of the classes.
         limit (float): Objects up to this share of the image do not count.
-
-    Returns:
-        np.ndarray: The counts of :meth:`ObjectMatch.counts` (classes, 4).
     """
     predicted = np.where(truth == IGNORED, IGNORED, predicted)
     matches = (match_objects(truth == index, predicted == index) for index in classes)
@@ -106,13 +91,9 @@ def class_object_counts(
 
 
 def object_f1(counts: np.ndarray) -> np.ndarray:
-    """Score counted objects: the harmonic mean of the share of true ones found and of predicted ones not invented.
+    """Score counted objects, in percent: the harmonic mean of the share of true ones found and of predicted ones not invented.
 
-    Args:
-        counts (np.ndarray): Of :meth:`ObjectMatch.counts` (..., 4), of one image or summed over several.
-
-    Returns:
-        np.ndarray: Percent (...); nan where there is no object, neither true nor predicted.
+    It is nan where there is no object, neither true nor predicted. ``counts`` (..., 4) are those of :meth:`ObjectMatch.counts`.
 
     Example:
         >>> object_f1(np.array([[2, 1, 2, 1], [0, 0, 3, 3], [0, 0, 0, 0]]))
@@ -134,3 +115,50 @@ def _areas_and_hits(mask: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np
     # of the mask's own pixels alone, which are few: twice as fast as all, four times as OpenCV's statistics
     areas, hits = (np.bincount(parts[pixels], minlength=count)[1:] for pixels in (mask, other))
     return areas, hits
+
+
+def score_mask_files(
+    predicted: Path, true: Path, classes: Sequence[str], img_prefix: str = '', mask_prefix: str = ''
+) -> list[dict]:
+    """Score every class but the first in mask files, at the size that they have, by the rules of ``ClassIoUMetric``.
+
+    Args:
+        predicted (Path): Folder of masks named after their pictures, PNG: 0/255 for two classes, else class indices.
+        true (Path): Folder of true masks, PNG: the same; of two classes 0/1 too.
+        classes (Sequence[str]): Names of the classes.
+        img_prefix (str): What a picture's name has before what both share, such as ``'render'``. Defaults to nothing.
+        mask_prefix (str): What a true mask's name has before it, such as ``'ground'``. Defaults to nothing.
+
+    Returns:
+        list[dict]: Of each class ``class``, ``images``, ``Dice`` of all pixels together, ``image_Dice``, the mean over the
+        images, and ``object_F1``.
+
+    Raises:
+        UsageError: If a mask is missing, has another size, or several channels.
+    """
+    # a training needs no pycocotools
+    from custom_modules.preparation.coco import MaskPairs
+
+    pairs = MaskPairs(predicted, true, img_prefix, mask_prefix).pairs
+    confusions, objects = [], []
+    for ours, theirs in progress(pairs, 'Scoring', len(pairs)):
+        found, truth = (_labels(path, len(classes)) for path in (ours, theirs))
+        if found.shape != truth.shape:
+            sizes = '{}x{} and {}x{}'.format(*found.shape[::-1], *truth.shape[::-1])
+            raise UsageError(f'{ours} and {theirs} are {sizes} pixels: give masks of equal size.')
+        confusions.append(ConfusionScores.from_masks(truth, found, len(classes)).confusion)
+        objects.append(class_object_counts(truth, found, range(1, len(classes)), LABEL_LIMIT))
+    scores = dict(
+        Dice=ConfusionScores(np.sum(confusions, axis=0)).dice[1:],
+        image_Dice=np.nanmean(image_dice(np.stack(confusions)), axis=0)[1:],
+        object_F1=object_f1(np.sum(objects, axis=0)),
+    )
+    return [
+        {'class': name, 'images': len(pairs)} | {key: values[i] for key, values in scores.items()}
+        for i, name in enumerate(classes[1:])
+    ]
+
+
+def _labels(path: Path, classes: int) -> np.ndarray:
+    labels = read_mask(path)
+    return ((labels > 0) if classes == 2 else labels).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""From a config and a checkpoint to predictions."""
+"""From a config and a checkpoint, or an exported file, to predictions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,11 +7,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from mmengine.dataset import Compose
+from mmengine.dataset import Compose, pseudo_collate
+from mmengine.device import get_device
+from mmengine.model import BaseModel
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import Runner
+from mmengine.structures import BaseDataElement, PixelData
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from custom_modules.engine.weights import configured_classes
+from custom_modules.engine.config import without_cache
+from custom_modules.engine.weights import configured_classes, load_model
 from custom_modules.evaluation.confusion import ConfusionScores
+from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import read_image
 from custom_modules.utils.tables import progress
@@ -42,12 +50,11 @@ class Prediction:
     def image(self) -> np.ndarray:
         """The image (H, W, 3), RGB, read again and brought to the size of the truth."""
         read = read_image(self.img_path)
-        size = self.truth.shape[::-1]
-        if read.shape[1::-1] != size:
-            shrinks = read.shape[0] > self.truth.shape[0]
-            how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            read = cv2.resize(read, size, interpolation=how)
-        return read
+        if read.shape[:2] == self.truth.shape:
+            return read
+        shrinks = read.shape[0] > self.truth.shape[0]
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return cv2.resize(read, self.truth.shape[::-1], interpolation=how)
 
     @property
     def scores(self) -> ConfusionScores:
@@ -56,14 +63,10 @@ class Prediction:
 
 
 class NoPairs(Dataset):
-    """A data set's classes, pipeline and size without a single pair, for image files that are in no data set.
+    """The classes, pipeline and size of a data set's config without a single pair, for image files that are in none.
 
     Args:
-        cfg (dict): The data set's config; its folders need not exist.
-
-    Attributes:
-        metainfo (dict): ``classes`` and ``palette``.
-        pipeline (Compose): As of the data set.
+        cfg (dict): The config; its folders need not exist.
     """
 
     def __init__(self, cfg: dict) -> None:
@@ -75,22 +78,14 @@ class NoPairs(Dataset):
         return 0
 
     def get_data_info(self, index: int) -> dict:
-        """What any image of the data set would have.
-
-        Args:
-            index (int): Not used.
-
-        Returns:
-            dict: ``load_size``, (width, height) or None.
-        """
+        """Give what any image of the data set would have."""
         return dict(load_size=self.load_size)
 
 
 class CheckpointPredictions:
     """The predictions of a segmentor's checkpoint on a part of its config's data, image by image.
 
-    Data and model are built, and the checkpoint is compared with the model, at once; the images are predicted as they
-    are asked for, so a large set needs no large memory.
+    The images are predicted as they are asked for, so a large set needs no large memory.
 
     Args:
         cfg (mmengine.Config): A segmentor's config.
@@ -110,14 +105,6 @@ class CheckpointPredictions:
     """
 
     def __init__(self, cfg, checkpoint: str, part: str = 'test', with_data: bool = True) -> None:
-        from mmengine.dataset import pseudo_collate
-        from mmengine.device import get_device
-        from mmengine.registry import init_default_scope
-        from mmengine.runner import Runner
-
-        from custom_modules.engine.config import without_cache
-        from custom_modules.engine.weights import load_model
-
         if cfg.get('default_scope') != 'mmseg':
             raise UsageError(
                 "this is no segmentor's config, and only masks can be compared: choose one with "
@@ -169,3 +156,48 @@ class CheckpointPredictions:
             predicted=sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8),
             probabilities=probabilities.cpu().numpy(),
         )
+
+
+@MODELS.register_module()
+class ExportedModel(BaseModel):
+    """A file of ``tools/export.py`` in place of a config's model, so that the config's own pipeline and metrics score it.
+
+    Raises:
+        UsageError: If it cannot be used, or scores pictures of another size than it takes.
+    """
+
+    def __init__(self, file: str | Path) -> None:
+        super().__init__()
+        self.exported = OnnxModel(file)
+
+    def forward(self, inputs: Tensor, data_samples=None, mode: str = 'tensor') -> Tensor:
+        """Compute probabilities (N, K, H, W), of a classifier (N, K), of images (N, 3, H, W), uint8, BGR, as data sets give them."""
+        images = inputs.permute(0, 2, 3, 1).flip(-1).cpu().numpy()
+        return torch.from_numpy(self.exported(images))
+
+    def test_step(self, data: dict) -> list[BaseDataElement]:
+        """Give the samples, a list or one of all, of a batch what their library's metrics look for."""
+        inputs, samples = data['inputs'], data['data_samples']
+        found = self(inputs if torch.is_tensor(inputs) else torch.stack(list(inputs)))
+        labels = torch.from_numpy(self.exported.card.labels(found.numpy())).long()
+        if self.exported.card.task == 'classification':
+            return self._classified(samples, found, labels[:, None])
+        for sample, probability, label in zip(samples, found, labels, strict=True):
+            if tuple(sample.ori_shape) != tuple(label.shape):
+                raise UsageError(
+                    'an exported file is scored at the size that it sees: set load_size in test_dataloader.dataset.'
+                )
+            sample.seg_logits = PixelData(data=probability)
+            sample.pred_sem_seg = PixelData(data=label[None])
+        return list(samples)
+
+    @staticmethod
+    def _classified(samples, scores: Tensor, labels: Tensor) -> list[BaseDataElement]:
+        if isinstance(samples, BaseDataElement):
+            # a whole batch: see BatchClassifier
+            samples.set_field(scores, 'pred_score', dtype=Tensor)
+            samples.set_field(labels, 'pred_label', dtype=Tensor)
+            return [samples]
+        for sample, score, label in zip(samples, scores, labels, strict=True):
+            sample.set_pred_score(score).set_pred_label(label)
+        return list(samples)

@@ -23,12 +23,6 @@ class StepRandom:
         step (int): The iteration.
         places (Sequence[int]): The wanted samples' places in the batch of all processes.
         total (int): The size of that batch.
-
-    Example:
-        >>> whole = StepRandom(seed=0, step=7, places=[0, 1, 2, 3], total=4).uniform(0, 1)
-        >>> second = StepRandom(seed=0, step=7, places=[1, 3], total=4).uniform(0, 1)
-        >>> bool((second == whole[1::2]).all())
-        True
     """
 
     def __init__(self, seed: int, step: int, places, total: int) -> None:
@@ -40,26 +34,11 @@ class StepRandom:
         return len(self.places)
 
     def uniform(self, low: float, high: float) -> np.ndarray:
-        """Draw evenly from a range, one number per sample.
-
-        Args:
-            low (float): Least number.
-            high (float): Greatest number.
-
-        Returns:
-            np.ndarray: Float64, (N,).
-        """
+        """Draw evenly from a range, one number per sample, float64 (N,)."""
         return self.generator.uniform(low, high, self.total)[self.places]
 
     def integers(self, end: int) -> np.ndarray:
-        """Draw a whole number per sample.
-
-        Args:
-            end (int): They are from 0 to below this.
-
-        Returns:
-            np.ndarray: Int64, (N,).
-        """
+        """Draw a whole number from 0 to below ``end`` per sample, int64 (N,)."""
         return self.generator.integers(end, size=self.total)[self.places]
 
 
@@ -86,30 +65,20 @@ class BatchAugment(ABC):
             raise ValueError(f'prob is a probability from 0 to 1, got {prob}.')
         self.prob = prob
 
-    @abstractmethod
     def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw the numbers of all samples.
-
-        Args:
-            random (StepRandom): The step's random numbers.
-
-        Returns:
-            np.ndarray: (N, K).
-        """
+        """Draw the numbers of all samples (N, K); none where there is nothing to choose but whether."""
+        return np.empty((len(random), 0))
 
     @abstractmethod
     def apply(
         self, images: torch.Tensor, masks: torch.Tensor | None, values: np.ndarray
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Change samples, in place or not.
+        """Give changed samples, in place or not.
 
         Args:
             images (Tensor): (N, C, H, W) float32, 0 to 255.
             masks (Tensor, optional): (N, 1, H, W) labels; None where pixels do not move.
             values (np.ndarray): Their rows of ``draw``.
-
-        Returns:
-            tuple: Changed images and masks.
         """
 
     def __call__(
@@ -126,9 +95,6 @@ class BatchAugment(ABC):
             masks (Tensor, optional): (N, 1, H, W) labels; None for a classifier.
             random (StepRandom): The step's random numbers; as many are drawn whatever happens.
             chosen (np.ndarray, optional): The samples that may change, bool (N,). Defaults to all.
-
-        Returns:
-            tuple: Images and masks.
         """
         hit = random.uniform(0, 1) < self.prob
         values = self.draw(random)
@@ -153,15 +119,7 @@ class BatchAugment(ABC):
 
     @staticmethod
     def per_sample(column: np.ndarray, images: torch.Tensor) -> torch.Tensor:
-        """Send one number per sample to the images' device, shaped to multiply them.
-
-        Args:
-            column (np.ndarray): (N,).
-            images (Tensor): (N, C, H, W).
-
-        Returns:
-            Tensor: (N, 1, 1, 1).
-        """
+        """Send one number per sample (N,) to the images' device, shaped (N, 1, 1, 1) to multiply them."""
         column = torch.from_numpy(np.ascontiguousarray(column, dtype=np.float32))
         return column.to(images.device, non_blocking=True).view(-1, 1, 1, 1)
 
@@ -215,10 +173,6 @@ class BatchRandomFlip(BatchAugment):
             raise ValueError(f"direction is 'horizontal' or 'vertical', got {direction!r}.")
         self.axis = -1 if direction == 'horizontal' else -2
 
-    def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw nothing more than whether. See the base class."""
-        return np.empty((len(random), 0))
-
     def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Mirror. See the base class."""
         return images.flip(self.axis), None if masks is None else masks.flip(self.axis)
@@ -255,14 +209,7 @@ class BatchRandomResizedCrop:
         self.size, self.scale, self.ratio = size, scale, ratio
 
     def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw left edge, upper edge, width and height, as shares of the image.
-
-        Args:
-            random (StepRandom): The step's random numbers.
-
-        Returns:
-            np.ndarray: (N, 4).
-        """
+        """Draw left edge, upper edge, width and height, as shares of the image (N, 4)."""
         area = random.uniform(*self.scale)
         form = np.exp(random.uniform(*np.log(self.ratio)))
         width, height = np.minimum(1, np.sqrt(area * form)), np.minimum(1, np.sqrt(area / form))
@@ -314,6 +261,17 @@ class AugmentsBatches:
             return hub.get_info('seed'), hub.get_info('iter')
         self._calls += 1
         return 0, self._calls - 1
+
+    def _prepare(self, images, masks, random: StepRandom | None, to_rgb: bool) -> tuple:
+        """Augment, where there are random numbers, and normalise a copy of images (N, C, H, W), masks (N, 1, H, W) with them."""
+        if to_rgb and images.shape[1] == 3:
+            images = images.flip(1)
+        images = images.to(torch.float32, copy=True)
+        for augment in self.augments if random else ():
+            images, masks = augment(images, masks, random)
+        if self._enable_normalize:
+            images = images.sub_(self.mean).div_(self.std)
+        return images, masks
 
     def _stack(self, tensors: list[torch.Tensor]) -> torch.Tensor:
         """One copy to the device in place of one per sample; from pinned memory, so that the host does not wait."""

@@ -35,8 +35,7 @@ class BatchPhotoMetricDistortion(BatchAugment):
         prob: float = 0.5,
     ) -> None:
         super().__init__(prob)
-        self.brightness_delta = brightness_delta
-        self.contrast_range = contrast_range
+        self.brightness_delta, self.contrast_range = brightness_delta, contrast_range
         # of each: the base class asks for all
         self.each, self.prob = prob, 1.0
 
@@ -192,14 +191,9 @@ class BatchColorJitter(BatchAugment):
         bright, contrast, colour = values.T
         grey = _grey(images)
         mean = grey.mean(dim=(2, 3), keepdim=True)
-        own, greyish, flat = (
-            self.per_sample(factor, images)
-            for factor in (
-                bright * contrast * colour,
-                bright * contrast * (1 - colour),
-                bright * (1 - contrast),
-            )
-        )
+        both = bright * contrast
+        factors = (both * colour, both * (1 - colour), bright * (1 - contrast))
+        own, greyish, flat = (self.per_sample(factor, images) for factor in factors)
         added = grey.mul_(greyish).add_(mean.mul_(flat))
         return images.mul_(own).add_(added).clamp_(0, 255), masks
 
@@ -214,10 +208,6 @@ class BatchRandomGrayscale(BatchAugment):
 
     def __init__(self, prob: float = 0.1) -> None:
         super().__init__(prob)
-
-    def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw nothing more than whether. See the base class."""
-        return np.empty((len(random), 0))
 
     def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
         """Take the colour out. See the base class."""

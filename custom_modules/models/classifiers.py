@@ -26,16 +26,6 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
         augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomResizedCrop``, ...). Defaults to none.
         **kwargs: Those of ``ClsDataPreprocessor``; ``num_classes``, which ``to_onehot`` and ``batch_augments`` need, comes
             from the head of a ``BatchClassifier``.
-
-    Example:
-        >>> import torch
-        >>> from mmpretrain.structures import DataSample
-        >>> flip = BatchAugClsPreProcessor(augments=[dict(type='BatchRandomFlip', prob=1.0)])
-        >>> images = torch.tensor([[[[10, 20, 30]]]], dtype=torch.uint8)
-        >>> batch = dict(inputs=images, data_samples=DataSample().set_gt_label([4]))
-        >>> out = flip(batch, training=True)
-        >>> out['inputs'], out['data_samples'].gt_label
-        (tensor([[[[30., 20., 10.]]]]), tensor([4]))
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -44,9 +34,6 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
         Args:
             data (dict): ``inputs``, ``uint8`` images (N, C, H, W) or a list of (C, H, W), and their ``data_samples``.
             training (bool): Whether to augment. Defaults to False.
-
-        Returns:
-            dict: ``inputs`` (N, C, H, W) and ``data_samples``.
         """
         samples = data.get('data_samples')
         if not training and not isinstance(samples, DataSample):
@@ -63,17 +50,9 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
             return self._prepared(images, batch, training)
 
     def _prepared(self, images: Tensor, batch: DataSample, training: bool) -> dict:
-        if self.to_rgb and images.shape[1] == 3:
-            images = images.flip(1)
-        # a copy, which may be changed in place
-        images = images.to(torch.float32, copy=True)
         seed, step = self._seed_and_step() if training else (0, 0)
-        if training and self.augments:
-            random = self._random(seed, step, range(len(images)), len(images))
-            for augment in self.augments:
-                images, _ = augment(images, None, random)
-        if self._enable_normalize:
-            images = images.sub_(self.mean).div_(self.std)
+        random = self._random(seed, step, range(len(images)), len(images)) if training else None
+        images, _ = self._prepare(images, None, random, self.to_rgb)
         if training and self.to_onehot:
             scores = images.new_zeros(len(images), self.num_classes)
             scores.scatter_(1, batch.gt_label[:, None], 1.0)
@@ -115,15 +94,7 @@ class BatchClassifier(ImageClassifier):
             self.data_preprocessor.num_classes = self.head.num_classes
 
     def loss(self, inputs: Tensor, data_samples: DataSample | list) -> dict:
-        """Compute the losses of a batch.
-
-        Args:
-            inputs (Tensor): Images (N, C, H, W).
-            data_samples (DataSample | list[DataSample]): Their labels.
-
-        Returns:
-            dict[str, Tensor]: The losses.
-        """
+        """Compute the losses of images (N, C, H, W) and their labels."""
         if not isinstance(data_samples, DataSample):
             return super().loss(inputs, data_samples)
         logits = self.head(self.extract_feat(inputs))
@@ -131,16 +102,7 @@ class BatchClassifier(ImageClassifier):
         return dict(loss=self.head.loss_module(logits, target, avg_factor=len(logits)))
 
     def predict(self, inputs: Tensor, data_samples: DataSample | list | None = None, **kwargs):
-        """Predict a batch.
-
-        Args:
-            inputs (Tensor): Images (N, C, H, W).
-            data_samples (DataSample | list[DataSample], optional): Their labels. Defaults to None.
-            **kwargs: Of the head's ``predict``.
-
-        Returns:
-            list[DataSample]: One for each image, or the given one with all predictions.
-        """
+        """Predict images (N, C, H, W): one ``DataSample`` for each, or the given one with all predictions."""
         if not isinstance(data_samples, DataSample):
             return super().predict(inputs, data_samples, **kwargs)
         scores = self.head(self.extract_feat(inputs)).softmax(dim=1)

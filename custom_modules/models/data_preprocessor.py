@@ -19,16 +19,11 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
     """mmseg's ``SegDataPreProcessor`` that augments the whole batch on its device, in training only.
 
     In place of random transforms in the data set's pipeline: the data set then gives the same each time (and can be
-    cached), and a GPU does the rest. Augmentation comes before normalisation and padding, so grey values are 0 to 255,
-    what comes in from outside the image is black as in the per-sample transforms, and the padding stays where it is.
-    Images of several sizes are augmented by size. A batch of ``WholeBatches`` (a tensor of images and one sample that
-    holds all masks) stays as it is: nothing is done sample by sample.
+    cached), and a GPU does the rest. Augmentation comes before normalisation and padding, so grey values are 0 to 255.
+    Images of several sizes are augmented by size; a batch of ``WholeBatches`` is never taken apart.
 
-    Random numbers are those of :class:`AugmentsBatches`: a resumed run goes on as if it had not stopped.
-
-    Written here because ``torchvision.transforms.v2`` draws one set of parameters per call, which would turn a whole
-    batch alike, and because kornia 0.9.0, which draws one per sample, needs Python 3.11 and a compiled package (31 MB), and
-    draws from torch's global generator, which no seed and iteration could replay after a resume.
+    Written here because ``torchvision.transforms.v2`` would turn a whole batch alike, and kornia 0.9.0 needs Python 3.11 and a
+    compiled package (31 MB), and draws from torch's global generator, which no seed and iteration could replay after a resume.
 
     Args:
         augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomFlip``, ...); with none this is a
@@ -39,16 +34,12 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
         ValueError: In training, if a sample's mask is not of its image's size, or it has other maps to move.
 
     Example:
-        >>> import torch
-        >>> from mmengine.structures import PixelData
-        >>> from mmseg.structures import SegDataSample
         >>> sample = SegDataSample(gt_sem_seg=PixelData(data=torch.tensor([[[0, 0, 1]]])))
         >>> flip = BatchAugPreProcessor(augments=[dict(type='BatchRandomFlip', prob=1.0)], size_divisor=1)
         >>> batch = dict(inputs=[torch.tensor([[[10, 20, 30]]], dtype=torch.uint8)], data_samples=[sample])
-        >>> flip(batch, training=True)['inputs']
-        tensor([[[[30., 20., 10.]]]])
-        >>> flip(batch, training=True)['data_samples'][0].gt_sem_seg.data
-        tensor([[[1, 0, 0]]])
+        >>> out = flip(batch, training=True)
+        >>> out['inputs'], out['data_samples'][0].gt_sem_seg.data
+        (tensor([[[[30., 20., 10.]]]]), tensor([[[1, 0, 0]]]))
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -58,9 +49,6 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
             data (dict): ``inputs``, a list of (C, H, W) images of 0 to 255, and their ``data_samples``; or images (N, C, H, W) and
                 one sample with all masks (N, H, W). It is not changed.
             training (bool): Whether to augment. Defaults to False.
-
-        Returns:
-            dict: ``inputs`` (N, C, H, W) and ``data_samples``, of the same kind.
         """
         samples = data.get('data_samples')
         whole = isinstance(samples, SegDataSample)
@@ -71,30 +59,18 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
             return (self._whole if whole else self._augmented)(data['inputs'], samples, training)
 
     def _whole(self, images: torch.Tensor, sample: SegDataSample, training: bool) -> dict:
-        height, width = size = images.shape[-2:]
-        random = None
+        size, random = images.shape[-2:], None
         if training and self.augments:
             random = self._random(*self._seed_and_step(), range(len(images)), len(images))
         images = images.to(self.device, non_blocking=True)
         # a copy, which may be changed in place
         masks = sample.gt_sem_seg.data.to(self.device, non_blocking=True, copy=True)
-        images, masks = self._prepared(images, masks[:, None], random)
+        images, masks = self._prepare(images, masks[:, None], random, self._channel_conversion)
         target = self._target([size])
         images, masks, padding = self._padded(images, masks, target)
-        meta = dict(img_shape=torch.Size((height, width)), pad_shape=target, padding_size=padding)
+        meta = dict(img_shape=torch.Size(size), pad_shape=target, padding_size=padding)
         masks = PixelData(data=masks[:, 0].long())
         return dict(inputs=images, data_samples=SegDataSample(metainfo=meta, gt_sem_seg=masks))
-
-    def _prepared(self, images, masks, random: StepRandom | None) -> tuple:
-        """Augment, where there are random numbers, and normalise images (N, C, H, W) with masks (N, 1, H, W)."""
-        if self._channel_conversion and images.shape[1] == 3:
-            images = images.flip(1)
-        images = images.float()
-        for augment in self.augments if random else ():
-            images, masks = augment(images, masks, random)
-        if self._enable_normalize:
-            images = images.sub_(self.mean).div_(self.std)
-        return images, masks
 
     def _padded(self, images, masks, target: tuple[int, int]) -> tuple:
         """Pad to the right and below; also returns by how much, in ``F.pad``'s order."""
@@ -118,7 +94,8 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
             masks = self._stack([samples[row].gt_sem_seg.data for row in rows])
             # as many numbers for each size: a sample's do not depend on its neighbours
             random = self._random(seed, step, rows, len(inputs))
-            parts.append((size, rows, *self._prepared(images, masks, random)))
+            prepared = self._prepare(images, masks, random, self._channel_conversion)
+            parts.append((size, rows, *prepared))
         return self._assemble(parts, samples, target)
 
     @staticmethod
@@ -126,14 +103,12 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
         others = set(sample.keys()) - {'gt_sem_seg'}
         if others:
             raise ValueError(
-                f'only gt_sem_seg moves with the image, and a sample holds {sorted(others)} too: '
-                'leave them out, or augment in the pipeline.'
+                f'only gt_sem_seg moves with the image, and a sample holds {sorted(others)} too: leave them out, or augment in the pipeline.'
             )
         if sample.gt_sem_seg.data.shape[-2:] != image.shape[-2:]:
             raise ValueError(
-                f'an image of {tuple(image.shape[-2:])} pixels has a mask of '
-                f'{tuple(sample.gt_sem_seg.data.shape[-2:])}: they can only be moved together '
-                'at one size, so resize both in the pipeline.'
+                f'an image of {tuple(image.shape[-2:])} pixels has a mask of {tuple(sample.gt_sem_seg.data.shape[-2:])}: they can only be moved '
+                'together at one size, so resize both in the pipeline.'
             )
 
     def _target(self, sizes) -> tuple[int, int]:
@@ -146,24 +121,18 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
 
     def _assemble(self, parts: list, samples: list, target: tuple[int, int]) -> dict:
         """Pad, and give every sample its mask."""
-        packed = [None] * len(samples)
-        batch = None
-        for (height, width), rows, images, masks in parts:
+        packed, batch = [None] * len(samples), None
+        for size, rows, images, masks in parts:
             images, masks, padding = self._padded(images, masks, target)
+            own = dict(img_shape=torch.Size(size), pad_shape=target, padding_size=padding)
             for row, mask in zip(rows, masks, strict=True):
-                meta = dict(samples[row].metainfo)
-                meta.update(
-                    img_shape=torch.Size((height, width)), pad_shape=target, padding_size=padding
-                )
+                meta = samples[row].metainfo | own
                 packed[row] = SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=mask))
             if len(parts) == 1:
-                batch = images
-            else:
-                batch = (
-                    images.new_empty((len(samples), *images.shape[1:])) if batch is None else batch
-                )
-                index = torch.tensor(rows).to(batch.device, non_blocking=True)
-                batch.index_copy_(0, index, images)
+                return dict(inputs=images, data_samples=packed)
+            if batch is None:
+                batch = images.new_empty((len(samples), *images.shape[1:]))
+            batch.index_copy_(0, torch.tensor(rows).to(batch.device, non_blocking=True), images)
         return dict(inputs=batch, data_samples=packed)
 
 
@@ -188,13 +157,10 @@ class BatchRandomAffine(AffineRanges, BatchAugment):
 
     def draw(self, random: StepRandom) -> np.ndarray:
         """Draw angle, factor and both shifts. See the base class."""
-        columns = [
-            random.uniform(-self.degree, self.degree),
-            random.uniform(1 - self.scale, 1 + self.scale),
-            random.uniform(-self.translate, self.translate),
-            random.uniform(-self.translate, self.translate),
-        ]
-        return np.stack(columns, axis=1)
+        angle = random.uniform(-self.degree, self.degree)
+        factor = random.uniform(1 - self.scale, 1 + self.scale)
+        shifts = [random.uniform(-self.translate, self.translate) for _ in range(2)]
+        return np.stack([angle, factor, *shifts], axis=1)
 
     def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Warp. See the base class."""

@@ -56,13 +56,6 @@ class GreyStandardize(nn.Module):
     Args:
         eps (float): Added to the standard deviation, in the unit of the input: an image without any contrast
             stays flat. Defaults to 0.05, about 3 grey levels of 255 after ImageNet's normalisation.
-
-    Example:
-        >>> import torch
-        >>> image = torch.rand(1, 3, 32, 32)
-        >>> a, b = (GreyStandardize(eps=0)(x) for x in (image, 0.5 * image + 3))
-        >>> torch.allclose(a, b, atol=1e-4)
-        True
     """
 
     def __init__(self, eps: float = 0.05) -> None:
@@ -70,14 +63,7 @@ class GreyStandardize(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """Standardize.
-
-        Args:
-            x (Tensor): Images (N, C, H, W), normalised by constants or not.
-
-        Returns:
-            Tensor: (N, C, H, W); all channels are the same.
-        """
+        """Standardize images (N, C, H, W), normalised by constants or not, to ones whose channels are all the same."""
         grey = x.mean(dim=1, keepdim=True)
         if torch.compiler.is_exporting():
             # other libraries sum less exactly: near 0 the mean of a dark picture is still right
@@ -105,9 +91,6 @@ def residual_stage(
         pooled_shortcut (bool): Average-pool in the shortcut, as in ResNet-D (`Bag of Tricks
             <https://arxiv.org/abs/1812.01187>`_), instead of a convolution with stride 2, which skips three of four
             pixels. Defaults to False.
-
-    Returns:
-        nn.Sequential: The stage.
     """
     if depth == 0:
         return nn.Sequential()
@@ -125,15 +108,7 @@ def residual_stage(
 
 
 def require_depths(widths: Sequence[int], depths: Sequence[int]) -> None:
-    """Refuse a number of depths that is not the number of stages.
-
-    Args:
-        widths (Sequence[int]): Channels of the stem and of the stages.
-        depths (Sequence[int]): Blocks in each stage.
-
-    Raises:
-        ValueError: If ``depths`` does not have one number less than ``widths``.
-    """
+    """Refuse, with a ValueError, depths (blocks of each stage) that are not one less than widths (of stem and stages)."""
     if len(depths) != len(widths) - 1:
         raise ValueError(
             f'depths needs one number per stage ({len(widths) - 1} for widths={tuple(widths)}, '
@@ -172,21 +147,12 @@ class UpBlock(nn.Module):
             self.up = nn.Identity()
         else:
             raise ValueError(f"upsample is 'deconv' or 'bilinear', got {upsample!r}.")
-        self.adapter = (
-            nn.Identity() if skip_channels == channels else nn.Conv2d(skip_channels, channels, 1)
-        )
+        fits = skip_channels == channels
+        self.adapter = nn.Identity() if fits else nn.Conv2d(skip_channels, channels, 1)
         self.conv = DoubleConv(in_channels + channels, channels, separable=separable)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        """Merge a coarse feature map into a finer one.
-
-        Args:
-            x (Tensor): Coarse features (N, in_channels, h, w).
-            skip (Tensor): Fine features (N, skip_channels, H, W).
-
-        Returns:
-            Tensor: (N, channels, H, W).
-        """
+        """Merge coarse features (N, in_channels, h, w) into fine ones (N, skip_channels, H, W): (N, channels, H, W)."""
         x = self.up(x)
         # what is exported for any size is traced at one: it must not remember whether that one fits
         if isinstance(skip.shape[2], torch.SymInt) or x.shape[2:] != skip.shape[2:]:

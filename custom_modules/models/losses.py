@@ -8,7 +8,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 from torchvision.ops import sigmoid_focal_loss
 
-from custom_modules.datasets.class_weights import read_class_weights
+from custom_modules.datasets.masks import read_class_weights
 
 # also where a config goes through mmseg's own tools, which know none of this project's checks
 mmseg_losses.load = read_class_weights
@@ -30,16 +30,7 @@ class BinaryLoss(nn.Module, metaclass=ABCMeta):
     def forward(
         self, seg_logits: Tensor, label: Tensor, ignore_index: int = 255, **kwargs
     ) -> Tensor:
-        """Compute the loss.
-
-        Args:
-            seg_logits (Tensor): Logits (N, 1, H, W).
-            label (Tensor): Integer labels (N, H, W): 1 rock, 0 background.
-            ignore_index (int): Label of pixels that do not count. Defaults to 255.
-            **kwargs: Unused; mmseg hands ``weight`` to every loss.
-
-        Returns:
-            Tensor: Scalar.
+        """Compute the loss of logits (N, 1, H, W) and labels (N, H, W), 1 rock, 0 background; mmseg's ``weight`` is not used.
 
         Raises:
             ValueError: If the logits do not have one channel.
@@ -55,16 +46,7 @@ class BinaryLoss(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def compute(self, logits: Tensor, rock: Tensor, counted: Tensor) -> Tensor:
-        """Compute the unweighted loss.
-
-        Args:
-            logits (Tensor): (N, H, W).
-            rock (Tensor): (N, H, W), 1 where the label is rock, else 0.
-            counted (Tensor): (N, H, W), 0 where the label is ignored, else 1.
-
-        Returns:
-            Tensor: Scalar.
-        """
+        """Compute the unweighted loss of (N, H, W); ``rock`` is 1 where the label is rock, ``counted`` 0 where it is ignored."""
 
 
 @MODELS.register_module()
@@ -78,20 +60,14 @@ class BinaryFocalLoss(BinaryLoss):
         alpha (float): Weight of rock pixels, with ``1 - alpha`` for the background; -1 for no weights.
             Defaults to 0.75, which favours the rarer rock (the paper's 0.25 suits detectors' many anchors).
         gamma (float): How much less well-classified pixels count. Defaults to 2.0.
-        loss_weight (float): Factor of the loss. Defaults to 1.0.
-        loss_name (str): Name in the log. Defaults to ``'loss_focal'``.
+        loss_name, **kwargs: Of :class:`BinaryLoss`.
     """
 
     def __init__(
-        self,
-        alpha: float = 0.75,
-        gamma: float = 2.0,
-        loss_weight: float = 1.0,
-        loss_name: str = 'loss_focal',
+        self, alpha: float = 0.75, gamma: float = 2.0, loss_name: str = 'loss_focal', **kwargs
     ) -> None:
-        super().__init__(loss_weight, loss_name)
-        self.alpha = alpha
-        self.gamma = gamma
+        super().__init__(loss_name=loss_name, **kwargs)
+        self.alpha, self.gamma = alpha, gamma
 
     def compute(self, logits: Tensor, rock: Tensor, counted: Tensor) -> Tensor:
         """Compute the unweighted loss."""
@@ -113,8 +89,7 @@ class BinaryTverskyLoss(BinaryLoss):
             gradient alive where there is no rock. Defaults to 1.0.
         per_image (bool): Average each image's loss instead of counting the batch as one image. The
             latter (default) suits small objects, which many images have few pixels of.
-        loss_weight (float): Factor of the loss. Defaults to 1.0.
-        loss_name (str): Name in the log. Defaults to ``'loss_tversky'``.
+        loss_name, **kwargs: Of :class:`BinaryLoss`.
     """
 
     def __init__(
@@ -123,14 +98,11 @@ class BinaryTverskyLoss(BinaryLoss):
         beta: float = 0.7,
         smooth: float = 1.0,
         per_image: bool = False,
-        loss_weight: float = 1.0,
         loss_name: str = 'loss_tversky',
+        **kwargs,
     ) -> None:
-        super().__init__(loss_weight, loss_name)
-        self.alpha = alpha
-        self.beta = beta
-        self.smooth = smooth
-        self.per_image = per_image
+        super().__init__(loss_name=loss_name, **kwargs)
+        self.alpha, self.beta, self.smooth, self.per_image = alpha, beta, smooth, per_image
 
     def compute(self, logits: Tensor, rock: Tensor, counted: Tensor) -> Tensor:
         """Compute the unweighted loss, between 0 (perfect) and 1."""
@@ -139,10 +111,8 @@ class BinaryTverskyLoss(BinaryLoss):
         hit = (probability * rock).sum(dims)
         invented = probability.sum(dims) - hit
         missed = rock.sum(dims) - hit
-        index = (hit + self.smooth) / (
-            hit + self.alpha * invented + self.beta * missed + self.smooth
-        )
-        return (1 - index).mean()
+        whole = hit + self.alpha * invented + self.beta * missed + self.smooth
+        return (1 - (hit + self.smooth) / whole).mean()
 
 
 @MODELS.register_module()
@@ -155,24 +125,10 @@ class BinaryDiceLoss(BinaryTverskyLoss):
 
     Args:
         smooth (float): Added to the numerator 2 |A B| and the denominator |A| + |B|, in pixels. Defaults to 1.0.
-        per_image (bool): Average each image's loss instead of counting the batch as one image.
-            Defaults to False.
-        loss_weight (float): Factor of the loss. Defaults to 1.0.
-        loss_name (str): Name in the log. Defaults to ``'loss_dice'``.
-
-    Example:
-        >>> import torch
-        >>> loss = BinaryDiceLoss(smooth=0)
-        >>> label = torch.tensor([[[0, 1], [1, 255]]])
-        >>> float(loss((label * 200.0 - 100)[:, None], label)) < 1e-6
-        True
+        per_image, loss_name, **kwargs: Of :class:`BinaryTverskyLoss`.
     """
 
     def __init__(
-        self,
-        smooth: float = 1.0,
-        per_image: bool = False,
-        loss_weight: float = 1.0,
-        loss_name: str = 'loss_dice',
+        self, smooth: float = 1.0, per_image: bool = False, loss_name: str = 'loss_dice', **kwargs
     ) -> None:
-        super().__init__(0.5, 0.5, smooth / 2, per_image, loss_weight, loss_name)
+        super().__init__(0.5, 0.5, smooth / 2, per_image, loss_name, **kwargs)

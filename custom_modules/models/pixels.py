@@ -8,7 +8,7 @@ from custom_modules.utils.errors import UsageError
 
 
 class PixelsToProbabilities(nn.Module):
-    """A network of mmseg or mmpretrain between pixels and probabilities: what is exported.
+    """A network of mmseg or mmpretrain from pixels to probabilities.
 
     Normalisation, the network, its logits' resizing to the input's size and sigmoid or softmax are inside.
 
@@ -38,10 +38,7 @@ class PixelsToProbabilities(nn.Module):
         self.register_buffer('std', std.detach().clone().view(1, -1, 1, 1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Predict.
-
-        Args:
-            images (Tensor): RGB (N, H, W, 3), uint8.
+        """Predict RGB images (N, H, W, 3), uint8.
 
         Returns:
             Tensor: Float32: of one channel (N, H, W), of a segmentor (N, K, H, W), of a classifier (N, K).

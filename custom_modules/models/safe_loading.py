@@ -1,4 +1,4 @@
-"""Checkpoints are loaded as data, never as code.
+"""Checkpoints are loaded as data, never as code, and only where they fill the model.
 
 mmengine's OneDL release tries ``torch.load(weights_only=True)`` and, when that fails, silently goes on without it: a
 stranger's ``.pth`` can then run any code. Its runner and inferencer also run the config that a checkpoint carries as text. With
@@ -10,11 +10,13 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from pickle import UnpicklingError
 
 import numpy as np
 import torch
+import torch.nn as nn
 from mmengine.logging import HistoryBuffer
 from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.runner import checkpoint as mmengine_checkpoint
@@ -67,14 +69,7 @@ if hasattr(mmengine_checkpoint, 'get_torch_safe_globals'):
 def load_checkpoint_file(
     path: str | Path, map_location: str | torch.device | Callable | None = 'cpu'
 ) -> dict:
-    """Read a checkpoint from a file.
-
-    Args:
-        path (str | Path): The file.
-        map_location (str | torch.device | Callable, optional): Of ``torch.load``. Defaults to ``'cpu'``.
-
-    Returns:
-        dict: As :func:`as_checkpoint` has it.
+    """Read a checkpoint from a file, in the form of :func:`_as_checkpoint`.
 
     Raises:
         UsageError: If there is no such file, or it is damaged, or holds more than tensors and plain values.
@@ -93,15 +88,11 @@ def load_checkpoint_file(
     except Exception as error:
         # a damaged pickle can fail in any way
         raise _refused(str(path), error) from error
-    return as_checkpoint(loaded, str(path))
+    return _as_checkpoint(loaded, str(path))
 
 
-def as_checkpoint(loaded: object, name: str) -> dict:
+def _as_checkpoint(loaded: object, name: str) -> dict:
     """Bring what a file holds into mmengine's form, and leave out what mmengine would run as code.
-
-    Args:
-        loaded (object): A checkpoint, or nothing but a ``state_dict``.
-        name (str): The file or address, for the error's sentence.
 
     Returns:
         dict: With ``state_dict``, whose names have lost the ``module.`` of a wrapped model, and a ``meta``; neither that
@@ -157,7 +148,7 @@ def _safe(load: Callable) -> Callable:
             loaded = load(filename, map_location=map_location)
         except (UnpicklingError, RuntimeError, EOFError) as error:
             raise _refused(filename, error) from error
-        return as_checkpoint(loaded, filename)
+        return _as_checkpoint(loaded, filename)
 
     return load_safely
 
@@ -177,3 +168,58 @@ for _prefixes, _loader in (
     ((r'(\S+\:)?s3://', r'(\S+\:)?petrel://'), mmengine_checkpoint.load_from_ceph),
 ):
     CheckpointLoader.register_scheme(_prefixes, _safe(_loader), force=True)
+
+
+def require_all_tensors(
+    module: nn.Module, checkpoint: str, prefix: str = '', part: str = 'backbone'
+) -> int:
+    """Make sure that a checkpoint provides every tensor of a module, before it is loaded, and count them.
+
+    mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another
+    architecture, it goes on from random weights with only a warning.
+
+    Args:
+        module (nn.Module): What is to be filled.
+        checkpoint (str): File, or address that mmengine understands.
+        prefix (str): What the checkpoint's keys have before the module's own. Defaults to ``''``.
+        part (str): The module's name in the model, for the error's sentence. Defaults to ``'backbone'``.
+
+    Raises:
+        UsageError: If the checkpoint cannot be read safely, or a tensor is missing or of another shape.
+    """
+    try:
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
+    except (OSError, HTTPException) as error:
+        raise UsageError(
+            f'{checkpoint} could not be read or downloaded ({getattr(error, "reason", error)}): without a network, write '
+            f'`model = dict({part}=dict(init_cfg=None))` in the config to train from random weights, or there as '
+            'checkpoint the path of a file that was downloaded elsewhere.'
+        ) from error
+    state = loaded.get('state_dict', loaded)
+    prefix = f'{prefix.rstrip(".")}.' if prefix else ''
+    # the counters of batch norm mean nothing here, and older files lack them
+    wanted = {
+        f'{prefix}{name}': tensor.shape
+        for name, tensor in module.state_dict().items()
+        if not name.endswith('num_batches_tracked')
+    }
+    found = sum(key in state and state[key].shape == shape for key, shape in wanted.items())
+    if found < len(wanted):
+        raise UsageError(
+            f'only {found} of {len(wanted)} tensors of {type(module).__name__} are in {checkpoint} with prefix {prefix!r} (it begins with '
+            f'{next(iter(state), "nothing")!r}): give the checkpoint of this architecture, and for a part of it the prefix.'
+        )
+    return found
+
+
+def require_pretrained(model: nn.Module) -> None:
+    """Make sure, before ``init_weights``, that every ``Pretrained`` checkpoint in a model can be loaded and fills its part.
+
+    Raises:
+        UsageError: As :func:`require_all_tensors`; a download that fails is one of the reasons.
+    """
+    for name, module in model.named_modules():
+        configs = getattr(module, 'init_cfg', None) or {}
+        for cfg in configs if isinstance(configs, list) else [configs]:
+            if cfg.get('type') == 'Pretrained':
+                require_all_tensors(module, cfg['checkpoint'], cfg.get('prefix') or '', name)

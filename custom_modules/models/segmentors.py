@@ -1,4 +1,4 @@
-"""Segmentors."""
+"""Models of mmseg: segmentors, test-time augmentation, and a ResNet that also returns its stem."""
 
 from collections import defaultdict
 from itertools import groupby
@@ -7,17 +7,13 @@ import torch
 from mmengine.dist import all_reduce_dict
 from mmengine.structures import BaseDataElement, PixelData
 from mmseg.models import EncoderDecoder, SegTTAModel
+from mmseg.models.backbones import ResNet
 from mmseg.registry import MODELS
+from torch import Tensor
 
 
 def batches_of_one_size(data: dict) -> list[dict]:
-    """Split a batch whose images differ in size, which no network takes at once, into ones that it does.
-
-    Args:
-        data (dict): A batch of a data loader: ``inputs``, images (C, H, W), and perhaps ``data_samples``.
-
-    Returns:
-        list[dict]: Batches of neighbours of one size, in their order; the batch itself where all have one.
+    """Split a batch, ``inputs`` (C, H, W) and perhaps ``data_samples``, into ones of neighbours of one size, in their order.
 
     Example:
         >>> import torch
@@ -40,21 +36,13 @@ def batches_of_one_size(data: dict) -> list[dict]:
 class ValLossSegmentor(EncoderDecoder):
     """An ``EncoderDecoder`` that reports its loss in validation as well.
 
-    mmengine's ``ValLoop`` averages the losses that a model hands over beside its predictions, but no model of mmseg
-    does. The loss comes from the logits of the prediction: nothing is computed twice. It appears as
-    ``val_loss`` among the scores, with each part as ``val_loss_...``; a mean over the images that have a labelled pixel, whatever the
-    batch size, of the decode head only, and only with ``test_cfg=dict(mode='whole')``. Arguments are mmseg's ``EncoderDecoder``'s.
+    The loss comes from the logits of the prediction: nothing is computed twice. It appears as ``val_loss`` among the scores, with
+    each part as ``val_loss_...``; a mean over the images that have a labelled pixel, whatever the batch size, of the decode head
+    only, and only with ``test_cfg=dict(mode='whole')``. Arguments are mmseg's ``EncoderDecoder``'s.
     """
 
     def val_step(self, data: dict) -> list:
-        """Predict a validation batch and compute its loss.
-
-        Args:
-            data (dict): A batch of the data loader; its images may differ in size.
-
-        Returns:
-            list: One ``SegDataSample`` per image, and a ``BaseDataElement`` with the losses of each image.
-        """
+        """Predict a validation batch, whose images may differ in size: samples, and a ``BaseDataElement`` with each image's losses."""
         if self.test_cfg.mode != 'whole':
             predict = super().val_step
             return [sample for part in batches_of_one_size(data) for sample in predict(part)]
@@ -79,14 +67,7 @@ class ValLossSegmentor(EncoderDecoder):
         return [*predictions, BaseDataElement(loss=losses)]
 
     def test_step(self, data: dict) -> list:
-        """Predict a batch.
-
-        Args:
-            data (dict): A batch of the data loader; its images may differ in size.
-
-        Returns:
-            list[SegDataSample]: One per image.
-        """
+        """Predict a batch, whose images may differ in size."""
         predict = super().test_step
         return [sample for part in batches_of_one_size(data) for sample in predict(part)]
 
@@ -129,14 +110,7 @@ class BinaryTTAModel(SegTTAModel):
     """
 
     def merge_preds(self, data_samples_list: list) -> list:
-        """Average the views of each image.
-
-        Args:
-            data_samples_list (list[list[SegDataSample]]): The views of each image, flipped back.
-
-        Returns:
-            list[SegDataSample]: One sample per image with the mean ``seg_logits`` (probabilities) and ``pred_sem_seg``.
-        """
+        """Average the views of each image, flipped back, to one sample with ``seg_logits`` (probabilities) and ``pred_sem_seg``."""
         if self.module.out_channels > 1:
             return super().merge_preds(data_samples_list)
         merged = []
@@ -148,3 +122,36 @@ class BinaryTTAModel(SegTTAModel):
             sample.pred_sem_seg = PixelData(data=(probability > threshold).to(probability))
             merged.append(sample)
         return merged
+
+
+@MODELS.register_module()
+class ResNetWithStem(ResNet):
+    """mmseg's ``ResNet`` that also returns its stem, the finest skip connection of a U-Net.
+
+    `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_. The stem's feature map (64 channels, stride 2)
+    precedes those of ``out_indices``. The weights' names are torchvision's, so its checkpoints fit.
+
+    Attributes:
+        out_channels (tuple[int]): Channels of each feature map that ``forward`` returns.
+        out_strides (tuple[int]): Stride of each feature map that ``forward`` returns.
+    """
+
+    def __init__(self, **kwargs) -> None:
+        super().__init__(**kwargs)
+        widths = [self.base_channels * self.block.expansion * 2**i for i in self.out_indices]
+        self.out_channels = (self.stem_channels, *widths)
+        strides = [4]
+        for stride in self.strides[1:]:
+            strides.append(strides[-1] * stride)
+        self.out_strides = (2, *(strides[i] for i in self.out_indices))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Compute the feature maps of images (N, 3, H, W): the stem's, then one for each of ``out_indices``."""
+        x = self.stem(x) if self.deep_stem else self.relu(self.norm1(self.conv1(x)))
+        features = [x]
+        x = self.maxpool(x)
+        for i, name in enumerate(self.res_layers):
+            x = getattr(self, name)(x)
+            if i in self.out_indices:
+                features.append(x)
+        return tuple(features)

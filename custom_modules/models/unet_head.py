@@ -22,11 +22,8 @@ class LeanLossMixin:
     each iteration. The samples of a batch may also come as one, as ``WholeBatches`` gives them. It stands before mmseg's head
     among the bases.
 
-    Args:
-        **kwargs: Of the head; a ``sampler``, which nothing here would ask, is refused.
-
     Raises:
-        ValueError: If there is a ``sampler``.
+        ValueError: If there is a ``sampler``, which nothing here would ask.
     """
 
     # a batch's samples may be one
@@ -49,32 +46,23 @@ class LeanLossMixin:
     def loss_by_feat(
         self, seg_logits: Tensor, batch_data_samples: SegDataSample | list
     ) -> dict[str, Tensor]:
-        """Compute the losses; a batch without a labelled pixel costs 0.
+        """Compute the losses by name, those of one name added up; a batch without a labelled pixel costs 0.
 
         Args:
             seg_logits (Tensor): Logits (N, out_channels, h, w).
             batch_data_samples (SegDataSample | list[SegDataSample]): Samples with ``gt_sem_seg``, or one with all masks.
-
-        Returns:
-            dict[str, Tensor]: The loss of each name; those of the same name are added up.
         """
         label = self._stack_batch_gt(batch_data_samples).squeeze(1)
         # under mixed precision too: a Dice adds up thousands of pixels
-        seg_logits = resize(
-            seg_logits.float(),
-            size=label.shape[1:],
-            mode='bilinear',
-            align_corners=self.align_corners,
-        )
-        modules = (
-            self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
-        )
+        options = dict(mode='bilinear', align_corners=self.align_corners)
+        seg_logits = resize(seg_logits.float(), size=label.shape[1:], **options)
+        several = isinstance(self.loss_decode, nn.ModuleList)
         # where nothing is labelled mmseg's cross entropy raises and its Lovasz is nan: let one pixel count, for nothing;
         # asking whether it is so would wait for the device
         labelled = (label != self.ignore_index).any()
         label[0, 0, 0] = torch.where(labelled, label[0, 0, 0], 0)
         losses: dict[str, Tensor] = {}
-        for module in modules:
+        for module in self.loss_decode if several else [self.loss_decode]:
             value = module(seg_logits, label, ignore_index=self.ignore_index) * labelled
             losses[module.loss_name] = losses.get(module.loss_name, 0) + value
         return losses
@@ -89,16 +77,13 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
     one sigmoid channel for two classes, with a threshold of 0.5 (mmseg's own default is 0.3).
 
     Args:
-        in_channels (Sequence[int]): Channels of the backbone's outputs, finest first; in a
-            ``UNetSegmentor`` they are read from the backbone.
-        decoder_channels (Sequence[int], optional): Output channels of each level, finest first,
-            one less than ``in_channels``. As wide as the skips by default; elsewhere a 1x1
-            convolution adapts the skip.
+        in_channels (Sequence[int]): Channels of the backbone's outputs, finest first; a ``UNetSegmentor`` reads them there.
+        decoder_channels (Sequence[int], optional): Output channels of each level, finest first, one less than ``in_channels``.
+            As wide as the skips by default; elsewhere a 1x1 convolution adapts the skip.
         upsample (str): ``'deconv'`` (transposed convolution) or ``'bilinear'``. Defaults to ``'deconv'``.
         separable (bool): Whether the levels' convolutions are depthwise separable, for small computers. Defaults to False.
         num_classes (int): Number of classes, background included. Defaults to 2.
-        out_channels (int, optional): 1 for one sigmoid channel, else ``num_classes``.
-            Defaults to 1 for two classes.
+        out_channels (int, optional): 1 for one sigmoid channel (default for two classes), else ``num_classes``.
         threshold (float): From which probability on a pixel is rock. Defaults to 0.5.
         dropout_ratio (float): Dropout before the last convolution. Defaults to 0.
         **kwargs: ``loss_decode``, ``ignore_index``, ... of mmseg's ``BaseDecodeHead``.
@@ -156,14 +141,7 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
             coarse = channels
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Decode feature maps into logits of the finest map's size.
-
-        Args:
-            inputs (Sequence[Tensor]): The backbone's outputs, finest first.
-
-        Returns:
-            Tensor: Logits (N, out_channels, H, W).
-        """
+        """Decode the backbone's feature maps, finest first, into logits (N, out_channels, H, W) of the finest map's size."""
         *skips, x = self._transform_inputs(inputs)
         for level, skip in zip(self.levels, reversed(skips), strict=True):
             x = level(x, skip)
@@ -183,15 +161,6 @@ class BottleneckUNetHead(UNetHead):
         in_channels (Sequence[int]): Channels of the backbone's outputs, finest first.
         bottleneck_channels (int): Channels of the bottleneck. Defaults to 288.
         **kwargs: Of :class:`UNetHead`; ``decoder_channels`` has one number per feature map here.
-
-    Example:
-        >>> import torch
-        >>> from custom_modules.models.backbones import NarrowResNet
-        >>> from custom_modules.models.unet_head import BottleneckUNetHead
-        >>> backbone = NarrowResNet(depths=(0, 2, 2, 2), out_indices=(0, 2, 3, 4))
-        >>> head = BottleneckUNetHead(in_channels=backbone.out_channels)
-        >>> tuple(head(backbone(torch.rand(1, 3, 128, 128))).shape)
-        (1, 1, 128, 128)
     """
 
     def __init__(
@@ -203,14 +172,7 @@ class BottleneckUNetHead(UNetHead):
         self.bottleneck = DoubleConv(in_channels[-1], bottleneck_channels)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Decode feature maps into logits.
-
-        Args:
-            inputs (Sequence[Tensor]): The backbone's outputs, finest first.
-
-        Returns:
-            Tensor: Logits (N, out_channels, H, W), 2 ** len(in_channels) times the size of the coarsest map.
-        """
+        """Decode into logits (N, out_channels, H, W), 2 ** len(in_channels) times the size of the coarsest map."""
         skips = self._transform_inputs(inputs)
         x = self.bottleneck(skips[-1])
         for level, skip in zip(self.levels, reversed(skips), strict=True):
@@ -224,11 +186,5 @@ class LeanASPPHead(LeanLossMixin, DepthwiseSeparableASPPHead):
     """mmseg's DeepLabV3+ head without its ``acc_seg``, a top-k over all pixels in each iteration that trains nothing.
 
     `Encoder-Decoder with Atrous Separable Convolution <https://arxiv.org/abs/1802.02611>`_. Arguments, weights and
-    losses are those of ``DepthwiseSeparableASPPHead``.
-
-    Args:
-        **kwargs: Of mmseg's ``DepthwiseSeparableASPPHead``, but ``sampler``.
-
-    Raises:
-        ValueError: If a ``sampler`` is given.
+    losses are those of ``DepthwiseSeparableASPPHead``; a ``sampler`` is refused.
     """

@@ -44,7 +44,7 @@ from custom_modules.reporting.comparison import Comparison, RunGroup
 from custom_modules.reporting.paired import PairedDifference
 from custom_modules.reporting.runs import RunFolder, held_out_fold
 from custom_modules.reporting.scoring import ClassifierResult, SegmentorResult
-from custom_modules.utils.tables import plain_values
+from custom_modules.utils.tables import json_values
 
 LIBRARIES = ('torch', 'onedl-mmengine', 'onedl-mmsegmentation', 'onedl-mmpretrain')
 
@@ -77,7 +77,7 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
             ),
             arms=[_group(comparison, *place, out) for place in enumerate(comparison.labels())],
         )
-    return plain_values(data)
+    return json_values(data)
 
 
 def _group(comparison: Comparison, number: int, label: str, out: Path) -> dict:

@@ -167,7 +167,7 @@ def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple]:
     """Read and check a config; give the options of each fold, and the config with them."""
-    from custom_modules.engine.folds import hold_out
+    from custom_modules.engine.config import hold_out
 
     title = f'{config} with {" ".join(options)}' if options else config
     try:

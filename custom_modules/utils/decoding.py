@@ -43,7 +43,7 @@ def decode_image(data: bytes) -> np.ndarray:
     pixels = _opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if turned:
         with Image.open(BytesIO(data)) as picture:
-            pixels = _turn(pixels, orientation_of(picture))
+            pixels = _turned_upright(pixels, orientation_of(picture))
     return pixels
 
 
@@ -93,7 +93,7 @@ def _deep_channels(data: bytes) -> np.ndarray | None:
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     if pixels.shape[2] not in (1, 3, 4):
         raise ValueError(f'it has {pixels.shape[2]} channels')
-    return _turn(pixels if pixels.shape[2] > 1 else pixels.repeat(3, axis=2), turn)
+    return _turned_upright(pixels if pixels.shape[2] > 1 else pixels.repeat(3, axis=2), turn)
 
 
 def _png_chunks(data: bytes, check: bool = False) -> set[bytes]:
@@ -150,7 +150,7 @@ def orientation_of(picture: Image.Image) -> int:
     return found if found in range(1, 9) else 1
 
 
-def _turn(pixels: np.ndarray, tag: int) -> np.ndarray:
+def _turned_upright(pixels: np.ndarray, tag: int) -> np.ndarray:
     """Bring stored pixels upright."""
     if tag >= 5:
         pixels = pixels.swapaxes(0, 1)
@@ -162,11 +162,7 @@ def _turn(pixels: np.ndarray, tag: int) -> np.ndarray:
 
 
 def to_uint8(pixels: np.ndarray) -> np.ndarray:
-    """Bring numbers of any shape and depth to 8 bits, as :func:`read_image` describes.
-
-    Raises:
-        RefusedPixelsError: If they hold NaN, or numbers below 0 or above 65535.
-    """
+    """Bring numbers to 8 bits, as :func:`read_image` describes; NaN, and numbers below 0 or above 65535, are refused."""
     if pixels.dtype == np.uint8:
         return pixels
     if pixels.dtype.kind == 'b':
@@ -204,7 +200,7 @@ def decode_mask(data: bytes) -> np.ndarray:
             values = _palette_values(values, used_colours(picture, values))
         elif values.ndim == 3:
             values = _grey_of_channels(values, picture.mode)
-        return _whole(_turn(values, orientation_of(picture)))
+        return _whole(_turned_upright(values, orientation_of(picture)))
 
 
 def _whole(values: np.ndarray) -> np.ndarray:

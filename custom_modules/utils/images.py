@@ -87,11 +87,7 @@ def read_mask(source: Source, name: str = '') -> np.ndarray:
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
-    """Bring an array, RGB (H, W, 3) or grey (H, W), uint8 or uint16, to RGB (H, W, 3), uint8.
-
-    Raises:
-        UsageError: If it is none of these.
-    """
+    """Bring RGB (H, W, 3) or grey (H, W), uint8 or uint16, to RGB (H, W, 3), uint8; a UsageError if it is none of these."""
     grey = image.ndim == 2
     if image.dtype == np.uint16:
         image = to_uint8(image)
@@ -188,11 +184,7 @@ class PngFile:
         self.path = Path(path)
 
     def size(self) -> tuple[int, int]:
-        """Return width and height in pixels from the header, without decoding.
-
-        Raises:
-            UsageError: If the file is not a PNG, or it is cut short.
-        """
+        """Return width and height in pixels from the header; a UsageError if it is no PNG, or is cut short."""
         try:
             with open(self.path, 'rb') as file:
                 head = file.read(24)
@@ -208,11 +200,7 @@ class PngFile:
         return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
 
     def read(self) -> np.ndarray:
-        """Return the pixels as they are stored: (H, W) or (H, W, channels).
-
-        Raises:
-            UsageError: If the file is not a PNG, is cut short or cannot be decoded.
-        """
+        """Return the pixels as they are stored, (H, W) or (H, W, channels); a UsageError if they cannot be read."""
         # OpenCV fills up a file that is cut short, with no more than a warning
         self.size()
         # through a buffer: imread cannot open every file name on Windows

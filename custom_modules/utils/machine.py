@@ -66,8 +66,6 @@ def share_of_machine(
     Example:
         >>> share_of_machine(9, 1000, ['0', '1'], {})
         {'OMP_NUM_THREADS': '1', 'CUDA_VISIBLE_DEVICES': '1'}
-        >>> share_of_machine(0, 2, [], {'OMP_NUM_THREADS': '7'})
-        {'OMP_NUM_THREADS': '7'}
     """
     if jobs == 1:
         return dict(environment)

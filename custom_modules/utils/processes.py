@@ -67,12 +67,6 @@ def collected_signals() -> Iterator[list[int]]:
 
     Yields:
         list[int]: Those that came: a Ctrl-C, a ``kill``, or a terminal that was closed.
-
-    Example:
-        >>> with collected_signals() as signals:
-        ...     os.kill(os.getpid(), signal.SIGINT)
-        ...     len(signals)
-        1
     """
     got, before = [], {}
     main = threading.current_thread() is threading.main_thread()

@@ -59,24 +59,24 @@ def _cell(value) -> str:
     return f'{value:.2f}' if isinstance(value, float) else str(value)
 
 
-def plain_values(value):
+def json_values(value):
     """Turn results into what JSON can hold: tables become lists of rows, nan becomes None.
 
     Args:
         value: Numbers, words, None, arrays, tables of pandas, and dicts and lists of them.
 
     Example:
-        >>> plain_values(dict(a=np.float32(0.5), b=np.array([1, 2]), c=[np.nan]))
+        >>> json_values(dict(a=np.float32(0.5), b=np.array([1, 2]), c=[np.nan]))
         {'a': 0.5, 'b': [1, 2], 'c': [None]}
     """
     if hasattr(value, 'to_dict'):
-        return plain_values(value.to_dict('records'))
+        return json_values(value.to_dict('records'))
     if isinstance(value, Mapping):
-        return {name: plain_values(item) for name, item in value.items()}
+        return {name: json_values(item) for name, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [plain_values(item) for item in value]
+        return [json_values(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -96,7 +96,7 @@ def markdown_table(table: 'pd.DataFrame', heads: dict[str, str] | None = None) -
         |-------|-------|
         | a\|b  | 50.00 |
     """
-    rows = [list(row.values()) for row in plain_values(table)]
+    rows = [list(row.values()) for row in json_values(table)]
     cells = [[c.replace('|', r'\|') if isinstance(c, str) else c for c in row] for row in rows]
     names = [(heads or {}).get(name, name).replace('|', r'\|') for name in table.columns]
     # its first line is the title

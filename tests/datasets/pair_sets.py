@@ -21,7 +21,7 @@ AUGMENT = [
 
 def built(root, pipeline=(*LOAD, RESIZE, PACK), **options):
     """Build a set of ten pairs; nothing is decoded yet."""
-    from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
+    from custom_modules.datasets.mask_datasets import IndexedMaskDataset
 
     init_default_scope('mmseg')
     # each data set makes mmengine collect garbage, which looks at all that the libraries have made

@@ -68,7 +68,7 @@ def test_cached_and_uncached_give_the_same(moon, decodes, pipeline):
 def test_tiny_imagenet(tiny_imagenet, pipeline, kept):
     dataset = imagenet(tiny_imagenet, pipeline, cache='ram')
     assert all_of(dataset) == all_of(imagenet(tiny_imagenet, pipeline))
-    assert dataset._decoded.add_to({}, 0)['img'].shape == kept
+    assert dataset._decoded[0]['img'].shape == kept
 
 
 def test_a_part_and_a_subset(moon, decodes):
@@ -97,7 +97,7 @@ def test_what_is_handed_out_may_be_changed(moon):
         sample['seg_fields'].append('more')
     assert all_of(dataset) == plain
     assert copy.deepcopy(dataset)._decoded is dataset._decoded
-    assert dataset._decoded._pixels.readonly
+    assert dataset._decoded._bytes.readonly
 
 
 def test_another_pipeline_later(moon, decodes, said):

@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 from pair_sets import ids
 
-from custom_modules.datasets.moon_dataset import MoonDataset
+from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.datasets.splits import fold_split, hashed_split
 from custom_modules.utils.errors import UsageError
 

@@ -10,7 +10,7 @@ from mmengine.registry import DATASETS
 from pair_sets import PIPELINE, ids, label
 from PIL import Image
 
-from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
+from custom_modules.datasets.mask_datasets import IndexedMaskDataset
 from custom_modules.datasets.masks import class_palette
 from custom_modules.utils.errors import UsageError
 

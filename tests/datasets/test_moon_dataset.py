@@ -6,7 +6,7 @@ from conftest import make_moon, write_pair
 from pair_sets import PIPELINE, ids, label
 from PIL import Image
 
-from custom_modules.datasets.moon_dataset import MoonDataset
+from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.utils.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures('segmentation')

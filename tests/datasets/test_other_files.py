@@ -6,7 +6,7 @@ from conftest import make_moon, write_pair
 from mmengine.registry import init_default_scope
 from PIL import Image
 
-from custom_modules.datasets.moon_dataset import MoonDataset
+from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.utils.errors import UsageError
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='PackSegInputs')]
@@ -84,7 +84,7 @@ def test_a_mask_that_fits_only_unturned_gets_a_remedy_that_works(root):
 
 def test_a_turn_that_sizes_do_not_prove_is_a_warning(root, monkeypatch):
     said = []
-    monkeypatch.setattr('custom_modules.datasets.pair_checks.warn', said.append)
+    monkeypatch.setattr('custom_modules.datasets.pairs.warn', said.append)
     given = turned(np.asarray(Image.open(paths(root)[0])), 3)
     Image.fromarray(given['stored']).save(paths(root)[0], exif=given['exif'])
     MoonDataset(str(root), 'all')

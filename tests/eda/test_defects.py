@@ -9,7 +9,7 @@ import pytest
 from conftest import make_moon, write_pair
 from PIL import Image
 
-from custom_modules.datasets.moon_dataset import MoonDataset
+from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.datasets.splits import hashed_split
 from custom_modules.eda.report import survey
 from custom_modules.eda.sources import config_subject, folder_subject

@@ -8,8 +8,8 @@ import pytest
 from conftest import make_moon
 from PIL import Image
 
+from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.datasets.masks import ClassPixels
-from custom_modules.datasets.moon_dataset import MoonDataset
 from custom_modules.eda.examine import squeezed_overlap
 from custom_modules.eda.report import survey
 from custom_modules.eda.sources import folder_subject

@@ -13,7 +13,7 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.engine.hooks import feature_cache
 from custom_modules.engine.hooks.feature_cache import FeatureCache, require_constant_features
-from custom_modules.engine.hooks.freezing import FreezeScheduleHook
+from custom_modules.engine.hooks.schedules import FreezeScheduleHook
 from custom_modules.models.backbones import MoonNet
 from custom_modules.utils.errors import UsageError
 

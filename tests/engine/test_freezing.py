@@ -10,9 +10,9 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
 from custom_modules.engine.config import load_config, read_options
-from custom_modules.engine.hooks.freezing import FreezeScheduleHook
+from custom_modules.engine.hooks.schedules import FreezeScheduleHook
 from custom_modules.models.backbones import MoonNet
-from custom_modules.models.backbones.reference_nets import UNetEncoder
+from custom_modules.models.backbones.networks import UNetEncoder
 from custom_modules.utils.errors import UsageError
 
 

@@ -10,11 +10,11 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
+from custom_modules.engine.devices import set_mixed_precision
 from custom_modules.engine.optim import BFloat16OptimWrapper
-from custom_modules.engine.precision import set_mixed_precision
 from custom_modules.utils.errors import UsageError
 
-HARDWARE = 'custom_modules.engine.precision.cpu_has_bfloat16'
+HARDWARE = 'custom_modules.engine.devices.cpu_has_bfloat16'
 
 
 def first_step(repository, wrapper: type) -> dict:

@@ -12,8 +12,7 @@ import torch
 from conftest import make_moon, make_tiny_imagenet
 from PIL import Image
 
-from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
-from custom_modules.datasets.moon_dataset import MoonDataset
+from custom_modules.datasets.mask_datasets import IndexedMaskDataset, MoonDataset
 from custom_modules.models.safe_loading import load_checkpoint_file
 from custom_modules.utils.errors import UsageError, reporting_errors
 from custom_modules.utils.images import read_image, read_mask

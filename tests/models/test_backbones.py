@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from custom_modules.models.backbones import MobileEncoder, MoonNet
-from custom_modules.models.backbones.reference_nets import NarrowResNet, SimpleNet, UNetEncoder
+from custom_modules.models.backbones.networks import NarrowResNet, SimpleNet, UNetEncoder
 from custom_modules.models.unet_head import UNetHead
 
 BACKBONES = [MobileEncoder, MoonNet, UNetEncoder]

@@ -8,7 +8,7 @@ import torch.nn as nn
 from mmengine.hooks import EMAHook
 
 from custom_modules.models.backbones import MobileEncoder, MoonNet
-from custom_modules.models.backbones.reference_nets import NarrowResNet, SimpleNet, UNetEncoder
+from custom_modules.models.backbones.networks import NarrowResNet, SimpleNet, UNetEncoder
 
 IMAGES = torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(0))
 

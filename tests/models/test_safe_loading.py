@@ -11,8 +11,7 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from custom_modules.models.pretrained import require_all_tensors
-from custom_modules.models.safe_loading import load_checkpoint_file
+from custom_modules.models.safe_loading import load_checkpoint_file, require_all_tensors
 from custom_modules.utils.errors import UsageError
 
 

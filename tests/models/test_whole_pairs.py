@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.datasets import batches
 from custom_modules.datasets.batches import batch_collate
-from custom_modules.datasets.moon_dataset import MoonDataset
+from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.engine.data_checks import require_a_batch
 from custom_modules.models.data_preprocessor import BatchAugPreProcessor
 from custom_modules.models.unet_head import UNetHead

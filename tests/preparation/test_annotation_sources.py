@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from custom_modules.datasets.indexed_mask_dataset import IndexedMaskDataset
+from custom_modules.datasets.mask_datasets import IndexedMaskDataset
 from custom_modules.preparation.coco_file import CocoFile
 from custom_modules.utils.errors import UsageError
 from tools.prepare_data import main

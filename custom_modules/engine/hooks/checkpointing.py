@@ -19,18 +19,10 @@ class AtomicLocalBackend(LocalBackend):
 
     mmengine writes a checkpoint straight into its final name: an interrupted run leaves half a
     file, and ``--resume`` dies of it. Here the bytes go to a neighbour that takes the name at the end.
-
-    Example:
-        >>> checkpoint = dict(type='CheckpointHook', backend_args=dict(backend='AtomicLocalBackend'))
     """
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes to a file, all or nothing.
-
-        Args:
-            obj (bytes): The content.
-            filepath (str or Path): Where to; missing folders are made.
-        """
+        """Write bytes to a file, all or nothing; missing folders are made."""
         write_atomically(filepath, obj)
 
 
@@ -46,20 +38,13 @@ class ResumableCheckpointHook(CheckpointHook):
       and looks for one of its own.
 
     A checkpoint with a weight that is no number is not written: what was saved before stays the last one.
-
-    Args:
-        **kwargs: Of mmengine's ``CheckpointHook``.
     """
 
     # the epoch of the last validation, in what a checkpoint carries; mmengine logs what begins with "val"
     _KEY = 'last_validation'
 
     def before_train(self, runner) -> None:
-        """Find out what there is from before, and repeat the validation that was broken off.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Find out what there is from before, and repeat the validation that was broken off."""
         super().before_train(runner)
         if self.save_best:
             self._forget_other_best(runner)
@@ -71,31 +56,17 @@ class ResumableCheckpointHook(CheckpointHook):
             runner.val_loop.run()
 
     def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
-        """Note the validation, and save the best checkpoint.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            metrics (dict[str, float]): The scores of the validation.
-        """
+        """Note the validation, and save the best checkpoint."""
         runner.message_hub.update_info(self._KEY, runner.epoch)
         super().after_val_epoch(runner, metrics)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Refuse what could only be thrown away.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            checkpoint (dict): What is to be written.
-
-        Raises:
-            UsageError: If a weight is no number.
-        """
+        """Refuse, with a UsageError, a weight that is no number."""
         for name, tensor in checkpoint['state_dict'].items():
             if tensor.is_floating_point() and not tensor.isfinite().all():
                 raise UsageError(
                     f'{name} is nan or infinite after {runner.iter} iterations, so that this checkpoint is not saved: lower '
-                    'optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad, or leave --amp out, and go on from the one before '
-                    'with --resume.'
+                    'optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad, or leave --amp out, and go on from the one before with --resume.'
                 )
 
     def _forget_other_best(self, runner) -> None:

@@ -6,13 +6,13 @@ import torch
 from mmengine.dataset import pseudo_collate
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from custom_modules.datasets.cache import static_transforms
-from custom_modules.engine.hooks.freezing import FreezeScheduleHook
+from custom_modules.engine.devices import inner_model
+from custom_modules.engine.hooks.schedules import FreezeScheduleHook
 from custom_modules.models.backbones.staged_backbone import StagedBackbone
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.machine import available_memory
@@ -31,16 +31,6 @@ class FeatureCache:
 
     Attributes:
         names (Sequence[str], optional): What the images of the next call are; None (at first) passes it on.
-
-    Example:
-        >>> import torch
-        >>> from custom_modules.models.backbones import MoonNet
-        >>> cache = FeatureCache(MoonNet(frozen_stages=4).train(), batch_size=1)
-        >>> cache.names = ['a.png']
-        >>> first = cache.forward(torch.ones(1, 3, 32, 32))
-        >>> again = cache.forward(torch.zeros(1, 3, 32, 32))
-        >>> all(torch.equal(a, b) for a, b in zip(first, again))
-        True
     """
 
     def __init__(self, backbone: nn.Module, batch_size: int) -> None:
@@ -53,14 +43,7 @@ class FeatureCache:
         self._layouts: dict[tuple, list[tuple]] = {}
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Compute the feature maps, or give those that there are.
-
-        Args:
-            x (Tensor): Images of shape (N, 3, H, W).
-
-        Returns:
-            tuple[Tensor]: As the backbone's own ``forward``.
-        """
+        """Compute the feature maps of images (N, 3, H, W), or give those that there are."""
         whole = self.names is not None and len(x) == len(self.names) == self._batch_size
         if not whole or self._backbone.frozen_stages < self._last:
             return self._compute(x)
@@ -93,15 +76,7 @@ SHARE = 0.5
 
 
 def require_constant_features(runner: Runner, model: nn.Module) -> None:
-    """Refuse a run in which an image's features are not the same in every epoch, or do not fit into memory.
-
-    Args:
-        runner (Runner): The runner, before it trains.
-        model (nn.Module): Its segmentor, without a wrapper.
-
-    Raises:
-        UsageError: With what changes them, or how much memory they take and there is.
-    """
+    """Refuse a run in which an image's features are not the same in every epoch, or do not fit into memory."""
     _require_frozen(runner, model.backbone)
     _require_nothing_random(runner, model.data_preprocessor)
     sample = pseudo_collate([runner.train_dataloader.dataset[0]])
@@ -181,16 +156,11 @@ class FeatureCacheHook(Hook):
     """Compute the features of a frozen encoder once per training image; later epochs train the decoder alone.
 
     For an encoder that is frozen from the first epoch to the last, where nothing random comes before it: whatever does not
-    fit is refused before the first step. The weights that a run ends with are those that it ends with without, to the last
-    bit on a CPU. The features stay in the memory of the model's device for the time of the run, 2 MB for an image of 128x128
+    fit is refused before the first step. The weights at the end are those of a run without it, to the last bit on a CPU. The features stay in the memory of the model's device for the time of the run, 2 MB for an image of 128x128
     and ``MoonNet``; a resumed run computes them anew. Validation computes its own.
 
     Args:
         enabled (bool): ``default_hooks = dict(feature_cache=dict(enabled=True))`` switches it on. Defaults to False.
-
-    Raises:
-        UsageError: Before training, if the features are not the same in each epoch, or do not fit into half of the free
-            memory.
     """
 
     # after a hook that compiles the encoder, and one that freezes it
@@ -201,28 +171,17 @@ class FeatureCacheHook(Hook):
         self._cache = None
 
     def before_train(self, runner) -> None:
-        """Put the cache in place of the encoder's ``forward``.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Put the cache in place of the encoder's ``forward``."""
         if not self.enabled:
             return
-
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = inner_model(runner.model)
         require_constant_features(runner, model)
         self._backbone = model.backbone
         self._cache = FeatureCache(self._backbone, runner.train_dataloader.batch_size)
         self._backbone.forward = self._cache.forward
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
-        """Tell the cache which images come.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Unused.
-            data_batch (dict): The batch, as it is loaded.
-        """
+        """Tell the cache which images come."""
         if self._cache is not None:
             samples = data_batch['data_samples']
             # a batch that is one tensor has one sample for all
@@ -230,23 +189,12 @@ class FeatureCacheHook(Hook):
             self._cache.names = [s.img_path for s in samples] if several else samples.img_path
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        """What is computed from here on are other images.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Unused.
-            data_batch (dict, optional): Unused.
-            outputs (dict, optional): Unused.
-        """
+        """What is computed from here on are other images."""
         if self._cache is not None:
             self._cache.names = None
 
     def after_train(self, runner) -> None:
-        """Put the encoder's ``forward`` back, and free the memory.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Put the encoder's ``forward`` back, and free the memory."""
         if self._cache is not None:
             vars(self._backbone).pop('forward', None)
             self._cache = None

@@ -1,9 +1,18 @@
-"""Scalars that are read from the device only when they are logged."""
+"""Scalars of the log: read from the device only when they are logged, and the learning rates of parameter groups."""
 
 import torch
 from mmengine.hooks import CheckpointHook, Hook, LoggerHook, RuntimeInfoHook
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import HOOKS
+
+from custom_modules.engine.devices import inner_model
+
+
+def _is_logged(hook: Hook, runner, batch_idx: int) -> bool:
+    """Whether an iteration has a line in the log, or ends an epoch."""
+    intervals = [logger.interval for logger in runner.hooks if isinstance(logger, LoggerHook)]
+    logged = any(hook.every_n_inner_iters(batch_idx, interval) for interval in intervals)
+    return logged or hook.end_of_epoch(runner.train_dataloader, batch_idx)
 
 
 @HOOKS.register_module()
@@ -12,10 +21,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
 
     mmengine's own turns each loss of each iteration into a number at once, and each time a GPU's queue runs empty. Here they wait,
     and come over together when a line is logged or an epoch ends: the same history, in the same order, to the last digit.
-    :class:`LazyScalarsHook` switches it on.
-
-    Attributes:
-        lazy (bool): Whether they wait. Defaults to False.
+    :class:`LazyScalarsHook` switches it on, by ``lazy``.
     """
 
     def __init__(self) -> None:
@@ -23,32 +29,17 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
         self._waiting: dict[str, list[torch.Tensor]] = {}
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        """Note the losses, and read all that wait if this iteration is logged.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in the epoch.
-            data_batch (dict, optional): Unused.
-            outputs (dict, optional): The losses.
-        """
+        """Note the losses, and read all that wait if this iteration is logged."""
         if not self.lazy:
             super().after_train_iter(runner, batch_idx, data_batch, outputs)
             return
         for name, value in (outputs or {}).items():
             self.note(runner.message_hub, f'train/{name}', value)
-        intervals = [hook.interval for hook in runner.hooks if isinstance(hook, LoggerHook)]
-        logged = any(self.every_n_inner_iters(batch_idx, interval) for interval in intervals)
-        if logged or self.end_of_epoch(runner.train_dataloader, batch_idx):
+        if _is_logged(self, runner, batch_idx):
             self.read(runner.message_hub)
 
     def note(self, hub, name: str, value: torch.Tensor | float) -> None:
-        """Note a scalar.
-
-        Args:
-            hub (MessageHub): The run's.
-            name (str): The scalar's name.
-            value (Tensor | float): Its value; a tensor has one element.
-        """
+        """Note a scalar, of a tensor of one element, for the run's message hub."""
         # a new name is read at once: the order of names is that of the log line
         if self.lazy and isinstance(value, torch.Tensor) and name in hub.log_scalars:
             self._waiting.setdefault(name, []).append(value.detach().reshape(()))
@@ -56,11 +47,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
             hub.update_scalar(name, value)
 
     def read(self, hub) -> None:
-        """Read what waits.
-
-        Args:
-            hub (MessageHub): The run's.
-        """
+        """Hand all that waits to the run's message hub."""
         waiting, self._waiting = self._waiting, {}
         for name, values in waiting.items():
             for value in torch.stack(values).tolist():
@@ -83,11 +70,7 @@ class LazyScalarsHook(Hook):
         self.enabled = enabled
 
     def before_train(self, runner) -> None:
-        """Have them wait.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Have them wait."""
         by_epoch = all(hook.by_epoch for hook in runner.hooks if isinstance(hook, CheckpointHook))
         infos = [hook for hook in runner.hooks if isinstance(hook, LazyRuntimeInfoHook)]
         if not (self.enabled and by_epoch and infos):
@@ -108,3 +91,62 @@ def _noting(wrapper: OptimWrapper, info: LazyRuntimeInfoHook, hub):
             info.note(hub, name, norm)
 
     return clip_and_note
+
+
+@HOOKS.register_module()
+class GroupRatesHook(Hook):
+    """Record the learning rate of each part of the model, and how much of the backbone is frozen.
+
+    mmengine records the rate of the optimizer's first group as ``lr``. Where a ``paramwise_cfg`` gives the parts rates of their
+    own, this adds ``lr/backbone_lr``, ``lr/decode_head_lr``, ..., and where a part holds several multiples of the base rate one for
+    each: ``lr/backbone_x0.1_lr``. (mmengine's log line writes names that end with ``lr`` with an exponent; else 1e-5 reads 0.0000.)
+
+    ``frozen_stages`` is recorded for every backbone that has it. Values are those the last step was made with, no averages,
+    and only of steps that are logged. Several optimizers (``OptimWrapperDict``) are left to mmengine, which names their rates itself.
+    """
+
+    # before LoggerHook writes (BELOW_NORMAL) and before a scheduler sets the next step's rate (LOW)
+    priority = 'NORMAL'
+
+    def before_train(self, runner) -> None:
+        """Find one group of the optimizer for each name."""
+        model = inner_model(runner.model)
+        self._backbone = getattr(model, 'backbone', None)
+        self._groups = {}
+        if not isinstance(runner.optim_wrapper, OptimWrapperDict):
+            self._groups = _named_groups(model, runner.optim_wrapper)
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        """Record, if this step is logged."""
+        if not _is_logged(self, runner, batch_idx):
+            return
+        values = {f'train/lr/{name}_lr': group['lr'] for name, group in self._groups.items()}
+        frozen = getattr(self._backbone, 'frozen_stages', None)
+        if isinstance(frozen, int):
+            values['train/frozen_stages'] = frozen
+        # nothing that a checkpoint has to carry: only the newest value is shown
+        runner.message_hub.update_scalars(values, resumed=False)
+
+
+def _named_groups(model, optim_wrapper) -> dict[str, dict]:
+    """One group for each name; groups that begin at one rate are scheduled alike."""
+    groups = optim_wrapper.optimizer.param_groups
+    starts = [_start(group) for group in groups]
+    if len(set(starts)) == 1:
+        return {}
+    base = _start(optim_wrapper.base_param_settings)
+    parts = {id(p): name.split('.')[0] for name, p in model.named_parameters()}
+    found = {}
+    for group, start in zip(groups, starts, strict=True):
+        for part in dict.fromkeys(parts[id(p)] for p in group['params']):
+            found.setdefault(part, {}).setdefault(f'x{start / base:g}', group)
+    return {
+        part if len(multiples) == 1 else f'{part}_{multiple}': group
+        for part, multiples in found.items()
+        for multiple, group in multiples.items()
+    }
+
+
+def _start(group: dict) -> float:
+    """The rate before any schedule, which is what tells groups apart after a resume too."""
+    return group.get('initial_lr', group['lr'])

@@ -7,8 +7,8 @@ import torch
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.registry import HOOKS
 
+from custom_modules.engine.devices import inner_model
 from custom_modules.engine.resuming import (
-    inner_model,
     require_fitting_weights,
     require_resumable,
     training_images,
@@ -23,9 +23,8 @@ HIGH_IS_GOOD = ('dice', 'iou', 'acc', 'recall', 'precision', 'f1', 'fscore', 'to
 class RunCheckHook(Hook):
     """Say, before the first step, what would go wrong later.
 
-    - A score that something waits for (the best checkpoint, early stopping, a plateau scheduler) but no
-      metric produces is refused: mmengine finds out after the first epoch, or only warns. One validation image
-      goes through model and metrics to see which scores there are, so any metric is covered.
+    - A score that something waits for (the best checkpoint, early stopping, a plateau scheduler) but no metric produces is
+      refused: mmengine finds out after the first epoch, or only warns. One validation image shows which scores there are.
     - A score that is taken for its opposite is refused: ``save_best='val_loss'`` beside ``rule='greater'`` would keep the
       worst checkpoint.
     - A checkpoint that does not fit is refused before anything of it is loaded: for a resume everything is compared, see
@@ -39,15 +38,7 @@ class RunCheckHook(Hook):
     priority = 'VERY_HIGH'
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Compare a checkpoint with the run.
-
-        Args:
-            runner (Runner): The runner of a training or a test.
-            checkpoint (dict): What was read; nothing of it is loaded yet.
-
-        Raises:
-            UsageError: With what does not fit.
-        """
+        """Compare a checkpoint with the run, before anything of it is loaded."""
         name = str(runner.cfg.get('load_from') or 'the checkpoint')
         if runner.cfg.get('resume'):
             require_resumable(runner, checkpoint, name)
@@ -55,14 +46,7 @@ class RunCheckHook(Hook):
             require_fitting_weights(inner_model(runner.model), checkpoint['state_dict'], name)
 
     def before_train(self, runner) -> None:
-        """Check.
-
-        Args:
-            runner (Runner): The runner of the training process.
-
-        Raises:
-            UsageError: With the scores that there are, or the rule to set.
-        """
+        """Refuse scores that no metric produces, and rules that keep the worst; warn of settings that a resume replaces."""
         epochs, planned = runner.max_epochs, runner.message_hub.runtime_info.get('planned_epochs')
         if planned not in (None, epochs):
             runner.logger.warning(
@@ -77,8 +61,7 @@ class RunCheckHook(Hook):
             wanted = _rule_of(key)
             if wanted and rule != wanted:
                 raise UsageError(
-                    f"{by} takes {key!r} with rule='{rule}' for better, so that the worst would count as the best: "
-                    f"set its rule='{wanted}' too."
+                    f"{by} takes {key!r} with rule='{rule}' for better, so that the worst would count as the best: set its rule='{wanted}' too."
                 )
         if not monitored:
             return
@@ -96,16 +79,8 @@ class RunCheckHook(Hook):
                 )
 
     def before_train_epoch(self, runner) -> None:
-        """Check the learning rates.
-
-        Args:
-            runner (Runner): The runner of the training process.
-
-        Raises:
-            UsageError: If one would teach the opposite, or nothing.
-        """
-        rates = runner.optim_wrapper.get_lr()
-        for name, values in rates.items():
+        """Refuse a learning rate that would teach the opposite, or nothing."""
+        for name, values in runner.optim_wrapper.get_lr().items():
             unsound = [float(value) for value in values if not 0 <= value < math.inf]
             if unsound:
                 raise UsageError(
@@ -194,17 +169,7 @@ class FiniteLossHook(Hook):
         self._waiting: list[tuple[int, torch.Tensor, list[str]]] = []
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        """Note the loss, and look at those that are waiting.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            batch_idx (int): Index of the batch in the epoch.
-            data_batch (dict, optional): The batch.
-            outputs (dict, optional): The losses; ``loss`` is their sum.
-
-        Raises:
-            UsageError: If one is nan or infinite.
-        """
+        """Note the loss, and refuse to go on if one of those that are waiting is nan or infinite."""
         loss = (outputs or {}).get('loss')
         if not isinstance(loss, torch.Tensor):
             return
@@ -225,10 +190,9 @@ class FiniteLossHook(Hook):
         for (iteration, _, files), value in zip(waiting, values, strict=True):
             if not math.isfinite(value):
                 raise UsageError(
-                    f'the loss is {value} in epoch {runner.epoch + 1}, iteration {iteration + 1}, so that nothing more would be '
-                    f'learnt; its batch was {", ".join(files) or "not named"}: look at these files, lower '
-                    'optim_wrapper.optimizer.lr, set optim_wrapper.clip_grad=dict(max_norm=1.0), or leave --amp out, and go on '
-                    'from the last checkpoint with --resume.'
+                    f'the loss is {value} in epoch {runner.epoch + 1}, iteration {iteration + 1}, so that nothing more would be learnt; its '
+                    f'batch was {", ".join(files) or "not named"}: look at these files, lower optim_wrapper.optimizer.lr, set '
+                    'optim_wrapper.clip_grad=dict(max_norm=1.0), or leave --amp out, and go on from the last checkpoint with --resume.'
                 )
 
 
@@ -237,10 +201,8 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
     """mmengine's ``EarlyStoppingHook`` whose patience survives a resume.
 
     mmengine's own starts to count anew: a run that is interrupted often enough never stops. Here the best score and the
-    count travel in the checkpoint; the validation after it is repeated by ``ResumableCheckpointHook``. And mmengine's own makes every test build the training set, since it looks at the training loop before any run.
-
-    Args:
-        **kwargs: ``monitor``, ``rule``, ``patience``, ``min_delta``, ... of mmengine's ``EarlyStoppingHook``.
+    count travel in the checkpoint; the validation after it is repeated by ``ResumableCheckpointHook``. And mmengine's own makes
+    every test build the training set, since it looks at the training loop before any run.
     """
 
     # before the checkpoint of the epoch is written
@@ -248,18 +210,10 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
     _KEY = 'early_stopping'
 
     def before_run(self, runner) -> None:
-        """Leave the training loop alone where it is not needed.
-
-        Args:
-            runner (Runner): The runner of a training or a test.
-        """
+        """Leave the training loop alone where it is not needed."""
 
     def before_train(self, runner) -> None:
-        """Take up the state of a resumed checkpoint.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Take up the state of a resumed checkpoint."""
         # what mmengine does before any run
         super().before_run(runner)
         state = runner.message_hub.runtime_info.get(self._KEY)
@@ -274,12 +228,7 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
                 )
 
     def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
-        """Decide whether to stop, and note the state for the checkpoint.
-
-        Args:
-            runner (Runner): The runner of the training process.
-            metrics (dict[str, float]): The scores of the validation.
-        """
+        """Decide whether to stop, and note the state for the checkpoint."""
         super().after_val_epoch(runner, metrics)
         state = dict(
             monitor=self.monitor, best_score=float(self.best_score), wait_count=self.wait_count

@@ -4,20 +4,20 @@ import gc
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+
+from custom_modules.engine.devices import inner_model
+from custom_modules.engine.resuming import optimizers_of
 
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
     """Keep the weights in the channels-last memory layout.
 
-    Convolutions of small models are faster in it, on CPU and GPU, and the results are the same up to
-    rounding. The layout spreads from the weights to the activations by itself.
-
-    Two things that work on plain memory have to follow the layout, or they silently mix up values:
+    Convolutions of small models are faster in it, on CPU and GPU, with the same results up to rounding. Activations follow
+    by themselves. Two things that work on plain memory have to be made to, or they silently mix up values:
 
     - DistributedDataParallel lays out its gradient buckets when it wraps a model, so the model is wrapped anew.
     - A fused optimizer walks through weights, gradients and its averages in parallel, so averages that a
@@ -32,11 +32,7 @@ class ChannelsLastHook(Hook):
         self.enabled = enabled
 
     def before_run(self, runner) -> None:
-        """Convert the model once.
-
-        Args:
-            runner (Runner): The runner of the training, validation or testing process.
-        """
+        """Convert the model once."""
         if not self.enabled:
             return
         if not isinstance(runner.model, DistributedDataParallel):
@@ -49,23 +45,13 @@ class ChannelsLastHook(Hook):
         runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)
 
     def before_train(self, runner) -> None:
-        """Bring the optimizer's averages, which a resume may have loaded, to the layout of their weights.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
-        for optimizer in _optimizers(runner.optim_wrapper):
+        """Bring the optimizer's averages, which a resume may have loaded, to the layout of their weights."""
+        for optimizer in optimizers_of(runner.optim_wrapper).values():
             for weight, state in optimizer.state.items():
                 for name, value in state.items():
                     same = torch.is_tensor(value) and value.shape == weight.shape
                     if same and value.stride() != weight.stride():
                         state[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
-
-
-def _optimizers(wrapper) -> list[torch.optim.Optimizer]:
-    # several of them come as mmengine's OptimWrapperDict
-    wrappers = getattr(wrapper, 'optim_wrappers', None) or dict(only=wrapper)
-    return [each.optimizer for each in wrappers.values()]
 
 
 @HOOKS.register_module()
@@ -91,26 +77,18 @@ class CompileHook(Hook):
         self.enabled, self.parts, self.options = enabled, parts, options
 
     def before_train(self, runner) -> None:
-        """Put compiled functions in place of the parts' ``forward``.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Put compiled functions in place of the parts' ``forward``."""
         size = runner.train_dataloader.batch_size
         for part in self._parts_of(runner):
             part.forward = _compiled_for_whole_batches(part, size, self.options)
 
     def after_train(self, runner) -> None:
-        """Put them back.
-
-        Args:
-            runner (Runner): The runner of the training process.
-        """
+        """Put them back."""
         for part in self._parts_of(runner):
             vars(part).pop('forward', None)
 
     def _parts_of(self, runner) -> list[nn.Module]:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = inner_model(runner.model)
         return [getattr(model, name) for name in self.parts] if self.enabled else []
 
 

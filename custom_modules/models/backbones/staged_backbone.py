@@ -9,30 +9,21 @@ from mmengine.logging import MMLogger
 from mmengine.model import BaseModule
 from torch import Tensor
 from torch.fx.experimental.optimization import fuse
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from custom_modules.models.layers import GreyStandardize
-from custom_modules.models.pretrained import require_all_tensors
+from custom_modules.models.safe_loading import require_all_tensors
 
 
 class FoldedStages:
-    """Frozen stages as they compute fastest: copies with each batch norm folded into its convolution.
+    """Copies of frozen stages in which each batch norm is folded into its convolution: less memory to read, same output.
 
-    A batch norm in eval is one factor and one addend per channel, which the convolution before it can hold:
-    the same output up to rounding, without reading and writing each feature map once more. The copies belong to nobody's
-    parameters: they appear in no ``state_dict`` and no optimizer.
+    They belong to nobody's parameters: they appear in no ``state_dict`` and no optimizer.
 
     They are made when they are asked for, and made again as soon as a weight or statistic was written to
     (its version), moved (its address) or cast. Writes through ``.data``, as of mmengine's ``EMAHook``, leave no
     trace: for these, call :meth:`forget`, as ``StagedBackbone`` does whenever its mode is set. A stage that torch.fx
     cannot trace computes as it is.
-
-    Example:
-        >>> import torch
-        >>> from custom_modules.models.layers import DoubleConv
-        >>> stages = [DoubleConv(3, 8).eval()]
-        >>> folded = FoldedStages().copies(stages)
-        >>> any(isinstance(m, torch.nn.BatchNorm2d) for m in folded[0].modules())
-        False
     """
 
     def __init__(self) -> None:
@@ -43,14 +34,7 @@ class FoldedStages:
         self._state, self._copies = None, []
 
     def copies(self, stages: list[nn.Module]) -> list[nn.Module]:
-        """Give the folded copies.
-
-        Args:
-            stages (list[nn.Module]): Stages in eval mode.
-
-        Returns:
-            list[nn.Module]: One module for each, to be called without gradient.
-        """
+        """Give the folded copies of stages in eval mode, to be called without gradient."""
         state = [_mark(t) for s in stages for t in (*s.parameters(), *s.buffers())]
         if state != self._state:
             # of inference mode, they would be unusable outside of it
@@ -59,12 +43,9 @@ class FoldedStages:
             self._state = state
         return self._copies
 
-    def __getstate__(self) -> dict:
+    def __reduce__(self):
         # a copied or pickled backbone folds its own weights
-        return {}
-
-    def __setstate__(self, state: dict) -> None:
-        self.forget()
+        return FoldedStages, ()
 
 
 def _mark(tensor: torch.Tensor) -> tuple:
@@ -82,24 +63,20 @@ def _fold(stage: nn.Module) -> nn.Module:
 class StagedBackbone(BaseModule, metaclass=ABCMeta):
     """What every backbone of this project has in common: a stem, stages, freezing, loading.
 
-    A subclass fills ``self.stages`` (the stem first) and hands over its ``widths`` and
-    ``strides``; everything else, so that no head, hook or test needs to know the architecture, is here.
+    A subclass fills ``self.stages`` (the stem first), hands over its ``widths`` and ``strides``, and calls ``_freeze_stages``.
 
     Args:
         widths (Sequence[int]): Output channels of the stem and of each stage.
         strides (Sequence[int]): Stride of each of these outputs with respect to the input.
-        out_indices (Sequence[int], optional): Which outputs ``forward`` returns: 0 is the stem,
-            k the k-th stage. All of them by default, as a U-Net wants.
+        out_indices (Sequence[int], optional): Which outputs ``forward`` returns: 0 is the stem, k the k-th stage. All by default.
         frozen_stages (int): -1 freezes nothing, 0 the stem, k the stem and the first k stages.
             Leave it at -1 when the stages shall be unfrozen later, and use ``FreezeScheduleHook``: what is
             frozen before the optimizer is built is left out of the optimizer. Defaults to -1.
-        init_cfg (dict, optional): mmengine's initialization config. With ``type='Pretrained'``
-            every tensor of the backbone must be found in the checkpoint.
+        init_cfg (dict, optional): Of mmengine. With ``type='Pretrained'`` the checkpoint must hold every tensor of the backbone.
         frozen_norm_eval (bool): Whether the batch norms of frozen stages are in eval too, as in mmseg's ``norm_eval``. With
             False they normalise by the batch and their statistics adapt to the new images, while no weight
             moves. Defaults to True.
-        fold_frozen (bool): Compute frozen stages with their batch norms folded into the convolutions, which is
-            faster and the same up to rounding. Defaults to True.
+        fold_frozen (bool): Compute frozen stages as :class:`FoldedStages`. Defaults to True.
         grey_standardize (bool): Look at each image in grey, with its own mean and standard deviation, so that exposure,
             contrast and colour cast of a camera do not matter (``GreyStandardize``). It belongs to the backbone, not to
             the data preprocessor, so that whatever runs the network cannot forget it. Defaults to False.
@@ -137,12 +114,9 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         self._frozen_stages = self._checked_frozen_stages(frozen_stages)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Compute the feature maps of ``out_indices``, finest first.
+        """Compute the feature maps of ``out_indices``, finest first, from images (N, 3, H, W).
 
         Frozen stages build no graph, unless the images themselves require a gradient.
-
-        Args:
-            x (Tensor): Images of shape (N, 3, H, W).
 
         Returns:
             tuple[Tensor]: One (N, out_channels[i], H / out_strides[i], W / out_strides[i]) each.
@@ -182,15 +156,14 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
             stage.eval()
             if not self.frozen_norm_eval:
                 for module in stage.modules():
-                    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    if isinstance(module, _BatchNorm):
                         module.train(mode)
         return self
 
     def init_weights(self) -> None:
         """Initialize, and stop when a ``Pretrained`` checkpoint does not hold every tensor."""
         configs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg or {}]
-        pretrained = [cfg for cfg in configs if cfg.get('type') == 'Pretrained']
-        for cfg in pretrained:
+        for cfg in (cfg for cfg in configs if cfg.get('type') == 'Pretrained'):
             count = require_all_tensors(self, cfg['checkpoint'], cfg.get('prefix') or '')
             MMLogger.get_current_instance().info(
                 f'{count} of {count} tensors of {type(self).__name__} loaded from {cfg["checkpoint"]}'

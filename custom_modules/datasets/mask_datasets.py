@@ -1,3 +1,5 @@
+"""Data sets of image and mask: of any classes, and of the Moon's rocks."""
+
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
@@ -12,8 +14,8 @@ from custom_modules.datasets import transforms  # noqa: F401
 from custom_modules.datasets.batches import WholeBatches
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IndexMasks, class_palette
-from custom_modules.datasets.pairs import find_pairs
-from custom_modules.datasets.sample_random import SeededSamples
+from custom_modules.datasets.pairs import MaskValues, check_pairs, find_pairs
+from custom_modules.datasets.samples import SeededSamples
 from custom_modules.datasets.splits import (
     FOLDS,
     fold_split,
@@ -30,8 +32,7 @@ from custom_modules.utils.files import find_data
 class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset):
     """Any folders of images and of one-channel masks that hold class indices.
 
-    An image and a mask whose names have the same id belong together. Everything that a user can get wrong
-    is found while the data set is built. There are three ways to split it:
+    An image and a mask whose names have the same id belong together. There are three ways to split them:
 
     - ``{split}`` in a folder of ``data_prefix``, as in ``'{split}/images'``: each part has a folder of its own;
     - ``ann_file`` with one id per line;
@@ -41,12 +42,10 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
     it is ``split='test'``, and ``'train'`` and ``'val'`` are cut from the others (:func:`fold_split`).
 
     Args:
-        data_root (str): Folder that ``data_prefix`` starts from. A relative one is looked up in the
-            current folder and then in the repository.
+        data_root (str): Folder that ``data_prefix`` starts from; a relative one in the current folder or in the repository.
         classes (Sequence[str]): Names of the classes, the background first.
         palette (Sequence[Sequence[int]], optional): RGB of each class; of :func:`class_palette` by default.
-        split (str): ``'train'``, ``'val'``, ``'test'`` or ``'all'``; with ``{split}`` the name of a folder.
-            Defaults to ``'train'``.
+        split (str): ``'train'`` (default), ``'val'``, ``'test'`` or ``'all'``; with ``{split}`` the name of a folder.
         val_fraction (float): Share of the pairs for validation. Defaults to 0.2.
         test_fraction (float): Share of the pairs for the test. Defaults to 0. Of no effect with a ``fold``.
         fold (int, optional): Which part of a cross-validation is held out as the test part, 0 to ``folds - 1``;
@@ -64,8 +63,7 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         ignore_index (int | Sequence[int], optional): Mask value of pixels without a class, or several; it becomes 255, which
             losses and scores leave out. None (default) refuses 255 too: with masks of 0/255, predicting nothing would score 100.
         data_prefix (dict): Folders. Defaults to ``dict(img_path='images', seg_map_path='masks')``.
-        img_prefix (str): What an image's name has before the id. Defaults to ``''``.
-        mask_prefix (str): What a mask's name has before the id. Defaults to ``''``.
+        img_prefix, mask_prefix (str): What an image's and a mask's name have before the id. Default to ``''``.
         img_suffix (str | Sequence[str], optional): What an image's name has after the id, in small or capital letters; of
             several any. None (default) takes every picture.
         seg_map_suffix (str | Sequence[str]): What a mask's name has after the id. Defaults to ``'.png'``.
@@ -123,8 +121,7 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         # what a command line gives is not typed
         if not isinstance(train_fraction, int | float) or not 0 < train_fraction <= 1:
             raise UsageError(
-                'train_fraction is the share of the training part to train on, greater than 0 and at most 1, '
-                f'got {train_fraction!r}.'
+                f'train_fraction is the share of the training part to train on, greater than 0 and at most 1, got {train_fraction!r}.'
             )
         named = split in ('train', 'val', 'test') or kwargs.get('test_mode')
         if train_fraction < 1 and not named:
@@ -134,14 +131,11 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         if kwargs.get('test_mode') and kwargs.get('cache') == 'batches':
             kwargs['cache'] = 'ram'
         self.masks = IndexMasks(classes, label_map, ignore_index)
-        self.split = split
-        self.train_fraction = train_fraction
+        self.split, self.train_fraction = split, train_fraction
         self.fractions = dict(val_fraction=val_fraction, test_fraction=test_fraction)
         self.fold, self.folds = fold, folds
         self.load_size = None if load_size is None else tuple(load_size)
-        self.prefixes = (img_prefix, mask_prefix)
-        self.remedy = remedy
-        self.check = check
+        self.prefixes, self.remedy, self.check = (img_prefix, mask_prefix), remedy, check
         super().__init__(
             data_root=str(find_data(data_root, self.title, remedy)),
             data_prefix={k: folder.replace('{split}', split) for k, folder in folders.items()},
@@ -154,19 +148,11 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         )
 
     def batch_sample(self, gt_seg_map: Tensor) -> SegDataSample:
-        """Make the one sample of a batch.
-
-        Args:
-            gt_seg_map (Tensor): The masks (N, H, W).
-        """
+        """Make the one sample of a batch of masks (N, H, W)."""
         return SegDataSample(gt_sem_seg=PixelData(data=gt_seg_map))
 
     def load_data_list(self) -> list[dict]:
-        """List the pairs of the split, sorted by id.
-
-        Returns:
-            list[dict]: mmseg's keys for each pair, with ``load_size``.
-        """
+        """List mmseg's keys for each pair of the split, with ``load_size``, sorted by id."""
         image_names = (self.data_prefix['img_path'], self.prefixes[0], self.img_suffix)
         mask_names = (self.data_prefix['seg_map_path'], self.prefixes[1], self.seg_map_suffix)
         found = find_pairs(image_names, mask_names, self.remedy)
@@ -183,24 +169,13 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         ]
 
     def train_share(self, ids: Collection[str]) -> list[str]:
-        """Choose the share of the training part that is trained on; of any other part, everything.
-
-        Args:
-            ids (Collection[str]): The ids of the part.
-
-        Returns:
-            list[str]: The chosen ids, sorted.
-
-        Raises:
-            UsageError: If nothing is left.
-        """
+        """Choose, of the ids of this part, those that are trained on, sorted; a UsageError if that is none."""
         if self.split != 'train' or self.test_mode:
             return sorted(ids)
         chosen = hashed_share(ids, self.train_fraction)
         if ids and not chosen:
             raise UsageError(
-                f'train_fraction={self.train_fraction} of the {len(ids)} training pairs of {self.data_root} is none: '
-                'raise it, or add pairs.'
+                f'train_fraction={self.train_fraction} of the {len(ids)} training pairs of {self.data_root} is none: raise it, or add pairs.'
             )
         return chosen
 
@@ -209,14 +184,7 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         return self.masks.check(pairs, self.metainfo['palette'])
 
     def cut(self, ids: Collection[str]) -> list[str]:
-        """Choose the ids of this part: of a fold, of a hashed split, or all where lists or folders say it already.
-
-        Args:
-            ids (Collection[str]): The ids that have a pair; with an ``ann_file`` those that it lists.
-
-        Returns:
-            list[str]: The chosen ids, sorted; none where the part is empty.
-        """
+        """Choose, of the ids that have a pair and are listed, those of this part, sorted: by fold, by hash, or all."""
         if self.fold is not None:
             val_fraction = self.fractions['val_fraction']
             return fold_split(ids, self.split, self.fold, self.folds, val_fraction)
@@ -235,3 +203,73 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
                 'change the fractions, or learn them by heart on purpose with --overfit of tools/train.py.'
             )
         return part
+
+
+@DATASETS.register_module()
+class MoonDataset(IndexedMaskDataset):
+    """Images of the Moon with masks of its rocks.
+
+    Made for the Artificial Lunar Landscape data set (R. Pessia and G. Ishigami, Keio University; stated licence
+    CC BY-NC-SA 4.0) in the binary layout of the reference reports, and for this project's synthetic scenes. ::
+
+        MOON_SEGMENTATION_BINARY/images/
+        ├── render/render0001.png      RGB image
+        └── ground/ground0001.png      mask of one channel: 0 background, 255 (or 1) rock
+
+    Masks of 0/255 become 0/1 when they are loaded (mmseg would take 255 for "ignore").
+
+    Args:
+        data_root (str): Folder that ``data_prefix`` starts from.
+        data_prefix (dict): Folders. Defaults to ``dict(img_path='images/render', seg_map_path='images/ground')``.
+        img_prefix, mask_prefix (str): What a name has before the id. Default to ``'render'`` and ``'ground'``.
+        **kwargs: ``split``, ``fold``, ``train_fraction``, ``ann_file``, ``load_size``, ``pipeline``, ``cache``, ... of
+            :class:`IndexedMaskDataset`.
+
+    Raises:
+        UsageError: In one sentence: what was looked for, where, what was found and which command helps.
+    """
+
+    METAINFO = dict(classes=('background', 'rock'), palette=[[40, 40, 40], [230, 159, 0]])
+    title = 'The Moon data set'
+
+    def __init__(
+        self,
+        data_root: str,
+        split: str = 'train',
+        data_prefix: dict | None = None,
+        img_prefix: str = 'render',
+        mask_prefix: str = 'ground',
+        **kwargs,
+    ) -> None:
+        super().__init__(
+            data_root,
+            **self.METAINFO,
+            split=split,
+            label_map={0: 0, 1: 1, 255: 1},
+            data_prefix=data_prefix or dict(img_path='images/render', seg_map_path='images/ground'),
+            img_prefix=img_prefix,
+            mask_prefix=mask_prefix,
+            remedy='run `python tools/prepare_data.py lunar SRC` or `... synthetic`, or set MOON_DATA to the '
+            'folder that holds images/',
+            **kwargs,
+        )
+
+    def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:
+        """Read every pair once and return the values that occur in the masks.
+
+        Raises:
+            UsageError: If a file cannot be used, or no mask holds any rock.
+        """
+        values = check_pairs(
+            pairs,
+            MaskValues(self.masks.labels, ({0, 255}, {0, 1}), self.metainfo['palette']),
+            '0/255 or 0/1',
+            'a mask holds 0 for background and 255 for rock: threshold it, and save it as PNG',
+            'convert colour masks with `python tools/prepare_data.py lunar SRC`',
+        )
+        if values == {0}:
+            raise UsageError(
+                f'none of the {len(pairs)} masks holds a single rock pixel, so that a rock score is undefined '
+                f'(the first is {pairs[0][1]}): check the masks, or choose another split.'
+            )
+        return values

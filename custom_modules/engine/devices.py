@@ -1,0 +1,156 @@
+"""What a run computes on: several processes, and the precision that the machine computes in by itself."""
+
+import os
+import shutil
+import subprocess
+from importlib.util import find_spec
+
+import torch
+from mmengine import device as devices
+from mmengine.model import BaseTTAModel, is_model_wrapper
+from torch import nn
+
+from custom_modules.utils.errors import UsageError
+
+# what each launcher tells a process: its rank, their number, its place on this machine
+VARIABLES = dict(
+    pytorch=('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
+    slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
+    mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
+)
+# those for which mmengine's AmpOptimWrapper and its autocast are made; they fail elsewhere
+AMP_DEVICES = ('cuda', 'npu', 'mlu', 'musa')
+
+
+def require_launcher(launcher: str) -> None:
+    """Refuse a ``--launcher``, ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``, that does not fit what started this process.
+
+    Raises:
+        UsageError: If nothing launched this process, or torchrun did and the flag is missing: each of its processes
+            would be a run of its own, all writing to one folder.
+    """
+    if launcher == 'none':
+        if 'TORCHELASTIC_RUN_ID' in os.environ and int(os.environ.get('WORLD_SIZE', 1)) > 1:
+            raise UsageError(
+                f'torchrun started {os.environ["WORLD_SIZE"]} processes, which would not know of each other: add --launcher pytorch.'
+            )
+        return
+    missing = [name for name in VARIABLES[launcher] if name not in os.environ]
+    if missing:
+        command = dict(pytorch='torchrun', slurm='srun', mpi='mpirun')[launcher]
+        raise UsageError(
+            f'--launcher {launcher} needs to be started by {command}, which sets {", ".join(missing)}: see '
+            'docs/scale.md, or leave it out to run in one process.'
+        )
+
+
+def is_first_process(launcher: str) -> bool:
+    """Whether this process is the one that writes the run's files, by what its launcher told it."""
+    return launcher == 'none' or int(os.environ[VARIABLES[launcher][0]]) == 0
+
+
+def join_processes(cfg) -> None:
+    """Tell mmengine this process's place, and on a machine without a GPU join the others through gloo.
+
+    mmengine selects a GPU for each process before it joins, and hands its number to the model's wrapper. On a machine
+    without one both fail, so that here the runner finds it done.
+
+    Args:
+        cfg (mmengine.Config): The config with its ``launcher``, changed in place.
+    """
+    # mmengine's wrapper reads it, which some launchers do not set
+    os.environ.setdefault('LOCAL_RANK', os.environ[VARIABLES[cfg.launcher][2]])
+    if devices.get_device() != 'cpu':
+        return
+    for name, found in zip(VARIABLES['pytorch'], VARIABLES[cfg.launcher], strict=True):
+        os.environ[name] = os.environ[found]
+    if cfg.launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
+        hosts = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
+        os.environ['MASTER_ADDR'] = subprocess.check_output(hosts, text=True).split()[0]
+    os.environ.setdefault('MASTER_PORT', '29500')
+    if not torch.distributed.is_initialized():
+        torch.distributed.init_process_group('gloo')
+    cfg.env_cfg.dist_cfg.backend = 'gloo'
+    # what mmengine sets by itself where the config says nothing; only the device differs
+    unused = cfg.get('find_unused_parameters', False)
+    wrapper = dict(
+        type='MMDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=unused
+    )
+    cfg.model_wrapper_cfg = wrapper | (cfg.get('model_wrapper_cfg') or {}) | dict(device_ids=None)
+
+
+def inner_model(model: nn.Module) -> nn.Module:
+    """Take a model out of its wrapper, that of several processes or of test-time augmentation."""
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    return model
+
+
+def cpu_has_bfloat16() -> bool:
+    """Whether this machine's processor multiplies bfloat16 by itself (AVX-512 BF16 or AMX); emulated, it is slower than float32."""
+    questions = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')
+    return any(getattr(torch.cpu, question, bool)() for question in questions)
+
+
+def mixed_precision_pays() -> bool:
+    """Whether this machine trains faster in mixed precision: on a GPU, or a CPU that has bfloat16."""
+    device = devices.get_device()
+    return device in AMP_DEVICES or (device == 'cpu' and cpu_has_bfloat16())
+
+
+def set_mixed_precision(optim_wrapper) -> None:
+    """Choose the fastest precision that the hardware computes in by itself.
+
+    Args:
+        optim_wrapper (mmengine.ConfigDict): The optimizer's config, changed in place.
+
+    Raises:
+        UsageError: If there is none but float32, or another than the hardware's is asked for.
+    """
+    device = devices.get_device()
+    if device == 'cpu':
+        if not cpu_has_bfloat16():
+            raise UsageError(
+                '--amp needs a GPU, or a CPU with AVX-512 BF16 or AMX, and none was found: leave it out to '
+                'train in float32, or write --amp auto.'
+            )
+        # it has neither: bfloat16 it is, and needs no scale
+        dtype = optim_wrapper.pop('dtype', None) or 'bfloat16'
+        optim_wrapper.pop('loss_scale', None)
+        if str(dtype).removeprefix('torch.') != 'bfloat16':
+            raise UsageError(
+                f'--amp computes in bfloat16 on a CPU, and optim_wrapper.dtype is {dtype}: leave one of the two out.'
+            )
+        optim_wrapper.type = 'BFloat16OptimWrapper'
+        return
+    if device not in AMP_DEVICES:
+        raise UsageError(
+            f'--amp needs one of {", ".join(AMP_DEVICES)} or a CPU that computes in bfloat16, and the device is {device}: '
+            'leave it out to train in float32, or write --amp auto.'
+        )
+    optim_wrapper.type = 'AmpOptimWrapper'
+    # by itself, not by emulation
+    if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False):
+        optim_wrapper.setdefault('dtype', 'bfloat16')
+    if optim_wrapper.get('dtype') == 'bfloat16':
+        # its exponents are float32's: no gradient gets lost that a scale would save
+        optim_wrapper.setdefault('loss_scale', dict(enabled=False))
+
+
+def speed_advice(cfg) -> str | None:
+    """Say in one line what would make a config, as it is about to run, train faster on this machine; None if nothing."""
+    ways = []
+    if cfg.optim_wrapper.get('type') == 'OptimWrapper' and mixed_precision_pays():
+        ways.append('--amp')
+    compiles = (cfg.get('default_hooks') or {}).get('compile')
+    if compiles and not compiles.get('enabled') and _can_compile():
+        ways.append(
+            'in a long run --cfg-options default_hooks.compile.enabled=True (minutes at first)'
+        )
+    return f'Faster on this machine: {", and ".join(ways)}.' if ways else None
+
+
+def _can_compile() -> bool:
+    if devices.get_device() in AMP_DEVICES:
+        return find_spec('triton') is not None
+    return shutil.which(os.environ.get('CXX', 'g++')) is not None
