@@ -2,14 +2,14 @@
 
 import multiprocessing
 import os
-import runpy
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import conftest
 import torch
-from conftest import REPOSITORY, fresh_process, loader_options
+from conftest import REPOSITORY, loader_options
 
 # two steps an epoch on the ten pairs of the tests
 SMALL = [
@@ -30,17 +30,34 @@ def command(config: str | Path, work_dir: Path, *arguments: object, options=()) 
     ]
 
 
-def run_tool(argv: list[str]) -> int:
+def run_tool(argv: list) -> int:
     """Run a tool here, as from the command line; returns its exit code."""
-    fresh_process()
-    before, sys.argv = sys.argv, argv
-    try:
-        runpy.run_path(str(REPOSITORY / 'tools' / argv[0]), run_name='__main__')
-    except SystemExit as stop:
-        return stop.code or 0
-    finally:
-        sys.argv = before
-    return 0
+    return conftest.run_tool(*argv)
+
+
+def errors(capsys) -> list[str]:
+    """The lines that say what is wrong; a traceback says nothing."""
+    said = capsys.readouterr().err
+    assert 'Traceback' not in said
+    return [line for line in said.splitlines() if line.startswith('error: ')]
+
+
+def before_step(epoch: int, act: Callable[[], object], index: int = 0) -> Callable[[], None]:
+    """A moment for :func:`forked`: before a training step of an epoch (both counted from 0)."""
+
+    def moment() -> None:
+        from mmengine.runner import EpochBasedTrainLoop
+
+        plain = EpochBasedTrainLoop.run_iter
+
+        def run_iter(self, step, batch):
+            if self.epoch == epoch and step == index:
+                act()
+            plain(self, step, batch)
+
+        EpochBasedTrainLoop.run_iter = run_iter
+
+    return moment
 
 
 def forked(argv: list[str], moment: Callable[[], object], folder: Path) -> multiprocessing.Process:
@@ -70,7 +87,7 @@ def forked(argv: list[str], moment: Callable[[], object], folder: Path) -> multi
 
 
 def killed_when(argv: list[str], moment: Callable[[], object], folder: Path) -> int:
-    """Run a tool as :func:`forked` does, where it is killed without a chance to clean up; returns its exit code."""
+    """Run a tool as :func:`forked` does, where it may be killed; returns its exit code."""
     process = forked(argv, moment, folder)
     process.join(240)
     return process.exitcode

@@ -19,9 +19,9 @@ from test_bad_files import (
     PNG,
     SCENE,
     WEIGHTS,
-    checkpoint,
     encoded,
     palette,
+    saved,
     tiff,
 )
 
@@ -84,7 +84,7 @@ SEEDS = {
     'coco': ([json.dumps(COCO).encode()], [draw_all]),
     'list': ([b'0001\r\n0002\n', '0001\n0002'.encode('utf-16')],
              [lambda path: listed_ids(path, ['0001', '0002', 'a b'], 'data')]),
-    'checkpoint': ([WEIGHTS, checkpoint(torch.nn.Linear(2, 2).state_dict())], [load_checkpoint_file]),
+    'checkpoint': ([WEIGHTS, saved(torch.nn.Linear(2, 2).state_dict())], [load_checkpoint_file]),
 }  # fmt: skip
 ROUNDS = dict(png=600, jpeg=400, tiff=200, coco=400, list=200, checkpoint=200)
 assert sum(ROUNDS.values()) == 2000

@@ -3,46 +3,42 @@
 import os
 import random
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet
-from short_runs import command, differing, kill_me, killed_when, run_tool, weights
+from short_runs import before_step, command, differing, kill_me, killed_when, run_tool, weights
 
 # what follows from (seed, iteration) alone, in a segmentor
 BATCHES = (
     'model = dict(data_preprocessor=_base_.batch_augments.default)\n'
     'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
 )
+PLATEAU = 'param_scheduler = _base_.schedulers.plateau\nparam_scheduler[0].update(patience=0, monitor="val_loss", rule="less", threshold=10.0)\n'
 # whatever a config of this project offers that keeps a state between steps or epochs
 OFFERED = {
-    'cosine': BATCHES,
-    'one_cycle': BATCHES + 'param_scheduler = _base_.schedulers.one_cycle\n',
-    'step': BATCHES + 'param_scheduler = _base_.schedulers.step\n',
-    'plateau': BATCHES
-    + 'param_scheduler = _base_.schedulers.plateau\nparam_scheduler[0].update(patience=0, monitor="val_loss", rule="less")\n',
-    'averaged weights': BATCHES + 'default_hooks = dict(ema=_base_.ema)\n',
-    'early stopping': BATCHES
-    + 'default_hooks = dict(early_stopping=dict(monitor="val_loss", rule="less", patience=2, min_delta=10.0))\n',
-    'several best': BATCHES
-    + 'default_hooks = dict(checkpoint=dict(save_best=["rock_Dice", "val_loss"], rule=["greater", "less"]))\n',
-    'bfloat16 and accumulated gradients': BATCHES
-    + 'optim_wrapper = dict(type="BFloat16OptimWrapper", accumulative_counts=2)\n',
-    'groups with rates of their own': BATCHES
-    + 'optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))\n',
+    'cosine': '',
+    'one_cycle': 'param_scheduler = _base_.schedulers.one_cycle\n',
+    'step': 'param_scheduler = _base_.schedulers.step\n',
+    'early stopping': 'default_hooks = dict(early_stopping=dict(monitor="val_loss", rule="less", patience=2, min_delta=10.0))\n',
+    'several best': 'default_hooks = dict(checkpoint=dict(save_best=["rock_Dice", "val_loss"], rule=["greater", "less"]))\n',
+    'bfloat16 and accumulated gradients': 'optim_wrapper = dict(type="BFloat16OptimWrapper", accumulative_counts=2)\n',
+    'groups with rates of their own': 'optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))\n',
 }  # fmt: skip
+NARROW = 'widths=(4, 4, 4, 4, 4), init_cfg=None'
 UNFREEZING = (
-    'model = dict(backbone=dict(widths=(4, 4, 4, 4, 4), init_cfg=None), data_preprocessor=_base_.batch_augments.default)\n'
+    f'model = dict(backbone=dict({NARROW}), data_preprocessor=_base_.batch_augments.default)\n'
     'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
     'default_hooks = dict(freeze_schedule=dict(schedule={0: 4, 1: 2, 2: -1}, _delete_=True, type="FreezeScheduleHook"))\n'
 )
 CACHED = (
-    'model = dict(backbone=dict(widths=(4, 4, 4, 4, 4), init_cfg=None))\n'
+    f'model = dict(backbone=dict({NARROW}))\n'
     'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
     'default_hooks = dict(feature_cache=dict(enabled=True))\n'
 )
 SEGMENTORS = {
-    **{name: ('unet_baseline', text) for name, text in OFFERED.items()},
+    **{name: ('unet_baseline', BATCHES + text) for name, text in OFFERED.items()},
     'stages that are unfrozen': ('unet_backbone_unfreeze', UNFREEZING),
     'cached features': ('unet_backbone_frozen', CACHED),
 }
@@ -58,9 +54,13 @@ def root(tmp_path_factory):
 
 
 @pytest.fixture
-def config(root, tmp_path, monkeypatch):
+def moon_data(root, monkeypatch):
     monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
     monkeypatch.setenv('TINY_IMAGENET', str(root / 'tiny'))
+
+
+@pytest.fixture
+def config(moon_data, tmp_path):
 
     def write(base: str, text: str):
         path = tmp_path / 'experiment.py'
@@ -72,28 +72,22 @@ def config(root, tmp_path, monkeypatch):
 
 def small(base: str) -> list[str]:
     """The options of a small run that fit a config."""
-    # MoonNet's widths are in the config
-    return [f'train_cfg.max_epochs={EPOCHS}'] + (
-        ['model.backbone.widths=[4,4,4,4,4]'] * ('backbone' in base)
-    )
+    widths = ['model.backbone.widths=[4,4,4,4,4]'] if 'backbone' in base else []
+    return [f'train_cfg.max_epochs={EPOCHS}', *widths]
 
 
-def kill_before_epoch(epoch: int):
-    """Kill when an epoch begins to train, all checkpoints being written."""
+# all checkpoints being written
+KILLED_IN_THE_THIRD_EPOCH = before_step(2, kill_me, index=1)
 
-    def moment() -> None:
-        from mmengine.runner import EpochBasedTrainLoop
 
-        plain = EpochBasedTrainLoop.run_iter
-
-        def run_iter(self, index, batch):
-            if self.epoch == epoch and index == 1:
-                kill_me()
-            plain(self, index, batch)
-
-        EpochBasedTrainLoop.run_iter = run_iter
-
-    return moment
+def require_the_same(whole: Path, pieces: Path) -> list[str]:
+    """Compare the checkpoints of two runs to the last bit; returns their names."""
+    names = sorted(file.name for file in whole.glob('*.pth'))
+    assert names == sorted(file.name for file in pieces.glob('*.pth'))
+    assert not any('unfinished' in file.name for file in pieces.iterdir())
+    for file in names:
+        assert not differing(weights(whole / file), weights(pieces / file)), file
+    return names
 
 
 @pytest.mark.parametrize('name', SEGMENTORS)
@@ -103,13 +97,10 @@ def test_whatever_a_config_offers_goes_on_as_it_was(name, config, tmp_path):
     whole, pieces = tmp_path / 'whole', tmp_path / 'pieces'
     assert run_tool(command(path, whole, options=options)) == 0
     start = command(path, pieces, options=options)
-    assert killed_when(start, kill_before_epoch(2), tmp_path) == -signal.SIGKILL
+    assert killed_when(start, KILLED_IN_THE_THIRD_EPOCH, tmp_path) == -signal.SIGKILL
     assert (pieces / 'epoch_2.pth').is_file() and not (pieces / 'epoch_3.pth').exists()
     assert run_tool(command(path, pieces, '--resume', options=options)) == 0
-    names = sorted(file.name for file in whole.glob('*.pth'))
-    assert names == sorted(file.name for file in pieces.glob('*.pth'))
-    for file in names:
-        assert not differing(weights(whole / file), weights(pieces / file)), file
+    names = require_the_same(whole, pieces)
     # averages and moments too
     last = [torch.load(folder / names[-1], weights_only=True) for folder in (whole, pieces)]
     assert repr(last[0].get('optimizer')) == repr(last[1].get('optimizer'))
@@ -204,9 +195,7 @@ def unbroken(root, tmp_path_factory):
     path = folder / 'experiment.py'
     path.write_text(
         f"_base_ = ['{REPOSITORY.as_posix()}/configs/unet_baseline.py']\n{BATCHES}"
-        'param_scheduler = _base_.schedulers.plateau\n'
-        'param_scheduler[0].update(patience=0, monitor="val_loss", rule="less", threshold=10.0)\n'
-        'default_hooks = dict(ema=_base_.ema, checkpoint=dict(save_best="val_loss", rule="less"))\n'
+        f'{PLATEAU}default_hooks = dict(ema=_base_.ema, checkpoint=dict(save_best="val_loss", rule="less"))\n'
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('MOON_DATA', str(root / 'moon'))
@@ -214,17 +203,8 @@ def unbroken(root, tmp_path_factory):
     return path, folder / 'run'
 
 
-def require_the_same(whole, pieces) -> None:
-    names = sorted(file.name for file in whole.glob('*.pth'))
-    assert names == sorted(file.name for file in pieces.glob('*.pth'))
-    assert not any('unfinished' in file.name for file in pieces.iterdir())
-    for file in names:
-        assert not differing(weights(whole / file), weights(pieces / file)), file
-
-
 @pytest.mark.parametrize('name', MOMENTS)
-def test_killed_at_a_moment(name, unbroken, root, tmp_path, monkeypatch):
-    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
+def test_killed_at_a_moment(name, unbroken, tmp_path, moon_data):
     path, whole = unbroken
     pieces = tmp_path / 'run'
     assert killed_when(command(path, pieces), MOMENTS[name], tmp_path) == -signal.SIGKILL
@@ -232,8 +212,7 @@ def test_killed_at_a_moment(name, unbroken, root, tmp_path, monkeypatch):
     require_the_same(whole, pieces)
 
 
-def test_killed_at_random_again_and_again(unbroken, root, tmp_path, monkeypatch):
-    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
+def test_killed_at_random_again_and_again(unbroken, tmp_path, moon_data):
     path, whole = unbroken
     pieces, seconds = tmp_path / 'run', random.Random(0)
     for _ in range(5):
@@ -282,9 +261,7 @@ def test_random_numbers_follow_from_seed_epoch_and_sample(name, config, tmp_path
 
     whole, pieces = tmp_path / 'whole', tmp_path / 'pieces'
     assert run_tool(line(whole)) == 0
-    killed = killed_when(line(pieces, more=workers), kill_before_epoch(2), tmp_path)
+    killed = killed_when(line(pieces, more=workers), KILLED_IN_THE_THIRD_EPOCH, tmp_path)
     assert killed == -signal.SIGKILL, (tmp_path / 'output.txt').read_text()[-2000:]
     assert run_tool(line(pieces, '--resume', more=workers)) == 0
-    for epoch in (2, 3):
-        saved = [weights(folder / f'epoch_{epoch}.pth') for folder in (whole, pieces)]
-        assert not differing(*saved), epoch
+    require_the_same(whole, pieces)

@@ -10,6 +10,8 @@ import torch
 from conftest import REPOSITORY, make_moon
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
+from mmpretrain import get_model
+from mmseg.apis import MMSegInferencer, init_model
 from short_runs import SMALL, command, run_tool
 
 import custom_modules.segmentation  # noqa: F401
@@ -33,6 +35,7 @@ def root(tmp_path_factory):
     init_default_scope('mmseg')
     cfg = Config.fromfile(REPOSITORY / 'configs' / 'unet_baseline.py')
     cfg.model.backbone.widths = [4, 4, 8]
+    cfg.dump(root / 'small.py')
     torch.save(MODELS.build(cfg.model).state_dict(), root / 'weights.pth')
     return root
 
@@ -68,35 +71,20 @@ def stranger(request, root, tmp_path):
     return path, ran
 
 
-def small_config(root: Path) -> str:
-    cfg = Config.fromfile(REPOSITORY / 'configs' / 'unet_baseline.py')
-    cfg.model.backbone.widths = [4, 4, 8]
-    path = root / 'small.py'
-    cfg.dump(path)
-    return str(path)
-
-
 def by_tool(name, *arguments):
     return lambda path, root, out: run_tool(
         [name, *(str(a).format(path=path, root=root, out=out) for a in arguments)]
     )
 
 
-def init_model(path, root, out):
-    from mmseg.apis import init_model
-
-    init_model(small_config(out), str(path), device='cpu')
-
-
-def inferencer_without_config(path, root, out):
-    from mmseg.apis import MMSegInferencer
-
-    MMSegInferencer(None, weights=str(path), device='cpu')
+def training(*options):
+    """A training of an epoch with these options, or one that is resumed."""
+    return lambda path, root, out: run_tool(
+        command('unet_baseline', out / 'run', options=[*(o.format(path=path) for o in options), 'train_cfg.max_epochs=1'])
+    )  # fmt: skip
 
 
-def get_model(path, root, out):
-    from mmpretrain import get_model
-
+def mmpretrain_get_model(path, root, out):
     # the libraries look up names where the default scope says
     init_default_scope('mmpretrain')
     try:
@@ -109,26 +97,13 @@ ENTRIES = {
     'test': by_tool('test.py', f'{REPOSITORY}/configs/unet_baseline.py', '{path}', '--work-dir', '{out}/test', '--cfg-options', *SMALL),
     'visualize': by_tool('visualize.py', f'{REPOSITORY}/configs/unet_baseline.py', '{path}', '--out', '{out}/panels', '--cfg-options', *SMALL),
     'resume': lambda path, root, out: run_tool(command('unet_baseline', out / 'run', '--resume', path)),
-    'load_from': lambda path, root, out: run_tool(
-        command('unet_baseline', out / 'run', options=[f'load_from={path}', 'train_cfg.max_epochs=1'])
-    ),
-    'init_cfg': lambda path, root, out: run_tool(
-        command(
-            'unet_baseline',
-            out / 'run',
-            options=[
-                'model.backbone.init_cfg.type=Pretrained',
-                f'model.backbone.init_cfg.checkpoint={path}',
-                'model.backbone.init_cfg.prefix=backbone.',
-                'train_cfg.max_epochs=1',
-            ],
-        )
-    ),
+    'load_from': training('load_from={path}'),
+    'init_cfg': training('model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint={path}', 'model.backbone.init_cfg.prefix=backbone.'),
     'publish': by_tool('publish.py', '{path}', '{out}/published.pth'),
     'average': by_tool('average.py', '{path}', '{root}/weights.pth', '--out', '{out}/average.pth'),
-    "mmseg's init_model": init_model,
-    "mmpretrain's get_model": get_model,
-    "mmengine's inferencer without a config": inferencer_without_config,
+    "mmseg's init_model": lambda path, root, out: init_model(str(root / 'small.py'), str(path), device='cpu') and None,
+    "mmpretrain's get_model": mmpretrain_get_model,
+    "mmengine's inferencer without a config": lambda path, root, out: MMSegInferencer(None, weights=str(path), device='cpu') and None,
 }  # fmt: skip
 
 
@@ -151,7 +126,7 @@ def test_nothing_of_a_checkpoint_is_run(entry, stranger, root, tmp_path, monkeyp
 
 @pytest.mark.parametrize('suffix', ['pkl', 'pickle', 'yaml', 'pth', 'npy'])
 def test_weights_of_classes_are_numbers(suffix, root, tmp_path, monkeypatch, capsys):
-    """mmseg reads a text as the name of a file, and unpickles it."""
+    """mmseg reads a text as the name of a file, and unpickles it; numbers as .json and .npy are read."""
     monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
     path = tmp_path / f'w.{suffix}'
     path.write_bytes(pickle.dumps(Trap(tmp_path / 'ran')))
@@ -170,8 +145,6 @@ def test_those_as_json_and_npy_are_read(root, tmp_path, monkeypatch):
     (tmp_path / 'w.json').write_text('[2.0]')
     np.save(tmp_path / 'w.npy', np.array([2.0]))
     for name in ('w.json', 'w.npy'):
-        options = [
-            f'model.decode_head.loss_decode.0.class_weight={tmp_path / name}',
-            'train_cfg.max_epochs=1',
-        ]
+        weights = f'model.decode_head.loss_decode.0.class_weight={tmp_path / name}'
+        options = [weights, 'train_cfg.max_epochs=1']
         assert run_tool(command('unet_baseline', tmp_path / name[2:], options=options)) == 0

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import torch
 from conftest import REPOSITORY, make_moon
-from short_runs import command, run_tool
+from short_runs import command, errors, run_tool
 
 
 @pytest.fixture(scope='module')
@@ -38,10 +38,7 @@ def resume(trained, tmp_path, monkeypatch, capsys):
             change(checkpoint)
             torch.save(checkpoint, work_dir / 'epoch_2.pth')
         code = run_tool(command(trained / f'{config}.py', work_dir, '--resume', options=options))
-        said = capsys.readouterr().err
-        assert 'Traceback' not in said
-        errors = [line for line in said.splitlines() if line.startswith('error: ')]
-        return code, errors, sorted(path.name for path in work_dir.glob('epoch_*.pth'))
+        return code, errors(capsys), sorted(path.name for path in work_dir.glob('epoch_*.pth'))
 
     return run
 
@@ -55,69 +52,32 @@ REFUSED = {
     'deeper': (['model.backbone.widths=[4,4,8,8]'], None, 'does not fit the model: .*nothing'),
     'shallower': (['model.backbone.widths=[4,4]'], None, r'another model: it has \d+ tensors more'),
     'another decoder': (['model.decode_head.upsample=bilinear'], None, 'is of another model'),
-    'another optimizer': (
-        ['optim_wrapper.optimizer.type=SGD'],
-        None,
-        'another optimizer than SGD|unexpected',
-    ),
-    'other groups': (
-        ['optim_wrapper.paramwise_cfg.norm_decay_mult=0.0'],
-        None,
-        'or other parameters in it',
-    ),
-    'a larger batch': (
-        ['train_dataloader.batch_size=8'],
-        None,
-        'epochs of 2 steps, and 8 images in batches of 8 make 1 steps',
-    ),
-    'fewer images': (
-        ['train_dataloader.dataset.train_fraction=0.5'],
-        None,
-        '4 images in batches of 4 make 1',
-    ),
+    'another optimizer': (['optim_wrapper.optimizer.type=SGD'], None, 'another optimizer than SGD|unexpected'),
+    'other groups': (['optim_wrapper.paramwise_cfg.norm_decay_mult=0.0'], None, 'or other parameters in it'),
+    'a larger batch': (['train_dataloader.batch_size=8'], None, 'epochs of 2 steps, and 8 images in batches of 8 make 1 steps'),
+    'fewer images': (['train_dataloader.dataset.train_fraction=0.5'], None, '4 images in batches of 4 make 1'),
     'other images in as many steps': (
-        ['train_dataloader.dataset.train_fraction=0.75'],
-        None,
-        'was trained on 8 images, and the 6 of this run are others',
-    ),
+        ['train_dataloader.dataset.train_fraction=0.75'], None, 'was trained on 8 images, and the 6 of this run are others'),
     'another fold': (
         [f'{part}_dataloader.dataset.fold=1' for part in ('train', 'val', 'test')]
         + [f'{part}_dataloader.dataset.val_fraction=0.0' for part in ('train', 'val', 'test')]
         + ['val_dataloader.dataset.split=test', 'test_dataloader.dataset.split=test'],
-        None,
-        'was trained on 8 images, and the 8 of this run are others',
-    ),
-    'fewer epochs': (
-        ['train_cfg.max_epochs=1'],
-        None,
-        'has done 2 epochs, and train_cfg.max_epochs is 1',
-    ),
-    'weights alone': (
-        [],
-        without('optimizer', 'message_hub', 'param_schedulers'),
-        'holds no message_hub and no optimizer and no param_schedulers',
-    ),
+        None, 'was trained on 8 images, and the 8 of this run are others'),
+    'fewer epochs': (['train_cfg.max_epochs=1'], None, 'has done 2 epochs, and train_cfg.max_epochs is 1'),
+    'weights alone': ([], without('optimizer', 'message_hub', 'param_schedulers'), 'holds no message_hub and no optimizer and no param_schedulers'),
     'no epoch': ([], lambda c: c['meta'].pop('epoch'), 'holds no epoch'),
     'averages of another shape': (
-        [],
-        lambda c: c['optimizer']['state'][0].update(exp_avg=torch.zeros(3)),
-        '1 averages of the optimizer in another shape',
-    ),
-    'no optimizer in it': (
-        [],
-        lambda c: c.update(optimizer=[1]),
-        'holds no state of an optimizer',
-    ),
+        [], lambda c: c['optimizer']['state'][0].update(exp_avg=torch.zeros(3)), '1 averages of the optimizer in another shape'),
+    'no optimizer in it': ([], lambda c: c.update(optimizer=[1]), 'holds no state of an optimizer'),
     'a scheduler less': ([], lambda c: c['param_schedulers'].pop(), 'other schedulers'),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize('case', REFUSED)
 def test_what_does_not_fit_is_refused_in_one_sentence(case, resume):
     options, change, words = REFUSED[case]
-    code, errors, checkpoints = resume('plain', *options, change=change)
-    assert code == 2 and len(errors) == 1
-    assert re.search(words, errors[0]), errors[0]
+    code, (error,), checkpoints = resume('plain', *options, change=change)
+    assert code == 2 and re.search(words, error), error
     assert checkpoints == ['epoch_1.pth', 'epoch_2.pth'], 'nothing was trained'
 
 
@@ -126,17 +86,11 @@ def test_averages_have_to_be_on_both_sides(resume):
     assert code == 2 and 'holds no averaged weights, which this run is to keep' in error
     code, (error,), _ = resume('averaged')
     assert code == 2 and 'holds averaged weights, which this run would take for' in error
-    code, errors, checkpoints = resume('averaged', config='averaged')
-    assert (code, errors) == (0, []) and 'epoch_3.pth' in checkpoints
-
-
-def test_a_finished_run_has_nothing_left_to_train(resume):
-    code, errors, checkpoints = resume('plain', 'train_cfg.max_epochs=2')
-    assert (code, errors) == (0, []) and checkpoints == ['epoch_1.pth', 'epoch_2.pth']
-
-
-def start(trained, work_dir, *options, config='plain'):
-    return run_tool(command(trained / f'{config}.py', work_dir, options=options))
+    code, said, checkpoints = resume('averaged', config='averaged')
+    assert (code, said) == (0, []) and 'epoch_3.pth' in checkpoints
+    # a finished run has nothing left to train
+    code, said, checkpoints = resume('plain', 'train_cfg.max_epochs=2')
+    assert (code, said) == (0, []) and checkpoints == ['epoch_1.pth', 'epoch_2.pth']
 
 
 @pytest.mark.parametrize('form', ['plain', 'wrapped', 'of a run', 'of an averaged run'])
@@ -153,7 +107,7 @@ def test_a_run_begins_from_weights_in_any_form(form, config, trained, tmp_path, 
     else:
         shutil.copy(source, path)
     options = [f'load_from={path}', 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0']
-    assert start(trained, tmp_path / 'run', *options, config=config) == 0
+    assert run_tool(command(trained / f'{config}.py', tmp_path / 'run', options=options)) == 0
     result = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=True)
     for key in ('backbone.stages.0.0.weight', 'decode_head.conv_seg.weight'):
         assert torch.equal(result['state_dict'][key], state[key])
@@ -166,11 +120,11 @@ def test_a_run_does_not_begin_from_half_a_model(other, trained, tmp_path, monkey
     if other == 'decoder':
         model = {key: value for key, value in model.items() if '.up.' not in key}
     else:
-        model['decode_head.conv_seg.weight'] = model['decode_head.conv_seg.weight'].repeat(
-            3, 1, 1, 1
-        )
+        name = 'decode_head.conv_seg.weight'
+        model[name] = model[name].repeat(3, 1, 1, 1)
     torch.save(model, tmp_path / 'other.pth')
-    assert start(trained, tmp_path / 'run', f'load_from={tmp_path / "other.pth"}') == 2
+    options = [f'load_from={tmp_path / "other.pth"}']
+    assert run_tool(command(trained / 'plain.py', tmp_path / 'run', options=options)) == 2
     said = capsys.readouterr().err
     assert 'does not fit the model' in said and "prefix='backbone.'" in said
     assert not list((tmp_path / 'run').glob('*.pth'))
