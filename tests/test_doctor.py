@@ -5,16 +5,13 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import venv
-from collections import namedtuple
 from pathlib import Path
 
 import pytest
 from conftest import REPOSITORY
 
 from custom_modules import doctor
-from custom_modules.doctor import Finding
 
 PIP = f'{sys.executable} -m pip'
 INSTALL = f'{PIP} install -r requirements.txt -c constraints.txt'
@@ -45,13 +42,6 @@ def site(tmp_path, monkeypatch) -> Path:
     monkeypatch.setattr(sys, 'path', [str(folder), *rest])
     importlib.invalidate_caches()
     return folder
-
-
-def owners() -> list[Finding]:
-    return doctor.check_owners(doctor.package_owners())
-
-
-# --- what is installed
 
 
 def test_requirements(site, tmp_path, monkeypatch):
@@ -87,24 +77,13 @@ def test_requirements(site, tmp_path, monkeypatch):
 def test_two_owners(site, package, distributions, level, words, top):
     for each in distributions:
         plant(site, *each.split(), package, top=top)
-    (found,) = owners()
+    (found,) = doctor.check_owners(doctor.package_owners())
     assert found.level == level and words in found.text
     if level != 'ok':
         assert all(each in found.text for each in distributions)
         removed, installed = found.remedy.split(' && ')
         assert set(removed.split(' -y ')[1].split()) == {d.split()[0] for d in distributions}
         assert installed == INSTALL
-
-
-def test_a_folder_that_hides_another_is_a_warning(site, tmp_path):
-    plant(site, 'onedl-mmseg', '1.4.2', 'mmseg')
-    plant(tmp_path / 'upstream', 'mmsegmentation', '1.2.2', 'mmseg')
-    # the fixture's list, which it takes away again
-    sys.path.insert(0, str(tmp_path / 'upstream'))
-    (found,) = owners()
-    assert found.level == 'warning'
-    assert 'mmseg comes from mmsegmentation 1.2.2' in found.text
-    assert found.text.endswith(f'hides onedl-mmseg 1.4.2 in {site}')
 
 
 @pytest.mark.parametrize(
@@ -130,14 +109,6 @@ def asked() -> list[str]:
     return re.findall(r'^[\w-]+', (REPOSITORY / 'requirements.txt').read_text(), re.MULTILINE)
 
 
-def test_every_requirement_has_its_import_checked():
-    names = {name for found in doctor.package_owners().values() for _, name, _ in found}
-    assert set(asked()) <= {re.sub('[-_.]+', '-', name).lower() for name in names}
-
-
-# --- imports and devices
-
-
 def test_a_crash_an_error_and_a_hang_become_outcomes():
     outcomes = {
         'print("@@ noise"); result = 3': {'result': 3},
@@ -153,94 +124,8 @@ def test_a_crash_an_error_and_a_hang_become_outcomes():
     assert slow == {'error': 'it did not end within 0.3 s'}
 
 
-@pytest.mark.parametrize(
-    ('error', 'broken', 'remedy'),
-    [
-        ('RuntimeError: operator torchvision::nms', 'torchvision', 'uninstall -y torch torch'),
-        # its metadata are there, its files are not
-        ("ModuleNotFoundError: No module named 'scipy'", 'scipy', 'force-reinstall'),
-        ('ImportError: libGL.so.1: cannot open shared', 'cv2', 'install libgl1'),
-    ],
-)
-def test_a_broken_package_is_reported_once(error, broken, remedy):
-    outcomes = dict.fromkeys(doctor.STEPS, {}) | dict.fromkeys((broken, 'mmcv'), {'error': error})
-    problem, fine = doctor.check_imports(outcomes)
-    assert problem.text == f'{broken} cannot be imported: {error}' and remedy in problem.remedy
-    assert 'numpy' in fine.text and broken not in fine.text
-    # what is missing has been said
-    levels = [found.level for found in doctor.check_imports(outcomes, missing={'scipy'})]
-    assert levels == (['ok'] if broken == 'scipy' else ['problem', 'ok'])
-
-
 def cuda(**values) -> dict:
     return dict(result=dict(cuda='13.2', gpus=[], mps=False, why='') | values)
-
-
-@pytest.mark.parametrize(
-    ('outcome', 'driver', 'level', 'words'),
-    [
-        (cuda(), False, 'ok', 'the CPU is used'),
-        (cuda(cuda=None), False, 'ok', 'built for the CPU'),
-        (cuda(cuda=None), True, 'warning', 'for the CPU only'),
-        (cuda(why='driver too old'), True, 'warning', 'driver too old'),
-        (cuda(gpus=['NVIDIA H200 (GPU 0)']), True, 'ok', 'NVIDIA H200'),
-        (dict(error='the process died with SIGSEGV'), True, 'problem', 'SIGSEGV'),
-    ],
-)
-def test_devices(outcome, driver, level, words):
-    (found,) = doctor.check_devices(outcome, driver)
-    assert found.level == level and words in found.text
-
-
-# --- machine, folders, variables
-
-
-def test_little_memory_is_a_warning(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, 'SHARED', tmp_path / 'none')
-    monkeypatch.setattr(doctor, 'available_memory', lambda: 8 * doctor.GIB)
-    (found,) = doctor.check_machine()
-    assert found.level == 'ok' and found.text.endswith('8.0 GiB of memory free')
-    monkeypatch.setattr(doctor, 'available_memory', lambda: doctor.GIB)
-    monkeypatch.setattr(doctor, 'SHARED', tmp_path)
-    usage = namedtuple('usage', 'free')
-    monkeypatch.setattr(doctor.shutil, 'disk_usage', lambda path: usage(64 * 2**20))
-    memory, shared = doctor.check_machine()
-    assert memory.level == shared.level == 'warning' and 'only 1.0 GiB' in memory.text
-    assert '64 MiB' in shared.text and 'Bus error' in shared.text
-    sentence, code = doctor.verdict([memory, shared])
-    assert code == 0 and '2 warnings' in sentence
-
-
-def test_folders(tmp_path, monkeypatch):
-    inside = tmp_path / 'a' / 'b'
-    (good,) = doctor.check_folder(inside, 'runs', least=1)
-    assert good.level == 'ok' and good.text.startswith(f'runs can be written to {inside}, ')
-    assert list(tmp_path.iterdir()) == []
-    (little,) = doctor.check_folder(inside, 'runs', least=2**60)
-    assert little.level == 'warning' and 'less than' in little.text
-    (tmp_path / 'file').touch()
-    (blocked,) = doctor.check_folder(tmp_path / 'file' / 'x', 'runs')
-    assert blocked.level == 'problem' and f'{tmp_path / "file"} is no folder' in blocked.text
-    # root may write anywhere, so permissions cannot be taken away from a test
-    monkeypatch.setattr(tempfile, 'TemporaryFile', lambda dir: Path('/no/where').read_bytes())
-    (refused,) = doctor.check_folder(tmp_path, 'runs')
-    assert refused.level == 'problem' and refused.text.endswith('No such file or directory')
-
-
-def test_variables(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    wrong, *_ = doctor.check_environment({'MOON_DATA': '/no/where'})
-    assert wrong.level == 'problem' and 'no such folder' in wrong.text
-    assert 'prepare_data.py synthetic' in wrong.remedy
-    unsafe = {'MOON_DATA': str(tmp_path), 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD': '1'}
-    found = doctor.check_environment(unsafe)
-    assert found[0].level == 'ok' and str(tmp_path) in found[0].text
-    assert found[-1].level == 'problem'
-    assert found[-1].remedy == 'unset TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
-    assert 'problem' not in [finding.level for finding in doctor.check_environment({})]
-
-
-# --- as a whole
 
 
 def test_tool_is_ready_where_all_is_well(tool, monkeypatch, capsys, tmp_path):
@@ -270,9 +155,8 @@ def test_tool_runs_where_nothing_or_something_broken_is_installed(tmp_path):
 
     def run() -> tuple[int, str]:
         command = [python, REPOSITORY / 'tools' / 'doctor.py']
-        done = subprocess.run(
-            command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60
-        )
+        where = dict(env=env, cwd=tmp_path, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, **where)
         assert done.stderr == ''
         return done.returncode, done.stdout
 

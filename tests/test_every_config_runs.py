@@ -10,9 +10,10 @@ from mmengine.config import Config
 ELSEWHERE = {
     'classifier.py',
     'classifier_large.py',
-    *(f'unet_{n}.py' for n in ('baseline', 'backbone_scratch')),
+    'unet_baseline.py',
+    'frozen_features_cached.py',
 }
-ELSEWHERE |= {'unet_backbone_frozen.py', 'unet_backbone_unfreeze.py', 'frozen_features_cached.py'}
+ELSEWHERE |= {f'unet_backbone_{name}.py' for name in ('scratch', 'frozen', 'unfreeze')}
 CONFIGS = sorted(
     path
     for path in (REPOSITORY / 'configs').rglob('*.py')

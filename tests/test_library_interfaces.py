@@ -11,6 +11,8 @@ import torch
 from conftest import REPOSITORY, make_moon
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from mmpretrain import ImageClassificationInferencer, get_model
+from mmseg.apis import MMSegInferencer, inference_model, init_model, show_result_pyplot
 from PIL import Image
 
 CONFIG = str(REPOSITORY / 'configs' / 'rock_detector_synthetic.py')
@@ -32,9 +34,7 @@ def photographs(tmp_path) -> list[str]:
     return paths
 
 
-def test_init_model_and_inference_model(photographs):
-    from mmseg.apis import inference_model, init_model
-
+def test_init_model_inference_model_and_show_result(photographs, tmp_path):
     model = init_model(CONFIG, WEIGHTS, device='cpu')
     assert tuple(model.dataset_meta['classes']) == ('background', 'rock')
     results = inference_model(model, photographs)
@@ -43,22 +43,13 @@ def test_init_model_and_inference_model(photographs):
     # the same from pixels in memory
     again = inference_model(model, np.asarray(Image.open(photographs[0]))[..., ::-1].copy())
     assert torch.equal(again.pred_sem_seg.data, results[0].pred_sem_seg.data)
-
-
-def test_show_result_pyplot(photographs, tmp_path):
-    from mmseg.apis import inference_model, init_model, show_result_pyplot
-
-    model = init_model(CONFIG, WEIGHTS, device='cpu')
-    result = inference_model(model, photographs[0])
     out = tmp_path / 'new' / 'shown.png'
-    picture = show_result_pyplot(model, photographs[0], result, show=False, out_file=str(out))
+    picture = show_result_pyplot(model, photographs[0], again, show=False, out_file=str(out))
     assert picture.ndim == 3 and out.is_file()
 
 
 def test_mmseg_inferencer(photographs, tmp_path):
     """Masks and pictures are written, also to folders that are not there, and what is returned is what was drawn."""
-    from mmseg.apis import MMSegInferencer
-
     inferencer = MMSegInferencer(CONFIG, WEIGHTS, device='cpu', show_progress=False)
     out = tmp_path / 'out'
     results = inferencer(photographs, out_dir=str(out), return_vis=True)
@@ -73,8 +64,6 @@ def test_mmseg_inferencer(photographs, tmp_path):
 
 
 def test_classification_inferencer_and_get_model(photographs, tmp_path):
-    from mmpretrain import ImageClassificationInferencer, get_model
-
     # of this process's other tests it may be mmseg's
     init_default_scope('mmpretrain')
     model = get_model(CLASSIFIER, pretrained=CLASSIFIER_WEIGHTS, device='cpu')

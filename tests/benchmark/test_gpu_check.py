@@ -5,29 +5,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 from custom_modules.benchmark import gpu_check
-from custom_modules.benchmark.gpu_check import GpuCheck, Row, markdown, planned_rows
+from custom_modules.benchmark.gpu_check import GpuCheck, Row, markdown
 from custom_modules.benchmark.measuring import PARTS, ContestantProcess
-
-
-def test_the_most_important_rows_come_first():
-    rows = planned_rows(64, 256)
-    names = [row.name for row in rows]
-    assert len(set(names)) == len(names)
-    assert names[0] == 'unet_baseline 64: project bfloat16, augmented on the device'
-    assert [(row.who, row.how) for row in rows[1:3]] == [('stock', 'float32'), ('bare loop', 'amp')]
-    assert {(row.config, row.batch) for row in rows if row.how == 'compiled'} == {
-        (config, batch)
-        for config in ('unet_baseline', 'unet_backbone_frozen', 'classifier')
-        for batch in (64, 256)
-    }
-
-
-def test_rows_on_the_device_have_whole_batches(tmp_path, repository):
-    check = GpuCheck(tmp_path, 5, 'cpu')
-    for row in check.rows[:2]:
-        loader = check._config(row).train_dataloader
-        whole = loader.dataset.cache == 'batches' and loader.num_workers == 0
-        assert whole == row.on_device == (row.who == 'project')
 
 
 def test_a_row_that_fails_ends_nothing(tmp_path, monkeypatch):
@@ -49,14 +28,6 @@ def test_a_row_that_fails_ends_nothing(tmp_path, monkeypatch):
     assert project['rounds'][0]['images']['training'] == 12 and project['rounds'][-1]['split']
     assert (tmp_path / 'out' / 'gpu_check.md').read_text() == text
     assert not check.folder.exists()
-
-
-def test_rows_without_time_are_named(tmp_path):
-    check = GpuCheck(tmp_path / 'out', 0.1, 'cpu', small=True, only=['unet_baseline 4: stock'])
-    for number in range(len(check.rows)):
-        check._run_row(number)
-    assert all(row.result == dict(dropped='no time was left') for row in check.rows)
-    assert 'unet_baseline 4: stock float32; ' in markdown(check.rows, '')
 
 
 def test_a_row_that_broke_off_does_not_count(tmp_path):

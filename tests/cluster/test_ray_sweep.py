@@ -43,16 +43,8 @@ def sweep_command(root: Path, name: str, *arguments: str) -> list[str]:
     varied = ['--vary', 'optim_wrapper.optimizer.lr=1e-3,2e-3', '--seeds', *SEEDS]
     places = ['--work-dir', str(root / name), '--report', str(root / f'{name}_report')]
     tool = str(REPOSITORY / 'tools' / 'sweep.py')
-    return [
-        sys.executable,
-        tool,
-        str(config),
-        *varied,
-        *places,
-        *arguments,
-        '--cfg-options',
-        *options,
-    ]
+    given = [*varied, *places, *arguments, '--cfg-options', *options]
+    return [sys.executable, tool, str(config), *given]
 
 
 def results(root: Path, name: str) -> dict:
@@ -76,11 +68,8 @@ def unfinished_with_a_checkpoint(processes) -> list[Path]:
         except psutil.Error:
             continue
         folders = [Path(word.partition('=')[2]) for word in words if word.startswith('--work-dir=')]
-        found += [
-            f
-            for f in folders
-            if (f / 'epoch_1.pth').exists() and not (f / f'epoch_{EPOCHS}.pth').exists()
-        ]
+        begun = [folder for folder in folders if (folder / 'epoch_1.pth').exists()]
+        found += [folder for folder in begun if not (folder / f'epoch_{EPOCHS}.pth').exists()]
     return found
 
 

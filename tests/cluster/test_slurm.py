@@ -41,10 +41,8 @@ def cluster(tmp_path_factory):
     folder = tmp_path_factory.mktemp('slurm')
     root = make_moon(tmp_path_factory.mktemp('moon'), count=42)
     subprocess.run([HERE / 'slurm.sh', 'up', folder], check=True, timeout=120)
-    told = dict(
-        SLURM_CONF=folder / 'slurm.conf', MOON_DATA=root, OMP_NUM_THREADS=1, PYTHONPATH=HERE
-    )
-    yield os.environ | {key: str(value) for key, value in told.items()}
+    told = dict(SLURM_CONF=folder / 'slurm.conf', MOON_DATA=root, PYTHONPATH=HERE)
+    yield os.environ | {key: str(value) for key, value in told.items()} | dict(OMP_NUM_THREADS='1')
     subprocess.run([HERE / 'slurm.sh', 'down', folder], check=True, timeout=120)
 
 
@@ -104,21 +102,9 @@ def test_two_tasks_cancelled_and_resumed_are_one_run_with_the_double_batch(clust
 
 
 def test_jobs_of_an_array_share_a_sweep(cluster, tmp_path):
-    sweep = [
-        sys.executable,
-        REPOSITORY / 'tools' / 'sweep.py',
-        REPOSITORY / 'configs' / 'unet_baseline.py',
-    ]
-    sweep += [
-        '--work-dir',
-        tmp_path / 'sweep',
-        '--seeds',
-        '0',
-        '1',
-        '2',
-        '--cfg-options',
-        *MOON_OPTIONS,
-    ]
+    tool, config = REPOSITORY / 'tools/sweep.py', REPOSITORY / 'configs/unet_baseline.py'
+    sweep = [sys.executable, tool, config, '--work-dir', tmp_path / 'sweep']
+    sweep += ['--seeds', '0', '1', '2', '--cfg-options', *MOON_OPTIONS]
     words = ' '.join(f"'{word}'" for word in [*sweep, 'model.backbone.widths=[4,4,4,4,4]'])
     array = ['sbatch', '--wait', '--array=1-2', f'--output={tmp_path}/job_%a.txt', '--wrap', words]
     subprocess.run(array, env=cluster, check=True, timeout=600)

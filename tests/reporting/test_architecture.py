@@ -57,34 +57,6 @@ def test_every_kind_of_network_is_described_and_drawn(repository, name, u_shaped
     assert min(picture.shape[:2]) > 300 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
 
 
-def test_the_stages_of_a_unet(repository):
-    _, network = describe(repository, 'unet_backbone_scratch', size=(64, 96))
-    stem, one, *_, four, up, _, _, top, output = network.stages
-    assert (stem.name, stem.block, stem.channels) == ('stem', 'double 3x3 convolution', 16)
-    assert (one.block, one.stride, one.size) == ('basic block', 2, (32, 48))
-    assert (four.name, four.channels, four.stride, four.size) == ('stage 4', 256, 16, (4, 6))
-    assert (up.in_channels, up.channels, up.inputs, up.skip) == (
-        256,
-        128,
-        ('stage 4', 'stage 3'),
-        'stage 3',
-    )
-    assert (top.skip, top.size, top.adapter) == ('stem', (64, 96), '')
-    assert (output.block, output.parameters) == ('1x1 convolution', 17)
-
-
-def test_adapters_and_resized_skips_are_said(repository):
-    widths = {'model.decode_head.decoder_channels': [8, 16, 64, 96]}
-    _, network = describe(repository, 'unet_backbone_scratch', **widths)
-    adapters = {stage.skip: stage.adapter for stage in network.stages if stage.skip}
-    assert adapters['stage 2'] == ''
-    assert adapters['stem'] == '1x1 convolution, 16 to 8 channels'
-    _, network = describe(repository, 'reference/report3_narrow_resnet_scratch')
-    adapters = {stage.skip: stage.adapter for stage in network.stages if stage.skip}
-    assert list(adapters) == ['stage 4', 'stage 3', 'stage 2', 'stem']
-    assert adapters['stage 4'] == 'resized to 8x8'
-
-
 @pytest.mark.parametrize(
     ('name', 'options', 'stem', 'last'),
     [

@@ -1,14 +1,12 @@
 """The folds of one config and seed are one row: every image once, by a model that has not seen it."""
 
 import json
-import runpy
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY, make_moon
+from conftest import make_moon, run_tool
 from report_runs import make_run
 
 import custom_modules.segmentation  # noqa: F401
@@ -58,10 +56,7 @@ def folder(tmp_path_factory):
 
 
 def report(folder, out, *runs, options=()) -> dict:
-    arguments = ['report.py', *map(str, runs), '-o', str(out), '--images', '3', *options]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, 'argv', arguments)
-        runpy.run_path(str(REPOSITORY / 'tools' / 'report.py'), run_name='__main__')
+    assert run_tool('report.py', *runs, '-o', out, '--images', '3', *options) == 0
     return json.loads((out / 'results.json').read_text())
 
 
@@ -81,10 +76,8 @@ def test_every_image_is_scored_once(results):
         for run in arm['runs']:
             assert list(run['images']) == results['test_data']['images']
             assert [fold['fold'] for fold in run['folds']] == [0, 1]
-    assert {label: [r['seed'] for r in arm['runs']] for label, arm in arms(results).items()} == {
-        'plain': [0, 1],
-        'other': [0],
-    }
+    seeds = {name: [run['seed'] for run in arm['runs']] for name, arm in arms(results).items()}
+    assert seeds == dict(plain=[0, 1], other=[0])
     assert arms(results)['plain']['runs'][0]['work_dir'] == 'plain/seed_0 (2 of 2 folds)'
     assert 'dataset.fold ' not in str(arms(results)['plain']['changes'])
 
@@ -124,10 +117,8 @@ def test_three_numbers_have_intervals_and_paired_differences(results):
 def test_what_is_missing_or_not_held_out_is_said(results):
     reasons = {'/'.join(p.split('/')[-2:]): why for p, why in results['left_out'].items()}
     assert set(reasons) == {'lacking/seed_0_fold0', 'seen/seed_0_fold0'}
-    assert (
-        '4 images of 64x64 (background, rock), without folds 1, 2'
-        in reasons['lacking/seed_0_fold0']
-    )
+    lacking = '4 images of 64x64 (background, rock), without folds 1, 2'
+    assert lacking in reasons['lacking/seed_0_fold0']
     assert '6 of its 6 test images were trained on' in reasons['seen/seed_0_fold0']
 
 
@@ -142,17 +133,6 @@ def test_a_fold_that_is_there_twice_or_missing_everywhere(folder, tmp_path, caps
     assert 'fold 0 of seed 0 is there twice' in str(results['left_out'])
     assert 'fold 1 of 2 of seed 0 missing' in str(results['doubts'])
     assert 'look twice' in capsys.readouterr().out
-
-
-def test_on_other_images_each_fold_s_model_counts(folder, tmp_path):
-    """What no fold holds out is scored by all of their models, as seeds are."""
-    runs = sorted((folder / 'plain').iterdir())
-    whole = ['--cfg-options', 'test_dataloader.dataset.split=all']
-    results = report(folder, tmp_path / 'r', *runs, options=whole)
-    (arm,) = results['arms']
-    assert [len(run['images']) for run in arm['runs']] == [12] * 4
-    assert all(run['folds'] is None for run in arm['runs'])
-    assert all('were trained on' in why for why in results['doubts'].values())
 
 
 def test_folds_that_share_an_image_are_refused():

@@ -44,11 +44,12 @@ def test_pictures_load_and_the_screenshot_shows_something(page):
     assert len(loaded) == 3 + 4 + IMAGES * 6 and min(loaded) >= 64
     shot = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
     assert shot.shape == (900, 1200, 3) and len(np.unique(shot.reshape(-1, 3), axis=0)) > 100
-
-
-def test_a_name_is_no_markup(page):
+    # a name is no markup
     assert page.locator('b').count() == 0
     assert any('<b>bold' in text for text in column(page, 1))
+    page.emulate_media(media='print')
+    assert all(section.is_visible() for section in page.locator('.sample').all())
+    assert not page.locator('.steps').is_visible()
 
 
 def test_a_click_on_a_heading_sorts_by_value(page):
@@ -67,42 +68,7 @@ def test_a_click_on_a_heading_sorts_by_value(page):
     assert names == sorted(names) and page.locator('[aria-sort]').count() == 1
 
 
-def test_images_change_by_key_and_click(page):
-    def shown() -> int:
-        visible = [section.is_visible() for section in page.locator('.sample').all()]
-        assert visible.count(True) == 1
-        return visible.index(True)
-
-    assert shown() == 0
-    page.keyboard.press('ArrowRight')
-    assert shown() == 1
-    page.keyboard.press('ArrowLeft')
-    page.keyboard.press('ArrowLeft')
-    assert shown() == IMAGES - 1
-    page.locator('#next').click()
-    assert shown() == 0
-    page.locator('.thumbnail').nth(1).click()
-    assert shown() == 1 and page.locator('#position').inner_text() == f'2 of {IMAGES}'
-
-
 def test_a_phone_needs_no_sideways_scrolling(page):
     page.set_viewport_size(dict(width=360, height=740))
     assert page.evaluate('document.documentElement.scrollWidth') <= 360
     assert page.locator('.scroll').first.evaluate('box => box.scrollWidth > box.clientWidth')
-
-
-def test_print_shows_every_image(page):
-    page.emulate_media(media='print')
-    assert all(section.is_visible() for section in page.locator('.sample').all())
-    assert not page.locator('.steps').is_visible()
-    assert page.pdf()[:5] == b'%PDF-'
-
-
-def test_without_scripts_everything_can_be_read(browser, page_file):
-    context = browser.new_context(java_script_enabled=False)
-    tab = context.new_page()
-    tab.goto(page_file)
-    assert all(section.is_visible() for section in tab.locator('.sample').all())
-    assert tab.locator('#results tbody tr').count() == 3
-    assert not tab.locator('.steps').is_visible()
-    context.close()

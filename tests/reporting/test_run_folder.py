@@ -1,7 +1,6 @@
 """What a run left is read as it was: resumes, restarts, early stops, broken lines."""
 
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 import report_runs
@@ -9,6 +8,7 @@ from mmengine.config import Config
 from report_runs import write_scalars
 
 import custom_modules.segmentation  # noqa: F401
+from custom_modules.reporting.config_changes import flat_config
 from custom_modules.reporting.runs import RunFolder, held_out_fold, read_scalars
 from custom_modules.utils.errors import UsageError
 
@@ -19,33 +19,27 @@ def dice(*values):
     return [{'rock_Dice': value} for value in values]
 
 
-def test_an_epoch_has_its_mean_loss_and_its_last_rate(tmp_path):
-    write_scalars(tmp_path / '20260101_000000', [1, 2], dice(10.0, 20.0))
-    train, val = read_scalars(tmp_path)
-    assert train['loss'].tolist() == [3.0, 1.5]
-    assert train['lr'].tolist() == [0.1, 0.05]
-    assert val['rock_Dice'].to_dict() == {1: 10.0, 2: 20.0}
-
-
-def test_a_resume_goes_on_and_replaces_what_it_repeats(tmp_path):
+@pytest.mark.parametrize(
+    ('second', 'scores', 'expected'),
+    [
+        # a resume goes on and replaces what it repeats, a new start leaves nothing of the old
+        ([3, 4], [30.0, 40.0], {1: 1.0, 2: 2.0, 3: 30.0, 4: 40.0}),
+        ([1], [10.0], {1: 10.0}),
+    ],
+)
+def test_scalars_of_a_run_in_pieces(tmp_path, second, scores, expected):
     write_scalars(tmp_path / '20260101_000000', [1, 2, 3], dice(1.0, 2.0, 3.0))
-    write_scalars(tmp_path / '20260102_000000', [3, 4], dice(30.0, 40.0))
-    _, val = read_scalars(tmp_path)
-    assert val['rock_Dice'].to_dict() == {1: 1.0, 2: 2.0, 3: 30.0, 4: 40.0}
-
-
-def test_a_new_start_leaves_nothing_of_the_old(tmp_path):
-    write_scalars(tmp_path / '20260101_000000', [1, 2, 3], dice(1.0, 2.0, 3.0))
-    write_scalars(tmp_path / '20260102_000000', [1], dice(10.0))
     train, val = read_scalars(tmp_path)
-    assert val['rock_Dice'].to_dict() == {1: 10.0} and list(train.index) == [1]
-
-
-def test_a_line_that_was_cut_off_is_left_out(tmp_path):
-    write_scalars(tmp_path / '20260101_000000', [1, 2], dice(1.0, 2.0))
-    path = tmp_path / '20260101_000000' / 'vis_data' / 'scalars.json'
+    # the mean loss of an epoch, and its last rate
+    assert train['loss'].tolist()[:2] == [3.0, 1.5] and train['lr'].tolist()[:2] == [0.1, 0.05]
+    write_scalars(tmp_path / '20260102_000000', second, dice(*scores))
+    train, val = read_scalars(tmp_path)
+    assert val['rock_Dice'].to_dict() == expected and list(train.index) == list(expected)
+    # a line that was cut off is left out
+    path = tmp_path / '20260102_000000' / 'vis_data' / 'scalars.json'
     path.write_text(path.read_text()[:-12])
-    assert read_scalars(tmp_path)[1]['rock_Dice'].to_dict() == {1: 1.0}
+    if len(second) > 1:
+        assert list(read_scalars(tmp_path)[1].index) == list(expected)[:-1]
 
 
 def test_unfinished_finished_and_stopped_early(tmp_path):
@@ -62,25 +56,6 @@ def test_unfinished_finished_and_stopped_early(tmp_path):
     assert RunFolder(going).gap == 'unfinished: 4 of 40 epochs'
 
 
-def test_a_later_test_does_not_change_what_the_training_was(tmp_path):
-    run = make_run(tmp_path, 'unet_baseline', seed=7)
-    config = run / 'unet_baseline.py'
-    config.rename(run / '20260101_000000' / 'vis_data' / 'config.py')
-    config.write_text('train_cfg = dict(max_epochs=300)\nrandomness = dict(seed=0)\n')
-    (run / '20260102_000000' / 'vis_data').mkdir(parents=True)
-    (run / '20260102_000000' / 'vis_data' / 'scalars.json').write_text('')
-    found = RunFolder(run)
-    assert found.seed == 7 and found.gap is None
-
-
-def test_the_best_checkpoint_comes_before_a_later_one(tmp_path):
-    run = make_run(tmp_path, 'unet_baseline')
-    (run / 'epoch_2.pth').write_bytes(b'')
-    assert RunFolder(run).best_epoch == 1
-    (run / 'best_rock_Dice_epoch_1.pth').unlink()
-    assert RunFolder(run).checkpoint.name == 'epoch_2.pth'
-
-
 def test_the_best_checkpoint_is_that_of_the_monitored_score(tmp_path):
     run = make_run(tmp_path, 'unet_baseline', epochs=0, **{'train_cfg.max_epochs': 3})
     write_scalars(run / '20260102_000000', [1, 2, 3], dice(50.0, 40.0, 30.0))
@@ -88,13 +63,6 @@ def test_the_best_checkpoint_is_that_of_the_monitored_score(tmp_path):
     for name in ('best_mDice_epoch_3.pth', 'best_rock_Dice_epoch_2.pth'):
         (run / name).touch()
     assert RunFolder(run).checkpoint.name == 'best_rock_Dice_epoch_1.pth'
-
-
-def test_a_run_that_broke_off_before_its_first_validation(tmp_path):
-    run = make_run(tmp_path, 'unet_baseline')
-    path = next(run.glob('*/*/scalars.json'))
-    path.write_text(path.read_text().splitlines()[0] + '\n')
-    assert RunFolder(run).gap == 'unfinished: 1 of 2 epochs'
 
 
 @pytest.mark.parametrize(
@@ -112,24 +80,8 @@ def test_a_broken_run_is_named(tmp_path, spoil, words):
         RunFolder(run)
 
 
-def test_without_a_checkpoint(tmp_path):
-    run = make_run(tmp_path, 'unet_baseline')
-    (run / 'best_rock_Dice_epoch_1.pth').unlink()
-    with pytest.raises(UsageError, match='holds no checkpoint'):
-        _ = RunFolder(run).checkpoint
-
-
-def test_a_last_epoch_without_its_checkpoint_is_not_finished(tmp_path):
-    run = make_run(tmp_path, 'unet_baseline')
-    (run / 'last_checkpoint').write_text('/x/epoch_2.pth')
-    assert RunFolder(run).gap is None
-    (run / 'last_checkpoint').write_text('/x/epoch_1.pth')
-    assert RunFolder(run).gap == 'the checkpoint of epoch 2 was not written'
-
-
 def test_a_resumed_run_is_of_the_same_config(tmp_path):
     """Its config says where it went on from; what it began with counts."""
-    from custom_modules.reporting.config_changes import flat_config
 
     def flat(name, *starts):
         for number, (resume, load_from) in enumerate(starts, 1):
@@ -143,25 +95,6 @@ def test_a_resumed_run_is_of_the_same_config(tmp_path):
     plain, loaded = flat('a', (False, None)), flat('b', (False, '/x/a.pth'))
     assert flat('c', (False, None), (True, None), (True, None)) == plain
     assert flat('d', (False, '/x/a.pth'), (True, None)) == loaded != plain
-
-
-def test_rows_of_a_report_are_named_after_the_sweep(tmp_path):
-    from custom_modules.reporting.comparison import Comparison
-
-    def labels(*folders):
-        groups = []
-        for folder in folders:
-            run = RunFolder.__new__(RunFolder)
-            run.path = tmp_path / folder
-            groups.append(SimpleNamespace(name='unet', first=SimpleNamespace(run=run)))
-        return Comparison(groups).labels()
-
-    assert labels('unet/seed_0') == ['unet']
-    assert labels('unet__share_0.5/seed_0') == ['unet__share_0.5']
-    assert labels('unet/seed_0', 'unet__share_0.5/seed_0') == ['unet', 'unet__share_0.5']
-    assert labels('a/unet/seed_0', 'b/unet/seed_1') == ['a/unet', 'b/unet']
-    assert labels('unet/seed_0', 'unet/seed_1') == ['seed_0', 'seed_1']
-    assert labels('unet_seed1', 'unet') == ['unet_seed1', 'unet']
 
 
 @pytest.mark.parametrize(
@@ -190,17 +123,6 @@ def test_what_is_finished_has_its_last_checkpoint(tmp_path, pointer, files, gap)
     assert found.gap == gap and found.checkpoint.name == 'best_rock_Dice_epoch_1.pth'
 
 
-def test_checkpoints_are_due_when_the_hook_says(tmp_path):
-    every = {'default_hooks.checkpoint.interval': 2, 'train_cfg.max_epochs': 3}
-    run = make_run(tmp_path, 'unet_baseline', 0, epochs=3, **every)
-    (run / 'epoch_2.pth').touch()
-    assert RunFolder(run).gap == 'the checkpoint of epoch 3 was not written'
-    never = every | {'default_hooks.checkpoint.save_last': False}
-    run = make_run(tmp_path, 'unet_baseline', 1, epochs=3, **never)
-    (run / 'epoch_2.pth').touch()
-    assert RunFolder(run).gap is None
-
-
 @pytest.mark.parametrize('value', ['NaN', 'Infinity'])
 def test_a_run_that_ended_without_a_finite_loss_is_named(tmp_path, value):
     run = make_run(tmp_path, 'unet_baseline', epochs=0, **{'train_cfg.max_epochs': 3})
@@ -210,10 +132,9 @@ def test_a_run_that_ended_without_a_finite_loss_is_named(tmp_path, value):
     whole = path.read_text().splitlines()
 
     def spoil(*lines):
-        text = [
-            line.replace('"loss": ', f'"loss": {value}, "was": ') if i in lines else line
-            for i, line in enumerate(whole)
-        ]
+        text = list(whole)
+        for i in lines:
+            text[i] = whole[i].replace('"loss": ', f'"loss": {value}, "was": ')
         path.write_text('\n'.join(text))
         return RunFolder(run).gap
 

@@ -5,16 +5,13 @@ import json
 import os
 import runpy
 import signal
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from conftest import MOON_OPTIONS, make_moon
-from filelock import FileLock
 from mmengine.config import Config
 
 import custom_modules.segmentation  # noqa: F401
@@ -22,7 +19,6 @@ from custom_modules.engine.work_dirs import is_locked, lock_work_dir
 from custom_modules.reporting.runs import logged_progress
 from custom_modules.sweep import plan
 from custom_modules.sweep.executors import LocalExecutor
-from custom_modules.sweep.plan import plan_sweep
 from custom_modules.sweep.sweep import run_sweep
 from custom_modules.utils.errors import UsageError
 
@@ -60,20 +56,6 @@ shutil.copy(config, folder / 'small.py')
 (folder / f'epoch_{epochs}.pth').touch()
 (folder / 'last_checkpoint').write_text(f'/x/epoch_{epochs}.pth')
 """
-SMALL = dict(
-    train_cfg=dict(max_epochs=2),
-    default_hooks=dict(
-        checkpoint=dict(type='CheckpointAfterValHook', save_best='rock_Dice', rule='greater')
-    ),
-    randomness=dict(seed=0),
-)
-
-
-def make_config(path: Path) -> Path:
-    """A config of two epochs."""
-    path.parent.mkdir(exist_ok=True)
-    Config(SMALL).dump(path)
-    return path
 
 
 def stub_command(run, seconds: float = 0.0) -> list[str]:
@@ -113,11 +95,6 @@ def press_ctrl_c(root: Path):
 
 
 @pytest.fixture
-def small(tmp_path) -> Path:
-    return make_config(tmp_path / 'small.py')
-
-
-@pytest.fixture
 def stub(monkeypatch):
     """Runs are stubs, that take no time, or some seconds."""
 
@@ -130,8 +107,13 @@ def stub(monkeypatch):
 
 
 def test_a_run_that_fails_ends_no_other(small, stub, tmp_path):
+    """Side by side, and no more than there are jobs."""
+    stub(0.5)
     runs = planned(small, tmp_path / 'root', [0, CRASHES, ENDS_EARLY, IS_KILLED, 1])
-    assert swept(runs)
+    assert swept(runs, jobs=2)
+    times = [json.loads((run.folder / 'times.json').read_text()) for run in runs]
+    at_once = [sum(other[0] <= begin < other[1] for other in times) for begin, _ in times]
+    assert max(at_once) == 2
     assert states(runs) == ['finished', 'failed', 'failed', 'failed', 'finished']
     crashed, short, killed = (run.note for run in runs[1:4])
     assert crashed == f'exit code 3: RuntimeError: out of luck ({runs[1].folder}/sweep.log)'
@@ -147,22 +129,11 @@ def test_what_is_finished_is_skipped_and_the_rest_goes_on(small, stub, tmp_path)
     runs = planned(small, root, [0, ENDS_EARLY, 1])
     stub(0.3)
     swept(runs, tell=lambda run: told.append((run.seed, run.state, run.note)))
-    assert started(root) == [f'small seed_{seed}' for seed in (0, ENDS_EARLY, ENDS_EARLY, 1)], (
-        'the finished one once'
-    )
+    # the finished one once
+    assert started(root) == [f'small seed_{seed}' for seed in (0, ENDS_EARLY, ENDS_EARLY, 1)]
     assert told[0] == (0, 'finished', 'was there')
     assert told[1] == (ENDS_EARLY, 'runs', 'goes on (unfinished: 1 of 2 epochs)')
     assert told[-1] == (1, 'finished', '')
-
-
-def test_jobs_run_side_by_side_and_no_more(small, stub, tmp_path):
-    stub(0.5)
-    runs = planned(small, tmp_path / 'root', range(4))
-    swept(runs, jobs=2)
-    assert states(runs) == ['finished'] * 4
-    times = [json.loads((run.folder / 'times.json').read_text()) for run in runs]
-    at_once = [sum(other[0] <= begin < other[1] for other in times) for begin, _ in times]
-    assert max(at_once) == 2
 
 
 def test_two_sweeps_share_the_work(small, stub, tmp_path):
@@ -187,32 +158,6 @@ def test_two_sweeps_share_the_work(small, stub, tmp_path):
     assert sorted(started(root)) == [f'small seed_{seed}' for seed in (0, 1, CRASHES, 2)]
 
 
-def test_what_was_killed_leaves_no_lock(tmp_path):
-    (tmp_path / 'run').mkdir()
-    path = tmp_path / 'run' / 'training.lock'
-    script = f'import filelock, time; lock = filelock.FileLock({str(path)!r}); lock.acquire(); print(flush=True); time.sleep(60)'
-    training = subprocess.Popen([sys.executable, '-c', script], stdout=subprocess.PIPE)
-    training.stdout.readline()
-    assert is_locked(path.parent)
-    with pytest.raises(UsageError, match='another process is training in'):
-        lock_work_dir(path.parent, timeout=0)
-    training.kill()
-    training.wait()
-    assert not is_locked(path.parent) and path.exists()
-    lock_work_dir(path.parent).release()
-
-
-def test_a_second_training_in_one_folder_is_refused(tool, repository, tmp_path, moon, capsys):
-    (tmp_path / 'run').mkdir()
-    with FileLock(tmp_path / 'run' / 'training.lock'):
-        config = repository / 'configs' / 'unet_baseline.py'
-        data = [f'{part}_dataloader.dataset.data_root={moon}' for part in ('train', 'val', 'test')]
-        arguments = '--work-dir', tmp_path / 'run', '--cfg-options', *data
-        assert tool('train.py', config, *arguments) == 2
-    assert 'another process is training in' in capsys.readouterr().err
-    assert [path.name for path in (tmp_path / 'run').iterdir()] == ['training.lock']
-
-
 def test_ctrl_c_ends_the_trainings_and_the_next_sweep_goes_on(small, stub, tmp_path):
     root = tmp_path / 'root'
     stub(60)
@@ -226,17 +171,6 @@ def test_ctrl_c_ends_the_trainings_and_the_next_sweep_goes_on(small, stub, tmp_p
     stub()
     runs = planned(small, root, [0, 1])
     assert swept(runs) and states(runs) == ['finished', 'finished']
-
-
-def test_a_training_that_does_not_listen_is_ended(small, tmp_path, monkeypatch):
-    deaf = 'import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); open("{}", "w").write("x"); time.sleep(60)'
-    root = tmp_path / 'root'
-    deaf = [sys.executable, '-c', deaf.format(root / 'started.txt')]
-    monkeypatch.setattr(plan.Run, 'command', property(lambda run: deaf))
-    runs, began = planned(small, root), time.monotonic()
-    root.mkdir()
-    assert not swept(runs, grace=0.2, watch=press_ctrl_c(root))
-    assert states(runs) == ['interrupted'] and time.monotonic() - began < 20
 
 
 def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, repository):
@@ -261,62 +195,40 @@ def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, reposit
     assert glob.glob(f'{root}/*/seed*[0-9]') == [str(changed[0].folder)]
 
 
-def test_the_tool_refuses_before_it_starts(tool, tmp_path, small, capsys):
+def test_the_tool_refuses_before_it_starts_and_says_how_it_ended(
+    tool, tmp_path, small, stub, capsys
+):
     report, root = tmp_path / 'report', tmp_path / 'root'
     report.mkdir()
     (report / 'results.json').touch()
+    sweep = ['sweep.py', small, '--work-dir', root]
     for arguments, words in (
         (['--report', report], '--overwrite'),
         (['--jobs', '0'], 'at least 1, got 0'),
         (['--jobs', '2', '--ray'], 'leave --jobs out'),
     ):
-        assert tool('sweep.py', small, '--work-dir', root, *arguments) == 2
+        assert tool(*sweep, *arguments) == 2
         assert words in capsys.readouterr().err
-    assert tool('sweep.py', small, '--work-dir', root, '--seeds', '0', '1', '--dry-run') == 0
+    assert tool(*sweep, '--seeds', '0', '1', '--dry-run') == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| small')]
     assert len(rows) == 2 and all('| new ' in row for row in rows)
     assert not root.exists()
-
-
-def test_exit_codes_say_how_it_ended(tool, tmp_path, small, stub, capsys):
-    root = tmp_path / 'root'
-    sweep = ['sweep.py', small, '--work-dir', root, '--seeds']
-    assert tool(*sweep, '0') == 0
-    assert tool(*sweep, '0', str(CRASHES)) == 1
+    assert tool(*sweep, '--seeds', '0') == 0
+    assert tool(*sweep, '--seeds', '0', str(CRASHES)) == 1
     said = capsys.readouterr()
     assert '1 of 2 runs failed' in said.err and 'out of luck' in said.out
     stub(60)
     threading.Timer(3, os.kill, (os.getpid(), signal.SIGINT)).start()
-    assert tool(*sweep, '1') == 130
+    assert tool(*sweep, '--seeds', '1') == 130
     assert 'the same command goes on' in capsys.readouterr().err
-
-
-def test_a_report_gets_the_finished_runs_in_the_order_of_the_configs(
-    small, stub, tmp_path, repository
-):
-    other = make_config(tmp_path / 'other.py')
-    runs = plan_sweep([small, other], [CRASHES, 1], tmp_path / 'root')
-    swept(runs)
-    tool = runpy.run_path(str(repository / 'tools' / 'sweep.py'))
-    command = tool['report_command'](runs, SimpleNamespace(report='out', overwrite=True))
-    folders = [str(tmp_path / 'root' / name / 'seed_1') for name in ('small', 'other')]
-    report = str(repository / 'tools' / 'report.py')
-    assert command[1:] == [report, *folders, '--out=out', '--overwrite']
 
 
 def test_one_real_sweep_from_config_to_report(tool, repository, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv('MOON_DATA', str(make_moon(tmp_path / 'moon', count=10)))
-    arguments = [
-        'sweep.py',
-        repository / 'configs' / 'unet_baseline.py',
-        '--work-dir',
-        tmp_path / 'root',
-        '--cfg-options',
-        *MOON_OPTIONS,
-        'model.backbone.widths=[4,4,4,4,4]',
-        '--vary',
-        'train_dataloader.dataset.train_fraction=0.5',
-    ]
+    config = repository / 'configs' / 'unet_baseline.py'
+    options = ['--cfg-options', *MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]']
+    vary = ['--vary', 'train_dataloader.dataset.train_fraction=0.5']
+    arguments = ['sweep.py', config, '--work-dir', tmp_path / 'root', *options, *vary]
     assert tool(*arguments, '--report', tmp_path / 'report') == 0
     name = 'unet_baseline__train_fraction_0.5'
     (run,) = glob.glob(f'{tmp_path}/root/*/*')
