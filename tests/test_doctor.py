@@ -124,29 +124,6 @@ def test_a_crash_an_error_and_a_hang_become_outcomes():
     assert slow == {'error': 'it did not end within 0.3 s'}
 
 
-def cuda(**values) -> dict:
-    return dict(result=dict(cuda='13.2', gpus=[], mps=False, why='') | values)
-
-
-def test_tool_is_ready_where_all_is_well(tool, monkeypatch, capsys, tmp_path):
-    """The imports, which take seconds, are taken for granted."""
-    monkeypatch.chdir(tmp_path)
-    for name in doctor.DATA:
-        monkeypatch.delenv(name, raising=False)
-    fine = dict.fromkeys(doctor.STEPS, {}) | dict(devices=cuda())
-    monkeypatch.setattr(doctor, 'try_steps', lambda steps: {k: fine[k] for k in steps})
-    assert tool('doctor.py') == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[-1].startswith('Ready') and len(lines) < 40
-    assert not any(line.startswith('problem') for line in lines)
-
-    fine['mmcv'] = dict(error='the process died with SIGSEGV')
-    assert tool('doctor.py') == 1
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1] == 'problem  mmcv cannot be imported: the process died with SIGSEGV'
-    assert lines[-1].startswith('1 problem: ')
-
-
 def test_tool_runs_where_nothing_or_something_broken_is_installed(tmp_path):
     """In an environment of its own, without a single package."""
     venv.create(tmp_path / 'env', with_pip=False)

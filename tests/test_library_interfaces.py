@@ -1,15 +1,9 @@
 """What the libraries offer works with this project's configs and published weights, through their own functions."""
 
-import runpy
-import sys
-from pathlib import Path
-
-import mmseg
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY, make_moon
-from mmengine.config import Config
+from conftest import REPOSITORY
 from mmengine.registry import init_default_scope
 from mmpretrain import ImageClassificationInferencer, get_model
 from mmseg.apis import MMSegInferencer, inference_model, init_model, show_result_pyplot
@@ -77,20 +71,3 @@ def test_classification_inferencer_and_get_model(photographs, tmp_path):
     for result in results:
         assert result['pred_class'] == names[result['pred_label']]
     assert len(list((tmp_path / 'shown').iterdir())) == 2
-
-
-@pytest.mark.parametrize('name', ['unet_baseline', 'rock_detector_synthetic'])
-def test_browse_dataset(name, tmp_path, monkeypatch):
-    """mmseg's own tool draws the training set as its pipeline gives it."""
-    monkeypatch.setenv('MOON_DATA', str(make_moon(tmp_path / 'moon', count=5)))
-    folder = Path(mmseg.__path__[0]) / '.mim' / 'tools'
-    tool = folder / 'analysis_tools' / 'browse_dataset.py'
-    out = tmp_path / 'browsed'
-    config = str(REPOSITORY / 'configs' / f'{name}.py')
-    argv = [str(tool), config, '--output-dir', str(out), '--not-show', '--show-interval', '0.01']
-    monkeypatch.setattr(sys, 'argv', argv)
-    runpy.run_path(str(tool), run_name='__main__')
-    drawn = sorted(out.rglob('*.png'))
-    assert len(drawn) == 4
-    size = Config.fromfile(config).train_dataloader.dataset.load_size
-    assert Image.open(drawn[0]).width >= 2 * size[0]

@@ -10,7 +10,6 @@ from custom_modules.datasets.mask_datasets import IndexedMaskDataset
 from custom_modules.datasets.masks import ClassPixels
 from custom_modules.utils.errors import UsageError
 
-HEAD = dict(type='FCNHead', num_classes=3)
 PARTS = dict(img_path='{split}/images', seg_map_path='{split}/masks')
 
 
@@ -72,26 +71,3 @@ def test_a_label_without_a_class_is_refused(root):
     dataset = data_set(root, ('ground', 'small'), label_map=None, check=False)
     with pytest.raises(UsageError, match=r'a\.png holds the label 3, but the 2 classes'):
         ClassPixels.from_dataset(dataset)
-
-
-def test_tool_prints_a_table_and_lines_to_paste(tool, root, tmp_path, repository, capsys):
-    """For the smallest config that it reads: a data set and a head."""
-    options = dict(data_root=str(root), label_map={0: 0, 1: 1, 3: 2}, data_prefix=PARTS)
-    dataset = dict(options, type='IndexedMaskDataset', classes=('ground', 'small', 'large'))
-    config = tmp_path / 'mine.py'
-    config.write_text(
-        f"_base_ = ['{repository / 'configs' / '_base_' / 'seg_runtime.py'}']\n"
-        f'train_dataloader = dict(dataset={dataset})\nmodel = dict(decode_head={HEAD})\n'
-    )
-    assert tool('class_weights.py', config) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert '2 training masks at full size' in lines
-    cells = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
-    assert ['ground', '7168', '87.50', '2'] in cells and ['large', '512', '6.25', '1'] in cells
-    pasted = [eval(f'dict({line}\n)') for line in lines if line.startswith('class_weight=')]
-    assert pasted == [{'class_weight': [0.381, 5.33, 5.33]}, {'class_weight': [0.143, 1.0, 1.0]}]
-    option = 'train_dataloader.dataset.split=test'
-    assert tool('class_weights.py', config, '--cfg-options', option) == 2
-    printed = capsys.readouterr()
-    assert '4096' in printed.out and 'class_weight' not in printed.out
-    assert 'error: there is no pixel of ground, small in the 1 masks' in printed.err

@@ -3,16 +3,14 @@
 import pytest
 import torch
 from conftest import MOON_OPTIONS
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.engine.devices import set_mixed_precision
 from custom_modules.engine.optim import BFloat16OptimWrapper
-from custom_modules.utils.errors import UsageError
 
 HARDWARE = 'custom_modules.engine.devices.cpu_has_bfloat16'
 
@@ -55,24 +53,6 @@ def test_the_network_computes_in_bfloat16_and_nothing_else(repository):
         assert loss.dtype == torch.float32, name
         # a step is no average, and bfloat16 has 8 bits
         torch.testing.assert_close(loss, exact['losses'][name], rtol=0.02, atol=0)
-
-
-def with_amp(monkeypatch, device: str, **settings) -> ConfigDict:
-    """What --amp makes of an optimizer's config on a device."""
-    monkeypatch.setattr('mmengine.device.get_device', lambda: device)
-    monkeypatch.setattr(HARDWARE, lambda: True)
-    optim_wrapper = ConfigDict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1), **settings)
-    set_mixed_precision(optim_wrapper)
-    return optim_wrapper
-
-
-def test_a_precision_that_a_device_has_not(monkeypatch):
-    with pytest.raises(UsageError, match='dtype is float16: leave one of the two out'):
-        with_amp(monkeypatch, 'cpu', dtype='float16')
-    with pytest.raises(UsageError, match='the device is mps: leave it out'):
-        with_amp(monkeypatch, 'mps')
-    # mmengine's own business
-    assert with_amp(monkeypatch, 'npu').type == 'AmpOptimWrapper'
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='takes the GPU')

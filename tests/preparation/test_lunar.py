@@ -138,26 +138,6 @@ def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
     assert contents(tmp_path / 'as_they_are') == contents(tmp_path / 'without')
 
 
-@pytest.mark.parametrize(
-    'name',
-    [
-        'MOON_SEGMENTATION_BINARY/images/ground/ground0002.png',
-        'MOON_SEGMENTATION_MULTICLASS/images/ground/ground0001.png',
-        'MOON_SEGMENTATION_MULTICLASS/images/render/render0002.png',
-    ],
-)
-def test_a_different_file_is_not_replaced_unasked(src, tmp_path, capsys, name):
-    out = tmp_path / 'out'
-    other = np.full((64, 96), 9, np.uint8)
-    save(out / name, other)
-    assert lunar(src, out) == 2
-    assert name in complaint(capsys).replace('\\', '/')
-    assert list(contents(out)) == [name], 'nothing else is written'
-    assert np.array_equal(load(out / name), other)
-    assert lunar(src, out, '--overwrite') == 0
-    assert not np.array_equal(load(out / name), other)
-
-
 def spoil(name, content):
     """Put bytes, pixels or the beginning of what was there in the place of a picture."""
 

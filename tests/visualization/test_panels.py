@@ -10,7 +10,7 @@ from mmseg.structures import SegDataSample
 from PIL import Image
 
 from custom_modules.evaluation.predictions import Prediction
-from custom_modules.visualization.drawing import ERROR_COLOURS, legend_strip, text_strip
+from custom_modules.visualization.drawing import ERROR_COLOURS, legend_strip
 from custom_modules.visualization.panels import PANEL_GAP, PredictionPanel
 from custom_modules.visualization.visualizer import PanelVisualizer
 
@@ -57,25 +57,6 @@ def test_the_four_cells_are_in_place_and_coloured(tmp_path):
     assert np.abs(np.array([errors[c] for c in corners], int) - expected).max() <= 1
     # each pixel is 6x6: the border between the halves is where it belongs
     assert real[0, SIDE // 2 - 1].tolist() == rock and real[0, SIDE // 2].tolist() == grey
-
-
-def test_the_title_has_the_images_own_scores(tmp_path, monkeypatch):
-    written = []
-
-    def listen(text, *arguments, **options):
-        written.append(text)
-        return text_strip(text, *arguments, **options)
-
-    monkeypatch.setattr('custom_modules.visualization.panels.text_strip', listen)
-    truth, found = [[1, 1, 1, 1, 0, 0]], [[1, 1, 1, 0, 0, 1]]
-    one = predict(tmp_path / 'crater.png', truth, found)
-    PredictionPanel(('background', 'rock'), PALETTE[:2]).draw(one, 'best, rank 1 of 9:')
-    assert 'best, rank 1 of 9:  crater' in written and 'rock Dice 75.00, IoU 60.00' in written
-    other = predict(tmp_path / 'b.png', [[1, 1, 0]], [[1, 0, 0]], 3)
-    PredictionPanel(('background', 'small', 'large'), PALETTE).draw(other)
-    # large is neither there nor predicted: the mean is small's alone
-    expected = 'mDice without background 66.67  |  small Dice 66.67, IoU 50.00  |  large Dice undefined, IoU undefined'
-    assert expected in written
 
 
 def test_a_test_s_picture_is_input_truth_prediction(tmp_path):

@@ -9,10 +9,8 @@ import pytest
 import torch
 from conftest import MOON_OPTIONS, make_moon
 from mmengine.runner import Runner
-from mmengine.structures import BaseDataElement, PixelData
 
 from custom_modules.engine.config import load_config, read_options
-from custom_modules.visualization.visualizer import FixedSamplesHook
 
 SCHEDULE = {0: 4, 1: 2, 2: -1}
 NAMES = ('0000_render0004', '0001_render0008')
@@ -115,14 +113,3 @@ def test_every_part_has_its_own_rate_and_stages_follow_the_schedule(trained, row
     hub = torch.load(f'{trained.work_dir}/epoch_4.pth', weights_only=True)['message_hub']
     assert 'train/lr' in hub['log_scalars']
     assert not [key for key in hub['log_scalars'] if 'lr/' in key or 'frozen' in key]
-
-
-def test_large_predictions_are_kept_small():
-    hook = FixedSamplesHook()
-    hook._names, hook._samples = {'a': '0000_a'}, {}
-    maps = {key: PixelData(data=torch.ones(1, 4, 4)) for key in ('pred_sem_seg', 'seg_logits')}
-    outputs = [BaseDataElement(metainfo=dict(img_path=path), **maps) for path in 'ba']
-    hook.after_val_iter(None, 0, outputs=outputs)
-    assert list(hook._samples) == ['a'] and hook._samples['a'].keys() == ['pred_sem_seg']
-    outputs[1].pred_sem_seg.data.zero_()
-    assert hook._samples['a'].pred_sem_seg.data.all(), 'a copy, also on the CPU'
