@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,15 +15,12 @@ from custom_modules.analysis.calibration import (
     THRESHOLDS,
     Calibration,
     ThresholdSweep,
-    threshold_choice,
 )
 from custom_modules.analysis.errors import ErrorAnalysis
 from custom_modules.analysis.objects import ObjectSizes, boundary_f1, boundary_tolerance
-from custom_modules.analysis.report import write_analysis
 from custom_modules.evaluation.predictions import Prediction
 
 ROCKS = ('background', 'rock')
-SIZES = ('background', 'small', 'large')
 
 
 def predict(truth, predicted=None, probability=None, path: Path = Path('a.png'), grey=None):
@@ -99,22 +95,6 @@ def test_objects_are_counted_by_size_found_and_invented():
         assert sizes.table().iloc[-1].tolist() == ['rock', size, 1, area, 100, 100, 1, 0]
 
 
-def test_distance_below_the_horizon(tmp_path):
-    truth, predicted = np.zeros((20, 3), np.uint8), np.zeros((20, 3), int)
-    truth[:5, 0] = 1  # the sky of the first column ends in row 4, that of the second in row 9
-    truth[:10, 1] = 1
-    truth[5], predicted[5, 0] = (2, 1, 2), 2  # just below the horizon, in the sky, no sky
-    truth[19, 1] = 2  # 10 rows, half of the height, below it
-    analysis = ErrorAnalysis(('ground', 'Sky', 'rock'), threshold=None)
-    analysis.add(predict(truth, predicted, path=tmp_path / 'a.png', grey=0))
-    table = analysis.results()['horizon']
-    assert set(table['class']) == {'rock'}
-    found = table.set_index('band')
-    assert found.loc['0-5'].tolist() == ['rock', 50, 100, 100, 100]
-    assert found.loc['40-100', 'recall'] == 0 and found.loc['40-100', 'share'] == 50
-    assert found.loc['5-10', 'share'] == 0
-
-
 def test_calibration_equals_scikit_learns():
     rng = np.random.default_rng(0)
     probability = rng.random((3, 40, 40)).astype(np.float32)
@@ -136,30 +116,6 @@ def test_calibration_equals_scikit_learns():
     several = [[[0.6, 0.1, 0.7]], [[0.3, 0.9, 0.2]], [[0.1, 0.0, 0.1]]]
     found.add(predict([[0, 2, 255]], probability=several))
     assert found.ece == pytest.approx((0.4 + 0.9) / 2) and found.table().pixels.sum() == 2
-
-
-def test_the_sweep_finds_a_planted_threshold():
-    rng = np.random.default_rng(0)
-    truth = (rng.random((64, 64)) < 0.2).astype(np.uint8)
-    # rock is just above 0.37, all else at most 0.37: only one threshold is perfect
-    probability = np.where(truth, rng.uniform(0.3701, 0.3799, truth.shape), 0.365)
-    probability[0, 0], truth[0, 0] = np.float32(0.37), 0
-    sweep = ThresholdSweep()
-    for half in (slice(0, 32), slice(32, 64)):
-        sweep.add(predict(truth[half], probability=probability[half]))
-    table = sweep.table().set_index('threshold')
-    assert THRESHOLDS[sweep.best] == 0.37
-    assert table.Dice[0.37] == 100 and table.Dice[0.38] == 0
-    rocks = truth.sum()
-    assert table.Dice[0.36] == pytest.approx(100 * 2 * rocks / (rocks + truth.size))
-    assert table.recall[0.02] == 100 and np.isnan(table.precision[0.98])
-    # elsewhere the threshold does worse: the score there is reported, not the best one
-    part = ThresholdSweep()
-    part.add(predict([[1, 1, 0, 0]], probability=[[0.9, 0.3, 0.6, 0.1]]))
-    choice = threshold_choice(sweep, part, default=0.5, default_dice=50.0, same_data=False)
-    assert (choice['best'], choice['val_dice'], choice['same_data']) == (0.37, 100, False)
-    assert choice['dice'] == pytest.approx(50)
-    assert choice['config'] == 'model = dict(decode_head=dict(threshold=0.37))'
 
 
 def test_the_sweep_is_exact_at_every_threshold():
@@ -203,36 +159,6 @@ def test_boundary_f1():
     ignored = np.zeros((40, 40), bool)
     ignored[:, 8:30] = True
     assert np.isnan(boundary_f1(square, far, ignored=ignored))
-
-
-def test_confusions_of_several_classes_are_named_and_nothing_is_nan_in_the_files(tmp_path):
-    analysis = ErrorAnalysis(SIZES, threshold=None)
-    # of 6 pixels small 4 are taken for large, 1 for the background
-    truth = [[1, 1, 1, 1, 1, 1, 0, 0]]
-    found = [[2, 2, 2, 2, 0, 1, 0, 1]]
-    one = predict(truth, found, path=tmp_path / 'pic.png', grey=10)
-    analysis.add(one)
-    results = analysis.results()
-    assert results['confusions'].words.tolist() == [
-        '66.7 % of small is taken for large (4 pixels)',
-        '50.0 % of background is taken for small (1 pixels)',
-        '16.7 % of small is taken for background (1 pixels)',
-    ]
-    image = results['images'].iloc[0]
-    assert (image.small_true_share, image.small_predicted_share) == (75, 25)
-    results['thresholds'] = None
-    run = dict(config='c.py', checkpoint='w.pth', part='test', size='8x1', tolerance=None)
-    path = write_analysis(run, results, tmp_path / 'out')
-    text = path.read_text()
-    assert '66.7 % of small is taken for large (4 pixels)' in text
-    # large is not there: precision 0, recall a dash, its Dice 0
-    cells = [[c.strip() for c in line.strip('|').split('|')] for line in text.splitlines()]
-    assert ['large', '0.00', '0.00', '0.00', '-', '0.00'] in cells
-    for picture in (line.split('(')[1].rstrip(')') for line in text.splitlines() if '![' in line):
-        assert cv2.imread(str(path.parent / picture)) is not None
-    numbers = json.loads((path.parent / 'analysis.json').read_text(), parse_constant=pytest.fail)
-    assert numbers['confusion'] == [[1, 1, 0], [1, 1, 4], [0, 0, 0]]
-    assert numbers['scores'][2]['recall'] is None
 
 
 def test_tool_analyses_the_whole_set(tool, untrained, moon, capsys):

@@ -3,13 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 
 from custom_modules.analysis.objects import foreground_dice
 from custom_modules.analysis.selection import best_median_worst
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.visualization.drawing import legend_strip
-from custom_modules.visualization.panels import PANEL_GAP
 
 SIDE = 384
 # rows of a legend in one line
@@ -80,32 +78,3 @@ def test_tool_ranks_draws_and_does_not_overwrite(tool, command, moon, tmp_path, 
     assert tool(*command) == 2
     assert 'exists already and is not overwritten' in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in out.iterdir()}
-
-
-def test_tool_draws_chosen_images_and_files_from_elsewhere(
-    tool, command, moon, tmp_path, capsys, monkeypatch
-):
-    inside = sorted((moon / 'images' / 'render').iterdir())
-    ids = [path.stem for path in inside]
-    photo = tmp_path / 'photo.jpg'
-    Image.fromarray(np.full((90, 120), 150, np.uint8)).save(photo)
-    assert tool(*command, '--out', tmp_path / 'no', '--images', 'render9999') == 2
-    error = capsys.readouterr().err
-    assert 'there is no image render9999' in error and not (tmp_path / 'no').exists()
-    listed = next(name for name in ids if name in error)
-    out = tmp_path / 'chosen'
-    assert tool(*command, '--out', out, '--images', photo, listed) == 0
-    printed = capsys.readouterr().out
-    assert 'photo: without truth' in printed and f'{listed}: rock Dice' in printed
-    first, second = (cv2.imread(str(out / name)) for name in ('01_photo.png', f'02_{listed}.png'))
-    assert first.shape[1] == 2 * SIDE + PANEL_GAP and second.shape[1] == 4 * SIDE + 3 * PANEL_GAP
-    # the photo is grey 150, the right one was drawn; the other's input is the file itself
-    assert np.isin(first[200:300, 100:200], range(148, 153)).all()
-    own = cv2.imread(str(next(path for path in inside if path.stem == listed)))
-    assert (input_of(second) == own).all()
-    # a photograph needs no data set; a name can only be one of the data set's
-    monkeypatch.setenv('MOON_DATA', str(tmp_path / 'nowhere'))
-    assert tool(*command, '--out', tmp_path / 'alone', '--images', photo) == 0
-    assert 'photo: without truth' in capsys.readouterr().out
-    assert tool(*command, '--out', tmp_path / 'no', '--images', 'photo') == 2
-    assert 'nowhere, but there is no such folder' in capsys.readouterr().err

@@ -12,7 +12,7 @@ from PIL import Image
 from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.datasets.splits import hashed_split
 from custom_modules.eda.report import survey
-from custom_modules.eda.sources import config_subject, folder_subject
+from custom_modules.eda.sources import config_subject
 from custom_modules.utils.errors import UsageError
 
 PARTS = dict(img_path='{split}/images', seg_map_path='{split}/masks')
@@ -190,57 +190,3 @@ def test_lists_that_overlap_or_name_nothing(tmp_path, repository, monkeypatch):
     assert pairs == {'train': 3, 'val': 1, 'all parts': 3}
     read = {path: count for path, count in read.items() if path.suffix == '.png'}
     assert len(read) == 6 and set(read.values()) == {1}
-
-
-def test_a_part_without_anything_to_find_is_a_defect(tmp_path):
-    for i in range(2):
-        save(tmp_path / 'images' / f'{i}.png', noise(i))
-        save(tmp_path / 'masks' / f'{i}.png', square(0))
-    folders = str(tmp_path / 'images'), str(tmp_path / 'masks')
-    summary, _ = survey(folder_subject(*folders))
-    assert ('no_object', 'all') in named(summary) and not summary['sound']
-    assert summary['class_weights']['inverse_frequency'] is None
-    # warnings alone leave a folder sound
-    for i in range(2, 4):
-        save(tmp_path / 'images' / f'{i}.png', noise(2))
-        save(tmp_path / 'masks' / f'{i}.png', square(255))
-    save(tmp_path / 'masks' / 'alone.png', square(255))
-    summary, _ = survey(folder_subject(*folders))
-    assert summary['sound'] and summary['classes'] == ['background', 'rock']
-    kinds = 'mask_without_image', 'empty_mask', 'background_only_mask', 'duplicate_within_part'
-    assert set(named(summary)) == {(kind, 'all') for kind in kinds}
-    summary, sample = survey(folder_subject(*folders, label_map={7: 0, 8: 1}))
-    assert {('stray_values', 'all'), ('no_sound_pair', 'all')} <= set(named(summary))
-    assert sample.shown() == []
-
-
-def test_what_the_user_can_mend_is_one_sentence(tool, tmp_path, repository, capsys):
-    for i in range(3):
-        save(tmp_path / 'images' / f'render{i}.png', noise(i))
-        save(tmp_path / 'masks' / f'ground{i}.png', square(i + 1))
-    images, masks = str(tmp_path / 'images'), str(tmp_path / 'masks')
-    with pytest.raises(UsageError, match='no such folder'):
-        folder_subject(images, str(tmp_path / 'mistyped'))
-    with pytest.raises(UsageError, match='has a mask of the same name .* --img-prefix'):
-        folder_subject(images, masks)
-    prefixes = dict(img_prefix='render', mask_prefix='ground')
-    with pytest.raises(UsageError, match='values 0, 1, 2, 3, .* --classes'):
-        folder_subject(images, masks, **prefixes)
-    with pytest.raises(UsageError, match='more classes than background and rock'):
-        folder_subject(images, masks, label_map={0: 0, 3: 2}, **prefixes)
-    summary, _ = survey(folder_subject(images, masks, ['g', 'a', 'b', 'c'], **prefixes))
-    assert [c['pixels'] for c in summary['statistics']['all']['classes'][1:]] == [256] * 3
-    for arguments in (
-        (),
-        ('--images', images),
-        ('c.py', '--classes', 'a', 'b'),
-        ('c.py', '--images', images),
-        ('--images', images, '--masks', masks, '--label-map', '255=1'),
-    ):
-        assert tool('eda.py', *arguments) == 2
-    capsys.readouterr()
-    assert tool('eda.py', tmp_path / 'mistyped.py', '-o', tmp_path / 'out') == 2
-    assert 'error: there is no config' in capsys.readouterr().err
-    assert tool('eda.py', repository / 'configs' / 'classifier.py', '-o', tmp_path / 'out') == 2
-    assert 'trains no segmentor' in capsys.readouterr().err
-    assert not (tmp_path / 'out').exists()

@@ -88,25 +88,6 @@ def test_objects_and_pixel_shares_of_planted_squares(tmp_path):
     assert [c['masks'] for c in found['classes']] == [2, 2, 1]
 
 
-def test_intensity_is_exact_and_clipping_is_counted(tmp_path):
-    image = np.full((64, 64, 3), (10, 20, 30), np.uint8)
-    image[0] = 0
-    image[1] = (255, 20, 30)
-    bright = np.full((64, 64, 3), 100, np.uint8)
-    mask = np.zeros((64, 64), np.uint8)
-    mask[5:9, 5:9] = 255
-    found = look(tmp_path, (image, mask), (bright, mask))['statistics']['all']['intensity']
-    both = np.concatenate([image, bright]).reshape(-1, 3).astype(float)
-    for channel, values in zip(found['channels'], both.T, strict=True):
-        assert channel['mean'] == pytest.approx(values.mean())
-        assert channel['std'] == pytest.approx(values.std())
-        assert (channel['min'], channel['max']) == (values.min(), values.max())
-    assert [c['name'] for c in found['channels']] == ['red', 'green', 'blue']
-    assert found['black_percent'] == found['blown_percent'] == pytest.approx(100 / 128)
-    assert found['image_brightness']['100'] == 100
-    assert found['image_brightness']['0'] == pytest.approx(image.mean(), abs=1e-4)
-
-
 def test_a_config_weighs_as_class_pixels_does(tool, tmp_path, repository, monkeypatch, capsys):
     root = make_moon(tmp_path / 'moon', 10)
     monkeypatch.setenv('MOON_DATA', str(root))

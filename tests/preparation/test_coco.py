@@ -191,23 +191,6 @@ def test_other_forms_of_the_same_annotations(coco, tmp_path, name):
     assert set(inside) <= {'images', 'out', 'coco.json'}
 
 
-def test_images_must_be_there_and_of_that_size(coco, tmp_path, capsys):
-    images = tmp_path / 'images'
-    assert to_masks(coco, tmp_path, '--images', images) == 2
-    assert 'is not a folder' in complaint(capsys)
-    save(images / 'compressed.jpg', BLACK.T)
-    assert to_masks(coco, tmp_path, '--images', images) == 2
-    assert 'none of the 3 images' in complaint(capsys)
-    assert not (tmp_path / 'out').exists()
-    save(images / 'polygons.jpg', BLACK)
-    (images / 'uncompressed.jpg').write_bytes(b'no picture')
-    assert to_masks(coco, tmp_path, '--images', images) == 0
-    said = capsys.readouterr().out
-    assert 'compressed.jpg is 12x16 pixels, but 16x12' in said
-    assert 'uncompressed.jpg cannot be read' in said
-    assert [path.name for path in (tmp_path / 'out').rglob('*.??g')].count('polygons.png') == 1
-
-
 @pytest.mark.parametrize(('lying', 'tag'), [(True, 6), (False, 6), (False, 3)])
 def test_a_turned_photograph_has_the_size_that_training_sees(coco, tmp_path, capsys, lying, tag):
     """Annotations of the unturned one get a remedy; where sizes do not prove which it is, that is said."""

@@ -1,11 +1,9 @@
 """The public lunar set: colours become classes, and nothing is lost or replaced unseen."""
 
-import shutil
-
 import cv2
 import numpy as np
 import pytest
-from prepared import complaint, contents, dates
+from prepared import contents, dates
 
 from custom_modules.preparation.lunar import MoonClasses
 from custom_modules.utils.errors import UsageError
@@ -136,50 +134,3 @@ def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
     for name, options in (('as_they_are', ()), ('without', ('--without-pebbles',))):
         assert lunar(src, tmp_path / name, '--only', 'clean', *options) == 0
     assert contents(tmp_path / 'as_they_are') == contents(tmp_path / 'without')
-
-
-def spoil(name, content):
-    """Put bytes, pixels or the beginning of what was there in the place of a picture."""
-
-    def change(src):
-        path = src / 'images' / name
-        if isinstance(content, np.ndarray):
-            save(path, content)
-        else:
-            path.write_bytes(content or path.read_bytes()[:-200])
-
-    return change
-
-
-def grey_only(src):
-    for name in ('clean/clean0001', 'ground/ground0001', 'ground/ground0002'):
-        save(src / f'images/{name}.png', np.eye(64, 96, dtype=np.uint8) * 255)
-    shutil.rmtree(src / 'real_moon_images')
-
-
-def keep(*folders):
-    def change(src):
-        for path in (src / 'real_moon_images', *(src / 'images').iterdir()):
-            if path.name not in folders:
-                shutil.rmtree(path)
-
-    return change
-
-
-@pytest.mark.parametrize(
-    ('damage', 'words'),
-    [
-        (spoil('ground/ground0002.png', np.zeros((32, 96, 3), np.uint8)), 'ground0002.png is 96x32 pixels'),
-        (spoil('ground/ground0002.png', b'no picture at all, but long enough'), 'ground0002.png is not a PNG'),
-        (spoil('render/render0002.png', None), 'render0002.png is cut short'),
-        (grey_only, 'black-and-white masks only'),
-        (keep('render'), 'no mask'),
-        (keep(), 'neither images/render'),
-        (lambda src: src.rename(src.with_name('elsewhere')), 'is not a folder'),
-    ],
-)  # fmt: skip
-def test_a_bad_source_is_named_before_anything_is_written(src, tmp_path, capsys, damage, words):
-    damage(src)
-    assert lunar(src, tmp_path / 'out') == 2
-    assert words in complaint(capsys)
-    assert not (tmp_path / 'out').exists()

@@ -12,7 +12,7 @@ import pytest
 from conftest import REPOSITORY
 from prepared import complaint, contents, dates
 
-from custom_modules.preparation.synthetic.camera import Camera, SceneStyle
+from custom_modules.preparation.synthetic.camera import SceneStyle
 from custom_modules.preparation.synthetic.renderer import MoonRenderer, Scene
 from tools.prepare_data import main
 
@@ -124,24 +124,6 @@ def test_ctrl_c_leaves_only_whole_files(tmp_path):
     files = [p for p in (out / 'images').rglob('*') if p.is_file()]
     assert len(files) < 2700
     assert all(p.suffix == '.png' and cv2.imread(str(p)) is not None for p in files)
-
-
-class Ridge:
-    """Flat ground with a wall 2 m high that stands across the view between 20 and 21 m."""
-
-    def heights(self, x, y, clods=True):
-        return np.where((y > 20) & (y < 21), 2, 0).astype(np.float32) + 0 * x
-
-
-def test_camera_sees_ground_where_geometry_says():
-    camera = Camera(Ridge(), (200, 200), 1.0, 1.0, 0.4)
-    z = camera.positions(np.where(np.isinf(camera.depth), 1, camera.depth))[2]
-    near = camera.depth < 18
-    assert near.any()
-    assert np.abs(z[near]).max() < 0.01
-    # The wall hides everything behind it, and its top is the skyline.
-    assert camera.depth[np.isfinite(camera.depth)].max() < 21
-    assert np.isinf(camera.depth).mean() == pytest.approx(0.4, abs=0.01)
 
 
 def test_only_rocks_above_the_limit_are_labelled():

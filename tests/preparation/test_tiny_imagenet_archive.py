@@ -129,14 +129,3 @@ def test_a_damaged_archive_leaves_nothing(tmp_path, capsys):
         assert unpack(tmp_path / name, tmp_path / 'out') == 2
         assert 'is damaged' in complaint(capsys)
         assert not list((tmp_path / 'out').glob('*')) + list((tmp_path / 'out').glob('.*'))
-
-
-@pytest.mark.parametrize('top', ['', 'Downloads/tiny-imagenet-200/tiny-imagenet-200/', 'tiny/'])
-def test_the_top_folder_may_be_missing_doubled_or_another(tmp_path, top):
-    files = {top + name.removeprefix('tiny-imagenet-200/'): data for name, data in FILES.items()}
-    mac = {f'__MACOSX/{top}._wnids.txt': b'x', f'{top}train/.DS_Store': b'x'}
-    dotted = {f'./{name}': data for name, data in files.items()}
-    assert unpack(make_zip(tmp_path / 'a.zip', mac | files), tmp_path / 'out') == 0
-    assert unpack(make_tar(tmp_path / 'a.tar', mac | dotted), tmp_path / 'dotted') == 0
-    assert contents(tmp_path / 'dotted') == FILES
-    assert contents(tmp_path / 'out') == FILES

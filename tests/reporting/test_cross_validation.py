@@ -122,19 +122,6 @@ def test_what_is_missing_or_not_held_out_is_said(results):
     assert '6 of its 6 test images were trained on' in reasons['seen/seed_0_fold0']
 
 
-def test_a_fold_that_is_there_twice_or_missing_everywhere(folder, tmp_path, capsys):
-    """The folds that are there are scored all the same, and said."""
-    again = folder / 'again' / 'seed_0_fold0'
-    # the same fold, but no copy
-    shift(again, 0.02)
-    results = report(folder, tmp_path / 'r', folder / 'twice' / 'seed_0_fold0', again)
-    (arm,) = results['arms']
-    assert len(arm['runs'][0]['images']) == 6
-    assert 'fold 0 of seed 0 is there twice' in str(results['left_out'])
-    assert 'fold 1 of 2 of seed 0 missing' in str(results['doubts'])
-    assert 'look twice' in capsys.readouterr().out
-
-
 def test_folds_that_share_an_image_are_refused():
     def result(fold, *names):
         run = SimpleNamespace(seed=0, title=f'fold{fold}')

@@ -108,15 +108,6 @@ def test_what_cannot_be_compared_is_named_and_left_out(runs, results):
     assert len(results['doubts']) == 4 and 'its log says 40.00' in str(results['doubts'])
 
 
-def test_classifier_is_in_a_table_of_its_own(results):
-    (entry,) = results['classifiers']
-    counts = np.array(entry['confusion_counts'])
-    assert counts.sum() == 8 and entry['images'] == 8
-    assert entry['top1'] == pytest.approx(100 * np.trace(counts) / 8)
-    assert len(entry['classes']) == 4 and entry['parameters'] == 129_012
-    assert [stage['name'] for stage in entry['architecture']['stages']][-2:] == ['pool', 'output']
-
-
 def test_pages_show_the_same_numbers(report, results):
     markdown, page = ((report / f'report.{kind}').read_text() for kind in ('md', 'html'))
     for text in (markdown, page):

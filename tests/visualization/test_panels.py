@@ -16,8 +16,6 @@ from custom_modules.visualization.visualizer import PanelVisualizer
 
 PALETTE = [[0, 0, 0], [200, 0, 0], [0, 0, 200]]
 SIDE = 384
-# rows of a legend in one line
-BELOW = legend_strip(dict(rock=(0, 0, 0)), 1000).shape[0]
 
 
 def predict(path: Path, truth, predicted, classes: int = 2) -> Prediction:
