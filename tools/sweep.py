@@ -128,7 +128,7 @@ def refuse_other_configs(runs) -> None:
 
 def make_executor(args, runs):
     """Give the runs a place: this machine, or a Ray cluster, which is named."""
-    from custom_modules.sweep.executors import LocalExecutor, RayExecutor
+    from custom_modules.sweep.sweep import LocalExecutor, RayExecutor
     from custom_modules.utils.machine import visible_gpus
 
     if not args.ray:

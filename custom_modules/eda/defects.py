@@ -42,11 +42,6 @@ class Defect:
     part: str
     files: list[str]
 
-    @property
-    def breaks(self) -> bool:
-        """Whether it breaks or falsifies a training; else it is worth a look."""
-        return KINDS[self.kind][0]
-
     def to_json(self) -> dict:
         """Return the defect with its words, ready for JSON."""
         _, what, remedy = KINDS[self.kind]

@@ -64,11 +64,6 @@ class Architecture:
         """Whether it is a U-Net: several levels of a decoder take skip connections."""
         return sum(bool(stage.skip) for stage in self.stages) > 1
 
-    @property
-    def frozen_parameters(self) -> int:
-        """Parameters that never train."""
-        return sum(stage.parameters for stage in self.stages if stage.frozen == 'always')
-
 
 def describe_architecture(
     model: nn.Module, size: tuple[int, int], cfg: Mapping | None = None

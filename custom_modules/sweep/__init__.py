@@ -1,1 +1,1 @@
-"""Many trainings: what is planned (``plan``), what is there (``status``), one of them (``training``), all of them (``sweep``, ``ray_executor``)."""
+"""Many trainings: what is planned (``plan``), and how all of it comes to its end, here or on a cluster (``sweep``)."""

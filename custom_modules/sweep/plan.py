@@ -23,28 +23,21 @@ _READING = threading.Lock()
 
 @dataclass
 class Run:
-    """One training of a sweep.
-
-    Attributes:
-        config (Path): The config's file.
-        name (str): What all its seeds and folds are called: the config's name and what is varied.
-        seed (int): The seed.
-        folder (Path): Its work dir.
-        options (tuple[str]): Its ``--cfg-options``, as ``KEY=VALUE``, without the seed.
-        cfg (mmengine.Config): The config with its options, without the seed.
-        state (str): ``'waits'``, ``'runs'``, ``'finished'``, ``'failed'`` or ``'interrupted'``.
-        note (str): What is to be said of it.
-        minutes (float, optional): How long this sweep was busy with it.
-    """
+    """One training of a sweep."""
 
     config: Path
+    # what all its seeds and folds are called: the config's name and what is varied
     name: str
     seed: int
+    # its work dir
     folder: Path
+    # its --cfg-options, as KEY=VALUE, and the config with them; both without the seed
     options: tuple[str, ...]
     cfg: Any
+    # 'waits', 'runs', 'finished', 'failed' or 'interrupted', and what is to be said of it
     state: str = 'waits'
     note: str = ''
+    # how long this sweep was busy with it
     minutes: float | None = None
 
     @property
@@ -55,11 +48,11 @@ class Run:
         return [sys.executable, str(TRAIN), *where, *options]
 
     def look(self) -> tuple[str, str]:
-        """Look into its work dir.
+        """Look into its work dir, and say what is missing or differs there.
 
         Returns:
             tuple[str, str]: ``'new'``: nothing is there that would be lost; ``'unfinished'``: it can go on; ``'finished'``: by its own
-            log it reached its last epoch or was stopped early; ``'changed'``: something else lies there; and what is missing or differs.
+            log it reached its last epoch or was stopped early; ``'changed'``: something else lies there; and the words.
         """
         # without weights there is nothing to go on from, and nothing to lose
         if not any(self.folder.glob('*.pth')):

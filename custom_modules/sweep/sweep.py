@@ -1,8 +1,12 @@
-"""Brings planned trainings to their end: the loop over all of them, and what is done for one."""
+"""Brings planned trainings to their end: the loop over all, what is done for one, and where: on this machine or a Ray cluster."""
 
+import dataclasses
+import os
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -44,6 +48,7 @@ def run_sweep(
     def collect() -> None:
         for i, run in enumerate(runs):
             before = run.state, run.note
+            waits = run.state == 'waits' and run.note != ELSEWHERE
             if i in futures and futures[i].done():
                 try:
                     run.state, run.note, run.minutes = futures.pop(i).result()
@@ -52,11 +57,7 @@ def run_sweep(
                     run.state, run.note = 'failed', str(error).strip().split('\n')[-1]
                 if signals and run.state == 'failed':
                     run.state = 'interrupted' if before[0] == 'runs' else 'waits'
-            elif (
-                run.state == 'waits'
-                and run.note != ELSEWHERE
-                and _is_newer(run.folder / LOG, began)
-            ):
+            elif waits and _is_newer(run.folder / LOG, began):
                 state, detail = run.look()
                 run.state, run.note = 'runs', f'goes on ({detail})' * (state == 'unfinished')
             if before != (run.state, run.note):
@@ -149,3 +150,74 @@ def _bring_to_end(run: Run, rerun: bool, since: float, environment, started) -> 
 
 def _is_newer(path: Path, than: float) -> bool:
     return path.is_file() and path.stat().st_mtime >= than
+
+
+class LocalExecutor:
+    """So many processes of this machine side by side, to which its GPUs, as ``CUDA_VISIBLE_DEVICES`` names them, are dealt out.
+
+    An interrupted training has ``grace`` seconds to end by itself.
+    """
+
+    def __init__(self, jobs: int = 1, gpus: Sequence[str] = (), grace: float = 60) -> None:
+        self._environments = [
+            processes.share_of_machine(i, jobs, gpus, os.environ) for i in range(jobs)
+        ]
+        self._pool, self._grace = ThreadPoolExecutor(jobs), grace
+        self._processes, self._stopped = [], False
+
+    def submit(self, run: Run, rerun: bool, since: float) -> Future:
+        """Queue a run; its future gives what :func:`bring_to_end` returns."""
+        return self._pool.submit(self._run, run, rerun, since)
+
+    def stop(self, hurry: Callable[[], bool]) -> None:
+        """End what runs and what is queued: kindly, and after a while, or when there is ``hurry``, at once."""
+        self._stopped = True
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        processes.stop_processes(self._processes, self._grace, hurry)
+        self._pool.shutdown()
+
+    def _run(self, run: Run, rerun: bool, since: float) -> tuple:
+        environment = self._environments.pop()
+        try:
+            return bring_to_end(run, rerun, since, environment, self._started)
+        finally:
+            self._environments.append(environment)
+
+    def _started(self, process) -> None:
+        self._processes.append(process)
+        if self._stopped:
+            processes.stop_processes([process], self._grace)
+
+
+class RayExecutor:
+    """Tasks of a Ray cluster, whose nodes share repository, data and work dirs at the same paths.
+
+    Each run gets so many CPUs and GPUs, which may be a share of one. A run whose node dies goes on at another, from its last
+    checkpoint, as often as there are ``retries``.
+    """
+
+    def __init__(self, cpus: float = 1, gpus: float = 0, retries: int = 5) -> None:
+        import ray
+
+        self._ray, self._tasks = ray, []
+        again = dict(max_retries=retries, retry_exceptions=[ChildProcessError])
+        task = ray.remote(_bring_to_end_here)
+        self._task = task.options(num_cpus=cpus, num_gpus=gpus, **again)
+
+    def submit(self, run: Run, rerun: bool, since: float) -> Future:
+        """Hand a run to the cluster; its future gives what :func:`bring_to_end` returns."""
+        there = dataclasses.replace(run, config=run.config.absolute(), folder=run.folder.absolute())
+        self._tasks.append(self._task.remote(there, rerun, since, os.getcwd()))
+        return self._tasks[-1].future()
+
+    def stop(self, hurry: Callable[[], bool]) -> None:
+        """End what runs and what is queued."""
+        for task in self._tasks:
+            self._ray.cancel(task)
+        self._ray.wait(self._tasks, num_returns=len(self._tasks), timeout=60)
+
+
+def _bring_to_end_here(run: Run, rerun: bool, since: float, folder: str) -> tuple:
+    os.chdir(folder)
+    state, note, minutes = bring_to_end(run, rerun, since, os.environ)
+    return state, f'{note} (on {socket.gethostname()})'.strip(), minutes

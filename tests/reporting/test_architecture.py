@@ -70,5 +70,3 @@ def test_what_is_frozen_is_said(repository, name, options, stem, last):
     _, network = describe(repository, name, **options)
     found = {stage.name: stage.frozen for stage in network.stages}
     assert (found['stem'], found['stage 4'], found['up 1']) == (stem, last, '')
-    frozen = sum(s.parameters for s in network.stages if s.frozen == 'always')
-    assert network.frozen_parameters == frozen

@@ -18,8 +18,7 @@ import custom_modules.segmentation  # noqa: F401
 from custom_modules.engine.work_dirs import is_locked, lock_work_dir
 from custom_modules.reporting.runs import logged_progress
 from custom_modules.sweep import plan
-from custom_modules.sweep.executors import LocalExecutor
-from custom_modules.sweep.sweep import run_sweep
+from custom_modules.sweep.sweep import LocalExecutor, run_sweep
 from custom_modules.utils.errors import UsageError
 
 CRASHES, ENDS_EARLY, IS_KILLED = 13, 14, 15
