@@ -103,8 +103,7 @@ def main() -> None:
     from PIL import Image
 
     from custom_modules.deploy.detector import RockDetector
-    from custom_modules.deploy.predict import predict_pictures
-    from custom_modules.deploy.results import Results
+    from custom_modules.deploy.predict import Results, predict_pictures
     from custom_modules.utils.inputs import find_pictures
     from custom_modules.utils.machine import available_cores
 

@@ -23,11 +23,7 @@ WINDOWS = 1
 
 
 class Mirrored:
-    """A segmentor that also looks at the mirror image, and averages both: test-time augmentation.
-
-    Args:
-        model (OnnxModel | TorchModel): The segmentor.
-    """
+    """A segmentor that also looks at the mirror image, and averages both: test-time augmentation."""
 
     def __init__(self, model) -> None:
         self._model = model
@@ -95,12 +91,7 @@ class Detection(NamedTuple):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it is, and as the network sees it.
-
-    Args:
-        image (np.ndarray): RGB (H, W, 3), uint8.
-        seen (np.ndarray): RGB (h, w, 3), uint8: of the model's size, or at the scale of the windows.
-    """
+    """A picture as it is, and as the network sees it: of the model's size, or at the scale of the windows; RGB (H, W, 3), uint8."""
 
     image: np.ndarray
     seen: np.ndarray
@@ -158,9 +149,8 @@ class RockDetector:
         if mode not in ('whole', 'tile'):
             raise UsageError(f"the mode is 'whole' or 'tile', got {mode!r}.")
         if scale is not None and (mode != 'tile' or not scale > 0):
-            raise UsageError(
-                f"a scale is a number above 0 and belongs to mode 'tile', got {scale}."
-            )
+            what = "a scale is a number above 0 and belongs to mode 'tile'"
+            raise UsageError(f'{what}, got {scale}.')
         if not 0 <= overlap < 1:
             raise UsageError(f'the overlap is a share from 0 to below 1, got {overlap}.')
         if threshold is not None and not 0 <= threshold <= 1:
@@ -178,11 +168,7 @@ class RockDetector:
         self._model = Mirrored(loaded) if tta else loaded
 
     def __call__(self, picture: np.ndarray | str | Path) -> Detection:
-        """Find the rocks in a picture.
-
-        Args:
-            picture (np.ndarray | str | Path): A file of any format that Pillow reads, or RGB (H, W, 3) or grey (H, W)
-                pixels, uint8 or uint16.
+        """Find the rocks in a picture: a file of any format that Pillow reads, or RGB (H, W, 3) or grey (H, W), uint8 or uint16.
 
         Raises:
             UsageError: If it cannot be read, or is no such array.
@@ -195,11 +181,7 @@ class RockDetector:
         return Detection(labels, probability[0] if len(found) == 1 else probability, rocks)
 
     def prepare(self, picture: np.ndarray | str | Path) -> Picture:
-        """Read a picture, and resize it to what the network shall see: the part before the network.
-
-        Args:
-            picture (np.ndarray | str | Path): As of a call.
-        """
+        """Read a picture, as of a call, and resize it to what the network shall see: the part before the network."""
         image = as_rgb(picture) if isinstance(picture, np.ndarray) else read_image(picture)
         size = self.card.size
         if self.mode == 'tile':
@@ -208,45 +190,28 @@ class RockDetector:
         return Picture(image, resized(image, size))
 
     def maps(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
-        """Predict pictures: the network's part.
-
-        Args:
-            pictures (Sequence[Picture]): Prepared pictures.
-
-        Returns:
-            list[np.ndarray]: Of each the map of probabilities (K, h, w) in steps of 1/65535, uint16.
-        """
+        """Predict prepared pictures, the network's part: of each the map of probabilities (K, h, w) in steps of 1/65535, uint16."""
+        seen = [picture.seen for picture in pictures]
         if self.mode == 'whole':
-            return maps_of_wholes(self._model, [picture.seen for picture in pictures])
-        return [
-            map_of_tiles(self._model, picture.seen, self.overlap, self.batch_size)
-            for picture in pictures
-        ]
+            return maps_of_wholes(self._model, seen)
+        return [map_of_tiles(self._model, one, self.overlap, self.batch_size) for one in seen]
 
     def finish(
         self, found: np.ndarray, size: tuple[int, int], tolerance: float = 1.0
     ) -> tuple[np.ndarray, list[Rock]]:
-        """Decide each pixel's class and list the rocks: the part behind the network.
+        """Decide each pixel's class (H, W), uint8, and list the rocks: the part behind the network.
 
         Args:
             found (np.ndarray): The map of a picture.
             size (tuple[int, int]): The picture's width and height.
             tolerance (float): How far an outline may be off, in pixels. Defaults to 1.
-
-        Returns:
-            tuple[np.ndarray, list[Rock]]: Class indices (H, W), uint8, and the rocks.
         """
         labels = labels_of(found, size, self.threshold)
         return labels, find_rocks(labels, found, self.card.classes, tolerance)
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bring a picture to a size as training does: by area.
-
-    Args:
-        image (np.ndarray): RGB (H, W, 3), uint8.
-        size (tuple[int, int]): Width and height in pixels.
-    """
+    """Bring a picture to a size (width, height) as training does: by area."""
     if image.shape[1::-1] == tuple(size):
         return image
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

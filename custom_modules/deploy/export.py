@@ -22,17 +22,11 @@ CHECKED = 32
 
 
 def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
-    """Export a model: pixels in, probabilities out.
+    """Export a model, which is on the CPU: pixels in, probabilities out.
 
     The input is ``images``, RGB (N, H, W, 3), uint8; the output ``probability``, float32: (N, H, W) of one channel,
-    (N, K, H, W) of several, (N, K) of a classifier. N is free. The file is whole in itself; the card is its metadata.
-
-    Args:
-        model (TorchModel): The model, on the CPU.
-        dynamic (bool): Whether H and W are free too. Defaults to False: those of training.
-
-    Returns:
-        bytes: The file.
+    (N, K, H, W) of several, (N, K) of a classifier. N is free; if ``dynamic`` H and W too, else they are those of training.
+    The file is whole in itself; the card is its metadata.
 
     Raises:
         UsageError: If torch cannot export it.
@@ -53,10 +47,8 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
             verbose=False,
         )
     except torch.onnx.errors.OnnxExporterError as error:
-        name = model.card.source.split()[0]
-        raise UsageError(
-            f'torch cannot export {name}: {str(error).strip().splitlines()[0]}'
-        ) from error
+        name, why = model.card.source.split()[0], str(error).strip().splitlines()[0]
+        raise UsageError(f'torch cannot export {name}: {why}') from error
     exported = program.model_proto
     (images,), (probability,) = exported.graph.input, exported.graph.output
     names = {a.dim_param: n for a, n in zip(images.type.tensor_type.shape.dim, 'NHW', strict=False)}
@@ -71,13 +63,7 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
 
 @dataclass(frozen=True)
 class Deviation:
-    """How an exported model differs from its checkpoint.
-
-    Args:
-        largest (float): Largest difference of a probability.
-        agreement (float): Share of the pixels, or of a classifier's pictures, that get the same class.
-        images (int): Pictures compared.
-    """
+    """How an exported model differs from its checkpoint: the largest difference of a probability, and the share of same classes."""
 
     largest: float
     agreement: float
@@ -85,12 +71,7 @@ class Deviation:
 
 
 def compare(model, other) -> Deviation:
-    """Compare two forms of one model on 32 synthetic scenes.
-
-    Args:
-        model (OnnxModel | TorchModel): One.
-        other (OnnxModel | TorchModel): The other.
-    """
+    """Compare two forms of one model (OnnxModel or TorchModel) on 32 synthetic scenes."""
     renderer = MoonRenderer(0, model.card.size)
     largest, same = 0.0, []
     for number in progress(range(1, CHECKED + 1), 'Comparing', CHECKED):
@@ -103,11 +84,7 @@ def compare(model, other) -> Deviation:
 
 
 def require_equal(deviation: Deviation) -> None:
-    """Refuse a model that differs from its checkpoint by more than 0.001.
-
-    Raises:
-        UsageError: If it does.
-    """
+    """Refuse a model that differs from its checkpoint by more than 0.001, with a UsageError."""
     if not deviation.largest <= TOLERANCE:
         raise UsageError(
             f'the exported model differs from PyTorch by {deviation.largest:.2g}, more than {TOLERANCE:g}: nothing is '
@@ -116,14 +93,7 @@ def require_equal(deviation: Deviation) -> None:
 
 
 def export_best(folder: str | Path) -> Path:
-    """Export the best published detector, where that has not been done yet.
-
-    Args:
-        folder (str | Path): Where to.
-
-    Returns:
-        Path: The file, named after config and checkpoint.
-    """
+    """Export the best published detector, where that has not been done yet, to a file named after config and checkpoint."""
     digest = hashlib.sha256(BEST_CHECKPOINT.read_bytes()).hexdigest()
     path = Path(folder, f'{BEST_CONFIG.stem}_{digest[:8]}.onnx')
     if not path.exists():

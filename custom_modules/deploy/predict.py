@@ -1,5 +1,7 @@
-"""Prediction of many pictures: reading and writing overlap with the network."""
+"""Prediction of many pictures, reading and writing beside the network; masks, overlays, probabilities, rocks as CSV and COCO."""
 
+import csv
+import json
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -8,29 +10,154 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
+import numpy as np
 
-from custom_modules.deploy.detector import RockDetector
-from custom_modules.deploy.results import Results
+from custom_modules.deploy.detector import Picture, RockDetector
+from custom_modules.deploy.rocks import outlined
+from custom_modules.deploy.tiling import STEPS, strips
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.images import image_size
+from custom_modules.utils.files import atomic_path, write_atomically
+from custom_modules.utils.images import PngFile, image_size
 from custom_modules.utils.inputs import Source
 from custom_modules.utils.tables import progress
 
 # pixels of the pictures that are in memory at one time; a larger one goes alone
 MOST_PIXELS = 2**27
+COLUMNS = (
+    'picture', 'number', 'class', 'area', 'left', 'top', 'width', 'height', 'centre_x', 'centre_y',
+    'probability', 'touches_border',
+)  # fmt: skip
+
+
+class Results:
+    """The folder of a prediction. Each file in it is whole or not there.
+
+    ``pictures.jsonl`` gets a line for each picture when its files are written: what a broken-off run has done (``done``), and
+    what the two tables are made of at the end.
+
+    Args:
+        out (str | Path): The folder.
+        detector (RockDetector): Whose results they are.
+        settings (dict): What they depend on; a resumed run must have the same.
+        resume (bool): Whether to go on with what is there. Defaults to False.
+        overlay (bool): Whether to write pictures with the rocks outlined. Defaults to True.
+        probability (bool): Whether to write probabilities. Defaults to False.
+        tolerance (float): How far outlines may be off, in pixels; 0 is exact. Defaults to 1.
+
+    Raises:
+        UsageError: If there are results already and ``resume`` is False, or they have other settings.
+    """
+
+    def __init__(
+        self,
+        out: str | Path,
+        detector: RockDetector,
+        settings: dict,
+        resume: bool = False,
+        overlay: bool = True,
+        probability: bool = False,
+        tolerance: float = 1,
+    ) -> None:
+        self.out, self._detector = Path(out), detector
+        self._overlay, self._probability, self._tolerance = overlay, probability, tolerance
+        self._manifest = self.out / 'pictures.jsonl'
+        if not self._manifest.exists():
+            write_atomically(self._manifest, _line(settings))
+        elif not resume:
+            raise UsageError(
+                f'{self.out} holds results already: go on with --resume, or choose another folder.'
+            )
+        # a line that was cut off in the middle counts for nothing
+        lines = self._manifest.read_bytes()
+        whole = lines[: lines.rfind(b'\n') + 1]
+        if whole != lines:
+            write_atomically(self._manifest, whole)
+        there = json.loads(whole.split(b'\n', 1)[0])
+        other = [key for key, value in settings.items() if there.get(key) != value]
+        if other:
+            raise UsageError(
+                f'the results in {self.out} have another {", ".join(other)}: choose another folder, or the same settings.'
+            )
+        self.done = {entry['picture'] for entry in self._entries()}
+
+    def add(self, source: Source, picture: Picture, found: np.ndarray) -> dict:
+        """Write the files of one picture, from its map of probabilities; several threads may do so. Returns what :meth:`record` takes."""
+        card = self._detector.card
+        labels, rocks = self._detector.finish(found, picture.size, self._tolerance)
+        mask = labels * np.uint8(255) if len(card.classes) == 2 else labels
+        self._write('masks', source, '.png', PngFile.encode(mask))
+        if self._overlay:
+            drawn = outlined(picture.image, labels, card.palette)
+            jpeg = cv2.imencode('.jpg', drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+            self._write('overlays', source, '.jpg', jpeg.tobytes())
+        if self._probability:
+            whole = np.empty(labels.shape, np.uint16)
+            for rows, part in strips(found, picture.size):
+                # of several classes: of not being the first, the background
+                whole[rows] = np.rint((part[0] if len(part) == 1 else 1 - part[0]) * STEPS)
+            self._write('probabilities', source, '.png', PngFile.encode(whole))
+        width, height = picture.size
+        rows = [vars(rock) for rock in rocks]
+        return dict(picture=source.name, width=width, height=height, rocks=rows)
+
+    def record(self, entry: dict) -> None:
+        """Note that the files of a picture are there."""
+        with self._manifest.open('ab') as file:
+            file.write(_line(entry))
+
+    def finish(self) -> None:
+        """Write ``rocks.csv`` and ``rocks.json`` (COCO) of all pictures that are there."""
+        with atomic_path(self.out / 'rocks.csv') as path, path.open('w', newline='') as file:
+            table = csv.writer(file)
+            table.writerow(COLUMNS)
+            for entry in self._entries():
+                table.writerows(_row(entry['picture'], rock) for rock in entry['rocks'])
+        with atomic_path(self.out / 'rocks.json') as path, path.open('w') as file:
+            classes = list(enumerate(self._detector.card.classes))[1:]
+            categories = (dict(id=label, name=name, supercategory='') for label, name in classes)
+            parts = dict(categories=categories, images=self._images(), annotations=self._shapes())
+            # piece by piece: the rocks of a million pictures need no memory
+            for name, values in parts.items():
+                file.write(f'{"{" if name == "categories" else ","}"{name}": [\n')
+                for i, value in enumerate(values):
+                    file.write(',\n' * (i > 0) + json.dumps(value))
+                file.write(']')
+            file.write('}\n')
+
+    def _entries(self) -> Iterator[dict]:
+        with self._manifest.open('rb') as file:
+            next(file)
+            yield from map(json.loads, file)
+
+    def _images(self) -> Iterator[dict]:
+        for i, entry in enumerate(self._entries(), 1):
+            size = dict(width=entry['width'], height=entry['height'])
+            yield dict(id=i, file_name=entry['picture'], **size)
+
+    def _shapes(self) -> Iterator[dict]:
+        rocks = ((i, rock) for i, entry in enumerate(self._entries(), 1) for rock in entry['rocks'])
+        for number, (image, rock) in enumerate(rocks, 1):
+            place = dict(id=number, image_id=image, category_id=rock['label'], iscrowd=0)
+            shape = dict(segmentation=rock['polygons'], area=rock['area'], bbox=rock['box'])
+            yield dict(**place, **shape, score=rock['probability'])
+
+    def _write(self, kind: str, source: Source, suffix: str, content: bytes) -> None:
+        # made again where a power cut takes them
+        write_atomically(self.out / kind / (source.stem + suffix), content, sync=False)
+
+
+def _line(value: dict) -> bytes:
+    return json.dumps(value).encode() + b'\n'
+
+
+def _row(picture: str, rock: dict) -> list:
+    numbers = [rock['area'], *rock['box'], *rock['centre'], rock['probability']]
+    return [picture, rock['number'], rock['name'], *numbers, int(rock['touches_border'])]
 
 
 @dataclass
 class Outcome:
-    """How a prediction of many pictures went.
-
-    Args:
-        pictures (int): Predicted now.
-        rocks (int): Found in them.
-        seconds (float): How long it took.
-        skipped (list[tuple[Path, str]]): Files that could not be read, and why.
-        interrupted (bool): Whether Ctrl-C ended it.
-    """
+    """How a prediction of many pictures went, after a Ctrl-C (``interrupted``) too; ``skipped`` are files that could not be read."""
 
     pictures: int = 0
     rocks: int = 0
@@ -82,9 +209,9 @@ def _written(
     detector: RockDetector,
     sources: Sequence[Source],
     results: Results,
-    readers: ThreadPoolExecutor,
-    writers: ThreadPoolExecutor,
-    skipped: list[tuple[Path, str]],
+    readers,
+    writers,
+    skipped: list,
 ) -> Iterator[int]:
     """Yield the number of rocks of each picture when its files are there."""
     group = detector.batch_size if detector.mode == 'whole' else 1

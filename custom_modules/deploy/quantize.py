@@ -25,21 +25,15 @@ MOST = 200
 
 
 def load_samples(model: TorchModel, folder: str | Path) -> list[Sample]:
-    """Load pictures of the model's size, with masks where they lie as in the config's data set.
-
-    Args:
-        model (TorchModel): The model.
-        folder (str | Path): A data root as that of the config's test data set, or any folder of pictures.
+    """Load pictures of the model's size, with masks where they lie as in the data root of the config's test data set.
 
     Raises:
         UsageError: If there are fewer than two pictures.
     """
     samples = _pairs(model, folder) if model.card.task == 'segmentation' else []
     if not samples:
-        sources = progress(find_pictures([str(folder)]), 'Reading')
-        samples = [
-            (resized(read_image(source.path), model.card.size)[None], None) for source in sources
-        ]
+        images = (read_image(s.path) for s in progress(find_pictures([str(folder)]), 'Reading'))
+        samples = [(resized(image, model.card.size)[None], None) for image in images]
     if len(samples) < 2:
         raise UsageError(f'{folder} holds a single picture: 2 or more are needed, 100 are good.')
     return samples
@@ -73,16 +67,10 @@ class _Reader:
 
 
 def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
-    """Quantize a file: static, per channel, with QDQ nodes; uint8 activations, int8 weights.
+    """Quantize a file of :func:`export_onnx`: static, per channel, with QDQ nodes; uint8 activations, int8 weights.
 
-    What brings the pixels into their range stays as it is, and so does the last convolution with its sigmoid.
-
-    Args:
-        exported (bytes): Of :func:`custom_modules.deploy.export.export_onnx`.
-        samples (Sequence[Sample]): What the ranges of the activations are taken from.
-
-    Returns:
-        bytes: The file.
+    The ranges of the activations are taken from the samples. What brings the pixels into their range stays as it is, and so
+    does the last convolution with its sigmoid.
     """
     with TemporaryDirectory() as folder:
         plain, ready, small = (Path(folder, f'{name}.onnx') for name in ('plain', 'ready', 'small'))
@@ -105,15 +93,9 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
 
 
 def score(model, samples: Sequence[Sample], reference) -> float:
-    """Score a model: mean Dice of the classes but the background, of a classifier the share of right pictures.
+    """Score a model (OnnxModel or TorchModel) from 0 to 100: mean Dice of the classes but the background, of all pixels together.
 
-    Args:
-        model (OnnxModel | TorchModel): The model.
-        samples (Sequence[Sample]): Pictures and masks.
-        reference (OnnxModel | TorchModel): Whose labels are taken for true where there is no mask.
-
-    Returns:
-        float: 0 to 100, of all pixels counted together.
+    Of a classifier it is the share of right pictures. Where there is no mask, the labels of ``reference`` are taken for true.
     """
     classes = len(model.card.classes)
     scores = ConfusionScores(np.zeros((classes, classes)))

@@ -14,44 +14,37 @@ LONGEST = 4096
 
 @dataclass(frozen=True)
 class Rock:
-    """One connected area of a class; pixels count from the picture's upper left corner.
+    """One connected area of a class; pixels count from the picture's upper left corner."""
 
-    Args:
-        number (int): From 1 on, from top to bottom.
-        label (int): Its class's index.
-        name (str): Its class's name.
-        area (int): Pixels.
-        box (tuple[int, int, int, int]): Left, top, width and height.
-        centre (tuple[float, float]): Mean x and y of its pixels.
-        probability (float): Mean probability of its class over its pixels, 0 to 1.
-        touches_border (bool): Whether it may go on outside of the picture.
-        polygons (list[list[float]]): Outlines x, y, x, y, ... as in COCO; a hole is cut out by a slit.
-    """
-
+    # from 1 on, from top to bottom
     number: int
+    # its class's index and name
     label: int
     name: str
+    # in pixels
     area: int
+    # left, top, width and height
     box: tuple[int, int, int, int]
+    # mean x and y of its pixels
     centre: tuple[float, float]
+    # mean probability of its class over its pixels, 0 to 1
     probability: float
+    # whether it may go on outside of the picture
     touches_border: bool
+    # outlines x, y, x, y, ... as in COCO; a hole is cut out by a slit
     polygons: list[list[float]]
 
 
 def find_rocks(
     labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], tolerance: float = 1.0
 ) -> list[Rock]:
-    """List the connected areas (8 neighbours) of every class but the first.
+    """List the connected areas (8 neighbours) of every class but the first, class by class, from top to bottom.
 
     Args:
         labels (np.ndarray): Class indices (H, W), uint8.
         found (np.ndarray): The map of probabilities (K, h, w) that they come from, uint16.
         classes (tuple[str]): Names of the classes.
         tolerance (float): How far an outline may be off, in pixels; 0 is exact. Defaults to 1.
-
-    Returns:
-        list[Rock]: Class by class, from top to bottom.
     """
     height, width = labels.shape
     rocks: list[Rock] = []
@@ -68,29 +61,28 @@ def find_rocks(
         for area in range(1, count):
             x, y, w, h, pixels = stats[area].tolist()
             part = areas[y : y + h, x : x + w] == area
-            rocks.append(
-                Rock(
-                    number=len(rocks) + 1,
-                    label=label,
-                    name=classes[label],
-                    area=pixels,
-                    box=(x, y, w, h),
-                    centre=tuple(centres[area].round(2).tolist()),
-                    probability=round(float(sums[area]) / pixels, 4),
-                    touches_border=x == 0 or y == 0 or x + w == width or y + h == height,
-                    polygons=outlines(part, (x, y), tolerance),
-                )
+            rock = Rock(
+                number=len(rocks) + 1,
+                label=label,
+                name=classes[label],
+                area=pixels,
+                box=(x, y, w, h),
+                centre=tuple(centres[area].round(2).tolist()),
+                probability=round(float(sums[area]) / pixels, 4),
+                touches_border=x == 0 or y == 0 or x + w == width or y + h == height,
+                polygons=outlines(part, (x, y), tolerance),
             )
+            rocks.append(rock)
     return rocks
 
 
 def outlines(
     area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: float = 0.0
 ) -> list[list[float]]:
-    """Trace an area along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
+    """Trace a connected area along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
 
     Args:
-        area (np.ndarray): Which pixels (H, W) belong to it, bool; one connected area.
+        area (np.ndarray): Which pixels (H, W) belong to it, bool.
         origin (tuple[int, int]): x and y of its first pixel. Defaults to (0, 0).
         tolerance (float): How far the outline may be off, in pixels. Defaults to 0: exact.
 
@@ -132,16 +124,7 @@ def _simplified(ring: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 def outlined(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Draw the outlines of a mask's areas into its picture.
-
-    Args:
-        image (np.ndarray): RGB (H, W, 3), uint8.
-        labels (np.ndarray): Class indices (H, W), uint8; 0 is not outlined.
-        palette (Sequence[Sequence[int]]): RGB of each class.
-
-    Returns:
-        np.ndarray: RGB, uint8, at most 4096 pixels long.
-    """
+    """Draw the outlines of a mask's areas into its picture, in the colours of their classes; at most 4096 pixels long."""
     shrunk = LONGEST / max(labels.shape)
     if shrunk < 1:
         size = [max(1, round(side * shrunk)) for side in labels.shape[::-1]]

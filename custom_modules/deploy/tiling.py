@@ -11,12 +11,7 @@ STRIP = 256
 
 
 def window_starts(length: int, size: int, overlap: float) -> list[int]:
-    """Place windows along one side, evenly, so that neighbours overlap by a share at least.
-
-    Args:
-        length (int): Pixels of the side.
-        size (int): Pixels of a window.
-        overlap (float): Least share of a window that its neighbour covers too, 0 to below 1.
+    """Place windows along one side, evenly, so that each covers at least a share (0 to below 1) of its neighbour.
 
     Returns:
         list[int]: The first pixel of each window; the last one ends with the side.
@@ -24,8 +19,6 @@ def window_starts(length: int, size: int, overlap: float) -> list[int]:
     Example:
         >>> window_starts(300, 128, 0.25)
         [0, 86, 172]
-        >>> window_starts(100, 128, 0.25)
-        [0]
     """
     if length <= size:
         return [0]
@@ -96,15 +89,7 @@ def map_of_tiles(
 
 
 def maps_of_wholes(model, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Predict pictures that have the model's size, in one call.
-
-    Args:
-        model (OnnxModel | TorchModel): A segmentor.
-        pictures (Sequence[np.ndarray]): RGB (H, W, 3), uint8.
-
-    Returns:
-        list[np.ndarray]: Of each probabilities (K, H, W) in steps of 1/65535, uint16.
-    """
+    """Predict pictures that have the model's size in one call: of each probabilities (K, H, W) in steps of 1/65535, uint16."""
     return list(_steps(model(np.stack(pictures))))
 
 
@@ -113,11 +98,7 @@ def _steps(probabilities: np.ndarray) -> np.ndarray:
 
 
 def strips(found: np.ndarray, size: tuple[int, int]) -> Iterator[tuple[slice, np.ndarray]]:
-    """Enlarge or shrink a map to a picture's size, a strip of rows at a time; bilinear, as mmseg does.
-
-    Args:
-        found (np.ndarray): Map (K, h, w), uint16.
-        size (tuple[int, int]): Width and height of the picture.
+    """Enlarge or shrink a map (K, h, w), uint16, to a picture's size (width, height), a strip of rows at a time; bilinear, as mmseg does.
 
     Yields:
         tuple[slice, np.ndarray]: The rows, and their probabilities (K, rows, width), float32.
@@ -143,15 +124,9 @@ def strips(found: np.ndarray, size: tuple[int, int]) -> Iterator[tuple[slice, np
 
 
 def labels_of(found: np.ndarray, size: tuple[int, int], threshold: float | None) -> np.ndarray:
-    """Decide each pixel's class at a picture's size.
+    """Decide each pixel's class (H, W), uint8, at a picture's size (width, height), from a map (K, h, w), uint16.
 
-    Args:
-        found (np.ndarray): Map (K, h, w), uint16.
-        size (tuple[int, int]): Width and height of the picture.
-        threshold (float, optional): Of one channel: above it is class 1. Several channels: the most probable class.
-
-    Returns:
-        np.ndarray: Class indices (H, W), uint8.
+    One channel is class 1 above the threshold; of several the most probable class is taken.
     """
     labels = np.empty(size[::-1], np.uint8)
     for rows, probabilities in strips(found, size):

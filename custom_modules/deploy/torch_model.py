@@ -18,10 +18,10 @@ from custom_modules.utils.errors import UsageError
 
 
 class TorchModel:
-    """A config with its checkpoint. Calls from several threads wait for each other.
+    """A config (of a segmentor or a classifier) with its checkpoint. Calls from several threads wait for each other.
 
     Args:
-        config (str | Path): Of a segmentor or a classifier.
+        config (str | Path): Its file.
         checkpoint (str | Path): Its weights.
         device (str, optional): Defaults to the fastest there is.
         amp (bool): Whether to compute in bfloat16. Defaults to False.
@@ -30,7 +30,6 @@ class TorchModel:
     Attributes:
         card (ModelCard): What it is.
         network (PixelsToProbabilities): The network.
-        config (mmengine.Config): The config.
 
     Raises:
         UsageError: If the config, the checkpoint or the device cannot be used.

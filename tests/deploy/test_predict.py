@@ -11,8 +11,7 @@ from bright_rocks import ROCK, BrightRocks, bright_detector
 from PIL import Image
 
 from custom_modules.deploy import detector as detector_module
-from custom_modules.deploy.predict import predict_pictures
-from custom_modules.deploy.results import Results
+from custom_modules.deploy.predict import Results, predict_pictures
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.inputs import Source, find_pictures
 
