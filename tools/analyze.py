@@ -23,18 +23,10 @@ def parse_args():
     )
     add_config(errors, 'test_dataloader.num_workers=0')
     errors.add_argument('checkpoint', help='its checkpoint file')
-    errors.add_argument(
-        '--part',
-        choices=['test', 'val', 'train'],
-        default='test',
-        help='which data to look at (default: test; the threshold is always chosen on val)',
-    )
-    errors.add_argument(
-        '--tolerance',
-        type=positive,
-        metavar='PIXELS',
-        help="how far a boundary may be off to count as found (default: 0.75 %% of the image's diagonal, 1 at least)",
-    )
+    text = 'which data to look at (default: test; the threshold is always chosen on val)'
+    errors.add_argument('--part', choices=['test', 'val', 'train'], default='test', help=text)
+    text = "how far a boundary may be off to count as found (default: 0.75 %% of the image's diagonal, 1 at least)"
+    errors.add_argument('--tolerance', type=positive, metavar='PIXELS', help=text)
     errors.add_argument(
         '--out', help='folder to write to (default: work_dirs/<config name>/analysis)'
     )
@@ -47,11 +39,8 @@ def parse_args():
     )
     add_config(sparse, 'model.decode_head.threshold=0.4')
     sparse.add_argument('checkpoint', help='its checkpoint file')
-    sparse.add_argument(
-        'folder',
-        type=Path,
-        help='images/, masks/ and classes.txt, as prepare_data.py coco-to-masks writes them',
-    )
+    text = 'images/, masks/ and classes.txt, as prepare_data.py coco-to-masks writes them'
+    sparse.add_argument('folder', type=Path, help=text)
     sparse.add_argument(
         '--rocks',
         nargs='+',
@@ -62,13 +51,8 @@ def parse_args():
     sparse.add_argument(
         '--only', default='*', metavar='PATTERN', help="file names to look at, such as 'chang4*'"
     )
-    sparse.add_argument(
-        '--share',
-        type=share,
-        default=0.05,
-        metavar='S',
-        help='count outlined rocks at the threshold that calls this share of all pixels rock (default: 0.05)',
-    )
+    text = 'count outlined rocks at the threshold that calls this share of all pixels rock (default: 0.05)'
+    sparse.add_argument('--share', type=share, default=0.05, metavar='S', help=text)
     sparse.add_argument('--out', type=Path, help='JSON file to write as well')
     sparse.set_defaults(run=analyse_sparse)
     curves = commands.add_parser(
@@ -77,11 +61,8 @@ def parse_args():
         description='Draw the learning curves of runs, from the scalars that they logged.',
     )
     curves.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help='folder of a run')
-    curves.add_argument(
-        '--out',
-        default='work_dirs/learning_curves.png',
-        help='picture to write, PNG (default: %(default)s)',
-    )
+    text = 'picture to write, PNG (default: %(default)s)'
+    curves.add_argument('--out', default='work_dirs/learning_curves.png', help=text)
     curves.set_defaults(run=draw_curves)
     return parser.parse_args()
 

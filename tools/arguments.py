@@ -11,14 +11,7 @@ class ConfigOptions(argparse.Action):
     """``--cfg-options`` as mmengine has it; what cannot be read is answered with the parser's usage line."""
 
     def __call__(self, parser, namespace, values, option_string=None) -> None:
-        """Read the pairs.
-
-        Args:
-            parser (argparse.ArgumentParser): The parser.
-            namespace (argparse.Namespace): Where the pairs go, as a dict.
-            values (list[str]): The pairs as they stand on the command line.
-            option_string (str, optional): The flag as written.
-        """
+        """Read the pairs, and put them into the namespace, as a dict."""
         from custom_modules.engine.config import read_options
 
         try:
@@ -29,11 +22,7 @@ class ConfigOptions(argparse.Action):
 
 
 def common_parser(description: str) -> argparse.ArgumentParser:
-    """Make a parser with the arguments that training and testing share.
-
-    Args:
-        description (str): One line for ``--help``.
-    """
+    """Make a parser with the arguments that training and testing share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument('config', help='config file, such as configs/unet_backbone_frozen.py')
     parser.add_argument('--work-dir', help='where to write (default: ./work_dirs/<config name>)')
@@ -48,42 +37,20 @@ def common_parser(description: str) -> argparse.ArgumentParser:
 
 
 def add_config(parser: argparse.ArgumentParser, example: str, text: str = ONE) -> None:
-    """Add ``config`` and ``--cfg-options`` to a tool that runs in one process and writes nothing to the run's own folders.
-
-    Args:
-        parser (argparse.ArgumentParser): The tool's parser.
-        example (str): For ``--help``: an override that makes sense there.
-        text (str): For ``--help``: what config. Defaults to that of a segmentor.
-    """
+    """Add ``config`` (``text`` says which) and ``--cfg-options`` (``example`` is one that makes sense there)."""
     parser.add_argument('config', help=text)
     add_cfg_options(parser, f'settings to override, such as {example}')
 
 
 def add_cfg_options(parser: argparse.ArgumentParser, text: str) -> None:
-    """Add ``--cfg-options`` alone.
-
-    Args:
-        parser (argparse.ArgumentParser): The parser.
-        text (str): For ``--help``.
-    """
+    """Add ``--cfg-options`` alone."""
     parser.add_argument(
         '--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help=text
     )
 
 
 def at_least_one(text: str) -> int:
-    """Read a whole number of at least 1, for ``type`` of an argument.
-
-    Args:
-        text (str): As it stands on the command line.
-
-    Raises:
-        argparse.ArgumentTypeError: If it is none.
-
-    Example:
-        >>> at_least_one('3')
-        3
-    """
+    """Read a whole number of at least 1, for ``type`` of an argument."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
     return int(text)

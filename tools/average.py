@@ -17,13 +17,8 @@ def main() -> None:
     parser.add_argument(
         'checkpoints', nargs='+', metavar='CHECKPOINT', help='two or more, of one architecture'
     )
-    parser.add_argument(
-        '--shares',
-        nargs='+',
-        type=float,
-        metavar='SHARE',
-        help='share of each, adding up to 1 (default: all the same)',
-    )
+    text = 'share of each, adding up to 1 (default: all the same)'
+    parser.add_argument('--shares', nargs='+', type=float, metavar='SHARE', help=text)
     parser.add_argument('--out', required=True, help='file to write, nothing but weights')
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     args = parser.parse_args()

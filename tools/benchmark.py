@@ -24,20 +24,15 @@ def parse_args() -> argparse.Namespace:
         'train', help='whole epochs with validation, and the parts of an iteration'
     )
     train.add_argument('config', help=f'{SEGMENTOR}, or of a classifier')
-    train.add_argument(
-        '--epochs',
-        type=at_least_one,
-        default=3,
-        help='epochs of each contestant in each repeat that count, after one that warms up (default: 3)',
+    text = (
+        'epochs of each contestant in each repeat that count, after one that warms up (default: 3)'
     )
-    train.add_argument(
-        '--levers',
-        nargs='*',
-        metavar='NAME',
-        choices=LEVERS,
-        help="instead of other contestants: the config with one of the fast path's levers the other way (off if it is on), one at "
-        f'a time: {", ".join(LEVERS)}; without a NAME all but frozen_encoder, which changes what is learned',
+    train.add_argument('--epochs', type=at_least_one, default=3, help=text)
+    text = (
+        "instead of other contestants: the config with one of the fast path's levers the other way (off if it is on), one at "
+        f'a time: {", ".join(LEVERS)}; without a NAME all but frozen_encoder, which changes what is learned'
     )
+    train.add_argument('--levers', nargs='*', metavar='NAME', choices=LEVERS, help=text)
     train.add_argument(
         '--batch', type=at_least_one, help="training batch size (default: the config's)"
     )
@@ -45,18 +40,13 @@ def parse_args() -> argparse.Namespace:
         'infer', help='prediction: the network alone, and from files to class indices'
     )
     infer.add_argument('config', help=SEGMENTOR)
-    infer.add_argument(
-        'weights',
-        nargs='*',
-        help='checkpoint of the config (default: random weights, as fast); with .onnx files of tools/export.py these are '
-        'compared with PyTorch, plain and compiled, by one thread and by all',
+    text = (
+        'checkpoint of the config (default: random weights, as fast); with .onnx files of tools/export.py these are '
+        'compared with PyTorch, plain and compiled, by one thread and by all'
     )
-    infer.add_argument(
-        '--images',
-        type=at_least_one,
-        default=64,
-        help='images of each contestant, batch size and repeat (default: 64)',
-    )
+    infer.add_argument('weights', nargs='*', help=text)
+    text = 'images of each contestant, batch size and repeat (default: 64)'
+    infer.add_argument('--images', type=at_least_one, default=64, help=text)
     infer.add_argument(
         '--batch', type=at_least_one, nargs='+', default=[1, 16], help='batch sizes (default: 1 16)'
     )
@@ -71,23 +61,17 @@ def add_shared(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         '--out', type=Path, help='folder to write to (default: work_dirs/benchmark/<config name>)'
     )
-    command.add_argument(
-        '--repeats',
-        type=at_least_one,
-        default=3,
-        help='how often everything is measured (default: 3; train starts all contestants anew each time)',
+    text = (
+        'how often everything is measured (default: 3; train starts all contestants anew each time)'
     )
-    command.add_argument(
-        '--pairs',
-        type=at_least_one,
-        help='use only so many training pairs (of a classifier: images), and a quarter as many for validation (default: all)',
+    command.add_argument('--repeats', type=at_least_one, default=3, help=text)
+    text = 'use only so many training pairs (of a classifier: images), and a quarter as many for validation (default: all)'
+    command.add_argument('--pairs', type=at_least_one, help=text)
+    text = (
+        "worker processes of each loader of the other contestants (default: OpenMMLab's 4, or the cores where "
+        'there are fewer); the config sets its own'
     )
-    command.add_argument(
-        '--workers',
-        type=int,
-        help="worker processes of each loader of the other contestants (default: OpenMMLab's 4, or the cores where "
-        'there are fewer); the config sets its own',
-    )
+    command.add_argument('--workers', type=int, help=text)
 
 
 @reporting_errors

@@ -19,16 +19,10 @@ from custom_modules.utils.errors import UsageError, reporting_errors
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'model',
-        nargs='?',
-        help='an .onnx file of tools/export.py (default: the published detector, exported to work_dirs/demo)',
-    )
-    parser.add_argument(
-        '--host',
-        default='127.0.0.1',
-        help='address to answer at; 0.0.0.0 lets others in (default: 127.0.0.1)',
-    )
+    text = 'an .onnx file of tools/export.py (default: the published detector, exported to work_dirs/demo)'
+    parser.add_argument('model', nargs='?', help=text)
+    text = 'address to answer at; 0.0.0.0 lets others in (default: 127.0.0.1)'
+    parser.add_argument('--host', default='127.0.0.1', help=text)
     parser.add_argument('--port', type=int, default=7860, help='default: 7860')
     parser.add_argument(
         '--static',

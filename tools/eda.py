@@ -28,11 +28,8 @@ def parse_args() -> argparse.Namespace:
         epilog='Exit code: 0 sound, perhaps with warnings; 1 a defect that would break or falsify a training; '
         '2 the command cannot be carried out.',
     )
-    parser.add_argument(
-        'config',
-        nargs='?',
-        help='config of a segmentor, such as configs/unet_baseline.py; its train, val and test sets are looked at',
-    )
+    text = 'config of a segmentor, such as configs/unet_baseline.py; its train, val and test sets are looked at'
+    parser.add_argument('config', nargs='?', help=text)
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -43,12 +40,8 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--images', help='instead of a config: folder of the images')
     parser.add_argument('--masks', help='folder of their masks, which have the same names')
-    parser.add_argument(
-        '--classes',
-        nargs='+',
-        metavar='NAME',
-        help='names of the classes in the order of their indices, the background first (default: background rock, if masks hold 0/255 or 0/1)',
-    )
+    text = 'names of the classes in the order of their indices, the background first (default: background rock, if masks hold 0/255 or 0/1)'
+    parser.add_argument('--classes', nargs='+', metavar='NAME', help=text)
     parser.add_argument(
         '--label-map',
         nargs='+',
@@ -56,32 +49,19 @@ def parse_args() -> argparse.Namespace:
         metavar='VALUE:CLASS',
         help='class index of each mask value, such as 0:0 255:1 (default: 0/255 or 0/1 for two classes, else the values are the indices)',
     )
-    parser.add_argument(
-        '--ignore-index',
-        type=int,
-        metavar='VALUE',
-        help='mask value of pixels without a class (default: none)',
-    )
-    parser.add_argument(
-        '--img-prefix',
-        metavar='TEXT',
-        help="what an image's name has before what it shares with its mask's (default: nothing)",
-    )
+    text = 'mask value of pixels without a class (default: none)'
+    parser.add_argument('--ignore-index', type=int, metavar='VALUE', help=text)
+    text = "what an image's name has before what it shares with its mask's (default: nothing)"
+    parser.add_argument('--img-prefix', metavar='TEXT', help=text)
     parser.add_argument(
         '--mask-prefix', metavar='TEXT', help="what a mask's name has before it (default: nothing)"
     )
-    parser.add_argument(
-        '-o',
-        '--out',
-        type=Path,
-        help="folder to write to (default: work_dirs/eda/<name of the config, or of the images' folder>)",
+    text = (
+        "folder to write to (default: work_dirs/eda/<name of the config, or of the images' folder>)"
     )
-    parser.add_argument(
-        '--seed',
-        type=int,
-        default=0,
-        help='seed of the random pairs on the sample sheet (default: 0)',
-    )
+    parser.add_argument('-o', '--out', type=Path, help=text)
+    text = 'seed of the random pairs on the sample sheet (default: 0)'
+    parser.add_argument('--seed', type=int, default=0, help=text)
     args = parser.parse_args()
     folders = [
         f'--{name.replace("_", "-")}' for name in FOLDER_OPTIONS if getattr(args, name) is not None

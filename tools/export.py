@@ -16,19 +16,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config of a segmentor or a classifier')
     parser.add_argument('checkpoint', help='its checkpoint file')
     parser.add_argument('-o', '--out', type=Path, required=True, help='file to write, .onnx')
-    parser.add_argument(
-        '--dynamic',
-        action='store_true',
-        help='take pictures of any height and width, not of the training size alone (a little slower)',
-    )
+    text = 'take pictures of any height and width, not of the training size alone (a little slower)'
+    parser.add_argument('--dynamic', action='store_true', help=text)
     parser.add_argument(
         '--int8', action='store_true', help='quantize; needs --calibration, and says what it costs'
     )
-    parser.add_argument(
-        '--calibration',
-        metavar='FOLDER',
-        help="of --int8: pictures like those of its use, about 200; a data root as the config's has masks to score on",
-    )
+    text = "of --int8: pictures like those of its use, about 200; a data root as the config's has masks to score on"
+    parser.add_argument('--calibration', metavar='FOLDER', help=text)
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     args = parser.parse_args()
     if args.int8 != (args.calibration is not None):

@@ -24,30 +24,18 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('given', nargs='+', metavar='MODEL and INPUT', help='see below')
     parser.add_argument('-o', '--out', required=True, metavar='OUT', help='folder to write to')
-    parser.add_argument(
-        '--mode',
-        choices=['whole', 'tile'],
-        default='whole',
-        help='look at the picture at once (default), or in overlapping windows, which finds smaller rocks',
+    text = 'look at the picture at once (default), or in overlapping windows, which finds smaller rocks'
+    parser.add_argument('--mode', choices=['whole', 'tile'], default='whole', help=text)
+    text = (
+        'of --mode tile: how pictures are resized first (default: the shorter side becomes one window long; '
+        '1 leaves them as they are)'
     )
-    parser.add_argument(
-        '--scale',
-        type=float,
-        help='of --mode tile: how pictures are resized first (default: the shorter side becomes one window long; '
-        '1 leaves them as they are)',
-    )
-    parser.add_argument(
-        '--overlap',
-        type=float,
-        default=0.25,
-        help='of --mode tile: least share of a window in its neighbour (default: 0.25)',
-    )
+    parser.add_argument('--scale', type=float, help=text)
+    text = 'of --mode tile: least share of a window in its neighbour (default: 0.25)'
+    parser.add_argument('--overlap', type=float, default=0.25, help=text)
     parser.add_argument('--tta', action='store_true', help='average with the mirror image')
-    parser.add_argument(
-        '--threshold',
-        type=float,
-        help="from which probability a pixel is rock (default: the model's)",
-    )
+    text = "from which probability a pixel is rock (default: the model's)"
+    parser.add_argument('--threshold', type=float, help=text)
     parser.add_argument(
         '--batch-size', type=int, default=16, help='pictures or windows in one call (default: 16)'
     )
@@ -59,17 +47,10 @@ def parse_args() -> argparse.Namespace:
         '--probability', action='store_true', help='write probabilities too, 16 bit'
     )
     parser.add_argument('--no-overlay', action='store_true', help='write no pictures to look at')
-    parser.add_argument(
-        '--tolerance',
-        type=float,
-        default=1,
-        help='how far the outlines in rocks.json may be off, in pixels; 0 is exact, with large files (default: 1)',
-    )
-    parser.add_argument(
-        '--truth',
-        metavar='FOLDER',
-        help='score the masks against true ones, named after the pictures',
-    )
+    text = 'how far the outlines in rocks.json may be off, in pixels; 0 is exact, with large files (default: 1)'
+    parser.add_argument('--tolerance', type=float, default=1, help=text)
+    text = 'score the masks against true ones, named after the pictures'
+    parser.add_argument('--truth', metavar='FOLDER', help=text)
     prefix = 'of --truth: what a {} name has before what both share (default: nothing)'
     parser.add_argument('--img-prefix', default='', help=prefix.format("picture's"))
     parser.add_argument('--mask-prefix', default='', help=prefix.format("true mask's"))

@@ -60,36 +60,28 @@ def build_parser():
     option('--count', type=int, default=120, help='number of pictures')
     option('--size', type=picture_size, default='720x480', help='width x height in pixels')
     option('--seed', type=int, default=0, help='seed; same seed, same bytes')
-    option(
-        '--style',
-        choices=STYLES,
-        default='mixed',
-        help="imitate the public grey renders, a rover's photographs, or half and half; or only photographs of "
-        'one boulder before the lens',
+    text = (
+        "imitate the public grey renders, a rover's photographs, or half and half; or only photographs of "
+        'one boulder before the lens'
     )
-    option(
-        '--min-rock',
-        type=int,
-        default=MIN_ROCK,
-        help='least visible area of a labelled rock, in pixels of a picture of 720x480 (it scales '
-        'with the picture); smaller ones are shown and are background; 0 labels all but pebbles',
+    option('--style', choices=STYLES, default='mixed', help=text)
+    text = (
+        'least visible area of a labelled rock, in pixels of a picture of 720x480 (it scales '
+        'with the picture); smaller ones are shown and are background; 0 labels all but pebbles'
     )
+    option('--min-rock', type=int, default=MIN_ROCK, help=text)
     option('--workers', type=int, default=os.cpu_count() or 1, help='number of processes')
 
     text = 'Convert the public Artificial Lunar Landscape set into binary and multi-class sets.'
     option = add('lunar', lunar, text, DATA, 'folder for the sets', differing)
     option('src', type=Path, help='folder with images/render, images/clean or images/ground')
-    option(
-        '--only',
-        choices=['clean', 'ground'],
-        help='only renders whose mask is from this folder (images/clean is preferred where both have one)',
+    text = 'only renders whose mask is from this folder (images/clean is preferred where both have one)'
+    option('--only', choices=['clean', 'ground'], help=text)
+    text = (
+        'take out of binary masks from images/ground what images/clean leaves out: thin areas, and those '
+        'below 240 pixels of a picture of 720x480'
     )
-    option(
-        '--without-pebbles',
-        action='store_true',
-        help='take out of binary masks from images/ground what images/clean leaves out: thin areas, and those '
-        'below 240 pixels of a picture of 720x480',
-    )
+    option('--without-pebbles', action='store_true', help=text)
 
     text = 'Unpack a Tiny ImageNet archive (zip or tar) after checking that it is safe.'
     option = add('tiny-imagenet', tiny_imagenet, text, DATA, 'folder to unpack to')
@@ -98,24 +90,19 @@ def build_parser():
     text = 'Draw annotations of COCO, labelme or CVAT as index masks: 0 background, 1 to N the categories.'
     out_text = 'folder for masks, classes.txt'
     option = add('coco-to-masks', coco_to_masks, text, None, out_text, differing)
-    option(
-        'source',
-        type=Path,
-        help="COCO json, CVAT's XML file, or the folder of labelme's json files",
-    )
+    text = "COCO json, CVAT's XML file, or the folder of labelme's json files"
+    option('source', type=Path, help=text)
     option('--images', type=Path, help='folder of the images, to copy them too')
 
     text = 'Write index masks as COCO annotations, one for every connected component of a class.'
     option = add('masks-to-coco', masks_to_coco, text, None, 'json to write', differing)
     option('images', type=Path, help='folder of the images, .png, .jpg or .jpeg')
     option('masks', type=Path, help='folder of the masks, .png of the same names')
-    option(
-        '--classes',
-        nargs='+',
-        metavar='NAME',
-        help='names of index 0 (background), 1, ...; without it the lines of classes.txt beside the '
-        'folder of the masks',
+    text = (
+        'names of index 0 (background), 1, ...; without it the lines of classes.txt beside the '
+        'folder of the masks'
     )
+    option('--classes', nargs='+', metavar='NAME', help=text)
     option('--img-prefix', default='', help='start of image names, such as render')
     option('--mask-prefix', default='', help='start of mask names, such as ground')
     return parser

@@ -18,10 +18,8 @@ def main() -> None:
         'checkpoint', help='checkpoint of a run, such as work_dirs/classifier/best_*.pth'
     )
     parser.add_argument('out', help='file to write, such as checkpoints/moon_net.pth')
-    parser.add_argument(
-        '--config',
-        help="config whose test set names the classes, if the checkpoint does not (a run's own does)",
-    )
+    text = "config whose test set names the classes, if the checkpoint does not (a run's own does)"
+    parser.add_argument('--config', help=text)
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     args = parser.parse_args()
     if not args.overwrite:

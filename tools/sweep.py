@@ -16,68 +16,29 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add(
-        'configs',
-        nargs='+',
-        metavar='CONFIG',
-        help='config files; a report compares the others with the first',
-    )
+    text = 'config files; a report compares the others with the first'
+    add('configs', nargs='+', metavar='CONFIG', help=text)
     add('--seeds', nargs='+', type=int, default=[0], metavar='N', help='seeds (default: 0)')
-    add(
-        '--folds',
-        type=int,
-        metavar='N',
-        help='cross-validation: cut the data into N parts, and train N times, each time without one',
+    text = 'cross-validation: cut the data into N parts, and train N times, each time without one'
+    add('--folds', type=int, metavar='N', help=text)
+    text = 'where to write; each run has its own ROOT/CONFIG/seed_N (default: work_dirs/sweep)'
+    add('--work-dir', default='work_dirs/sweep', metavar='ROOT', help=text)
+    text = 'settings to override in all runs, such as train_cfg.max_epochs=60'
+    add('--cfg-options', nargs='+', action='extend', default=[], metavar='KEY=VALUE', help=text)
+    text = (
+        'settings that take several values in turn, each with every config and seed, such as '
+        "train_dataloader.dataset.train_fraction=0.25,0.5,1.0; the value becomes part of the folder's name"
     )
-    add(
-        '--work-dir',
-        default='work_dirs/sweep',
-        metavar='ROOT',
-        help='where to write; each run has its own ROOT/CONFIG/seed_N (default: work_dirs/sweep)',
-    )
-    add(
-        '--cfg-options',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=VALUE',
-        help='settings to override in all runs, such as train_cfg.max_epochs=60',
-    )
-    add(
-        '--vary',
-        nargs='+',
-        action='extend',
-        default=[],
-        metavar='KEY=V1,V2,...',
-        help='settings that take several values in turn, each with every config and seed, such as '
-        "train_dataloader.dataset.train_fraction=0.25,0.5,1.0; the value becomes part of the folder's name",
-    )
-    add(
-        '--jobs',
-        type=int,
-        default=1,
-        metavar='N',
-        help='how many runs side by side (default: 1); several share the cores, unless OMP_NUM_THREADS is set, and the GPUs',
-    )
-    add(
-        '--ray',
-        nargs='?',
-        const='auto',
-        metavar='ADDRESS',
-        help='hand the runs to a Ray cluster: HOST:PORT or ray://HOST:PORT; without an address that of this machine, else a new one',
-    )
+    add('--vary', nargs='+', action='extend', default=[], metavar='KEY=V1,V2,...', help=text)
+    text = 'how many runs side by side (default: 1); several share the cores, unless OMP_NUM_THREADS is set, and the GPUs'
+    add('--jobs', type=int, default=1, metavar='N', help=text)
+    text = 'hand the runs to a Ray cluster: HOST:PORT or ray://HOST:PORT; without an address that of this machine, else a new one'
+    add('--ray', nargs='?', const='auto', metavar='ADDRESS', help=text)
     add('--ray-cpus', type=float, default=1, metavar='N', help='CPUs of each run (default: 1)')
-    add(
-        '--ray-gpus',
-        type=float,
-        metavar='N',
-        help='GPUs of each run, or a share of one (default: 1 if the cluster has any, else 0)',
-    )
-    add(
-        '--rerun',
-        action='store_true',
-        help='train anew where the work dir holds a run of another config; the old one is moved to ROOT/.replaced',
-    )
+    text = 'GPUs of each run, or a share of one (default: 1 if the cluster has any, else 0)'
+    add('--ray-gpus', type=float, metavar='N', help=text)
+    text = 'train anew where the work dir holds a run of another config; the old one is moved to ROOT/.replaced'
+    add('--rerun', action='store_true', help=text)
     add(
         '--report', metavar='DIR', help='at the end, compare the finished runs with tools/report.py'
     )
@@ -89,11 +50,8 @@ def parse_args() -> argparse.Namespace:
     if args.ray and args.jobs > 1:
         raise UsageError('--ray runs as many side by side as fit the cluster: leave --jobs out.')
     report = Path(args.report) if args.report else None
-    if (
-        report
-        and report.exists()
-        and (not report.is_dir() or (any(report.iterdir()) and not args.overwrite))
-    ):
+    occupied = report and report.exists() and not (report.is_dir() and args.overwrite)
+    if occupied and (not report.is_dir() or any(report.iterdir())):
         raise UsageError(
             f'{report} exists and is not an empty folder: choose another with --report, or add --overwrite to '
             'replace the report in it.'
@@ -114,9 +72,8 @@ def report_command(runs, args) -> list[str]:
 
 def refuse_other_configs(runs) -> None:
     """Refuse work dirs that hold runs of other configs: they would be taken for this sweep's, or be lost."""
-    changed = [
-        (run.folder, detail) for run in runs for state, detail in [run.look()] if state == 'changed'
-    ]
+    looked = [(run.folder, *run.look()) for run in runs]
+    changed = [(folder, detail) for folder, state, detail in looked if state == 'changed']
     if changed:
         folder, detail = changed[0]
         more = f' (and {len(changed) - 1} more work dirs)' if len(changed) > 1 else ''
@@ -182,16 +139,9 @@ def sweep(runs, executor, rerun: bool) -> bool:
     from custom_modules.sweep.sweep import run_sweep
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
-    columns = (
-        '{task.description}',
-        BarColumn(),
-        MofNCompleteColumn(),
-        'epochs',
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=console, disable=not console.is_terminal, transient=True
-    ) as bar:
+    columns = '{task.description}', BarColumn(), MofNCompleteColumn(), 'epochs'
+    shown = dict(console=console, disable=not console.is_terminal, transient=True)
+    with Progress(*columns, TimeRemainingColumn(), **shown) as bar:
         planned = [run.cfg.train_cfg.max_epochs for run in runs]
         task = bar.add_task(f'{len(runs)} runs', total=sum(planned))
 

@@ -33,15 +33,7 @@ def parse_args():
 
 
 def merge_args(cfg, args) -> None:
-    """Put the arguments of testing into the config.
-
-    Args:
-        cfg (mmengine.Config): The config, changed in place.
-        args (argparse.Namespace): The arguments.
-
-    Raises:
-        UsageError: If two of them exclude each other, or something would be overwritten.
-    """
+    """Put the arguments of testing into the config; a UsageError if two exclude each other, or something is there already."""
     from custom_modules.engine.config import type_name, without_cache
 
     segments = cfg.default_scope == 'mmseg'
@@ -60,10 +52,9 @@ def merge_args(cfg, args) -> None:
         cfg.load_from = None
     cfg.test_dataloader = without_cache(cfg.test_dataloader)
     # the weights of a checkpoint are the averaged ones; the hook would average anew, by names that --tta changes
-    for name in [
-        name for name, hook in cfg.default_hooks.items() if type_name(hook or {}) == 'EMAHook'
-    ]:
-        cfg.default_hooks.pop(name)
+    for name, hook in list(cfg.default_hooks.items()):
+        if type_name(hook or {}) == 'EMAHook':
+            cfg.default_hooks.pop(name)
     if args.show or args.show_dir:
         hook = cfg.default_hooks.visualization
         hook.update(show=args.show, wait_time=args.wait_time)

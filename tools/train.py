@@ -16,24 +16,12 @@ from custom_modules.utils.errors import UsageError, reporting_errors
 def parse_args():
     """Read the command line."""
     parser = common_parser(__doc__.splitlines()[0])
-    parser.add_argument(
-        '--resume',
-        nargs='?',
-        const='auto',
-        metavar='CHECKPOINT',
-        help='go on from the latest checkpoint in the work dir, or from the given one',
-    )
-    parser.add_argument(
-        '--amp',
-        metavar='auto',
-        choices=['on', 'auto'],
-        help='mixed precision: bfloat16 where GPU or CPU computes in it, else float16 on a GPU; with auto only where it pays',
-    )
-    parser.add_argument(
-        '--overfit',
-        action='store_true',
-        help='validate and test on the training images, on purpose: can the network learn a few by heart?',
-    )
+    text = 'go on from the latest checkpoint in the work dir, or from the given one'
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT', help=text)
+    text = 'mixed precision: bfloat16 where GPU or CPU computes in it, else float16 on a GPU; with auto only where it pays'
+    parser.add_argument('--amp', metavar='auto', choices=['on', 'auto'], help=text)
+    text = 'validate and test on the training images, on purpose: can the network learn a few by heart?'
+    parser.add_argument('--overfit', action='store_true', help=text)
     return parser.parse_args(with_plain_amp(sys.argv[1:]))
 
 

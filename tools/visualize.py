@@ -17,26 +17,18 @@ def parse_args():
     parser = argparse.ArgumentParser(description=__doc__)
     add_config(parser, 'model.decode_head.threshold=0.4')
     parser.add_argument('checkpoint', help='its checkpoint file')
-    parser.add_argument(
-        '--part',
-        choices=['test', 'val', 'train'],
-        default='test',
-        help='which data to draw (default: test)',
+    text = 'which data to draw (default: test)'
+    parser.add_argument('--part', choices=['test', 'val', 'train'], default='test', help=text)
+    text = (
+        'how many of the best, of the median and of the worst images, by the Dice of the image over the classes but '
+        'the background (default: 5)'
     )
-    parser.add_argument(
-        '--count',
-        type=at_least_one,
-        default=5,
-        help='how many of the best, of the median and of the worst images, by the Dice of the image over the classes but '
-        'the background (default: 5)',
+    parser.add_argument('--count', type=at_least_one, default=5, help=text)
+    text = (
+        'draw these instead: names of images of the part, such as render0016, or any image files; '
+        'what is not in the part is drawn without truth, and for files alone no data set needs to be there'
     )
-    parser.add_argument(
-        '--images',
-        nargs='+',
-        metavar='IMAGE',
-        help='draw these instead: names of images of the part, such as render0016, or any image files; '
-        'what is not in the part is drawn without truth, and for files alone no data set needs to be there',
-    )
+    parser.add_argument('--images', nargs='+', metavar='IMAGE', help=text)
     parser.add_argument(
         '--out', help='folder to write to (default: work_dirs/<config name>/panels)'
     )
