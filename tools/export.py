@@ -49,7 +49,7 @@ def main() -> None:
 
     model = TorchModel(args.config, args.checkpoint, device='cpu')
     if args.int8:
-        from custom_modules.deploy.quantize import load_samples, quantize, score
+        from custom_modules.deploy.export import load_samples, quantize, score
 
         samples = load_samples(model, args.calibration)
     exported = export_onnx(model, args.dynamic)

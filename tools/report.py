@@ -49,8 +49,7 @@ def main() -> None:
         )
 
     from custom_modules.reporting.comparison import compare_runs
-    from custom_modules.reporting.pages import report_pages
-    from custom_modules.reporting.report_data import comparison_data
+    from custom_modules.reporting.report import comparison_data, report_pages
 
     last = args.checkpoint == 'last'
     comparison = compare_runs(args.work_dirs, args.cfg_options, args.images, last)

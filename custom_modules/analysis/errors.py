@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from custom_modules.analysis.calibration import Calibration, ThresholdSweep
-from custom_modules.analysis.objects import ObjectSizes
+from custom_modules.analysis.metrics import Calibration, ObjectSizes, ThresholdSweep
 from custom_modules.analysis.selection import image_row
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.evaluation.confusion import ConfusionScores

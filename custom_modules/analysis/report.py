@@ -7,9 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from custom_modules.analysis.calibration import BINS, ThresholdSweep, threshold_choice
 from custom_modules.analysis.errors import ErrorAnalysis
-from custom_modules.analysis.objects import foreground_dice, foreground_dice_name
+from custom_modules.analysis.metrics import (
+    BINS,
+    ThresholdSweep,
+    foreground_dice,
+    foreground_dice_name,
+    threshold_choice,
+)
 from custom_modules.analysis.plots import analysis_pictures
 from custom_modules.analysis.selection import (
     best_median_worst,

@@ -11,7 +11,7 @@ from mmengine.dataset import Compose
 from mmengine.structures import PixelData
 from torch.utils.data import DataLoader, Dataset
 
-from custom_modules.analysis.objects import boundary_f1
+from custom_modules.analysis.metrics import boundary_f1
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.datasets.pairs import first_five
 from custom_modules.evaluation.confusion import ConfusionScores

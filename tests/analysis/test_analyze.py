@@ -10,14 +10,16 @@ import torch
 from PIL import Image
 from sklearn.calibration import calibration_curve
 
-from custom_modules.analysis.calibration import (
+from custom_modules.analysis.errors import ErrorAnalysis
+from custom_modules.analysis.metrics import (
     BINS,
     THRESHOLDS,
     Calibration,
+    ObjectSizes,
     ThresholdSweep,
+    boundary_f1,
+    boundary_tolerance,
 )
-from custom_modules.analysis.errors import ErrorAnalysis
-from custom_modules.analysis.objects import ObjectSizes, boundary_f1, boundary_tolerance
 from custom_modules.evaluation.predictions import Prediction
 
 ROCKS = ('background', 'rock')

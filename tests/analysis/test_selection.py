@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_modules.analysis.objects import foreground_dice
+from custom_modules.analysis.metrics import foreground_dice
 from custom_modules.analysis.selection import best_median_worst
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.visualization.drawing import legend_strip
