@@ -10,7 +10,7 @@ from tempfile import mkdtemp
 import cv2
 
 from custom_modules.deploy.detector import Picture, RockDetector
-from custom_modules.deploy.results import Results
+from custom_modules.deploy.predict import Results
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import image_size
