@@ -1,6 +1,7 @@
 """Arguments that the tools share; nothing heavy is imported before the command line is read."""
 
 import argparse
+from pathlib import Path
 
 from custom_modules.utils.errors import UsageError
 
@@ -54,3 +55,12 @@ def at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
     return int(text)
+
+
+def require_empty_folder(folder: Path, overwrite: bool, flag: str) -> None:
+    """Refuse a place for a report that is no folder, or holds something that is not to be replaced."""
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not overwrite)):
+        raise UsageError(
+            f'{folder} exists and is not an empty folder: choose another with {flag}, or add --overwrite to replace the '
+            'report in it.'
+        )

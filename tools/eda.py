@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.errors import reporting_errors
+from custom_modules.utils.files import require_free_folder
 
 FOLDER_OPTIONS = ('masks', 'classes', 'label_map', 'ignore_index', 'img_prefix', 'mask_prefix')
 
@@ -96,12 +97,7 @@ def main() -> None:
     args = parse_args()
     name = Path(args.config).stem if args.config else Path(args.images).resolve().name
     out = args.out or Path('work_dirs') / 'eda' / name
-    if (out / 'eda_summary.json').exists():
-        raise UsageError(
-            f'{out} holds an earlier eda_summary.json: choose another folder with --out, or remove it.'
-        )
-    if out.exists() and not out.is_dir():
-        raise UsageError(f'{out} is a file, not a folder: choose another with --out.')
+    require_free_folder(out, ['eda_summary.json'])
     subject = find_subject(args)
 
     from custom_modules.eda.report import survey, write_report

@@ -7,9 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arguments import add_cfg_options, at_least_one
+from arguments import add_cfg_options, at_least_one, require_empty_folder
 
-from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.errors import reporting_errors
 from custom_modules.utils.files import write_atomically
 
 
@@ -42,11 +42,7 @@ def main() -> None:
     """Compare."""
     args = parse_args()
     out = Path(args.out)
-    if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not args.overwrite)):
-        raise UsageError(
-            f'{out} exists and is not an empty folder: choose another with -o, or add --overwrite to replace the '
-            'report in it.'
-        )
+    require_empty_folder(out, args.overwrite, '-o')
 
     from custom_modules.reporting.comparison import compare_runs
     from custom_modules.reporting.report import comparison_data, report_pages

@@ -7,6 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from arguments import require_empty_folder
+
 from custom_modules.utils.errors import UsageError, reporting_errors
 
 TOOLS = Path(__file__).resolve().parent
@@ -49,13 +51,8 @@ def parse_args() -> argparse.Namespace:
         raise UsageError(f'--jobs is the number of runs side by side, at least 1, got {args.jobs}.')
     if args.ray and args.jobs > 1:
         raise UsageError('--ray runs as many side by side as fit the cluster: leave --jobs out.')
-    report = Path(args.report) if args.report else None
-    occupied = report and report.exists() and not (report.is_dir() and args.overwrite)
-    if occupied and (not report.is_dir() or any(report.iterdir())):
-        raise UsageError(
-            f'{report} exists and is not an empty folder: choose another with --report, or add --overwrite to '
-            'replace the report in it.'
-        )
+    if args.report:
+        require_empty_folder(Path(args.report), args.overwrite, '--report')
     return args
 
 
