@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from custom_modules.engine.work_dirs import is_locked, move_aside
 from custom_modules.utils import processes
+from custom_modules.utils.machine import share_of_machine
 
 from .plan import Run
 
@@ -160,7 +161,7 @@ class LocalExecutor:
 
     def __init__(self, jobs: int = 1, gpus: Sequence[str] = (), grace: float = 60) -> None:
         self._environments = [
-            processes.share_of_machine(i, jobs, gpus, os.environ) for i in range(jobs)
+            share_of_machine(i, jobs, gpus, os.environ) for i in range(jobs)
         ]
         self._pool, self._grace = ThreadPoolExecutor(jobs), grace
         self._processes, self._stopped = [], False
