@@ -34,13 +34,9 @@ LEVERS = dict(
 
 
 def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
-    """Read a config as ``tools/train.py`` does, and check its data once, so that no contestant has to.
+    """Read a config as ``tools/train.py`` does, with the arguments of ``tools/benchmark.py``, and width and height of its images.
 
-    Args:
-        args (argparse.Namespace): Of ``tools/benchmark.py``. ``pairs`` are taken evenly spaced.
-
-    Returns:
-        tuple[Config, tuple[int, int]]: The config, and width and height at which its images enter the network.
+    Its data are checked once, so that no contestant has to; ``pairs`` are taken evenly spaced.
     """
     cfg = load_config(args.config, args.cfg_options)
     heads = dict(train=('decode_head', 'head'), infer=('decode_head',))[args.command]
@@ -115,12 +111,9 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
     schedule. As in ``configs/_base_/stock``: everything else. Each file is decoded in each epoch, with the standard
     pipeline; default memory layout, optimizer not fused, nothing compiled, frozen batch norms not folded.
 
-    Args:
-        cfg (Config): The project's config.
-        size (Sequence[int]): Width and height of its images.
-        workers (int): Worker processes of each loader. mmseg's configs have 4, mmpretrain's 5.
-        precision (str): ``'float32'``, as a user has it by default; ``'amp'``, mmengine's own, for a GPU; or
-            ``'as given'``, the config's own, which on a CPU stock has no way to.
+    Images have a size of (width, height); each loader has so many workers (mmseg's configs 4, mmpretrain's 5). The precision is
+    ``'float32'``, as a user has it by default; ``'amp'``, mmengine's own, for a GPU; or ``'as given'``, the config's own, which
+    on a CPU stock has no way to.
     """
     stock = Config.fromfile(STOCK / f'{cfg.default_scope}.py')
     given = copy.deepcopy(cfg.to_dict())
@@ -188,14 +181,9 @@ def training_contestants(
 ) -> list[Contestant]:
     """List who trains against a config, which is the first; stock in float32, and in the config's own precision.
 
-    Args:
-        cfg (Config): The config, as :func:`benchmark_config` gives it.
-        size (Sequence[int]): Width and height of its images.
-        folder (Path): For checkpoints and logs.
-        epochs (int): Rounds of each contestant.
-        workers (int): Worker processes of each loader of stock and smp.
-        levers (Sequence[str]): Instead of others, the config with one of these the other way, and at last as it is once
-            more: how far its ratio is from 1 is what the machine does by itself.
+    With ``levers`` it is, instead of others, the config with one of these the other way, and at last as it is once more: how
+    far its ratio is from 1 is what the machine does by itself. Checkpoints and logs go to the folder; stock's and smp's loaders
+    have so many workers each.
     """
     cfg = Config(cfg.to_dict())
     cfg.train_cfg.update(max_epochs=epochs, val_interval=1)
@@ -237,17 +225,10 @@ def training_contestants(
 def prediction_contestants(
     cfg: Config, size, weights: Sequence[str], batches: Sequence[int], images: int, threads: int
 ) -> list[Contestant]:
-    """List who predicts against a config, which is the first.
+    """List who predicts against a config, which is the first, in each batch size so many images a round.
 
-    With exported files it is the network's forms that are compared: as it is, compiled and each file, by all threads and by one.
-
-    Args:
-        cfg (Config): The config, as :func:`benchmark_config` gives it.
-        size (Sequence[int]): Width and height of its images.
-        weights (Sequence[str]): Its checkpoint, if any, and ``.onnx`` files.
-        batches (Sequence[int]): Batch sizes.
-        images (int): Images of each round and batch size.
-        threads (int): Threads of all.
+    ``weights`` are its checkpoint, if any, and ``.onnx`` files. With such files it is the network's forms that are compared: as
+    it is, compiled and each file, by all threads and by one.
     """
     files = [file for file in weights if Path(file).suffix == '.onnx']
     given = cfg, size, next((file for file in weights if file not in files), None)

@@ -126,12 +126,8 @@ def write_classes(folder: Path, classes: int, images: int) -> None:
 class GpuCheck:
     """Runs the rows, and writes what came of them after each: nothing is lost when it is cut off.
 
-    Args:
-        out (Path): Folder for ``gpu_check.json`` and ``gpu_check.md``.
-        minutes (float): How long it may take.
-        device (str): ``'cuda'`` or ``'cpu'``.
-        small (bool): Whether everything is tiny, to see that it runs.
-        only (Sequence[str]): Words, of which one is in the name of each row. Defaults to all rows.
+    It takes so many minutes on ``'cuda'`` or ``'cpu'``, and writes ``gpu_check.json`` and ``gpu_check.md`` to ``out``. If it is
+    ``small``, everything is tiny, to see that it runs; ``only`` are words, of which one is in the name of each row.
     """
 
     def __init__(self, out: Path, minutes, device: str, small=False, only: Sequence[str] = ()):

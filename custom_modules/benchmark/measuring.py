@@ -27,16 +27,16 @@ _here = threading.local()
 
 
 class Contestant(ABC):
-    """Somebody who takes part.
-
-    Its attributes are plain values, since it travels to a process of its own: ``name``; ``title``, one line that says what it
-    is; ``precision``, such as ``'bfloat16'``; ``libraries``, modules to import at first; ``threads``, None for that of all.
-    """
+    """Somebody who takes part, and travels to a process of its own: its attributes are plain values."""
 
     name: str
+    # what it is, in one line
     title: str
+    # such as 'bfloat16'
     precision: str
+    # modules to import at first
     libraries: Sequence[str]
+    # torch's; None for as many as all have
     threads: int | None = None
 
     @abstractmethod
@@ -118,12 +118,8 @@ def run_rounds(
 ) -> tuple[dict[str, dict], dict[str, list[dict]]]:
     """Measure contestants one after the other, round by round, so that a busy machine hits all alike.
 
-    Args:
-        contestants (Sequence[Contestant]): Who takes part.
-        rounds (int): Rounds of each that count; before them one warms up, after them one on a GPU is for the parts only.
-        repeats (int): How often everybody is started anew.
-        folder (Path): For their files, which are removed at the end of each repeat.
-        threads (int): Torch's threads in each contestant.
+    Before the ``rounds`` that count one warms up, after them one on a GPU is for the parts of an iteration only. In each of the
+    ``repeats`` everybody is started anew, with so many threads of torch; files go to the folder, which is removed at its end.
 
     Returns:
         tuple[dict, dict]: The facts of each contestant, and its rounds: ``warm_up``, ``split``, and what it reported.
