@@ -160,9 +160,7 @@ class LocalExecutor:
     """
 
     def __init__(self, jobs: int = 1, gpus: Sequence[str] = (), grace: float = 60) -> None:
-        self._environments = [
-            share_of_machine(i, jobs, gpus, os.environ) for i in range(jobs)
-        ]
+        self._environments = [share_of_machine(i, jobs, gpus, os.environ) for i in range(jobs)]
         self._pool, self._grace = ThreadPoolExecutor(jobs), grace
         self._processes, self._stopped = [], False
 

@@ -176,7 +176,7 @@ def test_the_published_page_answers_as_python(browser):
 
 
 def test_the_table_is_read_as_that_of_the_tool(open_page, photo):
-    from custom_modules.deploy.results import COLUMNS
+    from custom_modules.deploy.predict import COLUMNS
 
     page = open_page()
     path = photo('a, "b".png', 80, 60)
