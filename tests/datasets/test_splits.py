@@ -1,11 +1,18 @@
-"""Cross-validation: each image is held out once, by the hash of its name; the parts of a fold share none."""
+"""Fractions, lists and folds: each image is in one part, by the hash of its name; a share of the training part is nested."""
+
+from pathlib import Path
 
 import pytest
+import torch
+from conftest import make_moon
 from mmengine.config import Config
-from pair_sets import ids
+from mmengine.registry import MODELS
+from pair_sets import PIPELINE, content, ids
 
 from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.datasets.splits import fold_split, hashed_split
+from custom_modules.eda.sources import config_subject
+from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.utils.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures('segmentation')
@@ -95,3 +102,71 @@ def test_data_sets_of_another_fold_are_cut_differently(moon):
     for other in (dict(fold=2), dict(fold=1, folds=4), {}, dict(fold=1, ann_file='a.txt')):
         with pytest.raises(UsageError, match='cut differently .*fold=1 folds=5'):
             require_one_split(config(dict(fold=1), other))
+
+
+@pytest.fixture(scope='module')
+def twenty(tmp_path_factory) -> Path:
+    return make_moon(tmp_path_factory.mktemp('moon'), count=20, size=32)
+
+
+def part(root, **options) -> MoonDataset:
+    return MoonDataset(str(root), **{'check': False, 'serialize_data': False, **options})
+
+
+def test_shares_are_nested_and_of_the_right_size(twenty):
+    shares = [ids(part(twenty, train_fraction=share)) for share in (0.25, 0.5, 1.0)]
+    # of 20 pairs, 16 are for training
+    assert [len(share) for share in shares] == [4, 8, 16]
+    assert set(shares[0]) < set(shares[1]) < set(shares[2])
+    assert shares[2] == ids(part(twenty)) and shares[0] == sorted(shares[0])
+    # no beginning of the names' order, which follows the scenes
+    assert shares[0] != shares[2][:4]
+
+
+def test_what_else_reads_the_training_part_sees_the_share(twenty, repository, monkeypatch):
+    """A cache, an analysis and eda."""
+    cached = part(twenty, pipeline=PIPELINE, load_size=(16, 16), train_fraction=0.25, cache='ram')
+    plain = part(twenty, pipeline=PIPELINE, load_size=(16, 16), train_fraction=0.25)
+    cached.full_init()
+    assert len(cached._decoded) == 4
+    assert [content(cached[i]) for i in range(4)] == [content(plain[i]) for i in range(4)]
+    monkeypatch.setenv('MOON_DATA', str(twenty))
+    config = repository / 'configs' / 'unet_baseline.py'
+    options = [
+        f'{name}_dataloader.dataset.train_fraction=0.25' for name in ('train', 'val', 'test')
+    ]
+    parts = config_subject(str(config), options).parts
+    assert [len(part.pairs) for part in parts] == [4, 4]
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.dataset.train_fraction = 0.25
+    for name in ('train', 'test'):
+        cfg[f'{name}_dataloader'].merge(dict(num_workers=0, persistent_workers=False))
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), twenty / 'weights.pth')
+    assert len(CheckpointPredictions(cfg, str(twenty / 'weights.pth'), 'train')) == 4
+
+
+def test_nothing_else_becomes_smaller(twenty):
+    for split, count in (('val', 4), ('test', 2)):
+        whole = part(twenty, split=split, test_fraction=0.1)
+        assert len(whole) == count
+        assert ids(part(twenty, split=split, test_fraction=0.1, train_fraction=0.1)) == ids(whole)
+    # scores on the training part
+    assert len(part(twenty, train_fraction=0.25, test_mode=True)) == 16
+    small = set(ids(part(twenty, train_fraction=0.5)))
+    assert small.isdisjoint(ids(part(twenty, split='val', train_fraction=0.5)))
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        *(
+            (dict(train_fraction=share), f'greater than 0 and at most 1, got {share!r}')
+            for share in (0, -0.5, 1.01, 25, 'half', None, float('nan'))
+        ),
+        (dict(train_fraction=0.01), 'train_fraction=0.01 of the 16 training pairs .* is none'),
+        (dict(split='all', train_fraction=0.5), "share from split='train', but split is 'all'"),
+    ],
+)
+def test_what_is_no_share_is_refused(twenty, options, words):
+    with pytest.raises(UsageError, match=words):
+        part(twenty, **options)
