@@ -55,9 +55,27 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--img-prefix', default='', help=prefix.format("picture's"))
     parser.add_argument('--mask-prefix', default='', help=prefix.format("true mask's"))
     parser.add_argument('--resume', action='store_true', help='go on with what is in OUT')
+    parser.add_argument(
+        '--ray',
+        nargs='?',
+        const='auto',
+        metavar='ADDRESS',
+        help='deal the pictures out over a Ray cluster: HOST:PORT; without an address that of this machine, else a new one',
+    )
+    parser.add_argument(
+        '--ray-cpus', type=int, default=1, metavar='N', help='CPUs of each worker (default: 1)'
+    )
+    parser.add_argument(
+        '--ray-gpus',
+        type=float,
+        metavar='N',
+        help='GPUs of each worker, or a share of one (default: 1 if the cluster has any, else 0)',
+    )
     args = parser.parse_args()
     if args.batch_size < 1:
         parser.error('--batch-size is a whole number of at least 1')
+    if args.ray_cpus < 1 or (args.ray_gpus or 0) < 0:
+        parser.error('--ray-cpus is at least 1, and --ray-gpus at least 0')
     return args
 
 
@@ -75,34 +93,49 @@ def split(given: list[str]) -> tuple[list[str], list[str]]:
     return given[:words], given[words:]
 
 
+def predict_by_ray(args, connected, model, settings, shown, sources, results):
+    """Deal the pictures out over a cluster, one worker for each GPU, or for each CPU where there is none."""
+    from custom_modules.deploy.archive import predict_archive
+
+    gpus = float(connected.gpus > 0) if args.ray_gpus is None else args.ray_gpus
+    workers = max(1, int(connected.gpus / gpus if gpus else connected.cpus / args.ray_cpus))
+    print(f'{connected.title}; {workers} workers', flush=True)
+    asked = dict(settings, batch_size=args.batch_size, device=args.device)
+    absolute = [str(Path(word).absolute()) for word in model]
+    how = dict(model=absolute, settings=asked, shown=shown)
+    return predict_archive(sources, results, how, workers, args.ray_cpus, gpus)
+
+
 @reporting_errors
 def main() -> None:
     """Predict."""
     args = parse_args()
     model, inputs = split(args.given)
 
-    from PIL import Image
-
     from custom_modules.deploy.detector import RockDetector
     from custom_modules.deploy.predict import Results, predict_pictures
     from custom_modules.utils.inputs import find_pictures
-    from custom_modules.utils.machine import available_cores
+    from custom_modules.utils.machine import available_cores, connect
 
-    # a mosaic is no attack: up to what OpenCV can write
-    Image.MAX_IMAGE_PIXELS = 2**29
     sources = find_pictures(inputs, without=Path(args.out))
     look = ('mode', 'scale', 'overlap', 'tta', 'threshold', 'amp')
     settings = {name: getattr(args, name) for name in look}
-    detector = RockDetector(*model, **settings, batch_size=args.batch_size, device=args.device)
+    # of a cluster, this machine need not have the workers' device
+    device = 'cpu' if args.ray else args.device
+    detector = RockDetector(*model, **settings, batch_size=args.batch_size, device=device)
     shown = dict(
         overlay=not args.no_overlay, probability=args.probability, tolerance=args.tolerance
     )
-    settings.update(model=detector.card.source, **shown)
-    results = Results(args.out, detector, settings, args.resume, **shown)
-    outcome = predict_pictures(detector, sources, results, available_cores())
+    cluster = connect(args.ray) if args.ray else None
+    known = dict(settings, model=detector.card.source, **shown)
+    results = Results(args.out, detector, known, args.resume, **shown)
+    there = len(results.done.intersection(source.name for source in sources))
+    if cluster:
+        outcome = predict_by_ray(args, cluster, model, settings, shown, sources, results)
+    else:
+        outcome = predict_pictures(detector, sources, results, available_cores())
     for path, reason in outcome.skipped:
         print(f'skipped {path}: {reason}', file=sys.stderr)
-    there = len(results.done.intersection(source.name for source in sources))
     rate = outcome.pictures / max(outcome.seconds, 1e-9)
     print(
         f'{outcome.pictures} pictures, {outcome.rocks} rocks, {there} there already, {len(outcome.skipped)} skipped; '

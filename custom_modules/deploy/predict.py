@@ -2,21 +2,23 @@
 
 import csv
 import json
+import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from custom_modules.deploy.detector import Picture, RockDetector
 from custom_modules.deploy.rocks import outlined
 from custom_modules.deploy.tiling import STEPS, strips
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.files import atomic_path, write_atomically
+from custom_modules.utils.files import atomic_path, remove_unfinished, write_atomically
 from custom_modules.utils.images import PngFile, image_size
 from custom_modules.utils.inputs import Source
 from custom_modules.utils.tables import progress
@@ -27,61 +29,34 @@ COLUMNS = (
     'picture', 'number', 'class', 'area', 'left', 'top', 'width', 'height', 'centre_x', 'centre_y',
     'probability', 'touches_border',
 )  # fmt: skip
+MANIFEST = 'pictures.jsonl'
+KINDS = ('masks', 'overlays', 'probabilities')
 
 
-class Results:
-    """The folder of a prediction. Each file in it is whole or not there.
-
-    ``pictures.jsonl`` gets a line for each picture when its files are written: what a broken-off run has done (``done``), and
-    what the two tables are made of at the end.
+class PictureFiles:
+    """The files of single pictures in the folder of a prediction: each is whole or not there.
 
     Args:
         out (str | Path): The folder.
         detector (RockDetector): Whose results they are.
-        settings (dict): What they depend on; a resumed run must have the same.
-        resume (bool): Whether to go on with what is there. Defaults to False.
         overlay (bool): Whether to write pictures with the rocks outlined. Defaults to True.
         probability (bool): Whether to write probabilities. Defaults to False.
         tolerance (float): How far outlines may be off, in pixels; 0 is exact. Defaults to 1.
-
-    Raises:
-        UsageError: If there are results already and ``resume`` is False, or they have other settings.
     """
 
     def __init__(
         self,
         out: str | Path,
         detector: RockDetector,
-        settings: dict,
-        resume: bool = False,
         overlay: bool = True,
         probability: bool = False,
         tolerance: float = 1,
     ) -> None:
         self.out, self._detector = Path(out), detector
         self._overlay, self._probability, self._tolerance = overlay, probability, tolerance
-        self._manifest = self.out / 'pictures.jsonl'
-        if not self._manifest.exists():
-            write_atomically(self._manifest, _line(settings))
-        elif not resume:
-            raise UsageError(
-                f'{self.out} holds results already: go on with --resume, or choose another folder.'
-            )
-        # a line that was cut off in the middle counts for nothing
-        lines = self._manifest.read_bytes()
-        whole = lines[: lines.rfind(b'\n') + 1]
-        if whole != lines:
-            write_atomically(self._manifest, whole)
-        there = json.loads(whole.split(b'\n', 1)[0])
-        other = [key for key, value in settings.items() if there.get(key) != value]
-        if other:
-            raise UsageError(
-                f'the results in {self.out} have another {", ".join(other)}: choose another folder, or the same settings.'
-            )
-        self.done = {entry['picture'] for entry in self._entries()}
 
     def add(self, source: Source, picture: Picture, found: np.ndarray) -> dict:
-        """Write the files of one picture, from its map of probabilities; several threads may do so. Returns what :meth:`record` takes."""
+        """Write the files of one picture, from its map of probabilities; several threads may do so. Returns what :meth:`Results.record` takes."""
         card = self._detector.card
         labels, rocks = self._detector.finish(found, picture.size, self._tolerance)
         mask = labels * np.uint8(255) if len(card.classes) == 2 else labels
@@ -100,13 +75,71 @@ class Results:
         rows = [vars(rock) for rock in rocks]
         return dict(picture=source.name, width=width, height=height, rocks=rows)
 
+    def _write(self, kind: str, source: Source, suffix: str, content: bytes) -> None:
+        # made again where a power cut takes them
+        write_atomically(self.out / kind / (source.stem + suffix), content, sync=False)
+
+
+class Results(PictureFiles):
+    """The folder of a prediction. Each file in it is whole or not there.
+
+    ``pictures.jsonl`` gets a line for each picture when its files are written: what a broken-off run has done (``done``), and
+    what the two tables are made of at the end.
+
+    Args:
+        out (str | Path): The folder.
+        detector (RockDetector): Whose results they are.
+        settings (dict): What they depend on; a resumed run must have the same.
+        resume (bool): Whether to go on with what is there. Defaults to False.
+        **shown: ``overlay``, ``probability`` and ``tolerance`` of :class:`PictureFiles`.
+
+    Raises:
+        UsageError: If there are results already and ``resume`` is False, or they have other settings.
+    """
+
+    def __init__(
+        self,
+        out: str | Path,
+        detector: RockDetector,
+        settings: dict,
+        resume: bool = False,
+        **shown,
+    ) -> None:
+        super().__init__(out, detector, **shown)
+        self._manifest = self.out / MANIFEST
+        if not self._manifest.exists():
+            write_atomically(self._manifest, _line(settings))
+        elif not resume:
+            raise UsageError(
+                f'{self.out} holds results already: go on with --resume, or choose another folder.'
+            )
+        with self._manifest.open('r+b') as file:
+            there = json.loads(file.readline())
+            whole = file.tell()
+            for line in iter(file.readline, b''):
+                whole += len(line) * line.endswith(b'\n')
+            # a line that was cut off in the middle counts for nothing
+            file.truncate(whole)
+        other = [key for key, value in settings.items() if there.get(key) != value]
+        if other:
+            raise UsageError(
+                f'the results in {self.out} have another {", ".join(other)}: choose another folder, or the same settings.'
+            )
+        self.done = {entry['picture'] for entry in self._entries()}
+
     def record(self, entry: dict) -> None:
-        """Note that the files of a picture are there."""
+        """Note that the files of a picture are there; once, however often it is told."""
+        if entry['picture'] in self.done:
+            return
+        self.done.add(entry['picture'])
         with self._manifest.open('ab') as file:
             file.write(_line(entry))
 
     def finish(self) -> None:
-        """Write ``rocks.csv`` and ``rocks.json`` (COCO) of all pictures that are there."""
+        """Write ``rocks.csv`` and ``rocks.json`` (COCO) of all pictures that are there, and remove what killed writes have left."""
+        for kind in KINDS:
+            for folder, _, _ in os.walk(self.out / kind):
+                remove_unfinished(folder)
         with atomic_path(self.out / 'rocks.csv') as path, path.open('w', newline='') as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)
@@ -140,10 +173,6 @@ class Results:
             place = dict(id=number, image_id=image, category_id=rock['label'], iscrowd=0)
             shape = dict(segmentation=rock['polygons'], area=rock['area'], bbox=rock['box'])
             yield dict(**place, **shape, score=rock['probability'])
-
-    def _write(self, kind: str, source: Source, suffix: str, content: bytes) -> None:
-        # made again where a power cut takes them
-        write_atomically(self.out / kind / (source.stem + suffix), content, sync=False)
 
 
 def _line(value: dict) -> bytes:
@@ -183,37 +212,81 @@ def predict_pictures(
     Raises:
         OSError: If nothing can be written any more.
     """
-    outcome, start = Outcome(), time.perf_counter()
     wanted = [source for source in sources if source.name not in results.done]
+    outcome = Outcome()
+    entries = predicted(detector, wanted, results, workers, outcome.skipped)
+    return record_all(entries, len(wanted), results, outcome)
+
+
+def record_all(entries: Generator[dict], count: int, results: Results, outcome: Outcome) -> Outcome:
+    """Note pictures as they are done, under a progress bar, and write the tables at the end.
+
+    Args:
+        entries (Generator[dict]): Of each picture what :meth:`Results.record` takes; it may come again.
+        count (int): How many pictures are wanted.
+        results (Results): Where to.
+        outcome (Outcome): What is filled in, and given back.
+    """
+    start, before = time.perf_counter(), len(results.done)
+    try:
+        for entry in progress(entries, 'Predicting', count):
+            outcome.rocks += len(entry['rocks']) * (entry['picture'] not in results.done)
+            results.record(entry)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    finally:
+        entries.close()
+    results.finish()
+    outcome.pictures = len(results.done) - before
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+def predicted(
+    detector: RockDetector,
+    sources: Sequence[Source],
+    files: PictureFiles,
+    workers: int,
+    skipped: list[tuple[Path, str]],
+) -> Generator[dict]:
+    """Predict pictures and write their files, reading and writing in threads.
+
+    Args:
+        detector (RockDetector): The detector.
+        sources (Sequence[Source]): The pictures.
+        files (PictureFiles): Where to.
+        workers (int): Threads that read, and as many that write.
+        skipped (list[tuple[Path, str]]): Gets the files that cannot be read, and why.
+
+    Yields:
+        dict: Of each picture, when its files are there, what :meth:`Results.record` takes.
+
+    Raises:
+        OSError: If nothing can be written any more.
+    """
+    # a mosaic is no attack: up to what OpenCV can write
+    Image.MAX_IMAGE_PIXELS = 2**29
     readers, writers = ThreadPoolExecutor(workers), ThreadPoolExecutor(workers)
     of_opencv = cv2.getNumThreads()
     # a picture is the task of one thread
     cv2.setNumThreads(1)
     try:
-        written = _written(detector, wanted, results, readers, writers, outcome.skipped)
-        for rocks in progress(written, 'Predicting', len(wanted)):
-            outcome.pictures += 1
-            outcome.rocks += rocks
-    except KeyboardInterrupt:
-        outcome.interrupted = True
+        yield from _written(detector, sources, files, readers, writers, skipped)
     finally:
         for pool in (readers, writers):
             pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(of_opencv)
-    results.finish()
-    outcome.seconds = time.perf_counter() - start
-    return outcome
 
 
 def _written(
     detector: RockDetector,
     sources: Sequence[Source],
-    results: Results,
+    files: PictureFiles,
     readers,
     writers,
     skipped: list,
-) -> Iterator[int]:
-    """Yield the number of rocks of each picture when its files are there."""
+) -> Iterator[dict]:
+    """Yield each picture's entry when its files are there."""
     group = detector.batch_size if detector.mode == 'whole' else 1
     waiting, held = deque(sources), 0
     reading: deque[tuple[Source, int, Future]] = deque()
@@ -236,15 +309,13 @@ def _written(
                 held -= pixels
         maps = detector.maps([picture for _, _, picture in batch]) if batch else []
         for (source, pixels, picture), found in zip(batch, maps, strict=True):
-            writing.append((pixels, writers.submit(results.add, source, picture, found)))
+            writing.append((pixels, writers.submit(files.add, source, picture, found)))
         # what is written belongs to its thread alone
         batch = maps = picture = found = None
         idle = not reading
         while writing and (idle or writing[0][1].done() or len(writing) > 2 * group):
             pixels, future = writing.popleft()
-            entry = future.result()
-            results.record(entry)
-            yield len(entry['rocks'])
+            yield future.result()
             held -= pixels
             # there is room to read again
             idle = idle and not waiting

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f'.{target.name}.{os.getpid()}{UNFINISHED}')
+    # machines that share a disk have processes of one number
+    unfinished = target.with_name(f'.{target.name}.{secrets.token_hex(4)}{UNFINISHED}')
     try:
         yield unfinished
         os.replace(unfinished, target)

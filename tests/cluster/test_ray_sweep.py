@@ -5,10 +5,8 @@ By hand or in its CI job, a few minutes: pip install -r requirements/cluster.txt
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from conftest import MOON_OPTIONS, REPOSITORY, make_moon
 
 ray = pytest.importorskip('ray')
 psutil = pytest.importorskip('psutil')
+from ray_nodes import power_cut, ray_cluster  # noqa: E402
 
 # nothing drawn while an image is loaded: what was drawn before a resume is not drawn again after it
 CONFIG = """
@@ -24,16 +23,6 @@ train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))
 """
 EPOCHS = 6
 SEEDS = ('0', '1', '2')
-
-
-@pytest.fixture
-def cluster():
-    from ray.cluster_utils import Cluster
-
-    # the head has no CPU: it only keeps the books, so that each of the other two may die
-    cluster = Cluster(initialize_head=True, head_node_args=dict(num_cpus=0, include_dashboard=True))
-    yield cluster
-    cluster.shutdown()
 
 
 def sweep_command(root: Path, name: str, *arguments: str) -> list[str]:
@@ -73,24 +62,14 @@ def unfinished_with_a_checkpoint(processes) -> list[Path]:
     return found
 
 
-def die(node) -> list[Path]:
-    """End a node as a power cut does, as soon as a training there can go on elsewhere; say which."""
-    raylet = psutil.Process(node.all_processes['raylet'][0].process.pid)
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        children = raylet.children(recursive=True)
-        if folders := unfinished_with_a_checkpoint(children):
-            break
-        time.sleep(0.2)
-    for process in [raylet, *children]:
-        process.send_signal(signal.SIGKILL)
-    node.kill_all_processes(check_alive=False)
-    return folders
+@pytest.fixture
+def nodes():
+    with ray_cluster(2, dashboard=True) as nodes:
+        yield nodes
 
 
-def test_a_node_dies_and_every_run_is_finished(cluster, tmp_path):
-    _, second = (cluster.add_node(num_cpus=1) for _ in range(2))
-    cluster.wait_for_nodes()
+def test_a_node_dies_and_every_run_is_finished(nodes, tmp_path):
+    cluster, (_, second) = nodes
     make_moon(tmp_path / 'moon', count=30)
     environment = {**os.environ, 'MOON_DATA': str(tmp_path / 'moon'), 'OMP_NUM_THREADS': '1'}
     sweep = subprocess.Popen(
@@ -100,7 +79,7 @@ def test_a_node_dies_and_every_run_is_finished(cluster, tmp_path):
         stderr=subprocess.STDOUT,
         text=True,
     )
-    broken_off = die(second)
+    broken_off = power_cut(second, unfinished_with_a_checkpoint)
     said = sweep.communicate(timeout=900)[0]
     assert sweep.returncode == 0, said
     assert 'Ray: 3 nodes, 2 CPUs, 0 GPUs; dashboard: http://127.0.0.1:' in said

@@ -1,0 +1,122 @@
+"""What the workers of a cluster write and say, and what is made of it: each picture once, as by one process."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from bright_rocks import bright_detector
+from PIL import Image
+
+from custom_modules.deploy.archive import Worker, entries_of, tasks_of
+from custom_modules.deploy.predict import Outcome, Results, predict_pictures, record_all
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.inputs import find_pictures
+
+
+@pytest.fixture
+def sources(tmp_path):
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for i in range(10):
+        image = np.full((64, 64), 30, np.uint8)
+        image[4 + i : 20, 10:30] = 240
+        Image.fromarray(image).save(folder / f'{i}.png')
+    (folder / '7.png').write_text('no picture')
+    return find_pictures([str(folder)])
+
+
+def files(folder) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob('*.*')}
+
+
+def worker(out, **shown) -> Worker:
+    return Worker(out, [], dict(batch_size=2), shown)
+
+
+def told(rows, sources, results) -> Outcome:
+    """What becomes of what workers say, all at once or task by task."""
+    outcome = Outcome()
+    run = rows if callable(rows) else lambda tasks: rows
+    return record_all(entries_of(run, sources, results, outcome, 2, 2), 10, results, outcome)
+
+
+def test_what_came_twice_or_was_lost_is_there_once(monkeypatch, sources, tmp_path):
+    detector = bright_detector(monkeypatch, batch_size=2)
+    results = Results(tmp_path / 'out', detector, {})
+    first, second = worker(tmp_path / 'out'), worker(tmp_path / 'out')
+    rounds = []
+
+    def run(tasks):
+        rounds.append([len(json.loads(task['task'])) for task in tasks])
+        said = [row for task in tasks[len(rounds) == 1 :] for row in first(task)]
+        # a second worker did one again, half of which had been heard; a third was killed while it wrote
+        return said[-2:] + said[:-2] + second(tasks[-1])
+
+    (tmp_path / 'out' / 'masks').mkdir()
+    (tmp_path / 'out' / 'masks' / '.3.png.0f.unfinished').write_bytes(b'half')
+    outcome = told(run, sources, results)
+    assert rounds == [[2] * 5, [2]], 'the lost task was given out again, alone'
+    alone = Results(tmp_path / 'alone', detector, {})
+    expected = predict_pictures(detector, sources, alone)
+    assert (outcome.pictures, outcome.rocks) == (expected.pictures, expected.rocks) == (9, 9)
+    assert outcome.skipped == expected.skipped and len(outcome.skipped) == 1
+    ours, theirs = files(tmp_path / 'out'), files(tmp_path / 'alone')
+    for table in ('pictures.jsonl', 'rocks.csv'):
+        lines = [sorted(found.pop(table).splitlines()) for found in (ours, theirs)]
+        assert lines[0] == lines[1], table
+    assert len(ours.pop('rocks.json')) == len(theirs.pop('rocks.json')) and ours == theirs
+
+
+def test_one_that_ends_its_workers_is_named_and_its_neighbours_are_there(
+    monkeypatch, sources, tmp_path
+):
+    detector = bright_detector(monkeypatch, batch_size=2)
+    works = worker(Results(tmp_path / 'out', detector, {}).out)
+    results = Results(tmp_path / 'out', detector, {}, resume=True)
+
+    def run(tasks):
+        return [row for task in tasks if '4.png' not in task['task'] for row in works(task)]
+
+    outcome = told(run, sources, results)
+    assert outcome.pictures == 8 and '5.png' in results.done
+    assert [path.name for path, _ in outcome.skipped] == ['4.png', '7.png']
+    assert 'died' in outcome.skipped[0][1]
+    # by one process, without a cluster
+    rest = predict_pictures(detector, sources, Results(tmp_path / 'out', detector, {}, resume=True))
+    assert rest.pictures == 1 and len(rest.skipped) == 1
+
+
+def test_a_full_disk_and_a_defect_end_it(monkeypatch, sources, tmp_path):
+    results = Results(tmp_path / 'out', bright_detector(monkeypatch, batch_size=2), {})
+    full, task = worker(tmp_path / 'out'), tasks_of(sources, 1, 2)[0]
+
+    def add(*given):
+        raise OSError(28, 'No space left on device', 'a.png')
+
+    full._files.add = add
+    with pytest.raises(UsageError, match=r'no space left .* go on with --resume'):
+        told(full(task), sources, results)
+    full._files = None
+    with pytest.raises(RuntimeError, match=r"(?s)Traceback .* no attribute 'add'"):
+        told(full(task), sources, results)
+
+
+def test_a_folder_that_only_one_machine_sees_is_refused(tmp_path):
+    with pytest.raises(UsageError, match='is not on a disk that all machines of the cluster see'):
+        worker(tmp_path)
+
+
+def test_tasks_are_whole_batches_and_few_are_lost_with_a_worker(sources):
+    many = sources * 1000
+    sizes = [len(json.loads(task['task'])) for task in tasks_of(many, 4, 16)]
+    assert sum(sizes) == 10_000 and set(sizes[:-1]) == {256}
+
+
+def test_without_ray_the_remedy_is_named(monkeypatch, tool, sources, tmp_path, capsys):
+    bright_detector(monkeypatch)
+    monkeypatch.setitem(sys.modules, 'ray', None)
+    folder = sources[0].path.parent
+    assert tool('predict.py', folder, '-o', tmp_path / 'out', '--ray') == 2
+    assert 'pip install -r requirements/cluster.txt' in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()
