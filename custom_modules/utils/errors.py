@@ -24,6 +24,10 @@ def first_five(names: Iterable[str]) -> str:
     return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
 
 
+# what gloo and NCCL say where another process of the run is gone
+GONE = re.compile(
+    r'(gloo|nccl).*(closed by peer|reset by peer|timed out|timeout|remote process)', re.I | re.S
+)
 ELSEWHERE = 'write elsewhere with --work-dir or --out'
 # what the system refuses, and what helps; anything else is a defect, and keeps its traceback
 REMEDIES = {
@@ -41,7 +45,8 @@ def sentence_of(error: Exception) -> str | None:
     r"""Say in one sentence what a user can mend; None for any other error.
 
     Args:
-        error (Exception): A :class:`UsageError`, or an ``OSError`` that is about room, rights or a failing disk. It may come
+        error (Exception): A :class:`UsageError`, an ``OSError`` that is about room, rights or a failing disk, or what is raised
+            where another process of the run is gone. It may come
             from a data loader's worker process, as the text of a traceback.
 
     Example:
@@ -55,6 +60,8 @@ def sentence_of(error: Exception) -> str | None:
     last = text.strip().split('\n')[-1] if text.startswith('Caught ') else text
     if isinstance(error, UsageError):
         return re.sub(r'^[\w.]+Error: ', '', last)
+    if isinstance(error, RuntimeError) and GONE.search(text):
+        return 'another process of this run has ended, and its own output says why: mend that, and go on with --resume.'
     number = re.search(r'\[Errno (\d+)\] ([^:]+)(?:: (.+))?', last)
     if not isinstance(error, OSError) or not number or int(number[1]) not in REMEDIES:
         return None

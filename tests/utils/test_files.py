@@ -104,6 +104,8 @@ def test_errors_of_a_loaders_worker_are_their_last_line():
     sentence = 'the mask a.png holds 7: threshold it.'
     error = UsageError(traceback.format('custom_modules.utils.errors.UsageError', sentence))
     assert sentence_of(error) == sentence
+    gone = RuntimeError('[third_party/gloo/pair.cc:561] Connection closed by peer [127.0.0.1]:1')
+    assert sentence_of(gone).startswith('another process of this run has ended')
 
 
 def test_a_defect_keeps_its_traceback():
