@@ -25,9 +25,12 @@ def one_line(capsys) -> str:
     return lines[0]
 
 
-def test_missing_config(tool, capsys):
+def test_missing_config(tool, repository, capsys):
     assert tool('train.py', 'configs/unet_baselin.py') == 2
     assert 'there is no config configs/unet_baselin.py' in one_line(capsys)
+    # a file that is none
+    assert tool('train.py', repository / 'README.md') == 2
+    assert 'README.md: choose a file of configs/' in one_line(capsys)
 
 
 def test_missing_checkpoint(tool, baseline, capsys):

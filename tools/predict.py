@@ -118,6 +118,8 @@ def main() -> None:
     from custom_modules.utils.machine import available_cores, connect
 
     sources = find_pictures(inputs, without=Path(args.out))
+    if args.truth and not Path(args.truth).is_dir():
+        raise UsageError(f'{args.truth} is not a folder: name that of the true masks.')
     look = ('mode', 'scale', 'overlap', 'tta', 'threshold', 'amp')
     settings = {name: getattr(args, name) for name in look}
     # of a cluster, this machine need not have the workers' device

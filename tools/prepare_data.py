@@ -184,6 +184,7 @@ def masks_to_coco(args):
     from custom_modules.preparation.coco import MaskPairs, MasksToCoco
     from custom_modules.utils.files import read_lines
 
+    source = MaskPairs(args.images, args.masks, args.img_prefix, args.mask_prefix)
     names = args.classes
     if not names:
         listed = args.masks.resolve().parent / 'classes.txt'
@@ -192,7 +193,6 @@ def masks_to_coco(args):
                 f'The classes are neither named by --classes background NAME ... nor in {listed}.'
             )
         names = read_lines(listed)
-    source = MaskPairs(args.images, args.masks, args.img_prefix, args.mask_prefix)
     if source.unused:
         examples = first_five(path.name for path in source.unused)
         print(f'Left out {len(source.unused)} files that are named otherwise, such as {examples}')

@@ -136,7 +136,7 @@ def load_config(
         UsageError: If there is no such config, the launcher did not start this process, or an option would change nothing.
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.is_file() or path.suffix not in ('.py', '.json', '.yaml', '.yml'):
         raise UsageError(
             f'there is no config {path}: choose a file of configs/, such as configs/unet_baseline.py.'
         )

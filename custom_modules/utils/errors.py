@@ -35,6 +35,8 @@ REMEDIES = {
     errno.EDQUOT: f'free some space there, or {ELSEWHERE}',
     errno.EFBIG: f'raise the limit on the size of files (ulimit -f), or {ELSEWHERE}',
     errno.EROFS: ELSEWHERE,
+    errno.EEXIST: f'a file is where a folder should be, so {ELSEWHERE}',
+    errno.ENOTDIR: f'a file is where a folder should be, so {ELSEWHERE}',
     errno.EACCES: f'mend the permissions, or {ELSEWHERE}',
     errno.EPERM: f'mend the permissions, or {ELSEWHERE}',
     errno.EIO: 'the disk, or the connection to it, may be failing: copy the file, or write elsewhere',

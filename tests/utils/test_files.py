@@ -79,6 +79,8 @@ def test_nothing_is_overwritten_unasked(tmp_path):
         (errno.ENOSPC, 'free some space'),
         (errno.EROFS, 'write elsewhere with --work-dir or --out'),
         (errno.EACCES, 'mend the permissions'),
+        (errno.EEXIST, 'a file is where a folder should be'),
+        (errno.ENOTDIR, 'a file is where a folder should be'),
         (errno.EFBIG, 'ulimit -f'),
     ],
 )
