@@ -2,18 +2,18 @@
 
 import csv
 import json
-import threading
 
 import cv2
 import numpy as np
 import pytest
 from bright_rocks import ROCK, BrightRocks, bright_detector
+from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
 from custom_modules.deploy import detector as detector_module
 from custom_modules.deploy.predict import Results, predict_pictures
-from custom_modules.utils.errors import UsageError
-from custom_modules.utils.inputs import Source, find_pictures
+from custom_modules.preparation.synthetic.renderer import MoonRenderer
+from custom_modules.utils.inputs import find_pictures
 
 
 def photo(path, rocks=((10, 20), (40, 50)), size=(120, 90)) -> np.ndarray:
@@ -43,18 +43,16 @@ def bright(monkeypatch):
 
 
 def files(folder) -> dict[str, bytes]:
-    found = {
-        p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob('*') if p.is_file()
-    }
+    paths = [path for path in folder.rglob('*') if path.is_file()]
+    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     assert not [name for name in found if 'unfinished' in name]
     return found
 
 
 def test_every_picture_has_its_files(tool, bright, photos, tmp_path, capsys):
     out = tmp_path / 'out'
-    assert (
-        tool('predict.py', photos, '-o', out, '--mode', 'tile', '--scale', 1, '--probability') == 0
-    )
+    given = ('--mode', 'tile', '--scale', 1, '--probability')
+    assert tool('predict.py', photos, '-o', out, *given) == 0
     printed = capsys.readouterr().out
     assert '5 pictures, 10 rocks' in printed and 'pictures/s' in printed
     names = ('a', 'b', 'sol 1/c', 'sol 1/d', 'sol 1/x/é')
@@ -72,39 +70,11 @@ def test_every_picture_has_its_files(tool, bright, photos, tmp_path, capsys):
         'a.png', 'b.png', 'sol 1/c.png', 'sol 1/d.tif', 'sol 1/x/é.png',
     ]  # fmt: skip
     first = rows[0]
-    assert (first['left'], first['top'], first['area'], first['class']) == (
-        '20',
-        '10',
-        '144',
-        'rock',
-    )
+    assert [first[key] for key in ('left', 'top', 'area', 'class')] == ['20', '10', '144', 'rock']
     assert first['probability'] == '0.9412' and first['touches_border'] == '0'
     coco = json.loads((out / 'rocks.json').read_text())
     assert coco['categories'] == [dict(id=1, name='rock', supercategory='')]
     assert coco['annotations'][0]['segmentation'] == [[20, 10, 20, 22, 32, 22, 32, 10]]
-
-
-@pytest.mark.parametrize(('tolerance', 'least'), [('0', 1.0), ('1', 0.9)])
-def test_the_list_of_rocks_becomes_the_masks_again(
-    tool, bright, tmp_path, tolerance, least, monkeypatch
-):
-    rng = np.random.default_rng(1)
-    for i in range(3):
-        waves = cv2.GaussianBlur(rng.random((90, 130)).astype(np.float32), (0, 0), 4)
-        grey = ((waves > np.quantile(waves, 0.7)) * 255).astype(np.uint8)
-        path = tmp_path / 'in' / f'{i}.png'
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(grey).save(path)
-    out, back = tmp_path / 'out', tmp_path / 'back'
-    given = ('--mode', 'tile', '--scale', 1, '--tolerance', tolerance)
-    assert tool('predict.py', tmp_path / 'in', '-o', out, *given) == 0
-    given = ('--images', tmp_path / 'in', '--out', back)
-    assert tool('prepare_data.py', 'coco-to-masks', out / 'rocks.json', *given) == 0
-    for i in range(3):
-        mask = np.asarray(Image.open(out / 'masks' / f'{i}.png')) > 0
-        again = np.asarray(Image.open(back / 'masks' / f'{i}.png')) > 0
-        assert mask.any() and (mask & again).sum() / (mask | again).sum() >= least
-    assert (back / 'classes.txt').read_text() == 'background\nrock\n'
 
 
 def test_several_classes_keep_their_indices(monkeypatch, tmp_path):
@@ -113,10 +83,8 @@ def test_several_classes_keep_their_indices(monkeypatch, tmp_path):
             bright = super().__call__(images)
             return np.concatenate([0.5 - np.abs(bright - k / 2) for k in range(3)], axis=1) + 0.5
 
-    card = ROCK.__class__(
-        **vars(ROCK)
-        | dict(classes=('ground', 'sky', 'rock'), palette=((0, 0, 0),) * 3, threshold=None)
-    )
+    three = dict(classes=('ground', 'sky', 'rock'), palette=((0, 0, 0),) * 3, threshold=None)
+    card = ROCK.__class__(**vars(ROCK) | three)
     detector = bright_detector(monkeypatch, Three(card), mode='tile', scale=1)
     image = np.zeros((64, 70, 3), np.uint8)
     image[:10], image[30:40, 30:40] = 128, 255
@@ -182,99 +150,8 @@ def test_a_bad_file_is_named_and_the_others_are_predicted(tool, bright, photos, 
     assert {path.name for path in (out / 'masks').rglob('*.png')} == {'a.png', 'd.png', 'é.png'}
 
 
-def test_ctrl_c_leaves_whole_files(tool, monkeypatch, tmp_path, capsys):
-    class Interrupted(BrightRocks):
-        def __call__(self, images):
-            if len(self.batches) == 2:
-                raise KeyboardInterrupt
-            return super().__call__(images)
-
-    model = Interrupted()
-    monkeypatch.setattr(detector_module, 'load_model', lambda *given, **where: model)
-    for i in range(8):
-        photo(tmp_path / 'in' / f'{i}.png')
-    out = tmp_path / 'out'
-    given = ('predict.py', tmp_path / 'in', '-o', out, '--batch-size', 2)
-    assert tool(*given) == 130
-    assert 'go on with --resume' in capsys.readouterr().err
-    for path in out.rglob('*.png'):
-        Image.open(path).load()
-    done = len(json.loads((out / 'rocks.json').read_text())['images'])
-    assert done <= 4 and len(list((out / 'masks').iterdir())) <= 4
-    files(out)
-    model = BrightRocks()
-    assert tool(*given, '--resume') == 0
-    assert f'{8 - done} pictures' in capsys.readouterr().out
-    assert len(json.loads((out / 'rocks.json').read_text())['images']) == 8
-
-
-def test_reading_and_writing_go_on_while_the_network_computes(monkeypatch, tmp_path):
-    """The network waits for a later picture to be read, and for an earlier one to be written: alone it would wait forever."""
-    for i in range(6):
-        photo(tmp_path / 'in' / f'{i}.png')
-    read, written, overlaps = threading.Event(), threading.Event(), []
-
-    class Waiting(BrightRocks):
-        def __call__(self, images):
-            if not self.batches:
-                overlaps.append(read.wait(20))
-            if len(self.batches) == 2:
-                overlaps.append(written.wait(20))
-            return super().__call__(images)
-
-    detector = bright_detector(monkeypatch, Waiting(), batch_size=1)
-    results = Results(tmp_path / 'out', detector, {})
-    prepare, add = detector.prepare, results.add
-
-    def prepare_and_tell(path):
-        if path.stem == '1':
-            read.set()
-        return prepare(path)
-
-    def add_and_tell(source, picture, found):
-        entry = add(source, picture, found)
-        written.set()
-        return entry
-
-    detector.prepare, results.add = prepare_and_tell, add_and_tell
-    outcome = predict_pictures(detector, find_pictures([str(tmp_path / 'in')]), results)
-    assert outcome.pictures == 6 and overlaps == [True, True]
-
-
-def test_few_large_pictures_are_held_at_once(monkeypatch, tmp_path):
-    from custom_modules.deploy import predict
-
-    monkeypatch.setattr(predict, 'MOST_PIXELS', 25_000)
-    for i in range(9):
-        photo(tmp_path / 'in' / f'{i}.png', size=(100, 100) if i else (400, 400))
-    detector = bright_detector(monkeypatch, batch_size=4)
-    results = Results(tmp_path / 'out', detector, {})
-    held, most, lock = set(), [], threading.Lock()
-    prepare, add = detector.prepare, results.add
-
-    def prepare_and_count(path):
-        with lock:
-            held.add(path.stem)
-            most.append(set(held))
-        return prepare(path)
-
-    def add_and_count(source, picture, found):
-        entry = add(source, picture, found)
-        with lock:
-            held.discard(source.stem)
-        return entry
-
-    detector.prepare, results.add = prepare_and_count, add_and_count
-    assert predict_pictures(detector, find_pictures([str(tmp_path / 'in')]), results).pictures == 9
-    assert max(map(len, most)) == 2 and not [
-        names for names in most if '0' in names and len(names) > 1
-    ]
-
-
 def test_pictures_are_read_as_in_training(monkeypatch, tmp_path):
     """Turned by the camera's mark, 16 bits, grey, transparent, CMYK: the same pixels as mmcv's reader gives."""
-    from mmcv.transforms import LoadImageFromFile
-
     detector = bright_detector(monkeypatch)
     wide = np.full((40, 60, 3), (200, 120, 40), np.uint8)
     wide[:, :30] = 20
@@ -297,55 +174,12 @@ def test_pictures_are_read_as_in_training(monkeypatch, tmp_path):
     assert detector(tmp_path / 'turned.jpg').mask.shape == (60, 40)
 
 
-def test_inputs(tmp_path, monkeypatch):
-    for name in ('b.JPG', 'a.png', 'deep/er/c.tif', '.hidden/d.png', 'text.md'):
-        photo_file = tmp_path / 'in' / name
-        photo_file.parent.mkdir(parents=True, exist_ok=True)
-        photo_file.write_bytes(b'')
-    folder = tmp_path / 'in'
-    assert [s.name for s in find_pictures([str(folder)])] == ['a.png', 'b.JPG', 'deep/er/c.tif']
-    assert find_pictures([str(folder / 'deep/er/c.tif')]) == [
-        Source(folder / 'deep/er/c.tif', 'c.tif')
-    ]
-    assert [s.name for s in find_pictures([str(folder / '**' / '*.tif')])] == ['deep/er/c.tif']
-    (folder / 'list.txt').write_text(f'deep/er/c.tif\n\n{folder / "a.png"}\nmissing.png\n')
-    listed = find_pictures([str(folder / 'list.txt'), str(folder / 'a.png')])
-    assert [s.name for s in listed] == ['deep/er/c.tif', 'a.png', 'missing.png']
-    monkeypatch.chdir(folder)
-    assert [s.name for s in find_pictures(['.'], without=folder / 'deep')] == ['a.png', 'b.JPG']
-    with pytest.raises(UsageError, match='there is no picture, folder or list nowhere'):
-        find_pictures(['nowhere'])
-    with pytest.raises(UsageError, match=r'no picture .* was found in .*\*.gif'):
-        find_pictures(['*.gif'])
-    (folder / 'a.jpg').write_bytes(b'')
-    with pytest.raises(UsageError, match='would have one name'):
-        find_pictures(['.'])
-
-
-@pytest.mark.parametrize(
-    ('given', 'sentence'),
-    [
-        (['configs/unet_baseline.py', 'photo.jpg', 'b.jpg'], 'comes its checkpoint, a .pth file'),
-        (['model.onnx'], 'name pictures, folders or a list of them after the model'),
-        (['nowhere.onnx', 'tests'], 'no picture'),
-        (['nowhere'], 'there is no picture, folder or list nowhere'),
-    ],
-)
-def test_wrong_words_are_answered(tool, given, sentence, tmp_path, capsys):
-    assert tool('predict.py', *given, '-o', tmp_path / 'out') == 2
-    assert sentence in capsys.readouterr().err
-    assert not (tmp_path / 'out').exists()
-
-
 def test_the_published_detector_finds_rocks(tool, tmp_path, capsys):
-    from custom_modules.preparation.synthetic.renderer import MoonRenderer
-
     picture, classes = MoonRenderer(3, (421, 280)).render(2)
     cv2.imwrite(str(tmp_path / 'scene.png'), picture)
     for mode in ('whole', 'tile'):
-        assert (
-            tool('predict.py', tmp_path / 'scene.png', '-o', tmp_path / mode, '--mode', mode) == 0
-        )
+        given = (tmp_path / 'scene.png', '-o', tmp_path / mode, '--mode', mode)
+        assert tool('predict.py', *given) == 0
         mask = np.asarray(Image.open(tmp_path / mode / 'masks' / 'scene.png')) > 0
         rock = classes >= 2
         assert 2 * (mask & rock).sum() / (mask.sum() + rock.sum()) > 0.6

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from pycocotools import mask as coco
 
-from custom_modules.deploy.rocks import find_rocks, outlined, outlines
+from custom_modules.deploy.rocks import find_rocks, outlines
 from custom_modules.deploy.tiling import STEPS
 
 
@@ -36,23 +36,6 @@ def test_exact_outlines_give_the_area_back(smooth):
     assert checked > 60
 
 
-def test_a_hole_is_cut_out():
-    ring = np.ones((7, 9), bool)
-    ring[2:4, 3:6] = False
-    ring[5, 1] = False
-    (polygon,) = outlines(ring)
-    assert (drawn([polygon], ring.shape) == ring).all()
-
-
-def test_a_tolerance_saves_points():
-    disc = np.zeros((200, 200), np.uint8)
-    cv2.circle(disc, (100, 100), 80, 1, -1)
-    exact, (fewer,) = outlines(disc.view(bool))[0], outlines(disc.view(bool), tolerance=1)
-    assert len(fewer) < len(exact) / 4
-    again = drawn([fewer], disc.shape)
-    assert (again & disc.view(bool)).sum() / (again | disc.view(bool)).sum() > 0.98
-
-
 def test_rocks_are_listed():
     labels = np.zeros((20, 30), np.uint8)
     labels[0:2, 4:8] = 1
@@ -76,15 +59,3 @@ def test_one_channel_counts_corners_as_neighbours():
     (rock,) = find_rocks(labels, found, ('background', 'rock'), tolerance=0)
     assert rock.area == 6 and rock.probability == pytest.approx(0.9, abs=1e-4)
     assert (drawn(rock.polygons, labels.shape) == labels).all()
-
-
-def test_outlines_are_drawn_and_large_pictures_shrunk():
-    image, labels = np.full((50, 60, 3), 90, np.uint8), np.zeros((50, 60), np.uint8)
-    labels[10:20, 10:20] = 1
-    picture = outlined(image, labels, ((0, 0, 0), (230, 159, 0)))
-    assert (picture[10, 10:20] == (230, 159, 0)).all() and (picture[14, 14] == 90).all()
-    assert (image == 90).all()
-    wide = outlined(
-        np.zeros((10, 5000, 3), np.uint8), np.zeros((10, 5000), np.uint8), ((0, 0, 0),) * 2
-    )
-    assert wide.shape == (8, 4096, 3)

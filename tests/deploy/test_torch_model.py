@@ -82,39 +82,3 @@ def test_tiles_are_what_mmseg_slides_over(models, size, overlap, stride, least):
         (sample,) = model.test_step(dict(inputs=[torch.from_numpy(scene.copy()).permute(2, 0, 1)]))
     assert (mask == sample.pred_sem_seg.data[0].numpy()).mean() > least
     assert 0.01 < mask.mean() < 0.99
-
-
-def test_calls_from_several_threads_agree(models, scene):
-    from concurrent.futures import ThreadPoolExecutor
-
-    detector = RockDetector(*models['segmentor'], device='cpu')
-    alone = detector(scene)
-    with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(detector, [scene] * 12):
-            assert (found.mask == alone.mask).all() and found.rocks == alone.rocks
-
-
-def test_bfloat16_is_close(models, scene):
-    plain, amp = (
-        RockDetector(*models['segmentor'], device='cpu', amp=on)(scene) for on in (False, True)
-    )
-    difference = np.abs(plain.probability - amp.probability).max()
-    assert 0 < difference < 0.1
-
-
-@pytest.mark.parametrize(
-    ('given', 'sentence'),
-    [
-        (('configs/unet_baseline.py',), 'needs a checkpoint after it'),
-        (('model.onnx', 'weights.pth'), 'holds its weights: leave weights.pth out'),
-        (('nowhere.onnx',), 'there is no model nowhere.onnx'),
-    ],
-)
-def test_wrong_pairs_are_answered(given, sentence):
-    with pytest.raises(UsageError, match=sentence):
-        load_model(*given)
-
-
-def test_a_device_that_is_not_there(models):
-    with pytest.raises(UsageError, match='choose --device cpu'):
-        load_model(*models['segmentor'], device='cuda:7')
