@@ -55,6 +55,31 @@ def parse_args():
     sparse.add_argument('--share', type=share, default=0.05, metavar='S', help=text)
     sparse.add_argument('--out', type=Path, help='JSON file to write as well')
     sparse.set_defaults(run=analyse_sparse)
+    flips = commands.add_parser(
+        'bit-flips',
+        help='scores with random bits of the weights flipped, as radiation does on board',
+        description='Score a checkpoint with random bits of its weights flipped, as it is and with activations clamped to what they '
+        'are on sound weights.',
+    )
+    add_config(flips, 'test_dataloader.num_workers=0')
+    flips.add_argument('checkpoint', help='its checkpoint file')
+    flips.add_argument(
+        '--rates',
+        nargs='+',
+        type=share,
+        default=[1e-6, 1e-5, 1e-4],
+        metavar='P',
+        help='probability of each bit (default: 1e-6 1e-5 1e-4)',
+    )
+    flips.add_argument(
+        '--seeds',
+        nargs='+',
+        type=int,
+        default=[0, 1, 2, 3, 4],
+        metavar='N',
+        help='of the flips (default: 0 1 2 3 4)',
+    )
+    flips.set_defaults(run=analyse_bit_flips)
     curves = commands.add_parser(
         'curves',
         help='learning curves of one or several runs in one picture',
@@ -145,6 +170,27 @@ def analyse_sparse(args) -> None:
         )  # fmt: skip
         write_atomically(args.out, json.dumps(json_values(numbers), indent=1).encode())
         print(args.out)
+
+
+def analyse_bit_flips(args) -> None:
+    """Flip, predict, print."""
+    from custom_modules.analysis.bit_flips import bit_flip_scores
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import check_config
+    from custom_modules.utils.tables import text_table
+
+    cfg = load_config(args.config, args.cfg_options)
+    check_config(cfg)
+    table = bit_flip_scores(cfg, args.checkpoint, args.rates, args.seeds)
+    rows = [
+        [f'{rate:g}', f'{flips:.0f}', *map(float, scores)]
+        for rate, flips, *scores in table.itertuples(index=False)
+    ]
+    heads = ['rate', 'bits', 'Dice', 'lowest', 'clamped: Dice', 'clamped: lowest']
+    title = (
+        f'{len(args.seeds)} draws of flipped bits at each rate, Dice of all test images together'
+    )
+    print(text_table(title, heads, rows))
 
 
 def draw_curves(args) -> None:
