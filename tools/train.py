@@ -22,7 +22,14 @@ def parse_args():
     parser.add_argument('--amp', metavar='auto', choices=['on', 'auto'], help=text)
     text = 'validate and test on the training images, on purpose: can the network learn a few by heart?'
     parser.add_argument('--overfit', action='store_true', help=text)
-    return parser.parse_args(with_plain_amp(sys.argv[1:]))
+    text = 'one training of a cross-validation: hold out part K, from 0 on, as tools/sweep.py --folds does for all'
+    parser.add_argument('--fold', type=int, metavar='K', help=text)
+    text = 'into how many parts --fold cuts (default: 5)'
+    parser.add_argument('--folds', type=int, default=5, metavar='N', help=text)
+    args = parser.parse_args(with_plain_amp(sys.argv[1:]))
+    if args.fold is not None and args.overfit:
+        parser.error('--fold holds out images and --overfit holds out none: leave one of them out')
+    return args
 
 
 def with_plain_amp(arguments: list[str]) -> list[str]:
@@ -76,7 +83,7 @@ def main() -> None:
     from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
 
-    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config import hold_out, load_config
     from custom_modules.engine.config_checks import check_config
     from custom_modules.engine.data_checks import (
         require_a_batch,
@@ -89,6 +96,8 @@ def main() -> None:
     from custom_modules.models.safe_loading import require_pretrained
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    if args.fold is not None:
+        _, cfg = hold_out(cfg, args.fold, args.folds)
     check_config(cfg)
     # before a look at what lies there, and as long as this process lives
     first = is_first_process(args.launcher)

@@ -45,9 +45,19 @@ def flat_config(cfg) -> dict[str, str]:
 
 
 def pooled_config(cfg) -> dict[str, str]:
-    """Flatten a config as :func:`flat_config` does, the same for all folds of a cross-validation."""
+    """Flatten a config as :func:`flat_config` does, the same for all folds of a cross-validation.
+
+    Example:
+        >>> from mmengine.config import Config
+        >>> sets = [dict(type='RepeatDataset', dataset=dict(type='MoonDataset', fold=3, folds=5))]
+        >>> cfg = Config(dict(train_dataloader=dict(dataset=dict(datasets=sets))))
+        >>> list(pooled_config(cfg).values())
+        ['[RepeatDataset(dataset=MoonDataset(fold=each, folds=5))]']
+    """
     flat = flat_config(cfg)
-    return {key: 'each' if key.endswith('.fold') else text for key, text in flat.items()}
+    # within a list of data sets too, which is one value
+    texts = {key: re.sub(r'\bfold=\d+', 'fold=each', text) for key, text in flat.items()}
+    return {key: 'each' if key.endswith('.fold') else text for key, text in texts.items()}
 
 
 def config_difference(before, now) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import make_moon
+from conftest import MOON_OPTIONS, make_moon
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from pair_sets import PIPELINE, content, ids
@@ -170,3 +170,16 @@ def test_nothing_else_becomes_smaller(twenty):
 def test_what_is_no_share_is_refused(twenty, options, words):
     with pytest.raises(UsageError, match=words):
         part(twenty, **options)
+
+
+def test_a_training_holds_out_one_fold(tool, moon, repository, tmp_path, monkeypatch):
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    config = repository / 'configs' / 'unet_baseline.py'
+    options = ['--cfg-options', *MOON_OPTIONS, 'default_hooks.fixed_samples.count=0']
+    run = ['--work-dir', tmp_path / 'run', '--fold', '1', '--folds', '2']
+    assert tool('train.py', config, *run, *options) == 0
+    cfg = Config.fromfile(tmp_path / 'run' / 'unet_baseline.py')
+    parts = {part: cfg[f'{part}_dataloader'].dataset for part in ('train', 'val', 'test')}
+    assert {(own.fold, own.folds) for own in parts.values()} == {(1, 2)}
+    assert [own.split for own in parts.values()] == ['train', 'val', 'test']
+    assert tool('train.py', config, '--fold', '2', '--folds', '2') == 2
