@@ -1,6 +1,6 @@
-# The larger detector, without the budget (9.5 million parameters, 256x256), trained on as rock_detector.py is.
+# The larger detector, without the budget (9.5 million parameters, 256x256), trained on as ablations/detector_with_boulders.py is.
 #   python tools/train.py configs/rock_detector_large.py
-_base_ = ['./rock_detector.py']
+_base_ = ['./ablations/detector_with_boulders.py']
 # too large to publish: what rock_detector_large_synthetic.py has left
 checkpoint = '{{$MOON_LARGE:work_dirs/rock_detector_large_synthetic/epoch_8.pth}}'
 large = dict(widths=(16, 32, 64, 128, 256, 512), depths=(1, 2, 2, 2, 1))

@@ -16,8 +16,8 @@ from custom_modules.utils.files import REPOSITORY
 from custom_modules.utils.images import as_rgb, read_image
 
 # what is used where no model is named: the best published detector
-BEST_CONFIG = REPOSITORY / 'configs' / 'rock_detector_synthetic.py'
-BEST_CHECKPOINT = REPOSITORY / 'checkpoints' / 'rock_detector_synthetic.pth'
+BEST_CONFIG = REPOSITORY / 'configs' / 'rock_detector.py'
+BEST_CHECKPOINT = REPOSITORY / 'checkpoints' / 'rock_detector.pth'
 # in mode 'tile' and without a scale: the shorter side in windows; finer is better for no set that was measured
 WINDOWS = 1
 

@@ -42,7 +42,7 @@ def test_shared_images_are_refused(options, tool, config, moon, tmp_path, monkey
 def test_a_set_within_a_set_is_looked_into(tool, repository, moon, monkeypatch, capsys):
     for name in ('MOON_DATA', 'MOON_FURTHER', 'MOON_SYNTHETIC', 'MOON_GOALS'):
         monkeypatch.setenv(name, str(moon))
-    config = repository / 'configs' / 'rock_detector.py'
+    config = repository / 'configs' / 'ablations' / 'detector_with_boulders.py'
     fractions = [f'{part}_dataloader.dataset.val_fraction=0.4' for part in ('val', 'test')]
     assert tool('train.py', config, '--cfg-options', *fractions) == 2
     assert 'images are shared' in capsys.readouterr().err

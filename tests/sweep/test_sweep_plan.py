@@ -96,7 +96,9 @@ def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
     assert runs[1].cfg.test_dataloader.dataset.split == 'test'
     assert runs[1].cfg.val_dataloader.dataset.split == 'val'
     # beside the folds of the renders, all of the synthetic scenes
-    renders, more, *scenes = runs[3].cfg.train_dataloader.dataset.datasets
+    renders, more, photographs, scenes, *sparse = runs[3].cfg.train_dataloader.dataset.datasets
     assert renders.dataset.data_root == runs[3].cfg.test_dataloader.dataset.data_root
     assert (renders.dataset.fold, renders.dataset.folds) == (1, 2)
-    assert not any('fold' in own for own in (more.dataset, *scenes))
+    assert not any('fold' in own.dataset for own in (more, scenes))
+    # these ask for it
+    assert {own.dataset.fold for own in (photographs, *sparse)} == {1}
