@@ -22,8 +22,7 @@ from mmengine.config import Config
 from custom_modules.engine.config import load_config
 from custom_modules.engine.weights import read_weights
 from custom_modules.utils.files import REPOSITORY, write_atomically
-from custom_modules.utils.machine import available_cores
-from custom_modules.utils.processes import start_logged
+from custom_modules.utils.machine import available_cores, start_logged
 from custom_modules.utils.tables import json_values
 
 from .contestants import load_size, stock_config

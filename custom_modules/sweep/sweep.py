@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from custom_modules.engine.work_dirs import is_locked, move_aside
-from custom_modules.utils import processes
+from custom_modules.utils import machine
 from custom_modules.utils.machine import share_of_machine
 
 from .plan import Run
@@ -64,7 +64,7 @@ def run_sweep(
             if before != (run.state, run.note):
                 tell(run)
 
-    with processes.collected_signals() as signals:
+    with machine.collected_signals() as signals:
         try:
             while not signals and any(run.state in ('waits', 'runs') for run in runs):
                 for i, run in enumerate(runs):
@@ -127,13 +127,13 @@ def _bring_to_end(run: Run, rerun: bool, since: float, environment, started) -> 
     if _is_newer(failed, since):
         return 'failed', failed.read_text(encoding='utf-8'), None
     failed.unlink(missing_ok=True)
-    process = processes.start_logged(run.command, log, environment)
+    process = machine.start_logged(run.command, log, environment)
     started(process)
     try:
         code = process.wait()
     finally:
         # Ray interrupts a task by an exception
-        processes.stop_processes([process])
+        machine.stop_processes([process])
     state, detail = run.look()
     # its own record counts: it may have ended in the very moment of the Ctrl-C
     if state == 'finished':
@@ -141,7 +141,7 @@ def _bring_to_end(run: Run, rerun: bool, since: float, environment, started) -> 
         return 'finished', note, (time.monotonic() - began) / 60
     if code and is_locked(run.folder):
         return 'waits', ELSEWHERE, None
-    why = processes.last_line(log) if code else f'it ended too early: {detail}'
+    why = machine.last_line(log) if code else f'it ended too early: {detail}'
     note = f'exit code {code}: {why} ({log})'
     if code < 0:
         raise ChildProcessError(note)
@@ -172,7 +172,7 @@ class LocalExecutor:
         """End what runs and what is queued: kindly, and after a while, or when there is ``hurry``, at once."""
         self._stopped = True
         self._pool.shutdown(wait=False, cancel_futures=True)
-        processes.stop_processes(self._processes, self._grace, hurry)
+        machine.stop_processes(self._processes, self._grace, hurry)
         self._pool.shutdown()
 
     def _run(self, run: Run, rerun: bool, since: float) -> tuple:
@@ -185,7 +185,7 @@ class LocalExecutor:
     def _started(self, process) -> None:
         self._processes.append(process)
         if self._stopped:
-            processes.stop_processes([process], self._grace)
+            machine.stop_processes([process], self._grace)
 
 
 class RayExecutor:
