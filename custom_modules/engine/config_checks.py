@@ -23,7 +23,7 @@ def check_config(cfg) -> None:
 
     Raises:
         UsageError: If a validation is there in parts, data sets cut the same images differently, heads, losses or class weights
-            do not fit the classes, images would be augmented twice, ``grey_standardize`` would count padding, or an optimizer
+            do not fit the classes, a batch has no images, images would be augmented twice, ``grey_standardize`` would count padding, or an optimizer
             cannot be made.
     """
     require_whole_loops(cfg)
@@ -35,7 +35,7 @@ def check_config(cfg) -> None:
 
 
 def require_whole_loops(cfg) -> None:
-    """Refuse a config that has a validation or a test in parts."""
+    """Refuse a config that has a validation or a test in parts, or batches without images."""
     for part, name in (('val', 'validation'), ('test', 'test')):
         keys = [f'{part}_{key}' for key in ('dataloader', 'cfg', 'evaluator')]
         gone = [key for key in keys if cfg.get(key) is None]
@@ -44,6 +44,13 @@ def require_whole_loops(cfg) -> None:
             raise UsageError(
                 f'there is no {" and no ".join(gone)}, but {" and ".join(key for key in keys if key not in gone)}: without '
                 f'{name}, write --cfg-options {" ".join(f"{key}=None" for key in keys)}{best}, or the same in the config.'
+            )
+    for part in ('train', 'val', 'test'):
+        loader = cfg.get(f'{part}_dataloader') or {}
+        size = loader.get('batch_size', 1)
+        if 'batch_sampler' not in loader and (not isinstance(size, int) or size < 1):
+            raise UsageError(
+                f'{part}_dataloader.batch_size is the number of images in a batch, a whole number of at least 1, got {size!r}.'
             )
 
 

@@ -8,7 +8,11 @@ from mmseg.registry import MODELS
 
 import custom_modules.classification
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.engine.config_checks import head_size, require_matching_classes
+from custom_modules.engine.config_checks import (
+    head_size,
+    require_matching_classes,
+    require_whole_loops,
+)
 from custom_modules.utils.errors import UsageError
 
 TWO = dict(type='MoonDataset', data_root='.')
@@ -163,3 +167,12 @@ def test_a_loss_that_would_mislead_is_refused(classes, wrong, sentence):
     with pytest.raises(UsageError, match=sentence) as error:
         require_matching_classes(config(head, TWO if classes == 2 else THREE))
     assert str(error.value).startswith('model.decode_head.loss_decode.0: ')
+
+
+@pytest.mark.parametrize('size', [0, -1, 2.5, None])
+def test_a_batch_has_images(size):
+    cfg = Config(dict(train_dataloader=dict(batch_size=8)))
+    require_whole_loops(cfg)
+    cfg.train_dataloader.batch_size = size
+    with pytest.raises(UsageError, match='train_dataloader.batch_size is .* at least 1, got'):
+        require_whole_loops(cfg)
