@@ -132,6 +132,9 @@ def _is_state_dict(state: object) -> bool:
 def _refused(name: str, error: Exception) -> UsageError:
     wanted = re.search(r'GLOBAL (\S+)', str(error))
     reason = f'it asks for {wanted[1]}' if wanted else str(error).split('\n')[0][:200]
+    if reason.startswith('Weights only load failed'):
+        # goes on with the advice to load it unsafely
+        reason = 'torch.save has not written it'
     return UsageError(
         f'{name} was not loaded, since it is damaged or holds more than tensors and plain values '
         f'({reason or type(error).__name__}): take a checkpoint of this project, or weights saved as a plain state_dict.'
