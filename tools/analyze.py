@@ -38,9 +38,10 @@ def parse_args():
         'not outlined.',
     )
     add_config(sparse, 'model.decode_head.threshold=0.4')
-    sparse.add_argument('checkpoint', help='its checkpoint file')
     text = 'images/, masks/ and classes.txt, as prepare_data.py coco-to-masks writes them'
     sparse.add_argument('folder', type=Path, help=text)
+    text = 'its checkpoint file; several are those of fold 0, 1, ..., each counted on the part that it has not seen'
+    sparse.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help=text)
     sparse.add_argument(
         '--rocks',
         nargs='+',
@@ -48,9 +49,8 @@ def parse_args():
         metavar='CLASS',
         help='which classes are rock (default: rock boulder)',
     )
-    sparse.add_argument(
-        '--only', default='*', metavar='PATTERN', help="file names to look at, such as 'chang4*'"
-    )
+    text = 'how the names of the pictures begin, such as chang4_; each is cut into folds by itself (default: all)'
+    sparse.add_argument('--prefix', nargs='+', default=[''], metavar='PREFIX', help=text)
     text = 'count outlined rocks at the threshold that calls this share of all pixels rock (default: 0.05)'
     sparse.add_argument('--share', type=share, default=0.05, metavar='S', help=text)
     sparse.add_argument('--out', type=Path, help='JSON file to write as well')
@@ -151,7 +151,7 @@ def analyse_sparse(args) -> None:
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
     scores, threshold, pictures = sparse_scores(
-        cfg, args.checkpoint, args.folder, args.rocks, args.only, args.share
+        cfg, args.checkpoints, args.folder, args.rocks, args.prefix, args.share
     )
     table, recall = scores.table(threshold), scores.recall()
     title = f'{pictures} pictures, called rock above {threshold:g}'
@@ -165,7 +165,7 @@ def analyse_sparse(args) -> None:
     )
     if args.out:
         numbers = dict(
-            config=args.config, checkpoint=args.checkpoint, only=args.only, pictures=pictures,
+            config=args.config, checkpoints=args.checkpoints, prefix=args.prefix, pictures=pictures,
             threshold=threshold, share=args.share, classes=table, recall=recall,
         )  # fmt: skip
         write_atomically(args.out, json.dumps(json_values(numbers), indent=1).encode())

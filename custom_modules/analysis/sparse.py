@@ -1,7 +1,6 @@
 """Scores on sparsely labelled photographs, where what is outlined is right and most rocks are not outlined."""
 
 from collections.abc import Collection, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 
 import cv2
@@ -115,20 +114,21 @@ class SparseScores:
 
 def sparse_scores(
     cfg,
-    checkpoint: str,
+    checkpoints: Sequence[str],
     folder: Path,
     rocks: Sequence[str],
-    only: str = '*',
+    prefixes: Sequence[str] = ('',),
     share: float = 0.05,
 ) -> tuple[SparseScores, float, int]:
-    """Score a checkpoint on sparsely labelled pictures, at the size that the config tests at.
+    """Score a checkpoint on sparsely labelled pictures, or those of a cross-validation, each on the part that it has not seen.
 
     Args:
-        cfg (mmengine.Config): A binary segmentor's config.
-        checkpoint (str): Its weights.
+        cfg (mmengine.Config): A binary segmentor's config; the pictures are scored at the size that it tests at.
+        checkpoints (Sequence[str]): Its weights; several are those of fold 0, 1, ..., and the scores are of all together.
         folder (Path): With ``images``, ``masks`` and ``classes.txt``, as ``tools/prepare_data.py coco-to-masks`` writes them.
         rocks (Sequence[str]): The classes that are rock.
-        only (str): Pattern of the file names to look at. Defaults to all.
+        prefixes (Sequence[str]): How the names of the pictures begin. Each is a set of its own, cut into folds as in training.
+            Defaults to all pictures in one set.
         share (float): Of :class:`SparseScores`.
 
     Returns:
@@ -143,31 +143,31 @@ def sparse_scores(
             f'{folder} holds no classes.txt: make it with `python tools/prepare_data.py coco-to-masks JSON --images IMAGES '
             f'--out {folder}`.'
         )
-    classes = [line for line in read_lines(names) if line]
+    scores = SparseScores([line for line in read_lines(names) if line], rocks, share)
     test = cfg.test_dataloader.dataset
-    cfg.test_dataloader.dataset = dict(
+    common = dict(
         type='IndexedMaskDataset',
         data_root=str(folder.resolve()),
-        classes=classes,
+        classes=scores.classes,
         split='all',
         load_size=test.get('load_size'),
         pipeline=test.get('pipeline'),
         test_mode=True,
+        remedy='give --prefix one that they begin with',
     )
-    scores = SparseScores(classes, rocks, share)
-    predictions = CheckpointPredictions(cfg, checkpoint)
-    if predictions.threshold is None:
-        raise UsageError(
-            "outlined rocks are counted for a head of one channel, and the config's has several: choose a binary config, "
-            'such as configs/unet_baseline.py.'
-        )
     pictures = 0
-    for prediction in predictions:
-        if fnmatch(Path(prediction.img_path).name, only):
-            scores.add(prediction.truth, prediction.probabilities[1])
-            pictures += 1
-    if not pictures:
-        raise UsageError(
-            f"no picture's name in {folder}/images fits {only}: choose another pattern with --only."
-        )
+    for fold, checkpoint in enumerate(checkpoints):
+        unseen = dict(split='test', fold=fold, folds=len(checkpoints)) if checkpoints[1:] else {}
+        for prefix in prefixes:
+            named = dict(img_prefix=prefix, mask_prefix=prefix)
+            cfg.test_dataloader.dataset = common | unseen | named
+            predictions = CheckpointPredictions(cfg, checkpoint)
+            if predictions.threshold is None:
+                raise UsageError(
+                    "outlined rocks are counted for a head of one channel, and the config's has several: choose a binary "
+                    'config, such as configs/unet_baseline.py.'
+                )
+            for prediction in predictions:
+                scores.add(prediction.truth, prediction.probabilities[1])
+            pictures += len(predictions)
     return scores, predictions.threshold, pictures
