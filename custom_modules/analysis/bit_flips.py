@@ -57,7 +57,7 @@ def clamped_activations(model: nn.Module, limits: dict[str, float]) -> Iterator[
 
     Args:
         model (nn.Module): The model.
-        limits (dict[str, float]): Of :func:`activation_limits`.
+        limits (dict[str, float]): Of :func:`watched_activations`.
     """
 
     def clamp(limit: float):
@@ -72,14 +72,15 @@ def clamped_activations(model: nn.Module, limits: dict[str, float]) -> Iterator[
             handle.remove()
 
 
-def activation_limits(predictions: CheckpointPredictions) -> dict[str, float]:
-    """Find the largest output of each activation over a set of images.
+@contextmanager
+def watched_activations(model: nn.Module) -> Iterator[dict[str, float]]:
+    """Note the largest output of each activation while images are predicted.
 
     Args:
-        predictions (CheckpointPredictions): Model and images.
+        model (nn.Module): The model.
 
-    Returns:
-        dict[str, float]: By the module's name.
+    Yields:
+        dict[str, float]: The largest so far, by the module's name.
     """
     limits: dict[str, float] = {}
 
@@ -91,14 +92,14 @@ def activation_limits(predictions: CheckpointPredictions) -> dict[str, float]:
 
     handles = [
         module.register_forward_hook(watch(name))
-        for name, module in predictions.model.named_modules()
+        for name, module in model.named_modules()
         if isinstance(module, ACTIVATIONS)
     ]
-    for _ in predictions:
-        pass
-    for handle in handles:
-        handle.remove()
-    return limits
+    try:
+        yield limits
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def pooled_dice(predictions: CheckpointPredictions) -> float:
@@ -127,10 +128,10 @@ def bit_flip_scores(
     predictions = CheckpointPredictions(cfg, checkpoint, part)
     model = predictions.model
     sound = {name: value.clone() for name, value in model.state_dict().items()}
-    limits = activation_limits(predictions)
+    with watched_activations(model) as limits:
+        dice = pooled_dice(predictions)
     with clamped_activations(model, limits):
         clamped = pooled_dice(predictions)
-    dice = pooled_dice(predictions)
     rows = [(0.0, 0.0, dice, dice, clamped, clamped)]
     for rate in rates:
         flips, found = [], []
