@@ -188,6 +188,15 @@ def small(tmp_path) -> Path:
     return tmp_path / 'small.py'
 
 
+@pytest.fixture(scope='module')
+def browser():
+    """Chromium; tests are skipped where there is none."""
+    from chromium import open_chromium
+
+    with open_chromium() as chromium:
+        yield chromium
+
+
 def loader_options(**values) -> list[str]:
     """``--cfg-options`` for all three data loaders, without worker processes."""
     values = {'num_workers': 0, 'persistent_workers': False, **values}

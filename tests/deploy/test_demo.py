@@ -13,7 +13,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from chromium import open_chromium
+from chromium import watched_tabs
 from conftest import REPOSITORY
 from PIL import Image
 from small_models import write_model
@@ -60,34 +60,18 @@ def server(model, tmp_path_factory):
     assert not list(temporary.glob('moon_rocks_*'))
 
 
-@pytest.fixture(scope='module')
-def browser():
-    with open_chromium() as chromium:
-        yield chromium
-
-
 @pytest.fixture
 def open_page(browser, server):
     """Open the page; errors that it prints and requests to elsewhere fail the test."""
-    complaints, contexts = [], []
+    with watched_tabs(browser, server) as open_tab:
 
-    def open_it(width: int = 1200, height: int = 900, strict: bool = True):
-        context = browser.new_context(viewport=dict(width=width, height=height))
-        contexts.append(context)
-        tab = context.new_page()
-        own = (server, 'data:', 'blob:')
-        tab.on('request', lambda r: r.url.startswith(own) or complaints.append(r.url))
-        if strict:
-            tab.on('console', lambda m: m.type == 'error' and complaints.append(m.text))
-            tab.on('pageerror', lambda error: complaints.append(str(error)))
-        tab.goto(server)
-        tab.wait_for_selector('#scenes img')
-        return tab
+        def open_it(*window, **strict):
+            tab = open_tab(*window, **strict)
+            tab.goto(server)
+            tab.wait_for_selector('#scenes img')
+            return tab
 
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert complaints == []
+        yield open_it
 
 
 @pytest.fixture

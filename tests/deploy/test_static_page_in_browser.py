@@ -11,7 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 import pytest
-from chromium import open_chromium
+from chromium import watched_tabs
 from conftest import REPOSITORY
 from PIL import Image
 
@@ -54,34 +54,19 @@ def site(model, tmp_path_factory):
         yield f'{address}some/folder/'
 
 
-@pytest.fixture(scope='module')
-def browser():
-    with open_chromium() as chromium:
-        yield chromium
-
-
 @pytest.fixture
 def open_page(browser, site):
     """Open the page and cut the network off; errors that it prints and requests to elsewhere fail the test."""
-    complaints, contexts = [], []
+    with watched_tabs(browser, site) as open_tab:
 
-    def open_it(width: int = 1200, height: int = 900):
-        context = browser.new_context(viewport=dict(width=width, height=height))
-        contexts.append(context)
-        tab = context.new_page()
-        own = (site, 'data:', 'blob:')
-        tab.on('request', lambda r: r.url.startswith(own) or complaints.append(r.url))
-        tab.on('console', lambda m: m.type == 'error' and complaints.append(m.text))
-        tab.on('pageerror', lambda error: complaints.append(str(error)))
-        tab.goto(site, wait_until='networkidle')
-        tab.locator('#photograph:enabled').wait_for()
-        context.set_offline(True)
-        return tab
+        def open_it(*window, **strict):
+            tab = open_tab(*window, **strict)
+            tab.goto(site, wait_until='networkidle')
+            tab.locator('#photograph:enabled').wait_for()
+            tab.context.set_offline(True)
+            return tab
 
-    yield open_it
-    for context in contexts:
-        context.close()
-    assert complaints == []
+        yield open_it
 
 
 @pytest.fixture

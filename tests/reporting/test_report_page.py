@@ -3,7 +3,6 @@
 import cv2
 import numpy as np
 import pytest
-from chromium import open_chromium
 
 IMAGES = 3
 
@@ -11,12 +10,6 @@ IMAGES = 3
 @pytest.fixture(scope='module')
 def page_file(report):
     return (report / 'report.html').as_uri()
-
-
-@pytest.fixture(scope='module')
-def browser():
-    with open_chromium() as chromium:
-        yield chromium
 
 
 @pytest.fixture
