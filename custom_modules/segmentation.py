@@ -20,6 +20,7 @@ with quiet_imports():
         batch_augmentations,
         batch_photometric,
         data_preprocessor,
+        distillation,
         losses,
         segmentors,
         unet_head,
