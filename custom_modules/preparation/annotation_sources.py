@@ -2,6 +2,7 @@
 
 import base64
 import json
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,11 +17,9 @@ POLYGONS = ('polygon', 'rotation', 'oriented_rectangle')
 
 
 def read_annotations(path):
-    """Read a COCO json, a CVAT XML file ("CVAT for images"), or a folder of labelme's json files.
+    """Read a COCO json, a CVAT XML file ("CVAT for images"), or a folder of labelme's json files, as a COCO json holds it.
 
-    Returns:
-        What the json holds, or lists `images`, `categories` and `annotations` like it; categories of labelme are
-        sorted by name, those of CVAT are in the order of its labels.
+    Categories of labelme are sorted by name, those of CVAT are in the order of its labels.
 
     Raises:
         ValueError: It cannot be read as what it looks like.
@@ -33,36 +32,41 @@ def read_annotations(path):
         content = path.read_bytes()
     except FileNotFoundError as error:
         raise UsageError(f'{path} is not a file.') from error
-    if path.suffix.lower() == '.xml':
-        return _read_cvat(content)
+    return _read_cvat(content) if path.suffix.lower() == '.xml' else _read_json(content, 'it')
+
+
+def _read_json(content, name):
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f'it is no JSON ({str(error)[:80]})') from error
+        raise ValueError(f'{name} is no JSON ({str(error)[:80]})') from error
 
 
-def _in_coco_form(images, shapes, names):
-    """Number images and categories; `shapes` are (index of the image, name, kind, segmentation)."""
-    names = list(dict.fromkeys([*names, *sorted({name for _, name, _, _ in shapes})]))
-    return dict(
-        images=[dict(image, id=number) for number, image in enumerate(images)],
-        categories=[dict(id=number, name=name) for number, name in enumerate(names)],
-        annotations=[
-            dict(
-                id=k,
-                image_id=image,
-                category_id=names.index(name),
-                segmentation=segmentation,
-                # the number is of no file: what a sentence shall say of it
-                name=f'{kind} {name} of {images[image]["file_name"]}',
-            )
-            for k, (image, name, kind, segmentation) in enumerate(shapes, 1)
-        ],
-    )
+def _in_coco_form(pictures, names=()):
+    """Number pictures, categories and shapes.
+
+    Of each picture there are file name, width, height, and shapes: name, kind, and a function that outlines it, which fails
+    where the shape is damaged.
+    """
+    names = list(dict.fromkeys([*names, *sorted({name for *_, s in pictures for name, *_ in s})]))
+    images, annotations = [], []
+    for number, (file_name, width, height, shapes) in enumerate(pictures):
+        images.append(dict(id=number, file_name=file_name, width=width, height=height))
+        for name, kind, outline in shapes:
+            try:
+                segmentation = outline()
+            except (TypeError, ValueError, OverflowError):
+                segmentation = None
+            found = dict(image_id=number, category_id=names.index(name), segmentation=segmentation)
+            # the number is of no file: the name is what a sentence shall say of it
+            said = f'{kind} {name} of {file_name}'
+            annotations.append(dict(found, id=len(annotations) + 1, name=said))
+    categories = [dict(id=number, name=name) for number, name in enumerate(names)]
+    return dict(images=images, categories=categories, annotations=annotations)
 
 
-def _box(left, top, right, bottom):
-    return [[left, top, right, top, right, bottom, left, bottom]]
+def _corners(left, top, right, bottom):
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
 
 
 def _ellipse(centre, radii):
@@ -70,7 +74,7 @@ def _ellipse(centre, radii):
     return centre + np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii
 
 
-def _turned(points, centre, degrees):
+def _outline(points, centre=0, degrees=0):
     """Outline points that are turned clockwise, as one sees it."""
     if degrees:
         cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
@@ -91,38 +95,29 @@ def _placed(values, left, top, width, height):
 
 
 def _read_labelme(folder):
-    images, shapes = [], []
+    pictures = []
     for path in sorted(folder.rglob('[!.]*.json')):
-        try:
-            found = json.loads(path.read_bytes())
-        except (ValueError, RecursionError) as error:
-            raise ValueError(f'{path.name} is no JSON ({str(error)[:80]})') from error
-        if not isinstance(found, dict) or not isinstance(found.get('shapes'), list):
-            continue
-        sides = dict(width=found.get('imageWidth'), height=found.get('imageHeight'))
-        images.append(dict(file_name=found.get('imagePath'), **sides))
-        for shape in found['shapes']:
-            if isinstance(shape, dict):
-                try:
-                    outline = _labelme_outline(shape, found)
-                except (TypeError, ValueError, OverflowError):
-                    outline = None
+        found = _read_json(path.read_bytes(), path.name)
+        if isinstance(found, dict) and isinstance(found.get('shapes'), list):
+            shapes = []
+            for shape in (shape for shape in found['shapes'] if isinstance(shape, dict)):
                 kind, name = shape.get('shape_type') or 'polygon', str(shape.get('label'))
-                shapes.append((len(images) - 1, name, kind, outline))
-    if not images:
+                shapes.append((name, kind, partial(_labelme_outline, kind, shape, found)))
+            sides = found.get('imageWidth'), found.get('imageHeight')
+            pictures.append((found.get('imagePath'), *sides, shapes))
+    if not pictures:
         raise UsageError(
             f'{folder} holds no json file of labelme, with shapes: name the folder that does, or a COCO json.'
         )
-    return _in_coco_form(images, shapes, [])
+    return _in_coco_form(pictures)
 
 
-def _labelme_outline(shape, image):
-    kind = shape.get('shape_type') or 'polygon'
+def _labelme_outline(kind, shape, image):
     points = np.asarray(shape.get('points'), float).reshape(-1, 2)
     if kind == 'rectangle' and len(points) >= 2:
-        return _box(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+        return _outline(_corners(*points.min(axis=0), *points.max(axis=0)))
     if kind == 'circle' and len(points) == 2:
-        return [_ellipse(points[0], np.linalg.norm(points[1] - points[0])).ravel().tolist()]
+        return _outline(_ellipse(points[0], np.linalg.norm(points[1] - points[0])))
     if kind == 'mask':
         pixels = read_mask(base64.b64decode(shape.get('mask'))) > 0
         left, top = (int(side) for side in points.min(axis=0))
@@ -130,7 +125,7 @@ def _labelme_outline(shape, image):
             pixels, left, top, int(image.get('imageWidth')), int(image.get('imageHeight'))
         )
     # lines and points enclose nothing
-    return [points.ravel().tolist()] if kind in POLYGONS else None
+    return _outline(points) if kind in POLYGONS else None
 
 
 def _read_cvat(content):
@@ -141,21 +136,18 @@ def _read_cvat(content):
         root = ElementTree.fromstring(content)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ValueError(f'it is no XML ({error})') from error
-    images, shapes = [], []
+    pictures = []
     for image in root.iter('image'):
-        sides = dict(width=image.get('width'), height=image.get('height'))
-        images.append(dict(file_name=image.get('name'), **sides))
-        for shape in image:
-            if shape.get('label') is not None:
-                try:
-                    outline = _cvat_outline(shape, image)
-                except (TypeError, ValueError, OverflowError):
-                    outline = None
-                shapes.append((len(images) - 1, shape.get('label'), shape.tag, outline))
-    if not images and root.find('track') is not None:
+        shapes = [
+            (shape.get('label'), shape.tag, partial(_cvat_outline, shape, image))
+            for shape in image
+            if shape.get('label') is not None
+        ]
+        pictures.append((image.get('name'), image.get('width'), image.get('height'), shapes))
+    if not pictures and root.find('track') is not None:
         raise ValueError('it is of a video, while "CVAT for images" is what can be read')
     names = [label.findtext('name') for label in root.iter('label')]
-    return _in_coco_form(images, shapes, filter(None, names))
+    return _in_coco_form(pictures, filter(None, names))
 
 
 def _cvat_outline(shape, image):
@@ -164,13 +156,11 @@ def _cvat_outline(shape, image):
         return [[number for pair in pairs for number in pair]]
     degrees = float(shape.get('rotation', 0))
     if shape.tag == 'box':
-        (corners,) = _box(*(float(shape.get(side)) for side in ('xtl', 'ytl', 'xbr', 'ybr')))
-        corners = np.reshape(corners, (4, 2))
-        return _turned(corners, corners.mean(axis=0), degrees)
+        corners = _corners(*(float(shape.get(side)) for side in ('xtl', 'ytl', 'xbr', 'ybr')))
+        return _outline(corners, corners.mean(axis=0), degrees)
     if shape.tag == 'ellipse':
         x, y, *radii = (float(shape.get(side)) for side in ('cx', 'cy', 'rx', 'ry'))
-        centre = np.array([x, y])
-        return _turned(_ellipse(centre, radii), centre, degrees)
+        return _outline(_ellipse((x, y), radii), (x, y), degrees)
     if shape.tag != 'mask':
         return None
     left, top, width, height = (int(shape.get(k)) for k in ('left', 'top', 'width', 'height'))

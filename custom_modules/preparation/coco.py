@@ -8,21 +8,16 @@ import cv2
 import numpy as np
 from pycocotools import mask as rle_tools
 
-from custom_modules.preparation.lunar import OTHER_CONTENT
+from custom_modules.preparation.lunar import write_missing
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.files import write_atomically
-from custom_modules.utils.images import PngFile, image_size, orientation, read_mask
+from custom_modules.utils.images import image_size, orientation, read_mask
 from custom_modules.utils.tables import progress
 
 
 class MaskPairs:
-    """Finds `pairs` (image path, mask path) by what names have behind a prefix, sub-folders included; `unused` are other files.
+    """Finds `pairs` of image and mask, `<img_prefix>0001.png` (`.jpg`, `.jpeg`) and `<mask_prefix>0001.png`, sub-folders included.
 
-    Args:
-        images: Folder with `<img_prefix>0001.png`, `.jpg` or `.jpeg`.
-        masks: Folder with `<mask_prefix>0001.png`.
-        img_prefix: What an image's name has before what both share.
-        mask_prefix: What a mask's name has before it.
+    `unused` are the other files.
 
     Raises:
         UsageError: A folder is missing or holds none, an image or a mask stands alone, or two
@@ -36,15 +31,13 @@ class MaskPairs:
         self.unused = []
         found = self._find(self.images, img_prefix, self.SUFFIXES)
         drawn = self._find(Path(masks), mask_prefix, self.SUFFIXES[:1])
-        for what, alone in (
-            ('images have no mask', found.keys() - drawn),
-            ('masks have no image', drawn.keys() - found),
-        ):
-            if alone:
-                raise UsageError(
-                    f'{len(alone)} {what} in {images} and {masks} ({", ".join(sorted(alone)[:5])}): add what '
-                    'is missing, or name the prefixes with --img-prefix and --mask-prefix.'
-                )
+        lonely_images, lonely_masks = found.keys() - drawn, drawn.keys() - found
+        if alone := sorted(lonely_images or lonely_masks):
+            what = 'images have no mask' if lonely_images else 'masks have no image'
+            raise UsageError(
+                f'{len(alone)} {what} in {images} and {masks} ({", ".join(alone[:5])}): add what '
+                'is missing, or name the prefixes with --img-prefix and --mask-prefix.'
+            )
         self.pairs = [(found[name], drawn[name]) for name in sorted(found)]
 
     def _find(self, folder, prefix, suffixes):
@@ -70,12 +63,10 @@ class MaskPairs:
 
 
 class CocoToMasks:
-    """Writes `masks/<file name>.png`, `classes.txt`, and with a source of images `images/` too.
+    """Writes `masks/<file name>.png`, `classes.txt`, and with a source of images `images/` too, byte for byte.
 
-    A mask holds 0 for background and 1 to N for the categories in the order of their ids;
-    `classes.txt` names index 0 in its first line, 1 in its second, and so on. Images are copied byte
-    for byte, sub-folders of the json's file names are kept. Files that are there already stay as they are,
-    so that an interrupted run goes on.
+    A mask holds 0 for background and 1 to N for the categories in the order of their ids, which are the lines of
+    `classes.txt`. Sub-folders of the json's file names are kept, and files that are there already, so that an interrupted run goes on.
 
     Args:
         coco: A `CocoFile`; what is left out here is added to its list.
@@ -101,18 +92,13 @@ class CocoToMasks:
             if source is not None and (complaint := self._complaint(source, image)):
                 complaints.append(complaint)
             else:
-                if source is not None and self._may_lie_otherwise(source, image):
-                    coco.left_out[
-                        'images that their EXIF tag turns, while their size does not tell whether they were drawn so, which is assumed'
-                    ].append(str(source))
                 self._jobs.append((image, source, self._free_name(image, taken)))
         if not self._jobs:
-            what, name, details = complaints[0]
             raise UsageError(
-                f'{self.images} has none of the {len(complaints)} images of {coco.path}: {name} {details}.'
+                f'{self.images} has none of the {len(complaints)} images of {coco.path}: {complaints[0][1]}.'
             )
-        for what, name, details in complaints:
-            coco.left_out[what].append(f'{name} {details}')
+        for what, details in complaints:
+            coco.left_out[what].append(details)
 
     @property
     def masks(self):
@@ -120,23 +106,8 @@ class CocoToMasks:
         return len(self._jobs)
 
     def convert(self):
-        """Write what is missing, and return the number of files written.
-
-        Raises:
-            UsageError: A file exists with other content.
-        """
-        # All conflicts first: half a set of new files among old ones would be worse than none.
-        missing = []
-        for path, content in progress(list(self._files()), 'Checking what is there'):
-            if path.exists():
-                if path.read_bytes() == content():
-                    continue
-                if not self.overwrite:
-                    raise UsageError(f'{path} {OTHER_CONTENT}')
-            missing.append((path, content))
-        for path, content in progress(missing, 'Writing'):
-            write_atomically(path, content(), sync=False)
-        return len(missing)
+        """Write what is missing, and return the number of files written; a UsageError if one exists with other content."""
+        return write_missing(list(self._files()), self.overwrite)
 
     def _files(self):
         classes = '\n'.join([*self.coco.names, '']).encode()
@@ -144,10 +115,8 @@ class CocoToMasks:
         for image, source, name in self._jobs:
             if source is not None:
                 yield self.out / 'images' / name, source.read_bytes
-            yield (self.out / 'masks' / name).with_suffix('.png'), partial(self._mask, image)
-
-    def _mask(self, image):
-        return PngFile.encode(self.coco.draw(image))
+            mask = (self.out / 'masks' / name).with_suffix('.png')
+            yield mask, partial(self.coco.draw, image)
 
     def _free_name(self, image, taken):
         """Give images of one name, such as a.jpg and a.png, masks of their own."""
@@ -170,31 +139,30 @@ class CocoToMasks:
         return next((p for p in places if p.is_file()), self.images / image['file_name'])
 
     def _complaint(self, path, image):
-        """Say what is wrong with an image: of which kind, its name, and in words; None if nothing."""
+        """Say what is wrong with an image, of which kind and in words; None if nothing. An unproven turn is noted."""
         if not path.is_file():
-            return 'images that are not there', path, 'is not there'
+            return 'images that are not there', f'{path} is not there'
         try:
             found, expected = image_size(path), (image['width'], image['height'])
         except UsageError as error:
-            return 'images that cannot be read', path, f'cannot be read ({error.reason})'
-        if found == expected:
-            return None
-        details = 'is {}x{} pixels, but {}x{} in the json'.format(*found, *expected)
-        if found == expected[::-1] and orientation(path) >= 5:
-            details += ', which was drawn before its EXIF tag turns it: remove the tag, as with `exiftool -Orientation= FILES`'
-        return 'images of another size than in the json', path, details
-
-    @staticmethod
-    def _may_lie_otherwise(path, image):
+            return 'images that cannot be read', f'{path} cannot be read ({error.reason})'
         turn = orientation(path)
-        return turn in (2, 3, 4) or (turn >= 5 and image['width'] == image['height'])
+        if found == expected:
+            if turn in (2, 3, 4) or (turn >= 5 and found[0] == found[1]):
+                kind = 'images that their EXIF tag turns, while their size does not tell whether they were drawn so, which is assumed'
+                self.coco.left_out[kind].append(str(path))
+            return None
+        details = '{} is {}x{} pixels, but {}x{} in the json'.format(path, *found, *expected)
+        if found == expected[::-1] and turn >= 5:
+            details += ', which was drawn before its EXIF tag turns it: remove the tag, as with `exiftool -Orientation= FILES`'
+        return 'images of another size than in the json', details
 
 
 class MasksToCoco:
     """Reads the index masks of `MaskPairs` and writes them as a COCO json.
 
-    Index 0 is background, index k becomes category k; `names` are in the order of the indices. Every connected component (of
-    8 neighbours) of a class is one annotation with compressed run lengths, so that the way back is exact.
+    Index k becomes category k, named by `names`, the background first. Every connected component (of 8 neighbours) of a class is
+    one annotation with compressed run lengths, so that the way back is exact.
 
     Raises:
         UsageError: The names are fewer than two, more than a mask holds, or not different.
@@ -217,16 +185,6 @@ class MasksToCoco:
             UsageError: The file exists with other content; or a mask or image cannot be read, has
                 several channels, another size than its image, or an index without a name.
         """
-        coco = self.read()
-        content = json.dumps(coco).encode()
-        out = Path(out)
-        if out.exists() and not overwrite and out.read_bytes() != content:
-            raise UsageError(f'{out} {OTHER_CONTENT}')
-        write_atomically(out, content)
-        return coco
-
-    def read(self):
-        """Return what the json holds; for the errors see `write`."""
         images, annotations = [], []
         pairs = progress(self.source.pairs, 'Reading masks')
         for number, (image, mask) in enumerate(pairs, 1):
@@ -238,7 +196,10 @@ class MasksToCoco:
                 annotations.append(dict(id=len(annotations) + 1, image_id=number, **shape))
         numbered = list(enumerate(self.names))[1:]
         categories = [dict(id=i, name=name, supercategory='') for i, name in numbered]
-        return dict(images=images, categories=categories, annotations=annotations)
+        coco = dict(images=images, categories=categories, annotations=annotations)
+        content = json.dumps(coco).encode()
+        write_missing([(Path(out), lambda: content)], overwrite)
+        return coco
 
     def _indices(self, path, image):
         indices = read_mask(path)

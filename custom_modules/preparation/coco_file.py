@@ -40,12 +40,9 @@ def identity(value):
 class CocoShape:
     """A `segmentation` of a COCO json: polygons, uncompressed or compressed run lengths (RLE), of an image of that size in pixels.
 
-    pycocotools trusts what it is given: run lengths that end early leave random memory in the
-    mask, text that is none and points far outside make it read and write where it must not.
-
-    Attributes:
-        complaint: What is wrong with the shape, None if it can be drawn.
-        dropped: Number of polygons that are none, beside sound ones.
+    pycocotools trusts what it is given: run lengths that end early leave random memory in the mask, text that is none and
+    points far outside make it read and write where it must not. So `complaint` says what is wrong with the shape, None if it
+    can be drawn; `dropped` counts polygons that are none, beside sound ones.
 
     Examples:
         >>> CocoShape([[0, 0, 4, 0, 4, 4]], 8, 6).complaint
@@ -127,18 +124,14 @@ class CocoShape:
 
 
 class CocoFile:
-    """A COCO json, or annotations of labelme or CVAT: every part that can be drawn, by pycocotools; the rest is counted and named by what is wrong.
+    """A COCO json, CVAT's XML file, or the folder of labelme's json files: what can be drawn is read, the rest counted and named.
 
     Ids may be numbers or text, sizes 96.0 or text. A category named 'background' is index 0, categories of one name are one
     class, entries of one file name and size are one image. File names that lead elsewhere, as an absolute or a Windows path
     does, keep what can be a path below a folder.
 
-    Args:
-        path: The json; CVAT's XML file; or the folder of labelme's json files.
-
     Attributes:
-        names: Class names in the order of the mask's indices: 'background', then the categories in
-            the order of their ids.
+        names: Class names by the mask's index: 'background', then the categories in the order of their ids.
         images: Sound entries of the images, with `id`, `file_name`, `width` and `height`.
         left_out: What is not read: list of names by what is wrong with them.
 
@@ -147,10 +140,8 @@ class CocoFile:
     """
 
     PARTS = ('images', 'categories', 'annotations')
-    # 255 is "ignore" to losses and metrics.
-    MOST = 254
-    # OpenCV reads no larger picture.
-    MOST_PIXELS = 2**30
+    # 255 is "ignore" to losses and metrics; OpenCV reads no larger picture
+    MOST, MOST_PIXELS = 254, 2**30
 
     def __init__(self, path):
         self.path = Path(path)
@@ -179,7 +170,7 @@ class CocoFile:
         # column by column, as run lengths are
         mask = np.zeros((image['height'], image['width']), np.uint8, order='F')
         shapes = [(shape.rle(), index) for shape, index in self._shapes[image['id']]]
-        # Sorted as run lengths, drawn one by one: all masks of a large image may not fit in memory.
+        # sorted as run lengths, drawn one by one: all masks of a large image may not fit in memory
         for rle, index in sorted(shapes, key=lambda shape: -int(rle_tools.area(shape[0]))):
             np.copyto(mask, index, where=rle_tools.decode(rle).view(bool))
         return mask
@@ -191,10 +182,9 @@ class CocoFile:
             raise
         except ValueError as error:
             self._refuse(str(error))
-        lists = parts if isinstance(parts, dict) else {}
-        if not all(isinstance(lists.get(part), list) for part in self.PARTS):
-            self._refuse(f'it has no lists named {", ".join(self.PARTS)}')
-        return parts
+        if isinstance(parts, dict) and all(isinstance(parts.get(k), list) for k in self.PARTS):
+            return parts
+        return self._refuse(f'it has no lists named {", ".join(self.PARTS)}')
 
     def _read_categories(self, entries):
         named = {}
@@ -260,15 +250,14 @@ class CocoFile:
                 self._leave_out('polygons of fewer than 3 points beside sound ones', entry)
 
     def _leave_out(self, what, entry):
-        name = entry
-        if isinstance(entry, dict):
-            name = entry.get('file_name') or entry.get('name') or entry.get('id') or entry
+        found = entry if isinstance(entry, dict) else {}
+        name = found.get('file_name') or found.get('name') or found.get('id') or entry
         self.left_out[what].append(' '.join(str(name).split())[:80])
 
     def _refuse(self, what):
         left = self.left_out.items()
-        reasons = [f'{len(names)} {kind} ({first_five(names)})' for kind, names in left]
-        said = f': {", ".join(reasons)}' if reasons else ''
+        reasons = ', '.join(f'{len(names)} {kind} ({first_five(names)})' for kind, names in left)
+        what += f': {reasons}' if reasons else ''
         raise UsageError(
-            f'{self.path} cannot be drawn as masks: {what}{said}; mend it or export it again.'
+            f'{self.path} cannot be drawn as masks: {what}; mend it or export it again.'
         )

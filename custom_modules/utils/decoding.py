@@ -22,6 +22,9 @@ DAMAGE = (
 class RefusedPixelsError(Exception):
     """Why sound pixels are not taken: reason, remedy, and kind of :class:`ImageError`."""
 
+    def __init__(self, reason: str, remedy: str, kind: str = 'ambiguous') -> None:
+        super().__init__(reason, remedy, kind)
+
 
 def decode_image(data: bytes) -> np.ndarray:
     """Decode an image to BGR (H, W, 3), uint8, upright; for the rules and errors see ``read_image``."""
@@ -55,6 +58,14 @@ def _opencv(data: bytes, flags: int) -> np.ndarray:
             _png_chunks(data, check=True)
         raise ValueError('it is damaged')
     return pixels
+
+
+def decode_png(data: bytes) -> np.ndarray:
+    """Decode a PNG to what is stored, (H, W) or (H, W, channels); for the errors see ``PngFile.read``."""
+    if not data.startswith(PNG):
+        raise ValueError('it is no PNG')
+    _png_chunks(data)
+    return _opencv(data, cv2.IMREAD_UNCHANGED)
 
 
 def _decode_other_image(data: bytes) -> np.ndarray:
@@ -169,13 +180,11 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
         return pixels.astype(np.uint8) * 255
     remedy = 'save it with 8 or 16 bits per channel'
     if pixels.dtype.kind == 'f' and not np.isfinite(pixels).all():
-        raise RefusedPixelsError(
-            'it holds pixels that are not a number or infinite', remedy, 'ambiguous'
-        )
+        raise RefusedPixelsError('it holds pixels that are not a number or infinite', remedy)
     low, high = pixels.min(), pixels.max()
     if low < 0 or high > 65535:
         raise RefusedPixelsError(
-            f'its pixels go from {low:g} to {high:g}, and 0 to 65535 is known', remedy, 'ambiguous'
+            f'its pixels go from {low:g} to {high:g}, and 0 to 65535 is known', remedy
         )
     if pixels.dtype.kind == 'f':
         pixels = pixels * 255 if high <= 1 else pixels
@@ -207,10 +216,10 @@ def _whole(values: np.ndarray) -> np.ndarray:
     remedy = 'save it as 8-bit PNG with one whole number per pixel'
     # inf is its own rounding
     if values.dtype.kind == 'f' and not (np.isfinite(values) & (values == np.rint(values))).all():
-        raise RefusedPixelsError('it holds numbers that are not whole', remedy, 'ambiguous')
+        raise RefusedPixelsError('it holds numbers that are not whole', remedy)
     low, high = values.min(), values.max()
     if low < -(2**31) or high >= 2**31:
-        raise RefusedPixelsError(f'its values go from {low:g} to {high:g}', remedy, 'ambiguous')
+        raise RefusedPixelsError(f'its values go from {low:g} to {high:g}', remedy)
     return values.astype(np.uint8 if low >= 0 and high <= 255 else np.int32)
 
 
@@ -223,29 +232,25 @@ def used_colours(picture: Image.Image, values: np.ndarray) -> dict[int, tuple[in
     return {int(i): tuple(colours[i].tolist()) for i in used}
 
 
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-
-
 def _palette_values(values: np.ndarray, colours: dict) -> np.ndarray:
-    if set(colours.values()) <= {BLACK, WHITE}:
-        if all(colours[index] == {0: BLACK, 1: WHITE}.get(index) for index in colours):
-            return values
+    black, white = (0, 0, 0), (255, 255, 255)
+    if colours.items() <= {0: black, 1: white}.items():
+        return values
+    if set(colours.values()) <= {black, white}:
         table = np.zeros(256, np.uint8)
-        table[[index for index, colour in colours.items() if colour == WHITE]] = 255
+        table[[index for index, colour in colours.items() if colour == white]] = 255
         return table[values]
     greys = [colour[0] for colour in colours.values() if len(set(colour)) == 1]
-    # indices in ascending order: a lighter grey for a higher index shows what the indices say
+    # a lighter grey for a higher index shows what the indices say
     if len(greys) == len(colours) and greys != sorted(greys):
         raise RefusedPixelsError(
             'its palette shows greys in another order than its indices have, so that it is unclear which of them count',
             'save it as grey PNG without a palette',
-            'ambiguous',
         )
     return values
 
 
 def _grey_of_channels(values: np.ndarray, mode: str) -> np.ndarray:
-    alpha = values[..., -1] if mode in ('LA', 'RGBA', 'PA') else None
     known = mode in ('LA', 'RGB', 'RGBA', 'RGBX')
     grey = values[..., 0]
     if not known or (mode != 'LA' and (values[..., 1:3] != grey[..., None]).any()):
@@ -254,13 +259,12 @@ def _grey_of_channels(values: np.ndarray, mode: str) -> np.ndarray:
             'save it with one channel that holds the class index of each pixel',
             'several_channels',
         )
-    # seen on black, a mask that is black wherever it is not opaque looks as its grey values say
-    if alpha is not None and alpha.min() != alpha.max():
-        if grey.any() and not grey[alpha != alpha.max()].any():
-            return np.ascontiguousarray(grey)
-        raise RefusedPixelsError(
-            'its transparency differs from pixel to pixel, so that it is unclear what it shows',
-            'save it as grey PNG without transparency',
-            'ambiguous',
-        )
+    if mode in ('LA', 'RGBA'):
+        faint = values[..., -1] != values[..., -1].max()
+        # seen on black, a mask that is black wherever it is not opaque looks as its grey values say
+        if faint.any() and (grey[faint].any() or not grey.any()):
+            raise RefusedPixelsError(
+                'its transparency differs from pixel to pixel, so that it is unclear what it shows',
+                'save it as grey PNG without transparency',
+            )
     return np.ascontiguousarray(grey)

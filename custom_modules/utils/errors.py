@@ -46,10 +46,8 @@ REMEDIES = {
 def sentence_of(error: Exception) -> str | None:
     r"""Say in one sentence what a user can mend; None for any other error.
 
-    Args:
-        error (Exception): A :class:`UsageError`, an ``OSError`` that is about room, rights or a failing disk, or what is raised
-            where another process of the run is gone. It may come
-            from a data loader's worker process, as the text of a traceback.
+    That is a :class:`UsageError`, an ``OSError`` about room, rights or a failing disk, or what is raised where another process
+    of the run is gone. It may come from a data loader's worker process, as the text of a traceback.
 
     Example:
         >>> sentence_of(OSError(errno.ENOSPC, 'No space left on device', 'a.pth')).split(':')[0]
@@ -72,11 +70,7 @@ def sentence_of(error: Exception) -> str | None:
 
 
 def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Turn what a user can mend into one line and exit code 2, and Ctrl-C into exit code 130.
-
-    Args:
-        main (Callable): The command. Any other exception keeps its traceback: it is a defect.
-    """
+    """Turn what a user can mend into one line and exit code 2, and Ctrl-C into 130; any other exception is a defect, and stays."""
 
     @functools.wraps(main)
     def wrapped() -> None:

@@ -17,13 +17,7 @@ UNFINISHED = '.unfinished'
 def atomic_path(target: str | Path) -> Iterator[Path]:
     """Give a neighbour of a file to write to, which takes the file's place when the block ends without an error.
 
-    Whoever looks sees the old file or the new one, never half of one, also where the writing is killed.
-
-    Args:
-        target (str | Path): The file; missing folders are made.
-
-    Yields:
-        Path: What to write instead, in the same folder.
+    Whoever looks sees the old file or the new one, never half of one, also where the writing is killed. Missing folders are made.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -46,11 +40,8 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
 def write_atomically(target: str | Path, content: bytes, sync: bool = True) -> None:
     """Write a file, all or nothing; missing folders are made.
 
-    Args:
-        target (str | Path): The file.
-        content (bytes): What it is to hold.
-        sync (bool): Whether to wait until the bytes are on the disk: else a power cut could leave the name without
-            them. Off for the thousands of small files of a data set, which are made again. Defaults to True.
+    With ``sync`` it waits until the bytes are on the disk: else a power cut could leave the name without them. Off for the
+    thousands of small files of a data set, which are made again.
     """
     with atomic_path(target) as path, path.open('wb') as file:
         file.write(content)
@@ -70,11 +61,8 @@ def remove_unfinished(folder: str | Path) -> list[Path]:
 def read_lines(path: str | Path) -> list[str]:
     """Read the lines of a text file that hold something, without blanks around them.
 
-    Args:
-        path (str | Path): The file: in UTF-8, or as its byte-order mark says, as Windows' editors write UTF-16.
-
-    Raises:
-        UsageError: If it cannot be read, or is no text.
+    It is in UTF-8, or as its byte-order mark says, as Windows' editors write UTF-16; a UsageError if it cannot be read, or is
+    no text.
     """
     try:
         content = Path(path).read_bytes()
@@ -90,28 +78,15 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def require_absent(path: str | Path, remedy: str = 'choose another with --out') -> None:
-    """Refuse to write what is there already, before anything is computed.
-
-    Args:
-        path (str | Path): What is to be written.
-        remedy (str): What helps, for the error's sentence.
-
-    Raises:
-        UsageError: If it is there.
-    """
+    """Refuse to write what is there already, before anything is computed, with a UsageError that ends in the remedy."""
     if Path(path).exists():
         raise UsageError(f'{path} exists already and is not overwritten: {remedy}.')
 
 
 def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
-    """Refuse a folder for results that holds such results already, before anything is computed.
+    """Refuse a folder for results where a file is in the way, or that holds one by the ``patterns`` of their names already.
 
-    Args:
-        folder (Path): Where results are to be written; it need not be there.
-        patterns (Sequence[str]): Names of the results, with wildcards.
-
-    Raises:
-        UsageError: If there is one of them, or a file is in the way.
+    It need not be there. The UsageError comes before anything is computed.
     """
     for path in (folder, *folder.parents):
         if path.is_file():
@@ -124,13 +99,7 @@ def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
 def find_data(data_root: str, what: str, remedy: str) -> Path:
     """Find a data folder: a relative one in the current folder, and then in the repository, wherever a command is started.
 
-    Args:
-        data_root (str): The folder as the config names it.
-        what (str): What is looked for, for the error's sentence.
-        remedy (str): What helps, for the error's sentence.
-
-    Raises:
-        UsageError: If there is no such folder.
+    Where there is none, the UsageError tells what was looked for and what helps.
     """
     candidates = [Path(data_root).expanduser()]
     if not candidates[0].is_absolute():

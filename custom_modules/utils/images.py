@@ -1,6 +1,5 @@
 """Image files: the one reader of images and masks, their size, and PNG as it is written."""
 
-import os
 from io import BytesIO
 from pathlib import Path
 
@@ -15,13 +14,13 @@ from custom_modules.utils.decoding import (
     RefusedPixelsError,
     decode_image,
     decode_mask,
+    decode_png,
     may_be_turned,
     orientation_of,
     to_uint8,
     used_colours,
 )
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.files import write_atomically
 
 # of files that are looked for as pictures
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
@@ -31,13 +30,9 @@ Source = str | Path | bytes
 
 
 class ImageError(UsageError):
-    """A file that cannot be read as an image or as a mask.
+    """A file that cannot be read as an image or as a mask: a sentence, and of it the reason and what helps.
 
-    Args:
-        message (str): The sentence.
-        reason (str): What is wrong, without the file's name.
-        remedy (str): What helps.
-        kind (str): ``'unreadable'`` (damaged), ``'several_channels'`` or ``'ambiguous'`` (pixels that could mean several things).
+    ``kind`` is ``'unreadable'`` (damaged), ``'several_channels'`` or ``'ambiguous'`` (pixels that could mean several things).
     """
 
     def __init__(
@@ -134,16 +129,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 
 def file_bytes(source: Source, name: str = '', what: str = 'an image') -> tuple[bytes, str]:
-    """Give what a file holds, and its name for sentences.
-
-    Args:
-        source (str | Path | bytes): The file, or what it holds.
-        name (str): Name of the file, where it is given as bytes.
-        what (str): What it should be, for the error's sentence.
-
-    Raises:
-        ImageError: If it cannot be read. A :class:`UsageError`.
-    """
+    """Give what a file holds, and its name for sentences; an :class:`ImageError` if it cannot be read as ``what`` it should be."""
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), name or 'the file'
     try:
@@ -178,42 +164,16 @@ def _words(error: Exception) -> str:
 
 
 class PngFile:
-    """One PNG file, read with a clear complaint and written in one step."""
+    """One PNG file, as it is stored."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    def size(self) -> tuple[int, int]:
-        """Return width and height in pixels from the header; a UsageError if it is no PNG, or is cut short."""
-        try:
-            with open(self.path, 'rb') as file:
-                head = file.read(24)
-                file.seek(0, os.SEEK_END)
-                file.seek(-min(file.tell(), 64), os.SEEK_END)
-                tail = file.read()
-        except OSError as error:
-            raise UsageError(f'{self.path} cannot be read: {error.strerror}.') from error
-        if not head.startswith(PNG) or len(head) < 24:
-            raise UsageError(f'{self.path} is not a PNG picture.')
-        if b'IEND' not in tail:
-            raise UsageError(f'{self.path} is cut short: its end is missing.')
-        return int.from_bytes(head[16:20], 'big'), int.from_bytes(head[20:24], 'big')
-
     def read(self) -> np.ndarray:
-        """Return the pixels as they are stored, (H, W) or (H, W, channels); a UsageError if they cannot be read."""
-        # OpenCV fills up a file that is cut short, with no more than a warning
-        self.size()
-        # through a buffer: imread cannot open every file name on Windows
-        pixels = cv2.imdecode(np.fromfile(self.path, np.uint8), cv2.IMREAD_UNCHANGED)
-        if pixels is None:
-            raise UsageError(f'{self.path} cannot be decoded as a picture.')
-        return pixels
-
-    def write(self, pixels: np.ndarray) -> None:
-        """Write pixels, (H, W) or (H, W, 3) BGR, uint8."""
-        write_atomically(self.path, self.encode(pixels), sync=False)
+        """Return the pixels, (H, W) or (H, W, channels); an :class:`ImageError` if it is no PNG, cut short or damaged."""
+        return _decoded(decode_png, self.path, '', 'a PNG picture')
 
     @staticmethod
     def encode(pixels: np.ndarray) -> bytes:
-        """Return pixels as PNG; the same pixels give the same bytes."""
+        """Return pixels, (H, W) or (H, W, 3) BGR, as PNG; the same pixels give the same bytes."""
         return cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()

@@ -27,11 +27,9 @@ def find_pictures(inputs: Iterable[str], without: Path | None = None) -> list[So
 
     Args:
         inputs (Iterable[str]): Files; folders, sub-folders included; patterns such as ``'photos/*.jpg'``; and lists: text
-            files ending in ``.txt`` with one path per line, from the list's folder on.
+            files ending in ``.txt`` with one path per line, from the list's folder on. A UsageError if one is not there, there is
+            no picture at all, or two have one name but for the suffix.
         without (Path, optional): A folder whose pictures are left out, such as that of the results.
-
-    Raises:
-        UsageError: If an input is not there, there is no picture at all, or two have one name but for the suffix.
     """
     found: dict[Path, Source] = {}
     for text in inputs:

@@ -57,16 +57,15 @@ def visible_gpus() -> list[str]:
 def share_of_machine(
     job: int, jobs: int, gpus: Sequence[str], environment: Mapping[str, str]
 ) -> dict[str, str]:
-    """Share the processor's cores and the GPUs among processes that run side by side.
+    """Share the processor's cores and the GPUs among processes that run side by side: give one's environment variables.
+
+    ``OMP_NUM_THREADS`` is set unless it is already, ``CUDA_VISIBLE_DEVICES`` where there are GPUs; one job alone gets everything.
 
     Args:
         job (int): Which of them, from 0 on.
-        jobs (int): How many run side by side; one alone gets everything.
+        jobs (int): How many run side by side.
         gpus (Sequence[str]): The GPUs, as ``CUDA_VISIBLE_DEVICES`` names them.
         environment (Mapping): This process's environment variables.
-
-    Returns:
-        dict[str, str]: Those of the job: ``OMP_NUM_THREADS``, unless it is set, and ``CUDA_VISIBLE_DEVICES`` where there are GPUs.
 
     Example:
         >>> share_of_machine(9, 1000, ['0', '1'], {})
@@ -91,11 +90,8 @@ def connect(address: str, variables: Iterable[str] = ()) -> Cluster:
 
     Args:
         address (str): ``HOST:PORT``, ``ray://HOST:PORT``, or ``'auto'``: that of ``RAY_ADDRESS`` or of this machine, and where there
-            is none a cluster of this machine alone, that ends with this process.
+            is none a cluster of this machine alone, that ends with this process. A UsageError if there is no such cluster.
         variables (Iterable[str]): Names of environment variables that the tasks get from this process.
-
-    Raises:
-        UsageError: If Ray is not installed, or there is no such cluster.
     """
     try:
         import ray
@@ -163,12 +159,9 @@ def stop_processes(
     grace: float = 60,
     hurry: Callable[[], bool] = lambda: False,
 ) -> None:
-    """End processes as a Ctrl-C does, and at once those that do not listen, with what they have started.
+    """End processes, each with a session of its own, as a Ctrl-C does.
 
-    Args:
-        processes (Sequence[Popen]): The processes, each with a session of its own.
-        grace (float): Seconds that they have to end by themselves. Defaults to 60.
-        hurry (Callable): Whether to wait no longer.
+    Those that do not listen for ``grace`` seconds, or until ``hurry`` says to wait no longer, end at once with what they started.
     """
     for process in processes:
         process.send_signal(signal.SIGINT)
@@ -182,12 +175,9 @@ def stop_processes(
 
 @contextlib.contextmanager
 def collected_signals() -> Iterator[list[int]]:
-    """Collect the signals that ask this process to end, instead of ending it at any place.
+    """Collect the signals that ask to end (Ctrl-C, ``kill``, a closed terminal) in a list, instead of ending at any place.
 
     Outside the main thread, which alone gets signals, none are collected.
-
-    Yields:
-        list[int]: Those that came: a Ctrl-C, a ``kill``, or a terminal that was closed.
     """
     got, before = [], {}
     main = threading.current_thread() is threading.main_thread()

@@ -23,13 +23,9 @@ def progress(items: Iterable, label: str, total: int | None = None) -> Iterable:
 
 
 def text_table(title: str, columns: Sequence[str], rows: Iterable[Sequence]) -> str:
-    """Lay out a table as plain text, for a log: no colours, no width that depends on the terminal.
+    """Lay out a table as plain text under a title, for a log: no colours, no width that depends on the terminal.
 
-    Args:
-        title (str): One line above the table.
-        columns (Sequence[str]): The heads.
-        rows (Iterable[Sequence]): The cells: words stand at the left, numbers at the right, a float has two
-            decimals, None is a dash.
+    Words stand at the left, numbers at the right, a float has two decimals, None is a dash.
 
     Example:
         >>> print(text_table('Scores', ['class', 'F1'], [['rock', 50.0], ['sky', None]]))
@@ -60,10 +56,9 @@ def _cell(value) -> str:
 
 
 def json_values(value):
-    """Turn results into what JSON can hold: tables become lists of rows, nan becomes None.
+    """Turn numbers, words, None, arrays, tables of pandas, dicts and lists of them into what JSON can hold.
 
-    Args:
-        value: Numbers, words, None, arrays, tables of pandas, and dicts and lists of them.
+    Tables become lists of rows, nan becomes None.
 
     Example:
         >>> json_values(dict(a=np.float32(0.5), b=np.array([1, 2]), c=[np.nan]))
@@ -83,11 +78,7 @@ def json_values(value):
 
 
 def markdown_table(table: 'pd.DataFrame', heads: dict[str, str] | None = None) -> str:
-    r"""Lay out a table in Markdown.
-
-    Args:
-        table (pd.DataFrame): The table; what is nan becomes a dash.
-        heads (dict[str, str], optional): What to call which column.
+    r"""Lay out a table in Markdown; what is nan becomes a dash, ``heads`` says what to call which column.
 
     Example:
         >>> import pandas as pd

@@ -69,8 +69,7 @@ class Camera:
         return high
 
     def _first_hits(self, depth, rise, skyline):
-        # For each pixel: the first sample that is at least as high as the pixel's ray, then the
-        # exact crossing between it and the sample before. Infinity is sky.
+        # the first sample that is at least as high as the pixel's ray, then the exact crossing before it; infinity is sky
         last = len(depth) - 1
         hits = np.empty((len(self.up), len(self.across)), np.float32)
         for column in range(len(self.across)):
@@ -87,9 +86,8 @@ class Camera:
 class Exposure:
     """The random development of one picture.
 
-    A render is exposed for the ground, with a soft shoulder and hardly any noise. A photograph may
-    be too dark or too bright, with crushed shadows, a colour cast (brown to green), an uneven
-    field, blur or sharpening, noise.
+    A render is exposed for the ground, with a soft shoulder and hardly any noise. A photograph may be too dark or too bright, with
+    crushed shadows, a colour cast (brown to green), an uneven field, blur or sharpening, noise.
     """
 
     def __init__(self, rng, photo):
@@ -115,11 +113,9 @@ class Exposure:
         self._cast = np.array([blue, green, 1.0]) / np.mean([blue, green, green, 1.0])
 
     def develop(self, light, ground):
-        """Develop a picture, (height, width, 3) uint8 in OpenCV's BGR order.
+        """Develop `light` per pixel (height, width), 0 in the sky, in any unit, to a picture (height, width, 3), uint8, BGR.
 
-        Args:
-            light: Light per pixel (height, width), 0 in the sky, in any unit.
-            ground: Which pixels are ground (height, width); their usual brightness is exposed for.
+        The usual brightness of the pixels that are `ground` (height, width) is exposed for.
         """
         lit = light[ground & (light > 0.02)]
         usual = float(np.quantile(lit, 0.6)) if lit.size else 0.3
@@ -158,27 +154,22 @@ class Exposure:
 class SceneStyle:
     """The random choices of one picture that its style decides.
 
-    'render' imitates the Artificial Lunar Landscape set: a grey, clean picture of hilly ground under
-    a sky. 'photo' imitates a rover's photographs: long lenses, cameras that look down or at a level
-    horizon, any sun, a colour cast, hard tone curves, noise, blur, tracks. 'mixed' tosses a coin
-    between the two. 'goal' are photographs of one boulder right before the lens, brighter than the
-    dust as often as not.
+    'render' imitates the Artificial Lunar Landscape set: a grey, clean picture of hilly ground under a sky. 'photo' imitates a
+    rover's photographs: long lenses, cameras that look down or at a level horizon, any sun, a colour cast, hard tone curves,
+    noise, blur, tracks. 'mixed' tosses a coin between the two. 'goal' are photographs of one boulder right before the lens,
+    brighter than the dust as often as not.
 
     Attributes:
-        focal, altitude, sky_share: As of `Camera`.
-        relief, patches, grit: As of `Terrain`.
+        focal, altitude, sky_share: As of `Camera`; relief, patches, grit: As of `Terrain`.
         sun: Unit vector towards the sun (x to the right, y ahead, z up).
-        stone: Mean brightness of the stones, relative to the ground.
-        tracks: Whether a rover has passed.
+        stone, ambient: Mean brightness of the stones, relative to the ground; light in the shadows, relative to the sun's.
         rubble, rocks: Factors on the numbers of pebbles and of rocks.
-        boulder: Logarithm of the usual brightness of a boulder before the lens, relative to the ground.
-        goal: Whether a boulder right before the lens is what the picture was taken of.
-        hardware: Whether the rover or its lander is in the picture.
-        ambient: Light in the shadows, relative to the sun's.
+        goal, boulder: Whether a boulder before the lens is what the picture was taken of; logarithm of its usual brightness.
+        tracks, hardware: Whether a rover has passed; whether it or its lander is in the picture.
     """
 
     STYLES = ('render', 'photo', 'mixed', 'goal')
-    # How many photographs are of one boulder: a rover drives up to what it wants to see.
+    # share of photographs of one boulder: a rover drives up to what it wants to see
     GOAL = 0.4
 
     def __init__(self, rng, style):
@@ -200,8 +191,7 @@ class SceneStyle:
         self.focal, self.altitude = rng.uniform(0.75, 1.25), np.exp(rng.normal(np.log(1.5), 0.35))
         self.sky_share = rng.beta(1.7, 6.8)
         self.relief = 1.0
-        # Low, and seldom right behind the camera, where every shadow hides behind its stone.
-        # Seldom straight ahead either: then every stone shows its black side.
+        # low, seldom right behind the camera, where shadows hide, nor straight ahead, where every stone shows its black side
         bearing = np.pi * rng.beta(2.4, 1.8) * rng.choice([-0.9, 0.9])
         self.sun = self._toward(bearing, rng.uniform(10, 48))
         self.stone = np.exp(rng.normal(0.45, 0.22))
@@ -213,7 +203,7 @@ class SceneStyle:
         self.focal = np.exp(rng.uniform(np.log(0.9), np.log(2.9)))
         self.altitude = np.exp(rng.normal(np.log(1.4), 0.25))
         if rng.random() < 0.42:
-            # A long lens is not turned as far down: it would see nothing but a palm of dust.
+            # a long lens is not turned as far down: it would see nothing but a palm of dust
             self.sky_share = -rng.uniform(0.02, 1.3) / np.sqrt(self.focal)
         else:
             self.sky_share = rng.uniform(0.02, 0.66)
@@ -227,8 +217,7 @@ class SceneStyle:
         self.rocks = 0.6
 
     def _aim_at_boulder(self, rng):
-        # With the sun behind the rover there is no shadow to tell stone from dust, and the dust
-        # between boulders is what is smooth.
+        # the sun is behind the rover: no shadow tells stone from dust, and the dust between boulders is what is smooth
         self.goal = True
         self.focal = np.exp(rng.uniform(np.log(0.9), np.log(1.8)))
         self.sky_share = rng.uniform(-0.3, 0.25)

@@ -18,42 +18,11 @@ from custom_modules.utils.images import PngFile
 from custom_modules.utils.tables import progress
 
 
-class PictureWriter:
-    """Renders numbered pictures into a folder, see `MoonRenderer`; can be sent to another process."""
-
-    KINDS = ('render', 'clean', 'ground')
-
-    def __init__(self, out, seed, size, style='mixed', min_rock=MoonRenderer.MIN_ROCK):
-        self.out = Path(out)
-        self.renderer = MoonRenderer(seed, size, style, min_rock)
-
-    def paths(self, number):
-        """Return the three paths of a picture: render, coloured mask, binary mask."""
-        return [self.out / 'images' / kind / f'{kind}{number:04d}.png' for kind in self.KINDS]
-
-    def is_there(self, number):
-        """Tell whether all files of a picture exist."""
-        return all(path.is_file() for path in self.paths(number))
-
-    def write(self, number):
-        """Render one picture, numbered from 1, and write its three files."""
-        # One thread: several processes already share the cores.
-        threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-        try:
-            picture, classes = self.renderer.render(number)
-        finally:
-            cv2.setNumThreads(threads)
-        masks = MoonClasses.paint(classes), MoonClasses.rocks(classes)
-        for path, pixels in zip(self.paths(number), (picture, *masks), strict=True):
-            PngFile(path).write(pixels)
-
-
 class SyntheticSet:
     """A synthetic set and the record (`dataset.json`) of what it was made from.
 
-    The record is written before the first picture: a folder either matches its record, or it is
-    refused, so two sets never mix.
+    Of each number there are a render, a coloured mask (clean) and a binary one (ground), see `MoonRenderer`. The record is
+    written before the first picture: a folder that does not match it is refused, so two sets never mix.
 
     Args:
         out: Folder of the set.
@@ -68,25 +37,27 @@ class SyntheticSet:
     """
 
     RECORD = 'dataset.json'
+    KINDS = ('render', 'clean', 'ground')
 
     def __init__(self, out, count, size, seed, style='mixed', min_rock=MoonRenderer.MIN_ROCK):
-        if not 1 <= count <= 9999:
-            raise UsageError(f'--count must be 1 to 9999, not {count}.')
-        if not all(32 <= side <= 4096 for side in size):
-            raise UsageError(f'--size must be 32 to 4096 pixels a side, not {size[0]}x{size[1]}.')
-        if seed < 0:
-            raise UsageError(f'--seed must be 0 or higher, not {seed}.')
-        if style not in SceneStyle.STYLES:
-            raise UsageError(f'--style must be one of {", ".join(SceneStyle.STYLES)}, not {style}.')
-        if min_rock < 0:
-            raise UsageError(f'--min-rock must be 0 or higher, not {min_rock}.')
+        width, height = size
+        styles = ', '.join(SceneStyle.STYLES)
+        for allowed, option, range_, value in (
+            (1 <= count <= 9999, '--count', '1 to 9999', count),
+            (min(size) >= 32 and max(size) <= 4096, '--size', '32 to 4096 pixels a side', f'{width}x{height}'),
+            (seed >= 0, '--seed', '0 or higher', seed),
+            (style in SceneStyle.STYLES, '--style', f'one of {styles}', style),
+            (min_rock >= 0, '--min-rock', '0 or higher', min_rock),
+        ):  # fmt: skip
+            if not allowed:
+                raise UsageError(f'{option} must be {range_}, not {value}.')
         self.out, self.count = Path(out), count
-        self.writer = PictureWriter(self.out, seed, size, style, min_rock)
+        self.renderer = MoonRenderer(seed, size, style, min_rock)
         self.recipe = {
             'made_by': 'tools/prepare_data.py synthetic',
             'renderer_version': MoonRenderer.VERSION,
             'seed': seed,
-            'size': f'{size[0]}x{size[1]}',
+            'size': f'{width}x{height}',
             'style': style,
             'min_rock': min_rock,
             'count': count,
@@ -105,14 +76,30 @@ class SyntheticSet:
         if workers < 1:
             raise UsageError(f'--workers must be 1 or more, not {workers}.')
         self._claim(overwrite)
-        missing = [n for n in range(1, self.count + 1) if not self.writer.is_there(n)]
+        numbers = range(1, self.count + 1)
+        missing = [n for n in numbers if not all(path.is_file() for path in self._paths(n))]
         workers = min(workers, len(missing))
         if workers > 1:
             self._write_in_processes(missing, workers)
         else:
             for number in progress(missing, 'Rendering'):
-                self.writer.write(number)
+                self._write(number)
         return len(missing)
+
+    def _paths(self, number):
+        return [self.out / 'images' / kind / f'{kind}{number:04d}.png' for kind in self.KINDS]
+
+    def _write(self, number):
+        # one thread: several processes already share the cores
+        threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+        try:
+            picture, classes = self.renderer.render(number)
+        finally:
+            cv2.setNumThreads(threads)
+        contents = picture, MoonClasses.paint(classes), MoonClasses.rocks(classes)
+        for path, pixels in zip(self._paths(number), contents, strict=True):
+            write_atomically(path, PngFile.encode(pixels), sync=False)
 
     def _claim(self, overwrite):
         if self.out.exists() and not self.out.is_dir():
@@ -147,11 +134,11 @@ class SyntheticSet:
         return found
 
     def _clear(self, record, everything):
-        # Leftovers of a killed run always; pictures only when asked, and only after their record,
-        # so that an interruption here cannot pass old pictures off as new ones.
+        # leftovers of a killed run always; pictures only when asked, and only after their record, so that an interruption
+        # here cannot pass old pictures off as new ones
         if everything:
             record.unlink()
-        for kind in self.writer.KINDS:
+        for kind in self.KINDS:
             folder = self.out / 'images' / kind
             leftovers = [*folder.glob(f'.{kind}*{UNFINISHED}')]
             pictures = [*folder.glob(f'{kind}[0-9][0-9][0-9][0-9].png')] if everything else []
@@ -159,14 +146,13 @@ class SyntheticSet:
                 path.unlink()
 
     def _write_in_processes(self, missing, workers):
-        # 'spawn' is the one start method that behaves alike on Linux, macOS and Windows. Ctrl-C is
-        # left to this process; the workers finish the pictures in hand.
+        # 'spawn' behaves alike on Linux, macOS and Windows; Ctrl-C is left to this process, the workers finish what is in hand
         deaf = dict(initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
         pool = ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'), **deaf)
         try:
             # they start here, and a Ctrl-C may come before they reach their initializer
             with _held_back(signal.SIGINT):
-                done = pool.map(self.writer.write, missing)
+                done = pool.map(self._write, missing)
             for _ in progress(done, 'Rendering', len(missing)):
                 pass
         except BrokenExecutor as error:

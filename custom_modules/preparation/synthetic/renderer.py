@@ -9,11 +9,10 @@ from custom_modules.preparation.synthetic.terrain import Terrain, TerrainShadow
 
 
 class Hardware:
-    """Parts of a rover or lander that reach into the picture from below or from a side.
+    """Parts of a rover or lander that reach into the picture: bright, angular and hard-edged as rocks are, and none.
 
-    Boxes wrapped in crinkled foil (crinkles are of `ScreenNoise`), masts and dark decks, drawn flat before the scene. They are
-    bright, angular and hard-edged as rocks are, and are none. `covered` says which pixels they cover, and `light` how bright
-    they are, relative to the ground in the sun; (height, width) both.
+    Boxes wrapped in crinkled foil (of `ScreenNoise`), masts and dark decks, drawn flat before the scene. `covered` says which
+    pixels they cover, and `light` how bright they are, relative to the ground in the sun; (height, width) both.
     """
 
     MOST = 4
@@ -153,11 +152,7 @@ class Scene:
     def ground_pixels(self, rng, number, far, patchy):
         """Draw pixels of the ground at random: rows and columns, fewer than `number` where the picture shows sky.
 
-        Args:
-            rng: Random generator.
-            number: How many to draw.
-            far: Exponent of the distance in the density; 0 is even over the picture.
-            patchy: Whether to draw more in some patches than elsewhere.
+        `far` is the exponent of the distance in the density, 0 is even over the picture; where `patchy`, some patches get more.
         """
         width, height = self.size
         tries = 4 * number + 8
@@ -177,10 +172,8 @@ class Scene:
     def mask(self, min_rock=0):
         """Return the exact classes, (height, width) uint8: 0 ground, 1 sky, 2 small, 3 large.
 
-        Args:
-            min_rock: Least area of a labelled rock, or of a group of rocks that touch in the picture,
-                in pixels of a picture of 720x480 (it scales with the picture); smaller ones are
-                ground. 0 labels all bodies.
+        Rocks, or groups of rocks that touch in the picture, of less than `min_rock` pixels of a picture of 720x480 (it scales
+        with the picture) are ground. 0 labels all bodies.
         """
         kinds = np.array([3 if rock.large else 2 for rock in self.rocks] + [0, 1, 0], np.uint8)
         classes = kinds[self.owner]
@@ -222,11 +215,10 @@ class Scene:
 
 
 class MoonRenderer:
-    """Renders numbered pictures of one synthetic lunar set.
+    """Renders numbered pictures of one synthetic lunar set, each of which depends on these arguments and its number alone.
 
-    A picture depends on these arguments and its number, and on nothing else. The shading is half
-    Lambert, half Lommel-Seeliger: the second is the usual first approximation for a dusty, dark
-    surface without an atmosphere (H. von Seeliger, 1887), which keeps the ground bright far away.
+    The shading is half Lambert, half Lommel-Seeliger: the second is the usual first approximation for a dusty, dark surface
+    without an atmosphere (H. von Seeliger, 1887), which keeps the ground bright far away.
 
     Args:
         seed: Seed of the set.
@@ -236,20 +228,14 @@ class MoonRenderer:
     """
 
     VERSION = 4
-    # In the masks of the public renders 95 % of the areas are above 240 pixels of 720x480, in those
-    # of the photographs above 120.
+    # in masks of the public renders 95 % of the areas are above 240 pixels of 720x480, in those of photographs above 120
     MIN_ROCK = 200
 
     def __init__(self, seed, size, style='mixed', min_rock=MIN_ROCK):
         self.seed, self.size, self.style, self.min_rock = seed, size, style, min_rock
 
     def render(self, number):
-        """Render one picture, numbered from 1.
-
-        Returns:
-            The picture, (height, width, 3) uint8 in OpenCV's BGR order, and its classes,
-            (height, width) uint8: 0 ground, 1 sky, 2 small rock, 3 large rock.
-        """
+        """Render a picture, numbered from 1: (height, width, 3) uint8 BGR, and its classes (height, width) uint8, see `Scene.mask`."""
         rng = np.random.default_rng([self.seed, number])
         scene = Scene(rng, self.size, self.style)
         light = self._light(scene, rng)

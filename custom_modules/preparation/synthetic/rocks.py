@@ -5,16 +5,10 @@ import numpy as np
 
 
 class Rock:
-    """A convex polytope, intersected analytically with view rays and sun rays.
+    """A convex polytope at `centre` (x, y, z), of `radius`, its mean half width (metres), cut by so many planes (`facets`).
 
-    Inside, for facet j and a point p relative to the centre: `normals[j] @ p <= offsets[j]`.
-
-    Args:
-        rng: Random generator.
-        centre: Position (x, y, z) in metres.
-        radius: Mean half width in metres.
-        large: Whether the mask calls it a large rock.
-        facets: Number of cutting planes.
+    Inside, for facet j and a point p relative to the centre: `normals[j] @ p <= offsets[j]`. View rays and sun rays are
+    intersected analytically. `large` says whether the mask calls it a large rock.
     """
 
     def __init__(self, rng, centre, radius, large, facets):
@@ -63,16 +57,13 @@ class Rock:
         return np.concatenate([here, here + np.asarray(tail)[:, None]], axis=1)
 
     def meet(self, across, up, altitude, swell=0.0):
-        """Intersect the rock with view rays.
+        """Intersect the rock with view rays: distances ahead in metres, (rows, columns), infinite where the ray misses.
 
         Args:
             across: Rightward parts of the rays per metre ahead, (columns,).
             up: Upward parts of the rays, (rows,).
             altitude: Height of the lens in metres.
             swell: How far all planes move outward, in metres, per ray (rows, columns).
-
-        Returns:
-            Distances ahead in metres, (rows, columns); infinite where the ray misses.
         """
         nx, ny, nz = self.normals.T
         lens = np.array([0, 0, altitude], np.float32) - self.centre
@@ -115,9 +106,8 @@ class Rock:
 class Pebbles:
     """Hundreds of faceted pebbles, drawn straight into the picture's normals and brightness.
 
-    Each is a small heap of planes seen from the front, and throws a capsule-shaped shadow over
-    level ground. Neither ever leaves the pixels of the ground: masks do not know of them. From a radius
-    of `largest` pixels on a stone is a body of its own.
+    Each is a small heap of planes seen from the front, and throws a capsule-shaped shadow over level ground. Neither leaves the
+    pixels of the ground: masks do not know of them. From a radius of `largest` pixels on a stone is a body of its own.
     """
 
     # Radius in pixels of a picture 720 wide.
@@ -234,10 +224,8 @@ class Pebbles:
 class RockField:
     """Stones strewn over the ground of a `Scene` on which nothing stands yet: `rocks`, the bodies, and `pebbles`.
 
-    Sizes on the picture follow a power law: many pebbles, few boulders. Pebbles are texture of the
-    ground (`Pebbles`); what is larger is a body with an exact outline. As in the public set, the
-    border between small and large is one of true size, not of pixels: a far boulder of ten pixels
-    is large, a near stone of a thousand is small.
+    Sizes on the picture follow a power law. Pebbles are texture of the ground; what is larger is a body with an exact outline.
+    As in the public set, small and large differ in true size, not in pixels: a far boulder of ten pixels is large.
     """
 
     # Radius in metres from which a rock is large, and radius in pixels of 720 from which it is a body.
@@ -262,8 +250,7 @@ class RockField:
         self.pebbles = Pebbles(rng, scene, self._body)
 
     def _boulders(self, rng):
-        # A few pictures show one huge stone from near by; boulders come in groups: one broke from
-        # the next.
+        # a few pictures show one huge stone from near by; boulders come in groups: one broke from the next
         for _ in range(rng.poisson(0.4)):
             radius = max(self._scene.size) * np.exp(rng.uniform(np.log(0.025), np.log(0.1)))
             if rng.random() < 0.35:
@@ -281,8 +268,7 @@ class RockField:
             self._near_boulder(rng)
 
     def _near_boulder(self, rng):
-        # It stands right before the lens and fills up to half of the picture, as a rover's goals do. It is
-        # hardly brighter than the ground, and rougher: only its faces, cracks and outline tell.
+        # it fills up to half of the picture, hardly brighter than the ground, and rougher: its faces, cracks and outline tell
         goal = self._scene.style.goal
         radius = max(self._scene.size) * rng.uniform(*((0.15, 0.5) if goal else (0.1, 0.34)))
         # Most of the ground is too far away for a stone of that size.
@@ -332,8 +318,7 @@ WIDTH, AREA = 12, 240
 def without_pebbles(rocks):
     """Take thin and small areas out of a binary mask of all stones, so that it labels what a `clean` mask does.
 
-    Morphological opening with a disc, then a limit on the area of what is left. No scene has both kinds of mask in the sample that this
-    was made with, so it was judged by eye and by the number of rocks in a picture.
+    No scene of the sample has both kinds of mask, so this was judged by eye and by the number of rocks in a picture.
     """
     height, width = rocks.shape
     # odd: OpenCV's opening shifts a mask by a pixel otherwise

@@ -7,16 +7,14 @@ import numpy as np
 class NoiseTile:
     """Periodic fractal relief (heights in metres and slopes), optionally with craters.
 
-    The relief is white noise shaped by a power law in the frequency domain, which makes it periodic
-    for free. It is turned by a random angle, so that the repeats of several tiles never line up.
+    The relief is white noise shaped by a power law in the frequency domain, which makes it periodic for free. It is turned by a
+    random angle, so that the repeats of several tiles never line up.
 
     Args:
         rng: Random generator; the tile depends on nothing else.
-        pixels: Side of the tile in texels.
-        period: Side of the tile in metres.
+        pixels, period: Side of the tile in texels and in metres.
         slope: Root mean square slope (rise over run).
-        falloff: Exponent of the power spectrum; 4 has the same slope at every scale, higher is
-            smoother.
+        falloff: Exponent of the power spectrum; 4 has the same slope at every scale, higher is smoother.
         band: Lowest and highest spatial frequency, in cycles per tile side.
         craters: Number of craters stamped on the tile.
     """
@@ -112,14 +110,14 @@ class Terrain:
     HILL_WAVES = 9
 
     def __init__(self, rng, detail, relief=1.0, patches=0.0, grit=1.0):
-        # Hills are a handful of long waves: smooth, exact, no texture to magnify near the camera.
+        # hills are a handful of long waves: smooth, exact, no texture to magnify near the camera
         lengths = np.exp(rng.uniform(np.log(25), np.log(1400), self.HILL_WAVES))
         bearings = rng.uniform(0, 2 * np.pi, self.HILL_WAVES)
-        self._kx = 2 * np.pi / lengths * np.cos(bearings)
-        self._ky = 2 * np.pi / lengths * np.sin(bearings)
+        kx, ky = (2 * np.pi / lengths * turn(bearings) for turn in (np.cos, np.sin))
         steepness = 0.05 * relief * np.exp(rng.normal(0, 0.5))
-        self._rise = steepness * rng.uniform(0.3, 1.0, self.HILL_WAVES) * lengths / (2 * np.pi)
-        self._phase = rng.uniform(0, 2 * np.pi, self.HILL_WAVES)
+        rise = steepness * rng.uniform(0.3, 1.0, self.HILL_WAVES) * lengths / (2 * np.pi)
+        phase = rng.uniform(0, 2 * np.pi, self.HILL_WAVES)
+        self._waves = np.stack([kx, ky, rise, phase], -1).astype(np.float32)
         # The plane under everything tilts the skyline; the curvature brings a crest near.
         self._tilt = rng.normal(0, 0.17) * relief, rng.normal(0.02, 0.08) * relief
         crest = np.exp(rng.uniform(np.log(18), np.log(400))) / relief
@@ -136,10 +134,7 @@ class Terrain:
         self._grain = NoiseTile(rng, detail, float(detail), 0.2 * rough, 3.6, band)
 
     def heights(self, x, y, clods=True):
-        """Return ground heights, at 1-D or 2-D float32 positions; all in metres.
-
-        `clods`, the layer below a metre, are for what is near; far away they only cost time.
-        """
+        """Return ground heights, at 1-D or 2-D float32 positions; all in metres. Far away `clods` only cost time."""
         total = self._lumps.heights(x, y)
         if clods:
             total += self._clods.heights(x, y)
@@ -149,22 +144,19 @@ class Terrain:
         total -= np.float32(self._curvature * self._crest**2 / 2) * (
             np.minimum(bend, 1) ** 2 + 2 * np.maximum(bend - 1, 0) * np.float32(0.4)
         )
-        for kx, ky, rise, phase in self._waves():
+        for kx, ky, rise, phase in self._waves:
             total += rise * np.sin(kx * x + ky * y + phase)
         return total
 
     def gradients(self, x, y, footprint):
-        """Return the ground's slopes along x and y, with grain as fine as the picture can show.
-
-        Positions are 1-D or 2-D, in metres, as is the `footprint`, the size of a pixel on the ground.
-        """
+        """Return the ground's slopes along x and y, with grain as fine as a pixel's `footprint` on the ground; all in metres."""
         gx, gy = self._lumps.gradients(x, y)
         cx, cy = self._clods.gradients(x, y)
         # Clods smaller than a pixel would only flicker.
         seen = np.minimum(np.float32(6 * self._clods.texel) / footprint, 1)
         gx += cx * seen * self._grit + np.float32(self._tilt[0])
         gy += cy * seen * self._grit + np.float32(self._tilt[1])
-        for kx, ky, rise, phase in self._waves():
+        for kx, ky, rise, phase in self._waves:
             swing = rise * np.cos(kx * x + ky * y + phase)
             gx += kx * swing
             gy += ky * swing
@@ -186,24 +178,13 @@ class Terrain:
         bx, by = self._grain.gradients(x / (2 * size), y / (2 * size))
         return ax + (bx - ax) * blend, ay + (by - ay) * blend
 
-    def _waves(self):
-        rows = np.stack([self._kx, self._ky, self._rise, self._phase], -1)
-        return rows.astype(np.float32)
-
 
 class TerrainShadow:
-    """Exact sunlight test over grids that are turned towards the sun.
+    """Exact sunlight test over grids that are turned towards the sun, of `side` samples a side.
 
-    On a line towards the sun a point is in shadow if a sample nearer to the sun rises over the ray;
-    a running maximum of the height, sheared by the sun's elevation, answers that for all points at
-    once. Four nested grids, each about four times as large and as coarse as the last, follow the
-    size of a pixel on the ground.
-
-    Args:
-        terrain: The ground, a `Terrain`.
-        sun: Unit vector towards the sun (x, y, z).
-        spread: Tangent of half the horizontal field of view.
-        side: Samples per grid side.
+    On a line towards the sun a point is in shadow if a sample nearer to the sun rises over the ray; a running maximum of the
+    height, sheared by the sun's elevation, answers that for all points at once. Four nested grids, each about four times as large
+    and as coarse as the last, follow the size of a pixel on the ground. `spread` is the tangent of half the horizontal field of view.
     """
 
     REACH = (11.0, 48.0, 220.0, 1200.0)
@@ -226,8 +207,7 @@ class TerrainShadow:
             row = (aside - origin[1]) / texel
             border = dict(borderMode=cv2.BORDER_CONSTANT, borderValue=-1e6)
             roof = cv2.remap(texture, column, row, cv2.INTER_LINEAR, **border)
-            # The edge is as soft as the grid is coarse; seen from nearer, a coarser grid only
-            # adds far hills, so it must not darken what a finer grid has judged.
+            # as soft as the grid is coarse; a coarser grid only adds far hills, and must not darken what a finer one has judged
             slack = np.where(y < nearer, texel * 0.9, texel * 0.3).astype(np.float32)
             result = np.minimum(result, np.clip(1.1 + (sheared - roof) / slack, 0, 1))
             nearer = reach * 0.9
