@@ -30,28 +30,22 @@ class WholeBatches:
 
     A small network computes faster than samples are made, sent and moved one by one. Here all images are decoded once, by all
     cores, into one ``uint8`` tensor, and their masks into another. Without worker processes (``num_workers=0``) they move to
-    the run's device at the first batch, and a batch is a look-up there; worker processes share them in memory. A batch is a dict
-    of ``inputs`` (N, 3, H, W) and of ``data_samples``, here a single sample that holds all labels (N,) or masks (N, H, W), and the
-    list of files as ``img_path``; the loader needs ``collate_fn=dict(type='batch_collate')``, and the model a data
-    preprocessor that takes it: ``BatchAugClsPreProcessor`` with ``BatchClassifier``, or ``BatchAugPreProcessor``. The pipeline may
-    hold nothing random: augmentation is the data preprocessor's. A single sample (``dataset[0]``) is what it always is.
+    the run's device at the first batch, and a batch is a look-up there; worker processes share them in memory.
+
+    A batch is a dict of ``inputs`` (N, 3, H, W) and of ``data_samples``, a single sample that holds all labels (N,) or masks
+    (N, H, W), and the list of files as ``img_path``. The loader needs ``collate_fn=dict(type='batch_collate')``, and the model
+    ``BatchAugClsPreProcessor`` with ``BatchClassifier``, or ``BatchAugPreProcessor``, which augment: the pipeline may hold nothing
+    random, and gives images of one size. A UsageError says so when it is filled. ``dataset[0]`` is what it always is.
 
     Args:
         cache (str, optional): ``'batches'``, or what the next class takes. Defaults to None.
         *args, **kwargs: Of the data set.
-
-    Attributes:
-        arrays (Sequence[str]): Keys of what the pipeline decodes, the image first.
-        numbers (Sequence[str]): Keys of the numbers that a sample's entry holds.
-        packer (str): The pipeline's last transform.
-        one_size (str): What gives images one size, for an error's sentence.
-
-    Raises:
-        UsageError: When it is filled, if a transform may be random or the images differ in size.
     """
 
+    # keys of what the pipeline decodes, the image first, and of numbers that a sample's entry holds
     arrays: Sequence[str] = ('img',)
     numbers: Sequence[str] = ()
+    # the pipeline's last transform, and what gives images one size
     packer = 'PackInputs'
     one_size = 'add a Resize to the pipeline'
     gives_whole_batches = False
@@ -77,18 +71,16 @@ class WholeBatches:
             )
         infos = [self.get_data_info(i) for i in range(len(self))]
         self._paths = [info['img_path'] for info in infos]
-        self._tensors = _decode_arrays(self, static)
-        for key in self.numbers:
-            self._tensors[key] = torch.tensor([info[key] for info in infos])
+        numbers = {key: torch.tensor([info[key] for info in infos]) for key in self.numbers}
+        self._tensors = _decode_arrays(self, static) | numbers
 
     def __getitems__(self, indices: Sequence[int]) -> dict | list:
         """Give a batch of images and labels, or without ``cache='batches'`` a list of samples, to torch's data loader."""
         if self._tensors is None:
             return [self[index] for index in indices]
-        device = self._tensors['img'].device
-        if device.type == 'cpu' and get_worker_info() is None:
-            device = self._move()
-        rows = torch.tensor(indices).to(device, non_blocking=True)
+        if self._tensors['img'].device.type == 'cpu' and get_worker_info() is None:
+            self._move()
+        rows = torch.tensor(indices).to(self._tensors['img'].device, non_blocking=True)
         found = {key: tensor[rows] for key, tensor in self._tensors.items()}
         inputs, sample = found.pop('img'), self.batch_sample(**found)
         # for sentences about a batch; by this way it is not copied
@@ -112,10 +104,8 @@ class WholeBatches:
         finally:
             self._tensors = tensors
 
-    def _move(self) -> str:
+    def _move(self) -> None:
         device = get_device()
-        if device == 'cpu':
-            return device
         try:
             self._tensors = {key: tensor.to(device) for key, tensor in self._tensors.items()}
         except torch.OutOfMemoryError as error:
@@ -123,7 +113,6 @@ class WholeBatches:
                 f'{sum(t.nbytes for t in self._tensors.values()) / 1e9:.1f} GB of images do not fit into the memory of {device}: set '
                 'num_workers=2 in that data loader, which leaves them in memory.'
             ) from error
-        return device
 
 
 @FUNCTIONS.register_module()
@@ -143,10 +132,9 @@ def _decode_arrays(dataset: WholeBatches, transforms: list) -> dict[str, torch.T
         return [array.transpose(2, 0, 1) if array.ndim == 3 else array for array in found]
 
     def decode_share(start: int) -> tuple[str, tuple] | None:
-        for index in range(start, min(start + share, count)):
-            decoded = decode(index)
-            for whole, array, shape in zip(arrays, decoded, shapes, strict=True):
-                if array.shape != shape:
+        for index in range(count)[start : start + share]:
+            for whole, array in zip(arrays, decode(index), strict=True):
+                if array.shape != whole.shape[1:]:
                     return dataset.get_data_info(index)['img_path'], array.shape
                 whole[index] = array
         return None

@@ -41,13 +41,12 @@ class NotCacheableError(Exception):
 class DecodeOnce:
     """Mixin for data sets of mmengine's kind: files are read and decoded once, not once per epoch.
 
-    Kept are the results of the pipeline's leading transforms that depend on the files alone, such as
-    ``LoadImageFromFile``, ``LoadAnnotations`` and ``ResizeToLoadSize``; what comes after them sees no difference.
-    All worker processes share one copy in memory. In a distributed run the first process of each machine makes it and
-    the others map it; without ``/proc``, each makes its own. Files that change while a run goes on are not seen by it.
+    Kept are the results of the pipeline's leading transforms that depend on the files alone, such as ``LoadImageFromFile`` and
+    ``ResizeToLoadSize``; what comes after them sees no difference. All worker processes share one copy in memory. In a
+    distributed run the first process of each machine makes it and the others map it; without ``/proc``, each makes its own.
 
     It is filled by ``full_init()`` of the built data set, which mmengine's ``Runner.build_dataloader`` calls before any worker
-    starts. Where there is no room the run goes on without, after a warning.
+    starts; files that change later are not seen. Where there is no room the run goes on without, after a warning.
 
     Args:
         cache (str, optional): ``'ram'`` keeps the samples for the time of the run; None (default) decodes anew each time.
@@ -116,19 +115,20 @@ class DecodeOnce:
         if not (static := static_transforms(transforms)):
             raise NotCacheableError(f'{type(transforms[0]).__name__} comes first and may be random')
         source = self._fingerprint(static)
+
+        def decode() -> DecodedSamples:
+            began = time.monotonic()
+            decoded = _decode_all(self, static, source)
+            if self._fingerprint(static) != source:
+                raise NotCacheableError('files have changed while they were read')
+            said = f'{self._title}: {len(decoded)} samples, {decoded.nbytes / 1e6:.1f} MB, decoded into memory'
+            MMLogger.get_current_instance().info(f'{said} in {time.monotonic() - began:.1f} s')
+            return decoded
+
         if self._decoded is None or self._decoded.source != source:
             self._decoded = None
-            self._decoded = _share_on_machine(source, lambda: self._decode(static, source))
+            self._decoded = _share_on_machine(source, decode)
         self._static, self._settings = static, _settings(static)
-
-    def _decode(self, static: list[Callable], source: str) -> 'DecodedSamples':
-        began = time.monotonic()
-        decoded = _decode_all(self, static, source)
-        if self._fingerprint(static) != source:
-            raise NotCacheableError('files have changed while they were read')
-        said = f'{self._title}: {len(decoded)} samples, {decoded.nbytes / 1e6:.1f} MB, decoded into memory'
-        MMLogger.get_current_instance().info(f'{said} in {time.monotonic() - began:.1f} s')
-        return decoded
 
     def _fingerprint(self, static: list[Callable]) -> str:
         """Tell what samples are decoded from; keys of an entry that end with ``_path`` name files."""
@@ -155,13 +155,8 @@ class DecodeOnce:
 class DecodedSamples:
     """Decoded samples, pickled one after the other into a file without a name, which all processes of a machine share.
 
-    Worker processes get them by fork; others are told where the file lies, in the process that made it.
-
-    Args:
-        file (BinaryIO): The file.
-        source (str): What the samples were made of.
-        spans (np.ndarray): Where each sample begins and ends in the file, int64 (N, 2).
-        place (tuple, optional): Machine, path and inode of the file, to open it again. By default this process has it.
+    Worker processes get them by fork; others are told the ``place``: machine, path of the file in the process that made it, inode.
+    ``source`` tells what they were made of, ``spans`` where each begins and ends in the file, int64 (N, 2).
     """
 
     def __init__(
@@ -219,15 +214,14 @@ def _share_on_machine(source: str, make: Callable[[], DecodedSamples]) -> Decode
             made = make()
         except Exception as error:
             # else the others would wait for it
-            store.set(key, pickle.dumps(error))
-            raise
+            made = error
         store.set(key, pickle.dumps(made))
-        return made
-    made = pickle.loads(store.get(key))
+    else:
+        made = pickle.loads(store.get(key))
     if isinstance(made, Exception):
         raise made
     # gone, or hidden by the system
-    return made or make()
+    return make() if made is None else made
 
 
 def _decode_all(dataset: DecodeOnce, transforms: list[Callable], source: str) -> DecodedSamples:

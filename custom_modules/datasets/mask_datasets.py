@@ -13,8 +13,8 @@ from torch import Tensor
 from custom_modules.datasets import transforms  # noqa: F401
 from custom_modules.datasets.batches import WholeBatches
 from custom_modules.datasets.cache import DecodeOnce
-from custom_modules.datasets.masks import IndexMasks, class_palette
-from custom_modules.datasets.pairs import MaskValues, check_pairs, find_pairs
+from custom_modules.datasets.masks import IGNORED, MaskValues, class_palette
+from custom_modules.datasets.pairs import check_pairs, find_pairs, warn
 from custom_modules.datasets.samples import SeededSamples
 from custom_modules.datasets.splits import (
     FOLDS,
@@ -32,34 +32,27 @@ from custom_modules.utils.files import find_data
 class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset):
     """Any folders of images and of one-channel masks that hold class indices.
 
-    An image and a mask whose names have the same id belong together. There are three ways to split them:
-
-    - ``{split}`` in a folder of ``data_prefix``, as in ``'{split}/images'``: each part has a folder of its own;
-    - ``ann_file`` with one id per line;
-    - else :func:`hashed_split`: the same on every machine, but cut anew when pairs are added.
-
-    For cross-validation ``fold`` holds out one of ``folds`` equal parts of all pairs, or of those that ``ann_file`` lists:
-    it is ``split='test'``, and ``'train'`` and ``'val'`` are cut from the others (:func:`fold_split`).
+    An image and a mask whose names have the same id belong together. They are split by ``{split}`` in a folder of
+    ``data_prefix``, as in ``'{split}/images'``; by ``ann_file`` with one id per line; or by :func:`hashed_split`, the same on
+    every machine, but cut anew when pairs are added. For cross-validation ``fold`` holds out one of ``folds`` equal parts of all
+    pairs, or of the listed ones, as ``split='test'``; ``'train'`` and ``'val'`` are cut from the others (:func:`fold_split`).
 
     Args:
         data_root (str): Folder that ``data_prefix`` starts from; a relative one in the current folder or in the repository.
         classes (Sequence[str]): Names of the classes, the background first.
         palette (Sequence[Sequence[int]], optional): RGB of each class; of :func:`class_palette` by default.
         split (str): ``'train'`` (default), ``'val'``, ``'test'`` or ``'all'``; with ``{split}`` the name of a folder.
-        val_fraction (float): Share of the pairs for validation. Defaults to 0.2.
-        test_fraction (float): Share of the pairs for the test. Defaults to 0. Of no effect with a ``fold``.
-        fold (int, optional): Which part of a cross-validation is held out as the test part, 0 to ``folds - 1``;
-            ``val_fraction`` is then a share of the other parts. None (default) cuts by the fractions alone.
-        folds (int): Into how many parts a cross-validation cuts the pairs. Defaults to 5; of no effect without a ``fold``.
-        train_fraction (float): Share of the training part to train on, whichever way it is split: the same pairs for every
-            seed, a smaller share within a larger one. Parts that are not ``'train'``, or are read for scores
-            (``test_mode=True``), stay whole. Defaults to 1.
-        load_size (tuple[int], optional): (width, height) that image (area) and mask (nearest) are resized
-            to when ``ResizeToLoadSize`` finds it in the pipeline; scores are then at this size. None
-            (default) keeps the original size.
-        label_map (Mapping or Sequence, optional): Class index of each mask value, such as ``{0: 0, 255: 1}``. None
-            (default) if masks hold class indices. Masks with other values are refused. In a config write pairs,
-            ``[(0, 0), (255, 1)]``: a dict would be merged with the base's.
+        val_fraction (float): Share of the pairs for validation, or with a ``fold`` of the other folds. Defaults to 0.2.
+        test_fraction (float): Share of the pairs for the test. Defaults to 0; of no effect with a ``fold``.
+        fold (int, optional): Which part of a cross-validation is held out, 0 to ``folds - 1``. None (default): the fractions cut.
+        folds (int): Into how many parts a cross-validation cuts the pairs. Defaults to 5.
+        train_fraction (float): Share of the training part to train on, however it is split: the same pairs for every seed, a
+            smaller share within a larger one. Other parts, and what is read for scores (``test_mode=True``), stay whole.
+            Defaults to 1.
+        load_size (tuple[int], optional): (width, height) that ``ResizeToLoadSize`` in the pipeline brings image (area) and mask
+            (nearest) to; scores are then at this size. None (default) keeps the original size.
+        label_map (Mapping or Sequence, optional): Class index of each mask value; others are refused. None (default) if masks
+            hold class indices. In a config write pairs, ``[(0, 0), (255, 1)]``: a dict would be merged with the base's.
         ignore_index (int | Sequence[int], optional): Mask value of pixels without a class, or several; it becomes 255, which
             losses and scores leave out. None (default) refuses 255 too: with masks of 0/255, predicting nothing would score 100.
         data_prefix (dict): Folders. Defaults to ``dict(img_path='images', seg_map_path='masks')``.
@@ -70,14 +63,15 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         remedy (str): What helps when files are missing, for the error's sentence.
         check (bool): Whether to read every file of the split once and refuse damaged ones. Defaults to True.
         **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache`` of
-            :class:`DecodeOnce`, or for training ``'batches'`` (:class:`WholeBatches`); what is read for scores, which are
-            counted image by image, is then kept as with ``'ram'``.
+            :class:`DecodeOnce`, or ``'batches'`` (:class:`WholeBatches`), which is as ``'ram'`` where images are scored one by one.
 
     Raises:
         UsageError: In one sentence: what was expected, what was found and what to do.
     """
 
     title = 'The data set'
+    # that all values of one mask must be in, if they are not all that have a label
+    value_sets = None
     arrays = ('img', 'gt_seg_map')
     packer = 'PackSegInputs'
     one_size = 'set load_size'
@@ -113,11 +107,11 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
             )
         if fold is not None:
             require_fold(fold, folds)
-            if self.own_folders:
-                raise UsageError(
-                    'fold cuts all pairs of one folder, but {split} in data_prefix gives each part a folder of its own: '
-                    'put the pairs into one folder, or leave fold out.'
-                )
+        if fold is not None and self.own_folders:
+            raise UsageError(
+                'fold cuts all pairs of one folder, but {split} in data_prefix gives each part a folder of its own: '
+                'put the pairs into one folder, or leave fold out.'
+            )
         # what a command line gives is not typed
         if not isinstance(train_fraction, int | float) or not 0 < train_fraction <= 1:
             raise UsageError(
@@ -130,7 +124,8 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
             )
         if kwargs.get('test_mode') and kwargs.get('cache') == 'batches':
             kwargs['cache'] = 'ram'
-        self.masks = IndexMasks(classes, label_map, ignore_index)
+        colours = class_palette(len(classes), palette)
+        self.masks = MaskValues(classes, label_map, ignore_index, self.value_sets, colours)
         self.split, self.train_fraction = split, train_fraction
         self.fractions = dict(val_fraction=val_fraction, test_fraction=test_fraction)
         self.fold, self.folds = fold, folds
@@ -141,7 +136,7 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
             data_prefix={k: folder.replace('{split}', split) for k, folder in folders.items()},
             img_suffix=img_suffix,
             seg_map_suffix=seg_map_suffix,
-            metainfo=dict(classes=tuple(classes), palette=class_palette(len(classes), palette)),
+            metainfo=dict(classes=tuple(classes), palette=colours),
             # label_map and ignore_index do its work
             reduce_zero_label=False,
             **kwargs,
@@ -157,9 +152,11 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         mask_names = (self.data_prefix['seg_map_path'], self.prefixes[1], self.seg_map_suffix)
         found = find_pairs(image_names, mask_names, self.remedy)
         pairs = [found[i] for i in self.train_share(self._ids_of_split(found))]
-        if self.check:
-            where = f'the {len(pairs)} masks of the {self.split} part'
-            self.masks.warn_of_absent_classes(self.check_masks(pairs), where)
+        if self.check and (absent := self.masks.absent(self.check_masks(pairs))):
+            warn(
+                f'there is no pixel of {", ".join(absent)} in the {len(pairs)} masks of the {self.split} part: '
+                'it can neither be learned nor scored there'
+            )
         # mmseg looks a value up in the whole mask: only those that change
         changed = {value: label for value, label in self.masks.labels.items() if value != label}
         common = dict(label_map=changed, reduce_zero_label=False, load_size=self.load_size)
@@ -181,7 +178,14 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
 
     def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:
         """Read every pair once and return the values that occur in the masks."""
-        return self.masks.check(pairs, self.metainfo['palette'])
+        values = sorted(self.masks.labels)
+        listed = ', '.join(map(str, values))
+        text = f'0 to {values[-1]}' if values == list(range(len(values))) else listed
+        remedy = 'give each value its class in label_map, such as label_map={0: 0, 255: 1} for masks of 0/255'
+        if IGNORED not in self.masks.labels.values():
+            remedy += ', or set ignore_index=255 if 255 marks pixels without a class'
+        colour_remedy = 'save them with one channel that holds the class index of each pixel'
+        return check_pairs(pairs, self.masks, text, remedy, colour_remedy)
 
     def cut(self, ids: Collection[str]) -> list[str]:
         """Choose, of the ids that have a pair and are listed, those of this part, sorted: by fold, by hash, or all."""
@@ -209,13 +213,9 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
 class MoonDataset(IndexedMaskDataset):
     """Images of the Moon with masks of its rocks.
 
-    Made for the Artificial Lunar Landscape data set (R. Pessia and G. Ishigami, Keio University; stated licence
-    CC BY-NC-SA 4.0) in the binary layout of the reference reports, and for this project's synthetic scenes. ::
-
-        MOON_SEGMENTATION_BINARY/images/
-        ├── render/render0001.png      RGB image
-        └── ground/ground0001.png      mask of one channel: 0 background, 255 (or 1) rock
-
+    Made for the Artificial Lunar Landscape data set (R. Pessia and G. Ishigami, Keio University; stated licence CC BY-NC-SA 4.0)
+    in the binary layout of the reference reports, and for this project's synthetic scenes: ``images/render/render0001.png``, RGB,
+    and ``images/ground/ground0001.png``, one channel, 0 background, 255 (or 1) rock.
     Masks of 0/255 become 0/1 when they are loaded (mmseg would take 255 for "ignore").
 
     Args:
@@ -231,6 +231,8 @@ class MoonDataset(IndexedMaskDataset):
 
     METAINFO = dict(classes=('background', 'rock'), palette=[[40, 40, 40], [230, 159, 0]])
     title = 'The Moon data set'
+    # no mask mixes the two ways to write rock
+    value_sets = ({0, 255}, {0, 1})
 
     def __init__(
         self,
@@ -255,14 +257,10 @@ class MoonDataset(IndexedMaskDataset):
         )
 
     def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:
-        """Read every pair once and return the values that occur in the masks.
-
-        Raises:
-            UsageError: If a file cannot be used, or no mask holds any rock.
-        """
+        """Read every pair once and return the values that occur in the masks; a UsageError too if there is no rock at all."""
         values = check_pairs(
             pairs,
-            MaskValues(self.masks.labels, ({0, 255}, {0, 1}), self.metainfo['palette']),
+            self.masks,
             '0/255 or 0/1',
             'a mask holds 0 for background and 255 for rock: threshold it, and save it as PNG',
             'convert colour masks with `python tools/prepare_data.py lunar SRC`',

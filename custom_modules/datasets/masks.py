@@ -1,14 +1,13 @@
 """Masks of class indices, their pixels and their colours."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from custom_modules.datasets.pairs import MaskValues, check_pairs, warn
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.tables import progress
 
@@ -16,8 +15,8 @@ from custom_modules.utils.tables import progress
 IGNORED = 255
 
 
-class IndexMasks:
-    """What masks hold: the label of every value, all others are refused.
+class MaskValues:
+    """What masks may hold: the label of every value; all others are refused.
 
     Args:
         classes (Sequence[str]): Names of the classes.
@@ -25,13 +24,19 @@ class IndexMasks:
             pairs. None (default) takes the values as class indices.
         ignore_index (int | Sequence[int], optional): Mask value without a class, or several; their label is 255. None (default)
             if there is none.
+        sets (Sequence[Iterable[int]], optional): All values of a mask must be in one of them. Defaults to one set, of all
+            values that have a label.
+        palette (Sequence[Sequence[int]]): RGB of each class, which a mask's own palette must not contradict.
 
     Raises:
         UsageError: If the classes are not a list of different names, or a value leads to none of them.
 
     Example:
-        >>> IndexMasks(('background', 'rock'), {0: 0, '1': 0, '2': 1}, ignore_index=9).labels
-        {0: 0, 1: 0, 2: 1, 9: 255}
+        >>> values = MaskValues(('background', 'rock'), {0: 0, '1': 1, '255': 1}, ignore_index=9)
+        >>> values.labels, values.stray({0, 7})
+        ({0: 0, 1: 1, 255: 1, 9: 255}, [7])
+        >>> MaskValues(('background', 'rock'), {0: 0, 1: 1, 255: 1}, sets=[{0, 255}, {0, 1}]).stray({0, 1, 255})
+        [0, 1, 255]
     """
 
     def __init__(
@@ -39,6 +44,8 @@ class IndexMasks:
         classes: Sequence[str],
         label_map: Mapping[int | str, int] | Sequence[Sequence[int]] | None = None,
         ignore_index: int | Sequence[int] | None = None,
+        sets: Sequence[Iterable[int]] | None = None,
+        palette: Sequence[Sequence[int]] = (),
     ) -> None:
         if isinstance(classes, str) or not 2 <= len(set(classes)) == len(classes) <= IGNORED:
             raise UsageError(
@@ -46,8 +53,7 @@ class IndexMasks:
             )
         if label_map is None:
             label_map = {index: index for index in range(len(classes))}
-        label_map = dict(label_map)
-        for value, label in label_map.items():
+        for value, label in dict(label_map).items():
             if not str(value).isdecimal() or int(value) > 255:
                 raise UsageError(
                     f'label_map maps mask values, whole numbers from 0 to 255, to class indices, got the value '
@@ -59,7 +65,7 @@ class IndexMasks:
                     f'0 to {len(classes) - 1}: choose one of them, or leave the value out and name it in ignore_index.'
                 )
         self.classes = tuple(classes)
-        self.labels = {int(value): int(label) for value, label in label_map.items()}
+        self.labels = {int(value): int(label) for value, label in dict(label_map).items()}
         for value in () if ignore_index is None else np.atleast_1d(ignore_index).tolist():
             if value not in range(256):
                 raise UsageError(
@@ -71,47 +77,35 @@ class IndexMasks:
                     f'ignore_index={value} is also the mask value of class {name!r}: leave it out of label_map, or out of ignore_index.'
                 )
             self.labels[value] = IGNORED
+        self.sets = tuple(map(frozenset, sets or [self.labels]))
+        self.table = np.full(256, IGNORED, np.uint8)
+        self.table[list(self.labels)] = list(self.labels.values())
+        self.class_of = {tuple(colour): label for label, colour in enumerate(palette)}
 
-    def check(
-        self, pairs: Sequence[tuple[Path, Path]], palette: Sequence[Sequence[int]] = ()
-    ) -> set[int]:
-        """Read every pair of image and mask once, and return the values that occur in the masks.
+    def stray(self, values: set[int]) -> list[int]:
+        """Name the values of a mask that it must not hold; of several sets none is wrong by itself, so that all are."""
+        if any(values <= allowed for allowed in self.sets):
+            return []
+        return sorted(values - self.sets[0] if len(self.sets) == 1 else values)
 
-        Args:
-            pairs (Sequence[tuple[Path, Path]]): Image and mask.
-            palette (Sequence[Sequence[int]]): RGB of each class, which a mask's own palette must not contradict.
+    def contradiction(self, colours: Mapping[int, tuple[int, int, int]]) -> str:
+        """Say whether a mask's palette, the RGB of each index that occurs, shows other classes; an empty word if not."""
+        for index, colour in colours.items() if set(colours.values()) <= set(self.class_of) else ():
+            if self.labels.get(index) not in (None, self.class_of[colour]):
+                return f'index {index} is class {self.labels[index]} in the colour of class {self.class_of[colour]}'
+        return ''
 
-        Raises:
-            UsageError: If a file cannot be used; the sentence says why.
-        """
-        values = sorted(self.labels)
-        whole = values == list(range(len(values)))
-        remedy = 'give each value its class in label_map, such as label_map={0: 0, 255: 1} for masks of 0/255'
-        if IGNORED not in self.labels.values():
-            remedy += ', or set ignore_index=255 if 255 marks pixels without a class'
-        return check_pairs(
-            pairs,
-            MaskValues(self.labels, palette=palette),
-            f'0 to {values[-1]}' if whole else ', '.join(map(str, values)),
-            remedy,
-            'save them with one channel that holds the class index of each pixel',
-        )
-
-    def warn_of_absent_classes(self, values: set[int], where: str) -> None:
-        """Say which classes have no pixel among the values that occur in ``where``: they can neither be learned nor scored."""
+    def absent(self, values: set[int]) -> list[str]:
+        """Name the classes that have no pixel where these values occur."""
         occurring = {self.labels[value] for value in values}
-        absent = [name for index, name in enumerate(self.classes) if index not in occurring]
-        if absent:
-            warn(
-                f'there is no pixel of {", ".join(absent)} in {where}: it can neither be learned nor scored there'
-            )
+        return [name for index, name in enumerate(self.classes) if index not in occurring]
 
 
 class ClassPixels:
     """How many pixels each class has in each mask, and the class weights that follow from it.
 
     Weights are relative: mmseg's softmax ``CrossEntropyLoss`` divides by the weights of the pixels it has
-    averaged over, so ``[1, 2]`` and ``[2, 4]`` train alike.
+    averaged over, so ``[1, 2]`` and ``[2, 4]`` train alike. Computing them raises a UsageError if a class has no pixel.
 
     Args:
         classes (Sequence[str]): Names of the classes.
@@ -130,11 +124,7 @@ class ClassPixels:
 
     @classmethod
     def from_dataset(cls, dataset) -> 'ClassPixels':
-        """Count the masks of a data set of mmseg's kind at their full size, read and mapped as training reads them.
-
-        Raises:
-            UsageError: If a mask holds a label without a class.
-        """
+        """Count the masks of a data set of mmseg's kind at full size, as training reads them; a UsageError at a label without a class."""
         from custom_modules.datasets.transforms import LoadAnnotations
 
         classes = dataset.metainfo['classes']
@@ -171,8 +161,6 @@ class ClassPixels:
         """Share of each class in all pixels with a class."""
         return self.pixels / self.pixels.sum()
 
-    # each of these raises a UsageError if a class has no pixel
-
     def inverse_frequency(self) -> np.ndarray:
         """Weigh each class by 1 / (classes * share): all classes count alike, and the mean over the pixels is 1."""
         self._require_all()
@@ -181,9 +169,8 @@ class ClassPixels:
     def median_frequency(self) -> np.ndarray:
         """Weigh each class by the median of the frequencies, divided by its own; the class in the middle has 1.
 
-        A class's frequency is its share in the masks that contain it, so that a class that is large but found in
-        few masks gets no huge weight. From `Predicting Depth, Surface Normals and Semantic Labels with a Common
-        Multi-Scale Convolutional Architecture <https://arxiv.org/abs/1411.4734>`_.
+        A class's frequency is its share in the masks that contain it, so that a large class found in few masks gets no huge
+        weight. From `Predicting Depth, Surface Normals and Semantic Labels <https://arxiv.org/abs/1411.4734>`_ (Eigen, Fergus).
         """
         self._require_all()
         sizes = self.counts.sum(axis=1)
@@ -208,9 +195,8 @@ class ClassPixels:
 def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
     """Suggest class weights by the pixels of each class in each mask of the training part, those of :class:`ClassPixels`.
 
-    Returns:
-        dict: ``inverse_frequency`` and ``median_frequency``, and with two classes ``positive_weight`` for a head of
-        one channel; all None with a ``reason`` where a class has no pixel.
+    ``inverse_frequency`` and ``median_frequency``, and with two classes ``positive_weight`` for a head of one channel; all
+    None with a ``reason`` where a class has no pixel.
     """
     pixels = ClassPixels(classes, np.array(counts, np.int64).reshape(-1, len(classes)))
     binary = len(classes) == 2
@@ -223,13 +209,9 @@ def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
 
 
 def read_class_weights(path: str | Path) -> list[float]:
-    """Read the weights of classes from a file of numbers. mmseg reads pickles and any YAML too, and runs what they say.
+    """Read the weights of classes from a list of numbers as ``.json``, or an array as ``.npy``; a UsageError if it is anything else.
 
-    Args:
-        path (str | Path): A list of numbers as ``.json``, or an array as ``.npy``.
-
-    Raises:
-        UsageError: If it is not there, of another kind, or holds anything else.
+    mmseg reads pickles and any YAML too, and runs what they say.
     """
     path = Path(path)
     how = 'save them so, or write them as a list of numbers'
@@ -255,13 +237,10 @@ OKABE_ITO = [
 
 
 def class_palette(count: int, chosen: Sequence[Sequence[int]] | None = None) -> list[Sequence[int]]:
-    """Give ``count`` classes colours (RGB) that colour-blind readers can tell apart, unless others are chosen.
+    """Give ``count`` classes colours (RGB) that colour-blind readers can tell apart, or those that are chosen, one for each.
 
     Up to eight classes get the colours of Okabe and Ito. Beyond, no set of hues is safe: they get steps of the
     viridis map, whose lightness grows with the index.
-
-    Raises:
-        UsageError: If the chosen colours are not one for each class.
     """
     if chosen is not None:
         if len(chosen) != count or any(len(colour) != 3 for colour in chosen):

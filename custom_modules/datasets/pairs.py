@@ -1,6 +1,6 @@
 """Pairs of image and mask: how they are found, and whether they can be used, as training reads them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from mmengine.logging import MMLogger
 
+from custom_modules.datasets.masks import MaskValues
 from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.images import (
     SUFFIXES,
@@ -43,11 +44,8 @@ def find_files(
         prefix (str): What a name has before the id.
         suffix (str | Sequence[str], optional): What a name has after the id, in small or capital letters; of several any. None
             takes every picture.
-        what (str): What is looked for, for the sentences.
-        remedy (str): What helps when nothing is found, for the error's sentence.
-
-    Raises:
-        UsageError: If there is no such folder or no such file in it, or two files have one id.
+        what (str): What is looked for, ``'images'`` or ``'masks'``.
+        remedy (str): What helps, for the sentence of the UsageError: no such folder, or no such file in it, or one id twice.
     """
     if not Path(folder).is_dir():
         raise UsageError(
@@ -85,14 +83,8 @@ def find_files(
 def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path, Path]]:
     """Find the image and the mask of each id, in the order of the ids; a warning names masks without an image.
 
-    Args:
-        images (tuple): The images' folder, prefix and suffixes, as :func:`find_files` takes them.
-        masks (tuple): The same of the masks.
-        remedy (str): What helps when nothing is found, for the error's sentence.
-
-    Raises:
-        UsageError: If a folder is missing or has no such file.
-        MissingMasksError: If an image has no mask. A :class:`UsageError`.
+    Of both, folder, prefix and suffixes are given as :func:`find_files` takes them, whose errors it raises; where images have
+    no mask, a :class:`MissingMasksError`.
     """
     image_of = find_files(*images, 'images', remedy)
     try:
@@ -116,76 +108,22 @@ def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path
     return {i: (image_of[i], mask_of[i]) for i in sorted(image_of)}
 
 
-class MaskValues:
-    """Which values a mask may hold, and the label of each.
-
-    Args:
-        labels (Mapping[int, int]): Label of each value; 255 for pixels without a class.
-        sets (Sequence[Iterable[int]], optional): All values of a mask must be in one of them. Defaults to one
-            set, of all values that have a label.
-        palette (Sequence[Sequence[int]]): RGB of each class, which a mask's own palette must not contradict.
-
-    Example:
-        >>> MaskValues({0: 0, 1: 1, 255: 1}, [{0, 255}, {0, 1}]).stray({0, 1, 255})
-        [0, 1, 255]
-        >>> MaskValues({0: 0, 255: 1}).stray({0, 7})
-        [7]
-    """
-
-    def __init__(
-        self,
-        labels: Mapping[int, int],
-        sets: Sequence[Iterable[int]] | None = None,
-        palette: Sequence[Sequence[int]] = (),
-    ) -> None:
-        self.labels = dict(labels)
-        self.sets = tuple(map(frozenset, sets or [labels]))
-        self.table = np.full(256, 255, np.uint8)
-        self.table[list(self.labels)] = list(self.labels.values())
-        self.class_of = {tuple(colour): label for label, colour in enumerate(palette)}
-
-    def stray(self, values: set[int]) -> list[int]:
-        """Name the values of a mask that it must not hold; of several sets none is wrong by itself, so that all are."""
-        if any(values <= allowed for allowed in self.sets):
-            return []
-        return sorted(values - self.sets[0] if len(self.sets) == 1 else values)
-
-    def contradiction(self, colours: Mapping[int, tuple[int, int, int]]) -> str:
-        """Say whether a mask's palette, the RGB of each index that occurs, shows other classes; an empty word if not."""
-        for index, colour in colours.items() if set(colours.values()) <= set(self.class_of) else ():
-            if self.labels.get(index) not in (None, self.class_of[colour]):
-                return f'index {index} is class {self.labels[index]} in the colour of class {self.class_of[colour]}'
-        return ''
-
-
 # kind: what it is, and what helps where that is the same for all files and data sets
 DEFECTS = dict(
     unreadable_image=('an unreadable file', 'copy or download them again'),
     unreadable_mask=('an unreadable file', 'copy or download them again'),
     unclear_pixels=('a file that does not say what its pixels mean', ''),
     several_channels=('a mask with several channels', ''),
-    wrong_palette=(
-        "a mask whose palette shows its indices in other classes' colours",
-        'save them as grey PNG without a palette, with the class index of each pixel, or correct the palette of the config',
-    ),
+    wrong_palette=("a mask whose palette shows its indices in other classes' colours",
+                   'save them as grey PNG without a palette, with the class index of each pixel, or correct the palette of the config'),
     stray_values=('a mask with values other than', ''),
     turned_away=('a mask that fits its image only before an EXIF tag turns one of them', ''),
-    size_mismatch=(
-        'a mask of another size than its image',
-        'resize the mask with nearest neighbour',
-    ),
-)
+    size_mismatch=('a mask of another size than its image', 'resize the mask with nearest neighbour'),
+)  # fmt: skip
 
 
 class Finding(NamedTuple):
-    """Something about a pair of files.
-
-    Args:
-        kind (str): One of ``DEFECTS``, or ``'perhaps_turned'``, which is no defect.
-        path (Path): The file.
-        details (str): What there is.
-        remedy (str): What helps, where it depends on the file.
-    """
+    """Something about a file of a pair: one of ``DEFECTS``, or ``'perhaps_turned'``, which is none; and what helps, if it depends."""
 
     kind: str
     path: Path
@@ -196,11 +134,10 @@ class Finding(NamedTuple):
 def read_pair(
     image: Path | None, mask: Path | None, values: MaskValues
 ) -> tuple[np.ndarray | None, np.ndarray | None, set[int], list[Finding]]:
-    """Read an image and its mask, where there are such, and find what is wrong with them.
+    """Read an image and its mask, where there are such, and find what is wrong with them, of each kind at most one.
 
-    Returns:
-        tuple: The image's RGB pixels and the mask's values as training sees them, None where they cannot be read; the
-        values that occur; and what is wrong, of each kind at most one.
+    Besides, it gives the image's RGB pixels and the mask's values as training sees them, None where they cannot be read, and
+    the values that occur.
     """
     found, files, arrays = [], [], []
     for path, read, what in ((image, read_image, 'image'), (mask, read_mask, 'mask')):
@@ -262,16 +199,12 @@ def check_pairs(
     Args:
         pairs (Sequence[tuple[Path, Path]]): Image and mask.
         values (MaskValues): What a mask may hold.
-        values_text (str): The same in words, for the error's sentence.
-        values_remedy (str): What helps against other values, for the error's sentence.
-        colour_remedy (str): What helps against masks of several channels, for the error's sentence.
+        values_text (str): The same in words, for the sentence of the UsageError, which names the first five files.
+        values_remedy (str): What helps against other values.
+        colour_remedy (str): What helps against masks of several channels.
 
     Returns:
         set[int]: The values that occur in the masks.
-
-    Raises:
-        UsageError: If a file is unreadable or truncated, a mask has several channels or other values, or sizes
-            differ. The sentence names the first five files.
     """
 
     def examine(pair: tuple[Path, Path]) -> tuple[set[int], list[Finding]]:
@@ -300,9 +233,6 @@ def check_pairs(
     return set().union(*(values for values, _ in examined))
 
 
-BLOCK = 1 << 20
-
-
 def count_values(values: np.ndarray, size: int = 256) -> np.ndarray:
     """Count how often each whole number below ``size`` occurs, block by block: ``np.bincount`` makes eight bytes of each.
 
@@ -310,8 +240,6 @@ def count_values(values: np.ndarray, size: int = 256) -> np.ndarray:
         >>> count_values(np.array([[0, 2], [2, 2]]), 4).tolist()
         [1, 0, 3, 0]
     """
-    flat = values.ravel()
-    counts = np.zeros(size, np.int64)
-    for start in range(0, flat.size, BLOCK):
-        counts += np.bincount(flat[start : start + BLOCK], minlength=size)
-    return counts
+    flat, block = values.ravel(), 1 << 20
+    parts = (flat[start : start + block] for start in range(0, flat.size, block))
+    return sum((np.bincount(part, minlength=size) for part in parts), np.zeros(size, np.int64))

@@ -22,9 +22,8 @@ from custom_modules.utils.images import read_image
 class LoadImageFromFile(transforms.LoadImageFromFile):
     """mmcv's ``LoadImageFromFile`` that reads what :func:`custom_modules.utils.images.read_image` reads.
 
-    It takes its name, so that configs, both libraries' inferencers and people's own pipelines use it as they are. 8-bit RGB
-    and grey PNG and JPEG files give the same pixels. Others do not: 12 bits in a 16-bit file, floating-point TIFF or a
-    transparent image become what they look like. Where other options of mmcv than its own defaults are set, mmcv reads.
+    It takes its name, so that configs, both libraries' inferencers and people's own pipelines use it as they are. 8-bit RGB and
+    grey PNG and JPEG files give the same pixels, others become what they look like. Where options of mmcv are set, mmcv reads.
     """
 
     def transform(self, results: dict) -> dict | None:
@@ -47,11 +46,7 @@ class LoadImageFromFile(transforms.LoadImageFromFile):
 
 @contextlib.contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
-    """Seed the generators of Python, numpy and torch (that of the CPU) for a block, after which they go on as before.
-
-    Args:
-        *numbers (int): What the seeds follow from, none below 0.
-    """
+    """Seed Python's, numpy's and torch's generators (the CPU's) by numbers from 0 on for a block, after which they go on as before."""
     # a worker process draws for samples alone
     keep = get_worker_info() is None
     if keep:

@@ -27,10 +27,7 @@ def hashed_split(
     """Cut ids, and give those of one part, ``'train'``, ``'val'``, ``'test'`` or ``'all'``, in sorted order.
 
     Of :func:`hashed_order` the first ``test_fraction`` are the test part, the next ``val_fraction`` the validation part, both
-    rounded to whole ids.
-
-    Raises:
-        UsageError: If the fractions leave nothing for training.
+    rounded to whole ids. A UsageError if they leave nothing for training.
     """
     if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
         raise UsageError(
@@ -53,11 +50,8 @@ def fold_split(
         ids (Collection[str]): All ids.
         split (str): ``'train'``, ``'val'``, ``'test'`` or ``'all'``.
         fold (int): Which part is the test part, 0 to ``folds - 1``.
-        folds (int): Number of parts, at least 2.
+        folds (int): Number of parts, at least 2. A UsageError if one would be empty, or nothing would be left for training.
         val_fraction (float): Share of the other folds' ids that is for validation, rounded to whole ids.
-
-    Raises:
-        UsageError: If there is no such fold, it would be empty, or nothing would be left for training.
 
     Example:
         >>> ids = ['0001', '0002', '0003', '0004', '0005']
@@ -99,11 +93,7 @@ def require_fold(fold: int, folds: int) -> None:
 
 
 def ids_in_list(path: Path, known: Collection[str]) -> set[str]:
-    """Read a list file: one id per line; a line that is no known id, but has one among its words, is several ids.
-
-    Raises:
-        UsageError: If the file is no text.
-    """
+    """Read a list file: one id per line; a line that is no known id, but has one among its words, is several ids."""
     known, found = set(known), set()
     for line in read_lines(path):
         words = line.split()
@@ -112,11 +102,7 @@ def ids_in_list(path: Path, known: Collection[str]) -> set[str]:
 
 
 def listed_ids(path: Path, ids: Collection[str], data_root: str) -> list[str]:
-    """Read which of the ids that have a pair in ``data_root`` a list file chooses, sorted, each once.
-
-    Raises:
-        UsageError: If there is no such file, it is empty, or an id has no pair.
-    """
+    """Read which of the ids that have a pair in ``data_root`` a list file chooses, sorted, each once; a UsageError if one has none."""
     example = next(iter(ids))
     if not path.is_file():
         raise UsageError(

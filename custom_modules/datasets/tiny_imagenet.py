@@ -20,15 +20,15 @@ from custom_modules.utils.images import SUFFIXES, ImageError, read_image
 # of this scope: a classification run never imports mmseg, nor the other way round
 TRANSFORMS.register_module(module=LoadImageFromFile, force=True)
 PREPARE = 'run `python tools/prepare_data.py tiny-imagenet ARCHIVE`'
+UNPACK = f'unpack the archive again ({PREPARE})'
 
 
 @DATASETS.register_module()
 class TinyImageNet(SeededSamples, WholeBatches, DecodeOnce, BaseDataset):
     """Tiny ImageNet-200, read from its archive's own layout.
 
-    200 classes with 500 training and 50 validation images of 64x64 each (the test images have no
-    labels). A subset of ImageNet, for non-commercial research and education. Source: the Stanford CS231n
-    course, http://cs231n.stanford.edu/tiny-imagenet-200.zip. ::
+    200 classes with 500 training and 50 validation images of 64x64 each (the test images have no labels). A subset of ImageNet,
+    for non-commercial research and education, of the course CS231n, http://cs231n.stanford.edu/tiny-imagenet-200.zip. ::
 
         tiny-imagenet-200/
         ├── wnids.txt                        one WordNet id per line
@@ -39,12 +39,10 @@ class TinyImageNet(SeededSamples, WholeBatches, DecodeOnce, BaseDataset):
     Labels are the positions in ``wnids``, so a subset has labels 0..n-1 in the order in which it is given.
 
     Args:
-        data_root (str): The folder above. A relative one is looked up in the current folder and
-            then in the repository.
+        data_root (str): The folder above; a relative one is looked up in the current folder and then in the repository.
         split (str): ``'train'`` or ``'val'``. Defaults to ``'train'``.
         wnids (Sequence[str], optional): The classes to use. All of ``wnids.txt``, sorted, by default.
-        check (bool): Whether to look at the beginning and the end of every file, and to refuse empty and broken ones.
-            Defaults to True.
+        check (bool): Whether to look at both ends of every file, and to refuse empty and broken ones. Defaults to True.
         **kwargs: ``pipeline``, ``test_mode``, ... of :class:`mmpretrain.datasets.BaseDataset`; ``cache`` of
             :class:`DecodeOnce` or ``'batches'`` (:class:`WholeBatches`). All 100,000 training images take 1.2 GB.
 
@@ -64,7 +62,10 @@ class TinyImageNet(SeededSamples, WholeBatches, DecodeOnce, BaseDataset):
     ) -> None:
         if split not in ('train', 'val'):
             raise UsageError(f"split of TinyImageNet is 'train' or 'val', got {split!r}.")
-        root = _top_folder(find_data(data_root, 'Tiny ImageNet', f'{PREPARE} or set TINY_IMAGENET'))
+        root = find_data(data_root, 'Tiny ImageNet', f'{PREPARE} or set TINY_IMAGENET')
+        # some programs unpack into a folder of the same name in another
+        inner = [path.parent for path in root.glob('*/wnids.txt')]
+        root = inner[0] if len(inner) == 1 and not (root / 'wnids.txt').is_file() else root
         known = _lines_of_archive(root / 'wnids.txt')
         unknown = [wnid for wnid in wnids or [] if wnid not in known]
         if unknown:
@@ -95,13 +96,12 @@ class TinyImageNet(SeededSamples, WholeBatches, DecodeOnce, BaseDataset):
         return [dict(img_path=str(path), gt_label=label[wnid]) for path, wnid in files]
 
     def _train_files(self) -> list[tuple[Path, str]]:
-        files = []
+        folder, files = Path(self.data_root) / 'train', []
         for wnid in self.wnids:
-            images = _images_of_class(Path(self.data_root) / 'train' / wnid)
+            images = _images_of_class(folder / wnid)
             if not images:
                 raise UsageError(
-                    f'Class {wnid} has no *.JPEG in {Path(self.data_root) / "train" / wnid}: unpack the archive again '
-                    f'({PREPARE}) or leave the class out of wnids.'
+                    f'Class {wnid} has no *.JPEG in {folder / wnid}: {UNPACK} or leave the class out of wnids.'
                 )
             files += [(image, wnid) for image in images]
         return files
@@ -121,23 +121,15 @@ class TinyImageNet(SeededSamples, WholeBatches, DecodeOnce, BaseDataset):
             present = set(_pictures(folder / 'images'))
             missing = [path.name for path, _ in files if path not in present]
             if missing:
+                where = folder / 'images'
                 raise UsageError(
-                    f'{len(missing)} images of {source} are not in '
-                    f'{folder / "images"}: {", ".join(missing[:5])}; unpack the archive again ({PREPARE}).'
+                    f'{len(missing)} images of {source} are not in {where}: {", ".join(missing[:5])}; {UNPACK}.'
                 )
-        without = sorted(set(self.wnids) - {wnid for _, wnid in files})
-        if without:
+        if without := sorted(set(self.wnids) - {wnid for _, wnid in files}):
             raise UsageError(
-                f'{len(without)} classes have no image in {source}: '
-                f'{", ".join(without[:5])}; unpack the archive again ({PREPARE}) or leave them out of wnids.'
+                f'{len(without)} classes have no image in {source}: {", ".join(without[:5])}; {UNPACK} or leave them out of wnids.'
             )
         return files
-
-
-def _top_folder(root: Path) -> Path:
-    """Go into a folder of the same name that some programs unpack into another."""
-    inner = [path.parent for path in sorted(root.glob('*/wnids.txt'))]
-    return inner[0] if len(inner) == 1 and not (root / 'wnids.txt').is_file() else root
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -169,7 +161,7 @@ def _check_files(paths: Sequence[Path]) -> None:
         broken = list(filter(None, pool.map(complaint, paths, chunksize=64)))
     if broken:
         raise UsageError(
-            f'{len(broken)} of {len(paths)} images cannot be read: {first_five(broken)}; unpack the archive again ({PREPARE}), or remove them.'
+            f'{len(broken)} of {len(paths)} images cannot be read: {first_five(broken)}; {UNPACK}, or remove them.'
         )
 
 

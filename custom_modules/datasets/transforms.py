@@ -21,7 +21,7 @@ class LoadAnnotations(transforms.LoadAnnotations):
     """mmseg's ``LoadAnnotations`` that reads what :func:`custom_modules.utils.images.read_mask` reads.
 
     It takes its name, so that configs and people's own pipelines use it as they are. Grey PNG and palettes that colour the
-    indices give the same; a mask that mmseg would take for something else is read as it looks, or refused.
+    indices give the same; what mmseg would take for something else is read as it looks, or refused.
     """
 
     def _load_seg_map(self, results: dict) -> None:
@@ -32,19 +32,17 @@ class LoadAnnotations(transforms.LoadAnnotations):
             raise UsageError(
                 f'{path} holds values below 0 or above 255: save it with the class index of each pixel.'
             )
-        table = np.arange(256, dtype=np.uint8)
+        same = np.arange(256, dtype=np.uint8)
+        table, mapped = same.copy(), same.copy()
         if self.reduce_zero_label is None:
             self.reduce_zero_label = results['reduce_zero_label']
         if self.reduce_zero_label:
             # 255, "ignore", stays
             table[:-1] -= 1
-        if changed := results.get('label_map'):
-            mapped = np.arange(256, dtype=np.uint8)
-            mapped[list(changed)] = list(changed.values())
-            table = mapped[table]
-        results['gt_seg_map'] = (
-            labels if (table == np.arange(256)).all() else cv2.LUT(labels, table)
-        )
+        for value, label in (results.get('label_map') or {}).items():
+            mapped[value] = label
+        table = mapped[table]
+        results['gt_seg_map'] = labels if (table == same).all() else cv2.LUT(labels, table)
         results['seg_fields'].append('gt_seg_map')
 
 
@@ -53,13 +51,10 @@ class AffineRanges:
 
     Args:
         degree (float): Greatest rotation to either side, in degrees. Defaults to 0.
-        translate (float): Greatest shift, as a share of width and height. Defaults to 0.
-        scale (float): Greatest change of size: 0.1 gives 0.9 to 1.1. Defaults to 0.
+        translate (float): Greatest shift, as a share of width and height, from 0 to below 1. Defaults to 0.
+        scale (float): Greatest change of size, from 0 to below 1: 0.1 gives 0.9 to 1.1. Defaults to 0.
         pad_val (int): Grey value of what comes in from outside the image, before normalisation. Defaults to 0.
         seg_pad_val (int): Label of it. Defaults to 255, which losses and scores ignore.
-
-    Raises:
-        ValueError: If ``translate`` or ``scale`` is no share from 0 to below 1.
     """
 
     def __init__(
@@ -80,10 +75,7 @@ class AffineRanges:
 
 @TRANSFORMS.register_module()
 class RandomAffine(AffineRanges, BaseTransform):
-    """Rotate, shift and scale image and mask together, about the image's centre.
-
-    mmseg has a rotation only. Each of the three is drawn evenly from its range, for all three at once with
-    probability ``prob``.
+    """Rotate, shift and scale image and mask together, about the image's centre, each drawn evenly from its range.
 
     Required keys: img, gt_seg_map (optional). Modified keys: img, gt_seg_map.
 
@@ -191,13 +183,10 @@ class RandomZoom(BaseTransform):
 
     Args:
         size (tuple[int, int]): Width and height of the result in pixels.
-        zoom (float): How much a window is enlarged at most, with respect to the whole picture at ``size``. Drawn evenly
+        zoom (float): How much a window is enlarged at most, with respect to the whole picture at ``size``; drawn evenly
             on a logarithmic scale from 1 on. Defaults to 3.
-        stretch (float): How much width and height may differ in that, as a factor. Defaults to 1.25.
+        stretch (float): How much width and height may differ in that, as a factor from 1 on. Defaults to 1.25.
         prob (float): How often there is a window; else the whole picture is scaled. Defaults to 0.75.
-
-    Raises:
-        ValueError: If ``zoom`` or ``stretch`` is below 1.
     """
 
     def __init__(
@@ -210,17 +199,11 @@ class RandomZoom(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Cut a window out of ``img`` (H, W, C) and the masks of ``seg_fields`` (H, W)."""
         window = self._random_window(*results['img'].shape[:2])
-        image = results['img'][window]
-        enlarged = image.shape[1] < self.size[0] or image.shape[0] < self.size[1]
-        results['img'] = cv2.resize(
-            image, self.size, interpolation=cv2.INTER_LINEAR if enlarged else cv2.INTER_AREA
-        )
-        for key in results.get('seg_fields', []):
-            results[key] = cv2.resize(
-                results[key][window], self.size, interpolation=cv2.INTER_NEAREST_EXACT
-            )
-        results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
-        return results
+        for key in ('img', *results.get('seg_fields', [])):
+            results[key] = results[key][window]
+        height, width = results['img'].shape[:2]
+        enlarged = width < self.size[0] or height < self.size[1]
+        return _resized(results, self.size, cv2.INTER_LINEAR if enlarged else cv2.INTER_AREA)
 
     @cache_randomness
     def _random_window(self, height: int, width: int) -> tuple[slice, slice]:
@@ -240,10 +223,8 @@ class RandomZoom(BaseTransform):
 class ResizeToLoadSize(BaseTransform):
     """Resize a freshly loaded pair to its data set's ``load_size``: the image by area, the mask by nearest pixel.
 
-    Unlike mmcv's ``Resize`` this makes the new size the sample's ``ori_shape``, at which mmseg scores, and
-    it takes the mask's pixel at each cell's centre (OpenCV's plain nearest neighbour takes the corner,
-    which shifts a mask by up to half a pixel against its image). Without a ``load_size``, as in
-    mmseg's inferencer, it does nothing.
+    Unlike mmcv's ``Resize`` this makes the new size the sample's ``ori_shape``, at which mmseg scores. Without a ``load_size``,
+    as in mmseg's inferencer, it does nothing.
 
     Required keys: img, load_size (optional), gt_seg_map (optional). Modified keys: img, img_shape, ori_shape, gt_seg_map.
     """
@@ -251,21 +232,24 @@ class ResizeToLoadSize(BaseTransform):
     def transform(self, results: dict) -> dict:
         """Resize what ``LoadImageFromFile`` and ``LoadAnnotations`` gave."""
         size = results.get('load_size')
-        if size is None:
-            return results
-        results['img'] = cv2.resize(results['img'], size, interpolation=cv2.INTER_AREA)
-        for key in results.get('seg_fields', []):
-            results[key] = cv2.resize(results[key], size, interpolation=cv2.INTER_NEAREST_EXACT)
-        results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
-        return results
+        return results if size is None else _resized(results, size, cv2.INTER_AREA)
+
+
+def _resized(results: dict, size: tuple[int, int], interpolation: int) -> dict:
+    results['img'] = cv2.resize(results['img'], size, interpolation=interpolation)
+    # of a mask the pixel at each cell's centre: plain nearest neighbour takes the corner, half a pixel off the image
+    for key in results.get('seg_fields', []):
+        results[key] = cv2.resize(results[key], size, interpolation=cv2.INTER_NEAREST_EXACT)
+    results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
+    return results
 
 
 @TRANSFORMS.register_module()
 class SeededAlbu(Albu):
     """mmseg's ``Albu`` that obeys the run's seed.
 
-    albumentations 2 has a random generator of its own, made from the system's entropy before the workers are: all
-    of them draw the same, and another run draws otherwise. Here it is seeded for each sample from numpy's state.
+    albumentations 2 has a random generator of its own, made before the workers are: all of them draw the same, and another run
+    draws otherwise. Here it is seeded for each sample from numpy's state.
     """
 
     def transform(self, results: dict) -> dict:

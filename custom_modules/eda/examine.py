@@ -12,19 +12,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from custom_modules.datasets.masks import IGNORED
-from custom_modules.datasets.pairs import MaskValues, count_values, read_pair
+from custom_modules.datasets.masks import IGNORED, MaskValues
+from custom_modules.datasets.pairs import count_values, read_pair
 from custom_modules.utils.errors import UsageError
 from custom_modules.visualization.drawing import overlay
 
-LONGEST = 480
-
 
 def object_areas(labels: np.ndarray, classes: int) -> list[np.ndarray]:
-    """Measure the objects of a mask (H, W): connected pixels of one class, diagonal neighbours included.
+    """Count the pixels of each object of a mask (H, W), for every class but the first.
 
-    Returns:
-        list[np.ndarray]: Pixels of each object, for every class but the first, the background.
+    An object are connected pixels of one class, diagonal neighbours included.
 
     Example:
         >>> mask = np.zeros((8, 8), np.uint8)
@@ -43,13 +40,10 @@ def object_areas(labels: np.ndarray, classes: int) -> list[np.ndarray]:
 
 
 def squeezed_overlap(labels: np.ndarray, size: tuple[int, int], classes: int) -> np.ndarray:
-    """Squeeze a true mask (H, W) to another size (width, height) and back, and count what is left of each class.
+    """Squeeze a true mask (H, W) to another size (width, height) and back, and count what is left of each class (classes, 3).
 
-    Both ways by nearest pixel at the cell's centre, as ``ResizeToLoadSize`` does.
-
-    Returns:
-        np.ndarray: For each class the pixels (classes, 3) that are right, that have it after squeezing, and
-        that have it in truth. Pixels without a class (255) before or after are left out.
+    These are the pixels that are right, that have it after squeezing, and that have it in truth; those without a class (255)
+    before or after are left out. Both ways by nearest pixel at the cell's centre, as ``ResizeToLoadSize`` does.
 
     Example:
         >>> blocks = np.kron(np.array([[0, 1], [1, 0]], np.uint8), np.ones((8, 8), np.uint8))
@@ -71,7 +65,7 @@ def thumbnail(
     image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]
 ) -> np.ndarray:
     """Lay a mask over its image (RGB) and make it small, at most 480 pixels long; 0 and 255 of the mask are left clear."""
-    scale = min(1, LONGEST / max(labels.shape))
+    scale = min(1, 480 / max(labels.shape))
     size = tuple(max(1, round(scale * side)) for side in labels.shape[::-1])
     return cv2.resize(overlay(image, labels, palette), size, interpolation=cv2.INTER_AREA)
 
@@ -111,60 +105,42 @@ class PairFacts:
         self.objects = []
 
 
-class PairExaminer:
-    """Measures one pair, each file of which is decoded once; threads may share it.
+def examine_pair(
+    image: Path | None,
+    mask: Path | None,
+    values: MaskValues,
+    palette: Sequence[Sequence[int]],
+    sizes: Sequence[tuple[int, int]],
+    with_thumbnail: bool,
+) -> PairFacts:
+    """Find all defects of a pair, whose mask may hold ``values``, and measure it if it has none; each file is decoded once.
 
-    Args:
-        palette (Sequence[Sequence[int]]): RGB of each class.
-        sizes (Sequence[tuple[int, int]]): (width, height) of each size to squeeze masks to.
-        sampled (set[Path]): The images that a thumbnail is wanted of.
+    ``palette`` holds the RGB of each class, ``sizes`` the (width, height) to squeeze masks to.
     """
-
-    def __init__(
-        self,
-        palette: Sequence[Sequence[int]],
-        sizes: Sequence[tuple[int, int]],
-        sampled: set[Path] = frozenset(),
-    ) -> None:
-        self.palette = palette
-        self.sizes = sizes
-        self.sampled = sampled
-
-    def __call__(self, image: Path | None, mask: Path | None, values: MaskValues) -> PairFacts:
-        """Examine a pair, whose mask may hold ``values``: all its defects; measurements only if it has none."""
-        facts = PairFacts()
-        pixels, drawn, _, found = read_pair(image, mask, values)
-        facts.defects = [(finding.kind, finding.path, finding.details) for finding in found]
-        if pixels is not None:
-            digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
-            digest.update(np.ascontiguousarray(pixels))
-            facts.digest = digest.digest()
-        if drawn is None or pixels is None:
-            return facts
-        if all(kind == 'perhaps_turned' for kind, *_ in facts.defects):
-            facts.sound = True
-            self._measure_image(facts, pixels)
-            labels = values.table[drawn]
-            self._measure_mask(facts, drawn, labels)
-            if image in self.sampled:
-                facts.thumbnail = thumbnail(pixels, labels, self.palette)
+    facts = PairFacts()
+    pixels, drawn, _, found = read_pair(image, mask, values)
+    facts.defects = [(finding.kind, finding.path, finding.details) for finding in found]
+    if pixels is not None:
+        digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
+        digest.update(np.ascontiguousarray(pixels))
+        facts.digest = digest.digest()
+    defects = {finding.kind for finding in found} - {'perhaps_turned'}
+    if drawn is None or pixels is None or defects:
         return facts
-
-    @staticmethod
-    def _measure_image(facts, pixels):
-        facts.size = pixels.shape[1], pixels.shape[0]
-        facts.histogram = np.stack([count_values(pixels[..., c]) for c in range(3)])
-        facts.black = cv2.countNonZero(cv2.inRange(pixels, (0, 0, 0), (0, 0, 0)))
-        unblown = cv2.countNonZero(cv2.inRange(pixels, (0, 0, 0), (254, 254, 254)))
-        facts.blown = pixels.shape[0] * pixels.shape[1] - unblown
-
-    def _measure_mask(self, facts, drawn, labels):
-        classes = len(self.palette)
-        counts = count_values(labels)
-        facts.counts, facts.ignored = counts[:classes], int(counts[IGNORED])
-        facts.drawn = bool(((drawn != 0) & (labels != IGNORED)).any())
-        facts.objects = object_areas(labels, classes)
-        facts.overlaps = np.stack([squeezed_overlap(labels, size, classes) for size in self.sizes])
+    facts.sound, facts.size = True, pixels.shape[1::-1]
+    facts.histogram = np.stack([count_values(pixels[..., c]) for c in range(3)])
+    facts.black = cv2.countNonZero(cv2.inRange(pixels, (0, 0, 0), (0, 0, 0)))
+    unblown = cv2.countNonZero(cv2.inRange(pixels, (0, 0, 0), (254, 254, 254)))
+    facts.blown = pixels.shape[0] * pixels.shape[1] - unblown
+    labels, classes = values.table[drawn], len(palette)
+    counts = count_values(labels)
+    facts.counts, facts.ignored = counts[:classes], int(counts[IGNORED])
+    facts.drawn = bool(((drawn != 0) & (labels != IGNORED)).any())
+    facts.objects = object_areas(labels, classes)
+    facts.overlaps = np.stack([squeezed_overlap(labels, size, classes) for size in sizes])
+    if with_thumbnail:
+        facts.thumbnail = thumbnail(pixels, labels, palette)
+    return facts
 
 
 def in_own_process(function: Callable, *arguments):
@@ -172,9 +148,6 @@ def in_own_process(function: Callable, *arguments):
 
     For what imports torch, which takes several hundred megabytes, and is not needed afterwards. Where torch is
     imported already, as in tests, nothing would be saved: the function is called here.
-
-    Raises:
-        UsageError: As the function, or if the process dies.
     """
     if 'torch' in sys.modules:
         return function(*arguments)

@@ -44,15 +44,8 @@ def draw_class_distribution(statistics: Mapping[str, dict], classes: Sequence[st
     return figure_png(figure)
 
 
-NAMED = 8
-
-
 def draw_image_sizes(sizes: Mapping[str, int]) -> bytes:
-    """Draw how many images have which size, as PNG: a dot for each size, the eight most frequent with their numbers.
-
-    Args:
-        sizes (Mapping[str, int]): Number of images of each ``'<width>x<height>'``, most frequent first.
-    """
+    """Draw how many images have which size (``'<width>x<height>'``, most frequent first) as dots, eight with numbers, as PNG."""
     figure = Figure(figsize=(6.5, 5), layout='constrained')
     axes = figure.add_subplot()
     most = max(sizes.values(), default=1)
@@ -61,7 +54,7 @@ def draw_image_sizes(sizes: Mapping[str, int]) -> bytes:
         width, height = map(int, name.split('x'))
         longest = [max(longest[0], width), max(longest[1], height)]
         axes.scatter(width, height, 40 + 400 * count / most, '#0072b2', alpha=0.6, linewidths=0)
-        if rank < NAMED:
+        if rank < 8:
             text = f'{name}: {count} image{"s" * (count > 1)}'
             axes.annotate(text, (width, height), (0, 14), textcoords='offset points', ha='center')
     title = f'{sum(sizes.values())} images, {len(sizes)} size{"s" * (len(sizes) != 1)}'
@@ -80,13 +73,10 @@ def draw_object_sizes(
     pixel: float | None,
     load_size: tuple[int, int] | None,
 ) -> bytes:
-    """Draw how large the objects of each class are, on a scale that doubles, as PNG.
+    """Draw how large the objects of each class but the first are (:func:`describe_objects`), on a scale that doubles, as PNG.
 
-    Args:
-        objects (Sequence[dict]): :func:`describe_objects` of each class but the first.
-        palette (Sequence[Sequence[int]]): RGB of each class, the first included.
-        pixel (float, optional): Pixels at full size that one pixel at ``load_size`` covers.
-        load_size (tuple[int, int], optional): (width, height) of training.
+    ``palette`` holds the RGB of all classes, ``pixel`` the pixels at full size that one at ``load_size``, (width, height) of
+    training, covers.
     """
     shown = list(zip(objects, palette[1:], strict=True))
     # the most frequent, in their own order; the others are in the tables
@@ -118,11 +108,6 @@ def draw_object_sizes(
     return figure_png(figure)
 
 
-COLUMNS = 3
-# inches of a picture
-WIDTH = 4.6
-
-
 def draw_sample_sheet(
     shown: Sequence[tuple[str, np.ndarray]],
     classes: Sequence[str],
@@ -130,13 +115,13 @@ def draw_sample_sheet(
     seed: int,
 ) -> bytes:
     """Draw random pairs, each a caption and a picture, side by side with a legend of the classes, as PNG; ``seed`` is for the title."""
-    rows = [shown[i : i + COLUMNS] for i in range(0, len(shown), COLUMNS)]
-    # as high as the highest picture of the row, which may be a tall one
-    heights = [max(p.shape[0] / p.shape[1] for _, p in row) for row in rows] or [0.2]
-    height = WIDTH * sum(heights) + 0.35 * len(heights) + 0.8
-    figure = Figure(figsize=(WIDTH * COLUMNS, height), layout='constrained')
-    ratios = [WIDTH * height + 0.35 for height in heights]
-    panels = figure.subplots(len(heights), COLUMNS, squeeze=False, height_ratios=ratios).ravel()
+    # width of a picture in inches; rows are as high as their highest picture, which may be a tall one
+    columns, width = 3, 4.6
+    rows = [shown[i : i + columns] for i in range(0, len(shown), columns)]
+    tallest = [max(p.shape[0] / p.shape[1] for _, p in row) for row in rows] or [0.2]
+    heights = [width * ratio + 0.35 for ratio in tallest]
+    figure = Figure(figsize=(width * columns, sum(heights) + 0.8), layout='constrained')
+    panels = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights).ravel()
     for axes in panels:
         axes.set_axis_off()
     for axes, (caption, picture) in zip(panels, shown, strict=False):

@@ -7,17 +7,17 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+
 from custom_modules.datasets.masks import class_weights
 from custom_modules.datasets.pairs import first_five
 from custom_modules.eda import plots
 from custom_modules.eda.defects import KINDS, find_defects, summary_lines
-from custom_modules.eda.examine import PairExaminer
+from custom_modules.eda.examine import PairFacts, examine_pair
 from custom_modules.eda.sources import Subject
 from custom_modules.eda.statistics import LEVELS, PartStatistics, Sample
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.tables import progress, text_table
-
-PARTS = ('images', 'masks', 'images_without_mask', 'masks_without_image', 'pairs', 'sound_pairs')
+from custom_modules.utils.tables import markdown_rows, progress
 
 
 def markdown_report(summary: dict, lines: Iterable[str]) -> str:
@@ -35,7 +35,9 @@ def markdown_report(summary: dict, lines: Iterable[str]) -> str:
         page.append(f'None: {weights["reason"]}')
     else:
         rows = [[k.replace('_', ' '), _numbers(w)] for k, w in weights.items() if w is not None]
-        page.append(_table(['rule', f'class_weight of {", ".join(summary["classes"])}'], rows))
+        page.append(
+            markdown_rows(['rule', f'class_weight of {", ".join(summary["classes"])}'], rows)
+        )
         if 'positive_weight' in weights:
             page.append(
                 '`positive weight` is for a head of one channel: CrossEntropyLoss(use_sigmoid=True).'
@@ -47,20 +49,19 @@ def markdown_report(summary: dict, lines: Iterable[str]) -> str:
 
 
 def _integrity(summary: dict) -> list[str]:
-    rows = [[name, *(part[key] for key in PARTS)] for name, part in summary['parts'].items()]
-    lines = ['## Integrity', _table(['part', *(key.replace('_', ' ') for key in PARTS)], rows)]
-    lines += [
-        f'{part} equals {other} and is not counted twice.'
-        for part, other in summary['same_parts'].items()
-    ]
+    parts = summary['parts']
+    heads = ['part', *(key.replace('_', ' ') for key in next(iter(parts.values())))]
+    rows = [[name, *found.values()] for name, found in parts.items()]
+    lines = ['## Integrity', markdown_rows(heads, rows)]
+    lines += [f'{a} equals {b} and is not counted twice.' for a, b in summary['same_parts'].items()]
     titles = dict(errors='Defects that break or falsify a training', warnings='Worth a look')
+    heads = ['what', 'part', 'count', 'which', 'what to do']
     for key, title in titles.items():
-        lines.append(f'### {title}')
-        keys = ('what', 'part', 'count', 'files', 'remedy')
-        found = [d | dict(files=first_five(d['files'])) for d in summary[key]]
-        rows = [[defect[key] for key in keys] for defect in found]
-        heads = ['what', 'part', 'count', 'which', 'what to do']
-        lines.append(_table(heads, rows) if rows else 'None.')
+        rows = [
+            [d['what'], d['part'], d['count'], first_five(d['files']), d['remedy']]
+            for d in summary[key]
+        ]
+        lines += [f'### {title}', markdown_rows(heads, rows) if rows else 'None.']
     if any(len(d['files']) > 5 for d in summary['errors'] + summary['warnings']):
         lines.append('All names are in [eda_summary.json](eda_summary.json).')
     return lines
@@ -75,7 +76,7 @@ def _part(name: str, found: dict, load_size: Sequence[int] | None) -> list[str]:
         f'Image sizes: {first_five(sizes)}. Pixels without a class: {found["ignored_percent"]:.2f} %.'
     )
     rows = [[c['name'], c['pixels'], c['share_percent'], c['masks']] for c in found['classes']]
-    lines.append(_table(['class', 'pixels', 'share %', 'masks with it'], rows))
+    lines.append(markdown_rows(['class', 'pixels', 'share %', 'masks with it'], rows))
     heads = [f'{level} %' for level in LEVELS]
     at = f' at {load_size[0]}x{load_size[1]}' if load_size else None
     rows = []
@@ -89,11 +90,13 @@ def _part(name: str, found: dict, load_size: Sequence[int] | None) -> list[str]:
                 f'{small["below_one_pixel_percent"]:.2f} % of the {row["name"]} objects are smaller than one pixel{at}.'
             )
     rows.append(['', "images' mean brightness", *_spread(found['intensity']['image_brightness'])])
-    lines.append(_table(['class', 'quantiles of', *heads], rows))
+    lines.append(markdown_rows(['class', 'quantiles of', *heads], rows))
     light = found['intensity']
     keys = ('mean', 'std', 'min', 'max', 'at_0_percent', 'at_255_percent')
     rows = [[c['name'], *(c[key] for key in keys)] for c in light['channels']]
-    lines.append(_table(['channel', 'mean', 'std', 'min', 'max', 'at 0 %', 'at 255 %'], rows))
+    lines.append(
+        markdown_rows(['channel', 'mean', 'std', 'min', 'max', 'at 0 %', 'at 255 %'], rows)
+    )
     lines.append(
         f'Black pixels (0 in all channels): {light["black_percent"]:.2f} %; blown ones (255 in any): {light["blown_percent"]:.2f} %.'
     )
@@ -108,7 +111,7 @@ def _part(name: str, found: dict, load_size: Sequence[int] | None) -> list[str]:
         own = [c[key] for key in ('dice', 'iou') for c in scores['classes'][1:]]
         rows.append([size, *own, scores['mDice'], scores['mIoU']])
     heads = ['size', *(f'{n} Dice' for n in names), *(f'{n} IoU' for n in names), 'mDice', 'mIoU']
-    lines.append(_table(heads, rows))
+    lines.append(markdown_rows(heads, rows))
     return lines
 
 
@@ -117,35 +120,15 @@ def _spread(quantiles: dict | None) -> list:
 
 
 def _numbers(weights) -> str:
-    weights = weights if isinstance(weights, list) else [weights]
-    return ', '.join(f'{weight:.3g}' for weight in weights)
+    return ', '.join(f'{weight:.3g}' for weight in np.atleast_1d(weights))
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence]) -> str:
-    """Lay out a table; a name may hold what Markdown ends a cell with."""
-    escaped = [[c.replace('|', r'\|') if isinstance(c, str) else c for c in row] for row in rows]
-    return text_table('', [column.replace('|', r'\|') for column in columns], escaped).strip()
-
-
-SIDES = (64, 128, 256)
-
-
-def survey(subject: Subject, seed: int = 0, threads: int | None = None) -> tuple[dict, Sample]:
-    """Look at every file of a data set once, and tell what is in it and what is wrong.
-
-    Args:
-        subject (Subject): The data set.
-        seed (int): Seed of the sample. Defaults to 0.
-        threads (int, optional): How many files are decoded at a time. By default one for each core, at most 8.
-
-    Returns:
-        tuple[dict, Sample]: What ``eda_summary.json`` holds, and the pairs to show.
-    """
-    sizes = [(side, side) for side in SIDES]
+def survey(subject: Subject, seed: int = 0) -> tuple[dict, Sample]:
+    """Look at every file of a data set once: what ``eda_summary.json`` holds, and the pairs to show, drawn by the seed."""
+    sizes = [(side, side) for side in (64, 128, 256)]
     if subject.load_size and subject.load_size not in sizes:
         sizes.append(subject.load_size)
     sample = Sample(subject, random.Random(seed))
-    examine = PairExaminer(subject.palette, sizes, sample.candidates)
     parts = subject.parts + ([subject.loose] if subject.loose else [])
     statistics = {
         part.name: PartStatistics(subject.classes, sizes, subject.load_size)
@@ -158,11 +141,16 @@ def survey(subject: Subject, seed: int = 0, threads: int | None = None) -> tuple
         for i, pair in zip(part.ids, part.files(), strict=True):
             jobs.setdefault(pair, (part.values, []))[1].append((part.name, i))
     examined = {part.name: {} for part in parts}
+
+    def examine(job: tuple) -> PairFacts:
+        pair, (values, _) = job
+        shown = pair[0] in sample.candidates
+        return examine_pair(*pair, values, subject.palette, sizes, shown)
+
     # decoding releases the interpreter's lock, so threads help
-    pool = ThreadPoolExecutor(threads or min(8, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
-        found = pool.map(lambda job: examine(*job[0], job[1][0]), jobs.items())
-        found = progress(found, 'Looking', len(jobs))
+        found = progress(pool.map(examine, jobs.items()), 'Looking', len(jobs))
         for ((image, _), (_, places)), facts in zip(jobs.items(), found, strict=True):
             if facts.sound:
                 whole.add(facts)
@@ -212,9 +200,6 @@ def _summary(subject, seed, parts, defects, described, statistics) -> dict:
     )
 
 
-SUMMARY = 'eda_summary.json'
-
-
 def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> list[str]:
     """Write the pictures, the page and, when all else is there, the summary; return its most important lines."""
     classes, palette = subject.classes, subject.palette
@@ -235,7 +220,7 @@ def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> 
             sample.shown(), classes, palette, summary['seed']
         ),
         'eda_summary.md': markdown_report(summary, lines).encode(errors='backslashreplace'),
-        SUMMARY: numbers.encode(errors='backslashreplace'),
+        'eda_summary.json': numbers.encode(errors='backslashreplace'),
     }
     for name, content in contents.items():
         write_atomically(out / name, content)

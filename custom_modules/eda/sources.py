@@ -8,26 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from custom_modules.datasets.masks import IndexMasks, class_palette
-from custom_modules.datasets.pairs import MaskValues, find_files, first_five
+from custom_modules.datasets.masks import MaskValues, class_palette
+from custom_modules.datasets.pairs import find_files, first_five
 from custom_modules.datasets.splits import ids_in_list, listed_ids
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import ImageError, read_mask
 
-PEEK = 16
 # more values are no classes, but edges that JPEG or smoothing made: defects of rock masks
 MOST_CLASSES = 32
 
 
 @dataclass(frozen=True)
 class Part:
-    """The files of one part of a data set, complete or not.
+    """The files of one part (``'train'``, ``'val'``, ``'test'``, ``'all'``, ``'no part'``) by id, complete or not.
 
-    Args:
-        name (str): ``'train'``, ``'val'``, ``'test'``, ``'all'``, or ``'no part'``.
-        images, masks (dict[str, Path]): The image and the mask of each id.
-        values (MaskValues): What the masks may hold.
-        absent (tuple[str, ...]): Ids that the part's list names and no file has.
+    ``absent`` are ids that the part's list names and no file has.
     """
 
     name: str
@@ -53,7 +48,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is looked at: parts of one data set, with the same classes.
+    """What is looked at: parts of one data set, with the same classes, training first.
 
     Args:
         source (str): What the user named: a config, or two folders.
@@ -61,9 +56,8 @@ class Subject:
         classes (tuple[str, ...]): Names of the classes, the background first.
         palette (Sequence[Sequence[int]]): RGB of each class.
         load_size (tuple[int, int], optional): (width, height) of training, None for full size.
-        parts (list[Part]): The parts, training first.
-        loose (Part, optional): Files without a partner that belong to no part, as an image without a mask where
-            only whole pairs are cut into parts.
+        parts (list[Part]): The parts.
+        loose (Part, optional): Files without a partner, where only whole pairs are cut into parts.
         unused (tuple[str, ...]): Ids of whole pairs that no part takes.
         same (dict[str, str]): Parts that equal another and are not counted twice, such as test: val.
     """
@@ -95,46 +89,33 @@ Folders = dict[str, dict[str, Path]]
 def dataset_part(
     name: str, dataset, indices: int | Sequence[int] | None, folders: Folders
 ) -> tuple[Part, Part]:
-    """List the files of one data set, also those that lack their partner.
+    """List the files of one data set, also those that lack their partner: the part, and everything that its folders hold.
 
     Args:
         name (str): Name of the part.
         dataset (IndexedMaskDataset): The data set, built with ``lazy_init=True``.
         indices (int or Sequence[int], optional): mmengine's choice among the pairs.
         folders (dict): The files of each folder that was read before; it is filled.
-
-    Returns:
-        tuple[Part, Part]: The part, and everything that its folders hold.
-
-    Raises:
-        UsageError: If a folder or list is missing, or holds no such file.
     """
-    from custom_modules.datasets.mask_datasets import MoonDataset
-
     image_names = (dataset.data_prefix['img_path'], dataset.prefixes[0], dataset.img_suffix)
     mask_names = (dataset.data_prefix['seg_map_path'], dataset.prefixes[1], dataset.seg_map_suffix)
     for names, what in ((image_names, 'images'), (mask_names, 'masks')):
         # several endings are a list, which is no key
         if str(names) not in folders:
             folders[str(names)] = find_files(*names, what, dataset.remedy)
-    # MoonDataset lets no mask mix the two ways to write rock
-    sets = ({0, 255}, {0, 1}) if isinstance(dataset, MoonDataset) else None
-    values = MaskValues(dataset.masks.labels, sets, dataset.metainfo['palette'])
+    values = dataset.masks
     everything = Part('no part', folders[str(image_names)], folders[str(mask_names)], values)
     ids, absent = _ids(dataset, everything)
     pairs = set(everything.pairs)
     whole = dataset.train_share([i for i in ids if i in pairs])
     # what lacks its partner stays, to be named
     ids = [i for i in ids if i in whole or i not in pairs]
-    if indices is not None:
-        if isinstance(indices, int):
-            ids = whole[:indices] if indices >= 0 else whole[indices:]
-        else:
-            ids = [whole[i] for i in indices if -len(whole) <= i < len(whole)]
-    chosen = set(ids)
+    if isinstance(indices, int):
+        ids = whole[:indices] if indices >= 0 else whole[indices:]
+    elif indices is not None:
+        ids = [whole[i] for i in indices if -len(whole) <= i < len(whole)]
     images, masks = (
-        {i: path for i, path in files.items() if i in chosen}
-        for files in (everything.images, everything.masks)
+        {i: files[i] for i in ids if i in files} for files in (everything.images, everything.masks)
     )
     return Part(name, images, masks, values, absent), everything
 
@@ -159,14 +140,7 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
 
     The data sets themselves say where their files lie, how they are split and what masks may hold: they are
     built, but not told to list their files, which would raise at the first defect. This imports torch and mmseg.
-
-    Args:
-        config (str): Config file of a segmentor.
-        options (Sequence[str]): ``--cfg-options``, as ``KEY=VALUE``.
-
-    Raises:
-        UsageError: If there is no such config or folder, it trains no segmentor, its data sets are of another
-            kind, or they have different classes.
+    The config is a segmentor's; ``options`` are ``--cfg-options``, as ``KEY=VALUE``.
     """
     from mmengine.registry import init_default_scope
 
@@ -211,10 +185,10 @@ def _subject(config, datasets, parts, everything) -> Subject:
     first = datasets[0]
     classes = first.metainfo['classes']
     for dataset, part in zip(datasets, parts, strict=True):
-        if dataset.metainfo['classes'] != classes:
+        if (others := dataset.metainfo['classes']) != classes:
             raise UsageError(
                 f'the data sets of {config} have different classes: {", ".join(classes)} in {parts[0].name}, '
-                f'{", ".join(dataset.metainfo["classes"])} in {part.name}; set the same for all of them.'
+                f'{", ".join(others)} in {part.name}; set the same for all of them.'
             )
     used = {part.name: part for part in parts}
     same = {}
@@ -253,13 +227,12 @@ def _left_over(parts: list[Part], everything: list[Part]) -> tuple[Part, tuple[s
 def rock_masks(masks: Sequence[Path]) -> set[int] | None:
     """Look into 16 of the masks, spread evenly, for whether they are 0/255 or 0/1, as masks of rocks are.
 
-    Returns:
-        set[int], optional: None if at least half of them are so, or they hold more values than there can be classes: the
-        others are defects. Else the values found.
+    Returns None if at least half of them are so, or they hold more values than there can be classes: the others are defects.
+    Else the values found.
     """
-    step = max(1, len(masks) // PEEK)
+    step = max(1, len(masks) // 16)
     found = []
-    for path in masks[::step][:PEEK]:
+    for path in masks[::step][:16]:
         with contextlib.suppress(ImageError):
             found.append(set(np.unique(read_mask(path)).tolist()))
     binary = [values for values in found if values <= {0, 255} or values <= {0, 1}]
@@ -280,12 +253,8 @@ def folder_subject(
 
     A name may have ``img_prefix`` or ``mask_prefix`` before the id. Pixels of the mask value ``ignore_index`` have no class.
     Without ``classes`` they are background and rock where masks of 0/255 or 0/1, or a ``label_map`` (class index of each mask
-    value) to two classes, speak for it. Without a ``label_map`` both 255 and 1 are the second of two classes where the masks
-    look so, else values are class indices.
-
-    Raises:
-        UsageError: If a folder is missing or holds no picture, two files have one id, or the masks do not say what
-            the classes are.
+    value) to two classes, speak for it; else a UsageError. Without a ``label_map`` both 255 and 1 are the second of two classes
+    where the masks look so, else values are class indices.
     """
     found = (
         find_files(images, img_prefix, None, 'images', 'name another with --images'),
@@ -311,12 +280,12 @@ def folder_subject(
         raise UsageError(
             'the masks have more classes than background and rock: name them in order with --classes.'
         )
-    known = IndexMasks(classes or ('background', 'rock'), labels, ignore_index)
+    known = MaskValues(classes or ('background', 'rock'), labels, ignore_index, sets)
     return Subject(
         source=f'{images} and {masks}',
         root=Path(os.path.commonpath([Path(images).resolve(), Path(masks).resolve()])),
         classes=known.classes,
         palette=class_palette(len(known.classes)),
         load_size=None,
-        parts=[Part('all', *found, MaskValues(known.labels, sets))],
+        parts=[Part('all', *found, known)],
     )

@@ -29,16 +29,10 @@ def quantiles(values: Sequence[float]) -> dict[str, float] | None:
 
 
 def intensity(histogram: np.ndarray, black: int, blown: int) -> dict | None:
-    """Describe how bright images are, exactly, over all their pixels.
+    """Describe how bright images are, exactly, over all their pixels; None without a pixel.
 
-    Args:
-        histogram (np.ndarray): Pixels (3, 256) of each value of red, green and blue.
-        black (int): Pixels that are 0 in all channels.
-        blown (int): Pixels that are 255 in any channel.
-
-    Returns:
-        dict, optional: ``channels`` with ``mean``, ``std``, ``min`` and ``max`` (0 to 255) and the shares of values
-        that are 0 and 255, and the shares of black and of blown pixels; None without a pixel.
+    Given are the pixels (3, 256) of each value of red, green and blue, and those that are 0 in all channels (``black``) and 255
+    in any (``blown``).
     """
     total = int(histogram[0].sum())
     if not total:
@@ -46,8 +40,7 @@ def intensity(histogram: np.ndarray, black: int, blown: int) -> dict | None:
     value = np.arange(256)
     channels = []
     for name, counts in zip(('red', 'green', 'blue'), histogram, strict=True):
-        mean = float(counts @ value / total)
-        occurring = np.flatnonzero(counts)
+        mean, occurring = float(counts @ value / total), np.flatnonzero(counts)
         channel = dict(
             name=name,
             mean=mean,
@@ -65,16 +58,10 @@ def intensity(histogram: np.ndarray, black: int, blown: int) -> dict | None:
 def describe_objects(
     found: Sequence[tuple[np.ndarray, int]], load_size: tuple[int, int] | None
 ) -> dict:
-    """Describe the objects of one class.
+    """Describe the objects of one class; of each image their pixels and its own are given.
 
-    Args:
-        found (Sequence[tuple[np.ndarray, int]]): For each image the pixels of its objects, and its own.
-        load_size (tuple[int, int], optional): (width, height) of training.
-
-    Returns:
-        dict: ``count``, ``per_image`` and ``pixels`` (:func:`quantiles`), a ``histogram`` whose bins double, from
-        ``edges[i]`` up to but without ``edges[i + 1]``, and ``at_load_size`` with the quantiles there and
-        the share of objects that are smaller than one pixel there, None without a load_size.
+    The bins of the ``histogram`` double, from ``edges[i]`` up to but without ``edges[i + 1]``. ``at_load_size``, (width, height)
+    of training, is None without one.
     """
     areas = np.concatenate([areas for areas, _ in found] or [np.zeros(0, np.int64)])
     bins = int(np.log2(areas.max())) + 1 if areas.size else 0
@@ -99,13 +86,8 @@ def describe_objects(
 def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
     """Score true masks that were squeezed and stretched back, as if they were predictions; pixels of all masks are counted together.
 
-    Args:
-        overlap (np.ndarray): For each class (classes, 3) the pixels that are right, predicted and true.
-        classes (Sequence[str]): Names of the classes.
-
-    Returns:
-        dict: ``classes`` with ``name``, ``dice`` and ``iou`` of every class, and their means ``mDice`` and ``mIoU``;
-        in percent, None where there is no pixel.
+    ``overlap`` holds for each class (classes, 3) the pixels that are right, predicted and true. Scores are in percent, None
+    where there is no pixel.
 
     Example:
         >>> squeezed_scores(np.array([[6, 8, 6], [2, 2, 4]]), ['ground', 'rock'])['classes'][1]['dice']
@@ -117,13 +99,10 @@ def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
     columns = zip(classes, dice, iou, strict=True)
     rows = [dict(name=name, dice=own_dice, iou=own_iou) for name, own_dice, own_iou in columns]
     means = {}
-    for mean, key in (('mDice', 'dice'), ('mIoU', 'iou')):
-        known = [row[key] for row in rows if row[key] is not None]
+    for mean, found in (('mDice', dice), ('mIoU', iou)):
+        known = [value for value in found if value is not None]
         means[mean] = sum(known) / len(known) if known else None
     return dict(classes=rows, **means)
-
-
-SHOWN = 12
 
 
 class Sample:
@@ -132,13 +111,15 @@ class Sample:
     ``candidates`` are the images to make a thumbnail of: twice as many as are shown, since some may have defects.
     """
 
+    SHOWN = 12
+
     def __init__(self, subject: Subject, chance: random.Random) -> None:
         self.captions = {}
         for part in subject.parts:
             for image in map(part.images.get, part.pairs):
                 self.captions[image] = f'{part.name}: {image.name}'
         images = sorted(self.captions)
-        self.order = chance.sample(images, min(2 * SHOWN, len(images)))
+        self.order = chance.sample(images, min(2 * self.SHOWN, len(images)))
         self.candidates = set(self.order)
         self._thumbnails = {}
 
@@ -150,16 +131,13 @@ class Sample:
     def shown(self) -> list[tuple[str, np.ndarray]]:
         """Return up to twelve captions and thumbnails, in the order of chance."""
         kept = [image for image in self.order if image in self._thumbnails]
-        return [(self.captions[image], self._thumbnails[image]) for image in kept[:SHOWN]]
+        return [(self.captions[image], self._thumbnails[image]) for image in kept[: self.SHOWN]]
 
 
 class PartStatistics:
     """Gathers the sound pairs of one part, in memory that hardly grows with their number.
 
-    Args:
-        classes (Sequence[str]): Names of the classes.
-        sizes (Sequence[tuple[int, int]]): (width, height) of each size that masks were squeezed to.
-        load_size (tuple[int, int], optional): (width, height) of training.
+    ``sizes``, to which masks were squeezed, and ``load_size``, that of training, are (width, height).
     """
 
     def __init__(self, classes: Sequence[str], sizes, load_size: tuple[int, int] | None) -> None:
@@ -198,8 +176,8 @@ class PartStatistics:
             pairs=len(counts),
             image_sizes={f'{width}x{height}': count for (width, height), count in sizes},
             classes=[
-                dict(name=name, pixels=count, share_percent=100 * count / total, masks=holding)
-                for name, count, holding in zip(
+                dict(name=name, pixels=n, share_percent=100 * n / total, masks=holding)
+                for name, n, holding in zip(
                     self.classes, pixels.tolist(), masks.tolist(), strict=True
                 )
             ],

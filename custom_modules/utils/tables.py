@@ -87,8 +87,14 @@ def markdown_table(table: 'pd.DataFrame', heads: dict[str, str] | None = None) -
         |-------|-------|
         | a\|b  | 50.00 |
     """
-    rows = [list(row.values()) for row in json_values(table)]
-    cells = [[c.replace('|', r'\|') if isinstance(c, str) else c for c in row] for row in rows]
-    names = [(heads or {}).get(name, name).replace('|', r'\|') for name in table.columns]
+    names = [(heads or {}).get(name, name) for name in table.columns]
+    return markdown_rows(names, (row.values() for row in json_values(table)))
+
+
+def markdown_rows(columns: Sequence[str], rows: Iterable[Iterable]) -> str:
+    """Lay out rows as :func:`text_table`, in Markdown: a name may hold what ends a cell there."""
+    lines = [
+        [c.replace('|', r'\|') if isinstance(c, str) else c for c in r] for r in (columns, *rows)
+    ]
     # its first line is the title
-    return text_table('', names, cells).split('\n', 1)[1]
+    return text_table('', lines[0], lines[1:]).split('\n', 1)[1]

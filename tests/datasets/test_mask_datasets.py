@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures('segmentation')
 @pytest.fixture
 def said(monkeypatch) -> list[str]:
     said = []
-    for module in ('pairs', 'masks'):
+    for module in ('pairs', 'mask_datasets'):
         monkeypatch.setattr(f'custom_modules.datasets.{module}.warn', said.append)
     return said
 
