@@ -7,8 +7,6 @@ import pickle
 import random
 import re
 import shutil
-import signal
-import tempfile
 from contextlib import contextmanager
 
 import numpy as np
@@ -210,25 +208,6 @@ def test_little_memory(moon, said, monkeypatch):
 
 
 fork = multiprocessing.get_context('fork')
-
-
-@pytest.mark.parametrize('in_memory', [True, False])
-def test_a_killed_run_leaves_no_file(moon, tmp_path, monkeypatch, in_memory):
-    monkeypatch.setattr(tempfile, 'tempdir', str(tmp_path))
-    if not in_memory:
-        monkeypatch.delattr(os, 'memfd_create', raising=False)
-
-    def fill_and_die() -> None:
-        assert filled(moon)._decoded
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    process = fork.Process(target=fill_and_die)
-    process.start()
-    process.join(60)
-    assert process.exitcode == -signal.SIGKILL
-    assert os.listdir(tmp_path) == ['moon']
-    shared = os.listdir('/dev/shm') if os.path.isdir('/dev/shm') else []
-    assert not [name for name in shared if 'decoded' in name]
 
 
 def test_workers_decode_nothing(moon):

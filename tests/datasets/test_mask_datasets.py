@@ -226,27 +226,6 @@ def test_lunar_configs(name, labels, classes, lunar, repository, monkeypatch):
         DATASETS.build(cfg.train_dataloader.dataset)
 
 
-def test_parts_of_one_folder_are_cut_alike(root):
-    from custom_modules.engine.config_checks import require_one_split
-
-    def loaders(common=(), **test) -> Config:
-        common = dict(common, type='IndexedMaskDataset', data_root=str(root), classes=CLASSES)
-        return Config(
-            dict(
-                train_dataloader=dict(dataset=common),
-                test_dataloader=dict(dataset={**common, 'split': 'test', **test}),
-            )
-        )
-
-    require_one_split(loaders())
-    with pytest.raises(UsageError, match='cut differently .*test_fraction=0.1.*images are shared'):
-        require_one_split(loaders(test_fraction=0.1))
-    # another folder, or one for each part: nothing is shared
-    require_one_split(loaders(test_fraction=0.1, data_prefix=dict(img_path='others')))
-    own = dict(data_prefix=dict(img_path='{split}/images'))
-    require_one_split(loaders(own, test_fraction=0.1))
-
-
 @pytest.mark.parametrize('rock', [255, 1])
 def test_masks_become_0_and_1(tmp_path, rock):
     mask = np.zeros((64, 64), np.uint8)
@@ -283,37 +262,3 @@ def test_load_size_resizes_image_by_area_and_mask_by_nearest(tmp_path):
     assert np.abs(bgr - cells).max() <= 1
     assert (label(dataset) == mask[1::3, 1::3] // 255).all()
     assert dataset[0]['data_samples'].ori_shape == (32, 40)
-
-
-def no_masks(root):
-    for name in range(7):
-        (root / 'images' / 'ground' / f'ground{name:04d}.png').unlink()
-
-
-def jpegs(root):
-    for path in (root / 'images' / 'render').iterdir():
-        path.rename(path.with_suffix('.jpg'))
-
-
-def no_rock(root):
-    for path in (root / 'images' / 'ground').iterdir():
-        Image.fromarray(np.zeros((64, 64), np.uint8)).save(path)
-
-
-# bad pictures, masks and lists are in faults/test_bad_files.py
-@pytest.mark.parametrize(
-    ('spoil', 'arguments', 'words'),
-    [
-        (nothing, dict(data_prefix=dict(img_path='x', seg_map_path='y')), 'no such folder'),
-        (jpegs, dict(img_suffix='.png'), r'0 images named render\*\.png .* 10 other files: render0000\.jpg.*img_suffix'),
-        (no_masks, {}, r'7 of 10 images .* have no ground\*\.png .*: render0000\.png, .*render0004\.png, \.\.\.;'),
-        (no_rock, {}, 'none of the 10 masks holds a single rock pixel'),
-        (nothing, dict(split='test'), 'The test part .* is empty: 10 pairs'),
-        (nothing, dict(data_root='nowhere'), 'looked for in .*nowhere.*prepare_data.py .*MOON_DATA'),
-    ],
-)  # fmt: skip
-def test_each_mistake_with_a_moon_set_gets_its_sentence(moon, spoil, arguments, words):
-    spoil(moon)
-    with pytest.raises(UsageError, match=words) as caught:
-        MoonDataset(**{'data_root': moon, 'split': 'all', **arguments})
-    assert '\n' not in str(caught.value)

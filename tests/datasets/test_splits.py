@@ -12,6 +12,7 @@ from pair_sets import PIPELINE, content, ids
 from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.datasets.splits import fold_split, hashed_split
 from custom_modules.eda.sources import config_subject
+from custom_modules.engine.config_checks import require_one_split
 from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.utils.errors import UsageError
 
@@ -86,22 +87,33 @@ def test_a_data_set_is_cut_into_folds(moon):
     assert set.union(*listed) == set(names[:4]) and not set.intersection(*listed)
 
 
-def test_data_sets_of_another_fold_are_cut_differently(moon):
-    from custom_modules.engine.config_checks import require_one_split
-
-    def config(train: dict, test: dict) -> Config:
-        common = dict(type='MoonDataset', data_root=str(moon))
-        parts = dict(
-            train=dict(common, split='train', **train), test=dict(common, split='test', **test)
-        )
-        return Config({f'{name}_dataloader': dict(dataset=part) for name, part in parts.items()})
-
-    require_one_split(config(dict(fold=1), dict(fold=1, folds=5)))
-    # of no effect beside a fold
-    require_one_split(config(dict(fold=1, test_fraction=0.2), dict(fold=1)))
-    for other in (dict(fold=2), dict(fold=1, folds=4), {}, dict(fold=1, ann_file='a.txt')):
-        with pytest.raises(UsageError, match='cut differently .*fold=1 folds=5'):
-            require_one_split(config(dict(fold=1), other))
+@pytest.mark.parametrize(
+    ('train', 'test', 'words'),
+    [
+        ({}, {}, ''),
+        ({}, dict(test_fraction=0.1), 'test_fraction=0.1.*images are shared'),
+        # another folder, or one for each part: nothing is shared
+        ({}, dict(test_fraction=0.1, data_prefix=dict(img_path='others')), ''),
+        (dict(data_prefix=OWN), dict(data_prefix=OWN, test_fraction=0.1), ''),
+        (dict(fold=1), dict(fold=1, folds=5), ''),
+        # of no effect beside a fold
+        (dict(fold=1, test_fraction=0.2), dict(fold=1), ''),
+        (dict(fold=1), dict(fold=2), 'fold=1 folds=5'),
+        (dict(fold=1), dict(fold=1, folds=4), 'fold=1 folds=5'),
+        (dict(fold=1), {}, 'fold=1 folds=5'),
+        (dict(fold=1), dict(fold=1, ann_file='a.txt'), 'fold=1 folds=5'),
+    ],
+)
+def test_parts_of_one_folder_are_cut_alike(moon, train, test, words):
+    common = dict(type='MoonDataset', data_root=str(moon))
+    parts = dict(
+        train=dict(common, split='train', **train), test=dict(common, split='test', **test)
+    )
+    cfg = Config({f'{name}_dataloader': dict(dataset=part) for name, part in parts.items()})
+    if not words:
+        return require_one_split(cfg)
+    with pytest.raises(UsageError, match=f'cut differently .*{words}'):
+        require_one_split(cfg)
 
 
 @pytest.fixture(scope='module')

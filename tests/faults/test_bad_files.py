@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import make_moon, make_tiny_imagenet
+from pictures import encoded, of_opencv, of_palette
 from PIL import Image
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset, MoonDataset
@@ -25,15 +26,8 @@ MASK = np.zeros((32, 48), np.uint8)
 MASK[4:12, 8:30] = 255
 
 
-def encoded(pixels, form='PNG', **options) -> bytes:
-    stream = io.BytesIO()
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    image.save(stream, form, **options)
-    return stream.getvalue()
-
-
 def tiff(value, kind, shape=(8, 8)) -> bytes:
-    return cv2.imencode('.tiff', np.full(shape, value, kind))[1].tobytes()
+    return of_opencv(np.full(shape, value, kind))
 
 
 def with_bit(data: bytes, place: int) -> bytes:
@@ -41,10 +35,7 @@ def with_bit(data: bytes, place: int) -> bytes:
 
 
 def palette(colours) -> bytes:
-    image = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8) % 3).convert('P')
-    image.putdata([i % 3 for i in range(64)])
-    image.putpalette(np.ravel(colours).tolist())
-    return encoded(image)
+    return of_palette(np.arange(64, dtype=np.uint8).reshape(8, 8) % 3, colours)
 
 
 PNG, JPEG = encoded(SCENE), encoded(SCENE, 'JPEG')
@@ -130,6 +121,12 @@ def in_list(content: bytes):
     return lambda root: (root / 'list.txt').write_bytes(content)
 
 
+def without_masks(root):
+    make_moon(root, 10)
+    for name in range(7):
+        spoil('mask', None, f'{name:04d}')(root)
+
+
 def remove(folder: str):
     return lambda root: (root / folder).rename(root / 'elsewhere')
 
@@ -169,6 +166,13 @@ SETS = {
     'a list that is no text': (in_list(PNG), LISTED, 'no text in UTF-8 or UTF-16'),
     'a list of half a letter': (in_list(b'\xff\xfea'), LISTED, 'no text in UTF-8 or UTF-16'),
     'an unknown part': (nothing, dict(split='dev'), "got 'dev'"),
+    'a part of no pair': (nothing, dict(split='test'), 'The test part .* is empty: 4 pairs'),
+    'no folder at all': (nothing, dict(data_root='nowhere'), 'looked for in .*nowhere.*prepare_data.py .*MOON_DATA'),
+    'images with another ending': (nothing, dict(img_suffix='.jpg'), r'0 images named render\*\.jpg .* 4 other files: render0000\.png.*img_suffix'),
+    'seven images without masks': (
+        without_masks, {}, r'7 of 10 images .* have no ground\*\.png .*: render0000\.png, .*render0004\.png, \.\.\.;'),
+    'masks without a rock': (
+        lambda root: [spoil('mask', encoded(GREY * 0), f'000{i}')(root) for i in range(4)], {}, 'none of the 4 masks holds a single rock'),
 }  # fmt: skip
 
 
@@ -179,7 +183,7 @@ def test_one_bad_pair_or_list(name, tmp_path, capsys):
     change(root)
 
     def act():
-        MoonDataset(str(root), **dict(dict(split='all'), **options))
+        MoonDataset(**{'data_root': str(root), 'split': 'all', **options})
 
     assert code_of(act, capsys)[0] == 2
     with pytest.raises(UsageError, match=words):
@@ -255,15 +259,21 @@ WEIGHTS = saved(dict(state_dict=torch.nn.Linear(9, 9).state_dict(), meta=dict(ep
 TINY = ['n00000001', 'n00000002', 'n00000003']
 
 
-def tiny(change):
+def tiny(change=nothing, **options):
     def act(root):
         from custom_modules.datasets.tiny_imagenet import TinyImageNet
 
         make_tiny_imagenet(root, TINY)
         change(root)
-        TinyImageNet(str(root)), TinyImageNet(str(root), 'val')
+        for split in ('train', 'val'):
+            TinyImageNet(**{'data_root': str(root), 'split': split, **options})
 
     return act
+
+
+def unlist_a_class(root):
+    rows = (root / 'val/val_annotations.txt').read_text().splitlines()
+    (root / 'val/val_annotations.txt').write_text('\n'.join(r for r in rows if TINY[2] not in r))
 
 
 def weights(content):
@@ -304,6 +314,11 @@ OTHERS = {
     'a broken validation image': (tiny(overwrite('val/images/val_0.JPEG', JPEG[:-99])), 'truncated'),
     'a list of classes that is no text': (tiny(overwrite('wnids.txt', PNG)), 'no text in UTF-8'),
     'no list of classes': (tiny(lambda root: (root / 'wnids.txt').unlink()), 'wnids.txt does not'),
+    'a missing validation image': (tiny(lambda root: (root / 'val/images/val_3.JPEG').unlink()), '1 images .* are not in .*val_3.JPEG'),
+    'a class that validation lacks': (tiny(unlist_a_class), '1 classes have no image .* n00000003'),
+    'an unknown part of Tiny ImageNet': (tiny(split='test'), "'train' or 'val', got 'test'"),
+    'an unknown class': (tiny(wnids=[TINY[0], 'n12345678']), '1 of the chosen wnids .* n12345678'),
+    'no Tiny ImageNet': (tiny(data_root='nowhere'), 'no such folder: run .*prepare_data.py tiny-imagenet'),
     'a class without images': (
         tiny(lambda root: (root / 'train/n00000002').rename(root / 'x')), 'Class n00000002 has no'),
     'a list of pictures that is no text': (picture_list, 'no text in UTF-8'),

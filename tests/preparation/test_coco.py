@@ -45,7 +45,7 @@ def coco(tmp_path):
 
 def to_masks(data, tmp_path, *options):
     path = tmp_path / 'coco.json'
-    path.write_text(json.dumps(data) if isinstance(data, dict | list) else data)
+    path.write_text(json.dumps(data))
     return main(['coco-to-masks', str(path), '--out', str(tmp_path / 'out'), *map(str, options)])
 
 
@@ -69,52 +69,34 @@ def test_the_smaller_lies_on_top(coco, tmp_path):
     assert np.array_equal(load(tmp_path / 'out/masks/polygons.png'), expected)
 
 
-def change(part, **values):
-    def damage(data):
-        data[part][0].update(values)
-
-    return damage
-
-
-def shape(**values):
-    def damage(data):
-        data['annotations'][2]['segmentation'].update(values)
-
-    return damage
-
-
-def drop(part, key):
-    def damage(data):
-        del data[part][0][key]
-
-    return damage
-
-
-def repeat(part):
-    def damage(data):
+def change(data, part, values) -> None:
+    """Change an entry (the first, or the one of compressed run lengths), drop what is ... of it, repeat it, or add others."""
+    if isinstance(values, list):
+        data[part] += values
+    elif values == 'twice':
         data[part].append(dict(data[part][0]))
+    else:
+        entry = data['annotations'][2]['segmentation'] if part == 'runs' else data[part][0]
+        entry.update(values)
+        for key in [key for key, value in values.items() if value is ...]:
+            del entry[key]
 
-    return damage
 
-
-TOO_LONG = rle_tools.encode(np.ones((99, 99), np.uint8, order='F'))['counts'].decode()
-# what is refused as a whole
+# what is refused as a whole; more is in faults/test_bad_files.py
 HOPELESS = {
-    'no annotations': (lambda data: dict(data, annotations=None), 'no lists named images, categories, annotations'),
-    'no images': (lambda data: dict(data, images=[]), '0 of its 0 images and 2 of its 2 categories'),
-    'no category': (lambda data: dict(data, categories=[]), '3 of its 3 images and 0 of its 0'),
-    'too many': (lambda data: dict(data, categories=[dict(id=i, name=f'c{i}') for i in range(255)]), 'has 255 categories, but a mask holds 254'),
-    'no object': (lambda data: dict(data, images=[5]), '1 images without an id, .* [(]5[)]'),
-    'no name': (change('categories', name=' '), '1 categories without an id or a name'),
-    'boxes alone': (lambda data: dict(data, annotations=[dict(a, segmentation=[]) for a in data['annotations']]),
-                    'none of its 3 annotations can be used: 3 annotations of which each has no outline'),
+    'no images': (dict(images=[]), '0 of its 0 images and 2 of its 2 categories'),
+    'no category': (dict(categories=[]), '3 of its 3 images and 0 of its 0'),
+    'too many': (dict(categories=[dict(id=i, name=f'c{i}') for i in range(255)]), 'has 255 categories, but a mask holds 254'),
+    'no object': (dict(images=[5]), '1 images without an id, .* [(]5[)]'),
+    'no name': (dict(categories=[dict(id=1, name=' ')]), '1 categories without an id or a name'),
+    'no lists': (dict(annotations=None), 'no lists named images, categories, annotations'),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize('name', HOPELESS)
 def test_a_hopeless_json_is_refused_before_anything_is_written(coco, tmp_path, capsys, name):
-    damage, sentence = HOPELESS[name]
-    assert to_masks(damage(coco) or coco, tmp_path) == 2
+    parts, sentence = HOPELESS[name]
+    assert to_masks(coco | parts, tmp_path) == 2
     text = complaint(capsys)
     assert 'coco.json' in text and re.search(sentence, text), text
     assert not (tmp_path / 'out').exists()
@@ -122,68 +104,72 @@ def test_a_hopeless_json_is_refused_before_anything_is_written(coco, tmp_path, c
 
 OUTLINE = 'is not outlined by polygons'
 COVER = '1 annotations of which each has run lengths that do not cover'
-# what is left out, and how many masks there are without it
+TOO_LONG = rle_tools.encode(np.ones((99, 99), np.uint8, order='F'))['counts'].decode()
+# the part that is changed and how, what is said, and how many masks there are without it
 UNSOUND = {
-    'no size': (drop('images', 'height'), '1 images without an id.*: polygons.jpg', 2),
-    'no shape': (drop('annotations', 'segmentation'), '1 annotations .* has no outline: 1', 3),
-    'no pixels': (change('images', width=0), '1 images of no size', 2),
-    'too large': (change('images', width=2**40), '1 images of no size', 2),
-    'image twice': (repeat('images'), '1 images whose id another one has', 3),
-    'category twice': (repeat('categories'), '1 categories whose id another', 3),
-    'unknown image': (change('annotations', image_id=99), 'of an image that is not there: 1', 3),
-    'unknown category': (change('annotations', category_id=99), 'of a category that is not', 3),
-    'box only': (change('annotations', segmentation=[]), 'has no outline: 1', 3),
-    'two points': (change('annotations', segmentation=[[1, 1, 2, 2]]), OUTLINE, 3),
-    'odd': (change('annotations', segmentation=[[1, 1, 2, 2, 3, 3, 4]]), OUTLINE, 3),
-    'words': (change('annotations', segmentation=[list('abcdef')]), OUTLINE, 3),
-    'nested': (change('annotations', segmentation=[[[1, 1], 2, 2, 3, 3]]), OUTLINE, 3),
-    'nan': (change('annotations', segmentation=[[0, 0, float('nan'), 0, 5, 5]]), OUTLINE, 3),
-    'far away': (change('annotations', segmentation=[square(0, 0, 1e9, 5)]), OUTLINE, 3),
-    'no kind': (change('annotations', segmentation='abc'), 'neither polygons nor run', 3),
-    'rle size': (shape(size=[16, 12]), 'run lengths for an image of another size: 3', 3),
-    'rle too short': (shape(counts='34'), COVER, 3),
-    'rle too long': (shape(counts=TOO_LONG), COVER, 3),
-    'rle cut': (shape(counts='`'), COVER, 3),
-    'rle no text': (shape(counts='\x00\xff'), COVER, 3),
-    'rle none': (shape(counts=None), COVER, 3),
-    'runs too short': (shape(counts=[3, 4]), COVER, 3),
-    'runs below 0': (shape(counts=[-3, 195]), COVER, 3),
-    'runs of floats': (shape(counts=[3.5, 188.5]), COVER, 3),
-    'no name': (change('images', file_name=''), '1 images without', 2),
-    'folder': (change('images', file_name='.'), '1 images without', 2),
-    'one mask': (change('images', file_name='compressed.png'), 'compressed.jpg to compressed_2.jpg', 3),
+    'no size': ('images', dict(height=...), '1 images without an id.*: polygons.jpg', 2),
+    'no pixels': ('images', dict(width=0), '1 images of no size', 2),
+    'too large': ('images', dict(width=2**40), '1 images of no size', 2),
+    'no name': ('images', dict(file_name=''), '1 images without', 2),
+    'folder': ('images', dict(file_name='.'), '1 images without', 2),
+    'one mask': ('images', dict(file_name='compressed.png'), 'compressed.jpg to compressed_2.jpg', 3),
+    'image twice': ('images', 'twice', '1 images whose id another one has', 3),
+    'category twice': ('categories', 'twice', '1 categories whose id another', 3),
+    'unknown image': ('annotations', dict(image_id=99), 'of an image that is not there: 1', 3),
+    'unknown category': ('annotations', dict(category_id=99), 'of a category that is not', 3),
+    'no shape': ('annotations', dict(segmentation=...), '1 annotations .* has no outline: 1', 3),
+    'no kind': ('annotations', dict(segmentation='abc'), 'neither polygons nor run', 3),
+    'box only': ('annotations', dict(segmentation=[]), 'has no outline: 1', 3),
+    'two points': ('annotations', dict(segmentation=[[1, 1, 2, 2]]), OUTLINE, 3),
+    'odd': ('annotations', dict(segmentation=[[1, 1, 2, 2, 3, 3, 4]]), OUTLINE, 3),
+    'words': ('annotations', dict(segmentation=[list('abcdef')]), OUTLINE, 3),
+    'nested': ('annotations', dict(segmentation=[[[1, 1], 2, 2, 3, 3]]), OUTLINE, 3),
+    'nan': ('annotations', dict(segmentation=[[0, 0, float('nan'), 0, 5, 5]]), OUTLINE, 3),
+    'far away': ('annotations', dict(segmentation=[square(0, 0, 1e9, 5)]), OUTLINE, 3),
+    'rle size': ('runs', dict(size=[16, 12]), 'run lengths for an image of another size: 3', 3),
+    'rle too short': ('runs', dict(counts='34'), COVER, 3),
+    'rle too long': ('runs', dict(counts=TOO_LONG), COVER, 3),
+    'rle cut': ('runs', dict(counts='`'), COVER, 3),
+    'rle no text': ('runs', dict(counts='\x00\xff'), COVER, 3),
+    'rle none': ('runs', dict(counts=None), COVER, 3),
+    'runs too short': ('runs', dict(counts=[3, 4]), COVER, 3),
+    'runs below 0': ('runs', dict(counts=[-3, 195]), COVER, 3),
+    'runs of floats': ('runs', dict(counts=[3.5, 188.5]), COVER, 3),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize('name', UNSOUND)
 def test_what_is_not_sound_is_counted_and_the_rest_is_read(coco, tmp_path, capsys, name):
-    damage, words, masks = UNSOUND[name]
-    assert to_masks(damage(coco) or coco, tmp_path) == 0
+    part, values, words, masks = UNSOUND[name]
+    change(coco, part, values)
+    assert to_masks(coco, tmp_path) == 0
     assert re.search(f'Left out or changed: .*{words}', capsys.readouterr().out)
     assert len(list((tmp_path / 'out').rglob('*.png'))) == masks
 
 
 OTHER_FORMS = {
-    'flat': change('annotations', segmentation=square(3, 2, 9, 5)),
-    'text': change('annotations', segmentation=[[str(n) for n in square(3, 2, 9, 5)]]),
-    'two points beside it': change('annotations', segmentation=[square(3, 2, 9, 5), [1, 1, 2, 2]]),
-    'size': change('images', width=float(WIDTH), height=f'{HEIGHT}.0'),
-    'ids': lambda data: (change('images', id='1')(data), change('annotations', category_id=7.0)(data))[0],
-    'up': change('images', file_name='../../polygons.jpg'),
-    'absolute': change('images', file_name='/home/ada/polygons.jpg'),
-    'drive': change('images', file_name='C:\\data\\polygons.jpg'),
-    'backslash': change('images', file_name='.\\polygons.jpg'),
-    'name twice': lambda data: data['categories'].append(dict(id=8, name='rock')),
-    'background': lambda data: data['categories'].append(dict(id=0, name='background')),
-    'two entries': lambda data: data['images'].append(dict(data['images'][0], id=99)),
-}  # fmt: skip
+    'flat': ('annotations', dict(segmentation=square(3, 2, 9, 5))),
+    'text': ('annotations', dict(segmentation=[[str(n) for n in square(3, 2, 9, 5)]])),
+    'two points beside it': ('annotations', dict(segmentation=[square(3, 2, 9, 5), [1, 1, 2, 2]])),
+    'size': ('images', dict(width=float(WIDTH), height=f'{HEIGHT}.0')),
+    'id of text': ('images', dict(id='1')),
+    'id of a category': ('annotations', dict(category_id=7.0)),
+    'up': ('images', dict(file_name='../../polygons.jpg')),
+    'absolute': ('images', dict(file_name='/home/ada/polygons.jpg')),
+    'drive': ('images', dict(file_name='C:\\data\\polygons.jpg')),
+    'backslash': ('images', dict(file_name='.\\polygons.jpg')),
+    'name twice': ('categories', [dict(id=8, name='rock')]),
+    'background': ('categories', [dict(id=0, name='background')]),
+    'two entries': ('images', [dict(file_name='polygons.jpg', width=WIDTH, height=HEIGHT, id=99)]),
+}
 
 
 @pytest.mark.parametrize('name', OTHER_FORMS)
 def test_other_forms_of_the_same_annotations(coco, tmp_path, name):
     for image in coco['images']:
         save(tmp_path / 'images' / image['file_name'], BLACK)
-    OTHER_FORMS[name](coco)
+    part, values = OTHER_FORMS[name]
+    change(coco, part, values)
     assert to_masks(coco, tmp_path, '--images', tmp_path / 'images') == 0
     assert np.array_equal(load(tmp_path / 'out/masks/polygons.png'), EXPECTED)
     assert (tmp_path / 'out/classes.txt').read_text() == 'background\nsky\nrock\n'

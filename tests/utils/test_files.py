@@ -2,11 +2,8 @@
 
 import errno
 import os
-import subprocess
-import sys
 
 import pytest
-from conftest import REPOSITORY
 
 from custom_modules.utils.errors import UsageError, reporting_errors, sentence_of
 from custom_modules.utils.files import (
@@ -115,21 +112,3 @@ def test_a_defect_keeps_its_traceback():
         assert sentence_of(error) is None
         with pytest.raises(type(error)):
             reporting_errors(lambda error=error: (_ for _ in ()).throw(error))()
-
-
-@pytest.mark.skipif(sys.platform == 'win32', reason='Windows has no such limit')
-def test_a_limit_on_the_size_of_files_leaves_the_old_one(tmp_path):
-    """A real limit of the system, in a process of its own."""
-    code = (
-        'import resource\n'
-        'from custom_modules.utils.errors import reporting_errors\n'
-        'from custom_modules.utils.files import write_atomically\n'
-        'resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))\n'
-        'write_atomically("a.bin", b"old")\n'
-        'reporting_errors(lambda: write_atomically("a.bin", bytes(10_000)))()\n'
-    )
-    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
-    command = [sys.executable, '-c', code]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 2 and 'ulimit -f' in done.stderr and done.stderr.count('\n') == 1
-    assert os.listdir(tmp_path) == ['a.bin'] and (tmp_path / 'a.bin').read_bytes() == b'old'

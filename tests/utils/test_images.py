@@ -5,6 +5,7 @@ from io import BytesIO
 import cv2
 import numpy as np
 import pytest
+from pictures import encoded, of_opencv, of_palette, with_turn
 from PIL import Image, ImageOps
 
 from custom_modules.utils.images import image_size, read_image, read_mask
@@ -13,28 +14,6 @@ RNG = np.random.default_rng(0)
 SCENE = cv2.GaussianBlur(RNG.integers(0, 256, (40, 64, 3), dtype=np.uint8), (5, 5), 2)
 ROCKS = np.zeros((40, 64), np.uint8)
 ROCKS[10:20, 20:50] = 1
-
-
-def encoded(image, form='PNG', **options) -> bytes:
-    """Encode a Pillow image or an array."""
-    stream = BytesIO()
-    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
-    image.save(stream, form, **options)
-    return stream.getvalue()
-
-
-def with_turn(turn: int) -> Image.Exif:
-    exif = Image.Exif()
-    exif[0x112] = turn
-    return exif
-
-
-def of_palette(indices: np.ndarray, colours: list) -> bytes:
-    """A PNG with a palette."""
-    image = Image.fromarray(indices).convert('P')
-    image.putdata(indices.ravel().tolist())
-    image.putpalette(np.ravel(colours).tolist())
-    return encoded(image)
 
 
 GREY = SCENE[..., 0]
@@ -79,14 +58,6 @@ def test_images_and_masks_are_turned_alike(form, turn, tmp_path):
         np.testing.assert_array_equal(read_mask(data), np.asarray(upright))
 
 
-def tiff(pixels: np.ndarray) -> bytes:
-    return cv2.imencode('.tiff', pixels)[1].tobytes()
-
-
-def png(pixels: np.ndarray) -> bytes:
-    return cv2.imencode('.png', pixels)[1].tobytes()
-
-
 WIDE = GREY.astype(np.uint16)
 COLOUR = SCENE[..., ::-1].astype(np.uint16)
 
@@ -94,18 +65,18 @@ COLOUR = SCENE[..., ::-1].astype(np.uint16)
 @pytest.mark.parametrize(
     ('data', 'expected'),
     [
-        (png(WIDE * 257), GREY),
-        (png(WIDE * 16), GREY),
-        (png(WIDE * 4), GREY),
-        (png(WIDE), GREY),
-        (png(COLOUR * 257), SCENE),
-        (png(COLOUR * 16), SCENE),
-        (tiff(COLOUR * 16), SCENE),
-        (tiff(WIDE * 64), GREY),
-        (tiff(WIDE.astype(np.int32) * 16), GREY),
-        (tiff((GREY / 255).astype(np.float32)), GREY),
-        (tiff(GREY.astype(np.float32)), GREY),
-        (tiff((SCENE[..., ::-1] / 255).astype(np.float32)), SCENE),
+        (of_opencv(WIDE * 257, '.png'), GREY),
+        (of_opencv(WIDE * 16, '.png'), GREY),
+        (of_opencv(WIDE * 4, '.png'), GREY),
+        (of_opencv(WIDE, '.png'), GREY),
+        (of_opencv(COLOUR * 257, '.png'), SCENE),
+        (of_opencv(COLOUR * 16, '.png'), SCENE),
+        (of_opencv(COLOUR * 16), SCENE),
+        (of_opencv(WIDE * 64), GREY),
+        (of_opencv(WIDE.astype(np.int32) * 16), GREY),
+        (of_opencv((GREY / 255).astype(np.float32)), GREY),
+        (of_opencv(GREY.astype(np.float32)), GREY),
+        (of_opencv((SCENE[..., ::-1] / 255).astype(np.float32)), SCENE),
         (encoded(Image.fromarray(GREY), 'TIFF'), GREY),
         (encoded(Image.fromarray(SCENE).convert('RGBA')), SCENE),
         (encoded(Image.fromarray(GREY).convert('LA')), GREY),
@@ -136,15 +107,15 @@ BLACK, WHITE, RED, GREEN = [0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0]
         (encoded(ROCKS * 255), ROCKS * 255),
         (encoded(Image.fromarray(ROCKS > 0)), ROCKS),
         (encoded(ROCKS, 'TIFF'), ROCKS),
-        (png(ROCKS.astype(np.uint16) * 255), ROCKS * 255),
-        (png(ROCKS.astype(np.uint16) * 300), ROCKS.astype(np.int32) * 300),
-        (tiff(ROCKS.astype(np.float32)), ROCKS),
-        (tiff(ROCKS.astype(np.int32)), ROCKS),
+        (of_opencv(ROCKS.astype(np.uint16) * 255, '.png'), ROCKS * 255),
+        (of_opencv(ROCKS.astype(np.uint16) * 300, '.png'), ROCKS.astype(np.int32) * 300),
+        (of_opencv(ROCKS.astype(np.float32)), ROCKS),
+        (of_opencv(ROCKS.astype(np.int32)), ROCKS),
         # grey with three channels, and with an even transparency
         (encoded(np.stack([ROCKS * 255] * 3, axis=2)), ROCKS * 255),
         (encoded(Image.fromarray(ROCKS * 255).convert('LA')), ROCKS * 255),
         (encoded(Image.fromarray(ROCKS * 255).convert('RGBA')), ROCKS * 255),
-        (png(np.stack([ROCKS.astype(np.uint16)] * 3, axis=2)), ROCKS),
+        (of_opencv(np.stack([ROCKS.astype(np.uint16)] * 3, axis=2), '.png'), ROCKS),
         # white where it is opaque, nothing elsewhere
         (encoded(np.stack([ROCKS * 255] * 4, axis=2)), ROCKS * 255),
         # a palette colours the indices

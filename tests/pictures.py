@@ -1,0 +1,35 @@
+"""Picture files of every kind, as bytes."""
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image
+
+
+def encoded(pixels, form: str = 'PNG', **options) -> bytes:
+    """A file of Pillow's, of an array or one of its images."""
+    stream = io.BytesIO()
+    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
+    image.save(stream, form, **options)
+    return stream.getvalue()
+
+
+def of_opencv(pixels: np.ndarray, suffix: str = '.tiff') -> bytes:
+    """A file of OpenCV's, which writes kinds that Pillow does not."""
+    return cv2.imencode(suffix, pixels)[1].tobytes()
+
+
+def of_palette(indices: np.ndarray, colours) -> bytes:
+    """A PNG with a palette."""
+    image = Image.fromarray(indices).convert('P')
+    image.putdata(indices.ravel().tolist())
+    image.putpalette(np.ravel(colours).tolist())
+    return encoded(image)
+
+
+def with_turn(turn: int) -> Image.Exif:
+    """Metadata with an orientation."""
+    exif = Image.Exif()
+    exif[0x112] = turn
+    return exif
