@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 
 from custom_modules.datasets.pairs import first_five
 from custom_modules.eda.examine import PairFacts
@@ -34,29 +33,14 @@ KINDS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Defect:
-    """Everything of one kind (of ``KINDS``) that is wrong in a part, or in several: ``files``, each with its details."""
-
-    kind: str
-    part: str
-    files: list[str]
-
-    def to_json(self) -> dict:
-        """Return the defect with its words, ready for JSON."""
-        _, what, remedy = KINDS[self.kind]
-        return dict(asdict(self), what=what, remedy=remedy, count=len(self.files))
-
-
-def find_defects(subject: Subject, examined: Mapping[str, dict[str, PairFacts]]) -> list[Defect]:
-    """Gather every defect of a data set; nothing is raised, and none hides another.
-
-    Args:
-        subject (Subject): The data set.
-        examined (Mapping[str, dict[str, PairFacts]]): What was found on each id of each part.
+def find_defects(
+    subject: Subject, examined: Mapping[str, dict[str, PairFacts]]
+) -> tuple[list[dict], list[dict]]:
+    """Gather every defect of a data set, by what was found on each id of each part; nothing is raised, and none hides another.
 
     Returns:
-        list[Defect]: First those that break a training.
+        tuple[list[dict], list[dict]]: Those that break or falsify a training, and the others: of each ``kind`` and ``part``
+        the ``files`` with their details and their ``count``, ``what`` it is, and the ``remedy``.
     """
     found = defaultdict(list)
     parts = subject.parts + ([subject.loose] if subject.loose else [])
@@ -67,9 +51,14 @@ def find_defects(subject: Subject, examined: Mapping[str, dict[str, PairFacts]])
     _shared(found, subject, examined)
     if subject.unused:
         found['pair_in_no_part', 'no part'] = list(subject.unused)
-    kinds = list(KINDS)
-    defects = [Defect(kind, part, files) for (kind, part), files in found.items()]
-    return sorted(defects, key=lambda defect: kinds.index(defect.kind))
+    errors, warnings = [], []
+    for wanted, (breaks, what, remedy) in KINDS.items():
+        (errors if breaks else warnings).extend(
+            dict(kind=kind, part=part, files=files, what=what, remedy=remedy, count=len(files))
+            for (kind, part), files in found.items()
+            if kind == wanted
+        )
+    return errors, warnings
 
 
 def _of_files(found, subject: Subject, part: Part, facts: dict[str, PairFacts]) -> None:

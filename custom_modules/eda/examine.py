@@ -74,30 +74,19 @@ def thumbnail(
 class PairFacts:
     """What was measured on one pair; all of it is empty where the pair is not sound."""
 
-    # kind of each defect, its file, and details
-    defects: list[tuple[str, Path, str]] = field(default_factory=list)
-    # fingerprint of the image's decoded pixels; empty where it cannot be read
-    digest: bytes = b''
-    # whether it is a whole pair without a defect
-    sound: bool = False
-    # (width, height)
-    size: tuple[int, int] = (0, 0)
-    # pixels (3, 256) of each value of red, green and blue
-    histogram: np.ndarray | None = None
-    # pixels that are 0 in all channels, or 255 in any
-    black: int = 0
-    blown: int = 0
-    # pixels of each class, and without one
-    counts: np.ndarray | None = None
-    ignored: int = 0
-    # whether the mask holds another value than 0 that is not ignored
-    drawn: bool = False
-    # pixels of each object, for every class but the first
-    objects: list[np.ndarray] = field(default_factory=list)
-    # of squeezed_overlap at each size (sizes, classes, 3)
-    overlaps: np.ndarray | None = None
-    # small picture with the mask over it, where one was asked for
-    thumbnail: np.ndarray | None = None
+    defects: list[tuple[str, Path, str]] = field(default_factory=list)  # kind, file, details
+    digest: bytes = b''  # of the image's decoded pixels; empty where it cannot be read
+    sound: bool = False  # a whole pair without a defect
+    size: tuple[int, int] = (0, 0)  # width and height
+    histogram: np.ndarray | None = None  # pixels (3, 256) of each value of red, green and blue
+    black: int = 0  # pixels that are 0 in all channels
+    blown: int = 0  # pixels that are 255 in any
+    counts: np.ndarray | None = None  # pixels of each class
+    ignored: int = 0  # pixels without one
+    drawn: bool = False  # whether the mask holds another value than 0 that is not ignored
+    objects: list[np.ndarray] = field(default_factory=list)  # of object_areas
+    overlaps: np.ndarray | None = None  # of squeezed_overlap at each size (sizes, classes, 3)
+    thumbnail: np.ndarray | None = None  # where one was asked for
 
     def forget(self) -> None:
         """Drop what is large once it is added up, so that memory hardly grows with the number of pairs."""

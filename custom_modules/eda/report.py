@@ -12,7 +12,7 @@ import numpy as np
 from custom_modules.datasets.masks import class_weights
 from custom_modules.datasets.pairs import first_five
 from custom_modules.eda import plots
-from custom_modules.eda.defects import KINDS, find_defects, summary_lines
+from custom_modules.eda.defects import find_defects, summary_lines
 from custom_modules.eda.examine import PairFacts, examine_pair
 from custom_modules.eda.sources import Subject
 from custom_modules.eda.statistics import LEVELS, PartStatistics, Sample
@@ -130,11 +130,9 @@ def survey(subject: Subject, seed: int = 0) -> tuple[dict, Sample]:
         sizes.append(subject.load_size)
     sample = Sample(subject, random.Random(seed))
     parts = subject.parts + ([subject.loose] if subject.loose else [])
-    statistics = {
-        part.name: PartStatistics(subject.classes, sizes, subject.load_size)
-        for part in subject.parts
-    }
-    whole = PartStatistics(subject.classes, sizes, subject.load_size)
+    given = subject.classes, sizes, subject.load_size
+    statistics = {part.name: PartStatistics(*given) for part in subject.parts}
+    whole = PartStatistics(*given)
     # a pair that two parts list by mistake is still read once
     jobs = {}
     for part in parts:
@@ -163,16 +161,12 @@ def survey(subject: Subject, seed: int = 0) -> tuple[dict, Sample]:
     finally:
         # after Ctrl-C the files in hand are enough
         pool.shutdown(cancel_futures=True)
-    defects = [defect.to_json() for defect in find_defects(subject, examined)]
+    errors, warnings = find_defects(subject, examined)
     described = {name: found.summary() for name, found in statistics.items()}
     if len(described) > 1:
         described['all parts'] = whole.summary()
-    return _summary(subject, seed, parts, defects, described, statistics), sample
-
-
-def _summary(subject, seed, parts, defects, described, statistics) -> dict:
     training = statistics.get(subject.training)
-    return dict(
+    summary = dict(
         source=subject.source,
         root=str(subject.root),
         classes=list(subject.classes),
@@ -180,7 +174,7 @@ def _summary(subject, seed, parts, defects, described, statistics) -> dict:
         training_part=subject.training,
         same_parts=subject.same,
         seed=seed,
-        sound=not any(KINDS[defect['kind']][0] for defect in defects),
+        sound=not errors,
         parts={
             part.name: dict(
                 images=len(part.images),
@@ -193,11 +187,12 @@ def _summary(subject, seed, parts, defects, described, statistics) -> dict:
             for part in parts
             if part.ids or part is not subject.loose
         },
-        errors=[defect for defect in defects if KINDS[defect['kind']][0]],
-        warnings=[defect for defect in defects if not KINDS[defect['kind']][0]],
+        errors=errors,
+        warnings=warnings,
         statistics=described,
         class_weights=class_weights(subject.classes, training.counts if training else []),
     )
+    return summary, sample
 
 
 def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> list[str]:

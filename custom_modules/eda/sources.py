@@ -82,12 +82,11 @@ class Subject:
         return Path(os.path.relpath(path, self.root)).as_posix()
 
 
-# each folder is read once, and its warning about other files is given once
-Folders = dict[str, dict[str, Path]]
-
-
 def dataset_part(
-    name: str, dataset, indices: int | Sequence[int] | None, folders: Folders
+    name: str,
+    dataset,
+    indices: int | Sequence[int] | None,
+    folders: dict[str, dict[str, Path]],
 ) -> tuple[Part, Part]:
     """List the files of one data set, also those that lack their partner: the part, and everything that its folders hold.
 
@@ -95,7 +94,7 @@ def dataset_part(
         name (str): Name of the part.
         dataset (IndexedMaskDataset): The data set, built with ``lazy_init=True``.
         indices (int or Sequence[int], optional): mmengine's choice among the pairs.
-        folders (dict): The files of each folder that was read before; it is filled.
+        folders (dict): The files of each folder that was read before, which gives its warnings once; it is filled.
     """
     image_names = (dataset.data_prefix['img_path'], dataset.prefixes[0], dataset.img_suffix)
     mask_names = (dataset.data_prefix['seg_map_path'], dataset.prefixes[1], dataset.seg_map_suffix)
@@ -159,8 +158,7 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
 
     datasets, parts, everything, folders = [], [], [], {}
     for name in ('train', 'val', 'test'):
-        options = (cfg.get(f'{name}_dataloader') or {}).get('dataset')
-        if not options:
+        if not (options := (cfg.get(f'{name}_dataloader') or {}).get('dataset')):
             continue
         kind = DATASETS.get(options.type) if isinstance(options.type, str) else options.type
         if not (isinstance(kind, type) and issubclass(kind, IndexedMaskDataset)):
@@ -169,19 +167,14 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
                 'IndexedMaskDataset say where their files lie: use one of them, or name two folders with --images and --masks.'
             )
         # the pipeline would only cost time, and may need libraries that looking does not
-        dataset = DATASETS.build(dict(options, pipeline=[], lazy_init=True))
-        datasets.append(dataset)
-        part, whole = dataset_part(name, dataset, options.get('indices'), folders)
+        datasets.append(DATASETS.build(dict(options, pipeline=[], lazy_init=True)))
+        part, whole = dataset_part(name, datasets[-1], options.get('indices'), folders)
         parts.append(part)
         everything.append(whole)
     if not parts:
         raise UsageError(
             f'{config} has no data set: set train_dataloader, as in configs/_base_/datasets/moon_binary.py.'
         )
-    return _subject(config, datasets, parts, everything)
-
-
-def _subject(config, datasets, parts, everything) -> Subject:
     first = datasets[0]
     classes = first.metainfo['classes']
     for dataset, part in zip(datasets, parts, strict=True):
@@ -190,24 +183,12 @@ def _subject(config, datasets, parts, everything) -> Subject:
                 f'the data sets of {config} have different classes: {", ".join(classes)} in {parts[0].name}, '
                 f'{", ".join(others)} in {part.name}; set the same for all of them.'
             )
-    used = {part.name: part for part in parts}
-    same = {}
+    files = {part.name: part.files() for part in parts}
     # a test set that is the validation set is no leak, and is not counted twice
-    if 'test' in used and 'val' in used and used['test'].files() == used['val'].files():
-        same['test'] = 'val'
-        del used['test']
-    loose, unused = _left_over(parts, everything)
-    return Subject(
-        source=config,
-        root=Path(first.data_root),
-        classes=classes,
-        palette=first.metainfo['palette'],
-        load_size=first.load_size,
-        parts=list(used.values()),
-        loose=loose,
-        unused=unused,
-        same=same,
-    )
+    same = {'test': 'val'} if 'test' in files and files['test'] == files.get('val') else {}
+    used = [part for part in parts if part.name not in same]
+    places = Path(first.data_root), classes, first.metainfo['palette'], first.load_size
+    return Subject(config, *places, used, *_left_over(parts, everything), same)
 
 
 def _left_over(parts: list[Part], everything: list[Part]) -> tuple[Part, tuple[str, ...]]:
@@ -281,11 +262,6 @@ def folder_subject(
             'the masks have more classes than background and rock: name them in order with --classes.'
         )
     known = MaskValues(classes or ('background', 'rock'), labels, ignore_index, sets)
-    return Subject(
-        source=f'{images} and {masks}',
-        root=Path(os.path.commonpath([Path(images).resolve(), Path(masks).resolve()])),
-        classes=known.classes,
-        palette=class_palette(len(known.classes)),
-        load_size=None,
-        parts=[Part('all', *found, known)],
-    )
+    root = Path(os.path.commonpath([Path(images).resolve(), Path(masks).resolve()]))
+    palette, parts = class_palette(len(known.classes)), [Part('all', *found, known)]
+    return Subject(f'{images} and {masks}', root, known.classes, palette, None, parts)
