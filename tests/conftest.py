@@ -159,6 +159,17 @@ def tiny_imagenet(tmp_path: Path) -> Path:
     )
 
 
+@pytest.fixture(scope='module')
+def data(tmp_path_factory):
+    """Ten pairs and three classes of images, to which the environment leads the runs of a module."""
+    root = tmp_path_factory.mktemp('data')
+    wnids = ['n00000001', 'n00000002', 'n00000003']
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('MOON_DATA', str(make_moon(root / 'moon')))
+        patch.setenv('TINY_IMAGENET', str(make_tiny_imagenet(root / 'tiny', wnids)))
+        yield root
+
+
 def run_tool(name: str, *arguments: object) -> int:
     """Run a tool in this process, as from the command line; returns its exit code."""
     fresh_process()

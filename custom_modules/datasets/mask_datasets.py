@@ -148,9 +148,7 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
 
     def load_data_list(self) -> list[dict]:
         """List mmseg's keys for each pair of the split, with ``load_size``, sorted by id."""
-        image_names = (self.data_prefix['img_path'], self.prefixes[0], self.img_suffix)
-        mask_names = (self.data_prefix['seg_map_path'], self.prefixes[1], self.seg_map_suffix)
-        found = find_pairs(image_names, mask_names, self.remedy)
+        found = find_pairs(*self.file_names(), self.remedy)
         pairs = [found[i] for i in self.train_share(self._ids_of_split(found))]
         if self.check and (absent := self.masks.absent(self.check_masks(pairs))):
             warn(
@@ -164,6 +162,13 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
             dict(img_path=str(image), seg_map_path=str(mask), seg_fields=[], **common)
             for image, mask in pairs
         ]
+
+    def file_names(self) -> tuple[tuple, tuple]:
+        """Give folder, prefix and suffixes of the images and of the masks, as :func:`find_files` takes them."""
+        folders = self.data_prefix['img_path'], self.data_prefix['seg_map_path']
+        return tuple(
+            zip(folders, self.prefixes, (self.img_suffix, self.seg_map_suffix), strict=True)
+        )
 
     def train_share(self, ids: Collection[str]) -> list[str]:
         """Choose, of the ids of this part, those that are trained on, sorted; a UsageError if that is none."""

@@ -96,14 +96,13 @@ def dataset_part(
         indices (int or Sequence[int], optional): mmengine's choice among the pairs.
         folders (dict): The files of each folder that was read before, which gives its warnings once; it is filled.
     """
-    image_names = (dataset.data_prefix['img_path'], dataset.prefixes[0], dataset.img_suffix)
-    mask_names = (dataset.data_prefix['seg_map_path'], dataset.prefixes[1], dataset.seg_map_suffix)
-    for names, what in ((image_names, 'images'), (mask_names, 'masks')):
+    files = []
+    for names, what in zip(dataset.file_names(), ('images', 'masks'), strict=True):
         # several endings are a list, which is no key
         if str(names) not in folders:
             folders[str(names)] = find_files(*names, what, dataset.remedy)
-    values = dataset.masks
-    everything = Part('no part', folders[str(image_names)], folders[str(mask_names)], values)
+        files.append(folders[str(names)])
+    everything = Part('no part', *files, dataset.masks)
     ids, absent = _ids(dataset, everything)
     pairs = set(everything.pairs)
     whole = dataset.train_share([i for i in ids if i in pairs])
@@ -116,7 +115,7 @@ def dataset_part(
     images, masks = (
         {i: files[i] for i in ids if i in files} for files in (everything.images, everything.masks)
     )
-    return Part(name, images, masks, values, absent), everything
+    return Part(name, images, masks, dataset.masks, absent), everything
 
 
 def _ids(dataset, everything: Part) -> tuple[list[str], tuple[str, ...]]:

@@ -82,21 +82,6 @@ def test_ignored_pixels_become_255_if_they_are_named(tmp_path, ignored, named):
     assert (label(dataset) == bands((0, 1, 2, 255))).all()
 
 
-def test_a_palette_s_indices_count_not_its_colours(tmp_path):
-    """The check sees what training reads, though the colours are greys that are indices too."""
-    mask = Image.fromarray(bands((0, 1)), mode='P')
-    mask.putpalette([0, 0, 0, 2, 2, 2, 1, 1, 1])
-    # and of one bit
-    for each in (mask, Image.fromarray(bands((0, 1)) > 0)):
-        write(tmp_path, 'a', each)
-        dataset = make(tmp_path, CLASSES[:2], split='all', pipeline=PIPELINE)
-        assert (label(dataset) == bands((0, 1))).all()
-    mask.putdata(bands((0, 2)).ravel().tolist())
-    write(tmp_path, 'a', mask)
-    with pytest.raises(UsageError, match=r'\(2\)'):
-        make(tmp_path, CLASSES[:2], split='all')
-
-
 @pytest.mark.parametrize(
     'folders', [('{split}/images', '{split}/masks'), ('i/{split}', 'm/{split}')]
 )

@@ -16,19 +16,12 @@ from custom_modules.evaluation.class_iou_metric import ClassIoUMetric
 from custom_modules.utils.errors import UsageError
 
 
-@pytest.fixture(scope='module')
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp('bad')
-    make_moon(root / 'moon')
-    return root
-
-
 @pytest.fixture
-def train(root, tmp_path, monkeypatch, capsys):
+def train(data, tmp_path, monkeypatch, capsys):
     """Train: exit code and what was said."""
 
-    def run(*options, data='moon', flags=()):
-        monkeypatch.setenv('MOON_DATA', str(root / data))
+    def run(*options, pairs='moon', flags=()):
+        monkeypatch.setenv('MOON_DATA', str(data / pairs))
         code = run_tool(command('unet_baseline', tmp_path / 'run', *flags, options=options))
         return code, errors(capsys)
 
@@ -86,9 +79,9 @@ def test_weights_that_are_no_numbers_are_not_saved(train, tmp_path, monkeypatch)
 
 
 @pytest.fixture(scope='module')
-def unlabelled(root):
+def unlabelled(data):
     """Index masks of which a value has no class: one of two validation images, and most of the training's, are that alone."""
-    folder = make_moon(root / 'unlabelled', count=10)
+    folder = make_moon(data / 'unlabelled', count=10)
     ids = [f'{i:04d}' for i in range(10)]
     val, training = (hashed_split(ids, part, 0.2, 0.0) for part in ('val', 'train'))
     for name in ids:
@@ -151,15 +144,15 @@ def test_a_validation_that_fails_costs_no_epoch(train, tmp_path, monkeypatch):
     assert [row['step'] for row in rows if 'rock_Dice' in row] == [1, 2, 3]
 
 
-def test_one_pair_on_purpose(root, train, tmp_path):
+def test_one_pair_on_purpose(data, train, tmp_path):
     """Refused, with what says that it is meant; with that it runs, and scores what it has learnt."""
-    make_moon(root / 'one', count=1)
-    code, (error,) = train(data='one')
+    make_moon(data / 'one', count=1)
+    code, (error,) = train(pairs='one')
     assert code == 2 and 'is empty: 1 pairs' in error and '--overfit' in error
     same = [f'{part}_dataloader.dataset.split=all' for part in ('train', 'val', 'test')]
-    code, (error,) = train(*same, data='one')
+    code, (error,) = train(*same, pairs='one')
     assert code == 2 and 'are trained on' in error and '--overfit' in error
-    assert train(data='one', flags=['--overfit']) == (0, [])
+    assert train(pairs='one', flags=['--overfit']) == (0, [])
     assert (tmp_path / 'run' / 'epoch_3.pth').is_file()
 
 
@@ -178,9 +171,9 @@ def test_without_validation(train, tmp_path):
 
 
 @pytest.mark.skipif(os.name != 'posix' or os.geteuid() == 0, reason='root may read anything')
-def test_an_image_that_cannot_be_read_any_more(root, train):
+def test_an_image_that_cannot_be_read_any_more(data, train):
     """Its permissions changed after the check: in a loader's process the error is that of the file."""
-    folder = make_moon(root / 'locked')
+    folder = make_moon(data / 'locked')
     (folder / 'images' / 'render' / 'render0000.png').chmod(0)
-    code, (error,) = train(data='locked')
+    code, (error,) = train(pairs='locked')
     assert code == 2 and 'render0000.png' in error

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet
+from conftest import REPOSITORY, loader_options
 from short_runs import before_step, command, differing, kill_me, killed_when, run_tool, weights
 
+pytestmark = pytest.mark.usefixtures('data')
 # what follows from (seed, iteration) alone, in a segmentor
 BATCHES = (
     'model = dict(data_preprocessor=_base_.batch_augments.default)\n'
@@ -45,22 +46,8 @@ SEGMENTORS = {
 EPOCHS = 3
 
 
-@pytest.fixture(scope='module')
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp('killed')
-    make_moon(root / 'moon')
-    make_tiny_imagenet(root / 'tiny', ['n00000001', 'n00000002', 'n00000003'])
-    return root
-
-
 @pytest.fixture
-def moon_data(root, monkeypatch):
-    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
-    monkeypatch.setenv('TINY_IMAGENET', str(root / 'tiny'))
-
-
-@pytest.fixture
-def config(moon_data, tmp_path):
+def config(tmp_path):
 
     def write(base: str, text: str):
         path = tmp_path / 'experiment.py'
@@ -189,7 +176,7 @@ MOMENTS = {
 
 
 @pytest.fixture(scope='module')
-def unbroken(root, tmp_path_factory):
+def unbroken(data, tmp_path_factory):
     """The run that nothing broke off: plateau, early stopping and averages wait for its scores."""
     folder = tmp_path_factory.mktemp('unbroken')
     path = folder / 'experiment.py'
@@ -197,14 +184,12 @@ def unbroken(root, tmp_path_factory):
         f"_base_ = ['{REPOSITORY.as_posix()}/configs/unet_baseline.py']\n{BATCHES}"
         f'{PLATEAU}default_hooks = dict(ema=_base_.ema, checkpoint=dict(save_best="val_loss", rule="less"))\n'
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('MOON_DATA', str(root / 'moon'))
-        assert run_tool(command(path, folder / 'run')) == 0
+    assert run_tool(command(path, folder / 'run')) == 0
     return path, folder / 'run'
 
 
 @pytest.mark.parametrize('name', MOMENTS)
-def test_killed_at_a_moment(name, unbroken, tmp_path, moon_data):
+def test_killed_at_a_moment(name, unbroken, tmp_path):
     path, whole = unbroken
     pieces = tmp_path / 'run'
     assert killed_when(command(path, pieces), MOMENTS[name], tmp_path) == -signal.SIGKILL
@@ -212,7 +197,7 @@ def test_killed_at_a_moment(name, unbroken, tmp_path, moon_data):
     require_the_same(whole, pieces)
 
 
-def test_killed_at_random_again_and_again(unbroken, tmp_path, moon_data):
+def test_killed_at_random_again_and_again(unbroken, tmp_path):
     path, whole = unbroken
     pieces, seconds = tmp_path / 'run', random.Random(0)
     for _ in range(5):

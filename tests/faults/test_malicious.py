@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY, make_moon
+from conftest import REPOSITORY
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmpretrain import get_model
@@ -15,6 +15,8 @@ from mmseg.apis import MMSegInferencer, init_model
 from short_runs import SMALL, command, run_tool
 
 import custom_modules.segmentation  # noqa: F401
+
+pytestmark = pytest.mark.usefixtures('data')
 
 
 class Trap:
@@ -28,10 +30,9 @@ class Trap:
 
 
 @pytest.fixture(scope='module')
-def root(tmp_path_factory):
-    """Data, and the small model's own weights, so that nothing but the trap is wrong."""
+def root(data, tmp_path_factory):
+    """The small model's own weights, so that nothing but the trap is wrong."""
     root = tmp_path_factory.mktemp('malicious')
-    make_moon(root / 'moon')
     init_default_scope('mmseg')
     cfg = Config.fromfile(REPOSITORY / 'configs' / 'unet_baseline.py')
     cfg.model.backbone.widths = [4, 4, 8]
@@ -108,9 +109,8 @@ ENTRIES = {
 
 
 @pytest.mark.parametrize('entry', ENTRIES)
-def test_nothing_of_a_checkpoint_is_run(entry, stranger, root, tmp_path, monkeypatch, capsys):
+def test_nothing_of_a_checkpoint_is_run(entry, stranger, root, tmp_path, capsys):
     path, ran = stranger
-    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
     try:
         code = ENTRIES[entry](path, root, tmp_path)
     except ValueError as error:
@@ -125,9 +125,8 @@ def test_nothing_of_a_checkpoint_is_run(entry, stranger, root, tmp_path, monkeyp
 
 
 @pytest.mark.parametrize('suffix', ['pkl', 'pickle', 'yaml', 'pth', 'npy'])
-def test_weights_of_classes_are_numbers(suffix, root, tmp_path, monkeypatch, capsys):
+def test_weights_of_classes_are_numbers(suffix, tmp_path, capsys):
     """mmseg reads a text as the name of a file, and unpickles it; numbers as .json and .npy are read."""
-    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
     path = tmp_path / f'w.{suffix}'
     path.write_bytes(pickle.dumps(Trap(tmp_path / 'ran')))
     option = f'model.decode_head.loss_decode.0.class_weight={path}'
@@ -140,8 +139,7 @@ def test_weights_of_classes_are_numbers(suffix, root, tmp_path, monkeypatch, cap
     assert not (tmp_path / 'ran').exists()
 
 
-def test_those_as_json_and_npy_are_read(root, tmp_path, monkeypatch):
-    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
+def test_those_as_json_and_npy_are_read(tmp_path):
     (tmp_path / 'w.json').write_text('[2.0]')
     np.save(tmp_path / 'w.npy', np.array([2.0]))
     for name in ('w.json', 'w.npy'):

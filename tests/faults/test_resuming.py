@@ -5,30 +5,26 @@ import shutil
 
 import pytest
 import torch
-from conftest import REPOSITORY, make_moon
+from conftest import REPOSITORY
 from short_runs import command, errors, run_tool
 
 
 @pytest.fixture(scope='module')
-def trained(tmp_path_factory):
+def trained(data, tmp_path_factory):
     """Work dirs of two epochs: of a plain run, and of one with averaged weights."""
     root = tmp_path_factory.mktemp('trained')
-    make_moon(root / 'moon')
     base = f"_base_ = ['{REPOSITORY.as_posix()}/configs/unet_baseline.py']\n"
     (root / 'plain.py').write_text(base)
     (root / 'averaged.py').write_text(base + 'default_hooks = dict(ema=_base_.ema)\n')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('MOON_DATA', str(root / 'moon'))
-        for name in ('plain', 'averaged'):
-            run = command(root / f'{name}.py', root / name, options=['train_cfg.max_epochs=2'])
-            assert run_tool(run) == 0
+    for name in ('plain', 'averaged'):
+        run = command(root / f'{name}.py', root / name, options=['train_cfg.max_epochs=2'])
+        assert run_tool(run) == 0
     return root
 
 
 @pytest.fixture
-def resume(trained, tmp_path, monkeypatch, capsys):
+def resume(trained, tmp_path, capsys):
     """Resume a copy of a run with other settings, or of a changed checkpoint: exit code, error line, checkpoints."""
-    monkeypatch.setenv('MOON_DATA', str(trained / 'moon'))
 
     def run(source, *options, config='plain', change=None):
         work_dir = tmp_path / f'run{len(list(tmp_path.iterdir()))}'
@@ -95,9 +91,8 @@ def test_averages_have_to_be_on_both_sides(resume):
 
 @pytest.mark.parametrize('form', ['plain', 'wrapped', 'of a run', 'of an averaged run'])
 @pytest.mark.parametrize('config', ['plain', 'averaged'])
-def test_a_run_begins_from_weights_in_any_form(form, config, trained, tmp_path, monkeypatch):
+def test_a_run_begins_from_weights_in_any_form(form, config, trained, tmp_path):
     """Also a config with averaged weights, which took a plain state_dict for a defect."""
-    monkeypatch.setenv('MOON_DATA', str(trained / 'moon'))
     source = trained / ('averaged' if 'averaged' in form else 'plain') / 'epoch_2.pth'
     state = torch.load(source, weights_only=True)['state_dict']
     saved = dict(plain=state, wrapped={f'module.{key}': value for key, value in state.items()})
@@ -114,8 +109,7 @@ def test_a_run_begins_from_weights_in_any_form(form, config, trained, tmp_path, 
 
 
 @pytest.mark.parametrize('other', ['decoder', 'number of classes'])
-def test_a_run_does_not_begin_from_half_a_model(other, trained, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv('MOON_DATA', str(trained / 'moon'))
+def test_a_run_does_not_begin_from_half_a_model(other, trained, tmp_path, capsys):
     model = torch.load(trained / 'plain' / 'epoch_2.pth', weights_only=True)['state_dict']
     if other == 'decoder':
         model = {key: value for key, value in model.items() if '.up.' not in key}

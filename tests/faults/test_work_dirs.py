@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import make_moon
 from short_runs import (
     before_step,
     command,
@@ -25,26 +24,19 @@ from short_runs import (
 from custom_modules.engine.work_dirs import last_checkpoint
 from custom_modules.utils.errors import UsageError
 
+pytestmark = pytest.mark.usefixtures('data')
 ROOT = os.name == 'posix' and os.geteuid() == 0
 
 
 @pytest.fixture(scope='module')
-def root(tmp_path_factory):
+def root(data, tmp_path_factory):
     root = tmp_path_factory.mktemp('work_dirs')
-    make_moon(root / 'moon')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('MOON_DATA', str(root / 'moon'))
-        assert run_tool(command('unet_baseline', root / 'run')) == 0
+    assert run_tool(command('unet_baseline', root / 'run')) == 0
     return root
 
 
 @pytest.fixture
-def moon_data(root, monkeypatch):
-    monkeypatch.setenv('MOON_DATA', str(root / 'moon'))
-
-
-@pytest.fixture
-def run(root, tmp_path, moon_data):
+def run(root, tmp_path):
     """A copy of a finished run."""
     return shutil.copytree(root / 'run', tmp_path / 'run')
 
@@ -58,7 +50,7 @@ def test_a_folder_with_weights_is_not_overwritten(run, capsys):
     assert before == {path.name: path.stat().st_mtime_ns for path in run.glob('*.pth')}
 
 
-def test_two_trainings_in_one_folder(moon_data, tmp_path, capsys):
+def test_two_trainings_in_one_folder(tmp_path, capsys):
     """The second is refused while the first works, and may go on as soon as that is dead, loader processes and all."""
     run, marker = tmp_path / 'run', tmp_path / 'at work'
     options = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
@@ -113,7 +105,7 @@ def sound_checkpoints(folder: Path) -> list[str]:
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='Windows has no such limit')
-def test_a_limit_on_the_size_of_files(root, tmp_path, moon_data):
+def test_a_limit_on_the_size_of_files(root, tmp_path):
     def moment() -> None:
         import resource
 
@@ -142,7 +134,7 @@ def small_disk(tmp_path):
     subprocess.run(['umount', '-l', str(folder)], check=True)
 
 
-def test_a_full_disk(small_disk, tmp_path, moon_data):
+def test_a_full_disk(small_disk, tmp_path):
     """It fills up in the course of the run: what was saved before stays, and the run goes on when there is room."""
     run = small_disk / 'run'
 
@@ -162,14 +154,14 @@ def test_a_full_disk(small_disk, tmp_path, moon_data):
     assert 'epoch_3.pth' in sound_checkpoints(run)
 
 
-def test_a_read_only_folder(small_disk, moon_data, capsys):
+def test_a_read_only_folder(small_disk, capsys):
     subprocess.run(['mount', '-o', 'remount,ro', str(small_disk)], check=True)
     assert run_tool(command('unet_baseline', small_disk / 'run')) == 2
     assert 'read-only file system' in errors(capsys)[0]
 
 
 @pytest.mark.skipif(ROOT, reason='root may write anywhere')
-def test_a_folder_without_the_right_to_write(tmp_path, moon_data, capsys):
+def test_a_folder_without_the_right_to_write(tmp_path, capsys):
     tmp_path.chmod(0o500)
     assert run_tool(command('unet_baseline', tmp_path / 'run')) == 2
     assert 'mend the permissions' in errors(capsys)[0]

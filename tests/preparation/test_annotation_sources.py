@@ -6,6 +6,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from pictures import encoded
 from PIL import Image
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset
@@ -87,21 +88,26 @@ def test_from_annotations_to_a_data_set(make, images, tmp_path, capsys):
     ],
 )
 def test_files_that_are_none_of_theirs(tmp_path, content, words):
-    path = tmp_path / ('a.json' if content.startswith('{') else 'a.xml')
-    path.write_text(content)
     with pytest.raises(UsageError, match=words):
-        CocoFile(tmp_path if path.suffix == '.json' else path)
+        read(content, tmp_path)
 
 
-def of_labelme(**shape) -> tuple[str, str]:
+def of_labelme(**shape) -> str:
     content = dict(imagePath='a.jpg', imageWidth=WIDTH, imageHeight=HEIGHT)
-    return '.json', json.dumps(dict(content, shapes=[dict(label='rock', **shape)]))
+    return json.dumps(dict(content, shapes=[dict(label='rock', **shape)]))
 
 
-def of_cvat(tag: str, **shape) -> tuple[str, str]:
+def of_cvat(tag: str, **shape) -> str:
     sides = ' '.join(f'{key}="{value}"' for key, value in shape.items())
     image = f'<image id="0" name="a.jpg" width="{WIDTH}" height="{HEIGHT}">'
-    return '.xml', f'<annotations>{image}<{tag} label="rock" {sides}/></image></annotations>'
+    return f'<annotations>{image}<{tag} label="rock" {sides}/></image></annotations>'
+
+
+def read(content: str, folder) -> CocoFile:
+    """Read a file of CVAT, or a folder with one of labelme."""
+    path = folder / ('a.json' if content.startswith('{') else 'a.xml')
+    path.write_text(content)
+    return CocoFile(path if path.suffix == '.xml' else folder)
 
 
 def drawn(shape) -> np.ndarray:
@@ -110,7 +116,7 @@ def drawn(shape) -> np.ndarray:
 
 
 ROUND = cv2.ellipse(np.zeros((HEIGHT, WIDTH), np.uint8), (20, 16), (12, 6), 30, 0, 360, 1, -1)
-PIXELS = base64.b64encode(cv2.imencode('.png', np.eye(6, 9, dtype=np.uint8))[1]).decode()
+PIXELS = base64.b64encode(encoded(np.eye(6, 9, dtype=np.uint8))).decode()
 EYE = np.zeros((HEIGHT, WIDTH), np.uint8)
 EYE[5:11, 7:16] = np.eye(6, 9)
 # of each the file, what is drawn, and how many pixels of its border may be otherwise
@@ -136,10 +142,8 @@ SHAPES = {
 
 @pytest.mark.parametrize('name', SHAPES)
 def test_other_shapes_are_drawn(name, tmp_path):
-    (suffix, content), expected, border = SHAPES[name]
-    path = tmp_path / f'a{suffix}'
-    path.write_text(content)
-    coco = CocoFile(path if suffix == '.xml' else tmp_path)
+    content, expected, border = SHAPES[name]
+    coco = read(content, tmp_path)
     mask = coco.draw(coco.images[0])
     assert (mask != expected).sum() <= border and mask.sum() >= border
 
@@ -155,7 +159,5 @@ def test_other_shapes_are_drawn(name, tmp_path):
     ],
 )
 def test_damaged_shapes_are_counted(shape, tmp_path):
-    suffix, content = shape
-    (tmp_path / f'a{suffix}').write_text(content)
     with pytest.raises(UsageError, match='has no outline .* rock of a.jpg'):
-        CocoFile(tmp_path / 'a.xml' if suffix == '.xml' else tmp_path)
+        read(shape, tmp_path)
