@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from arguments import common_parser
 
 from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.files import remove_unfinished
 
 
 def parse_args():
@@ -92,7 +93,7 @@ def main() -> None:
         require_unseen,
     )
     from custom_modules.engine.devices import is_first_process, speed_advice
-    from custom_modules.engine.work_dirs import lock_work_dir, remove_leftovers
+    from custom_modules.engine.work_dirs import lock_work_dir
     from custom_modules.models.safe_loading import require_pretrained
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
@@ -103,7 +104,7 @@ def main() -> None:
     first = is_first_process(args.launcher)
     lock = first and lock_work_dir(cfg.work_dir)  # noqa: F841
     if first:
-        remove_leftovers(cfg.work_dir)
+        remove_unfinished(cfg.work_dir)
     merge_args(cfg, args)
     require_data_folders(cfg)
     if first and (advice := speed_advice(cfg)):

@@ -27,35 +27,24 @@ class Worker:
     """A process of the cluster, with a detector of its own.
 
     Args:
-        out (str | Path): The folder of the results, which has to be the one that :class:`Results` has begun.
+        out (str | Path): The folder of the results that :class:`Results` has begun; a UsageError if it is not there.
         model (Sequence[str]): What :class:`RockDetector` takes by position, with absolute paths.
         settings (dict): What it takes by name.
         shown (dict): What :class:`PictureFiles` takes by name.
         threads (int): Threads of the network; as many read, and as many write. Defaults to 1.
-
-    Raises:
-        UsageError: If the folder is not there, or the model cannot be used.
     """
 
     def __init__(
-        self,
-        out: str | Path,
-        model: Sequence[str],
-        settings: dict,
-        shown: dict,
-        threads: int = 1,
+        self, out: str | Path, model: Sequence[str], settings: dict, shown: dict, threads: int = 1
     ) -> None:
         quiet_libraries()
         if not Path(out, MANIFEST).is_file():
             raise UsageError(f'{out} is not on a disk that all machines of the cluster see.')
         self._detector = RockDetector(*model, **settings, threads=threads)
-        self._files, self._threads = PictureFiles(out, self._detector, **shown), threads
+        self._files, self._threads = PictureFiles(Path(out), self._detector, **shown), threads
 
     def __call__(self, row: dict) -> list[dict]:
-        """Predict the pictures of a task, and write their files.
-
-        Args:
-            row (dict): One of :func:`tasks_of`.
+        """Predict the pictures of a task, one of :func:`tasks_of`, and write their files.
 
         Returns:
             list[dict]: In ``said``, as JSON: entries of pictures, or ``skipped`` with name and reason, or a ``fault`` that ends all.
@@ -78,13 +67,7 @@ class Worker:
 
 
 def tasks_of(sources: Sequence[Source], workers: int, batch_size: int) -> list[dict]:
-    """Cut pictures into tasks of whole batches, so that each is predicted beside the same others as by one process.
-
-    Args:
-        sources (Sequence[Source]): The pictures.
-        workers (int): How many workers there are; each gets several tasks.
-        batch_size (int): Of the detector.
-    """
+    """Cut pictures into tasks of whole batches, several for each worker: each is predicted beside the same others as by one process."""
     batches = min(MOST_PICTURES, len(sources) // (8 * workers)) // batch_size
     size = batch_size * max(1, batches)
     absolute = [(str(source.path.absolute()), source.name) for source in sources]
@@ -97,8 +80,8 @@ def entries_of(
     sources: Sequence[Source],
     results: Results,
     outcome: Outcome,
-    workers: int = 1,
-    batch_size: int = 16,
+    workers: int,
+    batch_size: int,
 ) -> Generator[dict]:
     """Have pictures predicted by workers, and again where a worker died, until there is word of each, or no way on.
 
@@ -107,15 +90,14 @@ def entries_of(
         sources (Sequence[Source]): The pictures.
         results (Results): Where what is yielded is recorded.
         outcome (Outcome): Gets the pictures that are not there at the end, and why.
-        workers (int): How many workers there are. Defaults to 1.
-        batch_size (int): Of the detector. Defaults to 16.
+        workers (int): How many workers there are.
+        batch_size (int): Of the detector.
 
     Yields:
         dict: Of each picture what :meth:`Results.record` takes, perhaps twice.
 
     Raises:
-        UsageError: If a worker could not write.
-        RuntimeError: If it met with a defect.
+        UsageError | RuntimeError: If a worker could not write, or met with a defect.
     """
     left, skipped = list(sources), {}
     while left:
@@ -141,12 +123,7 @@ def entries_of(
 
 
 def predict_archive(
-    sources: Sequence[Source],
-    results: Results,
-    how: dict,
-    workers: int,
-    cpus: int = 1,
-    gpus: float = 0,
+    sources: Sequence[Source], results: Results, how: dict, workers: int, cpus: int, gpus: float
 ) -> Outcome:
     """Predict pictures by the workers of the Ray cluster that this process is connected to, and write their results.
 
@@ -158,11 +135,8 @@ def predict_archive(
         results (Results): Where to: a folder that all machines see at the same path.
         how (dict): What :class:`Worker` takes by name, but for ``out`` and ``threads``.
         workers (int): How many to begin with; there are more when machines join, and fewer when they leave.
-        cpus (int): CPUs of each worker. Defaults to 1.
-        gpus (float): GPUs of each worker. Defaults to 0.
-
-    Returns:
-        Outcome: How it went; after a Ctrl-C too.
+        cpus (int): CPUs of each worker.
+        gpus (float): GPUs of each worker.
 
     Raises:
         UsageError: If Ray Data is not installed, or a worker cannot begin or write.

@@ -42,12 +42,7 @@ class Page:
     def look(self, path: str | None, windows: int) -> tuple[Picture, object] | None:
         """Read a picture and have the network look at it: what the threshold does not change.
 
-        Args:
-            path (str, optional): The picture.
-            windows (int): How many windows its shorter side gets; 0 looks at the whole picture at once.
-
-        Raises:
-            gradio.Error: If it is no picture, or too large.
+        Its shorter side gets so many windows; 0 looks at the whole picture at once. What is no picture, or too large, is a ``gradio.Error``.
         """
         if path is None:
             return None
@@ -73,11 +68,7 @@ class Page:
             ) from error
 
     def answer(self, seen: tuple | None, threshold: float) -> tuple:
-        """Outline and list the rocks.
-
-        Args:
-            seen (tuple, optional): Of :meth:`look`.
-            threshold (float): Above which probability a pixel is rock.
+        """Outline and list the rocks of what :meth:`look` gave, where the probability is above the threshold.
 
         Returns:
             tuple: Sentence, overlay's path, rows of the table, and the paths of mask, overlay and CSV.
@@ -91,31 +82,22 @@ class Page:
         if deciding.threshold is not None:
             deciding.threshold = threshold
         results = Results(mkdtemp(prefix='answer_', dir=self._folder), deciding, {})
-        entry = results.add(Source(Path('rocks.png'), 'rocks.png'), *seen)
-        results.record(entry)
+        results.record(results.add(Source(Path('rocks.png'), 'rocks.png'), *seen))
         results.finish()
-        with (results.out / 'rocks.csv').open(newline='') as file:
+        names = 'masks/rocks.png', 'overlays/rocks.jpg', 'rocks.csv'
+        mask, overlay, table = (str(results.out / name) for name in names)
+        with open(table, newline='') as file:
             rows = [[row[head] for head in HEADS] for row in csv.DictReader(file)]
-        files = [
-            results.out / name for name in ('masks/rocks.png', 'overlays/rocks.jpg', 'rocks.csv')
-        ]
         count = f'**{len(rows)} rock{"s" * (len(rows) != 1)}**'
-        return (count, str(files[1]), rows, *map(str, files))
+        return count, overlay, rows, mask, overlay, table
 
 
 def make_page(page: Page):
-    """Lay out the page.
-
-    Args:
-        page (Page): What happens on it.
-
-    Returns:
-        gradio.Blocks: The page.
-    """
+    """Lay out the page (``gradio.Blocks``)."""
     import gradio as gr
 
     def chosen(event: gr.SelectData) -> str:
-        return str(page.examples[event.index])
+        return scenes[event.index]
 
     card = page._detector.card
     with gr.Blocks(title='Moon rocks', analytics_enabled=False, delete_cache=(600, KEPT)) as blocks:
@@ -125,35 +107,25 @@ def make_page(page: Page):
         seen = gr.State(None)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
-                file = gr.File(
-                    label='Photograph', file_types=['image'], height=120, elem_id='photograph'
-                )
+                look = dict(file_types=['image'], height=120, elem_id='photograph')
+                file = gr.File(label='Photograph', **look)
+                scenes = [str(path) for path in page.examples]
                 look = dict(columns=2, height=250, allow_preview=False, interactive=False)
-                gallery = gr.Gallery(
-                    [str(path) for path in page.examples],
-                    label='or a synthetic scene',
-                    elem_id='scenes',
-                    **look,
-                )
-                kind = dict(label='How certain (threshold)', visible=card.threshold is not None)
-                threshold = gr.Slider(
-                    0.05, 0.95, card.threshold or 0.5, step=0.05, elem_id='threshold', **kind
-                )
+                gallery = gr.Gallery(scenes, label='or a synthetic scene', elem_id='scenes', **look)
+                certain = dict(label='How certain (threshold)', elem_id='threshold')
+                certain.update(value=card.threshold or 0.5, visible=card.threshold is not None)
+                threshold = gr.Slider(0.05, 0.95, step=0.05, **certain)
                 closely = 'How closely (windows along the shorter side; 0: the picture at once)'
                 windows = gr.Slider(0, 4, 0, step=1, label=closely, elem_id='windows')
             with gr.Column(scale=2, min_width=280):
                 count = gr.Markdown(ASK, elem_id='count')
-                overlay = gr.Image(
-                    show_label=False, interactive=False, elem_id='picture', buttons=['fullscreen']
-                )
+                look = dict(show_label=False, interactive=False, buttons=['fullscreen'])
+                overlay = gr.Image(elem_id='picture', **look)
                 with gr.Row():
-                    downloads = [
-                        gr.DownloadButton(name, size='sm', elem_id=name.lower())
-                        for name in ('Mask', 'Overlay', 'CSV')
-                    ]
-                table = gr.Dataframe(
-                    headers=HEADS, interactive=False, label='Rocks', max_height=320, elem_id='table'
-                )
+                    names = 'Mask', 'Overlay', 'CSV'
+                    downloads = [gr.DownloadButton(n, size='sm', elem_id=n.lower()) for n in names]
+                look = dict(interactive=False, label='Rocks', max_height=320, elem_id='table')
+                table = gr.Dataframe(headers=HEADS, **look)
         outputs = [count, overlay, table, *downloads]
         shared = dict(show_progress='minimal', api_visibility='private', trigger_mode='always_last')
         for event in (file.change, windows.change):
@@ -166,13 +138,7 @@ def make_page(page: Page):
 
 
 def serve(model: str | None, folder: Path, host: str, port: int) -> None:
-    """Serve the page until Ctrl-C.
-
-    Args:
-        model (str, optional): An ``.onnx`` file. Defaults to the best published detector, exported.
-        folder (Path): For uploads, examples and results.
-        host (str): Address.
-        port (int): Its port.
+    """Serve the page until Ctrl-C, with an ``.onnx`` file or the best published detector, exported; uploads and results go into ``folder``.
 
     Raises:
         UsageError: If the model cannot be used, or the port is taken.

@@ -59,12 +59,12 @@ def load_model(
     """
     if model is None:
         model, checkpoint = BEST_CONFIG, BEST_CHECKPOINT
-    exported = Path(model).suffix == '.onnx'
-    if exported and checkpoint is not None:
-        raise UsageError(f'{model} holds its weights: leave {checkpoint} out.')
-    if exported and amp:
-        raise UsageError('--amp is for a checkpoint: an .onnx file computes as it was exported.')
-    if exported:
+    if Path(model).suffix == '.onnx':
+        if checkpoint is not None:
+            raise UsageError(f'{model} holds its weights: leave {checkpoint} out.')
+        if amp:
+            what = '--amp is for a checkpoint'
+            raise UsageError(f'{what}: an .onnx file computes as it was exported.')
         return OnnxModel(model, device or 'cpu', threads)
     if checkpoint is None:
         raise UsageError(
@@ -201,10 +201,7 @@ class RockDetector:
     ) -> tuple[np.ndarray, list[Rock]]:
         """Decide each pixel's class (H, W), uint8, and list the rocks: the part behind the network.
 
-        Args:
-            found (np.ndarray): The map of a picture.
-            size (tuple[int, int]): The picture's width and height.
-            tolerance (float): How far an outline may be off, in pixels. Defaults to 1.
+        ``size`` is the picture's width and height, ``tolerance`` how far an outline may be off, in pixels.
         """
         labels = labels_of(found, size, self.threshold)
         return labels, find_rocks(labels, found, self.card.classes, tolerance)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import time
 from collections import deque
@@ -30,42 +31,32 @@ COLUMNS = (
     'probability', 'touches_border',
 )  # fmt: skip
 MANIFEST = 'pictures.jsonl'
-KINDS = ('masks', 'overlays', 'probabilities')
 
 
+@dataclass
 class PictureFiles:
-    """The files of single pictures in the folder of a prediction: each is whole or not there.
+    """The files of single pictures in the folder of a prediction, by a detector: each is whole or not there."""
 
-    Args:
-        out (str | Path): The folder.
-        detector (RockDetector): Whose results they are.
-        overlay (bool): Whether to write pictures with the rocks outlined. Defaults to True.
-        probability (bool): Whether to write probabilities. Defaults to False.
-        tolerance (float): How far outlines may be off, in pixels; 0 is exact. Defaults to 1.
-    """
-
-    def __init__(
-        self,
-        out: str | Path,
-        detector: RockDetector,
-        overlay: bool = True,
-        probability: bool = False,
-        tolerance: float = 1,
-    ) -> None:
-        self.out, self._detector = Path(out), detector
-        self._overlay, self._probability, self._tolerance = overlay, probability, tolerance
+    out: Path
+    detector: RockDetector
+    # whether to write pictures with the rocks outlined
+    overlay: bool = True
+    # whether to write probabilities
+    probability: bool = False
+    # how far outlines may be off, in pixels; 0 is exact
+    tolerance: float = 1
 
     def add(self, source: Source, picture: Picture, found: np.ndarray) -> dict:
         """Write the files of one picture, from its map of probabilities; several threads may do so. Returns what :meth:`Results.record` takes."""
-        card = self._detector.card
-        labels, rocks = self._detector.finish(found, picture.size, self._tolerance)
+        card = self.detector.card
+        labels, rocks = self.detector.finish(found, picture.size, self.tolerance)
         mask = labels * np.uint8(255) if len(card.classes) == 2 else labels
         self._write('masks', source, '.png', PngFile.encode(mask))
-        if self._overlay:
+        if self.overlay:
             drawn = outlined(picture.image, labels, card.palette)
             jpeg = cv2.imencode('.jpg', drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
             self._write('overlays', source, '.jpg', jpeg.tobytes())
-        if self._probability:
+        if self.probability:
             whole = np.empty(labels.shape, np.uint16)
             for rows, part in strips(found, picture.size):
                 # of several classes: of not being the first, the background
@@ -98,14 +89,9 @@ class Results(PictureFiles):
     """
 
     def __init__(
-        self,
-        out: str | Path,
-        detector: RockDetector,
-        settings: dict,
-        resume: bool = False,
-        **shown,
+        self, out: str | Path, detector: RockDetector, settings: dict, resume: bool = False, **shown
     ) -> None:
-        super().__init__(out, detector, **shown)
+        super().__init__(Path(out), detector, **shown)
         self._manifest = self.out / MANIFEST
         if not self._manifest.exists():
             write_atomically(self._manifest, _line(settings))
@@ -137,7 +123,7 @@ class Results(PictureFiles):
 
     def finish(self) -> None:
         """Write ``rocks.csv`` and ``rocks.json`` (COCO) of all pictures that are there, and remove what killed writes have left."""
-        for kind in KINDS:
+        for kind in ('masks', 'overlays', 'probabilities'):
             for folder, _, _ in os.walk(self.out / kind):
                 remove_unfinished(folder)
         with atomic_path(self.out / 'rocks.csv') as path, path.open('w', newline='') as file:
@@ -146,7 +132,7 @@ class Results(PictureFiles):
             for entry in self._entries():
                 table.writerows(_row(entry['picture'], rock) for rock in entry['rocks'])
         with atomic_path(self.out / 'rocks.json') as path, path.open('w') as file:
-            classes = list(enumerate(self._detector.card.classes))[1:]
+            classes = list(enumerate(self.detector.card.classes))[1:]
             categories = (dict(id=label, name=name, supercategory='') for label, name in classes)
             parts = dict(categories=categories, images=self._images(), annotations=self._shapes())
             # piece by piece: the rocks of a million pictures need no memory
@@ -206,9 +192,6 @@ def predict_pictures(
         results (Results): Where to.
         workers (int): Threads that read, and as many that write. Defaults to 2.
 
-    Returns:
-        Outcome: How it went; after a Ctrl-C too, with all that was begun written whole.
-
     Raises:
         OSError: If nothing can be written any more.
     """
@@ -219,14 +202,7 @@ def predict_pictures(
 
 
 def record_all(entries: Generator[dict], count: int, results: Results, outcome: Outcome) -> Outcome:
-    """Note pictures as they are done, under a progress bar, and write the tables at the end.
-
-    Args:
-        entries (Generator[dict]): Of each picture what :meth:`Results.record` takes; it may come again.
-        count (int): How many pictures are wanted.
-        results (Results): Where to.
-        outcome (Outcome): What is filled in, and given back.
-    """
+    """Note pictures, of ``count``, as they are done (they may come again), and write the tables at the end; fills ``outcome`` in."""
     start, before = time.perf_counter(), len(results.done)
     try:
         for entry in progress(entries, 'Predicting', count):
@@ -249,20 +225,10 @@ def predicted(
     workers: int,
     skipped: list[tuple[Path, str]],
 ) -> Generator[dict]:
-    """Predict pictures and write their files, reading and writing in threads.
-
-    Args:
-        detector (RockDetector): The detector.
-        sources (Sequence[Source]): The pictures.
-        files (PictureFiles): Where to.
-        workers (int): Threads that read, and as many that write.
-        skipped (list[tuple[Path, str]]): Gets the files that cannot be read, and why.
+    """Predict pictures and write their files, reading and writing in as many threads as there are ``workers`` each.
 
     Yields:
-        dict: Of each picture, when its files are there, what :meth:`Results.record` takes.
-
-    Raises:
-        OSError: If nothing can be written any more.
+        dict: Of each picture, when its files are there, what :meth:`Results.record` takes. What cannot be read goes to ``skipped``.
     """
     # a mosaic is no attack: up to what OpenCV can write
     Image.MAX_IMAGE_PIXELS = 2**29
@@ -278,15 +244,7 @@ def predicted(
         cv2.setNumThreads(of_opencv)
 
 
-def _written(
-    detector: RockDetector,
-    sources: Sequence[Source],
-    files: PictureFiles,
-    readers,
-    writers,
-    skipped: list,
-) -> Iterator[dict]:
-    """Yield each picture's entry when its files are there."""
+def _written(detector: RockDetector, sources, files, readers, writers, skipped) -> Iterator[dict]:
     group = detector.batch_size if detector.mode == 'whole' else 1
     waiting, held = deque(sources), 0
     reading: deque[tuple[Source, int, Future]] = deque()
@@ -323,8 +281,7 @@ def _written(
 
 def _pixels(path: Path) -> int:
     try:
-        width, height = image_size(path)
+        return math.prod(image_size(path))
     except UsageError:
         # it is said when the file is read
         return 0
-    return width * height

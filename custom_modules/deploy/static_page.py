@@ -10,7 +10,7 @@ import onnx
 from onnx import numpy_helper
 
 from custom_modules.deploy.export import TOLERANCE, compare, export_best
-from custom_modules.evaluation.exported import ModelCard, OnnxModel
+from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY, write_atomically
@@ -28,15 +28,11 @@ def write_page(model: str | Path | None, folder: Path) -> list[str]:
     """Write the page with a model into a folder, over an earlier one; its links are relative, so it works anywhere.
 
     Args:
-        model (str | Path, optional): An ``.onnx`` file of a segmentor with one channel. Defaults to the best published
-            detector, exported.
-        folder (Path): Where to.
+        model (str | Path, optional): An ``.onnx`` file of a segmentor with one channel. Defaults to the best published detector.
+        folder (Path): Where to; a UsageError if it holds another page.
 
     Returns:
         list[str]: Sentences on what was written.
-
-    Raises:
-        UsageError: If the page cannot show what this model finds, or the folder holds another page.
     """
     _require_own(folder)
     path = Path(model or export_best('work_dirs/demo'))
@@ -54,7 +50,7 @@ def write_page(model: str | Path | None, folder: Path) -> list[str]:
         built = shutil.ignore_patterns('model.*', 'scene*.jpg')
         shutil.copytree(SOURCE, folder, ignore=built, dirs_exist_ok=True)
     write_atomically(folder / 'model.onnx', small if kept else content)
-    write_atomically(folder / 'model.json', _as_json(given.card))
+    write_atomically(folder / 'model.json', json.dumps(vars(given.card)).encode() + b'\n')
     renderer = MoonRenderer(28, (720, 480))
     for number in range(1, SCENES + 1):
         picture = cv2.imencode('.jpg', renderer.render(number)[0], [cv2.IMWRITE_JPEG_QUALITY, 85])
@@ -74,19 +70,8 @@ def _require_own(folder: Path) -> None:
         raise UsageError(f'{folder} {what}: choose another folder with --static.')
 
 
-def _as_json(card: ModelCard) -> bytes:
-    return json.dumps(vars(card)).encode() + b'\n'
-
-
 def halved(content: bytes) -> bytes:
-    """Store the large float32 tensors of a model in 16 bits; it computes in 32 bits as before.
-
-    Args:
-        content (bytes): The ``.onnx`` file.
-
-    Returns:
-        bytes: The smaller file.
-    """
+    """Store the large float32 tensors of an ``.onnx`` file's model in 16 bits; it computes in 32 bits as before."""
     model = onnx.load_from_string(content)
     casts = []
     for tensor in model.graph.initializer:

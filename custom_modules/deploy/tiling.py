@@ -11,10 +11,7 @@ STRIP = 256
 
 
 def window_starts(length: int, size: int, overlap: float) -> list[int]:
-    """Place windows along one side, evenly, so that each covers at least a share (0 to below 1) of its neighbour.
-
-    Returns:
-        list[int]: The first pixel of each window; the last one ends with the side.
+    """Give the first pixels of windows along one side, evenly, so that each covers at least a share (0 to below 1) of its neighbour.
 
     Example:
         >>> window_starts(300, 128, 0.25)
@@ -34,9 +31,7 @@ def _ramp(size: int, overlap: float) -> np.ndarray:
     return np.minimum(1, np.minimum(place, size - place) / rise)
 
 
-def map_of_tiles(
-    model, picture: np.ndarray, overlap: float = 0.25, batch_size: int = 16
-) -> np.ndarray:
+def map_of_tiles(model, picture: np.ndarray, overlap: float, batch_size: int) -> np.ndarray:
     """Predict a picture in overlapping windows of the model's size, and blend them.
 
     Only one row of windows is held in full precision, so that memory grows by two bytes per pixel and channel.
@@ -44,8 +39,8 @@ def map_of_tiles(
     Args:
         model (OnnxModel | TorchModel): A segmentor.
         picture (np.ndarray): RGB (H, W, 3), uint8, at the scale that the model shall see.
-        overlap (float): Least share of a window that its neighbour covers too. Defaults to 0.25.
-        batch_size (int): Windows in one call. Defaults to 16.
+        overlap (float): Least share of a window that its neighbour covers too.
+        batch_size (int): Windows in one call.
 
     Returns:
         np.ndarray: Probabilities (K, H, W) in steps of 1/65535, uint16.

@@ -18,15 +18,10 @@ from custom_modules.utils.errors import UsageError
 
 
 class PixelsToProbabilities(nn.Module):
-    """A network of mmseg or mmpretrain from pixels to probabilities.
+    """A network of mmseg (``EncoderDecoder``) or mmpretrain (``ImageClassifier``), in eval mode, from pixels to probabilities.
 
-    Normalisation, the network, its logits' resizing to the input's size and sigmoid or softmax are inside.
-
-    Args:
-        model (nn.Module): mmseg's ``EncoderDecoder`` or mmpretrain's ``ImageClassifier``, in eval mode.
-
-    Raises:
-        UsageError: If its data preprocessor pads in testing, which an exported file would not.
+    Normalisation, the network, its logits' resizing to the input's size and sigmoid or softmax are inside. A data
+    preprocessor that pads in testing, which an exported file would not, is refused with a UsageError.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -70,12 +65,7 @@ class PixelsToProbabilities(nn.Module):
 class TorchModel:
     """A config (of a segmentor or a classifier) with its checkpoint. Calls from several threads wait for each other.
 
-    Args:
-        config (str | Path): Its file.
-        checkpoint (str | Path): Its weights.
-        device (str, optional): Defaults to the fastest there is.
-        amp (bool): Whether to compute in bfloat16. Defaults to False.
-        threads (int, optional): Torch's threads in this process. Defaults to torch's choice.
+    Its arguments are those of :func:`custom_modules.deploy.detector.load_model`; ``threads`` are torch's in this process.
 
     Attributes:
         card (ModelCard): What it is.

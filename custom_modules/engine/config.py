@@ -29,12 +29,7 @@ PARTS = ('train', 'val', 'test')
 
 
 def each_config(key: str, value: dict | Sequence[dict] | None) -> Iterator[tuple[str, dict]]:
-    """Yield the one dict that stands at a key, or those of a list, with their keys as ``--cfg-options`` takes them.
-
-    Example:
-        >>> list(each_config('loss', [dict(type='A'), dict(type='B')]))
-        [('loss.0', {'type': 'A'}), ('loss.1', {'type': 'B'})]
-    """
+    """Yield the one dict that stands at a key, or those of a list, with their keys as ``--cfg-options`` takes them (``loss.0``)."""
     if isinstance(value, dict):
         yield key, value
     else:
@@ -169,7 +164,7 @@ def load_config(
 
 
 def without_cache(config: dict) -> dict:
-    """Copy the config of a data loader or data set, whose data sets keep nothing decoded: what is read once gains nothing by it."""
+    """Copy the config of a data loader or data set without the caches of its data sets: what is read once gains nothing by them."""
     config = copy.deepcopy(config)
     for _, dataset in data_set_configs('dataset', config):
         dataset.pop('cache', None)
@@ -177,20 +172,14 @@ def without_cache(config: dict) -> dict:
 
 
 def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
-    """Hold out one of several equal parts of the images that a config tests on, wherever it trains on them.
+    """Hold out part ``fold`` (from 0 on) of ``folds`` of the images that a segmentor's config tests on, wherever it trains on them.
 
     Of a training set that names ``fold`` itself, as ``fold=None``, a part is held out too: what is trained can then be tested on
     each of several sets.
 
-    Args:
-        cfg (mmengine.Config): The config of a segmentor.
-        fold (int): Which part, from 0 on.
-        folds (int): How many there are.
-
     Returns:
         tuple[tuple[str], mmengine.Config]: ``fold`` and ``folds`` of each data set with the test set's ``data_root``, and
-        ``split=test`` of the test set (which in many configs is the validation part), as ``KEY=VALUE``; and the config with
-        them.
+        ``split=test`` of the test set (which in many configs is the validation part), as ``KEY=VALUE``; and the config with them.
 
     Raises:
         UsageError: If it does not train on images of the folder that it tests on.
@@ -220,12 +209,8 @@ def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
 def hold_out_nothing(cfg) -> None:
     """Validate and test on what is trained on, on purpose: to see that a network can learn a few images by heart.
 
-    Args:
-        cfg (mmengine.Config): The config, changed in place. Its training set takes all its pairs, where a hash cuts them; those of
-            validation and test become that set, with their own pipelines.
-
-    Raises:
-        UsageError: If the training set is several.
+    The config is changed in place. Its training set, which must not be several (else a UsageError), takes all its pairs, where
+    a hash cuts them; those of validation and test become that set, with their own pipelines.
     """
     train = cfg.train_dataloader.dataset
     if 'dataset' in train or 'datasets' in train:

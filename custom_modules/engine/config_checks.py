@@ -19,13 +19,7 @@ INSTEAD = {
 
 
 def check_config(cfg) -> None:
-    """Make every check that needs no data and builds nothing of a config of :func:`custom_modules.engine.config.load_config`.
-
-    Raises:
-        UsageError: If a validation is there in parts, data sets cut the same images differently, heads, losses or class weights
-            do not fit the classes, a batch has no images, images would be augmented twice, ``grey_standardize`` would count padding, or an optimizer
-            cannot be made.
-    """
+    """Make every check that needs no data of a config of :func:`custom_modules.engine.config.load_config`; a UsageError says what is wrong."""
     require_whole_loops(cfg)
     require_sound_optimizer(cfg)
     require_one_split(cfg)
@@ -39,11 +33,12 @@ def require_whole_loops(cfg) -> None:
     for part, name in (('val', 'validation'), ('test', 'test')):
         keys = [f'{part}_{key}' for key in ('dataloader', 'cfg', 'evaluator')]
         gone = [key for key in keys if cfg.get(key) is None]
-        if 0 < len(gone) < 3:
+        there = [key for key in keys if key not in gone]
+        if gone and there:
             best = ' default_hooks.checkpoint.save_best=None' if part == 'val' else ''
             raise UsageError(
-                f'there is no {" and no ".join(gone)}, but {" and ".join(key for key in keys if key not in gone)}: without '
-                f'{name}, write --cfg-options {" ".join(f"{key}=None" for key in keys)}{best}, or the same in the config.'
+                f'there is no {" and no ".join(gone)}, but {" and ".join(there)}: without {name}, write --cfg-options '
+                f'{" ".join(f"{key}=None" for key in keys)}{best}, or the same in the config.'
             )
     for part in ('train', 'val', 'test'):
         loader = cfg.get(f'{part}_dataloader') or {}
@@ -99,16 +94,9 @@ def require_one_split(cfg) -> None:
 
 
 def require_matching_classes(cfg) -> None:
-    """Refuse a config whose heads do not fit the classes of its data sets.
-
-    Compared are the classes of every decode, auxiliary and classification head with those of every data set that
-    names them in the config or in its class, and every loss and its ``class_weight`` with the head's channels.
-
-    Raises:
-        UsageError: If they differ; the sentence names the key and what to set.
-    """
-    named = [(key, _class_names(cfg, own), own) for key, own in loaded_data_sets(cfg)]
-    named = [(key, names, own) for key, names, own in named if names is not None]
+    """Refuse heads that do not fit the classes of a data set, which it names in the config or in its class, or losses and weights that do not fit a head."""
+    found = [(key, _class_names(cfg, own), own) for key, own in loaded_data_sets(cfg)]
+    named = [(key, names, own) for key, names, own in found if names is not None]
     for key, names, _ in named:
         # what one part calls 1 would be something else in the next
         if list(names) != list(named[0][1]):
@@ -117,7 +105,6 @@ def require_matching_classes(cfg) -> None:
                 'data sets the same classes in the same order.'
             )
     model = cfg.get('model') or {}
-    _require_no_pickled_weights('model', model)
     for name in ('decode_head', 'auxiliary_head', 'head'):
         for key, head in each_config(f'model.{name}', model.get(name)):
             classes, channels = head_size(cfg, head)
@@ -175,18 +162,6 @@ def _fault_of_loss(loss: dict, channels: int) -> str | None:
     return None
 
 
-def _require_no_pickled_weights(key: str, value) -> None:
-    """Refuse a ``class_weight``, wherever it stands, that names a file which mmseg would unpickle: that runs code."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            if name == 'class_weight' and isinstance(inner, str) and Path(inner).is_file():
-                read_class_weights(inner)
-            _require_no_pickled_weights(f'{key}.{name}', inner)
-    elif isinstance(value, list | tuple):
-        for i, inner in enumerate(value):
-            _require_no_pickled_weights(f'{key}.{i}', inner)
-
-
 def _require_countable(cfg, classes: int) -> None:
     for name in ('val_evaluator', 'test_evaluator'):
         for key, metric in each_config(name, cfg.get(name)):
@@ -220,14 +195,9 @@ def _require_weights(key: str, weights: Sequence[float] | str | None, channels: 
 def _class_names(cfg, dataset: dict) -> Sequence[str] | None:
     metainfo = dataset.get('metainfo') or {}
     own = getattr(_registered(DATASETS, cfg, dataset), 'METAINFO', {})
-    named = (
-        dataset.get('classes'),
-        metainfo.get('classes'),
-        dataset.get('wnids'),
-        own.get('classes'),
-    )
+    named = dataset.get('classes'), metainfo.get('classes'), dataset.get('wnids')
     # a text is the name of a file
-    return next((names for names in named if isinstance(names, list | tuple)), None)
+    return next((n for n in (*named, own.get('classes')) if isinstance(n, list | tuple)), None)
 
 
 def _registered(registry: Registry, cfg, part: dict) -> type | None:

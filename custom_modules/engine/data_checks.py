@@ -32,11 +32,8 @@ def require_a_batch(runner) -> None:
             f'the {len(loader.dataset)} training images give no batch of {loader.batch_size} with '
             'drop_last=True: add images or lower train_dataloader.batch_size.'
         )
-    if getattr(loader.dataset, 'gives_whole_batches', False):
-        _require_whole_batches(runner)
-
-
-def _require_whole_batches(runner) -> None:
+    if not getattr(loader.dataset, 'gives_whole_batches', False):
+        return
     model = inner_model(runner.model)
     # a classifier's is its own
     heads = [getattr(model, name, None) for name in ('decode_head', 'auxiliary_head')]
@@ -55,13 +52,7 @@ def _require_whole_batches(runner) -> None:
 
 
 def require_sound_test_set(cfg) -> Dataset | None:
-    """Build the test set, which checks it, where there is one that is not that of the validation.
-
-    A training does not, and would leave its faults for later. The config's default scope has to be in force.
-
-    Raises:
-        UsageError: As the data set.
-    """
+    """Build the test set, which checks it, where there is one that is not that of the validation: a training would leave its faults for later."""
     test, val = (cfg.get(f'{part}_dataloader') or {} for part in ('test', 'val'))
     if test.get('dataset') and test['dataset'] != val.get('dataset'):
         return DATASETS.build(test['dataset'])
@@ -96,3 +87,13 @@ def image_files(dataset: Dataset) -> list[str]:
         for path in paths
         if path
     ]
+
+
+def files_of_batch(data_batch) -> list[str]:
+    """List the image files of a training batch, as far as it names them; a batch that is one tensor has one sample for all."""
+    samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
+    if isinstance(samples, list | tuple):
+        files = [sample.get('img_path') for sample in samples]
+    else:
+        files = [] if samples is None else samples.get('img_path', [])
+    return [str(file) for file in files if file]

@@ -23,13 +23,9 @@ AMP_DEVICES = ('cuda', 'npu', 'mlu', 'musa')
 
 
 def require_launcher(launcher: str) -> None:
-    """Refuse a ``--launcher``, ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``, that does not fit what started this process.
-
-    Raises:
-        UsageError: If nothing launched this process, or torchrun did and the flag is missing: each of its processes
-            would be a run of its own, all writing to one folder.
-    """
+    """Refuse, with a UsageError, a ``--launcher``, ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``, that does not fit what started this process."""
     if launcher == 'none':
+        # each would be a run of its own, all writing to one folder
         if 'TORCHELASTIC_RUN_ID' in os.environ and int(os.environ.get('WORLD_SIZE', 1)) > 1:
             raise UsageError(
                 f'torchrun started {os.environ["WORLD_SIZE"]} processes, which would not know of each other: add --launcher pytorch.'
@@ -50,13 +46,10 @@ def is_first_process(launcher: str) -> bool:
 
 
 def join_processes(cfg) -> None:
-    """Tell mmengine this process's place, and on a machine without a GPU join the others through gloo.
+    """Tell mmengine this process's place, and on a machine without a GPU join the others through gloo; the config is changed in place.
 
     mmengine selects a GPU for each process before it joins, and hands its number to the model's wrapper. On a machine
     without one both fail, so that here the runner finds it done.
-
-    Args:
-        cfg (mmengine.Config): The config with its ``launcher``, changed in place.
     """
     # mmengine's wrapper reads it, which some launchers do not set
     os.environ.setdefault('LOCAL_RANK', os.environ[VARIABLES[cfg.launcher][2]])
@@ -99,10 +92,7 @@ def mixed_precision_pays() -> bool:
 
 
 def set_mixed_precision(optim_wrapper) -> None:
-    """Choose the fastest precision that the hardware computes in by itself.
-
-    Args:
-        optim_wrapper (mmengine.ConfigDict): The optimizer's config, changed in place.
+    """Choose the fastest precision that the hardware computes in by itself, in the optimizer's config, which is changed in place.
 
     Raises:
         UsageError: If there is none but float32, or another than the hardware's is asked for.

@@ -14,8 +14,7 @@ class BFloat16OptimWrapper(OptimWrapper):
     """mmengine's ``OptimWrapper`` with the forward pass in bfloat16, on a CPU too.
 
     mmengine's ``AmpOptimWrapper`` refuses to run without a GPU. Weights, gradients and optimizer stay in float32, and
-    bfloat16 has float32's exponents, so no gradient gets lost that a loss scale would save. `Mixed Precision Training
-    <https://arxiv.org/abs/1710.03740>`_, `A Study of BFLOAT16 <https://arxiv.org/abs/1905.12322>`_.
+    bfloat16 has float32's exponents: no loss scale is needed (`A Study of BFLOAT16 <https://arxiv.org/abs/1905.12322>`_).
     """
 
     @contextmanager
@@ -29,9 +28,8 @@ class BFloat16OptimWrapper(OptimWrapper):
 class GroupOneCycleLR(OneCycleLR):
     """One-cycle policy that leads each parameter group to its own rate.
 
-    `Super-Convergence <https://arxiv.org/abs/1708.07120>`_. mmengine's ``OneCycleLR`` leads every group to one ``eta_max``,
-    so that an encoder at a tenth of the rate would train at the head's. Here the peak is the rate that the
-    optimizer gave the group, and the cycle ends where training ends.
+    `Super-Convergence <https://arxiv.org/abs/1708.07120>`_. mmengine's ``OneCycleLR`` leads every group to one ``eta_max``:
+    an encoder at a tenth of the rate would train at the head's. Here the peak is the rate that the optimizer gave the group.
     """
 
     def __init__(self, optimizer, **kwargs) -> None:
@@ -44,8 +42,7 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
     """mmengine's constructor with one group for all parameters that share their settings.
 
     With a ``paramwise_cfg`` mmengine's own makes a group of every parameter. A fused optimizer then runs once for each, and takes
-    longer than the network of a small classifier on a GPU. A group holds several parts here, so the scalars that
-    ``GroupRatesHook`` records by part are those of the groups. Arguments are those of ``DefaultOptimWrapperConstructor``.
+    longer than the network of a small classifier on a GPU. Arguments are those of ``DefaultOptimWrapperConstructor``.
     """
 
     def add_params(self, params, module, prefix: str = '', is_dcn_module=None) -> None:
@@ -65,12 +62,9 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
 class WarmedUpEMA(ExponentialMovingAverage):
     """mmengine's ``ExponentialMovingAverage`` in a few calls of the device, and without random weights in it.
 
-    For mmengine's ``EMAHook`` (``ema_type``). In its first steps it is the plain mean of what there was, so the average does not drag the weights
-    before training along: the momentum of step ``t`` is the greater of ``momentum`` and ``10 / (10 + t)``. All floating
-    point tensors move together, which a GPU does in one call; counters are copied.
-
-    Args:
-        **kwargs: Those of ``ExponentialMovingAverage``; ``interval`` is not looked at.
+    For mmengine's ``EMAHook`` (``ema_type``). In its first steps it is the plain mean of what there was: the momentum of step
+    ``t`` is the greater of ``momentum`` and ``10 / (10 + t)``. All floating point tensors move together, which a GPU does in
+    one call; counters are copied. Arguments are those of ``ExponentialMovingAverage``, but ``interval`` is not looked at.
     """
 
     _count: int | None = None
@@ -87,13 +81,13 @@ class WarmedUpEMA(ExponentialMovingAverage):
         count = int(self.steps) if self._count is None else self._count
         self._count = count + 1
         momentum = max(self.momentum, 10 / (10 + count))
-        pairs = list(zip(self.module.parameters(), model.parameters(), strict=True))
-        buffers = list(zip(self.module.buffers(), model.buffers(), strict=True))
-        moving = [pair for pair in buffers if pair[0].is_floating_point() and self.update_buffers]
-        for old, new in buffers:
-            if not (old.is_floating_point() and self.update_buffers):
+        moving = list(zip(self.module.parameters(), model.parameters(), strict=True))
+        for old, new in zip(self.module.buffers(), model.buffers(), strict=True):
+            if old.is_floating_point() and self.update_buffers:
+                moving.append((old, new))
+            else:
                 old.copy_(new)
-        averages, sources = zip(*pairs, *moving, strict=True)
+        averages, sources = zip(*moving, strict=True)
         torch._foreach_lerp_(
             [t.data for t in averages],
             [t.data.to(a.device) for t, a in zip(sources, averages, strict=True)],

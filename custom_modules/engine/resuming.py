@@ -46,13 +46,10 @@ def require_fitting_weights(model: nn.Module, state: Mapping[str, torch.Tensor],
 
 
 def require_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
-    """Refuse a checkpoint that the run cannot go on from exactly, before anything of it is loaded.
+    """Refuse, with a UsageError, a checkpoint that the run cannot go on from exactly, before anything of it is loaded.
 
     mmengine compares nothing: an optimizer's averages of another architecture run past their memory, other images or
     another batch size leave a schedule that does not fit, averaged weights are taken for the last ones.
-
-    Raises:
-        UsageError: With what differs.
     """
     parts = ['message_hub', 'optimizer']
     parts += ['param_schedulers'] * (runner.param_schedulers is not None)
@@ -148,14 +145,15 @@ def _require_same_schedulers(schedulers, saved: object, name: str) -> None:
     several = isinstance(schedulers, Mapping)
     own = dict(schedulers) if several else {'': schedulers}
     found = saved if several else {'': saved}
-    same = isinstance(found, Mapping) and own.keys() == found.keys()
-    for key in own if same else ():
-        pairs = found[key]
-        same &= isinstance(pairs, list) and len(pairs) == len(own[key])
-        same = same and all(
-            isinstance(state, Mapping) and scheduler.state_dict().keys() == state.keys()
-            for scheduler, state in zip(own[key], pairs, strict=True)
+    try:
+        same = own.keys() == found.keys() and all(
+            scheduler.state_dict().keys() == state.keys()
+            for key in own
+            for scheduler, state in zip(own[key], found[key], strict=True)
         )
+    except (AttributeError, TypeError, ValueError):
+        # no states of schedulers, or another number of them
+        same = False
     if not same:
         raise _other_run(name, 'was trained with other schedulers of the learning rate')
 
@@ -176,7 +174,7 @@ def _require_same_images(runner: Runner, hub: object, name: str) -> None:
 def _require_same_steps(runner: Runner, epochs: int, steps: int, name: str) -> None:
     per_epoch = len(runner.train_dataloader)
     if steps != epochs * per_epoch:
-        done = steps / epochs if epochs else steps
+        done = steps / max(epochs, 1)
         raise UsageError(
             f'{name} has done {epochs} epochs of {done:g} steps, and {len(runner.train_dataloader.dataset)} images in batches of '
             f'{runner.train_dataloader.batch_size} make {per_epoch} steps: with another batch size, other images or another number '

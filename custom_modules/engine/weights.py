@@ -44,11 +44,7 @@ def read_classes(path: str | Path) -> dict | None:
 
 
 def configured_classes(dataset: dict, scope: str) -> dict:
-    """Find out ``classes``, and of a segmentor ``palette``, by a data set's config, without a look at its images.
-
-    Args:
-        dataset (dict): The config.
-        scope (str): ``'mmseg'`` or ``'mmpretrain'``.
+    """Find out ``classes``, and of a segmentor (scope ``'mmseg'``) ``palette``, by a data set's config, without a look at its images.
 
     Raises:
         UsageError: If the names are in files of the data set, and there is no such folder.
@@ -70,11 +66,7 @@ def write_weights(
 ) -> str:
     """Write a checkpoint of nothing but weights, in one piece or not at all, and return its SHA-256.
 
-    Args:
-        state (dict[str, Tensor]): The ``state_dict``.
-        path (str | Path): File to write.
-        dataset_meta (dict, optional): ``classes`` and ``palette``, for the inferencers of mmseg and mmpretrain, which look for
-            them in ``meta.dataset_meta``.
+    ``dataset_meta`` holds ``classes`` and ``palette``: the inferencers of mmseg and mmpretrain look for them in ``meta.dataset_meta``.
     """
     # channels-last training leaves strided tensors; contiguous ones load the same and depend on nothing
     content = {'state_dict': {name: t.contiguous() for name, t in state.items()}}
@@ -91,13 +83,11 @@ def average_weights(
 ) -> dict[str, Tensor]:
     """Average the weights of models of one architecture that were trained on from the same weights.
 
-    Such models often lie in one basin of the loss, so that a point between them knows what each of them has learnt:
-    `Robust fine-tuning of zero-shot models <https://arxiv.org/abs/2109.01903>`_, `Model soups
-    <https://arxiv.org/abs/2203.05482>`_. Models that were trained from different random weights do not.
+    Such models often lie in one basin of the loss, so that a point between them knows what each of them has learnt
+    (`Model soups <https://arxiv.org/abs/2203.05482>`_). Models that were trained from different random weights do not.
 
     Args:
-        states (Sequence[dict[str, Tensor]]): Their ``state_dict``. Running statistics of batch norms are averaged too;
-            whole numbers, such as a norm's number of batches, are taken from the first.
+        states (Sequence[dict[str, Tensor]]): Their ``state_dict``. Whole numbers, such as a norm's batches, are taken from the first.
         shares (Sequence[float]): The share of each; they add up to 1.
 
     Raises:
@@ -123,11 +113,9 @@ def average_weights(
                 raise UsageError(
                     f'checkpoints 1 and {number} are of two sizes: {name} is {tuple(first[name].shape)} and {tuple(tensor.shape)}.'
                 )
-    averaged = {}
+    averaged = {name: tensor.clone() for name, tensor in first.items()}
     for name, tensor in first.items():
-        if not tensor.is_floating_point():
-            averaged[name] = tensor.clone()
-            continue
-        parts = (share * state[name].double() for share, state in zip(shares, states, strict=True))
-        averaged[name] = sum(parts, torch.zeros_like(tensor, dtype=torch.double)).to(tensor)
+        if tensor.is_floating_point():
+            pairs = zip(shares, states, strict=True)
+            averaged[name] = sum(share * state[name].double() for share, state in pairs).to(tensor)
     return averaged

@@ -7,7 +7,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.files import remove_unfinished
 
 LOCK = 'training.lock'
 
@@ -59,15 +58,6 @@ def require_no_run(work_dir: str | Path) -> None:
             f'{work_dir} already holds a run ({held[-1].name}), which would be overwritten: go on with --resume, write elsewhere '
             'with --work-dir, or remove it.'
         )
-
-
-def remove_leftovers(work_dir: str | Path) -> None:
-    """Remove what checkpoints that were being written when a run was killed have left; the lock has to be held."""
-    remove_unfinished(work_dir)
-    # as they were called before
-    for path in Path(work_dir).glob('.*.pth.[0-9]*'):
-        if re.fullmatch(r'\..+\.pth\.\d+', path.name):
-            path.unlink(missing_ok=True)
 
 
 def last_checkpoint(work_dir: str | Path) -> Path | None:

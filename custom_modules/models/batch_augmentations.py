@@ -14,9 +14,9 @@ from mmengine.registry import MODELS
 class StepRandom:
     """The random numbers of one training step: a function of seed, step and a sample's place in the batch.
 
-    They do not depend on how often the run was interrupted, nor on how many processes share the batch: sample ``i`` of
-    process ``r`` of ``n`` has place ``i * n + r``, which is the place mmengine's ``DefaultSampler`` gives it in the
-    batch of a single process. They are drawn on the host, so that a GPU is never waited for and draws the same as a CPU.
+    They do not depend on interruptions, nor on how many processes share the batch: sample ``i`` of process ``r`` of ``n`` has
+    place ``i * n + r``, which mmengine's ``DefaultSampler`` gives it in the batch of a single process. They are drawn on the
+    host, so that a GPU is never waited for and draws the same as a CPU.
 
     Args:
         seed (int): The run's seed.
@@ -49,10 +49,7 @@ class BatchAugment(ABC):
     numbers say "no change" is not touched, so that no interpolation blurs it.
 
     Args:
-        prob (float): How often a sample is changed.
-
-    Raises:
-        ValueError: If ``prob`` is no probability.
+        prob (float): How often a sample is changed; a ValueError if it is no probability.
     """
 
     # whether pixels move, and the mask's with them
@@ -81,13 +78,7 @@ class BatchAugment(ABC):
             values (np.ndarray): Their rows of ``draw``.
         """
 
-    def __call__(
-        self,
-        images: torch.Tensor,
-        masks: torch.Tensor | None,
-        random: StepRandom,
-        chosen: np.ndarray | None = None,
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def __call__(self, images, masks, random: StepRandom, chosen: np.ndarray | None = None):
         """Change a random part of the batch; both tensors may be overwritten.
 
         Args:
@@ -109,6 +100,7 @@ class BatchAugment(ABC):
         if len(rows) == len(images):
             changed, moved = self.apply(images, masks if moves else None, values)
             return changed, moved if moves else masks
+        # only the changed samples are computed
         index = torch.from_numpy(rows).to(images.device, non_blocking=True)
         some_masks = masks.index_select(0, index) if moves else None
         changed, moved = self.apply(images.index_select(0, index), some_masks, values[rows])
@@ -129,11 +121,8 @@ class BatchRandomChoice:
     """Give each sample one of several augmentations; mmcv's ``RandomApply`` of a ``RandomChoice`` on a batch.
 
     Args:
-        augments (Sequence[dict]): The batch augmentations to choose from, evenly.
+        augments (Sequence[dict]): The batch augmentations to choose from, evenly; a ValueError if there is none.
         prob (float): How often a sample gets any. Defaults to 1.0.
-
-    Raises:
-        ValueError: If there is none.
     """
 
     def __init__(self, augments: Sequence[dict], prob: float = 1.0) -> None:
@@ -159,10 +148,7 @@ class BatchRandomFlip(BatchAugment):
 
     Args:
         prob (float): How often a sample is mirrored. Defaults to 0.5.
-        direction (str): 'horizontal' (left and right change places) or 'vertical'. Defaults to 'horizontal'.
-
-    Raises:
-        ValueError: If ``direction`` is another.
+        direction (str): 'horizontal' (default; left and right change places) or 'vertical'; else a ValueError.
     """
 
     moves = True
@@ -189,11 +175,7 @@ class BatchRandomResizedCrop:
     Args:
         size (int): Height and width of what comes out; ``ProgressiveResizeHook`` sets it while training goes on.
         scale (Sequence[float]): Least and greatest share of the image's area. Defaults to (0.35, 1.0).
-        ratio (Sequence[float]): Least and greatest width divided by height, as shares of the image's. Defaults to
-            (3/4, 4/3).
-
-    Raises:
-        ValueError: If ``scale`` holds no shares, or one of them is the wrong way round.
+        ratio (Sequence[float]): Least and greatest width divided by height, as shares of the image's. Defaults to (3/4, 4/3).
     """
 
     def __init__(
@@ -234,9 +216,7 @@ class BatchRandomResizedCrop:
 class AugmentsBatches:
     """Mixin of data preprocessors that augment whole batches on their device, in training only.
 
-    The random numbers are a function of the run's seed, the iteration and a sample's place in the batch of all
-    processes: a resumed run goes on as if it had not stopped, and two processes draw what one with the double batch
-    does. Outside of a run its own calls are counted, from seed 0.
+    The random numbers are those of :class:`StepRandom`. Outside of a run its own calls are counted, from seed 0.
 
     Args:
         augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomFlip``, ...). Defaults to none.

@@ -17,8 +17,7 @@ GREY = (0.299, 0.587, 0.114)
 class BatchPhotoMetricDistortion(BatchAugment):
     """Change brightness, then contrast; mmseg's ``PhotoMetricDistortion`` on a batch, without colour.
 
-    Saturation and hue are left out: the Moon is grey (the channels of the renders lie 0.2 grey values apart, of the
-    synthetic scenes 0.8), and the way to HSV and back would cost more than all the rest.
+    Saturation and hue are left out: the Moon is grey, and the way to HSV and back would cost more than all the rest.
 
     Args:
         brightness_delta (float): Greatest change of brightness, in grey values. Defaults to 32.
@@ -94,12 +93,9 @@ class BatchRandomGamma(BatchAugment):
     """Bend the grey values, black and white staying: ``255 * (image / 255) ** gamma``.
 
     Args:
-        gamma_range (Sequence[float]): Least and greatest exponent, drawn evenly in its logarithm, so that as many images
-            become darker (above 1) as brighter. Defaults to (0.8, 1.25).
+        gamma_range (Sequence[float]): Least and greatest exponent, above 0 (else a ValueError), drawn evenly in its logarithm,
+            so that as many images become darker (above 1) as brighter. Defaults to (0.8, 1.25).
         prob (float): How often a sample is changed. Defaults to 0.5.
-
-    Raises:
-        ValueError: If the exponents are not above 0.
     """
 
     identity = (1.0,)
@@ -162,12 +158,7 @@ class BatchColorJitter(BatchAugment):
     what exceeds the range is clipped once, at the end: all three are then one pass over the images.
 
     Args:
-        brightness (float): Greatest change of the factor from 1. Defaults to 0.
-        contrast (float): The same of contrast. Defaults to 0.
-        saturation (float): The same of saturation. Defaults to 0.
-
-    Raises:
-        ValueError: If one of them is not from 0 to 1.
+        brightness, contrast, saturation (float): Greatest change of each factor from 1, 0 (default) to 1, else a ValueError.
     """
 
     identity = (1.0, 1.0, 1.0)

@@ -19,8 +19,7 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
     It takes batches of ``WholeBatches`` (a tensor of images and one ``DataSample`` that holds all labels) and lists of samples. In
     training it always gives the former, with ``gt_score`` (N, classes) where ``to_onehot`` or ``batch_augments`` ask for it.
     Augmentation comes before normalisation, so grey values are 0 to 255, in the order red, green, blue with ``to_rgb``.
-    mmpretrain's own ``batch_augments`` (``Mixup``, ``CutMix``, ...) come last; their numbers too are a function of the run's seed and
-    the iteration here, so that a resumed run goes on as if it had not stopped.
+    mmpretrain's own ``batch_augments`` (``Mixup``, ...) come last; their numbers too follow from the run's seed and the iteration.
 
     Args:
         augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomResizedCrop``, ...). Defaults to none.
@@ -47,19 +46,16 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
         # mixed precision is for the network: grey values have more than bfloat16's eight bits
         with torch.autocast(self.device.type, enabled=False):
             images = images.to(self.device, non_blocking=True)
-            return self._prepared(images, batch, training)
-
-    def _prepared(self, images: Tensor, batch: DataSample, training: bool) -> dict:
-        seed, step = self._seed_and_step() if training else (0, 0)
-        random = self._random(seed, step, range(len(images)), len(images)) if training else None
-        images, _ = self._prepare(images, None, random, self.to_rgb)
-        if training and self.to_onehot:
-            scores = images.new_zeros(len(images), self.num_classes)
-            scores.scatter_(1, batch.gt_label[:, None], 1.0)
-            if self.batch_augments:
-                with _seeded(seed, step):
-                    images, scores = self.batch_augments(images, scores)
-            batch.set_field(scores, 'gt_score', dtype=Tensor)
+            seed, step = self._seed_and_step() if training else (0, 0)
+            random = self._random(seed, step, range(len(images)), len(images)) if training else None
+            images, _ = self._prepare(images, None, random, self.to_rgb)
+            if training and self.to_onehot:
+                scores = images.new_zeros(len(images), self.num_classes)
+                scores.scatter_(1, batch.gt_label[:, None], 1.0)
+                if self.batch_augments:
+                    with _seeded(seed, step):
+                        images, scores = self.batch_augments(images, scores)
+                batch.set_field(scores, 'gt_score', dtype=Tensor)
         return dict(inputs=images, data_samples=batch)
 
 

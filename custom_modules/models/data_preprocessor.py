@@ -22,8 +22,8 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
     cached), and a GPU does the rest. Augmentation comes before normalisation and padding, so grey values are 0 to 255.
     Images of several sizes are augmented by size; a batch of ``WholeBatches`` is never taken apart.
 
-    Written here because ``torchvision.transforms.v2`` would turn a whole batch alike, and kornia 0.9.0 needs Python 3.11 and a
-    compiled package (31 MB), and draws from torch's global generator, which no seed and iteration could replay after a resume.
+    Written here because ``torchvision.transforms.v2`` would turn a whole batch alike, and kornia draws from torch's global
+    generator, which no seed and iteration could replay after a resume.
 
     Args:
         augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomFlip``, ...); with none this is a
@@ -32,14 +32,6 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
 
     Raises:
         ValueError: In training, if a sample's mask is not of its image's size, or it has other maps to move.
-
-    Example:
-        >>> sample = SegDataSample(gt_sem_seg=PixelData(data=torch.tensor([[[0, 0, 1]]])))
-        >>> flip = BatchAugPreProcessor(augments=[dict(type='BatchRandomFlip', prob=1.0)], size_divisor=1)
-        >>> batch = dict(inputs=[torch.tensor([[[10, 20, 30]]], dtype=torch.uint8)], data_samples=[sample])
-        >>> out = flip(batch, training=True)
-        >>> out['inputs'], out['data_samples'][0].gt_sem_seg.data
-        (tensor([[[[30., 20., 10.]]]]), tensor([[[1, 0, 0]]]))
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -140,8 +132,7 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
 class BatchRandomAffine(AffineRanges, BatchAugment):
     """Rotate, shift and scale images and masks together, about the image's centre; ``RandomAffine`` on a batch.
 
-    One grid for all: the image is interpolated bilinearly, the mask takes the nearest label. mmseg's ``RandomRotate``
-    is this with ``degree`` alone.
+    The image is interpolated bilinearly, the mask takes the nearest label. mmseg's ``RandomRotate`` is this with ``degree`` alone.
 
     Args:
         prob (float): How often a sample is changed. Defaults to 0.5.

@@ -27,23 +27,15 @@ class DoubleConv(nn.Sequential):
     def __init__(
         self, in_channels: int, channels: int, bias: bool = True, separable: bool = False
     ) -> None:
-        if separable:
-            super().__init__(
-                *(
-                    DepthwiseSeparableConvModule(
-                        width, channels, 3, padding=1, norm_cfg=dict(type='BN')
-                    )
-                    for width in (in_channels, channels)
-                )
-            )
-            return
-        layers = []
+        layers, norm = [], dict(type='BN')
         for width in (in_channels, channels):
-            layers += [
-                nn.Conv2d(width, channels, 3, padding=1, bias=bias),
-                nn.BatchNorm2d(channels),
-                nn.ReLU(inplace=True),
-            ]
+            if separable:
+                layers.append(
+                    DepthwiseSeparableConvModule(width, channels, 3, padding=1, norm_cfg=norm)
+                )
+            else:
+                convolution = nn.Conv2d(width, channels, 3, padding=1, bias=bias)
+                layers += [convolution, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
         super().__init__(*layers)
 
 
@@ -52,15 +44,10 @@ class GreyStandardize(nn.Module):
 
     What a camera's exposure, gain and colour cast do to a whole image is taken out again, up to clipping: a network that
     was trained on grey renders then meets a photograph's brown ground in the range that it knows. Nothing is learned here.
-
-    Args:
-        eps (float): Added to the standard deviation, in the unit of the input: an image without any contrast
-            stays flat. Defaults to 0.05, about 3 grey levels of 255 after ImageNet's normalisation.
     """
 
-    def __init__(self, eps: float = 0.05) -> None:
-        super().__init__()
-        self.eps = eps
+    # added to the standard deviation, so that an image without contrast stays flat: 3 grey levels of 255 as ImageNet normalises
+    eps = 0.05
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardize images (N, C, H, W), normalised by constants or not, to ones whose channels are all the same."""
@@ -79,18 +66,15 @@ def residual_stage(
     depth: int,
     pooled_shortcut: bool = False,
 ) -> nn.Sequential:
-    """Make a stage of residual blocks whose first block halves the size.
-
-    `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_, blocks of torchvision.
+    """Make a stage of torchvision's residual blocks whose first block halves the size.
 
     Args:
-        block (type): torchvision's ``BasicBlock`` or ``Bottleneck``.
+        block (type): ``BasicBlock`` or ``Bottleneck``.
         in_channels (int): Channels of the input.
         width (int): Channels of the output; a bottleneck's middle is a quarter of it.
         depth (int): Number of blocks; 0 gives a stage that hands its input through.
-        pooled_shortcut (bool): Average-pool in the shortcut, as in ResNet-D (`Bag of Tricks
-            <https://arxiv.org/abs/1812.01187>`_), instead of a convolution with stride 2, which skips three of four
-            pixels. Defaults to False.
+        pooled_shortcut (bool): Average-pool in the shortcut, as in ResNet-D, instead of a convolution with stride 2, which
+            skips three of four pixels. Defaults to False.
     """
     if depth == 0:
         return nn.Sequential()
@@ -107,13 +91,14 @@ def residual_stage(
     return nn.Sequential(*blocks)
 
 
-def require_depths(widths: Sequence[int], depths: Sequence[int]) -> None:
-    """Refuse, with a ValueError, depths (blocks of each stage) that are not one less than widths (of stem and stages)."""
+def each_stage(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Give channels in, channels out and blocks of each stage; a ValueError if depths are not one less than widths (with the stem's)."""
     if len(depths) != len(widths) - 1:
         raise ValueError(
             f'depths needs one number per stage ({len(widths) - 1} for widths={tuple(widths)}, '
             f'the first of which is the stem), got {tuple(depths)}.'
         )
+    return list(zip(widths, widths[1:], depths, strict=False))
 
 
 class UpBlock(nn.Module):
@@ -128,16 +113,11 @@ class UpBlock(nn.Module):
         channels (int): Output channels. A skip of another width passes a 1x1 adapter first.
         upsample (str): ``'deconv'`` is a 2x2 transposed convolution to ``channels``;
             ``'bilinear'`` interpolates and leaves the reduction to the double convolution.
-        separable (bool): Of :class:`DoubleConv`. Defaults to False.
+        separable (bool): Of :class:`DoubleConv`.
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        skip_channels: int,
-        channels: int,
-        upsample: str = 'deconv',
-        separable: bool = False,
+        self, in_channels: int, skip_channels: int, channels: int, upsample: str, separable: bool
     ) -> None:
         super().__init__()
         if upsample == 'deconv':

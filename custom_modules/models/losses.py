@@ -30,11 +30,7 @@ class BinaryLoss(nn.Module, metaclass=ABCMeta):
     def forward(
         self, seg_logits: Tensor, label: Tensor, ignore_index: int = 255, **kwargs
     ) -> Tensor:
-        """Compute the loss of logits (N, 1, H, W) and labels (N, H, W), 1 rock, 0 background; mmseg's ``weight`` is not used.
-
-        Raises:
-            ValueError: If the logits do not have one channel.
-        """
+        """Compute the loss of logits (N, 1, H, W), else a ValueError, and labels (N, H, W), 1 rock, 0 background; mmseg's ``weight`` is not used."""
         if seg_logits.shape[1] != 1:
             raise ValueError(
                 f'{type(self).__name__} takes one channel of logits, got {seg_logits.shape[1]}: '
@@ -85,10 +81,8 @@ class BinaryTverskyLoss(BinaryLoss):
     Args:
         alpha (float): Price of a false positive. Defaults to 0.3.
         beta (float): Price of a false negative; above ``alpha`` it favours recall. Defaults to 0.7.
-        smooth (float): Added to numerator and denominator, in pixels: keeps the loss finite and its
-            gradient alive where there is no rock. Defaults to 1.0.
-        per_image (bool): Average each image's loss instead of counting the batch as one image. The
-            latter (default) suits small objects, which many images have few pixels of.
+        smooth (float): Added to numerator and denominator, in pixels, so that there is a gradient without rock too. Defaults to 1.0.
+        per_image (bool): Average each image's loss, where the default counts the batch as one image: that suits small objects.
         loss_name, **kwargs: Of :class:`BinaryLoss`.
     """
 

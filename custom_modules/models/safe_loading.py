@@ -92,18 +92,13 @@ def load_checkpoint_file(
 
 
 def _as_checkpoint(loaded: object, name: str) -> dict:
-    """Bring what a file holds into mmengine's form, and leave out what mmengine would run as code.
-
-    Returns:
-        dict: With ``state_dict``, whose names have lost the ``module.`` of a wrapped model, and a ``meta``; neither that
-        nor ``message_hub`` holds a config as text any more.
-
-    Raises:
-        UsageError: If it holds no weights.
-    """
+    """Bring what a file holds into mmengine's form, with ``state_dict`` and ``meta``, and without what mmengine would run as code."""
     whole = isinstance(loaded, Mapping) and 'state_dict' in loaded
     state = loaded['state_dict'] if whole else loaded
-    if not _is_state_dict(state):
+    named = isinstance(state, Mapping) and len(state) > 0
+    if not named or not all(
+        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()
+    ):
         raise UsageError(
             f'{name} holds no weights: take a checkpoint that tools/train.py wrote, or weights saved as a plain state_dict.'
         )
@@ -119,14 +114,6 @@ def _as_checkpoint(loaded: object, name: str) -> dict:
         for key in ('config', 'cfg') if isinstance(info, dict) else ():
             info.pop(key, None)
     return checkpoint
-
-
-def _is_state_dict(state: object) -> bool:
-    return (
-        isinstance(state, Mapping)
-        and len(state) > 0
-        and all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items())
-    )
 
 
 def _refused(name: str, error: Exception) -> UsageError:
@@ -178,8 +165,8 @@ def require_all_tensors(
 ) -> int:
     """Make sure that a checkpoint provides every tensor of a module, before it is loaded, and count them.
 
-    mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another
-    architecture, it goes on from random weights with only a warning.
+    mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another architecture, it goes on from
+    random weights with only a warning.
 
     Args:
         module (nn.Module): What is to be filled.
@@ -198,7 +185,7 @@ def require_all_tensors(
             f'`model = dict({part}=dict(init_cfg=None))` in the config to train from random weights, or there as '
             'checkpoint the path of a file that was downloaded elsewhere.'
         ) from error
-    state = loaded.get('state_dict', loaded)
+    state = loaded['state_dict']
     prefix = f'{prefix.rstrip(".")}.' if prefix else ''
     # the counters of batch norm mean nothing here, and older files lack them
     wanted = {
@@ -216,11 +203,7 @@ def require_all_tensors(
 
 
 def require_pretrained(model: nn.Module) -> None:
-    """Make sure, before ``init_weights``, that every ``Pretrained`` checkpoint in a model can be loaded and fills its part.
-
-    Raises:
-        UsageError: As :func:`require_all_tensors`; a download that fails is one of the reasons.
-    """
+    """Make sure, before ``init_weights``, that every ``Pretrained`` checkpoint in a model can be loaded and fills its part, or raise a UsageError."""
     for name, module in model.named_modules():
         configs = getattr(module, 'init_cfg', None) or {}
         for cfg in configs if isinstance(configs, list) else [configs]:

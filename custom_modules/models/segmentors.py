@@ -13,15 +13,7 @@ from torch import Tensor
 
 
 def batches_of_one_size(data: dict) -> list[dict]:
-    """Split a batch, ``inputs`` (C, H, W) and perhaps ``data_samples``, into ones of neighbours of one size, in their order.
-
-    Example:
-        >>> import torch
-        >>> small, large = torch.rand(3, 8, 8), torch.rand(3, 8, 12)
-        >>> parts = batches_of_one_size(dict(inputs=[small, small, large], data_samples=[0, 1, 2]))
-        >>> [part['data_samples'] for part in parts]
-        [[0, 1], [2]]
-    """
+    """Split a batch, ``inputs`` (C, H, W) and perhaps ``data_samples``, into ones of neighbours of one size, in their order."""
     sizes = [tuple(image.shape) for image in data['inputs']]
     if len(set(sizes)) == 1:
         return [data]
@@ -87,11 +79,9 @@ class ValLossSegmentor(EncoderDecoder):
 
 @MODELS.register_module()
 class UNetSegmentor(ValLossSegmentor):
-    """A segmentor whose decode head learns its input channels from the backbone.
+    """A :class:`ValLossSegmentor` whose decode head takes its input channels from the ``out_channels`` that the backbone declares.
 
-    A backbone of this project declares its ``out_channels``; a config that swaps the backbone or its widths
-    then needs no matching change in the head. Everything else, arguments included, is mmseg's
-    ``EncoderDecoder`` with a validation loss.
+    A config that swaps the backbone or its widths then needs no matching change in the head.
     """
 
     def _init_decode_head(self, decode_head: dict) -> None:
@@ -104,9 +94,8 @@ class UNetSegmentor(ValLossSegmentor):
 class BinaryTTAModel(SegTTAModel):
     """Test-time augmentation for one sigmoid channel.
 
-    mmseg's ``SegTTAModel`` takes the sigmoid of what its segmentor already made a probability, which
-    is above 0.5 everywhere: with a threshold of 0.5 every pixel becomes rock. Here the
-    probabilities of the views are averaged as they are.
+    mmseg's ``SegTTAModel`` takes the sigmoid of what its segmentor already made a probability, which is above 0.5 everywhere:
+    with a threshold of 0.5 every pixel becomes rock. Here the probabilities of the views are averaged as they are.
     """
 
     def merge_preds(self, data_samples_list: list) -> list:
@@ -128,12 +117,8 @@ class BinaryTTAModel(SegTTAModel):
 class ResNetWithStem(ResNet):
     """mmseg's ``ResNet`` that also returns its stem, the finest skip connection of a U-Net.
 
-    `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_. The stem's feature map (64 channels, stride 2)
-    precedes those of ``out_indices``. The weights' names are torchvision's, so its checkpoints fit.
-
-    Attributes:
-        out_channels (tuple[int]): Channels of each feature map that ``forward`` returns.
-        out_strides (tuple[int]): Stride of each feature map that ``forward`` returns.
+    `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_. The stem's feature map (64 channels, stride 2) precedes those
+    of ``out_indices``, in ``out_channels`` and ``out_strides`` too. The weights' names are torchvision's, so its checkpoints fit.
     """
 
     def __init__(self, **kwargs) -> None:

@@ -20,10 +20,7 @@ class LeanLossMixin:
 
     With one channel that accuracy is the share of background whatever is predicted, and it costs a top-k over all pixels in
     each iteration. The samples of a batch may also come as one, as ``WholeBatches`` gives them. It stands before mmseg's head
-    among the bases.
-
-    Raises:
-        ValueError: If there is a ``sampler``, which nothing here would ask.
+    among the bases, and refuses a ``sampler`` with a ValueError.
     """
 
     # a batch's samples may be one
@@ -74,7 +71,7 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
 
     `U-Net: Convolutional Networks for Biomedical Image Segmentation <https://arxiv.org/abs/1505.04597>`_. Each
     level takes its size from its skip tensor, so strides need not be powers of 2. By default it ends in
-    one sigmoid channel for two classes, with a threshold of 0.5 (mmseg's own default is 0.3).
+    one sigmoid channel for two classes.
 
     Args:
         in_channels (Sequence[int]): Channels of the backbone's outputs, finest first; a ``UNetSegmentor`` reads them there.
@@ -84,9 +81,8 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
         separable (bool): Whether the levels' convolutions are depthwise separable, for small computers. Defaults to False.
         num_classes (int): Number of classes, background included. Defaults to 2.
         out_channels (int, optional): 1 for one sigmoid channel (default for two classes), else ``num_classes``.
-        threshold (float): From which probability on a pixel is rock. Defaults to 0.5.
-        dropout_ratio (float): Dropout before the last convolution. Defaults to 0.
-        **kwargs: ``loss_decode``, ``ignore_index``, ... of mmseg's ``BaseDecodeHead``.
+        **kwargs: ``loss_decode``, ... of mmseg's ``BaseDecodeHead``, with defaults of its own: ``threshold=0.5`` (mmseg's is 0.3),
+            ``dropout_ratio=0`` and no ``init_cfg``.
 
     Raises:
         ValueError: If ``decoder_channels`` does not fit ``in_channels``, or a ``sampler`` is given.
@@ -109,10 +105,6 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
         separable: bool = False,
         num_classes: int = 2,
         out_channels: int | None = None,
-        threshold: float = 0.5,
-        dropout_ratio: float = 0.0,
-        in_index: Sequence[int] | None = None,
-        init_cfg: dict | None = None,
         **kwargs,
     ) -> None:
         in_channels = tuple(in_channels)
@@ -122,17 +114,15 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
                 f'decoder_channels needs one number per skip connection, finest first: '
                 f'{len(in_channels) - 1} for in_channels={in_channels}, got {decoder_channels}.'
             )
+        own = dict(threshold=0.5, dropout_ratio=0.0, init_cfg=None)
+        own['in_index'] = tuple(range(len(in_channels)))
         super().__init__(
             in_channels=in_channels,
             channels=decoder_channels[0],
             num_classes=num_classes,
             out_channels=out_channels or (1 if num_classes == 2 else num_classes),
-            threshold=threshold,
-            dropout_ratio=dropout_ratio,
-            in_index=tuple(in_index or range(len(in_channels))),
             input_transform='multiple_select',
-            init_cfg=init_cfg,
-            **kwargs,
+            **own | kwargs,
         )
         self.levels = nn.ModuleList()
         coarse = in_channels[-1]
@@ -152,10 +142,9 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
 class BottleneckUNetHead(UNetHead):
     """A ``UNetHead`` with a bottleneck of its own, for classifiers that shrink their input early.
 
-    The third reference report's decoder. The deepest feature map is not only the bottleneck's input but the
-    first skip connection too, so there are as many levels as feature maps. Each level doubles the size and *its
-    skip tensor is resized to it*: from a stride of 16 at the bottom, four levels lead back to full resolution
-    although the classifier's stem has a stride of 2.
+    The third reference report's decoder. The deepest feature map is the bottleneck's input and the first skip connection
+    too, so there are as many levels as feature maps. Each level doubles the size and *its skip tensor is resized to it*: from a
+    stride of 16, four levels lead back to full resolution although the classifier's stem has a stride of 2.
 
     Args:
         in_channels (Sequence[int]): Channels of the backbone's outputs, finest first.

@@ -15,11 +15,7 @@ from custom_modules.utils.files import write_atomically
 
 @register_backend('AtomicLocalBackend')
 class AtomicLocalBackend(LocalBackend):
-    """Local files that are either whole or not there.
-
-    mmengine writes a checkpoint straight into its final name: an interrupted run leaves half a
-    file, and ``--resume`` dies of it. Here the bytes go to a neighbour that takes the name at the end.
-    """
+    """Local files that are either whole or not there; mmengine's own leaves half a checkpoint behind, and ``--resume`` dies of it."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
         """Write bytes to a file, all or nothing; missing folders are made."""
@@ -31,8 +27,8 @@ class ResumableCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, without three ways to lose a result.
 
     - An epoch's checkpoint is written before its validation, so that nothing in the validation can cost the epoch. A
-      resume repeats a validation that the checkpoint knows nothing of, which mmengine leaves out: everything that learns
-      from a score would miss one, such as the plateau scheduler, early stopping and the best score.
+      resume repeats a validation that the checkpoint knows nothing of, which mmengine leaves out: the plateau scheduler,
+      early stopping and the best score would miss one.
     - The best checkpoint goes when the better one is written, not before: a kill in between would leave neither.
     - A run that goes on from another one's checkpoint, or from a copy, leaves that one's best checkpoint where it is
       and looks for one of its own.

@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from custom_modules.datasets.cache import static_transforms
+from custom_modules.engine.data_checks import files_of_batch
 from custom_modules.engine.devices import inner_model
 from custom_modules.engine.hooks.schedules import FreezeScheduleHook
 from custom_modules.models.backbones.staged_backbone import StagedBackbone
@@ -21,19 +22,16 @@ from custom_modules.utils.machine import available_memory
 class FeatureCache:
     """A frozen encoder's ``forward`` that computes the features of each image once.
 
-    The features are kept as they were computed, on the same device and with the same precision and layout, so that
-    whoever takes them cannot tell. Only whole batches fill it and take from it: a kernel for another batch size may round
-    otherwise. Every other call is passed on: validation, a ragged last batch, and a batch with an image that is new.
+    They are kept as they were computed, on the same device and with the same precision and layout. Only whole batches fill
+    it and take from it: a kernel for another batch size may round otherwise. Every other call is passed on.
 
     Args:
         backbone (StagedBackbone): The encoder; not changed.
         batch_size (int): Images of a whole batch.
-
-    Attributes:
-        names (Sequence[str], optional): What the images of the next call are; None (at first) passes it on.
     """
 
     def __init__(self, backbone: nn.Module, batch_size: int) -> None:
+        # what the images of the next call are; None passes it on
         self.names: Sequence[str] | None = None
         self._backbone, self._compute = backbone, backbone.forward
         self._batch_size = batch_size
@@ -156,8 +154,8 @@ class FeatureCacheHook(Hook):
     """Compute the features of a frozen encoder once per training image; later epochs train the decoder alone.
 
     For an encoder that is frozen from the first epoch to the last, where nothing random comes before it: whatever does not
-    fit is refused before the first step. The weights at the end are those of a run without it, to the last bit on a CPU. The features stay in the memory of the model's device for the time of the run, 2 MB for an image of 128x128
-    and ``MoonNet``; a resumed run computes them anew. Validation computes its own.
+    fit is refused before the first step. The weights at the end are those of a run without it, to the last bit on a CPU.
+    The features stay in the memory of the model's device, 2 MB for an image of 128x128 and ``MoonNet``.
 
     Args:
         enabled (bool): ``default_hooks = dict(feature_cache=dict(enabled=True))`` switches it on. Defaults to False.
@@ -183,10 +181,7 @@ class FeatureCacheHook(Hook):
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """Tell the cache which images come."""
         if self._cache is not None:
-            samples = data_batch['data_samples']
-            # a batch that is one tensor has one sample for all
-            several = isinstance(samples, list | tuple)
-            self._cache.names = [s.img_path for s in samples] if several else samples.img_path
+            self._cache.names = files_of_batch(data_batch)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """What is computed from here on are other images."""

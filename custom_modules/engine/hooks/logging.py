@@ -58,12 +58,11 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
 class LazyScalarsHook(Hook):
     """Read the losses and the gradient norm when they are logged, not in each iteration.
 
-    Reading a number of a GPU waits for all that the GPU still has to do. What is logged does not change: see
-    :class:`LazyRuntimeInfoHook`, which it needs. Where checkpoints are written by iteration it does nothing.
+    What is logged does not change: see :class:`LazyRuntimeInfoHook`, which it needs. Where checkpoints are written by iteration
+    it does nothing.
 
     Args:
-        enabled (bool): ``default_hooks = dict(lazy_scalars=dict(enabled=False))`` switches it off.
-            Defaults to True.
+        enabled (bool): ``default_hooks = dict(lazy_scalars=dict(enabled=False))`` switches it off. Defaults to True.
     """
 
     def __init__(self, enabled: bool = True) -> None:
@@ -100,9 +99,7 @@ class GroupRatesHook(Hook):
     mmengine records the rate of the optimizer's first group as ``lr``. Where a ``paramwise_cfg`` gives the parts rates of their
     own, this adds ``lr/backbone_lr``, ``lr/decode_head_lr``, ..., and where a part holds several multiples of the base rate one for
     each: ``lr/backbone_x0.1_lr``. (mmengine's log line writes names that end with ``lr`` with an exponent; else 1e-5 reads 0.0000.)
-
-    ``frozen_stages`` is recorded for every backbone that has it. Values are those the last step was made with, no averages,
-    and only of steps that are logged. Several optimizers (``OptimWrapperDict``) are left to mmengine, which names their rates itself.
+    Values, ``frozen_stages`` too, are those of steps that are logged. The rates of several optimizers are left to mmengine.
     """
 
     # before LoggerHook writes (BELOW_NORMAL) and before a scheduler sets the next step's rate (LOW)

@@ -7,6 +7,7 @@ import torch
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
 from mmengine.registry import HOOKS
 
+from custom_modules.engine.data_checks import files_of_batch
 from custom_modules.engine.devices import inner_model
 from custom_modules.engine.resuming import (
     require_fitting_weights,
@@ -25,13 +26,10 @@ class RunCheckHook(Hook):
 
     - A score that something waits for (the best checkpoint, early stopping, a plateau scheduler) but no metric produces is
       refused: mmengine finds out after the first epoch, or only warns. One validation image shows which scores there are.
-    - A score that is taken for its opposite is refused: ``save_best='val_loss'`` beside ``rule='greater'`` would keep the
-      worst checkpoint.
+    - A score that is taken for its opposite is refused: ``save_best='val_loss'`` beside ``rule='greater'``.
     - A checkpoint that does not fit is refused before anything of it is loaded: for a resume everything is compared, see
       :mod:`custom_modules.engine.resuming`, else the model's tensors.
-    - A resume with another number of epochs gets a warning: mmengine takes the schedulers' ends from the
-      checkpoint, and past them the rates stay where they are. So does one with other settings of optimizer or
-      schedulers, which the checkpoint's replace.
+    - A resume with other epochs, optimizer settings or schedulers gets a warning: mmengine takes the checkpoint's.
     - A learning rate below 0, or that is no number, is refused before each epoch, whatever set it.
     """
 
@@ -67,12 +65,12 @@ class RunCheckHook(Hook):
             return
         produced = [] if runner.val_loop is None else _scores_of_one_image(runner)
         for key, (by, _) in monitored.items():
+            if not produced:
+                raise UsageError(
+                    f'{by} waits for the score {key!r}, and there is no validation: set default_hooks.checkpoint.save_best=None, '
+                    'and choose a scheduler that waits for nothing.'
+                )
             if key not in produced:
-                if not produced:
-                    raise UsageError(
-                        f'{by} waits for the score {key!r}, and there is no validation: set default_hooks.checkpoint.save_best=None, '
-                        'and choose a scheduler that waits for nothing.'
-                    )
                 raise UsageError(
                     f'{by} waits for the score {key!r}, which no metric produces; there are {", ".join(produced)}: change it to '
                     'one of these, or val_evaluator.'
@@ -173,13 +171,7 @@ class FiniteLossHook(Hook):
         loss = (outputs or {}).get('loss')
         if not isinstance(loss, torch.Tensor):
             return
-        samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
-        if isinstance(samples, list | tuple):
-            files = [sample.get('img_path') for sample in samples]
-        else:
-            # a batch that is one tensor has one sample for all
-            files = samples.get('img_path', []) if samples is not None else []
-        self._waiting.append((runner.iter, loss.detach(), [str(file) for file in files if file]))
+        self._waiting.append((runner.iter, loss.detach(), files_of_batch(data_batch)))
         last = self.end_of_epoch(runner.train_dataloader, batch_idx)
         if last or loss.device.type == 'cpu' or len(self._waiting) >= self.interval:
             self._require_finite(runner)
@@ -200,9 +192,8 @@ class FiniteLossHook(Hook):
 class ResumableEarlyStoppingHook(EarlyStoppingHook):
     """mmengine's ``EarlyStoppingHook`` whose patience survives a resume.
 
-    mmengine's own starts to count anew: a run that is interrupted often enough never stops. Here the best score and the
-    count travel in the checkpoint; the validation after it is repeated by ``ResumableCheckpointHook``. And mmengine's own makes
-    every test build the training set, since it looks at the training loop before any run.
+    mmengine's own starts to count anew: a run that is interrupted often enough never stops. Here the best score and the count
+    travel in the checkpoint. And mmengine's own makes every test build the training set, since it looks at the training loop.
     """
 
     # before the checkpoint of the epoch is written

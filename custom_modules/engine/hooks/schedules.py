@@ -20,16 +20,14 @@ class FreezeScheduleHook(Hook):
 
     It *sets* ``backbone.frozen_stages`` from the current epoch before each training epoch, so a resume in the middle lands in
     the right state and ``model.train()`` cannot undo it. It first acts after the optimizer was built, so the optimizer holds
-    the frozen parameters too and a later stage really trains once it is unfrozen. What a backbone's own ``frozen_stages`` has
-    kept out of the optimizer is refused if it is to be unfrozen.
+    the frozen parameters too and a later stage really trains once it is unfrozen.
 
     Args:
         schedule (Mapping[int, int]): From which epoch (counted from 0) which ``frozen_stages`` holds:
             -1 nothing, 0 the stem, k the stem and the first k stages. Epoch 0 must be given.
 
     Raises:
-        UsageError: If the schedule has no epoch 0, the model's backbone is no ``StagedBackbone``, or the optimizer does not
-            hold what is to be unfrozen.
+        UsageError: If the schedule has no epoch 0, the backbone is no ``StagedBackbone``, or the optimizer lacks what is to be unfrozen.
 
     Example:
         >>> # all four stages are frozen for 4 epochs, then the last two train, from epoch 20 on everything does
@@ -93,15 +91,11 @@ class ProgressiveResizeHook(Hook):
 
     `Progressive resizing <https://arxiv.org/abs/1707.02921>`_, also `EfficientNetV2 <https://arxiv.org/abs/2104.00298>`_. It
     sets the ``size`` of the data preprocessor's ``BatchRandomResizedCrop`` before each epoch, from the epoch alone, so that a
-    resumed run has the same sizes. Validation keeps its own size; until the last stage its scores are of a network that
-    is used at another size than it is trained at.
+    resumed run has the same sizes. Validation keeps its own size.
 
     Args:
         stages (Sequence[tuple[float, int]]): From which share of all epochs on, and the images' height and width from there;
-            the first share is 0.
-
-    Raises:
-        ValueError: If the shares do not begin with 0 and rise to below 1, or the model crops no batches.
+            a ValueError if the shares do not begin with 0 and rise to below 1.
 
     Example:
         >>> hook = ProgressiveResizeHook(stages=[(0, 64), (0.5, 96), (0.75, 128)])
@@ -140,8 +134,7 @@ class ProgressiveResizeHook(Hook):
 class ResumableSeedHook(DistSamplerSeedHook):
     """mmengine's ``DistSamplerSeedHook``, which tells the sampler the epoch, for all else that draws numbers.
 
-    - The training set is told the epoch, so that each sample draws by seed, epoch and place
-      (:class:`custom_modules.datasets.samples.SeededSamples`), whatever the number of worker processes.
+    - The training set is told the epoch, so that each sample draws by seed, epoch and place (``SeededSamples``).
     - torch's generators, which dropout draws from, are seeded by seed and iteration, and differ between processes.
 
     In a loop by iteration, whose only epoch sees a sample many times, it does what mmengine's does.

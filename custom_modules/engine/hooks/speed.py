@@ -14,18 +14,16 @@ from custom_modules.engine.resuming import optimizers_of
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Keep the weights in the channels-last memory layout.
+    """Keep the weights in the channels-last memory layout, in which convolutions of small models are faster, equal up to rounding.
 
-    Convolutions of small models are faster in it, on CPU and GPU, with the same results up to rounding. Activations follow
-    by themselves. Two things that work on plain memory have to be made to, or they silently mix up values:
+    Activations follow by themselves. Two things that work on plain memory have to be made to, or silently mix up values:
 
     - DistributedDataParallel lays out its gradient buckets when it wraps a model, so the model is wrapped anew.
     - A fused optimizer walks through weights, gradients and its averages in parallel, so averages that a
       checkpoint brings in another layout (a run with ``enabled`` otherwise) are brought to the weights' layout.
 
     Args:
-        enabled (bool): ``default_hooks = dict(channels_last=dict(enabled=False))`` switches it off.
-            Defaults to True.
+        enabled (bool): ``default_hooks = dict(channels_last=dict(enabled=False))`` switches it off. Defaults to True.
     """
 
     def __init__(self, enabled: bool = True) -> None:
@@ -58,12 +56,10 @@ class ChannelsLastHook(Hook):
 class CompileHook(Hook):
     """Train with the parts of the model compiled by ``torch.compile``.
 
-    Batch norm, ReLU and concatenation become one pass over memory each. The results are the same up to rounding. It needs a C++
-    compiler on a CPU and Triton on a GPU, and takes a minute or so before the first step, and again when stages are unfrozen.
-
-    Only whole training batches run compiled. The ragged last batch of an epoch, validation and testing run as they are:
-    nothing is compiled twice for a size that comes once an epoch. Names in checkpoints do not change. (mmengine's
-    ``compile=True`` takes in the whole step, pre-processing, logging and optimizer included.)
+    The results are the same up to rounding. It needs a C++ compiler on a CPU and Triton on a GPU, and takes a minute or so
+    before the first step, and again when stages are unfrozen. Only whole training batches run compiled: nothing is compiled
+    twice for a size that comes once an epoch. Names in checkpoints do not change. (mmengine's ``compile=True`` takes in the
+    whole step, pre-processing, logging and optimizer included.)
 
     Args:
         enabled (bool): ``default_hooks = dict(compile=dict(enabled=True))`` switches it on. Defaults to False.

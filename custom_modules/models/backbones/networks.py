@@ -9,35 +9,26 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.ops import Conv2dNormActivation
 
 from custom_modules.models.backbones.staged_backbone import StagedBackbone
-from custom_modules.models.layers import DoubleConv, require_depths, residual_stage
+from custom_modules.models.layers import DoubleConv, each_stage, residual_stage
 
 
 @MODELS.register_module()
 class MoonNet(StagedBackbone):
     """A small residual network with a full-resolution stem: classifier backbone and U-Net encoder.
 
-    The stem keeps the input's resolution and each of the four stages halves it, so a decoder gets five
-    feature maps: a U-Net with 4 levels down and 4 up, whose finest skip still sees single pixels. That
-    matters here, because most lunar rocks are a few pixels wide at 128x128.
+    The stem keeps the input's resolution and each stage halves it: a U-Net with 4 levels down and 4 up, whose finest skip
+    still sees single pixels, because most lunar rocks are a few pixels wide at 128x128. 1,593,648 parameters, 1,645,048 with
+    a classification head for 200 classes.
 
-    The block is the residual *basic block* of `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_
-    (torchvision's), with the average-pooled shortcut of ResNet-D (`Bag of Tricks
-    <https://arxiv.org/abs/1812.01187>`_), because
-
-    - its two 3x3 convolutions are the double convolution of a plain U-Net level: with and without
-      pretraining, and beside the plain U-Net, the same kind of network is compared;
-    - the shortcut makes a deeper encoder trainable in a few epochs on a small set;
-    - dense 3x3 convolutions with widths in multiples of 16 suit the vector units of a CPU, where this
-      classifier must train and the detector may run.
-
-    It has 1,593,648 parameters, 1,645,048 with a classification head for 200 classes.
+    The block is the residual *basic block* of `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_ with the
+    average-pooled shortcut of ResNet-D (`Bag of Tricks <https://arxiv.org/abs/1812.01187>`_). Its two dense 3x3 convolutions
+    are the double convolution of a plain U-Net level, so that the two networks can be compared, and suit a CPU's vector units.
 
     Args:
-        widths (Sequence[int]): Channels of the stem and of the four stages. Defaults to (16, 32, 64, 128, 256).
-        depths (Sequence[int]): Basic blocks in each stage. Defaults to (1, 2, 2, 1): two where the
-            feature map is small enough to be cheap and narrow enough to be light.
-        in_channels (int): Channels of the image. Defaults to 3.
-        **kwargs: ``out_indices``, ``frozen_stages`` and ``init_cfg`` of :class:`StagedBackbone`.
+        widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (16, 32, 64, 128, 256).
+        depths (Sequence[int]): Basic blocks in each stage. Defaults to (1, 2, 2, 1): two where the feature map is small
+            enough to be cheap and narrow enough to be light.
+        **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
 
     Example:
         >>> import torch
@@ -50,16 +41,12 @@ class MoonNet(StagedBackbone):
         self,
         widths: Sequence[int] = (16, 32, 64, 128, 256),
         depths: Sequence[int] = (1, 2, 2, 1),
-        in_channels: int = 3,
         **kwargs,
     ) -> None:
-        require_depths(widths, depths)
-        super().__init__(widths, [2**i for i in range(len(widths))], **kwargs)
-        self.stages.append(DoubleConv(in_channels, widths[0], bias=False))
-        for narrow, wide, depth in zip(widths, widths[1:], depths, strict=False):
-            self.stages.append(
-                residual_stage(BasicBlock, narrow, wide, depth, pooled_shortcut=True)
-            )
+        super().__init__(widths, **kwargs)
+        self.stages.append(DoubleConv(3, widths[0], bias=False))
+        for stage in each_stage(widths, depths):
+            self.stages.append(residual_stage(BasicBlock, *stage, pooled_shortcut=True))
         self._freeze_stages()
 
 
@@ -68,15 +55,13 @@ class MobileEncoder(StagedBackbone):
     """A U-Net encoder of inverted residual blocks, for a computer on board.
 
     `MobileNetV2: Inverted Residuals and Linear Bottlenecks <https://arxiv.org/abs/1801.04381>`_, with torchvision's block, which
-    is that of mmpretrain and mmseg: neither library is needed to import it. As in :class:`MoonNet` the stem keeps the resolution
-    and each stage halves it, because most rocks are a few pixels wide at 128x128.
+    is that of mmpretrain and mmseg. As in :class:`MoonNet` the stem keeps the resolution and each stage halves it.
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (8, 16, 32, 64, 112).
         depths (Sequence[int]): Blocks in each stage. Defaults to (1, 2, 2, 2).
         expand_ratio (int): How many times wider a block is inside. Defaults to 4.
-        in_channels (int): Channels of the image. Defaults to 3.
-        **kwargs: ``out_indices``, ``frozen_stages``, ``grey_standardize`` and ``init_cfg`` of :class:`StagedBackbone`.
+        **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
     """
 
     def __init__(
@@ -84,13 +69,11 @@ class MobileEncoder(StagedBackbone):
         widths: Sequence[int] = (8, 16, 32, 64, 112),
         depths: Sequence[int] = (1, 2, 2, 2),
         expand_ratio: int = 4,
-        in_channels: int = 3,
         **kwargs,
     ) -> None:
-        require_depths(widths, depths)
-        super().__init__(widths, [2**i for i in range(len(widths))], **kwargs)
-        self.stages.append(Conv2dNormActivation(in_channels, widths[0], activation_layer=nn.ReLU6))
-        for narrow, wide, depth in zip(widths, widths[1:], depths, strict=False):
+        super().__init__(widths, **kwargs)
+        self.stages.append(Conv2dNormActivation(3, widths[0], activation_layer=nn.ReLU6))
+        for narrow, wide, depth in each_stage(widths, depths):
             blocks = [InvertedResidual(narrow, wide, 2, expand_ratio)]
             blocks += [InvertedResidual(wide, wide, 1, expand_ratio) for _ in range(depth - 1)]
             self.stages.append(nn.Sequential(*blocks))
@@ -102,16 +85,14 @@ class NarrowResNet(StagedBackbone):
     """The third reference report's classifier: ResNet-18's form at little more than a quarter of its width.
 
     A 7x7 stem of stride 2 with a 3x3 max-pool of stride 1, then stages of *basic blocks* (`Deep Residual
-    Learning <https://arxiv.org/abs/1512.03385>`_), each with stride 2, the first too. 889,732 parameters
-    with a head for 10 classes.
+    Learning <https://arxiv.org/abs/1512.03385>`_) of stride 2. 889,732 parameters with a head for 10 classes.
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (18, 18, 36, 72, 144).
         depths (Sequence[int]): Blocks in each stage. A stage of depth 0 is left out: its index remains, so
             the others still take the weights of a network that has it, as in the report's U-Net, which goes
             from the stem to the second stage. Defaults to (2, 2, 2, 2).
-        in_channels (int): Channels of the image. Defaults to 3.
-        **kwargs: ``out_indices``, ``frozen_stages`` and ``init_cfg`` of :class:`StagedBackbone`.
+        **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
 
     Raises:
         ValueError: If a stage is left out that would change the width.
@@ -121,28 +102,25 @@ class NarrowResNet(StagedBackbone):
         self,
         widths: Sequence[int] = (18, 18, 36, 72, 144),
         depths: Sequence[int] = (2, 2, 2, 2),
-        in_channels: int = 3,
         **kwargs,
     ) -> None:
-        require_depths(widths, depths)
         strides = [2]
-        for narrow, wide, depth in zip(widths, widths[1:], depths, strict=False):
+        for narrow, wide, depth in each_stage(widths, depths):
             if not depth and narrow != wide:
                 raise ValueError(
                     f'a stage of depth 0 hands its input through and cannot change {narrow} channels to {wide}: give both the same width.'
                 )
             strides.append(strides[-1] * (2 if depth else 1))
         super().__init__(widths, strides, **kwargs)
-        self.stages.append(
-            nn.Sequential(
-                nn.Conv2d(in_channels, widths[0], 7, stride=2, padding=3, bias=False),
-                nn.BatchNorm2d(widths[0]),
-                nn.ReLU(inplace=True),
-                nn.MaxPool2d(3, stride=1, padding=1),
-            )
-        )
-        for narrow, wide, depth in zip(widths, widths[1:], depths, strict=False):
-            self.stages.append(residual_stage(BasicBlock, narrow, wide, depth))
+        stem = [
+            nn.Conv2d(3, widths[0], 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, stride=1, padding=1),
+        ]
+        self.stages.append(nn.Sequential(*stem))
+        for stage in each_stage(widths, depths):
+            self.stages.append(residual_stage(BasicBlock, *stage))
         self._freeze_stages()
 
 
@@ -156,21 +134,17 @@ class SimpleNet(StagedBackbone):
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages, divisible by 4. Defaults to (16, 32, 64, 128, 256).
-        in_channels (int): Channels of the image. Defaults to 3.
-        **kwargs: ``out_indices``, ``frozen_stages`` and ``init_cfg`` of :class:`StagedBackbone`.
+        **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
     """
 
-    def __init__(
-        self, widths: Sequence[int] = (16, 32, 64, 128, 256), in_channels: int = 3, **kwargs
-    ) -> None:
-        super().__init__(widths, [2**i for i in range(len(widths))], **kwargs)
-        self.stages.append(
-            nn.Sequential(
-                nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False),
-                nn.BatchNorm2d(widths[0]),
-                nn.ReLU(inplace=True),
-            )
-        )
+    def __init__(self, widths: Sequence[int] = (16, 32, 64, 128, 256), **kwargs) -> None:
+        super().__init__(widths, **kwargs)
+        stem = [
+            nn.Conv2d(3, widths[0], 3, padding=1, bias=False),
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(inplace=True),
+        ]
+        self.stages.append(nn.Sequential(*stem))
         for narrow, wide in zip(widths, widths[1:], strict=False):
             self.stages.append(residual_stage(Bottleneck, narrow, wide, depth=1))
         self._freeze_stages()
@@ -186,15 +160,12 @@ class UNetEncoder(StagedBackbone):
 
     Args:
         widths (Sequence[int]): Channels of each level, the bottleneck last. Defaults to (18, 36, 72, 144, 288).
-        in_channels (int): Channels of the image. Defaults to 3.
-        **kwargs: ``out_indices``, ``frozen_stages`` and ``init_cfg`` of :class:`StagedBackbone`.
+        **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
     """
 
-    def __init__(
-        self, widths: Sequence[int] = (18, 36, 72, 144, 288), in_channels: int = 3, **kwargs
-    ) -> None:
-        super().__init__(widths, [2**i for i in range(len(widths))], **kwargs)
-        self.stages.append(DoubleConv(in_channels, widths[0]))
+    def __init__(self, widths: Sequence[int] = (18, 36, 72, 144, 288), **kwargs) -> None:
+        super().__init__(widths, **kwargs)
+        self.stages.append(DoubleConv(3, widths[0]))
         for narrow, wide in zip(widths, widths[1:], strict=False):
             self.stages.append(nn.Sequential(nn.MaxPool2d(2), DoubleConv(narrow, wide)))
         self._freeze_stages()

@@ -18,12 +18,9 @@ from custom_modules.models.safe_loading import require_all_tensors
 class FoldedStages:
     """Copies of frozen stages in which each batch norm is folded into its convolution: less memory to read, same output.
 
-    They belong to nobody's parameters: they appear in no ``state_dict`` and no optimizer.
-
-    They are made when they are asked for, and made again as soon as a weight or statistic was written to
-    (its version), moved (its address) or cast. Writes through ``.data``, as of mmengine's ``EMAHook``, leave no
-    trace: for these, call :meth:`forget`, as ``StagedBackbone`` does whenever its mode is set. A stage that torch.fx
-    cannot trace computes as it is.
+    They appear in no ``state_dict`` and no optimizer. They are made when they are asked for, and made again as soon as a
+    weight or statistic was written to (its version), moved (its address) or cast. Writes through ``.data``, as of mmengine's
+    ``EMAHook``, leave no trace: for these, call :meth:`forget`, as ``StagedBackbone`` does whenever its mode is set.
     """
 
     def __init__(self) -> None:
@@ -48,7 +45,7 @@ class FoldedStages:
         return FoldedStages, ()
 
 
-def _mark(tensor: torch.Tensor) -> tuple:
+def _mark(tensor: Tensor) -> tuple:
     version = -1 if tensor.is_inference() else tensor._version
     return tensor.data_ptr(), version, tensor.dtype
 
@@ -57,6 +54,7 @@ def _fold(stage: nn.Module) -> nn.Module:
     try:
         return fuse(stage).requires_grad_(False)
     except torch.fx.proxy.TraceError:
+        # it computes as it is
         return stage
 
 
@@ -67,19 +65,16 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
 
     Args:
         widths (Sequence[int]): Output channels of the stem and of each stage.
-        strides (Sequence[int]): Stride of each of these outputs with respect to the input.
+        strides (Sequence[int], optional): Stride of each of these outputs with respect to the input. Doubles from 1 on by default.
         out_indices (Sequence[int], optional): Which outputs ``forward`` returns: 0 is the stem, k the k-th stage. All by default.
-        frozen_stages (int): -1 freezes nothing, 0 the stem, k the stem and the first k stages.
-            Leave it at -1 when the stages shall be unfrozen later, and use ``FreezeScheduleHook``: what is
-            frozen before the optimizer is built is left out of the optimizer. Defaults to -1.
+        frozen_stages (int): -1 (default) freezes nothing, 0 the stem, k the stem and the first k stages. Leave it at -1 when
+            stages shall be unfrozen later, and use ``FreezeScheduleHook``: what is frozen first is left out of the optimizer.
         init_cfg (dict, optional): Of mmengine. With ``type='Pretrained'`` the checkpoint must hold every tensor of the backbone.
         frozen_norm_eval (bool): Whether the batch norms of frozen stages are in eval too, as in mmseg's ``norm_eval``. With
-            False they normalise by the batch and their statistics adapt to the new images, while no weight
-            moves. Defaults to True.
+            False they normalise by the batch and their statistics adapt, while no weight moves. Defaults to True.
         fold_frozen (bool): Compute frozen stages as :class:`FoldedStages`. Defaults to True.
-        grey_standardize (bool): Look at each image in grey, with its own mean and standard deviation, so that exposure,
-            contrast and colour cast of a camera do not matter (``GreyStandardize``). It belongs to the backbone, not to
-            the data preprocessor, so that whatever runs the network cannot forget it. Defaults to False.
+        grey_standardize (bool): Let :class:`GreyStandardize` take out exposure, contrast and colour cast. It belongs to the
+            backbone, so that whatever runs the network cannot forget it. Defaults to False.
 
     Attributes:
         out_channels (tuple[int]): Channels of each feature map that ``forward`` returns.
@@ -89,7 +84,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
     def __init__(
         self,
         widths: Sequence[int],
-        strides: Sequence[int],
+        strides: Sequence[int] | None = None,
         out_indices: Sequence[int] | None = None,
         frozen_stages: int = -1,
         init_cfg: dict | None = None,
@@ -104,6 +99,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
             raise ValueError(
                 f'out_indices must lie in 0..{last} (0 is the stem), got {self.out_indices}.'
             )
+        strides = strides or [2**i for i in range(len(widths))]
         self.out_channels = tuple(widths[i] for i in self.out_indices)
         self.out_strides = tuple(strides[i] for i in self.out_indices)
         self._last_stage = last
