@@ -3,8 +3,12 @@
 import os
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from PIL import Image
 
 playwright = pytest.importorskip('playwright.sync_api')
 BROWSER = next(
@@ -20,14 +24,7 @@ FLAGS = [
 
 @contextmanager
 def open_chromium(*flags: str):
-    """Start Chromium.
-
-    Args:
-        *flags (str): Further flags.
-
-    Yields:
-        playwright.sync_api.Browser: The browser.
-    """
+    """Start Chromium with further flags, and give the browser."""
     with playwright.sync_playwright() as driver:
         # as root, as in a container, it starts without its sandbox only
         sandbox = not hasattr(os, 'geteuid') or os.geteuid() != 0
@@ -38,16 +35,33 @@ def open_chromium(*flags: str):
         browser.close()
 
 
+def download(page, name: str) -> bytes:
+    """Click the element of this id, and read what it downloads."""
+    with page.expect_download() as started:
+        page.locator(f'#{name}').click()
+    return Path(started.value.path()).read_bytes()
+
+
+def downloaded_picture(page, name: str) -> np.ndarray:
+    """Read a downloaded picture as it is."""
+    return cv2.imdecode(np.frombuffer(download(page, name), np.uint8), cv2.IMREAD_UNCHANGED)
+
+
+def bad_picture(kind: str, path: Path) -> None:
+    """Write a file that no page takes: ``'no picture'``, ``'too many bytes'`` or ``'too many pixels'``."""
+    if kind == 'too many pixels':
+        Image.new('1', (8000, 6000)).save(path)
+    else:
+        path.write_bytes(
+            b'no picture' if kind == 'no picture' else b'\x89PNG' + b'0' * (21 * 2**20)
+        )
+
+
 @contextmanager
 def watched_tabs(browser, *own: str):
-    """Open tabs; what they complain of, and requests to anywhere but their own page, fail the test at the end.
+    """Give a function that opens tabs; what they complain of (but with ``strict=False``) fails the test at the end.
 
-    Args:
-        browser (playwright.sync_api.Browser): The browser.
-        *own (str): How the addresses begin that may be asked for, beside data that the page itself holds.
-
-    Yields:
-        Callable: Opens a tab of a width and a height; with ``strict=False`` one whose own errors do not count.
+    So do requests to addresses that begin with none of ``own``, beside data that the page itself holds.
     """
     complaints, contexts = [], []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
 
 CARD = dict(
     task='segmentation',
@@ -16,45 +16,32 @@ CARD = dict(
     licence='none',
     source='by_hand 0123456789',
 )
+NETWORK = """
+<ir_version: 10, opset_import: ["" : 20]>
+small (uint8[N, 48, 64, 3] images) => (float[N, 48, 64] probability) {
+    float = Cast <to = 1> (images)
+    planes = Transpose <perm = [0, 3, 1, 2]> (float)
+    around = Sub (planes, half)
+    normal = Div (around, scale)
+    inner = Conv <pads = [1, 1, 1, 1]> (normal, first)
+    bent = Tanh (inner)
+    logit = Conv <pads = [1, 1, 1, 1]> (bent, last)
+    share = Sigmoid (logit)
+    probability = Squeeze (share, axis)
+}
+"""
 
 
 def write_small_onnx(path: Path, **card) -> Path:
-    """Write two convolutions of random weights; what is bright tends to be rock.
-
-    Args:
-        path (Path): The file.
-        **card: What it says of itself, where that differs from ``CARD``.
-    """
+    """Write two convolutions of random weights; what is bright tends to be rock. ``card`` is what it says of itself unlike ``CARD``."""
     rng = np.random.default_rng(0)
     first = rng.normal(0, 0.05, (64, 3, 3, 3)) + 1 / 27
     last = rng.normal(0, 0.02, (1, 64, 3, 3)) + 4 / 576
     weights = dict(half=127.0, scale=127.5, first=first, last=last)
-    nodes = [
-        helper.make_node('Cast', ['images'], ['float'], to=onnx.TensorProto.FLOAT),
-        helper.make_node('Transpose', ['float'], ['planes'], perm=[0, 3, 1, 2]),
-        helper.make_node('Sub', ['planes', 'half'], ['around'], name='around'),
-        helper.make_node('Div', ['around', 'scale'], ['normal']),
-        helper.make_node('Conv', ['normal', 'first'], ['inner'], pads=[1, 1, 1, 1]),
-        helper.make_node('Tanh', ['inner'], ['bent']),
-        helper.make_node('Conv', ['bent', 'last'], ['logit'], pads=[1, 1, 1, 1]),
-        helper.make_node('Sigmoid', ['logit'], ['share']),
-        helper.make_node('Squeeze', ['share', 'axis'], ['probability']),
-    ]
-    columns, rows = CARD['size']
-    graph = helper.make_graph(
-        nodes,
-        'small',
-        [helper.make_tensor_value_info('images', onnx.TensorProto.UINT8, ['N', rows, columns, 3])],
-        [
-            helper.make_tensor_value_info(
-                'probability', onnx.TensorProto.FLOAT, ['N', rows, columns]
-            )
-        ],
-        [numpy_helper.from_array(np.float32(value), name) for name, value in weights.items()]
-        + [numpy_helper.from_array(np.array([1]), 'axis')],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 20)], ir_version=10)
-    helper.set_model_props(model, {k: json.dumps(v) for k, v in (CARD | card).items()})
+    arrays = {name: np.float32(value) for name, value in weights.items()} | dict(axis=np.array([1]))
+    model = onnx.parser.parse_model(NETWORK)
+    model.graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in arrays.items())
+    onnx.helper.set_model_props(model, {k: json.dumps(v) for k, v in (CARD | card).items()})
     onnx.checker.check_model(model)
     onnx.save(model, path)
     return path

@@ -10,10 +10,9 @@ import subprocess
 import sys
 import time
 
-import cv2
 import numpy as np
 import pytest
-from chromium import watched_tabs
+from chromium import bad_picture, download, downloaded_picture, watched_tabs
 from conftest import REPOSITORY
 from PIL import Image
 from small_models import write_model
@@ -93,13 +92,6 @@ def count(page) -> int:
     return int(COUNT.search(text)[1])
 
 
-def download(page, name: str) -> bytes:
-    with page.expect_download() as started:
-        page.locator(f'#{name}').click()
-    with open(started.value.path(), 'rb') as file:
-        return file.read()
-
-
 def test_a_photograph_is_answered_with_rocks_and_files(open_page, photo, model):
     from custom_modules.deploy import RockDetector
 
@@ -107,30 +99,24 @@ def test_a_photograph_is_answered_with_rocks_and_files(open_page, photo, model):
     found = upload(page, photo)
     expected = RockDetector(model)(photo)
     assert found == len(expected.rocks) > 1
-    mask = cv2.imdecode(np.frombuffer(download(page, 'mask'), np.uint8), cv2.IMREAD_UNCHANGED)
-    assert (mask == expected.mask * 255).all()
-    overlay = cv2.imdecode(np.frombuffer(download(page, 'overlay'), np.uint8), cv2.IMREAD_COLOR)
-    assert overlay.shape == (90, 120, 3)
+    assert (downloaded_picture(page, 'mask') == expected.mask * 255).all()
+    assert downloaded_picture(page, 'overlay').shape == (90, 120, 3)
     rows = list(csv.DictReader(io.StringIO(download(page, 'csv').decode())))
     assert len(rows) == found and int(rows[0]['area']) == expected.rocks[0].area
     assert str(expected.rocks[0].area) in page.locator('#table').inner_text()
 
 
 @pytest.mark.parametrize(
-    ('content', 'sentence'),
+    ('kind', 'sentence'),
     [
-        (b'no picture', 'bad.png cannot be read as an image'),
-        (b'\x89PNG' + b'0' * (21 * 2**20), 'exceed the maximum allowed size of 20.0 Mb'),
-        (None, 'and 40 million are the most here'),
+        ('no picture', 'bad.png cannot be read as an image'),
+        ('too many bytes', 'exceed the maximum allowed size of 20.0 Mb'),
+        ('too many pixels', 'and 40 million are the most here'),
     ],
-    ids=['no picture', 'too many bytes', 'too many pixels'],
 )
-def test_mistakes_are_answered_in_a_sentence(open_page, tmp_path, content, sentence):
+def test_mistakes_are_answered_in_a_sentence(open_page, tmp_path, kind, sentence):
     path = tmp_path / 'bad.png'
-    if content is None:
-        Image.new('1', (8000, 6000)).save(path)
-    else:
-        path.write_bytes(content)
+    bad_picture(kind, path)
     # a refused upload is an error of the page too
     page = open_page(strict=False)
     page.locator('#photograph input[type=file]').set_input_files(str(path))

@@ -16,7 +16,7 @@ pytest.importorskip('onnxruntime')
 
 from custom_modules.deploy import RockDetector  # noqa: E402
 from custom_modules.deploy.detector import load_model  # noqa: E402
-from custom_modules.deploy.export import compare, export_onnx, require_equal  # noqa: E402
+from custom_modules.deploy.export import export_onnx, require_equal  # noqa: E402
 from custom_modules.evaluation.exported import OnnxModel  # noqa: E402
 from custom_modules.utils.errors import UsageError  # noqa: E402
 
@@ -41,18 +41,6 @@ def noise(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize('name', ['segmentor', 'classifier'])
-def test_the_file_says_what_the_checkpoint_says(models, files, name):
-    model, exported = load_model(*models[name], device='cpu'), OnnxModel(files[name])
-    width, height = model.card.size
-    for batch in (1, 3):
-        images = noise(batch, height, width)
-        np.testing.assert_allclose(exported(images), model(images), atol=1e-5)
-    assert exported.card == model.card
-    deviation = compare(model, exported)
-    assert deviation.images == 32 and deviation.largest < 1e-4 and deviation.agreement > 0.999
-
-
 def test_the_file_is_whole_in_itself(files, models):
     read = onnx.load(files['segmentor'], load_external_data=False)
     onnx.checker.check_model(read, full_check=True)
@@ -74,11 +62,12 @@ def test_the_file_is_whole_in_itself(files, models):
 def test_any_size(models):
     model = load_model(*models['segmentor'], device='cpu')
     exported = OnnxModel(export_onnx(model, dynamic=True))
-    for height, width in ((64, 64), (97, 131), (33, 250), (128, 31)):
-        images = noise(2, height, width)
+    for count, height, width in ((2, 64, 64), (1, 97, 131), (3, 33, 250), (2, 128, 31)):
+        images = noise(count, height, width)
         found = exported(images)
-        assert found.shape == (2, 1, height, width)
+        assert found.shape == (count, 1, height, width)
         np.testing.assert_allclose(found, model(images), atol=1e-4)
+    assert exported.card == model.card
 
 
 def test_a_file_that_differs_is_not_written(tool, models, files, monkeypatch, tmp_path, capsys):

@@ -12,7 +12,6 @@ from PIL import Image
 
 from custom_modules.deploy import detector as detector_module
 from custom_modules.deploy.predict import Results, predict_pictures
-from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.inputs import find_pictures
 
 
@@ -172,14 +171,3 @@ def test_pictures_are_read_as_in_training(monkeypatch, tmp_path):
         assert image.shape == trained.shape, name
         assert np.abs(image.astype(int) - trained).mean() < 3, name
     assert detector(tmp_path / 'turned.jpg').mask.shape == (60, 40)
-
-
-def test_the_published_detector_finds_rocks(tool, tmp_path, capsys):
-    picture, classes = MoonRenderer(3, (421, 280)).render(2)
-    cv2.imwrite(str(tmp_path / 'scene.png'), picture)
-    for mode in ('whole', 'tile'):
-        given = (tmp_path / 'scene.png', '-o', tmp_path / mode, '--mode', mode)
-        assert tool('predict.py', *given) == 0
-        mask = np.asarray(Image.open(tmp_path / mode / 'masks' / 'scene.png')) > 0
-        rock = classes >= 2
-        assert 2 * (mask & rock).sum() / (mask.sum() + rock.sum()) > 0.6

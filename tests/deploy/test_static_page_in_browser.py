@@ -11,7 +11,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 import pytest
-from chromium import watched_tabs
+from chromium import bad_picture, download, downloaded_picture, watched_tabs
 from conftest import REPOSITORY
 from PIL import Image
 
@@ -93,13 +93,6 @@ def upload(page, path) -> int:
     return answered(page, path.name)
 
 
-def download(page, name: str) -> bytes:
-    with page.expect_download() as started:
-        page.locator(f'#{name}').click()
-    with open(started.value.path(), 'rb') as file:
-        return file.read()
-
-
 def turned() -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -125,7 +118,7 @@ def test_the_mask_is_that_of_python(open_page, photo, model, name, size, options
     page = open_page()
     assert not page.evaluate('window.crossOriginIsolated')
     found = upload(page, path)
-    mask = cv2.imdecode(np.frombuffer(download(page, 'mask'), np.uint8), cv2.IMREAD_UNCHANGED)
+    mask = downloaded_picture(page, 'mask')
     assert mask.shape == expected.mask.shape and set(np.unique(mask)) == {0, 255}
     dice = 2 * (mask[expected.mask == 1] > 0).sum() / ((mask > 0).sum() + expected.mask.sum())
     assert dice >= 0.98
@@ -154,7 +147,7 @@ def test_the_published_page_answers_as_python(browser):
         page.goto(address)
         page.get_by_role('button', name='Scene 1').click()
         answered(page, 'scene1.jpg')
-        mask = cv2.imdecode(np.frombuffer(download(page, 'mask'), np.uint8), cv2.IMREAD_UNCHANGED)
+        mask = downloaded_picture(page, 'mask')
         page.close()
     agreed = 2 * (mask[expected.mask == 1] > 0).sum() / ((mask > 0).sum() + expected.mask.sum())
     assert agreed >= 0.98
@@ -173,8 +166,7 @@ def test_the_table_is_read_as_that_of_the_tool(open_page, photo):
     assert row['picture'] == 'a, "b".png' and row['class'] == 'rock'
     assert row['touches_border'] in '01'
     assert page.locator('#rocks tr').first.inner_text().split('\t')[1] == row['area']
-    overlay = cv2.imdecode(np.frombuffer(download(page, 'overlay'), np.uint8), cv2.IMREAD_COLOR)
-    assert overlay.shape == (60, 80, 3)
+    assert downloaded_picture(page, 'overlay').shape == (60, 80, 3)
 
 
 def test_the_threshold_changes_the_answer(open_page):
@@ -188,7 +180,7 @@ def test_the_threshold_changes_the_answer(open_page):
         page.get_by_label('How certain').focus()
         page.keyboard.press(key)
         page.locator('#certain').filter(has_text=shown).wait_for()
-        mask = cv2.imdecode(np.frombuffer(download(page, 'mask'), np.uint8), cv2.IMREAD_UNCHANGED)
+        mask = downloaded_picture(page, 'mask')
         areas.append((mask > 0).sum())
     assert areas[0] > areas[1]
     assert answered(page, 'scene1.jpg') != first and download(page, 'overlay') != before
@@ -218,20 +210,16 @@ def test_a_phone_shows_all_of_it(open_page):
 
 
 @pytest.mark.parametrize(
-    ('content', 'sentence'),
+    ('kind', 'sentence'),
     [
-        (b'no picture', 'bad.png cannot be read as an image: choose a JPEG, PNG or WebP file.'),
-        (b'\x89PNG' + b'0' * (21 * 2**20), 'bad.png has 21.0 MB, and 20 are the most here'),
-        (None, 'bad.png has 8000x6000 pixels, and 40 million are the most here'),
+        ('no picture', 'cannot be read as an image: choose a JPEG, PNG or WebP file.'),
+        ('too many bytes', 'bad.png has 21.0 MB, and 20 are the most here'),
+        ('too many pixels', 'bad.png has 8000x6000 pixels, and 40 million are the most here'),
     ],
-    ids=['no picture', 'too many bytes', 'too many pixels'],
 )
-def test_mistakes_are_answered_in_a_sentence(open_page, photo, tmp_path, content, sentence):
+def test_mistakes_are_answered_in_a_sentence(open_page, photo, tmp_path, kind, sentence):
     path = tmp_path / 'bad.png'
-    if content is None:
-        Image.new('1', (8000, 6000)).save(path)
-    else:
-        path.write_bytes(content)
+    bad_picture(kind, path)
     page = open_page()
     page.locator('#photograph').set_input_files(str(path))
     page.get_by_text(sentence).wait_for()

@@ -56,26 +56,30 @@ def test_only_the_rest_trains(backbone, frozen):
     assert model.eval() is model and not any(m.training for m in model.modules())
 
 
-def runner(repository, moon, work_dir, schedule, epochs, resume=False, *options) -> Runner:
+@pytest.fixture
+def runner(repository, moon, tmp_path, monkeypatch):
     """The unfreezing experiment, small, from random weights."""
-    config = repository / 'configs' / 'unet_backbone_unfreeze.py'
-    small = read_options([*MOON_OPTIONS, 'model.backbone.init_cfg=None', *options])
-    cfg = load_config(config, small, work_dir)
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.dataset.data_root = str(moon)
-    cfg.default_hooks.freeze_schedule.schedule = schedule
-    cfg.train_cfg.max_epochs = epochs
-    cfg.resume = resume
-    return Runner.from_cfg(cfg)
+    monkeypatch.setenv('MOON_DATA', str(moon))
+
+    def build(schedule, epochs, *options, resume=False) -> Runner:
+        small = read_options([*MOON_OPTIONS, 'model.backbone.init_cfg=None', *options])
+        config = repository / 'configs' / 'unet_backbone_unfreeze.py'
+        cfg = load_config(config, small, tmp_path / 'run')
+        cfg.default_hooks.freeze_schedule.schedule = schedule
+        cfg.train_cfg.max_epochs = epochs
+        cfg.resume = resume
+        return Runner.from_cfg(cfg)
+
+    return build
 
 
 def encoder(run: Runner) -> dict:
     return copy.deepcopy(run.model.backbone.state_dict())
 
 
-def test_schedule_in_a_run_and_after_a_resume(repository, moon, tmp_path):
+def test_schedule_in_a_run_and_after_a_resume(runner):
     schedule = {0: 4, 2: 2, 4: -1}
-    first = runner(repository, moon, tmp_path / 'run', schedule, epochs=2)
+    first = runner(schedule, epochs=2)
     start = encoder(first)
     first.train()
     assert changed(start, encoder(first)) == set(), 'two epochs frozen'
@@ -85,21 +89,20 @@ def test_schedule_in_a_run_and_after_a_resume(repository, moon, tmp_path):
     assert {round(rate / max(rates), 3) for rate in rates} == {0.1, 1.0}, 'encoder at a tenth'
 
     # resumed at epoch 3, which did not begin in this process: stages 3 and 4 are unfrozen at once
-    second = runner(repository, moon, tmp_path / 'run', schedule, epochs=3, resume=True)
+    second = runner(schedule, epochs=3, resume=True)
     second.train()
     assert second.epoch == 3
     assert second.model.backbone.frozen_stages == 2
     assert changed(start, encoder(second)) == set('34')
 
-    third = runner(repository, moon, tmp_path / 'run', schedule, epochs=5, resume=True)
+    third = runner(schedule, epochs=5, resume=True)
     third.train()
     assert changed(start, encoder(third)) == set('01234')
 
 
-def test_what_wakes_is_in_the_optimizer(repository, moon, tmp_path):
+def test_what_wakes_is_in_the_optimizer(runner):
     """A backbone that its own config froze before the optimizer was built would be unfrozen and stay as it is."""
-    frozen = 'model.backbone.frozen_stages=4'
-    run = runner(repository, moon, tmp_path / 'run', {0: 4, 1: -1}, 2, False, frozen)
+    run = runner({0: 4, 1: -1}, 2, 'model.backbone.frozen_stages=4')
     with pytest.raises(UsageError, match='of the backbone would be unfrozen and never train'):
         run.train()
 

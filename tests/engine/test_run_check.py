@@ -29,84 +29,68 @@ class ScriptedScoreHook(Hook):
             metrics['rock_Dice'] = SCRIPT[runner.epoch - 1]
 
 
-def runner(repository, moon, work_dir, *options, resume=False, scripted=True, **changes) -> Runner:
-    """A small network from random weights."""
-    fresh_process()
-    small = read_options(['model.backbone.widths=(4,4,8)', *MOON_OPTIONS, *options])
-    cfg = load_config(repository / 'configs' / 'unet_baseline.py', small, work_dir)
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.dataset.data_root = str(moon)
-    if scripted:
-        cfg.default_hooks.script = dict(type='ScriptedScoreHook')
-    cfg.resume = resume
-    cfg.merge_from_dict(changes)
-    return Runner.from_cfg(cfg)
+@pytest.fixture
+def runner(repository, moon, monkeypatch):
+    """Build the runner of a small network from random weights."""
+    monkeypatch.setenv('MOON_DATA', str(moon))
+
+    def build(work_dir, *options, resume=False, scripted=True, **changes) -> Runner:
+        fresh_process()
+        small = read_options(['model.backbone.widths=(4,4,8)', *MOON_OPTIONS, *options])
+        cfg = load_config(repository / 'configs' / 'unet_baseline.py', small, work_dir)
+        if scripted:
+            cfg.default_hooks.script = dict(type='ScriptedScoreHook')
+        cfg.resume = resume
+        cfg.merge_from_dict(changes)
+        return Runner.from_cfg(cfg)
+
+    return build
 
 
-def scalars(work_dir) -> list[dict]:
-    lines = [p.read_text().splitlines() for p in sorted(work_dir.glob('*/vis_data/scalars.json'))]
-    return [json.loads(line) for part in lines for line in part]
+@pytest.fixture
+def train(runner):
+    def run(*args, epochs, **kwargs) -> Runner:
+        built = runner(*args, f'train_cfg.max_epochs={epochs}', **kwargs)
+        built.train()
+        return built
 
-
-def train(*args, epochs, **kwargs) -> Runner:
-    run = runner(*args, f'train_cfg.max_epochs={epochs}', **kwargs)
-    run.train()
     return run
 
 
-def test_early_stopping_is_the_same_after_a_resume(repository, moon, tmp_path):
+def test_early_stopping_is_the_same_after_a_resume(train, tmp_path):
     """Best in epoch 2; with a patience of 3 the fifth epoch is the last, in one go or in pieces."""
     patience = 'default_hooks.early_stopping.patience=3'
-    whole = train(repository, moon, tmp_path / 'whole', patience, epochs=8)
+    whole = train(tmp_path / 'whole', patience, epochs=8)
     assert whole.epoch == 5
     pieces = tmp_path / 'pieces'
-    assert train(repository, moon, pieces, patience, epochs=3).epoch == 3
-    assert train(repository, moon, pieces, patience, epochs=4, resume=True).epoch == 4
-    last = train(repository, moon, pieces, patience, epochs=8, resume=True)
+    assert train(pieces, patience, epochs=3).epoch == 3
+    assert train(pieces, patience, epochs=4, resume=True).epoch == 4
+    last = train(pieces, patience, epochs=8, resume=True)
     assert last.epoch == 5
     # what has stopped stays stopped, unless there is more patience
-    assert train(repository, moon, pieces, patience, epochs=8, resume=True).epoch == 5
+    assert train(pieces, patience, epochs=8, resume=True).epoch == 5
     more = 'default_hooks.early_stopping.patience=4'
-    assert train(repository, moon, pieces, more, epochs=6, resume=True).epoch == 6
-
-
-def test_a_checkpoint_knows_its_own_score(repository, moon, tmp_path):
-    # the third is not the best: for a best one mmengine writes the epoch's checkpoint again
-    train(repository, moon, tmp_path / 'run', epochs=3)
-    saved = torch.load(tmp_path / 'run' / 'epoch_3.pth', weights_only=True)
-    hub = saved['message_hub']
-    assert hub['runtime_info']['best_score'] == 20.0
-    assert hub['runtime_info']['early_stopping']['best_score'] == 20.0
-    # it was written before its validation, which a resume repeats
-    assert hub['runtime_info']['last_validation'] == 2
-    assert len(hub['log_scalars']['val/mDice'].data[0]) == 2
-    run = train(repository, moon, tmp_path / 'run', epochs=3, resume=True)
-    assert run.message_hub.get_info('early_stopping')['wait_count'] == 1
-    assert len(run.message_hub.get_scalar('val/mDice').data[0]) == 3
-    # nothing is validated twice where the checkpoint knows it: that of a best score is written again
-    run = train(repository, moon, tmp_path / 'best', epochs=2)
-    run = train(repository, moon, tmp_path / 'best', epochs=2, resume=True)
-    assert len(run.message_hub.get_scalar('val/mDice').data[0]) == 2
+    assert train(pieces, more, epochs=6, resume=True).epoch == 6
 
 
 def best_checkpoints(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob('best_*'))
 
 
-def test_a_run_from_another_ones_checkpoint_leaves_its_best_alone(repository, moon, tmp_path):
+def test_a_run_from_another_ones_checkpoint_leaves_its_best_alone(train, tmp_path):
     """Its second epoch, 20, is the best; what follows reaches 15, 14, 13 first: less, and yet the best of its own."""
     first, second = tmp_path / 'first', tmp_path / 'second'
-    train(repository, moon, first, epochs=2)
+    train(first, epochs=2)
     other = dict(load_from=str(first / 'epoch_2.pth'), resume=True)
-    train(repository, moon, second, epochs=4, **other)
+    train(second, epochs=4, **other)
     assert best_checkpoints(first) == ['best_rock_Dice_epoch_2.pth']
     assert best_checkpoints(second) == ['best_rock_Dice_epoch_3.pth']
     # its own is replaced as ever
-    train(repository, moon, second, epochs=6, resume=True)
+    train(second, epochs=6, resume=True)
     assert best_checkpoints(second) == ['best_rock_Dice_epoch_6.pth']
 
 
-def test_the_best_one_goes_after_the_better_one_is_there(repository, moon, tmp_path, monkeypatch):
+def test_the_best_one_goes_after_the_better_one_is_there(train, tmp_path, monkeypatch):
     save = Runner.save_checkpoint
 
     def killed_at_the_second_best(self, out_dir, filename, *args, **kwargs):
@@ -116,7 +100,7 @@ def test_the_best_one_goes_after_the_better_one_is_there(repository, moon, tmp_p
 
     monkeypatch.setattr(Runner, 'save_checkpoint', killed_at_the_second_best)
     with pytest.raises(KeyboardInterrupt):
-        train(repository, moon, tmp_path / 'run', epochs=2)
+        train(tmp_path / 'run', epochs=2)
     assert best_checkpoints(tmp_path / 'run') == ['best_rock_Dice_epoch_1.pth']
 
 
@@ -134,9 +118,9 @@ PLATEAU = dict(type='ReduceOnPlateauLR', monitor='rock_dice', rule='greater', pa
     ],
 )
 def test_a_score_that_no_metric_produces_or_of_which_less_is_better(
-    changes, words, repository, moon, tmp_path
+    changes, words, runner, tmp_path
 ):
-    run = runner(repository, moon, tmp_path / 'run', scripted=False, **changes)
+    run = runner(tmp_path / 'run', scripted=False, **changes)
     with pytest.raises(UsageError, match=words) as error:
         run.train()
     if 'for the score' in words:
@@ -145,21 +129,22 @@ def test_a_score_that_no_metric_produces_or_of_which_less_is_better(
     assert run.iter == 0
 
 
-def test_what_a_resume_does_not_change_is_said(repository, moon, tmp_path):
-    train(repository, moon, tmp_path / 'run', epochs=1)
+def test_what_a_resume_does_not_change_is_said(train, tmp_path):
+    train(tmp_path / 'run', epochs=1)
     longer = 'Resumed with max_epochs=2, but the schedulers were made for 1'
     other = 'other settings of the optimizer or its schedulers, which change nothing'
     for rate, said in (('0.002', longer), ('0.001', other)):
         option = f'optim_wrapper.optimizer.lr={rate}'
-        run = train(repository, moon, tmp_path / 'run', option, epochs=2, resume=True)
+        run = train(tmp_path / 'run', option, epochs=2, resume=True)
         log = (Path(run.log_dir) / f'{run.timestamp}.log').read_text()
         assert said in log and (other in log) == (said == other)
 
 
-def test_validation_loss_equals_the_training_loss_of_the_same_images(repository, moon, tmp_path):
-    run = runner(repository, moon, tmp_path / 'run', scripted=False)
+def test_validation_loss_equals_the_training_loss_of_the_same_images(runner, tmp_path):
+    run = runner(tmp_path / 'run', scripted=False)
     run.train()
-    (row,) = [row for row in scalars(tmp_path / 'run') if 'val_loss' in row]
+    (file,) = (tmp_path / 'run').glob('*/vis_data/scalars.json')
+    (row,) = [r for r in map(json.loads, file.read_text().splitlines()) if 'val_loss' in r]
     model = run.model.eval()
     losses = []
     with torch.no_grad():
@@ -170,18 +155,6 @@ def test_validation_loss_equals_the_training_loss_of_the_same_images(repository,
         expected = np.mean([float(loss[f'decode.loss_{name}']) for loss in losses])
         assert row[f'val_loss_{name}'] == pytest.approx(expected, rel=1e-3)
     assert row['val_loss'] == pytest.approx(row['val_loss_bce'] + row['val_loss_dice'], rel=1e-3)
-
-
-def test_averaged_weights_are_validated_and_saved(repository, moon, tmp_path):
-    ema = dict(type='EMAHook', momentum=0.02, update_buffers=True)
-    run = runner(repository, moon, tmp_path / 'run', **{'default_hooks.ema': ema})
-    run.train()
-    saved = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=True)
-    key = 'decode_head.conv_seg.weight'
-    trained = run.model.state_dict()[key]
-    averaged = next(h for h in run.hooks if hasattr(h, 'ema_model')).ema_model.module
-    torch.testing.assert_close(saved['state_dict'][key], averaged.state_dict()[key])
-    assert not torch.equal(saved['state_dict'][key], trained)
 
 
 def test_one_cycle_leads_each_group_to_its_own_rate():

@@ -10,10 +10,6 @@ from custom_modules.models.unet_head import UNetHead
 BACKBONES = [MobileEncoder, MoonNet, UNetEncoder]
 
 
-def count(*modules: torch.nn.Module) -> int:
-    return sum(p.numel() for m in modules for p in m.parameters())
-
-
 @pytest.mark.parametrize('backbone', BACKBONES)
 @pytest.mark.parametrize('out_indices', [None, (4,), (1, 3)])
 def test_features_are_as_declared(backbone, out_indices):
@@ -48,16 +44,6 @@ def test_skips_of_other_widths_are_adapted(channels, adapters):
     assert [getattr(level.adapter, 'kernel_size', None) for level in head.levels] == adapters
     # several classes get one channel each
     assert head(encoder(torch.rand(1, 3, 32, 32))).shape == (1, 3, 32, 32)
-
-
-def test_parameters_are_those_of_the_assignment():
-    plain, ours = UNetEncoder(), MoonNet()
-    assert count(plain, UNetHead(plain.out_channels)) == 2_459_719
-    for encoder in (plain, ours):
-        total = count(encoder, UNetHead(encoder.out_channels))
-        assert 2_500_000 * 0.9 <= total <= 2_500_000 * 1.1
-    classifier = count(ours) + 256 * 200 + 200
-    assert classifier == 1_645_048 <= 5_000_000
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Whole batches of pairs: the same images, masks, losses and weights as sample by sample, without a sample."""
+"""Whole batches of pairs: the same images, masks and losses as sample by sample, without a sample."""
 
 from types import SimpleNamespace
 
@@ -6,11 +6,9 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import MOON_OPTIONS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.models import SegDataPreProcessor
-from mmseg.structures import SegDataSample
 from torch.utils.data import DataLoader
 
 import custom_modules.segmentation  # noqa: F401
@@ -84,50 +82,13 @@ def test_it_is_augmented_as_samples_are(moon, repository, preset, size_divisor):
         masks = torch.stack([sample.gt_sem_seg.data[0] for sample in samples['data_samples']])
         assert torch.equal(masks, found['data_samples'].gt_sem_seg.data)
         assert masks.dtype == found['data_samples'].gt_sem_seg.data.dtype
+        # and the losses with them
+        logits = torch.randn(6, 1, 20, 24)
+        head = UNetHead(in_channels=(4, 8), loss_decode=[dict(type='BinaryDiceLoss')])
+        losses = [head.loss_by_feat(logits, each['data_samples']) for each in (samples, found)]
+        assert losses[0] == losses[1]
     assert torch.equal(batch['inputs'], before[0])
     assert torch.equal(batch['data_samples'].gt_sem_seg.data, before[1])
-
-
-@pytest.fixture
-def train(moon, repository, tmp_path, monkeypatch, tool):
-    """Train the ablation for two epochs; returns losses of the steps, scores of the epochs and last weights."""
-    from mmseg.models import EncoderDecoder
-
-    monkeypatch.setenv('MOON_DATA', str(moon))
-    seen, kinds = [], set()
-    step = EncoderDecoder.train_step
-
-    def watched(self, data, optim_wrapper):
-        kinds.add(type(data['data_samples']))
-        losses = step(self, data, optim_wrapper)
-        seen.append({name: float(value.detach()) for name, value in losses.items()})
-        return losses
-
-    monkeypatch.setattr(EncoderDecoder, 'train_step', watched)
-
-    def run(name: str, *more: str):
-        seen.clear()
-        kinds.clear()
-        options = [*MOON_OPTIONS, 'train_cfg.max_epochs=2', 'model.backbone.widths=[4,4,4,4,4]']
-        config = repository / 'configs' / 'ablations' / 'batch_augmentation.py'
-        work_dir = tmp_path / name
-        arguments = ['--work-dir', work_dir, '--cfg-options', *options, *more]
-        assert tool('train.py', config, *arguments) == 0
-        weights = torch.load(work_dir / 'epoch_2.pth', weights_only=True)['state_dict']
-        return list(seen), set(kinds), weights
-
-    return run
-
-
-def test_losses_and_weights_are_those_of_samples(train):
-    losses, kinds, weights = train('whole')
-    assert kinds == {SegDataSample} and len(losses) > 2
-    expected, kinds, others = train('single', 'train_dataloader.dataset.cache=ram')
-    assert kinds == {list}
-    for one, other in zip(losses, expected, strict=True):
-        assert one == pytest.approx(other, abs=1e-6)
-    for name, value in weights.items():
-        torch.testing.assert_close(value, others[name], rtol=0, atol=1e-6)
 
 
 def test_what_takes_no_whole_batches_is_refused(moon):
