@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from urllib.error import URLError
 
 import pytest
@@ -147,43 +148,21 @@ def test_publish_keeps_weights_only(tool, tmp_path, capsys):
 
 
 @pytest.mark.parametrize('name', ['train', 'test'])
-def test_mmsegs_own_tools_run_our_configs(name, repository, moon, tmp_path):
+def test_mmsegs_own_tools_run_our_configs(name, repository, untrained, tmp_path):
     """The configs need nothing of ours but the repository on the path."""
     import mmseg
 
-    tools = os.path.join(os.path.dirname(mmseg.__file__), '.mim', 'tools')
-    config = repository / 'configs' / 'unet_backbone_scratch.py'
-    arguments = [str(config), '--work-dir', str(tmp_path / 'run')]
-    if name == 'test':
-        from mmengine.config import Config
-        from mmengine.registry import MODELS, init_default_scope
-
-        import custom_modules.segmentation  # noqa: F401
-
-        init_default_scope('mmseg')
-        model = MODELS.build(Config.fromfile(config).model)
-        torch.save(dict(state_dict=model.state_dict()), tmp_path / 'model.pth')
-        arguments.insert(1, str(tmp_path / 'model.pth'))
-    command = [sys.executable, os.path.join(tools, f'{name}.py'), *arguments]
-    done = subprocess.run(
-        [*command, '--cfg-options', *MOON_OPTIONS],
-        cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': str(repository), 'MOON_DATA': str(moon)},
-        capture_output=True,
-        text=True,
-    )
+    config, weights, options = untrained
+    own = Path(mmseg.__file__).parent / '.mim' / 'tools' / f'{name}.py'
+    command = [sys.executable, own, config, *[weights] * (name == 'test')]
+    command += ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
+    environment = {**os.environ, 'PYTHONPATH': str(repository)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'rock_Dice' in done.stdout
 
 
-@pytest.mark.parametrize(
-    ('library', 'other'), [('classification', 'mmseg'), ('segmentation', 'mmpretrain')]
-)
-def test_neither_library_needs_the_other(library, other, repository):
-    code = f'import sys; sys.modules[{other!r}] = None; import custom_modules.{library}'
-    subprocess.run([sys.executable, '-c', code], cwd=repository, check=True)
-
-
-def test_classification_does_not_import_mmseg(repository):
-    code = 'import sys, custom_modules.classification; sys.exit("mmseg" in sys.modules)'
+def test_a_segmentor_needs_no_mmpretrain(repository):
+    """That a classifier needs no mmseg is for test_floors.py."""
+    code = 'import sys; sys.modules["mmpretrain"] = None; import custom_modules.segmentation'
     subprocess.run([sys.executable, '-c', code], cwd=repository, check=True)

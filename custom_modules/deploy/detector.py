@@ -18,8 +18,6 @@ from custom_modules.utils.images import as_rgb, read_image
 # what is used where no model is named: the best published detector
 BEST_CONFIG = REPOSITORY / 'configs' / 'rock_detector.py'
 BEST_CHECKPOINT = REPOSITORY / 'checkpoints' / 'rock_detector.pth'
-# in mode 'tile' and without a scale: the shorter side in windows; finer is better for no set that was measured
-WINDOWS = 1
 
 
 class Mirrored:
@@ -185,7 +183,8 @@ class RockDetector:
         image = as_rgb(picture) if isinstance(picture, np.ndarray) else read_image(picture)
         size = self.card.size
         if self.mode == 'tile':
-            scale = self.scale or WINDOWS * min(size) / min(image.shape[:2])
+            # finer is better for no set that was measured
+            scale = self.scale or min(size) / min(image.shape[:2])
             size = tuple(max(1, round(scale * side)) for side in image.shape[1::-1])
         return Picture(image, resized(image, size))
 

@@ -34,7 +34,10 @@ def write_page(model: str | Path | None, folder: Path) -> list[str]:
     Returns:
         list[str]: Sentences on what was written.
     """
-    _require_own(folder)
+    index = folder / 'index.html'
+    if folder.is_file() or index.is_file() and MARK not in index.read_text(errors='replace'):
+        what = 'is a file' if folder.is_file() else 'holds another index.html'
+        raise UsageError(f'{folder} {what}: choose another folder with --static.')
     path = Path(model or export_best('work_dirs/demo'))
     given = OnnxModel(path)
     if given.card.task != 'segmentation' or given.card.threshold is None:
@@ -61,13 +64,6 @@ def write_page(model: str | Path | None, folder: Path) -> list[str]:
         f'{folder}: {size / 2**20:.1f} MiB; {path.name}{", " + how if kept else ""}',
         f'look at it: python -m http.server --directory {folder}',
     ]
-
-
-def _require_own(folder: Path) -> None:
-    index = folder / 'index.html'
-    if folder.is_file() or index.is_file() and MARK not in index.read_text(errors='replace'):
-        what = 'is a file' if folder.is_file() else 'holds another index.html'
-        raise UsageError(f'{folder} {what}: choose another folder with --static.')
 
 
 def halved(content: bytes) -> bytes:

@@ -2,19 +2,19 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from mmengine.hooks import EMAHook
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
 from custom_modules.engine.data_checks import image_files
 from custom_modules.engine.devices import inner_model
+from custom_modules.models.safe_loading import unlike_tensors
 from custom_modules.utils.errors import UsageError
 
-NEW_RUN = 'start anew with its weights, by load_from in the config and another --work-dir'
+SAME_CONFIG = 'resume with the config that it was trained with'
 
 
 def training_images(runner: Runner) -> str:
@@ -23,23 +23,14 @@ def training_images(runner: Runner) -> str:
     return f'{len(names)} {hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:16]}'
 
 
-def optimizers_of(wrapper) -> dict[str, torch.optim.Optimizer]:
-    """Give the optimizers of a wrapper, of several (``OptimWrapperDict``) or of one, whose name is empty."""
-    wrappers = wrapper if isinstance(wrapper, OptimWrapperDict) else {'': wrapper}
-    return {name: each.optimizer for name, each in wrappers.items()}
-
-
 def require_fitting_weights(model: nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
     """Refuse a ``state_dict`` that would leave a part of the model as it is, where mmengine only warns, and goes on."""
-    unlike = [
-        f'{key} ({_shape(tensor)} instead of {_shape(state.get(key))})'
-        for key, tensor in model.state_dict().items()
-        # older files lack the counters of batch norms, which mean nothing here
-        if not key.endswith('num_batches_tracked') and _shape(state.get(key)) != _shape(tensor)
-    ]
+    unlike, _ = unlike_tensors(model, state)
     if unlike:
+        wanted, found = model.state_dict()[unlike[0]], state.get(unlike[0])
+        first = f'{unlike[0]} ({_shape(wanted)} instead of {_shape(found)})'
         raise UsageError(
-            f'{name} does not fit the model: {len(unlike)} of its tensors are missing or of another shape, such as {unlike[0]}: '
+            f'{name} does not fit the model: {len(unlike)} of its tensors are missing or of another shape, such as {first}: '
             'take the config that it was trained with, or take over its encoder alone with '
             "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')."
         )
@@ -51,66 +42,82 @@ def require_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
     mmengine compares nothing: an optimizer's averages of another architecture run past their memory, other images or
     another batch size leave a schedule that does not fit, averaged weights are taken for the last ones.
     """
-    parts = ['message_hub', 'optimizer']
-    parts += ['param_schedulers'] * (runner.param_schedulers is not None)
-    missing = [part for part in parts if part not in checkpoint]
-    meta = checkpoint['meta']
-    if missing or not all(isinstance(meta.get(key), int) for key in ('epoch', 'iter')):
+    for fault in _faults(runner, checkpoint, name):
         raise UsageError(
-            f'{name} holds no {" and no ".join(missing or ["epoch"])}, without which a run does not go on as it was: resume from '
-            f'epoch_N.pth of its work dir, or {NEW_RUN}.'
+            f'{name} {fault}, or start anew with its weights, by load_from in the config and another --work-dir.'
         )
-    model = inner_model(runner.model)
-    state = checkpoint['state_dict']
-    foreign = sorted(set(state) - set(model.state_dict()))
-    if foreign:
+    epochs = checkpoint['meta']['epoch']
+    if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+        return
+    if epochs > runner.max_epochs:
         raise UsageError(
-            f'{name} is of another model: it has {len(foreign)} tensors more, such as {foreign[0]}: resume with the config that it '
-            f'was trained with, or {NEW_RUN}.'
+            f'{name} has done {epochs} epochs, and train_cfg.max_epochs is {runner.max_epochs}: nothing is left to do, so test that '
+            f'checkpoint, or raise train_cfg.max_epochs.'
         )
-    require_fitting_weights(model, state, name)
-    _require_same_averages(runner, checkpoint, name)
-    optimizers, saved = optimizers_of(runner.optim_wrapper), checkpoint['optimizer']
-    saved = saved if isinstance(runner.optim_wrapper, OptimWrapperDict) else {'': saved}
-    if not isinstance(saved, Mapping) or saved.keys() != optimizers.keys():
-        raise _other_run(name, 'was trained with other optimizers')
-    for key, optimizer in optimizers.items():
-        _require_same_optimizer(optimizer, saved[key], name)
-    _require_same_schedulers(runner.param_schedulers, checkpoint.get('param_schedulers'), name)
-    if isinstance(runner.train_loop, EpochBasedTrainLoop):
-        _require_same_steps(runner, meta['epoch'], meta['iter'], name)
-    _require_same_images(runner, checkpoint['message_hub'], name)
+    if epochs == runner.max_epochs:
+        runner.logger.info(
+            f'All {epochs} epochs of {name} are done: there is nothing left to train.'
+        )
 
 
 def _shape(tensor: torch.Tensor | None) -> str:
     return 'nothing' if tensor is None else 'x'.join(map(str, tensor.shape)) or 'a number'
 
 
-def _other_run(name: str, what: str) -> UsageError:
-    return UsageError(
-        f'{name} {what}: resume with the config that it was trained with, or {NEW_RUN}.'
-    )
-
-
-def _require_same_averages(runner: Runner, checkpoint: dict, name: str) -> None:
-    hooks = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
-    saved = checkpoint.get('ema_state_dict')
-    if hooks and saved is None:
-        raise UsageError(
-            f'{name} holds no averaged weights, which this run is to keep: leave default_hooks.ema out to go on as it was, or {NEW_RUN}.'
+def _faults(runner: Runner, checkpoint: dict, name: str) -> Iterator[str]:
+    """Yield what is wrong with a checkpoint, and what helps; what comes later takes for granted that nothing came before."""
+    parts = ['message_hub', 'optimizer']
+    parts += ['param_schedulers'] * (runner.param_schedulers is not None)
+    missing = [part for part in parts if part not in checkpoint]
+    meta = checkpoint['meta']
+    if missing or not all(isinstance(meta.get(key), int) for key in ('epoch', 'iter')):
+        yield (
+            f'holds no {" and no ".join(missing or ["epoch"])}, without which a run does not go on as it was: resume from '
+            'epoch_N.pth of its work dir'
         )
-    if saved is not None and not hooks:
-        raise UsageError(
-            f'{name} holds averaged weights, which this run would take for the last ones: add default_hooks = dict(ema=_base_.ema) '
-            f'to go on as it was, or {NEW_RUN}.'
+    model = inner_model(runner.model)
+    foreign = sorted(set(checkpoint['state_dict']) - set(model.state_dict()))
+    if foreign:
+        yield f'is of another model: it has {len(foreign)} tensors more, such as {foreign[0]}: {SAME_CONFIG}'
+    require_fitting_weights(model, checkpoint['state_dict'], name)
+    hooks = [hook for hook in runner.hooks if isinstance(hook, EMAHook)]
+    averages = checkpoint.get('ema_state_dict')
+    if hooks and averages is None:
+        yield 'holds no averaged weights, which this run is to keep: leave default_hooks.ema out to go on as it was'
+    if averages is not None and not hooks:
+        yield (
+            'holds averaged weights, which this run would take for the last ones: add default_hooks = dict(ema=_base_.ema) '
+            'to go on as it was'
         )
     for hook in hooks:
         own = hook.ema_model.state_dict()
-        if own.keys() != saved.keys() or any(own[k].shape != saved[k].shape for k in own):
-            raise _other_run(name, 'has averaged weights of another model')
+        if own.keys() != averages.keys() or any(own[k].shape != averages[k].shape for k in own):
+            yield f'has averaged weights of another model: {SAME_CONFIG}'
+    if fault := _fault_of_optimizer(runner.optim_wrapper.optimizer, checkpoint['optimizer']):
+        yield f'{fault}: {SAME_CONFIG}'
+    if not _are_same(runner.param_schedulers, checkpoint.get('param_schedulers')):
+        yield f'was trained with other schedulers of the learning rate: {SAME_CONFIG}'
+    epochs, per_epoch = meta['epoch'], len(runner.train_dataloader)
+    if isinstance(runner.train_loop, EpochBasedTrainLoop) and meta['iter'] != epochs * per_epoch:
+        done = meta['iter'] / max(epochs, 1)
+        yield (
+            f'has done {epochs} epochs of {done:g} steps, and {len(runner.train_dataloader.dataset)} images in batches of '
+            f'{runner.train_dataloader.batch_size} make {per_epoch} steps: with another batch size, other images or another number '
+            'of processes the schedules would not fit, so go on with what it was made with'
+        )
+    hub = checkpoint['message_hub']
+    info = hub.get('runtime_info') if isinstance(hub, Mapping) else None
+    # as many steps may be of other images, of another share or fold: what was learnt would be scored; older checkpoints do not say
+    before = info.get('training_images') if isinstance(info, Mapping) else None
+    now = training_images(runner)
+    if before not in (None, now):
+        yield (
+            f'was trained on {str(before).split()[0]} images, and the {now.split()[0]} of this run are others: go on with the '
+            'train_fraction, fold, list and folder that it was made with'
+        )
 
 
-def _require_same_optimizer(optimizer: torch.optim.Optimizer, saved: object, name: str) -> None:
+def _fault_of_optimizer(optimizer: torch.optim.Optimizer, saved: object) -> str | None:
     groups = optimizer.param_groups
     try:
         held = [group['params'] for group in saved['param_groups']]
@@ -126,66 +133,19 @@ def _require_same_optimizer(optimizer: torch.optim.Optimizer, saved: object, nam
             for value in states.get(i, {}).values()
             if torch.is_tensor(value) and value.dim() and value.shape != weight.shape
         ]
-    except (TypeError, KeyError, AttributeError) as error:
-        raise _other_run(name, 'holds no state of an optimizer') from error
+    except (TypeError, KeyError, AttributeError):
+        return 'holds no state of an optimizer'
     if not same:
-        raise _other_run(
-            name,
-            f'was trained with another optimizer than {type(optimizer).__name__}, or other parameters in it',
-        )
+        return f'was trained with another optimizer than {type(optimizer).__name__}, or other parameters in it'
     if unlike:
-        raise _other_run(
-            name, f'has {len(unlike)} averages of the optimizer in another shape than their weights'
-        )
+        return f'has {len(unlike)} averages of the optimizer in another shape than their weights'
+    return None
 
 
-def _require_same_schedulers(schedulers, saved: object, name: str) -> None:
-    if schedulers is None:
-        return
-    several = isinstance(schedulers, Mapping)
-    own = dict(schedulers) if several else {'': schedulers}
-    found = saved if several else {'': saved}
+def _are_same(schedulers: list | None, saved: object) -> bool:
     try:
-        same = own.keys() == found.keys() and all(
-            scheduler.state_dict().keys() == state.keys()
-            for key in own
-            for scheduler, state in zip(own[key], found[key], strict=True)
-        )
+        pairs = zip(schedulers or (), saved if schedulers else (), strict=True)
+        return all(own.state_dict().keys() == state.keys() for own, state in pairs)
     except (AttributeError, TypeError, ValueError):
         # no states of schedulers, or another number of them
-        same = False
-    if not same:
-        raise _other_run(name, 'was trained with other schedulers of the learning rate')
-
-
-def _require_same_images(runner: Runner, hub: object, name: str) -> None:
-    """As many steps may be of other images: of another share or fold, and then what was learnt would be scored."""
-    info = hub.get('runtime_info') if isinstance(hub, Mapping) else None
-    before = info.get('training_images') if isinstance(info, Mapping) else None
-    now = training_images(runner)
-    # older checkpoints do not say
-    if before is not None and before != now:
-        raise UsageError(
-            f'{name} was trained on {str(before).split()[0]} images, and the {now.split()[0]} of this run are others: go on with the '
-            f'train_fraction, fold, list and folder that it was made with, or {NEW_RUN}.'
-        )
-
-
-def _require_same_steps(runner: Runner, epochs: int, steps: int, name: str) -> None:
-    per_epoch = len(runner.train_dataloader)
-    if steps != epochs * per_epoch:
-        done = steps / max(epochs, 1)
-        raise UsageError(
-            f'{name} has done {epochs} epochs of {done:g} steps, and {len(runner.train_dataloader.dataset)} images in batches of '
-            f'{runner.train_dataloader.batch_size} make {per_epoch} steps: with another batch size, other images or another number '
-            f'of processes the schedules would not fit, so go on with what it was made with, or {NEW_RUN}.'
-        )
-    if epochs > runner.max_epochs:
-        raise UsageError(
-            f'{name} has done {epochs} epochs, and train_cfg.max_epochs is {runner.max_epochs}: nothing is left to do, so test that '
-            f'checkpoint, or raise train_cfg.max_epochs.'
-        )
-    if epochs == runner.max_epochs:
-        runner.logger.info(
-            f'All {epochs} epochs of {name} are done: there is nothing left to train.'
-        )
+        return False

@@ -160,6 +160,14 @@ for _prefixes, _loader in (
     CheckpointLoader.register_scheme(_prefixes, _safe(_loader), force=True)
 
 
+def unlike_tensors(module: nn.Module, state: Mapping, prefix: str = '') -> tuple[list[str], int]:
+    """List the tensors of a module that are not in a ``state_dict``, or of another shape there, and count all that have to be."""
+    # the counters of batch norm mean nothing here, and older files lack them
+    own = {n: t for n, t in module.state_dict().items() if not n.endswith('num_batches_tracked')}
+    found = {name: state.get(f'{prefix}{name}') for name in own}
+    return [n for n, t in found.items() if t is None or t.shape != own[n].shape], len(own)
+
+
 def require_all_tensors(
     module: nn.Module, checkpoint: str, prefix: str = '', part: str = 'backbone'
 ) -> int:
@@ -187,19 +195,13 @@ def require_all_tensors(
         ) from error
     state = loaded['state_dict']
     prefix = f'{prefix.rstrip(".")}.' if prefix else ''
-    # the counters of batch norm mean nothing here, and older files lack them
-    wanted = {
-        f'{prefix}{name}': tensor.shape
-        for name, tensor in module.state_dict().items()
-        if not name.endswith('num_batches_tracked')
-    }
-    found = sum(key in state and state[key].shape == shape for key, shape in wanted.items())
-    if found < len(wanted):
+    unlike, wanted = unlike_tensors(module, state, prefix)
+    if unlike:
         raise UsageError(
-            f'only {found} of {len(wanted)} tensors of {type(module).__name__} are in {checkpoint} with prefix {prefix!r} (it begins with '
-            f'{next(iter(state), "nothing")!r}): give the checkpoint of this architecture, and for a part of it the prefix.'
+            f'only {wanted - len(unlike)} of {wanted} tensors of {type(module).__name__} are in {checkpoint} with prefix {prefix!r} (it '
+            f'begins with {next(iter(state), "nothing")!r}): give the checkpoint of this architecture, and for a part of it the prefix.'
         )
-    return found
+    return wanted
 
 
 def require_pretrained(model: nn.Module) -> None:

@@ -37,7 +37,7 @@ def test_no_seam_where_windows_disagree():
             values = np.arange(len(images), dtype=np.float32)[:, None, None, None]
             return np.broadcast_to(values, (len(images), 1, 64, 64))
 
-    row = map_of_tiles(Disagreeing(), noise(64, 96), overlap=0.5)[0, 30] / STEPS
+    row = map_of_tiles(Disagreeing(), noise(64, 96), 0.5, 16)[0, 30] / STEPS
     assert row[0] == 0 and row[-1] == 1
     assert np.diff(row).min() >= 0 and np.diff(row).max() < 0.05
 

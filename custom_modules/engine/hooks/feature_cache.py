@@ -1,6 +1,6 @@
 """Features of a frozen encoder, computed once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from mmengine.dataset import pseudo_collate
@@ -33,9 +33,7 @@ class FeatureCache:
     def __init__(self, backbone: nn.Module, batch_size: int) -> None:
         # what the images of the next call are; None passes it on
         self.names: Sequence[str] | None = None
-        self._backbone, self._compute = backbone, backbone.forward
-        self._batch_size = batch_size
-        self._last = max(backbone.out_indices)
+        self._compute, self._batch_size = backbone.forward, batch_size
         # of each image and size of the batch, and of each size the layout of its batches
         self._rows: dict[tuple, list[Tensor]] = {}
         self._layouts: dict[tuple, list[tuple]] = {}
@@ -43,7 +41,7 @@ class FeatureCache:
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Compute the feature maps of images (N, 3, H, W), or give those that there are."""
         whole = self.names is not None and len(x) == len(self.names) == self._batch_size
-        if not whole or self._backbone.frozen_stages < self._last:
+        if not whole:
             return self._compute(x)
         # an image is padded to the largest of its batch
         size = tuple(x.shape)
@@ -75,78 +73,69 @@ SHARE = 0.5
 
 def require_constant_features(runner: Runner, model: nn.Module) -> None:
     """Refuse a run in which an image's features are not the same in every epoch, or do not fit into memory."""
-    _require_frozen(runner, model.backbone)
-    _require_nothing_random(runner, model.data_preprocessor)
-    sample = pseudo_collate([runner.train_dataloader.dataset[0]])
-    if 'img_path' not in sample['data_samples'][0]:
+    for fault in _faults(runner, model):
         raise UsageError(
-            "the feature cache tells images apart by their path: keep 'img_path' in the meta_keys of PackSegInputs."
+            f'the feature cache {fault}, or set default_hooks.feature_cache.enabled=False.'
         )
-    with torch.no_grad():
-        features = model.backbone(model.data_preprocessor(sample, True)['inputs'])
-    nbytes = sum(f.nbytes for f in features)
-    _require_room(len(runner.train_dataloader.dataset), nbytes, features[0].device)
 
 
-def _require_frozen(runner: Runner, backbone: nn.Module) -> None:
+def _faults(runner: Runner, model: nn.Module) -> Iterator[str]:
+    """Yield what is against it, and what helps; what comes later takes for granted that nothing came before."""
+    backbone, dataset = model.backbone, runner.train_dataloader.dataset
     if not isinstance(backbone, StagedBackbone):
-        raise UsageError(
-            f'the feature cache needs a StagedBackbone of this project, which knows what is frozen, and the backbone is '
-            f'{type(backbone).__name__}: set default_hooks.feature_cache.enabled=False.'
+        yield (
+            f'needs a StagedBackbone of this project, which knows what is frozen, and the backbone is {type(backbone).__name__}: '
+            'choose another'
         )
     if not backbone.frozen_norm_eval:
-        raise UsageError(
-            'the feature cache keeps what the encoder makes of each image, and with frozen_norm_eval=False its batch norms go '
-            'on adapting: set model.backbone.frozen_norm_eval=True, or default_hooks.feature_cache.enabled=False.'
+        yield (
+            'keeps what the encoder makes of each image, and with frozen_norm_eval=False its batch norms go on adapting: set '
+            'model.backbone.frozen_norm_eval=True'
         )
-    last = max(backbone.out_indices)
-    frozen = [backbone.frozen_stages]
+    last, frozen = max(backbone.out_indices), [backbone.frozen_stages]
     for hook in runner.hooks:
         if isinstance(hook, FreezeScheduleHook):
             frozen += [v for epoch, v in hook.schedule.items() if epoch < runner.max_epochs]
     if min(frozen) < last:
-        raise UsageError(
-            f'the feature cache needs an encoder that is frozen from the first epoch to the last, and frozen_stages is '
-            f'{min(frozen)} instead of {last} at some time: freeze it with default_hooks.freeze_schedule.schedule='
-            f'{{0: {last}}}, or set default_hooks.feature_cache.enabled=False.'
+        yield (
+            f'needs an encoder that is frozen from the first epoch to the last, and frozen_stages is {min(frozen)} instead of '
+            f'{last} at some time: freeze it with default_hooks.freeze_schedule.schedule={{0: {last}}}'
+        )
+    for reason in _random_parts(dataset, model.data_preprocessor):
+        yield (
+            f'keeps what the encoder makes of each image, and {reason}: set '
+            'train_dataloader.dataset.pipeline=_base_.plain_pipeline and leave model.data_preprocessor=_base_.batch_augments... out'
+        )
+    sample = pseudo_collate([dataset[0]])
+    if 'img_path' not in sample['data_samples'][0]:
+        yield "tells images apart by their path: keep 'img_path' in the meta_keys of PackSegInputs"
+    with torch.no_grad():
+        features = model.backbone(model.data_preprocessor(sample, True)['inputs'])
+    each, device = sum(f.nbytes for f in features), features[0].device
+    if device.type == 'cuda':
+        needed, free = len(dataset) * each, torch.cuda.mem_get_info(device)[0]
+    else:
+        # each process may come to see every image
+        needed, free = len(dataset) * each * get_world_size(), available_memory()
+    if free is not None and needed > SHARE * free:
+        yield (
+            f'would hold the features of {len(dataset)} training images, {each / 1e6:.2f} MB each, which take {needed / 1e6:.0f} MB, '
+            f'and half of the free memory is {SHARE * free / 1e6:.0f} MB: lower load_size'
         )
 
 
-def _require_nothing_random(runner: Runner, preprocessor: nn.Module) -> None:
-    pipeline = getattr(runner.train_dataloader.dataset, 'pipeline', None)
+def _random_parts(dataset, preprocessor: nn.Module) -> Iterator[str]:
+    pipeline = getattr(dataset, 'pipeline', None)
     if pipeline is None:
-        kind = type(runner.train_dataloader.dataset).__name__
-        raise _random(f'the training set ({kind}) wraps others, whose pipelines are not looked at')
+        kind = type(dataset).__name__
+        yield f'the training set ({kind}) wraps others, whose pipelines are not looked at'
     rest = pipeline.transforms[len(static_transforms(pipeline.transforms)) :]
     names = [type(transform).__name__ for transform in rest]
     if names not in ([], ['PackSegInputs']):
-        raise _random(f'the training pipeline holds {names[0]}, which may be random')
-    if any(type(hook).__name__ == 'PipelineSwitchHook' for hook in runner.hooks):
-        raise _random('PipelineSwitchHook changes the pipeline')
+        yield f'the training pipeline holds {names[0]}, which may be random'
     kind = type(preprocessor).__name__
     if kind not in PREPROCESSORS or getattr(preprocessor, 'augments', None):
-        raise _random(f'the data preprocessor ({kind}) may be random')
-
-
-def _random(reason: str) -> UsageError:
-    return UsageError(
-        f'the feature cache keeps what the encoder makes of each image, and {reason}: set '
-        'train_dataloader.dataset.pipeline=_base_.plain_pipeline and leave model.data_preprocessor=_base_.batch_augments... out, '
-        'or set default_hooks.feature_cache.enabled=False.'
-    )
-
-
-def _require_room(count: int, nbytes: int, device: torch.device) -> None:
-    if device.type == 'cuda':
-        needed, free = count * nbytes, torch.cuda.mem_get_info(device)[0]
-    else:
-        # each process may come to see every image
-        needed, free = count * nbytes * get_world_size(), available_memory()
-    if free is not None and needed > SHARE * free:
-        raise UsageError(
-            f'the features of {count} training images, {nbytes / 1e6:.2f} MB each, take {needed / 1e6:.0f} MB, and half of the '
-            f'free memory is {SHARE * free / 1e6:.0f} MB: lower load_size, or set default_hooks.feature_cache.enabled=False.'
-        )
+        yield f'the data preprocessor ({kind}) may be random'
 
 
 @HOOKS.register_module()

@@ -2,7 +2,6 @@
 
 import torch
 from mmengine.hooks import CheckpointHook, Hook, LoggerHook, RuntimeInfoHook
-from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import HOOKS
 
 from custom_modules.engine.devices import inner_model
@@ -41,7 +40,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
     def note(self, hub, name: str, value: torch.Tensor | float) -> None:
         """Note a scalar, of a tensor of one element, for the run's message hub."""
         # a new name is read at once: the order of names is that of the log line
-        if self.lazy and isinstance(value, torch.Tensor) and name in hub.log_scalars:
+        if isinstance(value, torch.Tensor) and name in hub.log_scalars:
             self._waiting.setdefault(name, []).append(value.detach().reshape(()))
         else:
             hub.update_scalar(name, value)
@@ -76,20 +75,17 @@ class LazyScalarsHook(Hook):
             return
         infos[0].lazy = True
         wrapper = runner.optim_wrapper
-        if isinstance(wrapper, OptimWrapper) and wrapper.clip_grad_kwargs:
-            wrapper.clip_func = _noting(wrapper, infos[0], runner.message_hub)
+        if not wrapper.clip_grad_kwargs:
+            return
+        clip, name = wrapper.clip_func, f'train/{wrapper.grad_name}'
 
+        def clip_and_note(parameters, **kwargs) -> None:
+            norm = clip(parameters, **kwargs)
+            if norm is not None:
+                infos[0].note(runner.message_hub, name, norm)
 
-def _noting(wrapper: OptimWrapper, info: LazyRuntimeInfoHook, hub):
-    """The clipping function, which notes the norm itself: mmengine makes a number of what is returned."""
-    clip, name = wrapper.clip_func, f'train/{wrapper.grad_name}'
-
-    def clip_and_note(parameters, **kwargs) -> None:
-        norm = clip(parameters, **kwargs)
-        if norm is not None:
-            info.note(hub, name, norm)
-
-    return clip_and_note
+        # mmengine makes a number of what is returned
+        wrapper.clip_func = clip_and_note
 
 
 @HOOKS.register_module()
@@ -99,7 +95,7 @@ class GroupRatesHook(Hook):
     mmengine records the rate of the optimizer's first group as ``lr``. Where a ``paramwise_cfg`` gives the parts rates of their
     own, this adds ``lr/backbone_lr``, ``lr/decode_head_lr``, ..., and where a part holds several multiples of the base rate one for
     each: ``lr/backbone_x0.1_lr``. (mmengine's log line writes names that end with ``lr`` with an exponent; else 1e-5 reads 0.0000.)
-    Values, ``frozen_stages`` too, are those of steps that are logged. The rates of several optimizers are left to mmengine.
+    Values, ``frozen_stages`` too, are those of steps that are logged.
     """
 
     # before LoggerHook writes (BELOW_NORMAL) and before a scheduler sets the next step's rate (LOW)
@@ -109,9 +105,7 @@ class GroupRatesHook(Hook):
         """Find one group of the optimizer for each name."""
         model = inner_model(runner.model)
         self._backbone = getattr(model, 'backbone', None)
-        self._groups = {}
-        if not isinstance(runner.optim_wrapper, OptimWrapperDict):
-            self._groups = _named_groups(model, runner.optim_wrapper)
+        self._groups = _named_groups(model, runner.optim_wrapper)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Record, if this step is logged."""

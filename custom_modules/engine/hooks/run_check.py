@@ -45,15 +45,21 @@ class RunCheckHook(Hook):
 
     def before_train(self, runner) -> None:
         """Refuse scores that no metric produces, and rules that keep the worst; warn of settings that a resume replaces."""
-        epochs, planned = runner.max_epochs, runner.message_hub.runtime_info.get('planned_epochs')
-        if planned not in (None, epochs):
+        planned = _begun_with(runner.message_hub, 'planned_epochs', runner.max_epochs)
+        if planned != runner.max_epochs:
             runner.logger.warning(
-                f'Resumed with max_epochs={epochs}, but the schedulers were made for {planned}: past their end '
+                f'Resumed with max_epochs={runner.max_epochs}, but the schedulers were made for {planned}: past their end '
                 'the learning rates do not change. For a longer schedule start anew.'
             )
-        runner.message_hub.update_info('planned_epochs', planned or epochs)
         runner.message_hub.update_info('training_images', training_images(runner))
-        _warn_of_other_rates(runner)
+        wrapper = runner.cfg.get('optim_wrapper') or {}
+        parts = wrapper.get('optimizer'), wrapper.get('paramwise_cfg')
+        rates = repr((*parts, runner.cfg.get('param_scheduler')))
+        if _begun_with(runner.message_hub, 'planned_rates', rates) != rates:
+            runner.logger.warning(
+                'Resumed with other settings of the optimizer or its schedulers, which change nothing: those of the checkpoint '
+                'go on. To change them start anew, from the weights with load_from.'
+            )
         monitored = _monitored(runner)
         for key, (by, rule) in monitored.items():
             wanted = _rule_of(key)
@@ -87,18 +93,11 @@ class RunCheckHook(Hook):
                 )
 
 
-def _warn_of_other_rates(runner) -> None:
-    wrapper = runner.cfg.get('optim_wrapper') or {}
-    settings = repr(
-        (wrapper.get('optimizer'), wrapper.get('paramwise_cfg'), runner.cfg.get('param_scheduler'))
-    )
-    planned = runner.message_hub.runtime_info.get('planned_rates')
-    if planned not in (None, settings):
-        runner.logger.warning(
-            'Resumed with other settings of the optimizer or its schedulers, which change nothing: those of the checkpoint '
-            'go on. To change them start anew, from the weights with load_from.'
-        )
-    runner.message_hub.update_info('planned_rates', planned or settings)
+def _begun_with(hub, key: str, now):
+    """Say what a resumed run began with, and note it where it begins."""
+    begun = hub.runtime_info.get(key) or now
+    hub.update_info(key, begun)
+    return begun
 
 
 def _monitored(runner) -> dict[str, tuple[str, str]]:
@@ -111,9 +110,7 @@ def _monitored(runner) -> dict[str, tuple[str, str]]:
         # without a validation it never stops, which is what is asked for
         if isinstance(hook, EarlyStoppingHook) and runner.val_loop is not None:
             keys[hook.monitor] = ('monitor of the early stopping hook', hook.rule)
-    schedulers = runner.param_schedulers or []
-    groups = schedulers.values() if isinstance(schedulers, dict) else [schedulers]
-    for scheduler in (s for group in groups for s in group):
+    for scheduler in runner.param_schedulers or ():
         if hasattr(scheduler, 'monitor'):
             keys[scheduler.monitor] = (f'monitor of {type(scheduler).__name__}', scheduler.rule)
     keys.pop('auto', None)
@@ -168,10 +165,8 @@ class FiniteLossHook(Hook):
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Note the loss, and refuse to go on if one of those that are waiting is nan or infinite."""
-        loss = (outputs or {}).get('loss')
-        if not isinstance(loss, torch.Tensor):
-            return
-        self._waiting.append((runner.iter, loss.detach(), files_of_batch(data_batch)))
+        loss = outputs['loss'].detach()
+        self._waiting.append((runner.iter, loss, files_of_batch(data_batch)))
         last = self.end_of_epoch(runner.train_dataloader, batch_idx)
         if last or loss.device.type == 'cpu' or len(self._waiting) >= self.interval:
             self._require_finite(runner)

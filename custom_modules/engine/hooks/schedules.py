@@ -10,7 +10,6 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop
 
 from custom_modules.engine.devices import inner_model
-from custom_modules.engine.resuming import optimizers_of
 from custom_modules.utils.errors import UsageError
 
 
@@ -57,9 +56,7 @@ class FreezeScheduleHook(Hook):
         self._backbone = backbone
         # all that is ever unfrozen
         backbone.frozen_stages = min(self.schedule.values())
-        optimizers = optimizers_of(runner.optim_wrapper).values()
-        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
-        held = {id(p) for group in groups for p in group['params']}
+        held = {id(p) for group in runner.optim_wrapper.param_groups for p in group['params']}
         trainable = [p for p in backbone.parameters() if p.requires_grad]
         missing = sum(p.numel() for p in trainable if id(p) not in held)
         if missing:

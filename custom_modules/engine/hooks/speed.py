@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from custom_modules.engine.devices import inner_model
-from custom_modules.engine.resuming import optimizers_of
 
 
 @HOOKS.register_module()
@@ -44,12 +43,11 @@ class ChannelsLastHook(Hook):
 
     def before_train(self, runner) -> None:
         """Bring the optimizer's averages, which a resume may have loaded, to the layout of their weights."""
-        for optimizer in optimizers_of(runner.optim_wrapper).values():
-            for weight, state in optimizer.state.items():
-                for name, value in state.items():
-                    same = torch.is_tensor(value) and value.shape == weight.shape
-                    if same and value.stride() != weight.stride():
-                        state[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
+        for weight, state in runner.optim_wrapper.optimizer.state.items():
+            for name, value in state.items():
+                same = torch.is_tensor(value) and value.shape == weight.shape
+                if same and value.stride() != weight.stride():
+                    state[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 @HOOKS.register_module()
