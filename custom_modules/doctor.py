@@ -242,7 +242,7 @@ def check_machine() -> list[Finding]:
     return found or [Finding('ok', f'{available_cores()} processor cores{known}')]
 
 
-def check_folder(folder: Path, what: str, least: int = LEAST_DISK) -> list[Finding]:
+def check_folder(folder: Path, what: str) -> list[Finding]:
     """Look whether a folder, or the nearest one above it, can be written to, and how many bytes are left."""
     place = next(p for p in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(p))
     elsewhere = 'write elsewhere with --work-dir, --out or TMPDIR, or change the permissions'
@@ -255,7 +255,7 @@ def check_folder(folder: Path, what: str, least: int = LEAST_DISK) -> list[Findi
         return [Finding('problem', f'{what} cannot be written: {why}', elsewhere)]
     free = shutil.disk_usage(place).free
     text = f'{what} can be written to {folder}, {free / GIB:.1f} GiB free'
-    little = f': less than {least / GIB:g} GiB' if free < least else ''
+    little = f': less than {LEAST_DISK / GIB:g} GiB' if free < LEAST_DISK else ''
     return [Finding('warning' if little else 'ok', text + little, elsewhere if little else '')]
 
 
@@ -277,7 +277,7 @@ def check_environment(environ: Mapping[str, str]) -> list[Finding]:
     return found
 
 
-def check_imports(outcomes: Mapping[str, dict], missing: Iterable[str] = ()) -> list[Finding]:
+def check_imports(outcomes: Mapping[str, dict], missing: Iterable[str]) -> list[Finding]:
     """Judge what :func:`try_steps` found; what is missing has been reported by :func:`check_requirements`."""
     found, fine = {}, []
     for package, error in ((name, outcome.get('error')) for name, outcome in outcomes.items()):
@@ -295,10 +295,8 @@ def check_imports(outcomes: Mapping[str, dict], missing: Iterable[str] = ()) -> 
     return [*found.values(), Finding('ok', f'can be imported: {", ".join(fine) or "nothing"}')]
 
 
-def check_devices(outcome: dict, driver: bool | None = None) -> list[Finding]:
+def check_devices(outcome: dict) -> list[Finding]:
     """Say what training will run on, from what :func:`try_steps` found for ``DEVICES``; no GPU at all is fine."""
-    if driver is None:
-        driver = Path('/proc/driver/nvidia/version').exists() or bool(shutil.which('nvidia-smi'))
     if 'error' in outcome:
         remedy = 'hide it: CUDA_VISIBLE_DEVICES= python tools/train.py ...'
         return [Finding('problem', f'the GPU cannot be used: {outcome["error"]}', remedy)]
@@ -306,7 +304,7 @@ def check_devices(outcome: dict, driver: bool | None = None) -> list[Finding]:
     built = f'torch is built for CUDA {cuda}' if cuda else 'torch is built for the CPU only'
     if gpus or mps:
         return [Finding('ok', f'{", ".join(gpus) or "the GPU of Apple (MPS)"}; {built}')]
-    if driver:
+    if Path('/proc/driver/nvidia/version').exists() or shutil.which('nvidia-smi'):
         text = f'there is an NVIDIA driver, but {why or built}: training runs on the CPU'
         remedy = f'a driver for CUDA {cuda}, or a torch for the driver at hand'
         return [Finding('warning', text, remedy if cuda else pip_command('torch', 'torchvision'))]

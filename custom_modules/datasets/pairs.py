@@ -123,7 +123,7 @@ DEFECTS = dict(
 
 
 class Finding(NamedTuple):
-    """Something about a file of a pair: one of ``DEFECTS``, or ``'perhaps_turned'``, which is none; and what helps, if it depends."""
+    """Something about a file of a pair: a kind of ``DEFECTS``, or ``'perhaps_turned'``, which is none; a remedy of its own, if any."""
 
     kind: str
     path: Path

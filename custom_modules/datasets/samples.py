@@ -46,7 +46,7 @@ class LoadImageFromFile(transforms.LoadImageFromFile):
 
 @contextlib.contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
-    """Seed Python's, numpy's and torch's generators (the CPU's) by numbers from 0 on for a block, after which they go on as before."""
+    """Seed the generators of Python, numpy and torch (the CPU's) by numbers from 0 on; after the block they go on as before."""
     # a worker process draws for samples alone
     keep = get_worker_info() is None
     if keep:

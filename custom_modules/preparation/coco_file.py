@@ -64,11 +64,8 @@ class CocoShape:
 
     def rle(self):
         """Return the compressed run lengths of a shape without a complaint."""
-        if isinstance(self._shape, list):
-            return rle_tools.merge(rle_tools.frPyObjects(self._shape, self.height, self.width))
-        if isinstance(self._shape['counts'], list):
-            return rle_tools.frPyObjects(self._shape, self.height, self.width)
-        return self._shape
+        rle = rle_tools.frPyObjects(self._shape, self.height, self.width)
+        return rle_tools.merge(rle) if isinstance(rle, list) else rle
 
     def _read_polygons(self, parts):
         if parts and all(number(value) is not None for value in parts):
@@ -97,12 +94,13 @@ class CocoShape:
             self.complaint = 'has run lengths for an image of another size'
             return
         if isinstance(counts, list):
-            counts = lengths = [whole_number(n) for n in counts]
+            counts = [whole_number(n) for n in counts]
+        elif isinstance(counts, str) and COMPRESSED.fullmatch(counts):
+            counts = self._decompress(counts)
         else:
-            valid = isinstance(counts, str) and COMPRESSED.fullmatch(counts)
-            lengths = self._decompress(counts) if valid else [None]
-        covers = not any(n is None or n < 0 for n in lengths)
-        if not covers or sum(lengths) != self.height * self.width:
+            counts = [None]
+        sound = all(n is not None and n >= 0 for n in counts)
+        if not sound or sum(counts) != self.height * self.width:
             self.complaint = 'has run lengths that do not cover its image'
         self._shape = dict(size=size, counts=counts)
 

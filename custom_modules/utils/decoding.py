@@ -28,15 +28,13 @@ class RefusedPixelsError(Exception):
 
 def decode_image(data: bytes) -> np.ndarray:
     """Decode an image to BGR (H, W, 3), uint8, upright; for the rules and errors see ``read_image``."""
-    ordinary = turned = False
+    ordinary = False
     if data.startswith(PNG):
         names = _png_chunks(data)
         # bit depth and colour type: grey or RGB
         ordinary = not names & {b'tRNS', b'acTL'} and data[24] == 8 and data[25] in (0, 2)
-        turned = may_be_turned(data) if names & TEXTS else False
     elif data.startswith(JPEG):
-        channels, turned = _jpeg_segments(data)
-        ordinary = channels in (1, 3)
+        ordinary = _jpeg_segments(data)[0] in (1, 3)
         # OpenCV fills up a file that is cut short, without an error
         if ordinary and not data.endswith(b'\xff\xd9'):
             with Image.open(BytesIO(data)) as picture:
@@ -44,10 +42,7 @@ def decode_image(data: bytes) -> np.ndarray:
     if not ordinary:
         return _decode_other_image(data)
     pixels = _opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if turned:
-        with Image.open(BytesIO(data)) as picture:
-            pixels = _turned_upright(pixels, orientation_of(picture))
-    return pixels
+    return _turned_upright(pixels, orientation(data))
 
 
 def _opencv(data: bytes, flags: int) -> np.ndarray:
@@ -86,9 +81,7 @@ def _deep_channels(data: bytes) -> np.ndarray | None:
     if data.startswith(PNG):
         if data[24] != 16 or data[25] == 0:
             return None
-        if may_be_turned(data):
-            with Image.open(BytesIO(data)) as picture:
-                turn = orientation_of(picture)
+        turn = orientation(data)
     elif data.startswith(TIFF):
         try:
             with Image.open(BytesIO(data)) as picture:
@@ -142,13 +135,19 @@ def _jpeg_segments(data: bytes) -> tuple[int, bool]:
     return 0, True
 
 
-def may_be_turned(data: bytes) -> bool:
-    """Tell from the bytes of a whole PNG or JPEG whether there may be an orientation; most have none, and are read faster."""
+def orientation(data: bytes) -> int:
+    """Give the EXIF orientation of a readable image, 1 to 8, by its header; for what that means see ``images.orientation``."""
     if data.startswith(PNG):
         names = _png_chunks(data)
         # or as XMP, or ImageMagick's way
-        return b'eXIf' in names or bool(names & TEXTS and (b'xif' in data or b'rientation' in data))
-    return _jpeg_segments(data)[1]
+        perhaps = b'eXIf' in names or (names & TEXTS and (b'xif' in data or b'rientation' in data))
+    else:
+        perhaps = not data.startswith(JPEG) or _jpeg_segments(data)[1]
+    # most have none, and are read faster
+    if not perhaps:
+        return 1
+    with Image.open(BytesIO(data)) as picture:
+        return orientation_of(picture)
 
 
 def orientation_of(picture: Image.Image) -> int:

@@ -7,19 +7,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from custom_modules.utils.decoding import (
-    DAMAGE,
-    JPEG,
-    PNG,
-    RefusedPixelsError,
-    decode_image,
-    decode_mask,
-    decode_png,
-    may_be_turned,
-    orientation_of,
-    to_uint8,
-    used_colours,
-)
+from custom_modules.utils import decoding
+from custom_modules.utils.decoding import DAMAGE, PNG, RefusedPixelsError
 from custom_modules.utils.errors import UsageError
 
 # of files that are looked for as pictures
@@ -58,7 +47,7 @@ def read_image(source: Source, name: str = '', order: str = 'RGB') -> np.ndarray
     Raises:
         ImageError: If it cannot be read, is cut short, or holds NaN or numbers of no known depth. A :class:`UsageError`.
     """
-    bgr = _decoded(decode_image, source, name, 'an image')
+    bgr = _decoded(decoding.decode_image, source, name, 'an image')
     # in place: a copy of a mosaic takes half a gigabyte
     return bgr if order == 'BGR' else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
 
@@ -78,14 +67,14 @@ def read_mask(source: Source, name: str = '') -> np.ndarray:
         ImageError: If it cannot be read, is cut short, has several channels that differ, or does not say which numbers it
             means. A :class:`UsageError`.
     """
-    return _decoded(decode_mask, source, name, 'a mask')
+    return _decoded(decoding.decode_mask, source, name, 'a mask')
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
     """Bring RGB (H, W, 3) or grey (H, W), uint8 or uint16, to RGB (H, W, 3), uint8; a UsageError if it is none of these."""
     grey = image.ndim == 2
     if image.dtype == np.uint16:
-        image = to_uint8(image)
+        image = decoding.to_uint8(image)
     if image.dtype != np.uint8 or not image.size or not (grey or image.shape[2:] == (3,)):
         raise UsageError(
             f'a picture is RGB (H, W, 3) or grey (H, W), uint8 or uint16, got {image.dtype} {image.shape}.'
@@ -99,17 +88,12 @@ def mask_palette(source: Source) -> dict[int, tuple[int, int, int]]:
     if data.startswith(PNG) and data[25:26] != b'\x03':
         return {}
     with Image.open(BytesIO(data)) as picture:
-        return used_colours(picture, np.asarray(picture)) if picture.mode == 'P' else {}
+        return decoding.used_colours(picture, np.asarray(picture)) if picture.mode == 'P' else {}
 
 
 def orientation(source: Source) -> int:
     """Give the EXIF orientation of a readable image, 1 to 8; 1 is upright, and from 5 on width and height change places."""
-    data, _ = file_bytes(source)
-    # the tag lies in the header, of JPEG in its first segments; most files have none
-    if data.startswith((PNG, JPEG)) and not may_be_turned(data):
-        return 1
-    with Image.open(BytesIO(data)) as picture:
-        return orientation_of(picture)
+    return decoding.orientation(file_bytes(source)[0])
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -122,7 +106,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
         with Image.open(path) as image:
             width, height = image.size
             # Pillow gives the size of a turned TIFF turned
-            turned = image.format != 'TIFF' and orientation_of(image) >= 5
+            turned = image.format != 'TIFF' and decoding.orientation_of(image) >= 5
     except DAMAGE as error:
         raise _unreadable(path, 'an image', _words(error)) from error
     return (height, width) if turned else (width, height)
@@ -171,7 +155,7 @@ class PngFile:
 
     def read(self) -> np.ndarray:
         """Return the pixels, (H, W) or (H, W, channels); an :class:`ImageError` if it is no PNG, cut short or damaged."""
-        return _decoded(decode_png, self.path, '', 'a PNG picture')
+        return _decoded(decoding.decode_png, self.path, '', 'a PNG picture')
 
     @staticmethod
     def encode(pixels: np.ndarray) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from mmengine.registry import init_default_scope
+from PIL import Image
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
 RESIZE, PACK = dict(type='ResizeToLoadSize'), dict(type='PackSegInputs')
@@ -44,6 +45,14 @@ def filled(root, pipeline=(*LOAD, RESIZE, PACK), **options):
     dataset = built(root, pipeline, cache='ram', **options)
     dataset.full_init()
     return dataset
+
+
+def write(root: Path, name: str, mask, images: str = 'images', masks: str = 'masks') -> None:
+    """A mask, of Pillow or an array, and a black image."""
+    mask = mask if isinstance(mask, Image.Image) else Image.fromarray(mask)
+    for folder, picture in ((images, Image.new('RGB', mask.size)), (masks, mask)):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        picture.save(root / folder / f'{name}.png')
 
 
 def ids(dataset) -> list[str]:

@@ -4,19 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from pair_sets import write
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset
 from custom_modules.datasets.masks import ClassPixels
 from custom_modules.utils.errors import UsageError
 
 PARTS = dict(img_path='{split}/images', seg_map_path='{split}/masks')
-
-
-def write(folder: Path, name: str, mask: np.ndarray) -> None:
-    for kind, array in (('images', np.zeros((*mask.shape, 3), np.uint8)), ('masks', mask)):
-        (folder / kind).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(array).save(folder / kind / f'{name}.png')
 
 
 @pytest.fixture

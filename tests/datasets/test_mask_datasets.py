@@ -7,7 +7,7 @@ import pytest
 from conftest import make_moon, write_pair
 from mmengine.config import Config
 from mmengine.registry import DATASETS
-from pair_sets import PIPELINE, ids, label
+from pair_sets import PIPELINE, ids, label, write
 from PIL import Image
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset, MoonDataset
@@ -29,16 +29,6 @@ def said(monkeypatch) -> list[str]:
 def bands(values=(0, 1, 2, 1), size: int = 64) -> np.ndarray:
     """A mask of equal bands, one for each value."""
     return np.repeat(np.array(values, np.uint8), size // len(values))[:, None].repeat(size, 1)
-
-
-def write(root: Path, name: str, mask, image=None, images='images', masks='masks') -> Path:
-    for folder in (images, masks):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    mask = mask if isinstance(mask, Image.Image) else Image.fromarray(mask)
-    image = np.zeros((*mask.size[::-1], 3), np.uint8) if image is None else image
-    Image.fromarray(image).save(root / images / f'{name}.png')
-    mask.save(root / masks / f'{name}.png')
-    return root / masks / f'{name}.png'
 
 
 @pytest.fixture

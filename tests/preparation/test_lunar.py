@@ -1,9 +1,11 @@
 """The public lunar set: colours become classes, and nothing is lost or replaced unseen."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
-from prepared import contents, dates
+from prepared import complaint, contents, dates
 
 from custom_modules.preparation.lunar import MoonClasses
 from custom_modules.utils.errors import UsageError
@@ -134,3 +136,21 @@ def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
     for name, options in (('as_they_are', ()), ('without', ('--without-pebbles',))):
         assert lunar(src, tmp_path / name, '--only', 'clean', *options) == 0
     assert contents(tmp_path / 'as_they_are') == contents(tmp_path / 'without')
+
+
+@pytest.mark.parametrize(
+    ('name', 'damage', 'words'),
+    [
+        ('clean/clean0001', lambda path: path.write_bytes(path.read_bytes()[:-20]), 'cut short'),
+        ('render/render0001', lambda path: path.write_bytes(b'\xff\xd8 a JPEG'), 'it is no PNG'),
+        (
+            'clean/clean0001',
+            lambda path: save(path, load(path)[:32]),
+            'is 96x32 pixels, but .* 96x64',
+        ),
+    ],
+)
+def test_bad_pictures_are_refused_before_anything_is_written(src, tmp_path, capsys, name, damage, words):  # fmt: skip
+    damage(src / f'images/{name}.png')
+    assert lunar(src, tmp_path / 'out') == 2
+    assert re.search(words, complaint(capsys)) and not (tmp_path / 'out').exists()
