@@ -38,23 +38,6 @@ def test_weights_and_the_names_of_classes_alone(path):
     assert all(t.isfinite().all() for t in loaded['state_dict'].values())
 
 
-REPORT_2 = 'reference/report2_simple_net'
-STARTING = ['unet_backbone_frozen', 'unet_backbone_unfreeze', 'reference/report1_frozen']
-STARTING += [f'{REPORT_2}_frozen', f'{REPORT_2}_unfreeze']
-STARTING += ['reference/report3_narrow_resnet_pretrained']
-
-
-@pytest.mark.parametrize('name', STARTING)
-def test_experiments_start_from_them(name):
-    cfg = Config.fromfile(REPOSITORY / 'configs' / f'{name}.py')
-    init_default_scope('mmseg')
-    backbone = MODELS.build(cfg.model).backbone
-    backbone.init_weights()
-    published = torch.load(cfg.model.backbone.init_cfg.checkpoint, weights_only=True)['state_dict']
-    for key, tensor in backbone.state_dict().items():
-        torch.testing.assert_close(tensor, published[f'backbone.{key}'])
-
-
 @pytest.mark.parametrize(
     ('name', 'least'),
     [('rock_detector_synthetic', 0.6), ('rock_detector', 0.5), ('rock_detector_mobile', 0.5)],

@@ -1,13 +1,84 @@
-"""Hooks that make a step faster leave its result alone."""
+"""What makes a step faster: mixed precision is for the network alone, and layout and compilation leave its result alone."""
 
 from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import MOON_OPTIONS
+from mmengine.config import Config
 from mmengine.optim import OptimWrapper
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
 
+import custom_modules.segmentation  # noqa: F401
 from custom_modules.engine.hooks.speed import ChannelsLastHook, CompileHook
+from custom_modules.engine.optim import BFloat16OptimWrapper
 from custom_modules.models.backbones import MoonNet
+
+HARDWARE = 'custom_modules.engine.devices.cpu_has_bfloat16'
+
+
+def first_step(repository, wrapper: type) -> dict:
+    """One step of a small U-Net with batch augmentation; what it saw and what it lost."""
+    cfg = Config.fromfile(repository / 'configs' / 'unet_backbone_scratch.py')
+    init_default_scope('mmseg')
+    cfg.model.data_preprocessor = cfg.batch_augments.camera
+    cfg.model.data_preprocessor.update(cfg.preprocessor, type='BatchAugPreProcessor')
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).train()
+    seen = {}
+    model.backbone.stages[0].register_forward_hook(
+        lambda layer, images, out: seen.update(images=images[0], features=out)
+    )
+    weights = [p.detach().clone() for p in model.parameters()]
+    torch.manual_seed(1)
+    mask = torch.zeros(1, 64, 64, dtype=torch.uint8)
+    mask[:, 8:30, 8:30] = 1
+    image = torch.randint(0, 99, (3, 64, 64), dtype=torch.uint8) + 99 * mask
+    samples = [SegDataSample(gt_sem_seg=PixelData(data=mask)) for _ in range(4)]
+    optimizer = wrapper(torch.optim.SGD(model.parameters(), lr=0.1))
+    losses = model.train_step(dict(inputs=[image] * 4, data_samples=samples), optimizer)
+    pairs = zip(weights, model.parameters(), strict=True)
+    moved = sum(not torch.equal(old, new) for old, new in pairs)
+    return dict(seen, losses=losses, model=model, moved=moved)
+
+
+def test_the_network_computes_in_bfloat16_and_nothing_else(repository):
+    exact, mixed = (first_step(repository, w) for w in (OptimWrapper, BFloat16OptimWrapper))
+    assert exact['features'].dtype == torch.float32
+    assert mixed['features'].dtype == torch.bfloat16
+    # the same augmentation, to the last bit
+    assert torch.equal(exact['images'], mixed['images'])
+    # a bias before a batch norm has no gradient but rounding
+    assert min(mixed['moved'], exact['moved']) > 80
+    assert all(p.dtype == torch.float32 for p in mixed['model'].parameters())
+    for name, loss in mixed['losses'].items():
+        assert loss.dtype == torch.float32, name
+        # a step is no average, and bfloat16 has 8 bits
+        torch.testing.assert_close(loss, exact['losses'][name], rtol=0.02, atol=0)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='takes the GPU')
+@pytest.mark.parametrize('hardware', [True, False])
+def test_amp_goes_by_the_machine(tool, moon, tmp_path, repository, monkeypatch, hardware, capsys):
+    """And --amp before the config takes no value."""
+    monkeypatch.setattr(HARDWARE, lambda: hardware)
+    monkeypatch.setenv('MOON_DATA', str(moon))
+    config, run = repository / 'configs' / 'unet_baseline.py', tmp_path / 'run'
+    options = ['--cfg-options', *MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]']
+    for flags, mixed in ((['--amp', 'auto', config], hardware), (['--amp', config], True)):
+        if mixed and not hardware:
+            assert tool('train.py', *flags, *options) == 2
+            assert 'needs a GPU, or a CPU with AVX-512 BF16 or AMX' in capsys.readouterr().err
+            continue
+        folder = run / str(len(flags))
+        assert tool('train.py', *flags, '--work-dir', folder, *options) == 0
+        kind = Config.fromfile(next(folder.glob('*.py'))).optim_wrapper.type
+        assert kind == ('BFloat16OptimWrapper' if mixed else 'OptimWrapper')
+        saved = torch.load(folder / 'epoch_1.pth', weights_only=True)['state_dict']
+        assert all(t.dtype == torch.float32 for t in saved.values() if t.is_floating_point())
+
 
 WIDTHS = (4, 4, 4, 4, 4)
 

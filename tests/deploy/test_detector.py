@@ -1,0 +1,186 @@
+"""The detector's parts: what the network sees, windows without a seam, and rocks that COCO's own drawing gives back."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from bright_rocks import BrightRocks, bright_detector
+from mmengine.dataset import Compose
+from PIL import Image
+from pycocotools import mask as coco
+from small_models import CONFIGS, write_model
+
+from custom_modules.deploy.detector import RockDetector, load_model
+from custom_modules.deploy.rocks import find_rocks, outlines
+from custom_modules.deploy.tiling import STEPS, labels_of, map_of_tiles, strips, window_starts
+from custom_modules.preparation.synthetic.renderer import MoonRenderer
+from custom_modules.utils.errors import UsageError
+
+
+@pytest.fixture(scope='module')
+def models(tmp_path_factory, repository):
+    folder = tmp_path_factory.mktemp('models')
+    return {name: write_model(folder, name, repository) for name in CONFIGS}
+
+
+@pytest.fixture(scope='module')
+def scene(tmp_path_factory):
+    path = tmp_path_factory.mktemp('scene') / 'scene.png'
+    cv2.imwrite(str(path), MoonRenderer(3, (150, 100)).render(2)[0])
+    return path
+
+
+def by_the_library(model, path):
+    """What the config's own pipeline, model and post-processing say of a file."""
+    dataset = model.config.test_dataloader.dataset
+    steps = [step for step in dataset.pipeline if 'Annotations' not in step.type]
+    sample = Compose(steps)(dict(img_path=str(path), load_size=dataset.get('load_size')))
+    batch = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
+    with torch.inference_mode():
+        return model.network.model.test_step(batch)[0]
+
+
+@pytest.mark.parametrize('name', ['segmentor', 'several'])
+def test_a_segmentor_sees_what_its_own_pipeline_sees(models, scene, name):
+    model = load_model(*models[name], device='cpu')
+    detector = RockDetector(*models[name], device='cpu')
+    found = model(detector.prepare(scene).seen[None])[0]
+    sample = by_the_library(model, scene)
+    raw = sample.seg_logits.data
+    expected = (raw if len(raw) == 1 else raw.softmax(0)).numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    assert found.std() > 0.01
+    # at the model's own size the labels are the library's too
+    mask, probability, _ = detector(np.ascontiguousarray(detector.prepare(scene).seen))
+    assert (mask == sample.pred_sem_seg.data[0].numpy()).mean() > 0.999
+    np.testing.assert_allclose(probability.reshape(expected.shape), expected, atol=5e-5)
+
+
+def test_a_classifier_sees_what_its_own_pipeline_sees(models, scene):
+    model = load_model(*models['classifier'], device='cpu')
+    image = cv2.resize(np.asarray(Image.open(scene)), model.card.size)
+    sized = scene.with_name('sized.png')
+    Image.fromarray(image).save(sized)
+    expected = by_the_library(model, sized).pred_score.numpy()
+    np.testing.assert_allclose(model(image[None])[0], expected, atol=1e-5)
+    assert expected.std() > 1e-3
+    with pytest.raises(UsageError, match='is a classifier'):
+        RockDetector(*models['classifier'], device='cpu')
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize('overlap', [0, 0.25, 0.5, 0.9])
+@pytest.mark.parametrize('length', [1, 63, 64, 65, 128, 300])
+def test_windows_cover_the_side_and_overlap(length, overlap):
+    starts = window_starts(length, 64, overlap)
+    assert starts[0] == 0 and starts[-1] == max(0, length - 64)
+    steps = np.diff(starts)
+    assert (steps > 0).all() and (steps <= np.ceil(64 * (1 - overlap))).all()
+
+
+@pytest.mark.parametrize('shape', [(64, 64), (65, 200), (150, 97), (20, 300), (1, 1)])
+@pytest.mark.parametrize('batch_size', [1, 5, 64])
+def test_every_pixel_gets_its_own_probability(shape, batch_size):
+    picture, model = noise(*shape), BrightRocks()
+    found = map_of_tiles(model, picture, 0.25, batch_size)
+    assert found.dtype == np.uint16 and max(model.batches) <= batch_size
+    np.testing.assert_allclose(found[0] / STEPS, picture.mean(axis=2) / 255, atol=1.1 / STEPS)
+
+
+def test_no_seam_where_windows_disagree():
+    class Disagreeing(BrightRocks):
+        def __call__(self, images):
+            # the first window says 0, the second 1
+            values = np.arange(len(images), dtype=np.float32)[:, None, None, None]
+            return np.broadcast_to(values, (len(images), 1, 64, 64))
+
+    row = map_of_tiles(Disagreeing(), noise(64, 96), 0.5, 16)[0, 30] / STEPS
+    assert row[0] == 0 and row[-1] == 1
+    assert np.diff(row).min() >= 0 and np.diff(row).max() < 0.05
+
+
+@pytest.mark.parametrize('size', [(300, 700), (40, 33), (64, 64), (64, 200)])
+def test_a_map_is_enlarged_as_opencv_does_it(size):
+    found = (np.random.default_rng(0).random((2, 64, 64)) * STEPS).astype(np.uint16)
+    rows = [part for _, part in strips(found, size)]
+    assert len(rows) == -(-size[1] // 256)
+    for channel, enlarged in zip(found, np.concatenate(rows, axis=1), strict=True):
+        expected = cv2.resize(
+            channel.astype(np.float32) / STEPS, size, interpolation=cv2.INTER_LINEAR
+        )
+        np.testing.assert_allclose(enlarged, expected, atol=1e-3)
+
+
+def test_labels_follow_threshold_or_the_largest():
+    found = (np.array([[[0.2, 0.5, 0.8]]]) * STEPS).round().astype(np.uint16)
+    assert labels_of(found, (3, 1), 0.6).tolist() == [[0, 0, 1]]
+    assert labels_of(found, (3, 1), 0.1).tolist() == [[1, 1, 1]]
+    three = np.array([[[1, 5, 2]], [[7, 1, 2]], [[2, 2, 9]]], np.uint16)
+    assert labels_of(three, (3, 1), None).tolist() == [[1, 0, 2]]
+
+
+def test_the_mirror_image_is_averaged(monkeypatch):
+    class LeftOnly(BrightRocks):
+        def __call__(self, images):
+            found = super().__call__(images)
+            found[..., 32:] = 0
+            return found
+
+    picture = np.full((64, 64, 3), 255, np.uint8)
+    found = bright_detector(monkeypatch, LeftOnly(), tta=True)(picture)
+    np.testing.assert_allclose(found.probability, 0.5, atol=1e-4)
+
+
+def drawn(polygons: list, shape: tuple[int, int]) -> np.ndarray:
+    return coco.decode(coco.merge(coco.frPyObjects(polygons, *shape))).astype(bool)
+
+
+def areas(rng: np.random.Generator, smooth: bool) -> np.ndarray:
+    shape = rng.integers(2, 40, 2)
+    if smooth:
+        waves = cv2.GaussianBlur(rng.random(shape).astype(np.float32), (0, 0), 2)
+        return (waves > np.median(waves)).astype(np.uint8)
+    return (rng.random(shape) < rng.uniform(0.2, 0.95)).astype(np.uint8)
+
+
+@pytest.mark.parametrize('smooth', [True, False])
+def test_exact_outlines_give_the_area_back(smooth):
+    rng = np.random.default_rng(0)
+    checked = 0
+    for _ in range(60):
+        count, labels, boxes, _ = cv2.connectedComponentsWithStats(areas(rng, smooth))
+        for area in range(1, count):
+            x, y, w, h, _ = boxes[area].tolist()
+            part = labels[y : y + h, x : x + w] == area
+            (polygon,) = outlines(part, (x, y))
+            assert (drawn([polygon], labels.shape) == (labels == area)).all()
+            checked += 1
+    assert checked > 60
+
+
+def test_rocks_are_listed():
+    labels = np.zeros((20, 30), np.uint8)
+    labels[0:2, 4:8] = 1
+    labels[10:14, 10:13] = 1
+    labels[15:17, 20:25] = 2
+    found = np.full((3, 20, 30), 0.1 * STEPS, np.uint16)
+    found[1, 10:14, 10:13] = 0.8 * STEPS
+    found[1, 10, 10:13] = 0.4 * STEPS
+    first, second, third = find_rocks(labels, found, ('ground', 'rock', 'boulder'))
+    assert [rock.number for rock in (first, second, third)] == [1, 2, 3]
+    assert (first.box, first.area, first.touches_border) == ((4, 0, 4, 2), 8, True)
+    assert (second.box, second.area, second.touches_border) == ((10, 10, 3, 4), 12, False)
+    assert second.centre == (11, 11.5) and second.probability == pytest.approx(0.7, abs=1e-4)
+    assert (third.name, third.label) == ('boulder', 2)
+    assert find_rocks(labels * 0, found, ('ground', 'rock', 'boulder')) == []
+
+
+def test_one_channel_counts_corners_as_neighbours():
+    labels = np.eye(6, dtype=np.uint8)
+    found = np.full((1, 6, 6), 0.9 * STEPS, np.uint16)
+    (rock,) = find_rocks(labels, found, ('background', 'rock'), tolerance=0)
+    assert rock.area == 6 and rock.probability == pytest.approx(0.9, abs=1e-4)
+    assert (drawn(rock.polygons, labels.shape) == labels).all()
