@@ -1,6 +1,6 @@
 """What random bit flips in its weights do to a segmentor, as radiation causes them on board."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -8,28 +8,16 @@ import pandas as pd
 import torch
 from torch import nn
 
-from custom_modules.analysis.metrics import foreground_dice
 from custom_modules.evaluation.predictions import CheckpointPredictions
 
 ACTIVATIONS = (nn.ReLU, nn.ReLU6)
 
 
 def flip_bits(tensors: Iterable[torch.Tensor], rate: float, random: np.random.Generator) -> int:
-    """Flip each bit of float32 tensors with the same probability, in place.
-
-    Args:
-        tensors (Iterable[Tensor]): What lies in memory: weights, and the running statistics of batch norms. Tensors of other
-            types, such as counters, are left as they are.
-        rate (float): Probability of each bit.
-        random (np.random.Generator): Draws the bits.
+    """Flip each bit of float32 tensors with the probability ``rate``, in place; tensors of other types stay as they are.
 
     Returns:
         int: How many were flipped.
-
-    Example:
-        >>> weight = torch.ones(1000)
-        >>> flip_bits([weight], 1e-3, np.random.default_rng(0)), int((weight != 1).sum())
-        (35, 34)
     """
     flipped = 0
     for tensor in tensors:
@@ -49,22 +37,13 @@ def flip_bits(tensors: Iterable[torch.Tensor], rate: float, random: np.random.Ge
 
 
 @contextmanager
-def clamped_activations(model: nn.Module, limits: dict[str, float]) -> Iterator[None]:
-    """Keep each activation within what it was on clean data; what is no number becomes 0.
-
-    `Ranger <https://arxiv.org/abs/2003.13874>`_ restricts ranges in the same way: one wrong exponent no longer floods all that
-    follows.
-
-    Args:
-        model (nn.Module): The model.
-        limits (dict[str, float]): Of :func:`watched_activations`.
-    """
-
-    def clamp(limit: float):
-        return lambda module, inputs, output: output.nan_to_num(nan=0.0).clamp(0, limit)
-
-    modules = dict(model.named_modules())
-    handles = [modules[n].register_forward_hook(clamp(limit)) for n, limit in limits.items()]
+def activation_hooks(model: nn.Module, hook: Callable) -> Iterator[None]:
+    """Call a hook with the name and output of each activation of a model; what it returns takes the output's place."""
+    handles = [
+        module.register_forward_hook(lambda _, inputs, output, name=name: hook(name, output))
+        for name, module in model.named_modules()
+        if isinstance(module, ACTIVATIONS)
+    ]
     try:
         yield
     finally:
@@ -72,63 +51,42 @@ def clamped_activations(model: nn.Module, limits: dict[str, float]) -> Iterator[
             handle.remove()
 
 
-@contextmanager
-def watched_activations(model: nn.Module) -> Iterator[dict[str, float]]:
-    """Note the largest output of each activation while images are predicted.
+def clamped_activations(model: nn.Module, limits: dict[str, float]):
+    """Keep each activation within its limit, what it was on clean data; what is no number becomes 0.
 
-    Args:
-        model (nn.Module): The model.
-
-    Yields:
-        dict[str, float]: The largest so far, by the module's name.
+    `Ranger <https://arxiv.org/abs/2003.13874>`_ restricts ranges in the same way: one wrong exponent no longer floods all that
+    follows.
     """
-    limits: dict[str, float] = {}
-
-    def watch(name: str):
-        def hook(module, inputs, output) -> None:
-            limits[name] = max(limits.get(name, 0.0), float(output.max()))
-
-        return hook
-
-    handles = [
-        module.register_forward_hook(watch(name))
-        for name, module in model.named_modules()
-        if isinstance(module, ACTIVATIONS)
-    ]
-    try:
-        yield limits
-    finally:
-        for handle in handles:
-            handle.remove()
+    return activation_hooks(model, lambda name, out: out.nan_to_num(nan=0.0).clamp(0, limits[name]))
 
 
 def pooled_dice(predictions: CheckpointPredictions) -> float:
     """Score all images together: Dice of the classes but the background, in percent."""
     first, *others = (prediction.scores for prediction in predictions)
-    return foreground_dice(sum(others, first))
+    return sum(others, first).foreground_dice
 
 
 def bit_flip_scores(
-    cfg, checkpoint: str, rates: Sequence[float], seeds: Sequence[int], part: str = 'test'
+    cfg, checkpoint: str, rates: Sequence[float], seeds: Sequence[int]
 ) -> pd.DataFrame:
-    """Score a checkpoint with bits flipped at several rates, as it is and with clamped activations.
+    """Score a segmentor's checkpoint on the test part with bits flipped, as it is and with clamped activations.
 
-    Args:
-        cfg (mmengine.Config): A segmentor's config.
-        checkpoint (str): Its weights.
-        rates (Sequence[float]): Probabilities of each bit.
-        seeds (Sequence[int]): Of the flips; the same for every rate and both rows.
-        part (str): ``'test'`` (default), ``'val'`` or ``'train'``: the images to score. The limits of the activations are
-            taken from the same images without their masks.
+    The limits of the activations are taken from the same images, without their masks. ``rates`` are probabilities of each bit, and
+    ``seeds`` those of the flips, the same for every rate.
 
     Returns:
         pd.DataFrame: Per rate: ``rate``, mean number of ``flips``, mean and lowest Dice over the seeds, ``dice`` and ``worst``, and
         the same with clamped activations, ``clamped_dice`` and ``clamped_worst``. The first row, of rate 0, is the sound model.
     """
-    predictions = CheckpointPredictions(cfg, checkpoint, part)
+    predictions = CheckpointPredictions(cfg, checkpoint)
     model = predictions.model
     sound = {name: value.clone() for name, value in model.state_dict().items()}
-    with watched_activations(model) as limits:
+    limits: dict[str, float] = {}
+
+    def watch(name: str, output: torch.Tensor) -> None:
+        limits[name] = max(limits.get(name, 0.0), float(output.max()))
+
+    with activation_hooks(model, watch):
         dice = pooled_dice(predictions)
     with clamped_activations(model, limits):
         clamped = pooled_dice(predictions)
@@ -145,6 +103,5 @@ def bit_flip_scores(
         # a class that is nowhere predicted nor true has no score, and one that is lost has 0
         own, held = np.nan_to_num(np.array(found)).T
         rows.append((rate, np.mean(flips), own.mean(), own.min(), held.mean(), held.min()))
-    model.load_state_dict(sound)
     names = ['rate', 'flips', 'dice', 'worst', 'clamped_dice', 'clamped_worst']
     return pd.DataFrame(rows, columns=names)

@@ -1,6 +1,6 @@
 """Errors by class, place and brightness."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,10 +8,32 @@ import pandas as pd
 from custom_modules.analysis.metrics import Calibration, ObjectSizes, ThresholdSweep
 from custom_modules.analysis.selection import image_row
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.evaluation.confusion import ConfusionScores
+from custom_modules.evaluation.confusion import ConfusionScores, frequent_confusions
 from custom_modules.evaluation.predictions import Prediction
 
-SCORES = ('Dice', 'precision', 'recall')
+
+def group_scores(
+    classes: Sequence[str], groups: Mapping[str, Sequence], confusions: np.ndarray
+) -> pd.DataFrame:
+    """Score groups of pixels or images.
+
+    Args:
+        classes (Sequence[str]): Names of the classes, the background first.
+        groups (Mapping[str, Sequence]): Columns that describe the groups.
+        confusions (np.ndarray): Pixels of each group (groups, classes, classes), rows the true classes.
+
+    Returns:
+        pd.DataFrame: Per ``class`` (but the background) and group: its columns, ``share`` (percent of the class's true pixels that
+        lie there), ``Dice``, ``precision``, ``recall`` in percent, nan where there is nothing to count.
+    """
+    scores = ConfusionScores(confusions).by_class()
+    tables = []
+    for index, name in enumerate(classes[1:], start=1):
+        true = confusions[:, index].sum(axis=-1)
+        share = 100 * true / true.sum() if true.any() else np.nan
+        own = {score: scores[score][:, index] for score in ('Dice', 'precision', 'recall')}
+        tables.append(pd.DataFrame({'class': name, **groups, 'share': share, **own}))
+    return pd.concat(tables, ignore_index=True)
 
 
 class BandedConfusion:
@@ -29,36 +51,17 @@ class BandedConfusion:
         self.confusion = np.zeros((len(bands), len(classes), len(classes)), np.int64)
 
     def add(self, band: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> None:
-        """Count one image.
+        """Count one image by true and predicted class indices (H, W); true 255 is left out.
 
-        Args:
-            band (np.ndarray): Index of each pixel's band (H, W), or what can be broadcast to that; -1 is left out.
-            truth (np.ndarray): True class indices (H, W); 255 is left out.
-            predicted (np.ndarray): Predicted class indices (H, W).
+        ``band`` is the index of each pixel's band, or what can be broadcast to that; -1 is left out.
         """
         band = np.broadcast_to(band, truth.shape)
         counted = (truth != IGNORED) & (band >= 0)
-        count = len(self.classes)
-        where = (band[counted] * count + truth[counted].astype(np.int64)) * count
-        pixels = np.bincount(where + predicted[counted], minlength=self.confusion.size)
-        self.confusion += pixels.reshape(self.confusion.shape)
+        np.add.at(self.confusion, (band[counted], truth[counted], predicted[counted]), 1)
 
     def table(self) -> pd.DataFrame:
-        """Lay out the scores, pooled over the pixels of each band.
-
-        Returns:
-            pd.DataFrame: Per ``class`` (but the background) and ``band``: ``share`` (percent of the class's true pixels that
-            lie there), ``Dice``, ``precision``, ``recall`` in percent, nan where there is nothing to count.
-        """
-        scores = [ConfusionScores(confusion).by_class() for confusion in self.confusion]
-        rows = []
-        for index, name in enumerate(self.classes[1:], start=1):
-            true = self.confusion[:, index].sum(axis=1)
-            for band, pixels, found in zip(self.bands, true, scores, strict=True):
-                share = 100 * pixels / true.sum() if true.sum() else np.nan
-                row = {'class': name, 'band': band, 'share': share}
-                rows.append(row | {score: float(found[score][index]) for score in SCORES})
-        return pd.DataFrame(rows)
+        """Lay out the scores, pooled over the pixels of each ``band``: see :func:`group_scores`."""
+        return group_scores(self.classes, dict(band=self.bands), self.confusion)
 
 
 GROUPS = 4
@@ -67,27 +70,18 @@ GROUPS = 4
 def brightness_groups(
     brightness: Sequence[float], confusions: Sequence[np.ndarray], classes: Sequence[str]
 ) -> pd.DataFrame:
-    """Score the darkest quarter of the images, the next one, ... to the brightest.
-
-    Args:
-        brightness (Sequence[float]): Mean brightness of each image, 0 to 255.
-        confusions (Sequence[np.ndarray]): Confusion matrix of each image.
-        classes (Sequence[str]): Names of the classes, the background first.
+    """Score the darkest quarter of the images, the next one, ... to the brightest: by mean brightness, 0 to 255, and confusion matrix.
 
     Returns:
-        pd.DataFrame: Per ``class`` (but the background) and quarter: ``brightness`` (its range), ``images``, and in percent, over
-        the pixels of its images together, ``Dice``, ``precision`` and ``recall``. Fewer than four images: one each.
+        pd.DataFrame: Of :func:`group_scores`, without the share; a quarter's columns are ``brightness`` (its range) and
+        ``images``. Fewer than four images: one each.
     """
     order = np.argsort(brightness, kind='stable')
     quarters = np.array_split(order, min(GROUPS, len(order)))
-    rows = []
-    for index, name in enumerate(classes[1:], start=1):
-        for quarter in quarters:
-            low, high = brightness[quarter[0]], brightness[quarter[-1]]
-            scores = ConfusionScores(sum(confusions[i] for i in quarter)).by_class()
-            row = {'class': name, 'brightness': f'{low:.1f}-{high:.1f}', 'images': len(quarter)}
-            rows.append(row | {score: float(scores[score][index]) for score in SCORES})
-    return pd.DataFrame(rows)
+    ranges = [f'{brightness[own[0]]:.1f}-{brightness[own[-1]]:.1f}' for own in quarters]
+    groups = dict(brightness=ranges, images=[len(own) for own in quarters])
+    pooled = np.array([sum(confusions[i] for i in own) for own in quarters])
+    return group_scores(classes, groups, pooled).drop(columns='share')
 
 
 # percent of the image's height below the horizon
@@ -123,32 +117,19 @@ def row_bands(height: int) -> np.ndarray:
     return (np.arange(height) * COUNT // height)[:, None]
 
 
-MOST = 10
-
-
-def frequent_confusions(confusion: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Name what is most often taken for what.
-
-    Args:
-        confusion (np.ndarray): Pixels (classes, classes), rows the true classes, columns the predicted ones.
-        classes (Sequence[str]): Names of the classes.
+def confusion_sentences(confusion: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
+    """Name what is most often taken for what, by pixels (classes, classes), rows the true classes.
 
     Returns:
         pd.DataFrame: The ten pairs with the most pixels: ``true``, ``predicted``, ``pixels``, ``share`` (percent of the true class)
         and ``words``, a sentence.
     """
-    wrong = np.array(confusion)
-    np.fill_diagonal(wrong, 0)
-    # stable: the order of classes decides between equals
-    pairs = sorted(np.argwhere(wrong).tolist(), key=lambda pair: -wrong[tuple(pair)])[:MOST]
     rows = []
-    for true, predicted in pairs:
-        pixels = int(wrong[true, predicted])
-        share = 100 * pixels / int(np.sum(confusion[true]))
-        names = dict(true=classes[true], predicted=classes[predicted])
-        words = '{:.1f} % of {true} is taken for {predicted} ({} pixels)'
-        words = words.format(share, pixels, **names)
-        rows.append(dict(**names, pixels=pixels, share=share, words=words))
+    for i, j in frequent_confusions(confusion, 10):
+        true, predicted, pixels = classes[i], classes[j], int(confusion[i, j])
+        share = 100 * pixels / int(confusion[i].sum())
+        words = f'{share:.1f} % of {true} is taken for {predicted} ({pixels} pixels)'
+        rows.append((true, predicted, pixels, share, words))
     return pd.DataFrame(rows, columns=['true', 'predicted', 'pixels', 'share', 'words'])
 
 
@@ -209,8 +190,9 @@ class ErrorAnalysis:
         scores = pd.DataFrame({'class': self.classes, **ConfusionScores(confusion).by_class()})
         outlines = [images.get(f'{name}_boundary_F1') for name in self.classes]
         scores['boundary_F1'] = [np.nan if own is None else own.mean() for own in outlines]
-        horizon = self.below_horizon.table()
+        horizon = None
         if self.sky is not None:
+            horizon = self.below_horizon.table()
             horizon = horizon[horizon['class'] != self.classes[self.sky]]
         probability, right = self.calibration.means
         return dict(
@@ -219,10 +201,10 @@ class ErrorAnalysis:
             means=ConfusionScores(confusion).named(self.classes[:1]),
             scores=scores,
             confusion=confusion,
-            confusions=frequent_confusions(confusion, self.classes),
+            confusions=confusion_sentences(confusion, self.classes),
             object_sizes=self.sizes.table(),
             rows=self.rows.table(),
-            horizon=None if self.sky is None else horizon,
+            horizon=horizon,
             brightness=brightness_groups(images.brightness, self.confusions, self.classes),
             calibration=dict(
                 bins=self.calibration.table(),

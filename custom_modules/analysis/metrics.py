@@ -8,7 +8,7 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 from skimage.segmentation import find_boundaries
 
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.evaluation.confusion import ConfusionScores
+from custom_modules.evaluation.confusion import ConfusionScores, percent
 from custom_modules.evaluation.objects import match_objects
 from custom_modules.evaluation.predictions import Prediction
 
@@ -50,37 +50,27 @@ class ObjectSizes:
             these pixels that were found), ``found`` (percent of the objects of which at least half was found),
             ``predicted`` (predicted objects), ``false_alarms`` (percent of these that are invented).
         """
-        rows = []
+        tables = []
         for name, counts in zip(self.classes[1:], self.counts[1:], strict=True):
             last = np.flatnonzero(counts.any(axis=1)).max(initial=-1)
-            for size, (objects, pixels, hit, found, drawn, false) in enumerate(counts[: last + 1]):
-                rows.append(
-                    {
-                        'class': name,
-                        'size': f'{4**size}-{4 ** (size + 1) - 1}',
-                        'objects': objects,
-                        'pixels': pixels,
-                        'recall': 100 * hit / pixels if pixels else np.nan,
-                        'found': 100 * found / objects if objects else np.nan,
-                        'predicted': drawn,
-                        'false_alarms': 100 * false / drawn if drawn else np.nan,
-                    }
-                )
-        columns = 'class size objects pixels recall found predicted false_alarms'
-        return pd.DataFrame(rows, columns=columns.split())
+            objects, pixels, hit, found, drawn, false = counts[: last + 1].T
+            columns = {
+                'class': name,
+                'size': [f'{4**i}-{4 ** (i + 1) - 1}' for i in range(last + 1)],
+                'objects': objects,
+                'pixels': pixels,
+                'recall': percent(hit, pixels),
+                'found': percent(found, objects),
+                'predicted': drawn,
+                'false_alarms': percent(false, drawn),
+            }
+            tables.append(pd.DataFrame(columns))
+        return pd.concat(tables, ignore_index=True)
 
 
 def _bin_of(areas: np.ndarray) -> np.ndarray:
     # exact for whole numbers, which a logarithm is not
     return np.array([(int(area).bit_length() - 1) // 2 for area in areas], np.int64)
-
-
-SHARE_OF_DIAGONAL = 0.0075
-
-
-def boundary_tolerance(shape: tuple[int, int]) -> float:
-    """Give the usual tolerance for an image's height and width: 0.75 % of its diagonal, at least one pixel."""
-    return max(1.0, SHARE_OF_DIAGONAL * float(np.hypot(*shape)))
 
 
 def boundary_f1(
@@ -97,20 +87,15 @@ def boundary_f1(
     Args:
         truth (np.ndarray): Where the class is (H, W), bool.
         predicted (np.ndarray): Where it is predicted (H, W), bool.
-        tolerance (float, optional): Distance between pixel centres that counts as near; of :func:`boundary_tolerance` by default.
+        tolerance (float, optional): Distance between pixel centres that counts as near. Defaults to the usual one, 0.75 % of
+            the image's diagonal, at least one pixel.
         ignored (np.ndarray, optional): Pixels without a class (H, W), bool: boundaries in and beside them do not count.
 
     Returns:
         float: Percent; 0 if one mask alone has a boundary, nan if none has.
-
-    Example:
-        >>> square = np.zeros((9, 9), bool)
-        >>> square[2:6, 2:6] = True
-        >>> boundary_f1(square, np.roll(square, 1, axis=1)), boundary_f1(square, ~square & False)
-        (100.0, 0.0)
     """
     if tolerance is None:
-        tolerance = boundary_tolerance(truth.shape)
+        tolerance = max(1.0, 0.0075 * float(np.hypot(*truth.shape)))
     lines = [find_boundaries(mask, connectivity=1, mode='inner') for mask in (truth, predicted)]
     if ignored is not None and ignored.any():
         beside = binary_dilation(ignored)
@@ -125,20 +110,6 @@ def boundary_f1(
     return float(200 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
-def foreground_dice(scores: ConfusionScores) -> float:
-    """Average the Dice of the classes but the background that are there or predicted, in percent: what images are ranked by.
-
-    It is nan if there are none. With two classes it is the Dice of class 1.
-    """
-    dice = scores.dice[1:]
-    return float(np.nanmean(dice)) if np.isfinite(dice).any() else float('nan')
-
-
-def foreground_dice_name(classes: Sequence[str]) -> str:
-    """Say what :func:`foreground_dice` is, such as ``'rock Dice'``."""
-    return f'{classes[1]} Dice' if len(classes) == 2 else f'mDice without {classes[0]}'
-
-
 BINS = 15
 
 
@@ -149,13 +120,6 @@ class Calibration:
     it is the probability of class 1 against how often class 1 is there; with more, the highest probability against how often
     its class is right. Every pixel counts alike, so images that are mostly background say most about the background.
     The sums of each bin are exact, and do not grow with the set.
-
-    Example:
-        >>> probability = np.array([[[0.9, 0.8, 0.3]]], np.float32)
-        >>> found = Calibration()
-        >>> found.add(Prediction('', np.array([[1, 0, 0]]), None, np.concatenate([1 - probability, probability])))
-        >>> round(found.ece, 4)  # (|0.9 - 1| + |0.8 - 0| + |0.3 - 0|) / 3
-        0.4
     """
 
     def __init__(self) -> None:
@@ -186,15 +150,9 @@ class Calibration:
         """
         pixels, total, right = self.sums
         with np.errstate(invalid='ignore'):
-            return pd.DataFrame(
-                {
-                    'from': self.edges[:-1],
-                    'to': self.edges[1:],
-                    'pixels': pixels.astype(np.int64),
-                    'probability': total / pixels,
-                    'right': right / pixels,
-                }
-            )
+            means = dict(probability=total / pixels, right=right / pixels)
+        ends = {'from': self.edges[:-1], 'to': self.edges[1:]}
+        return pd.DataFrame(ends | dict(pixels=pixels.astype(np.int64)) | means)
 
     @property
     def ece(self) -> float:
@@ -234,11 +192,9 @@ class ThresholdSweep:
         # above threshold i are those that exceed more than i
         above = self.counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
         below = self.counts.sum(axis=1)[:, None] - above
-        rows = []
-        for i, threshold in enumerate(THRESHOLDS):
-            scores = ConfusionScores(np.stack([below[:, i], above[:, i]], axis=1)).by_class()
-            rows.append(dict(threshold=threshold, **{k: float(v[1]) for k, v in scores.items()}))
-        return pd.DataFrame(rows)
+        # (thresholds, true classes, predicted ones)
+        scores = ConfusionScores(np.stack([below.T, above.T], axis=-1)).by_class()
+        return pd.DataFrame(dict(threshold=THRESHOLDS, **{k: v[:, 1] for k, v in scores.items()}))
 
     @property
     def best(self) -> int:
@@ -246,30 +202,3 @@ class ThresholdSweep:
         dice = np.nan_to_num(self.table().Dice.to_numpy())
         ties = np.flatnonzero(dice == dice.max())
         return int(ties[len(ties) // 2])
-
-
-def threshold_choice(
-    val: ThresholdSweep, part: ThresholdSweep, default: float, default_dice: float, same_data: bool
-) -> dict:
-    """Choose the threshold with the best Dice on the validation part, and say what it scores on the part that is analysed.
-
-    Its config has the threshold ``default``, which scores ``default_dice`` percent on the part. ``same_data`` says that both
-    parts share images: then the score is too good.
-
-    Returns:
-        dict: ``best``, ``val_dice`` (at the best), ``dice`` (at the best, on the part), ``default``, ``default_dice``,
-        ``same_data``, ``config`` (the line that sets it), ``val`` and ``part`` (all thresholds' scores, tables).
-    """
-    best = float(THRESHOLDS[val.best])
-    on_val, on_part = val.table(), part.table()
-    return dict(
-        best=best,
-        val_dice=float(on_val.Dice[val.best]),
-        dice=float(on_part.Dice[val.best]),
-        default=default,
-        default_dice=default_dice,
-        same_data=same_data,
-        config=f'model = dict(decode_head=dict(threshold={best:g}))',
-        val=on_val,
-        part=on_part,
-    )

@@ -1,11 +1,11 @@
 """Figures of the errors."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from custom_modules.evaluation.confusion import draw_confusion, percent
 from custom_modules.utils.plotting import figure_png, plot_text
 
 
@@ -35,19 +35,14 @@ def draw_groups(
 ) -> bytes:
     """Draw how scores change over groups, one part of the picture for each class, as PNG.
 
-    Args:
-        table (pd.DataFrame): With ``class``, the group, and the lines' columns in percent.
-        group (str): Column of the groups' names, in order along the x axis.
-        lines (Mapping[str, str]): Columns to draw, at most three, and what the legend calls them.
-        xlabel (str): What the groups are, with their unit.
-        count (str, optional): Column to write in brackets behind each group's name.
+    The table has ``class``, the group's name in a column ``group``, in order along the x axis, and at most three columns in percent,
+    ``lines``, with what the legend calls them. ``count`` is a column to write in brackets behind each group's name.
     """
     classes = list(dict.fromkeys(table['class']))
     columns = min(len(classes), ACROSS)
     rows = -(-len(classes) // ACROSS)
     width = max(5.6, 0.85 * table[group].nunique() + 1)
-    size = (width * columns, 3.8 * rows + 0.6)
-    figure = Figure(figsize=size, layout='constrained')
+    figure = Figure(figsize=(width * columns, 3.8 * rows + 0.6), layout='constrained')
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(classes) :]:
         axes.set_axis_off()
@@ -64,36 +59,6 @@ def draw_groups(
         axes.grid(alpha=0.3)
     handles, words = grid[0].get_legend_handles_labels()
     figure.legend(handles, words, loc='outside upper center', ncols=len(words))
-    return figure_png(figure)
-
-
-READABLE = 12
-
-
-def draw_pixel_confusion(confusion: np.ndarray, classes: Sequence[str]) -> bytes:
-    """Draw a confusion matrix of pixels, as PNG: colours are shares of the true class, cells say share and count.
-
-    Rows are the true classes, columns the predicted ones. With more than twelve classes, cells hold no words; the row of a
-    class without a pixel is grey.
-    """
-    with np.errstate(invalid='ignore'):
-        shares = 100 * confusion / confusion.sum(axis=1, keepdims=True)
-    written = len(classes) <= READABLE
-    side = 2.6 + (1.05 if written else 0.22) * len(classes)
-    figure = Figure(figsize=(side + 0.8, side), layout='constrained')
-    axes = figure.add_subplot(facecolor='lightgrey')
-    image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100, interpolation='nearest')
-    figure.colorbar(image, ax=axes, shrink=0.8).set_label("% of the true class's pixels")
-    names = [plot_text(name) for name in classes]
-    axes.set_xticks(range(len(names)), names, rotation=45, ha='right')
-    axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel='predicted class', ylabel='true class')
-    if written:
-        for row, column in np.argwhere(np.isfinite(shares)):
-            share = shares[row, column]
-            words = f'{share:.1f} %\n{confusion[row, column]:,}'
-            colour = 'white' if share > 60 else 'black'
-            axes.text(column, row, words, ha='center', va='center', color=colour, fontsize=9)
     return figure_png(figure)
 
 
@@ -130,8 +95,10 @@ def analysis_pictures(results: dict) -> dict[str, bytes]:
     right = f'share that is {classes[1]}' if len(classes) == 2 else 'share that is right'
     title = f'Expected calibration error {calibration["ece"]:.3f}'
     args = calibration['bins'], f'probability {rock}', right, title
+    confusion = results['confusion']
+    shares = percent(confusion, confusion.sum(axis=1, keepdims=True))
     pictures = {
-        'confusion.png': draw_pixel_confusion(results['confusion'], classes),
+        'confusion.png': draw_confusion(shares, classes, 'pixels', confusion),
         'calibration.png': draw_calibration(*args),
     }
 

@@ -4,17 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import jinja2
 import numpy as np
 import pandas as pd
 
 from custom_modules.analysis.errors import ErrorAnalysis
-from custom_modules.analysis.metrics import (
-    BINS,
-    ThresholdSweep,
-    foreground_dice,
-    foreground_dice_name,
-    threshold_choice,
-)
+from custom_modules.analysis.metrics import THRESHOLDS, ThresholdSweep
 from custom_modules.analysis.plots import analysis_pictures
 from custom_modules.analysis.selection import (
     best_median_worst,
@@ -30,6 +25,7 @@ from custom_modules.utils.tables import json_values, markdown_table
 from custom_modules.visualization.drawing import write_picture
 from custom_modules.visualization.panels import PredictionPanel, contact_sheet
 
+TEMPLATE = Path(__file__).parent / 'analysis.md.jinja'
 PERCENT = {
     'Dice': 'Dice %', 'IoU': 'IoU %', 'precision': 'precision %', 'recall': 'recall %',
     'boundary_F1': 'boundary F1 %', 'share': 'share of its pixels %',
@@ -42,90 +38,26 @@ SIZES = {
 
 def analysis_text(run: dict, results: dict) -> str:
     """Write an analysis, given as to :func:`write_analysis`, in Markdown; pictures are linked by their names."""
-    means = results['means']
-    nearness = run['tolerance']
-    nearness = f'{nearness:g} pixels' if nearness else '0.75 % of the diagonal, 1 pixel at least'
-    lines = [
-        f'# Errors on the {run["part"]} part',
-        f'{len(results["images"])} images at {run["size"]}, config `{run["config"]}`, checkpoint `{run["checkpoint"]}`. Scores are in '
-        'percent and count the pixels of all images together, unless something else is said; a dash is where there is '
-        'nothing to count. All numbers are in [analysis.json](analysis.json), every image is in [images.csv](images.csv).',
-        '## Scores',
-        f'mDice {means["mDice"]:.2f}, mIoU {means["mIoU"]:.2f} (with the background), pixel accuracy {means["aAcc"]:.2f}. '
-        f'Boundary F1 is the mean over the images; a boundary counts as found within {nearness}.',
-        markdown_table(results['scores'], PERCENT),
-        '## What is taken for what',
-        '![confusion matrix](confusion.png)',
-        '\n'.join(f'- {words}' for words in results['confusions'].words) or 'Nothing is confused.',
-        '## By size of the objects',
-        'An object is a connected area of one class (8-connectivity). It is found if at least half of its pixels are; a '
-        'predicted object is a false alarm if less than a quarter of its pixels is true.',
-        *_objects(results['object_sizes']),
-        '## By row of the image',
-        'Bands from the top, in percent of the height.',
-        '![scores by row](rows.png)',
-        markdown_table(results['rows'], PERCENT),
-    ]
-    if results['horizon'] is not None:
-        lines += [
-            '## By distance below the horizon',
-            'In percent of the height; the horizon is the lowest pixel of sky in each column, columns without sky are left out.',
-            '![scores by distance](horizon.png)',
-            markdown_table(results['horizon'], PERCENT),
-        ]
-    lines += [
-        '## By brightness',
-        'Quarters of the images from dark to bright, by the mean of their pixels (0 to 255).',
-        '![scores by brightness](brightness.png)',
-        markdown_table(results['brightness'], PERCENT),
-        '## Calibration',
-        _calibration(results),
-        '![reliability curve](calibration.png)',
-        *_threshold(results['thresholds'], run['part']),
-        '## The hardest images',
-        'By their own Dice, the mean over the classes but the background.',
-        markdown_table(_hardest(results), PERCENT),
-    ]
-    return '\n\n'.join(lines) + '\n'
-
-
-def _objects(table: pd.DataFrame) -> list[str]:
-    if not len(table):
-        return ['There are no objects, neither true nor predicted.']
-    return ['![found and invented objects by size](object_sizes.png)', markdown_table(table, SIZES)]
-
-
-def _calibration(results: dict) -> str:
-    found, classes = results['calibration'], list(results['scores']['class'])
-    what = f'probability of {classes[1]}' if len(classes) == 2 else "predicted class's probability"
-    share = f'share of {classes[1]}' if len(classes) == 2 else 'share of pixels that are right'
-    return (
-        f'Expected calibration error **{found["ece"]:.4f}** (0 is perfect, 1 the worst; {BINS} bins of the same width over the {what}, '
-        f'weighted by pixels). The mean {what} is {found["mean_probability"]:.4f}, the {share} {found["mean_right"]:.4f}.'
+    template = jinja2.Template(
+        TEMPLATE.read_text(encoding='utf-8'), undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-
-
-def _threshold(chosen: dict | None, part: str) -> list[str]:
-    lines = ['## Threshold']
-    if not chosen:
-        return [*lines, 'Not swept: the head has several channels, or there is no validation part.']
-    caution = (
-        'It was **chosen on the same data**, so the gain is too good.'
-        if chosen['same_data']
-        else 'It was chosen on the validation part, which is other data.'
+    classes = list(results['scores']['class'])
+    probability, share = "predicted class's probability", 'share of pixels that are right'
+    if len(classes) == 2:
+        probability, share = f'probability of {classes[1]}', f'share of {classes[1]}'
+    text = template.render(
+        run=run,
+        results=results,
+        hardest=_hardest(results['images'], classes[1:]),
+        probability=probability,
+        share=share,
+        table=lambda table, heads=PERCENT: markdown_table(table, heads),
+        sizes=SIZES,
     )
-    return [
-        *lines,
-        f'The best Dice on the validation part, {chosen["val_dice"]:.2f}, is at the threshold **{chosen["best"]:g}**. On the {part} '
-        f'part it scores {chosen["dice"]:.2f}, the threshold of the config ({chosen["default"]:g}) {chosen["default_dice"]:.2f}. {caution}',
-        f'```python\n{chosen["config"]}\n```',
-        '![scores by threshold](thresholds.png)',
-    ]
+    return f'{text}\n'
 
 
-def _hardest(results: dict, count: int = 10) -> pd.DataFrame:
-    images = results['images']
-    names = list(results['scores']['class'])[1:]
+def _hardest(images: pd.DataFrame, names: Sequence[str], count: int = 10) -> pd.DataFrame:
     table = images[['name', 'brightness']].rename(columns=dict(name='image'))
     table.insert(1, 'Dice', images[[f'{name}_Dice' for name in names]].mean(axis=1))
     shares = images[[f'{name}_true_share' for name in names]].sum(axis=1)
@@ -136,14 +68,10 @@ def _hardest(results: dict, count: int = 10) -> pd.DataFrame:
 def checkpoint_analysis(
     cfg, checkpoint: str, part: str = 'test', tolerance: float | None = None
 ) -> tuple[dict, dict]:
-    """Analyse the errors of a checkpoint on a part of a segmentor's data.
+    """Analyse the errors of a segmentor's checkpoint on a part of its config's data, ``'test'``, ``'val'`` or ``'train'``.
 
-    Args:
-        cfg (mmengine.Config): The segmentor's config.
-        checkpoint (str): Its weights.
-        part (str): ``'test'`` (default), ``'val'`` or ``'train'``. The threshold is chosen on ``'val'`` all the same, which
-            is predicted as well if it is other data.
-        tolerance (float, optional): Of ``boundary_f1``, in pixels.
+    The threshold is chosen on ``'val'`` all the same, which is predicted as well if it is other data. The tolerance of
+    ``boundary_f1`` is in pixels.
 
     Returns:
         tuple[dict, dict]: What was analysed, and its results, as :func:`write_analysis` takes them.
@@ -156,9 +84,8 @@ def checkpoint_analysis(
     sizes = set()
     for prediction in predictions:
         analysis.add(prediction)
-        sizes.add(f'{prediction.truth.shape[1]}x{prediction.truth.shape[0]}')
-    results = analysis.results()
-    results['thresholds'] = None
+        sizes.add('{1}x{0}'.format(*prediction.truth.shape))
+    results = analysis.results() | dict(thresholds=None)
     if analysis.sweep and cfg.get('val_dataloader'):
         val, same_data = analysis.sweep, True
         if cfg.val_dataloader.dataset != cfg[f'{part}_dataloader'].dataset:
@@ -169,9 +96,17 @@ def checkpoint_analysis(
             # perhaps the same images at another size
             own, val_images = (image_paths(each.loader.dataset) for each in (predictions, others))
             same_data = not set(own).isdisjoint(val_images)
-        dice = float(results['scores'].Dice[1])
-        results['thresholds'] = threshold_choice(
-            val, analysis.sweep, predictions.threshold, dice, same_data
+        best, on_val, on_part = val.best, val.table(), analysis.sweep.table()
+        results['thresholds'] = dict(
+            best=float(THRESHOLDS[best]),
+            val_dice=float(on_val.Dice[best]),
+            dice=float(on_part.Dice[best]),
+            default=predictions.threshold,
+            default_dice=float(results['scores'].Dice[1]),
+            same_data=same_data,
+            config=f'model = dict(decode_head=dict(threshold={THRESHOLDS[best]:g}))',
+            val=on_val,
+            part=on_part,
         )
     run = dict(
         checkpoint=str(checkpoint),
@@ -191,7 +126,10 @@ def write_analysis(run: dict, results: dict, folder: Path) -> Path:
 
     Args:
         run (dict): What was analysed: ``config``, ``checkpoint``, ``part``, ``size``, ``threshold``, ``tolerance``.
-        results (dict): Of :class:`ErrorAnalysis`, with ``thresholds`` of :func:`threshold_choice` or None.
+        results (dict): Of :class:`ErrorAnalysis`, with ``thresholds``, None where there is no choice: ``best`` (by the Dice on
+            the validation part, ``val_dice``), its ``dice`` on this part, the config's ``default`` and ``default_dice``,
+            ``same_data`` (whether both parts share images: then the score is too good), ``config`` (the line that sets it), ``val``
+            and ``part`` (all thresholds' scores, tables).
         folder (Path): Where to; it is made.
     """
     for name, picture in analysis_pictures(results).items():
@@ -217,14 +155,19 @@ def write_chosen_panels(
     """
     found = find_images(names, image_paths(predictions.loader.dataset), part)
     panel = PredictionPanel(predictions.classes, predictions.palette)
-    lines, score = [], foreground_dice_name(predictions.classes)
+    lines, score = [], _score_name(predictions.classes)
     for number, prediction in enumerate(chosen_predictions(predictions, found), start=1):
         write_picture(panel.draw(prediction), folder / f'{number:02d}_{prediction.name}.png')
-        dice = foreground_dice(prediction.scores)
+        dice = prediction.scores.foreground_dice
         words = f'{score} {dice:.2f}' if np.isfinite(dice) else 'no Dice'
         without = isinstance(found[number - 1], Path)
         lines.append(f'{prediction.name}: {"without truth" if without else words}')
     return lines
+
+
+def _score_name(classes: Sequence[str]) -> str:
+    """Say what images are ranked by, such as ``'rock Dice'``."""
+    return f'{classes[1]} Dice' if len(classes) == 2 else f'mDice without {classes[0]}'
 
 
 SHEET = 'contact_sheet.png'
@@ -242,7 +185,7 @@ def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: 
     Raises:
         UsageError: If no image has a Dice.
     """
-    ranked = [(p.img_path, p.name, foreground_dice(p.scores)) for p in predictions]
+    ranked = [(p.img_path, p.name, p.scores.foreground_dice) for p in predictions]
     dice = [score for _, _, score in ranked]
     if not np.isfinite(dice).any():
         raise UsageError(
@@ -263,10 +206,9 @@ def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: 
         write_picture(panel, folder / file)
         columns[kind].append(small.draw(prediction, f'{rank}.', legend=False))
     write_picture(contact_sheet(columns, large.legend()), folder / SHEET)
-    what = foreground_dice_name(predictions.classes)
     best, worst = chosen[0], max(chosen, key=lambda one: one[1])
     lines = [
-        f'{total} images ranked by {what}: best {best[2][2]:.2f} ({best[2][1]}), median '
+        f'{total} images ranked by {_score_name(predictions.classes)}: best {best[2][2]:.2f} ({best[2][1]}), median '
         f'{np.nanmedian(dice):.2f}, worst {worst[2][2]:.2f} ({worst[2][1]})'
     ]
     aside = [name for _, name, score in ranked if not np.isfinite(score)]

@@ -14,26 +14,21 @@ from torch.utils.data import DataLoader, Dataset
 from custom_modules.analysis.metrics import boundary_f1
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.datasets.pairs import first_five
-from custom_modules.evaluation.confusion import ConfusionScores
+from custom_modules.evaluation.confusion import percent
 from custom_modules.evaluation.predictions import CheckpointPredictions, Prediction
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import read_image
 
 
 def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[int | Path]:
-    """Find the images that a user names.
-
-    Args:
-        given (Sequence[str]): Names of images of the data set, with or without suffix, or paths of any image files.
-        paths (Sequence[str]): The data set's images.
-        part (str): What to call the data set, for the error's sentence.
+    """Find the images that a user names, of a data set (``paths``), with or without suffix, or any image files by their paths.
 
     Returns:
         list[int | Path]: For each its index in ``paths``, or the file if it is not among them. A bare name that fits both is
         the data set's; one that fits several of them gives them all.
 
     Raises:
-        UsageError: If there is no such image, or the file cannot be read as one.
+        UsageError: If there is no such image in the part that is called ``part``, or the file cannot be read as one.
     """
     files = [Path(path) for path in paths]
     resolved = {file.resolve(): index for index, file in enumerate(files)}
@@ -61,15 +56,10 @@ def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[i
 def best_median_worst(scores: Sequence[float], count: int) -> dict[str, list[tuple[int, int]]]:
     """Choose the best, the middle and the worst of a ranking, ``count`` of each kind and each at most once.
 
-    Scores of nan are not ranked; fewer than three times as many scores are shared out.
+    Scores of nan are not ranked; fewer than three times as many scores are shared out. Of equal scores the earlier is better.
 
     Returns:
-        dict[str, list[tuple[int, int]]]: Under ``best``, ``median`` and ``worst`` rank (from 1) and index in ``scores``,
-        in the order of the ranks. Of equal scores the earlier is the better.
-
-    Example:
-        >>> best_median_worst([10, 50, float('nan'), 30, 20, 40], 1)
-        {'best': [(1, 1)], 'median': [(3, 3)], 'worst': [(5, 0)]}
+        dict[str, list[tuple[int, int]]]: Under ``best``, ``median`` and ``worst`` rank (from 1) and index in ``scores``, by rank.
     """
     scores = np.asarray(scores, float)
     order = [int(i) for i in np.argsort(-scores, kind='stable') if np.isfinite(scores[i])]
@@ -77,11 +67,7 @@ def best_median_worst(scores: Sequence[float], count: int) -> dict[str, list[tup
     edge = min(count, max((len(ranked) + 1) // 3, 1))
     rest = ranked[edge : len(ranked) - edge]
     begin = max(len(rest) - count, 0) // 2
-    return dict(
-        best=ranked[:edge],
-        median=rest[begin : begin + count],
-        worst=ranked[edge:][-edge:],
-    )
+    return dict(best=ranked[:edge], median=rest[begin : begin + count], worst=ranked[edge:][-edge:])
 
 
 def image_row(
@@ -95,13 +81,11 @@ def image_row(
         but for the background, ``_boundary_F1``. What is undefined is nan.
     """
     confusion = prediction.scores.confusion
-    columns = ConfusionScores(confusion).by_class()
-    with np.errstate(invalid='ignore'):
-        columns['true_share'] = 100 * confusion.sum(axis=1) / confusion.sum()
-        columns['predicted_share'] = 100 * confusion.sum(axis=0) / confusion.sum()
-    row = dict(
-        name=prediction.name, file=prediction.img_path, brightness=float(prediction.image.mean())
-    )
+    columns = prediction.scores.by_class()
+    columns['true_share'] = percent(confusion.sum(axis=1), confusion.sum())
+    columns['predicted_share'] = percent(confusion.sum(axis=0), confusion.sum())
+    brightness = float(prediction.image.mean())
+    row = dict(name=prediction.name, file=prediction.img_path, brightness=brightness)
     for index, name in enumerate(classes):
         row |= {f'{name}_{column}': float(values[index]) for column, values in columns.items()}
         if index:
@@ -144,10 +128,7 @@ def image_paths(dataset) -> list[str]:
 def chosen_predictions(
     predictions: CheckpointPredictions, chosen: Sequence[int | str | Path]
 ) -> CheckpointPredictions:
-    """Predict some images only, in their order, with the model that is loaded already; ``predictions`` stay as they are.
-
-    They are indices in the data set, and image files that need not be in it; those get a truth of 255, without any class.
-    """
+    """Predict some images only, by index or file as in :class:`ChosenImages`, in their order, with the model that is loaded already."""
     own = copy.copy(predictions)
     images = ChosenImages(predictions.loader.dataset, chosen)
     # one at a time: files may differ in size

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
+from custom_modules.evaluation.confusion import percent
 from custom_modules.evaluation.objects import FOUND
 from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.utils.errors import UsageError
@@ -19,8 +20,8 @@ STEPS = 4096
 class SparseScores:
     """What share of each outlined class is called rock, and how many outlined rocks are found.
 
-    A score such as Dice would count every rock that nobody outlined as an error. What can be said is said: pixels of
-    things that are no rocks should not be called rock, and outlined rocks should be found while few pixels are called rock in all.
+    A score such as Dice would count every rock that nobody outlined as an error. But pixels of things that are no rocks should
+    not be called rock, and outlined rocks should be found while few pixels are called rock in all.
 
     Args:
         classes (Sequence[str]): Name of each mask value; the first, 0, is what nobody outlined.
@@ -29,14 +30,6 @@ class SparseScores:
 
     Raises:
         UsageError: If a name is none of the classes.
-
-    Example:
-        >>> scores = SparseScores(('unknown', 'rock', 'lander'), ['rock'], share=0.5)
-        >>> scores.add(np.array([[1, 1, 2, 2]]), np.array([[0.9, 0.6, 0.7, 0.1]]))
-        >>> scores.table(0.5).called_rock.round(1).tolist()  # all, rock, lander
-        [75.0, 100.0, 50.0]
-        >>> scores.recall()
-        {'threshold': 0.6001, 'pixels': 50.0, 'rocks': 100.0}
     """
 
     def __init__(self, classes: Sequence[str], rocks: Collection[str], share: float = 0.05) -> None:
@@ -53,12 +46,7 @@ class SparseScores:
         self._found_up_to: list[float] = []
 
     def add(self, truth: np.ndarray, probability: np.ndarray) -> None:
-        """Count one picture.
-
-        Args:
-            truth (np.ndarray): Index of each pixel's class (H, W).
-            probability (np.ndarray): Of rock (H, W), 0 to 1.
-        """
+        """Count one picture: the index of each pixel's class, and the probability of rock, 0 to 1 (H, W)."""
         steps = np.floor(np.clip(probability, 0, 1) * STEPS).astype(np.int64)
         for index, counts in enumerate(self._counts):
             counts += np.bincount(steps[truth == index], minlength=STEPS + 1)
@@ -70,22 +58,18 @@ class SparseScores:
                 self._found_up_to.append(float(own[int(np.ceil(FOUND * len(own))) - 1]))
 
     def table(self, threshold: float) -> pd.DataFrame:
-        """Lay out what is called rock.
-
-        Args:
-            threshold (float): Above which probability a pixel is called rock.
+        """Lay out what is called rock above a threshold.
 
         Returns:
             pd.DataFrame: Of all pixels, then of each outlined class: ``class``, ``pixels`` and ``called_rock`` in percent; nan where
             the class does not occur.
         """
-        above = self._counts[:, int(np.ceil(threshold * STEPS)) :].sum(axis=1)
-        all_pixels = self._counts.sum(axis=1)
-        outlined = range(1, len(self.classes))
-        pixels = np.array([all_pixels.sum(), *all_pixels[outlined]])
-        called = np.array([above.sum(), *above[outlined]], float)
-        shares = np.divide(100 * called, pixels, out=np.full(len(pixels), np.nan), where=pixels > 0)
-        names = ['all pixels', *(self.classes[i] for i in outlined)]
+        called = self._counts[:, int(np.ceil(threshold * STEPS)) :].sum(axis=1)
+        pixels = self._counts.sum(axis=1)
+        # what nobody outlined is of no interest by itself
+        called[0], pixels[0] = called.sum(), pixels.sum()
+        names = ['all pixels', *self.classes[1:]]
+        shares = percent(called, pixels)
         return pd.DataFrame({'class': names, 'pixels': pixels, 'called_rock': shares})
 
     def recall(self) -> dict[str, float]:
@@ -100,15 +84,14 @@ class SparseScores:
         # the lowest threshold that does not call more
         within = np.flatnonzero(totals <= self.share * totals[-1])
         last = within[-1] if len(within) else -1
-        step = STEPS - last
+        threshold = float((STEPS - last) / STEPS)
         rows = [self.classes.index(name) for name in self.rocks]
-        rock_pixels = from_top[rows, -1].sum()
         called = from_top[rows, last].sum() if last >= 0 else 0
-        found = np.array(self._found_up_to) >= step / STEPS
+        found = np.array(self._found_up_to) >= threshold
         return dict(
-            threshold=round(float(step / STEPS), 4),
-            pixels=100 * float(called / rock_pixels) if rock_pixels else float('nan'),
-            rocks=100 * float(found.mean()) if len(found) else float('nan'),
+            threshold=round(threshold, 4),
+            pixels=float(percent(called, from_top[rows, -1].sum())),
+            rocks=float(percent(found.sum(), len(found))),
         )
 
 
@@ -127,8 +110,7 @@ def sparse_scores(
         checkpoints (Sequence[str]): Its weights; several are those of fold 0, 1, ..., and the scores are of all together.
         folder (Path): With ``images``, ``masks`` and ``classes.txt``, as ``tools/prepare_data.py coco-to-masks`` writes them.
         rocks (Sequence[str]): The classes that are rock.
-        prefixes (Sequence[str]): How the names of the pictures begin. Each is a set of its own, cut into folds as in training.
-            Defaults to all pictures in one set.
+        prefixes (Sequence[str]): How names begin; the pictures of each are cut into folds by themselves, as in training.
         share (float): Of :class:`SparseScores`.
 
     Returns:

@@ -21,11 +21,10 @@ WAITING_BYTES = 2**27
 class ClassIoUMetric(IoUMetric):
     """mmseg's ``IoUMetric`` that also returns the scores of single classes.
 
-    ``mIoU`` and ``mDice`` average over background and rock, and predicting no rock at all still scores an
-    mDice of 48. A hook that chooses a checkpoint needs the rock's own scores as scalars, all in percent:
+    ``mIoU`` and ``mDice`` average over background and rock: predicting no rock at all still scores an mDice of 48. A hook that
+    chooses a checkpoint needs the rock's own scores as scalars, all in percent:
 
-    - ``rock_Dice``, ``rock_IoU``, ``rock_Precision``, ``rock_Recall``: as in mmseg counted over the pixels of the whole
-      set, so that one large boulder can outweigh all other images;
+    - ``rock_Dice``, ``rock_IoU``, ``rock_Precision``, ``rock_Recall``: of the pixels of the whole set, as in mmseg;
     - ``rock_image_Dice``: the mean of the images' own Dice. An image without rock counts 100 if no rock is invented in it,
       else 0; one of which all pixels are ignored does not count;
     - ``rock_object_F1``: rocks found and rocks invented, by the rule in :mod:`custom_modules.evaluation.objects`.
@@ -36,8 +35,7 @@ class ClassIoUMetric(IoUMetric):
     Args:
         report_classes (Sequence[str]): The classes to report. Defaults to ``('rock',)``.
         iou_metrics (Sequence[str]): The means to report. Defaults to ``('mIoU', 'mDice')``.
-        label_limit (float): Objects up to this share of their image are not counted, since the set's labels hold none so
-            small. Defaults to that of the lunar renders, 240 pixels of 720x480, which are 11 of 128x128. 0 counts all.
+        label_limit (float): Objects up to this share of their image do not count. Defaults to the lunar renders' ``LABEL_LIMIT``.
         **kwargs: ``ignore_index``, ``output_dir``, ... of mmseg's ``IoUMetric``.
 
     Raises:
@@ -113,9 +111,8 @@ class ClassIoUMetric(IoUMetric):
         pixels = torch.cat([masks for masks, _ in self._masks]).cpu().numpy()
         start = 0
         for height, width in (shape for _, shapes in self._masks for shape in shapes):
-            end = start + 2 * height * width
-            label, predicted = pixels[start:end].reshape(2, height, width)
-            start = end
+            label, predicted = pixels[start:][: 2 * height * width].reshape(2, height, width)
+            start += 2 * height * width
             self._objects.append(class_object_counts(label, predicted, reported, self.label_limit))
         self._masks.clear()
 
@@ -127,9 +124,10 @@ class ClassIoUMetric(IoUMetric):
         metrics = super().compute_metrics(results)
         if self.format_only:
             return metrics
-        areas = (torch.stack(values).double().numpy() for values in zip(*results, strict=True))
         # (images, classes) each
-        hit, _, predicted, labelled = areas
+        hit, _, predicted, labelled = (
+            torch.stack(values).double().numpy() for values in zip(*results, strict=True)
+        )
         counted = labelled.sum(axis=1) > 0
         classes = list(self.dataset_meta['classes'])
         for place, name in enumerate(self.report_classes):

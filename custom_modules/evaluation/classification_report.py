@@ -53,10 +53,9 @@ class BatchAccuracy(CountsBatches, Accuracy):
 class ClassificationReport(CountsBatches, SingleLabelMetric):
     """Macro precision, recall and F1; with an ``out_dir`` also every class and the confusion matrix.
 
-    The numbers are mmpretrain's. Scalars are ``report/macro_precision``, ``report/macro_recall`` and
-    ``report/macro_f1``, the plain means over classes. With an ``out_dir``, which ``tools/test.py`` sets to the
-    run's own folder, the tables go to the log, ``confusion_matrix.png`` and ``classification_report.json``
-    to that folder. Everything is in percent but counts:
+    The numbers are mmpretrain's; ``report/macro_precision``, ``report/macro_recall`` and ``report/macro_f1`` are the plain
+    means over classes. With an ``out_dir``, which ``tools/test.py`` sets to the run's own folder, the tables go to the log,
+    ``confusion_matrix.png`` and ``classification_report.json`` to that folder. Everything is in percent but counts:
 
     - ``images``: number of images
     - ``top1``, and with more than five classes ``top5``
@@ -94,18 +93,17 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         labels = torch.cat([result['gt_label'] for result in results])
         report = self.report(scores, labels)
         if self.out_dir:
-            self._log(report)
             self._write(report)
         return {f'macro_{name}': value for name, value in report['macro'].items()}
 
     def report(self, scores: torch.Tensor, labels: torch.Tensor) -> dict:
-        """Compute everything that the class documents, ready for JSON.
-
-        Args:
-            scores (torch.Tensor): Score of each class (images, classes).
-            labels (torch.Tensor): True class indices (images,).
-        """
-        names = self._class_names(scores.shape[1])
+        """Compute everything that the class documents, ready for JSON, by scores (images, classes) and true indices (images,)."""
+        names = list((self.dataset_meta or {}).get('classes') or map(str, range(scores.shape[1])))
+        if len(names) != scores.shape[1]:
+            raise UsageError(
+                f'the model scores {scores.shape[1]} classes, but the data set has {len(names)}: set '
+                f'model.head.num_classes={len(names)}, or choose the data set that the model was trained on.'
+            )
         topk = (1, 5) if len(names) > 5 else (1,)
         # no thresholds: the highest score is the prediction, as in the confusion matrix
         accuracies = Accuracy.calculate(scores, labels, topk=topk, thrs=(None,))
@@ -128,33 +126,22 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
             confusion_matrix=[[_rounded(share) for share in row] for row in shares.tolist()],
         )
 
-    def _class_names(self, scored: int) -> list[str]:
-        names = list((self.dataset_meta or {}).get('classes') or map(str, range(scored)))
-        if len(names) != scored:
-            raise UsageError(
-                f'the model scores {scored} classes, but the data set has {len(names)}: set '
-                f'model.head.num_classes={len(names)}, or choose the data set that the model was trained on.'
-            )
-        return names
-
-    def _log(self, report: dict) -> None:
-        keys = ('name', 'precision', 'recall', 'f1', 'images')
-        rows = [[row[key] for key in keys] for row in report['classes']]
+    def _write(self, report: dict) -> None:
+        """Write the tables to the log, and the files."""
+        log = MMLogger.get_current_instance().info
+        rows = [list(row.values()) for row in report['classes']]
         rows.append(['macro mean', *report['macro'].values(), report['images']])
         heads = ('class', 'precision', 'recall', 'F1', 'images')
-        log = MMLogger.get_current_instance().info
         log(text_table('Scores per class (%)', heads, rows))
+        counts, shares = report['confusion_counts'], report['confusion_matrix']
         names = [row['name'] for row in report['classes']]
-        log(confusion_table(report['confusion_counts'], report['confusion_matrix'], names))
-
-    def _write(self, report: dict) -> None:
+        log(confusion_table(counts, shares, names))
         # None becomes nan
-        shares = np.array(report['confusion_matrix'], float)
-        names = [row['name'] for row in report['classes']]
-        contents = json.dumps(report, allow_nan=False).encode(), draw_confusion(shares, names)
+        picture = draw_confusion(np.array(shares, float), names)
+        contents = json.dumps(report, allow_nan=False).encode(), picture
         for name, content in zip(self.FILES, contents, strict=True):
             write_atomically(Path(self.out_dir, name), content)
-        MMLogger.get_current_instance().info(f'{" and ".join(self.FILES)} are in {self.out_dir}')
+        log(f'{" and ".join(self.FILES)} are in {self.out_dir}')
 
 
 def _rounded(value: float) -> float | None:

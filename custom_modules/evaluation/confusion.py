@@ -10,25 +10,27 @@ from custom_modules.utils.plotting import figure_png, plot_text
 from custom_modules.utils.tables import text_table
 
 
+def percent(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.ndarray:
+    """Give what percentage parts are of their wholes; ``absent`` where the whole is 0."""
+    part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
+    return np.divide(100 * part, whole, out=np.full(whole.shape, absent), where=whole > 0)
+
+
 def class_scores(
     hit: np.ndarray, true: np.ndarray, predicted: np.ndarray, absent: float = np.nan
 ) -> dict[str, np.ndarray]:
     """Compute ``Dice``, ``IoU``, ``precision`` and ``recall``, in percent, from counts of pixels of any one shape.
 
-    Args:
-        hit (np.ndarray): Pixels of a class that are predicted as it.
-        true (np.ndarray): All its pixels.
-        predicted (np.ndarray): All that are predicted as it.
-        absent (float): The score where there is nothing to count. Defaults to nan.
+    They are, for a class, those that are predicted as it (``hit``), all its pixels (``true``) and all that are predicted as it. Where
+    there is nothing to count the score is ``absent``.
     """
     hit, true, predicted = (np.asarray(counts, float) for counts in (hit, true, predicted))
-    fractions = dict(
-        Dice=(2 * hit, true + predicted),
-        IoU=(hit, true + predicted - hit),
-        precision=(hit, predicted),
-        recall=(hit, true),
+    return dict(
+        Dice=percent(2 * hit, true + predicted, absent),
+        IoU=percent(hit, true + predicted - hit, absent),
+        precision=percent(hit, predicted, absent),
+        recall=percent(hit, true, absent),
     )
-    return {name: _percent(part, whole, absent) for name, (part, whole) in fractions.items()}
 
 
 class ConfusionScores:
@@ -70,14 +72,15 @@ class ConfusionScores:
         return self.by_class()['Dice']
 
     @property
-    def iou(self) -> np.ndarray:
-        """IoU of each class."""
-        return self.by_class()['IoU']
+    def foreground_dice(self) -> float:
+        """Mean Dice of the classes but the background that are there or predicted, what images are ranked by; nan without any."""
+        dice = self.dice[1:]
+        return float(np.nanmean(dice)) if np.isfinite(dice).any() else float('nan')
 
     @property
     def accuracy(self) -> np.ndarray:
         """Share of the pixels that are right, ``aAcc`` in mmseg's words; nan without a pixel."""
-        return _percent(self._hit.sum(axis=-1), self.confusion.sum(axis=(-2, -1)))
+        return percent(self._hit.sum(axis=-1), self.confusion.sum(axis=(-2, -1)))
 
     def by_class(self) -> dict[str, np.ndarray]:
         """Give ``Dice``, ``IoU``, ``precision`` and ``recall`` of each class."""
@@ -87,11 +90,8 @@ class ConfusionScores:
     def named(self, classes: Sequence[str]) -> dict[str, float | np.ndarray]:
         """Name the scores as ``ClassIoUMetric`` does; of several images they are arrays.
 
-        Args:
-            classes (Sequence[str]): Names of the classes, the background first.
-
         Returns:
-            dict[str, float | np.ndarray]: ``aAcc``, ``mIoU``, ``mDice``, and Dice and IoU of each class but the background.
+            dict[str, float | np.ndarray]: ``aAcc``, ``mIoU``, ``mDice``, and Dice and IoU of each class but the first, the background.
         """
         scores = self.by_class()
         dice, iou = scores['Dice'], scores['IoU']
@@ -116,11 +116,6 @@ def image_dice(confusions: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(scores.accuracy)[..., None], scores.dice, np.nan)
 
 
-def _percent(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.ndarray:
-    part, whole = np.asarray(part, float), np.asarray(whole, float)
-    return np.divide(100 * part, whole, out=np.full_like(whole, absent), where=whole > 0)
-
-
 def _mean(values: np.ndarray) -> np.ndarray:
     """Mean of the scores over the classes that have one; nan where none has."""
     scored = np.isfinite(values)
@@ -132,23 +127,20 @@ def _mean(values: np.ndarray) -> np.ndarray:
 READABLE = 20
 
 
+def frequent_confusions(counts: np.ndarray, most: int) -> list[tuple[int, int]]:
+    """Find the most frequent confusions, at most ``most``: true and predicted class; of equals the first class comes first."""
+    wrong = np.array(counts)
+    np.fill_diagonal(wrong, 0)
+    pairs = map(tuple, np.argwhere(wrong).tolist())
+    return sorted(pairs, key=lambda pair: -wrong[pair])[:most]
+
+
 def confusion_table(
     counts: Sequence[Sequence[int]], shares: Sequence[Sequence[float | None]], names: Sequence[str]
 ) -> str:
-    """Lay out a confusion matrix as text: whole up to 20 classes, else its 20 most frequent confusions.
+    """Lay out a confusion matrix as text, rows the true classes: whole up to 20 classes, else its 20 most frequent confusions.
 
-    Args:
-        counts (Sequence[Sequence[int]]): Images by true class (row) and predicted class (column).
-        shares (Sequence[Sequence[float | None]]): The same in percent of the row; None in an empty row.
-        names (Sequence[str]): Name of each class.
-
-    Example:
-        >>> print(confusion_table([[3, 1], [0, 0]], [[75.0, 25.0], [None, None]], ['cat', 'dog']))
-        Confusion matrix (% of each row): true classes down, predicted ones across
-        |       |  0 |  1 |
-        |-------|----|----|
-        | 0 cat | 75 | 25 |
-        | 1 dog |  - |  - |
+    ``counts`` are images, ``shares`` the same in percent of the row, None in an empty row.
     """
     if len(names) <= READABLE:
         title = 'Confusion matrix (% of each row): true classes down, predicted ones across'
@@ -157,42 +149,45 @@ def confusion_table(
             for i, name in enumerate(names)
         ]
         return text_table(title, ['', *map(str, range(len(names)))], rows)
-    wrong = np.array(counts)
-    np.fill_diagonal(wrong, 0)
-    pairs = np.argwhere(wrong)
-    # stable: the order of classes decides between equals
-    most = sorted(pairs.tolist(), key=lambda pair: -wrong[tuple(pair)])[:READABLE]
-    rows = [[names[i], names[j], counts[i][j], shares[i][j]] for i, j in most]
+    pairs = frequent_confusions(counts, READABLE)
+    rows = [[names[i], names[j], counts[i][j], shares[i][j]] for i, j in pairs]
     heads = ('true class', 'predicted class', 'images', '% of the true class')
     return text_table(f'The {READABLE} most frequent confusions', heads, rows)
 
 
-def draw_confusion(shares: np.ndarray, classes: Sequence[str]) -> bytes:
+def draw_confusion(
+    shares: np.ndarray,
+    classes: Sequence[str],
+    what: str = 'images',
+    counts: np.ndarray | None = None,
+) -> bytes:
     """Draw a row-normalised confusion matrix, large enough for the names of 200 classes, as PNG.
 
-    mmpretrain's own plot has a fixed size, and leaves its figure open in pyplot.
+    mmpretrain's own plot has a fixed size, and leaves its figure open in pyplot. Up to 20 classes cells say their shares.
 
     Args:
         shares (np.ndarray): What percentage of each true class (row) was taken for which class (column);
-            nan in the row of a class without an image, which is grey.
+            nan in the row of a class that does not occur, which is grey.
         classes (Sequence[str]): Name of each class.
+        what (str): What was counted. Defaults to ``'images'``.
+        counts (np.ndarray, optional): How many of them; the cells say that too.
     """
-    cell = 0.45 if len(classes) <= READABLE else 0.16
+    readable = len(classes) <= READABLE
+    cell = 0.16 if not readable else 0.45 if counts is None else 1.05
     side = min(3 + cell * len(classes), 40)
     figure = Figure(figsize=(side, side))
     axes = figure.add_subplot(facecolor='lightgrey')
     image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100, interpolation='nearest')
     bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.03)
-    bar.set_label("share of the true class's images (%)")
-    size = dict(fontsize=9 if len(classes) <= READABLE else 7)
+    bar.set_label(f"share of the true class's {what} (%)")
+    size = dict(fontsize=9 if readable else 7)
     names = [plot_text(name) for name in classes]
     axes.set_xticks(range(len(names)), names, rotation=90, **size)
     axes.set_yticks(range(len(names)), names, **size)
-    axes.set_xlabel('predicted class')
-    axes.set_ylabel('true class')
-    if len(classes) <= READABLE:
-        for row, column in np.argwhere(shares >= 0.5):
-            share = shares[row, column]
-            colour = 'white' if share > 50 else 'black'
-            axes.text(column, row, f'{share:.0f}', ha='center', va='center', color=colour, **size)
+    axes.set(xlabel='predicted class', ylabel='true class')
+    for row, column in np.argwhere(shares >= (0.5 if counts is None else 0)) if readable else ():
+        share = shares[row, column]
+        words = f'{share:.0f}' if counts is None else f'{share:.1f} %\n{counts[row, column]:,}'
+        colour = 'white' if share > 50 else 'black'
+        axes.text(column, row, words, ha='center', va='center', color=colour, **size)
     return figure_png(figure)

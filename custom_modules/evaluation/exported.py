@@ -97,11 +97,9 @@ class OnnxModel:
             ) from error
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Predict a batch of RGB images (N, H, W, 3), uint8.
+        """Predict a batch of RGB images (N, H, W, 3), uint8: float32 probabilities, of a classifier (N, K), of a segmentor (N, K, H, W).
 
-        Returns:
-            np.ndarray: Probabilities, float32: of a segmentor (N, K, H, W), with K = 1 for one channel, that of rock; of a
-            classifier (N, K).
+        With one channel, K = 1, they are those of rock.
         """
         taken = self._session.get_inputs()[0].shape[1:]
         # of a free side only the name is known

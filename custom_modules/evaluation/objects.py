@@ -4,9 +4,8 @@ The rule, the same wherever objects are counted:
 
 - An object is a connected area of one class, neighbours over a corner included (8-connectivity).
 - A true object is *found* if at least half of its pixels are predicted.
-- A predicted object is *invented* if less than a quarter of its pixels are true. Half would be too much: a rock of 4x4
-  pixels that is drawn one pixel too wide all round covers 44 % of what is drawn. A single pixel would be too little: who
-  predicts rock everywhere would invent nothing.
+- A predicted object is *invented* if less than a quarter of its pixels are true. With half of them a rock of 4x4 pixels that is
+  drawn one pixel too wide all round would be invented, with a single one nothing would be for who predicts rock everywhere.
 - Objects up to the set's label limit do not count, neither as true nor as predicted: so small a rock is not labelled
   even where it can be seen.
 - Pixels without a class (255) belong to no object.
@@ -58,18 +57,9 @@ class ObjectMatch:
 
 
 def match_objects(truth: np.ndarray, predicted: np.ndarray) -> ObjectMatch:
-    """Find the objects of two masks of one class, and how far they cover each other.
+    """Find the objects of two masks of one class (H, W), bool, and how far they cover each other.
 
-    Args:
-        truth (np.ndarray): Where the class is (H, W), bool.
-        predicted (np.ndarray): Where it is predicted (H, W), bool; pixels without a class are left out of it.
-
-    Example:
-        >>> truth, predicted = np.zeros((2, 4, 9), bool)
-        >>> truth[:, 0:2] = predicted[:2, 0:2] = True  # half found
-        >>> predicted[0, 5:8] = True  # invented
-        >>> match_objects(truth, predicted).counts()
-        array([1, 1, 2, 1])
+    Pixels without a class have to be left out of what is predicted.
     """
     return ObjectMatch(*_areas_and_hits(truth, predicted), *_areas_and_hits(predicted, truth))
 
@@ -79,11 +69,7 @@ def class_object_counts(
 ) -> np.ndarray:
     """Count the objects of several classes in one image, as :meth:`ObjectMatch.counts` does (classes, 4).
 
-    Args:
-        truth (np.ndarray): True class indices (H, W); 255 is left out.
-        predicted (np.ndarray): Predicted class indices (H, W).
-        classes (Iterable[int]): Indices of the classes.
-        limit (float): Objects up to this share of the image do not count.
+    ``truth`` and ``predicted`` are class indices (H, W); 255 is left out. Objects up to ``limit``, a share of the image, do not count.
     """
     predicted = np.where(truth == IGNORED, IGNORED, predicted)
     matches = (match_objects(truth == index, predicted == index) for index in classes)
@@ -101,9 +87,10 @@ def object_f1(counts: np.ndarray) -> np.ndarray:
     """
     true, found, predicted, invented = np.moveaxis(np.asarray(counts, float), -1, 0)
     # nothing there to be found, nothing drawn that could be wrong: no error of that kind
-    recall = np.divide(found, true, out=np.ones_like(true), where=true > 0)
-    right = np.ones_like(predicted)
-    np.divide(predicted - invented, predicted, out=right, where=predicted > 0)
+    recall, right = (
+        np.divide(part, whole, out=np.ones_like(whole), where=whole > 0)
+        for part, whole in ((found, true), (predicted - invented, predicted))
+    )
     both = recall + right
     score = np.divide(200 * recall * right, both, out=np.zeros_like(both), where=both > 0)
     return np.where(true + predicted > 0, score, np.nan)
@@ -127,11 +114,10 @@ def score_mask_files(
         true (Path): Folder of true masks, PNG: the same; of two classes 0/1 too.
         classes (Sequence[str]): Names of the classes.
         img_prefix (str): What a picture's name has before what both share, such as ``'render'``. Defaults to nothing.
-        mask_prefix (str): What a true mask's name has before it, such as ``'ground'``. Defaults to nothing.
+        mask_prefix (str): The same of a true mask's name. Defaults to nothing.
 
     Returns:
-        list[dict]: Of each class ``class``, ``images``, ``Dice`` of all pixels together, ``image_Dice``, the mean over the
-        images, and ``object_F1``.
+        list[dict]: Of each class ``class``, ``images``, ``Dice`` of all pixels, ``image_Dice`` (mean over images), ``object_F1``.
 
     Raises:
         UsageError: If a mask is missing, has another size, or several channels.

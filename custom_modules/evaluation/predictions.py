@@ -63,11 +63,7 @@ class Prediction:
 
 
 class NoPairs(Dataset):
-    """The classes, pipeline and size of a data set's config without a single pair, for image files that are in none.
-
-    Args:
-        cfg (dict): The config; its folders need not exist.
-    """
+    """The classes, pipeline and size of a data set's config, whose folders need not exist, for image files that are in none."""
 
     def __init__(self, cfg: dict) -> None:
         self.metainfo = configured_classes(cfg, 'mmseg')
@@ -90,8 +86,7 @@ class CheckpointPredictions:
     Args:
         cfg (mmengine.Config): A segmentor's config.
         checkpoint (str): Its weights.
-        part (str): ``'test'`` (default), ``'val'`` or ``'train'``: which data loader. The training part is loaded as the
-            test part is: in order, without augmentation.
+        part (str): ``'test'`` (default), ``'val'`` or ``'train'``, which is loaded as the test part is: in order, unaugmented.
         with_data (bool): False builds no data set, for image files alone (:class:`NoPairs`). Defaults to True.
 
     Attributes:

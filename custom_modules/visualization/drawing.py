@@ -24,12 +24,14 @@ def scaled_image(path: str, width: int) -> np.ndarray:
 
 
 def write_picture(picture: np.ndarray, path: str | Path) -> None:
-    """Write a picture, RGB (H, W, 3), uint8, all or nothing; missing folders are made.
-
-    A name that ends in ``.jpg`` or ``.jpeg`` makes it a JPEG, any other a PNG.
-    """
+    """Write a picture, RGB (H, W, 3), uint8, all or nothing: ``.jpg`` or ``.jpeg`` as JPEG, else PNG; missing folders are made."""
     kind = '.jpg' if Path(path).suffix.lower() in ('.jpg', '.jpeg') else '.png'
-    write_atomically(path, cv2.imencode(kind, picture[..., ::-1])[1].tobytes())
+    write_atomically(path, encoded(picture, kind))
+
+
+def encoded(picture: np.ndarray, kind: str = '.png') -> bytes:
+    """Encode a picture, RGB (H, W, 3), uint8, as PNG or ``'.jpg'``."""
+    return cv2.imencode(kind, picture[..., ::-1])[1].tobytes()
 
 
 def readable_size(image: np.ndarray, side: int = 360) -> np.ndarray:
@@ -105,16 +107,8 @@ def overlay(
 ) -> np.ndarray:
     """Draw a mask half-transparent over its image; class 0, the background, stays as it is.
 
-    Args:
-        image (np.ndarray): RGB (H, W, 3), uint8.
-        labels (np.ndarray): Class indices (H, W); those beyond the palette, such as 255, stay as they are too.
-        palette (Sequence[Sequence[int]]): RGB of each class.
-        alpha (float): How much the colour covers. Defaults to 0.5.
-
-    Example:
-        >>> image, labels = np.full((1, 2, 3), 100, np.uint8), np.array([[0, 1]])
-        >>> overlay(image, labels, [[0, 0, 0], [200, 0, 0]]).tolist()
-        [[[100, 100, 100], [150, 50, 50]]]
+    ``image`` is RGB (H, W, 3), uint8; ``labels`` are class indices (H, W), of which those beyond the palette (RGB of each class), such
+    as 255, stay as they are too; ``alpha`` says how much the colour covers.
     """
     drawn = image.astype(np.float32)
     for index, colour in enumerate(palette[1:], start=1):
@@ -133,30 +127,18 @@ ERROR_COLOURS = {
 
 
 def error_map(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Draw what a segmentor found, invented, missed and took for another class, over the image in dark grey.
+    """Draw what a segmentor found, invented, missed and took for another class, over the image in dark grey, in ``ERROR_COLOURS``.
 
-    Args:
-        image (np.ndarray): RGB (H, W, 3), uint8.
-        truth (np.ndarray): True class indices (H, W), 0 the background; pixels of 255 are not coloured.
-        predicted (np.ndarray): Predicted class indices (H, W).
-
-    Returns:
-        np.ndarray: RGB (H, W, 3), uint8, in ``ERROR_COLOURS``.
-
-    Example:
-        >>> image = np.zeros((1, 3, 3), np.uint8)
-        >>> error_map(image, np.array([[1, 0, 1]]), np.array([[1, 1, 0]])).tolist()
-        [[[68, 144, 186], [192, 182, 52], [170, 75, 0]]]
+    ``image`` is RGB (H, W, 3), uint8; ``truth`` and ``predicted`` are class indices (H, W), 0 the background; true 255 is not coloured.
     """
     grey = image.mean(axis=-1, keepdims=True).repeat(3, axis=-1) * 0.6
-    kinds = np.select(
-        [
-            truth == IGNORED,
-            (truth > 0) & (predicted == truth),
-            (truth == 0) & (predicted > 0),
-            (truth > 0) & (predicted == 0),
-            predicted != truth,
-        ],
-        [0, 1, 2, 3, 4],
-    )
+    # the first that holds
+    cases = [
+        truth == IGNORED,
+        (truth > 0) & (predicted == truth),
+        (truth == 0) & (predicted > 0),
+        (truth > 0) & (predicted == 0),
+        predicted != truth,
+    ]
+    kinds = np.select(cases, range(5))
     return overlay(grey.astype(np.uint8), kinds, [(0, 0, 0), *ERROR_COLOURS.values()], alpha=0.8)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from functools import partialmethod
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -18,10 +19,9 @@ from mmengine.visualization.vis_backend import BaseVisBackend, force_init_env
 
 
 class CallThread:
-    """A thread in which the calls of one library run, so that nobody has to wait for them longer than he wants.
+    """A thread in which all calls of one library run, since MLflow's run belongs to the one that began it.
 
-    Made for libraries that retry for minutes or for ever. All calls run in one thread, since MLflow's run belongs to the one
-    that began it. A call that takes too long stays there, and so does what comes after it.
+    Nobody has to wait for a library that retries for ever: a call that takes too long stays there, and what comes after it.
     """
 
     def __init__(self) -> None:
@@ -51,16 +51,15 @@ class CallThread:
 class OptionalVisBackend(BaseVisBackend):
     """An experiment tracker that a run does not depend on.
 
-    Without its package, its credentials or its server the run goes on with the other backends and one line says
-    so. What fails later is said once and not tried again, and no call asks for input or blocks for long; where one does not
-    answer the tracker is given up. It starts at the first scalar or picture: a run that ends before leaves nothing in it.
-    At the end of the process, when a library may wait for its server once more, it gets the same time.
+    Without its package, its credentials or its server the run goes on with the other backends and one line says so. What
+    fails later is said once and not tried again, and no call asks for input or blocks for long. It starts at the first scalar
+    or picture: a run that ends before leaves nothing in it.
 
     Args:
         tracker (str): Type of the backend behind it.
         save_dir (str): The visualizer's folder.
-        limit (float): Seconds that a call may take; closing, which waits for uploads, four times as
-            many. Defaults to 20.
+        limit (float): Seconds that a call, or the end of the process, may take; closing, which waits for uploads, four
+            times as many. Defaults to 20.
         **kwargs: The tracker's own arguments. In their texts ``{run}`` stands for the work dir's name and
             ``{work_dir}`` for its path.
 
@@ -83,7 +82,7 @@ class OptionalVisBackend(BaseVisBackend):
     @property
     def experiment(self):
         """The tracker's own object, None if it could not start."""
-        self._start()
+        self._init_env()
         return self._backend and self._backend.experiment
 
     def add_config(self, config, **kwargs) -> None:
@@ -91,21 +90,15 @@ class OptionalVisBackend(BaseVisBackend):
         self._config = config
         self._work_dir = Path(config.get('work_dir') or self._work_dir).absolute()
 
-    def add_graph(self, *args, **kwargs) -> None:
-        """Pass the model on."""
-        self._pass_on('add_graph', *args, **kwargs)
+    def _pass_on(self, method: str, *args, **kwargs) -> None:
+        self._init_env()
+        if self._backend is not None:
+            self._attempt(method, getattr(self._backend, method), *args, **kwargs)
 
-    def add_image(self, *args, **kwargs) -> None:
-        """Pass a picture on."""
-        self._pass_on('add_image', *args, **kwargs)
-
-    def add_scalar(self, *args, **kwargs) -> None:
-        """Pass a scalar on."""
-        self._pass_on('add_scalar', *args, **kwargs)
-
-    def add_scalars(self, *args, **kwargs) -> None:
-        """Pass scalars on."""
-        self._pass_on('add_scalars', *args, **kwargs)
+    add_graph = partialmethod(_pass_on, 'add_graph')
+    add_image = partialmethod(_pass_on, 'add_image')
+    add_scalar = partialmethod(_pass_on, 'add_scalar')
+    add_scalars = partialmethod(_pass_on, 'add_scalars')
 
     def close(self) -> None:
         """End the tracker's run, for good: a later run in this process has one of its own."""
@@ -115,6 +108,8 @@ class OptionalVisBackend(BaseVisBackend):
         self._given_up.add('start')
 
     def _init_env(self) -> None:
+        if self._backend is not None or 'start' in self._given_up:
+            return
         # outside of the attempt: what is wrong with the config itself must be seen
         backend = VISBACKENDS.build(self._filled(self._backend_cfg))
         self._calls = CallThread()
@@ -137,15 +132,6 @@ class OptionalVisBackend(BaseVisBackend):
         # a run that came to its end has closed its trackers
         os._exit(0 if 'start' in self._given_up else 1)
 
-    def _start(self) -> None:
-        if self._backend is None and 'start' not in self._given_up:
-            self._init_env()
-
-    def _pass_on(self, method: str, *args, **kwargs) -> None:
-        self._start()
-        if self._backend is not None:
-            self._attempt(method, getattr(self._backend, method), *args, **kwargs)
-
     def _attempt(self, what: str, call: Callable, *args, **kwargs) -> bool:
         if what in self._given_up:
             return False
@@ -158,13 +144,12 @@ class OptionalVisBackend(BaseVisBackend):
                 self._backend = None
                 self._given_up.add('start')
             reason = str(error).strip().split('\n')[0][:200] or type(error).__name__
-            advice = '; to use it, install requirements/trackers.txt and give it its server and key'
-            print_log(
-                f'{self._backend_cfg["type"]}: {what} failed and is not tried again, the run goes on with its '
-                f'local logs ({reason})' + advice * (what == 'start'),
-                logger='current',
-                level=logging.WARNING,
-            )
+            line = f'{self._backend_cfg["type"]}: {what} failed and is not tried again, the run goes on with its local logs ({reason})'
+            if what == 'start':
+                line += (
+                    '; to use it, install requirements/trackers.txt and give it its server and key'
+                )
+            print_log(line, logger='current', level=logging.WARNING)
             return False
         return True
 
@@ -172,8 +157,8 @@ class OptionalVisBackend(BaseVisBackend):
         if isinstance(value, dict):
             return {key: self._filled(item) for key, item in value.items()}
         if isinstance(value, str):
-            folder = self._work_dir
-            return value.replace('{run}', folder.name).replace('{work_dir}', str(folder))
+            named = value.replace('{run}', self._work_dir.name)
+            return named.replace('{work_dir}', str(self._work_dir))
         return value
 
 
@@ -193,8 +178,7 @@ def _start_without_terminal(backend: BaseVisBackend) -> None:
 class MLflowTracker(MLflowVisBackend):
     """MLflow on the server of ``MLFLOW_TRACKING_URI``, or on a local file store that many runs share.
 
-    mmengine's backend ignores that variable, and gives each run a store of its own, so that nothing can be
-    compared, inside the work dir, which it then copies into the store.
+    mmengine's backend ignores that variable, and gives each run a store of its own inside its work dir.
 
     Args:
         store (str): Folder of the local store.
@@ -230,11 +214,7 @@ class MLflowTracker(MLflowVisBackend):
 
 @VISBACKENDS.register_module()
 class WandbTracker(WandbVisBackend):
-    """Weights & Biases without the upload of code.
-
-    mmengine's backend uploads every Python file below the current folder, and so a ``.venv`` in it. Arguments are
-    those of mmengine's ``WandbVisBackend``.
-    """
+    """mmengine's ``WandbVisBackend`` without the upload of every Python file below the current folder, a ``.venv`` in it included."""
 
     @force_init_env
     def add_config(self, config, **kwargs) -> None:

@@ -10,12 +10,13 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, LOG_PROCESSORS
 from mmengine.runner import LogProcessor
 from mmengine.structures import BaseDataElement, PixelData
+from mmengine.visualization import LocalVisBackend
 from mmseg.registry import VISUALIZERS
 from mmseg.visualization import SegLocalVisualizer
 
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.images import read_image
 from custom_modules.visualization.drawing import overlay, scaled_image, write_picture
-from custom_modules.visualization.panels import draw_sample
 
 
 @LOG_PROCESSORS.register_module()
@@ -48,8 +49,7 @@ class ScoreLogProcessor(LogProcessor):
 class PanelVisualizer(SegLocalVisualizer):
     """Draws a sample as one row: input | truth | prediction.
 
-    Masks lie half-transparent over the image, at the image's own resolution even where the model worked on a
-    smaller one. Arguments are mmseg's ``SegLocalVisualizer``'s.
+    Masks lie half-transparent over the image, at its own resolution. Arguments are those of mmseg's ``SegLocalVisualizer``.
     """
 
     @classmethod
@@ -112,19 +112,16 @@ def _captioned(image: np.ndarray, caption: str) -> np.ndarray:
 class FixedSamplesHook(Hook):
     """Draw the same validation images every few epochs, so that one can watch a segmentor learn.
 
-    Each picture is a row input | truth | prediction, as the run's visualizer draws it. It goes to
-    ``<work_dir>/<timestamp>/vis_data/fixed_samples/<index>_<image>_epoch_<epoch>.png``, and to TensorBoard and the
-    trackers under one tag per image, whose slider goes through the epochs. (mmseg's ``SegVisualizationHook``
-    picks by iteration, which meets other images each time.)
+    The run's visualizer draws them to ``<work_dir>/<timestamp>/vis_data/fixed_samples/<index>_<image>_epoch_<epoch>.png``, and
+    to TensorBoard and the trackers under one tag per image, whose slider goes through the epochs. (mmseg's
+    ``SegVisualizationHook`` picks by iteration, which meets other images each time.)
 
-    The predictions are those of the validation that runs anyway, averaged weights included: no image is
-    predicted twice. Drawn are the first validation of a process, the ones that complete ``interval``
-    epochs, and the last one, also where early stopping ends the run. Testing draws nothing. With several processes
-    the main one draws those of the images that its own part of the validation set holds.
+    The predictions are those of the validation that runs anyway. Drawn are the first validation of a process, the ones that
+    complete ``interval`` epochs, and the last one, also where early stopping ends the run. With several processes the main
+    one draws those of the images that its own part of the validation set holds.
 
     Args:
-        interval (int): Epochs from one picture to the next. Defaults to 5: TensorBoard shows 10 pictures of a
-            tag (more with ``--samples_per_plugin images=100``), and a run of 40 epochs has 9.
+        interval (int): Epochs from one picture to the next. Defaults to 5.
         count (int): How many images, evenly spaced over the validation set; 0 draws nothing. Defaults to 4.
         indices (Sequence[int], optional): Places in the validation set instead, as in the pictures' names.
         width (int): Greatest width of one of the three cells in pixels; larger images are scaled down.
@@ -132,10 +129,6 @@ class FixedSamplesHook(Hook):
 
     Raises:
         UsageError: If interval or width is less than 1, or the validation set has no image at an index.
-
-    Example:
-        >>> # in an experiment: two images of its choice after every epoch
-        >>> default_hooks = dict(fixed_samples=dict(interval=1, indices=[3, 17]))
     """
 
     def __init__(
@@ -218,5 +211,14 @@ class FixedSamplesHook(Hook):
         folder = Path(runner.log_dir) / 'vis_data' / 'fixed_samples'
         folder.mkdir(parents=True, exist_ok=True)
         for path, sample in self._samples.items():
+            name = self._names[path]
+            file = folder / f'{name}_epoch_{self._seen:03d}.png'
             image = scaled_image(path, self.width)
-            draw_sample(runner.visualizer, image, sample, folder, self._names[path], self._seen)
+            runner.visualizer.add_datasample(name, image, sample, out_file=str(file))
+            # as drawn by any of mmseg's visualizers, which either write or hand on
+            panel = read_image(file)
+            for backend in runner.visualizer._vis_backends.values():
+                # its file names do not sort by epoch, and the file is there
+                if not isinstance(backend, LocalVisBackend):
+                    # MLflow makes a file of it, and goes by the extension
+                    backend.add_image(f'{folder.name}/{name}.png', panel, self._seen)

@@ -18,7 +18,6 @@ from custom_modules.analysis.metrics import (
     ObjectSizes,
     ThresholdSweep,
     boundary_f1,
-    boundary_tolerance,
 )
 from custom_modules.evaluation.predictions import Prediction
 
@@ -26,17 +25,15 @@ ROCKS = ('background', 'rock')
 
 
 def predict(truth, predicted=None, probability=None, path: Path = Path('a.png'), grey=None):
-    """A prediction made by hand; with a grey level its image is written."""
+    """A prediction made by hand, of masks with two classes or of probabilities; with a grey level its image is written."""
     truth = np.asarray(truth, np.uint8)
-    if probability is not None:
+    if probability is None:
+        probabilities = np.eye(2, dtype=np.float32)[predicted].transpose(2, 0, 1)
+    else:
         probabilities = np.asarray(probability, np.float32)
         if probabilities.ndim == 2:
             probabilities = np.stack([1 - probabilities, probabilities])
-        if predicted is None:
-            predicted = probabilities.argmax(axis=0)
-    else:
-        classes = max(2, int(np.max(predicted)) + 1, int(truth[truth < 255].max(initial=0)) + 1)
-        probabilities = np.eye(classes, dtype=np.float32)[predicted].transpose(2, 0, 1)
+        predicted = probabilities.argmax(axis=0)
     if grey is not None:
         Image.fromarray(np.full((*truth.shape, 3), grey, np.uint8)).save(path)
     return Prediction(str(path), truth, np.asarray(predicted, np.uint8), probabilities)
@@ -52,8 +49,8 @@ def test_the_table_of_images_and_the_pooled_scores_equal_a_computation_by_hand(t
     results = analysis.results()
     one, none, wrong = results['images'].to_dict('records')
     assert (one['name'], one['file'], one['brightness']) == ('one', str(tmp_path / 'one.png'), 50)
-    assert one['rock_Dice'] == pytest.approx(75) and one['rock_IoU'] == pytest.approx(60)
-    assert one['rock_precision'] == pytest.approx(75) and one['rock_recall'] == pytest.approx(75)
+    found = [one[f'rock_{score}'] for score in ('Dice', 'IoU', 'precision', 'recall')]
+    assert found == pytest.approx([75, 60, 75, 75])
     assert one['rock_true_share'] == pytest.approx(400 / 7) == one['rock_predicted_share']
     assert one['background_Dice'] == pytest.approx(100 * 4 / 6)
     assert none['background_Dice'] == 100 and none['rock_true_share'] == 0
@@ -142,8 +139,6 @@ def test_the_sweep_is_exact_at_every_threshold():
 def test_boundary_f1():
     square = np.zeros((40, 40), bool)
     square[10:20, 10:20] = True
-    assert boundary_tolerance(square.shape) == 1
-    assert boundary_tolerance((300, 400)) == 3.75
     assert boundary_f1(square, square) == 100
     moved = np.roll(square, 1, axis=1)
     assert boundary_f1(square, moved) == 100

@@ -1,4 +1,4 @@
-"""Flipped bits are as many as drawn, clamping holds what they break, and the sound weights come back."""
+"""Flipped bits are as many as drawn, and clamping holds what they break."""
 
 import numpy as np
 import torch

@@ -4,28 +4,16 @@ import cv2
 import numpy as np
 import pytest
 
-from custom_modules.analysis.metrics import foreground_dice
 from custom_modules.analysis.selection import best_median_worst
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.visualization.drawing import legend_strip
 
-SIDE = 384
-# rows of a legend in one line
-BELOW = legend_strip(dict(rock=(0, 0, 0)), 1000).shape[0]
-
-
-def input_of(panel: np.ndarray) -> np.ndarray:
-    """Cut the input out of a panel with a legend of one line, one pixel for each of the image's."""
-    return panel[panel.shape[0] - BELOW - SIDE : panel.shape[0] - BELOW, :SIDE][::6, ::6]
-
 
 def test_ranking_picks_best_median_and_worst_each_once():
     scores = [float(score) for score in range(31)]
-    kinds = best_median_worst(scores, 5)
-    assert [i for _, i in kinds['best']] == [30, 29, 28, 27, 26]
-    assert [i for _, i in kinds['median']] == [17, 16, 15, 14, 13]
-    assert [i for _, i in kinds['worst']] == [4, 3, 2, 1, 0]
-    assert [rank for rank, _ in kinds['worst']] == [27, 28, 29, 30, 31]
+    assert best_median_worst(scores, 2) == dict(
+        best=[(1, 30), (2, 29)], median=[(15, 16), (16, 15)], worst=[(30, 1), (31, 0)]
+    )
     for count in range(1, 20):
         kinds = best_median_worst(scores[:count], 5)
         chosen = [i for pairs in kinds.values() for _, i in pairs]
@@ -39,26 +27,20 @@ def test_ranking_picks_best_median_and_worst_each_once():
 
 
 def test_an_image_without_objects_has_no_dice():
-    def dice(truth, predicted, classes=2):
-        masks = np.asarray(truth, np.uint8), np.asarray(predicted, np.uint8)
-        return foreground_dice(ConfusionScores.from_masks(*masks, classes))
+    def dice(truth, predicted):
+        masks = np.array(truth, np.uint8), np.array(predicted, np.uint8)
+        return ConfusionScores.from_masks(*masks, 3).foreground_dice
 
-    assert np.isnan(dice(np.zeros((4, 4)), np.zeros((4, 4))))
-    assert dice(np.ones((4, 4)), np.zeros((4, 4))) == 0
+    assert np.isnan(dice([0, 0], [0, 0])) and dice([1, 1], [0, 0]) == 0
     # of three classes the two that are there or predicted, 2/3 and 0; never the background
-    assert dice([[0, 1, 1, 0]], [[0, 1, 0, 2]], 3) == pytest.approx(100 / 3)
+    assert dice([0, 1, 1, 0], [0, 1, 0, 2]) == pytest.approx(100 / 3)
 
 
-@pytest.fixture
-def command(untrained) -> list:
+def test_tool_ranks_draws_and_does_not_overwrite(tool, untrained, moon, tmp_path, capsys):
     config, weights, options = untrained
-    options += ['model.decode_head.threshold=0.5']
-    return ['visualize.py', config, weights, '--part', 'train', '--cfg-options', *options]
-
-
-def test_tool_ranks_draws_and_does_not_overwrite(tool, command, moon, tmp_path, capsys):
     out = tmp_path / 'panels'
-    command += ['--out', out, '--count', '2']
+    command = ['visualize.py', config, weights, '--part', 'train', '--out', out, '--count', '2']
+    command += ['--cfg-options', *options, 'model.decode_head.threshold=0.5']
     assert tool(*command) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1] == str(out) and printed[-3].startswith('8 images ranked by rock Dice')
@@ -70,8 +52,10 @@ def test_tool_ranks_draws_and_does_not_overwrite(tool, command, moon, tmp_path, 
     # rank 1 of the name is the best of all, which the sentence says too
     assert f'best {scores[0]:.2f}' in printed[-3] and f'worst {scores[-1]:.2f}' in printed[-3]
     # and each picture is of the image in its name
+    below = legend_strip(dict(rock=(0, 0, 0)), 1000).shape[0]
     for path in out.glob('*_rank*.png'):
-        found = input_of(cv2.imread(str(path)))
+        # 64x64, each pixel six times, above a legend of one line
+        found = cv2.imread(str(path))[-384 - below : -below : 6, :384:6]
         own = cv2.imread(str(moon / 'images' / 'render' / f'{path.stem.split("_")[-1]}.png'))
         assert (found == own).all()
     before = {path: path.stat().st_mtime_ns for path in out.iterdir()}

@@ -26,9 +26,9 @@ def test_outlined_rocks_count_at_the_threshold_that_calls_a_share_of_the_pixels_
     assert scores.table(0.5).called_rock.tolist() == pytest.approx([5.0, 50.0, 100.0])
     # 20 of 400 pixels: the lander is among them; one more step down all would be
     assert scores.recall() == dict(threshold=0.1001, pixels=50.0, rocks=50.0)
-    few = SparseScores(CLASSES, ['rock'], share=0.03)
-    few.add(truth, probability)
-    assert few.recall()['threshold'] > 0.7 and few.recall()['rocks'] == 50.0
+    scores.share = 0.03
+    few = scores.recall()
+    assert few['threshold'] > 0.7 and few['rocks'] == 50.0
 
 
 def test_the_tool_counts_the_chosen_pictures(tool, tmp_path, capsys, repository, monkeypatch):
