@@ -1,8 +1,10 @@
 """What a network is made of: its stages, read from the modules while an image runs through them."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import torch
 import torch.nn as nn
@@ -74,36 +76,28 @@ def describe_architecture(
         model (nn.Module): A model of mmseg or mmpretrain, in eval mode.
         size (tuple[int, int]): Height and width of the input.
         cfg (Mapping, optional): The config, which says what is frozen and when.
-
-    Example:
-        >>> from mmengine.config import Config
-        >>> net = nn.ModuleDict(dict(backbone=nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU())))
-        >>> net.forward = lambda inputs, mode: net.backbone(inputs)
-        >>> stage = describe_architecture(net.eval(), (32, 48)).stages[0]
-        >>> stage.block, stage.channels, stage.size, stage.stride, stage.parameters
-        ('3x3 convolution, stride 2', 8, (16, 24), 2, 224)
     """
-    groups = [group for part, child in _parts(model) for group in _stage_modules(part, child)]
-    calls = _record(model, [module for _, _, modules in groups for module in modules], size)
-    found, owners = [], {}
+    parts = {k: child for k, child in model.named_children() if k != 'data_preprocessor'}
+    groups = [(part, *g) for part, child in parts.items() for g in _stage_modules(part, child)]
+    calls = _record(model, [module for *_, modules in groups for module in modules], size)
+    groups.sort(
+        key=lambda group: next((calls[m].order for m in group[2] if m in calls), len(calls))
+    )
+    stages, owners, waiting = [], {}, ['input']
     schedule = _freeze_schedule(cfg or {})
     for part, name, modules in groups:
         own = [calls[module] for module in modules if module in calls]
         parameters = sum(p.numel() for module in modules for p in module.parameters())
-        if not own and not parameters:
+        block = ', '.join(filter(None, map(_block, modules)))
+        if not parameters and not (own and block):
+            # not used, or hands its input through
             continue
         inputs, output = (own[0].inputs, own[-1].output) if own else ((), None)
-        block = ', '.join(filter(None, map(_block, modules)))
-        if not block and not parameters:
-            # hands its input through
-            continue
-        order = own[0].order if own else len(calls)
-        found.append((order, part, name, block, modules, inputs, output, parameters))
-    found.sort(key=lambda row: row[0])
-    stages, waiting = [], ['input']
-    for _, part, name, block, modules, inputs, output, parameters in found:
-        own, skip = _origins(modules, inputs, owners, stages, waiting)
-        waiting = [name for name in waiting if name not in own]
+        pixels = tuple(output.shape[2:]) if output is not None and output.ndim == 4 else None
+        # a pooled vector has none
+        strided = pixels and pixels[0] > 1 and size[0] % pixels[0] == 0
+        sources, skip = _origins(modules, inputs, owners, stages, waiting)
+        waiting = [source for source in waiting if source not in sources]
         skips = [stage.size for stage in stages if stage.name == skip]
         stage = Stage(
             name=name,
@@ -111,20 +105,20 @@ def describe_architecture(
             block=block,
             in_channels=inputs[0].shape[1] if inputs else None,
             channels=output.shape[1] if output is not None else None,
-            stride=_stride(size, output),
-            size=_size(output),
+            stride=size[0] // pixels[0] if strided else None,
+            size=pixels,
             parameters=parameters,
             frozen=_frozen(part, name, schedule),
-            inputs=tuple(own),
+            inputs=tuple(sources),
             skip=skip,
-            adapter=_adapter(modules, skips, _size(output)),
+            adapter=_adapter(modules, skips, pixels),
         )
         stages.append(stage)
         if output is not None:
             owners[_key(output)] = name
             waiting.append(name)
-    parts = [type(model).__name__, *(type(child).__name__ for _, child in _parts(model))]
-    return Architecture(' + '.join(parts), tuple(size), tuple(stages))
+    kinds = [type(each).__name__ for each in (model, *parts.values())]
+    return Architecture(' + '.join(kinds), tuple(size), tuple(stages))
 
 
 def _origins(
@@ -145,8 +139,7 @@ def _origins(
     return [found[0] or before[-1].name, found[1]], found[1]
 
 
-@dataclass(frozen=True)
-class _Call:
+class _Call(NamedTuple):
     order: int
     inputs: tuple[torch.Tensor, ...]
     output: torch.Tensor
@@ -186,23 +179,7 @@ def _key(tensor: torch.Tensor) -> tuple:
     return tensor.data_ptr(), tuple(tensor.shape)
 
 
-def _stride(size: tuple[int, int], output: torch.Tensor | None) -> int | None:
-    if output is None or output.ndim != 4:
-        return None
-    height = output.shape[2]
-    # a pooled vector has none
-    return size[0] // height if height > 1 and size[0] % height == 0 else None
-
-
-def _size(output: torch.Tensor | None) -> tuple[int, int] | None:
-    return tuple(output.shape[2:]) if output is not None and output.ndim == 4 else None
-
-
-def _parts(model: nn.Module) -> list[tuple[str, nn.Module]]:
-    return [(name, child) for name, child in model.named_children() if name != 'data_preprocessor']
-
-
-def _stage_modules(part: str, module: nn.Module) -> Iterator[tuple[str, str, list[nn.Module]]]:
+def _stage_modules(part: str, module: nn.Module) -> list[tuple[str, list[nn.Module]]]:
     """Cut a part of a model into stages: its children, those of a list one by one, a norm with the layer before it."""
     children = []
     for name, child in module.named_children():
@@ -213,16 +190,13 @@ def _stage_modules(part: str, module: nn.Module) -> Iterator[tuple[str, str, lis
             children += [(f'{name}.{key}', inner) for key, inner in child.named_children()]
         else:
             children.append((name, child))
-    if not children:
-        children = [('', module)]
     groups: list[tuple[str, list[nn.Module]]] = []
-    for name, child in children:
+    for name, child in children or [('', module)]:
         if groups and type(child).__name__.startswith(MINOR) and name.split('.')[0] != 'dropout':
             groups[-1][1].append(child)
         else:
-            groups.append((name, [child]))
-    for name, modules in groups:
-        yield part, _title(part, name), modules
+            groups.append((_title(part, name), [child]))
+    return groups
 
 
 def _title(part: str, name: str) -> str:
@@ -231,11 +205,10 @@ def _title(part: str, name: str) -> str:
     known |= {'maxpool': 'max pool', 'gap': 'pool', 'grey_standardize': 'grey'}
     if name in known:
         return known[name]
-    numbered = (('stages.', 'stage', 0), ('layer', 'stage', 0), ('levels.', 'up', 1))
-    for prefix, title, first in numbered:
-        number = name.removeprefix(prefix)
-        if number != name and number.isdecimal():
-            return f'{title} {int(number) + first}'
+    if found := re.fullmatch(r'(?:stages\.|layer)(\d+)', name):
+        return f'stage {int(found[1])}'
+    if found := re.fullmatch(r'levels\.(\d+)', name):
+        return f'up {int(found[1]) + 1}'
     return name.replace('_', ' ') or part
 
 
@@ -292,8 +265,7 @@ def _adapter(
 
 def _freeze_schedule(cfg: Mapping) -> dict[int, int]:
     """From which epoch on how many stages of the backbone are frozen (-1 none)."""
-    hooks = list((cfg.get('default_hooks') or {}).values()) + list(cfg.get('custom_hooks') or ())
-    for hook in hooks:
+    for hook in [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or ())]:
         if hook and hook.get('type') == 'FreezeScheduleHook':
             schedule = {int(epoch): int(stages) for epoch, stages in hook['schedule'].items()}
             return dict(sorted(schedule.items()))
@@ -302,9 +274,10 @@ def _freeze_schedule(cfg: Mapping) -> dict[int, int]:
 
 
 def _frozen(part: str, name: str, schedule: Mapping[int, int]) -> str:
-    if part != 'backbone' or name not in ('stem', *(f'stage {i}' for i in range(1, 99))):
+    found = re.fullmatch(r'stem|stage (\d+)', name)
+    if part != 'backbone' or not found:
         return ''
-    number = 0 if name == 'stem' else int(name.removeprefix('stage '))
+    number = int(found[1] or 0)
     epochs, asleep = list(schedule), [stages >= number for stages in schedule.values()]
     if all(asleep) or not any(asleep):
         return 'always' if any(asleep) else ''

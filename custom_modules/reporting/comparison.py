@@ -10,7 +10,7 @@ from custom_modules.engine.config import config_sections
 from custom_modules.engine.config_checks import check_config
 from custom_modules.reporting.config_changes import config_changes, config_source, pooled_config
 from custom_modules.reporting.paired import PairedDifference, score_interval
-from custom_modules.reporting.runs import RunFolder, held_out_fold
+from custom_modules.reporting.runs import RunFolder, held_out_fold, require_work_dir
 from custom_modules.reporting.scoring import (
     ClassifierResult,
     SegmentorResult,
@@ -24,20 +24,18 @@ from custom_modules.utils.files import REPOSITORY
 
 
 class RunGroup:
-    """The runs of one config, which differ in nothing but their seed.
+    """The runs of one config, which differ in nothing but their seed: scored on the same test data, folds of a seed together.
 
-    Args:
-        results (Sequence[SegmentorResult]): The seeds, scored on the same test data; of a cross-validation each with all
-            its folds.
-        measured (SegmentorResult): One of the config whose cost was measured.
+    Its cost and architecture are those of ``measured``, one of the config.
 
     Attributes:
         source (Path | None): The config's file; ``source_name`` is its path within the repository.
-        changes (dict[str, str] | None): What the config and the command line change in its base; None if it is not known.
+        changes (dict[str, str] | None): Of :func:`config_changes`.
     """
 
     def __init__(self, results: Sequence[SegmentorResult], measured: SegmentorResult) -> None:
         self.results = sorted(results, key=lambda each: (each.run.seed is None, each.run.seed))
+        self.runs = [run for result in self.results for run in result.runs]
         self.first = self.results[0]
         self.cost, self.architecture = measured.cost, measured.architecture
         self.name = self.first.run.name
@@ -103,17 +101,16 @@ class Comparison:
     def labels(self) -> list[str]:
         """Name the groups; where several have one config's name, or a sweep gave a longer one, by folder, as much of it as needed."""
         names = [group.name for group in self.groups]
-        folders = [group.first.run.group for group in self.groups]
+        runs = [group.first.run for group in self.groups]
+        together = [run.group for run in runs]
         # seeds of one folder that differ in more
-        folders = [
-            group.first.run.path if folders.count(folder) > 1 else folder
-            for group, folder in zip(self.groups, folders, strict=True)
-        ]
+        folders = [run.path if together.count(run.group) > 1 else run.group for run in runs]
         for depth in range(1, 20):
-            shown = ['/'.join(folder.parts[-depth:]) for folder in folders]
             labels = [
-                own if names.count(name) > 1 or folder.name.startswith(f'{name}__') else name
-                for own, name, folder in zip(shown, names, folders, strict=True)
+                '/'.join(folder.parts[-depth:])
+                if names.count(name) > 1 or folder.name.startswith(f'{name}__')
+                else name
+                for name, folder in zip(names, folders, strict=True)
             ]
             if len(set(labels)) == len(labels):
                 break
@@ -128,9 +125,8 @@ def compare_runs(
 ) -> Comparison:
     """Score runs again, each on its own test part, and put together what belongs together.
 
-    Seeds of one config form a group. The folds of a cross-validation are pooled: every image once, scored by a model that
-    has not seen it. Left out are runs that are broken or unfinished, folds that are there twice or share images, and what
-    has other test images, masks, classes or resolution than the first that is complete.
+    Seeds of one config form a group, folds of a seed are pooled. Left out are runs that are broken or unfinished, folds that
+    are there twice or share images, and what has other test images, masks, classes or resolution than the first that is complete.
 
     Args:
         work_dirs (Sequence[str | Path]): The runs' folders; the first segmentor's config is what others are compared with.
@@ -142,10 +138,7 @@ def compare_runs(
         UsageError: If a folder does not exist, or nothing is left to compare.
     """
     for path in work_dirs:
-        if not Path(path).is_dir():
-            raise UsageError(
-                f'there is no work dir {path}: give folders that tools/train.py wrote, such as work_dirs/unet_baseline.'
-            )
+        require_work_dir(path)
     for key in cfg_options or {}:
         if key.split('.')[0] not in config_sections():
             raise UsageError(
@@ -162,13 +155,14 @@ def compare_runs(
             collected.left_out[str(path)] = str(error)
         except Exception as error:
             # whatever is wrong with one run, the others are reported on
-            reason = str(error).split('\n')[0]
-            collected.left_out[str(path)] = f'{type(error).__name__}: {reason}'
+            reason = f'{type(error).__name__}: {error}'
+            collected.left_out[str(path)] = reason.split('\n')[0]
     comparison = collected.comparison(list(map(str, folders)))
     if not comparison.groups and not comparison.classifiers:
-        left_out = comparison.left_out
-        reasons = ' '.join(f'{Path(path).name}: {why}' for path, why in left_out.items())
-        raise UsageError(f'none of the {len(left_out)} work dirs can be reported on. {reasons}')
+        reasons = [f'{Path(path).name}: {why}' for path, why in comparison.left_out.items()]
+        raise UsageError(
+            f'none of the {len(reasons)} work dirs can be reported on. {" ".join(reasons)}'
+        )
     return comparison
 
 
@@ -206,13 +200,12 @@ class _Collected:
 
     def comparison(self, order: Sequence[str]) -> Comparison:
         """Pool the folds, leave out what has other test data, and group the seeds."""
-        pooled = {key: self._pooled(results) for key, results in self.segmentors.items() if results}
-        every = [result for results in pooled.values() for result in results]
+        pooled = [self._pooled(results) for results in self.segmentors.values() if results]
         # one that is complete, if there is any
-        first = next(iter(sorted(every, key=lambda result: bool(result.missing))), None)
+        first = min(sum(pooled, []), key=lambda result: bool(result.missing), default=None)
         groups = []
-        for key, results in pooled.items():
-            kept = []
+        for results in pooled:
+            kept: list[SegmentorResult] = []
             for result in results:
                 try:
                     _require_same_test_data(result, first)
@@ -220,12 +213,14 @@ class _Collected:
                     self.left_out |= {str(run.path): str(error) for run in result.runs}
                     continue
                 kept.append(result)
-                self._doubt(result, kept)
+                if doubts := _doubts(result, kept):
+                    self.doubts[str(result.run.path)] = '; '.join(doubts)
             if kept:
-                measured = next(result for result in self.segmentors[key] if result.cost)
-                groups.append(RunGroup(kept, measured))
-        left_out = {path: self.left_out[path] for path in order if path in self.left_out}
-        doubts = {path: self.doubts[path] for path in order if path in self.doubts}
+                groups.append(RunGroup(kept, next(result for result in results if result.cost)))
+        left_out, doubts = (
+            {path: reasons[path] for path in order if path in reasons}
+            for reasons in (self.left_out, self.doubts)
+        )
         return Comparison(groups, self.classifiers, left_out, doubts, self.options, self.last_epoch)
 
     def _pooled(self, results: list[SegmentorResult]) -> list[SegmentorResult]:
@@ -237,32 +232,33 @@ class _Collected:
             seeds.setdefault(result.run.seed, []).append(result)
         return [pool_folds(folds, self.shown) for folds in seeds.values()]
 
-    def _doubt(self, result: SegmentorResult, seeds: list[SegmentorResult]) -> None:
-        run, doubts = result.run, []
-        if result.missing:
-            doubts.append(
-                f'{name_folds(result.missing)} of {result.fold[1]} of seed {run.seed} missing: scored on the other folds alone'
-            )
-        twins = [each.run for each in seeds if each is not result and each.run.seed == run.seed]
-        if any(held_out_fold(twin.cfg) == held_out_fold(run.cfg) for twin in twins):
-            doubts.append(f'seed {run.seed} is there twice: it counts twice')
-        renamed = len(result.keys) - len(set(result.keys))
-        if renamed and result.fold:
-            doubts.append(f'{renamed} of its images are there again under another name')
-        if result.learnt_on_test:
-            doubts.append(
-                f'{result.learnt_on_test} of its {len(result.names)} test images were trained on: it knows them by heart'
-            )
-        logged = run.score(run.monitored, run.best_epoch) if run.monitored else None
-        found = result.scores.get(run.monitored)
-        # mmseg rounds its means to two digits
-        if result.chosen_on_test and None not in (logged, found) and abs(found - logged) > 0.05:
-            doubts.append(
-                f'its checkpoint has a {run.monitored} of {found:.2f}, but its log says {logged:.2f}: the data or '
-                'the code have changed since'
-            )
-        if doubts:
-            self.doubts[str(run.path)] = '; '.join(doubts)
+
+def _doubts(result: SegmentorResult, seeds: Sequence[SegmentorResult]) -> list[str]:
+    """Say what is odd about a result, which is the last of the seeds of its config so far."""
+    run, doubts = result.run, []
+    if result.missing:
+        doubts.append(
+            f'{name_folds(result.missing)} of {result.fold[1]} of seed {run.seed} missing: scored on the other folds alone'
+        )
+    twins = [each.run for each in seeds if each is not result and each.run.seed == run.seed]
+    if any(held_out_fold(twin.cfg) == held_out_fold(run.cfg) for twin in twins):
+        doubts.append(f'seed {run.seed} is there twice: it counts twice')
+    renamed = len(result.keys) - len(set(result.keys))
+    if renamed and result.fold:
+        doubts.append(f'{renamed} of its images are there again under another name')
+    if result.learnt_on_test:
+        doubts.append(
+            f'{result.learnt_on_test} of its {len(result.names)} test images were trained on: it knows them by heart'
+        )
+    logged = run.score(run.monitored, run.best_epoch) if run.monitored else None
+    found = result.scores.get(run.monitored)
+    # mmseg rounds its means to two digits
+    if result.chosen_on_test and None not in (logged, found) and abs(found - logged) > 0.05:
+        doubts.append(
+            f'its checkpoint has a {run.monitored} of {found:.2f}, but its log says {logged:.2f}: the data or '
+            'the code have changed since'
+        )
+    return doubts
 
 
 def _require_no_copy(result: SegmentorResult, others: Sequence[SegmentorResult]) -> None:

@@ -4,6 +4,7 @@ import ast
 import re
 from pathlib import Path
 
+from custom_modules.engine.config import config_sections
 from custom_modules.utils.files import REPOSITORY
 
 # where a run lies, which of several it is and what it tells of itself, not what it does
@@ -23,8 +24,6 @@ def flat_config(cfg) -> dict[str, str]:
 
     Left out are seed and work dir, logging, and what changes the speed only. Paths are absolute; lists are one value.
     """
-    from custom_modules.engine.config import config_sections
-
     flat = {}
 
     def walk(prefix: str, value) -> None:
@@ -61,17 +60,7 @@ def pooled_config(cfg) -> dict[str, str]:
 
 
 def config_difference(before, now) -> str:
-    """Name the first difference between two configs in what they train and score, and how many more there are.
-
-    Returns:
-        str: Empty if there is none. Seed, work dir, logging and speed do not count.
-
-    Example:
-        >>> from mmengine.config import Config
-        >>> one, two = (Config(dict(train_cfg=dict(max_epochs=n))) for n in (40, 60))
-        >>> config_difference(one, two)
-        'train_cfg.max_epochs is 60 and was 40'
-    """
+    """Name the first difference between two configs, by :func:`flat_config`, and how many more there are; empty if there is none."""
     before, now = flat_config(before), flat_config(now)
     keys = [key for key in {**now, **before} if before.get(key) != now.get(key)]
     if not keys:
@@ -103,8 +92,6 @@ def config_source(name: str) -> Path | None:
 def config_changes(cfg, source: Path | None) -> dict[str, str] | None:
     """Say what an experiment, as it ran, changes in its base: the lines of its file, and what its command line changed.
 
-    Files and folders are named without where they lie, which differs from machine to machine.
-
     Returns:
         dict[str, str] | None: The new value of each key that differs; one that is the same in the training, validation
         and test loader is named once, as ``*_dataloader``. None without a file, or if its bases cannot be read.
@@ -112,7 +99,11 @@ def config_changes(cfg, source: Path | None) -> dict[str, str] | None:
     base = source and _base_of(source)
     if base is None:
         return None
-    base, own = _short(flat_config(base)), _short(pooled_config(cfg))
+    # files and folders without where they lie, which differs from machine to machine
+    base, own = (
+        {key: re.sub(r'[^\s,()\[\]=]*[/\\]', '', text) for key, text in flat.items()}
+        for flat in (flat_config(base), pooled_config(cfg))
+    )
     changes = {key: text for key, text in own.items() if base.get(key) != text}
     changes |= {key: 'removed' for key in base if key not in own}
     for key in [key for key in changes if key.startswith('train_dataloader.')]:
@@ -140,7 +131,3 @@ def _base_of(source: Path):
         for base in [bases] if isinstance(bases, str) else bases:
             merged.merge_from_dict(Config.fromfile(source.parent / base).to_dict())
     return merged
-
-
-def _short(flat: dict[str, str]) -> dict[str, str]:
-    return {key: re.sub(r'[^\s,()\[\]=]*[/\\]', '', text) for key, text in flat.items()}

@@ -44,19 +44,16 @@ def pooled_counts(confusions: np.ndarray, classes: Sequence[str], score: str) ->
 
 
 def resampled_images(count: int) -> np.ndarray:
-    """Draw images with replacement, as often as there are images: how often each of 2,000 resamples has each (2000, count).
-
-    The seed is fixed, so a report can be repeated to the digit, and all models meet the same resamples.
-    """
+    """Draw images with replacement, as often as there are images: how often each of 2,000 resamples has each (2000, count)."""
+    # fixed: a report can be repeated to the digit, and all models meet the same resamples
     draw = np.random.default_rng(0)
     return draw.multinomial(count, np.full(count, 1 / count), RESAMPLES)
 
 
 def score_interval(runs: Sequence[ImageCounts]) -> tuple[float, float] | None:
-    """Give the 95 % interval of a score over images (percentile bootstrap): what other test images of the kind would give.
+    """Give the 95 % interval of a score over images: percentile bootstrap, of the mean over a config's seeds on the same images.
 
-    In each resample the mean over the runs, a config's seeds on the same images, counts. It is None with a single image,
-    which cannot vary.
+    It is None with a single image, which cannot vary.
     """
     return _interval(lambda weights: _mean_score(runs, weights), len(runs[0].counts))
 
@@ -70,8 +67,7 @@ class PairedDifference:
         low, high (float | None): Ends of the 95 % interval over images; None with a single image.
         p (float | None): Wilcoxon's signed-rank test over the images' own scores (means over the runs); None with
             fewer than five images whose scores differ.
-        images (int): Images that both sides have a score of. One without the class counts: 100 if nothing of it is
-            invented, else 0.
+        images (int): Images that both sides have a score of.
         decisive (int | None): The image without which the difference changes most; None if there is but one. In a pooled
             score the image with most pixels of a class can outweigh all others.
         without (float | None): The difference without that image.
@@ -91,9 +87,8 @@ class PairedDifference:
     ) -> 'PairedDifference':
         """Compare the seeds of one config with those of another, with the images in the same order.
 
-        The interval is the percentile bootstrap over images: each of 2,000 resamples draws the same images for both
-        sides, and has the mean over a side's seeds. It says how the difference would vary with other test images; how it
-        varies with other seeds is in the runs' standard deviation.
+        The interval is as in :func:`score_interval`, with the same resamples for both sides: how the difference would vary with
+        other test images. How it varies with other seeds is in the runs' standard deviation.
         """
 
         def difference(weights: np.ndarray) -> np.ndarray:

@@ -1,12 +1,11 @@
 """Figures of a report."""
 
+import itertools
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
-import cv2
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -28,14 +27,9 @@ COLOURS = [[channel / 255 for channel in OKABE_ITO[i]] for i in (5, 1, 3, 7, 6, 
 def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None = None) -> bytes:
     """Draw loss, scores and learning rates of runs by epoch, one above the other, as PNG.
 
-    Runs with one label, which are of one experiment, have one colour; a ring marks the epoch of each run's best checkpoint.
-    Labels are the folders by default.
-
-    Raises:
-        ValueError: If there is no run.
+    Runs with one label (by default each its folder), which are of one experiment, have one colour; a ring marks the epoch of each
+    run's best checkpoint.
     """
-    if not runs:
-        raise ValueError('there is no run to draw')
     labels = list(labels or (run.title for run in runs))
     names = list(dict.fromkeys(labels))
     scores = list(dict.fromkeys(score for run in runs for score in _scores(run)))
@@ -43,23 +37,25 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
     figure = Figure(figsize=(9, 2.3 * len(rows) + 0.35 * len(names)), layout='constrained')
     grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False)
     panels = dict(zip(rows, grid.flat, strict=True))
+    styles = itertools.cycle(itertools.product(STYLES, COLOURS))
     looks = {
-        name: (COLOURS[i % len(COLOURS)], STYLES[i // len(COLOURS) % len(STYLES)])
-        for i, name in enumerate(names)
+        name: dict(color=colour, linestyle=style, linewidth=1.2)
+        for name, (style, colour) in zip(names, styles, strict=False)
     }
     for run, label in zip(runs, labels, strict=True):
-        colour, style = looks[label]
-        line = dict(color=colour, linewidth=1.2)
-        panels['loss'].plot(_column(run.train, 'loss'), linestyle=style, **line)
-        panels['loss'].plot(_column(run.val, 'val_loss'), linestyle=(0, (1, 1)), **line)
-        for score in scores:
-            panels[score].plot(_column(run.val, score), linestyle=style, **line)
+        look = looks[label]
+        lines = [('loss', run.train, 'loss', look)]
+        lines.append(('loss', run.val, 'val_loss', look | dict(linestyle=(0, (1, 1)))))
+        lines += [(score, run.val, score, look) for score in scores]
+        rates = [c for c in run.train if c.startswith('lr/')] or ['lr']
+        lines += [('learning rate', run.train, rate, look) for rate in rates]
+        for row, table, column, line in lines:
+            if column in table:
+                panels[row].plot(table[column].dropna(), **line)
         reached = run.score(scores[0], run.best_epoch) if scores else None
         if reached is not None:
-            panels[scores[0]].plot(run.best_epoch, reached, 'o', fillstyle='none', color=colour)
-        rates = [c for c in run.train if c.startswith('lr/')] or ['lr']
-        for rate in rates:
-            panels['learning rate'].plot(_column(run.train, rate), linestyle=style, **line)
+            ring = dict(fillstyle='none', color=look['color'])
+            panels[scores[0]].plot(run.best_epoch, reached, 'o', **ring)
     panels['loss'].set_ylabel('loss\n(validation dotted)')
     for score in scores:
         panels[score].set_ylabel(f'{score} (%)\nof validation')
@@ -68,7 +64,7 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
     rates.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels.values():
         axes.grid(alpha=0.3)
-    handles = [Line2D([], [], color=colour, linestyle=style) for colour, style in looks.values()]
+    handles = [Line2D([], [], **look) for look in looks.values()]
     shown = [plot_text(name) for name in names]
     figure.legend(handles, shown, loc='outside upper center', ncols=min(3, len(names)))
     return figure_png(figure)
@@ -81,10 +77,6 @@ def _scores(run: RunFolder) -> list[str]:
     return [score for score in dict.fromkeys(wanted) if score in run.val]
 
 
-def _column(table: pd.DataFrame, name: str) -> pd.Series:
-    return table[name].dropna() if name in table else pd.Series(dtype=float)
-
-
 COLUMNS = 5
 
 
@@ -93,13 +85,11 @@ def draw_models(cells: Sequence[tuple[str, np.ndarray]]) -> bytes:
     height, width = cells[0][1].shape[:2]
     columns = min(COLUMNS, len(cells))
     rows = -(-len(cells) // columns)
-    side = 2.4
-    size = (side * columns, (side * height / width + 0.5) * rows)
+    size = (2.4 * columns, (2.4 * height / width + 0.5) * rows)
     figure = Figure(figsize=size, layout='constrained')
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for axes in panels:
+    for number, (caption, picture) in enumerate(cells, start=1):
+        axes = figure.add_subplot(rows, columns, number)
         axes.set_axis_off()
-    for axes, (caption, picture) in zip(panels, cells, strict=False):
         # pixels stay squares: what is shown is what was scored
         axes.imshow(picture, interpolation='nearest')
         axes.set_title(plot_text(caption), fontsize=8)
@@ -129,11 +119,6 @@ def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
             cells.append((f'{label}\n{words}', errors))
         rows[name] = cells
     return rows
-
-
-def png(picture: np.ndarray) -> bytes:
-    """Encode an RGB picture (H, W, 3) as PNG."""
-    return cv2.imencode('.png', picture[..., ::-1])[1].tobytes()
 
 
 # a box, and what lies between two of them, in inches
@@ -177,7 +162,7 @@ def draw_architecture(architecture: Architecture, title: str) -> bytes:
             if source == stage.skip:
                 _skip(axes, *ends, by_name[source], stage.adapter)
             else:
-                _arrow(axes, *ends)
+                _line(axes, _path(*ends), '0.25', '-')
         _box(axes, centres[stage.name], stage)
     used = dict.fromkeys(map(_kind, stages))
     handles = [Patch(facecolor=BOX_COLOURS[kind], edgecolor='0.4', label=kind) for kind in used]
@@ -255,28 +240,26 @@ def _box(axes: Axes, centre: tuple[float, float], stage: Stage) -> None:
     axes.text(x, middle, plot_text('\n'.join(lines)), ha='center', va='center', fontsize=7.5)
 
 
-def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """From box to box: down, up, or from a column to the next."""
+def _path(start: tuple[float, float], end: tuple[float, float]) -> list[tuple[float, float]]:
+    """Corners of an arrow from box to box: down, up, or from a column to the next."""
     (x0, y0), (x1, y1) = start, end
+    right, left = x0 + BOX_WIDTH / 2, x1 - BOX_WIDTH / 2
+    half = BOX_HEIGHT / 2 if y1 > y0 else -BOX_HEIGHT / 2
     if x0 == x1 and abs(y1 - y0) > 1.5 * ROW_STEP:
         # round the boxes between them
-        side, far = x0 + BOX_WIDTH / 2, x0 + BOX_WIDTH / 2 + 0.15
-        points = [(side, y0 - 0.1), (far, y0 - 0.1), (far, y1 + 0.1), (side, y1 + 0.1)]
-    elif x0 == x1:
-        half = BOX_HEIGHT / 2 if y1 > y0 else -BOX_HEIGHT / 2
-        points = [(x0, y0 + half), (x1, y1 - half)]
-    elif y1 > y0:
-        points = [(x0, y0 + BOX_HEIGHT / 2), (x0, y1), (x1 - BOX_WIDTH / 2, y1)]
-    elif x1 - x0 < 1.5 * COLUMN_STEP and y1 < y0 and x0 < COLUMN_STEP:
+        far = right + 0.15
+        return [(right, y0 - 0.1), (far, y0 - 0.1), (far, y1 + 0.1), (right, y1 + 0.1)]
+    if x0 == x1:
+        return [(x0, y0 + half), (x1, y1 - half)]
+    if y0 == y1:
+        return [(right, y0), (left, y1)]
+    if y1 > y0:
+        return [(x0, y0 + half), (x0, y1), (left, y1)]
+    if x0 < COLUMN_STEP and x1 - x0 < 1.5 * COLUMN_STEP:
         # between the two columns of a chain
-        middle = (x0 + x1) / 2
-        points = [(x0 + BOX_WIDTH / 2, y0), (middle, y0), (middle, y1), (x1 - BOX_WIDTH / 2, y1)]
-    elif y1 < y0:
-        # from the end of the encoder over to the decoder, and up to it
-        points = [(x0 + BOX_WIDTH / 2, y0), (x1, y0), (x1, y1 + BOX_HEIGHT / 2)]
-    else:
-        points = [(x0 + BOX_WIDTH / 2, y0), (x1 - BOX_WIDTH / 2, y1)]
-    _line(axes, points, '0.25', '-')
+        return [(right, y0), ((right + left) / 2, y0), ((right + left) / 2, y1), (left, y1)]
+    # from the end of the encoder over to the decoder, and up to it
+    return [(right, y0), (x1, y0), (x1, y1 - half)]
 
 
 def _skip(

@@ -45,19 +45,19 @@ import torch
 
 from custom_modules.evaluation.confusion import draw_confusion
 from custom_modules.reporting import plots
-from custom_modules.reporting.comparison import Comparison, RunGroup
+from custom_modules.reporting.architecture import Architecture
+from custom_modules.reporting.comparison import Comparison
 from custom_modules.reporting.paired import RESAMPLES, PairedDifference
 from custom_modules.reporting.runs import RunFolder, held_out_fold
-from custom_modules.reporting.scoring import ClassifierResult, SegmentorResult
+from custom_modules.reporting.scoring import ClassifierResult, ModelCost, SegmentorResult
 from custom_modules.utils.tables import json_values
-from custom_modules.visualization.drawing import ERROR_COLOURS
+from custom_modules.visualization.drawing import ERROR_COLOURS, encoded
 
 LIBRARIES = ('torch', 'onedl-mmengine', 'onedl-mmsegmentation', 'onedl-mmpretrain')
 
 
 def comparison_data(comparison: Comparison, out: Path) -> dict:
     """Lay out a comparison as the plain values that this module's docstring lists; links to configs are from the folder ``out``."""
-    groups = comparison.groups
     data = dict(
         date=date.today().isoformat(),
         software={name: _version(name) for name in LIBRARIES},
@@ -69,8 +69,8 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
         classifiers=[_classifier(*place) for place in enumerate(comparison.classifiers)],
         arms=[],
     )
-    if groups:
-        first = groups[0].first
+    if comparison.groups:
+        first = comparison.groups[0].first
         data |= dict(
             score=comparison.score,
             compared=comparison.compared,
@@ -88,29 +88,28 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
 
 def _group(comparison: Comparison, number: int, label: str, out: Path) -> dict:
     group, base = comparison.groups[number], comparison.groups[0]
-    scores = group.first.scores
-    differences, names, compared = None, base.first.names, comparison.compared
+    score, compared = comparison.score, comparison.compared
+    names, scores = base.first.names, group.first.scores
+    link = group.source and quote(Path(os.path.relpath(group.source, out.resolve())).as_posix())
+    differences = None
     if group is not base:
         differences = {name: _difference(group.against(base, name), names) for name in compared}
-    runs = [run for result in group.results for run in result.runs]
     return dict(
         label=label,
         config=group.name,
         source=group.source_name,
-        link=_link(group, out),
+        link=link,
         changes=group.changes,
-        parameters=group.cost.parameters,
-        flops=group.cost.flops,
-        images_per_second=group.cost.images_per_second,
+        **_cost(group.cost),
         batch=group.cost.batch,
         device=group.cost.device,
         mean={name: group.mean(name) for name in scores},
         spread={name: group.spread(name) for name in scores},
         intervals={name: group.interval(name) for name in compared},
-        against_first=differences and differences[comparison.score],
+        against_first=differences and differences[score],
         differences=differences,
-        last_epoch_mean=_mean(run.score(comparison.score, run.epochs) for run in runs),
-        runs=[_run(result, comparison.score) for result in group.results],
+        last_epoch_mean=_logged_mean(group.runs, score),
+        runs=[_run(result, score) for result in group.results],
         architecture=_architecture(group.architecture, f'architecture_{number:02d}_{label}'),
     )
 
@@ -130,7 +129,7 @@ def _run(result: SegmentorResult, score: str) -> dict:
         work_dir=result.title,
         seed=result.run.seed,
         scores=result.scores,
-        last_epoch_logged=_mean(run.score(score, run.epochs) for run in result.runs),
+        last_epoch_logged=_logged_mean(result.runs, score),
         images={name: dict(confusion=pixels, objects=objects) for name, pixels, objects in images},
         folds=folds,
     )
@@ -142,7 +141,7 @@ def _training(run: RunFolder) -> dict:
 
 
 def _classifier(number: int, result: ClassifierResult) -> dict:
-    run, cost = result.run, result.cost
+    run = result.run
     drawing = f'architecture_classifier_{number:02d}_{run.title}'
     return dict(
         label=run.title,
@@ -150,18 +149,20 @@ def _classifier(number: int, result: ClassifierResult) -> dict:
         seed=run.seed,
         best_epoch=run.best_epoch,
         epochs=run.epochs,
-        parameters=cost.parameters,
-        flops=cost.flops,
-        images_per_second=cost.images_per_second,
-        height=cost.size[0],
-        width=cost.size[1],
+        **_cost(result.cost),
+        height=result.cost.size[0],
+        width=result.cost.size[1],
         **result.report,
         picture=f'confusion_{number:02d}_{file_name(run.title)}.png',
         architecture=_architecture(result.architecture, drawing),
     )
 
 
-def _architecture(architecture, picture: str) -> dict:
+def _cost(cost: ModelCost) -> dict:
+    return {key: getattr(cost, key) for key in ('parameters', 'flops', 'images_per_second')}
+
+
+def _architecture(architecture: Architecture, picture: str) -> dict:
     return asdict(architecture) | dict(picture=f'{file_name(picture)}.png')
 
 
@@ -170,14 +171,9 @@ def file_name(text: str) -> str:
     return re.sub(r'[^\w.-]', '_', text)
 
 
-def _link(group: RunGroup, out: Path) -> str | None:
-    if group.source is None:
-        return None
-    return quote(Path(os.path.relpath(group.source, out.resolve())).as_posix())
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    values = list(values)
+def _logged_mean(runs: Iterable[RunFolder], score: str) -> float | None:
+    """Average what runs logged after their last epoch; None where one has not."""
+    values = [run.score(score, run.epochs) for run in runs]
     return None if None in values else sum(values) / len(values)
 
 
@@ -208,33 +204,32 @@ def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, by
     )
     pages.filters['cell'] = lambda text: re.sub(r'([\\`*_<>\[\]|])', r'\\\1', str(text))
     pictures = _pictures(comparison, data)
+    arms = data['arms']
     values = dict(
         data=data,
         title=title,
-        provenance=provenance(data),
         inline={name: _inline(picture) for name, picture in pictures.items()},
         networks=_networks(data),
+        gallery=[],
+        colours=ERROR_COLOURS,
     )
-    if comparison.groups:
-        rows = []
+    if arms:
         for number, (name, cells) in enumerate(plots.gallery(comparison).items()):
             file = f'{number:02d}_{file_name(name)}.png'
             pictures[file] = plots.draw_models(cells)
-            shown = [
-                dict(caption=caption, src=_inline(plots.png(image))) for caption, image in cells
-            ]
-            rows.append(dict(name=name, file=file, cells=shown))
-        several = any(len(arm['runs']) > 1 for arm in data['arms'])
-        colours = zip(ERROR_COLOURS, ('blue', 'yellow', 'red', 'violet'), strict=True)
+            shown = [dict(caption=words, src=_inline(encoded(image))) for words, image in cells]
+            values['gallery'].append(dict(name=name, file=file, cells=shown))
+        chosen = ([each.chosen_on_test for each in group.results] for group in comparison.groups)
+        notes = pages.get_template('notes.jinja').render(
+            data=data,
+            biased=[arm['label'] for arm, own in zip(arms, chosen, strict=True) if any(own)],
+            seeds=[len(arm['runs']) for arm in arms],
+            resamples=RESAMPLES,
+        )
         values |= dict(
-            gallery=rows,
-            score_names=_score_names(data),
-            notes=report_notes(comparison, data),
-            decided=[arm for arm in data['arms'] if (arm['against_first'] or {}).get('decisive')],
-            legend="Each model's errors over the darkened image, at the resolution of the score"
-            f'{"; of several seeds the lowest" if several else ""}: '
-            f'{", ".join(f"{name} {colour}" for name, colour in colours)}.',
-            colours=ERROR_COLOURS,
+            score_names=_score_names(data['test_data']['classes'][1:]),
+            notes=' '.join(notes.splitlines()),
+            decided=[arm for arm in arms if (arm['against_first'] or {}).get('decisive')],
         )
     files = {f'pictures/{name}': picture for name, picture in pictures.items()}
     for page in ('report.md', 'report.html'):
@@ -250,10 +245,8 @@ def _pictures(comparison: Comparison, data: dict) -> dict[str, bytes]:
         picture = plots.draw_architecture(result.architecture, entry['label'])
         pictures[entry['architecture']['picture']] = picture
     if comparison.groups:
-        runs, labels = [], []
-        for group, label in zip(comparison.groups, comparison.labels(), strict=True):
-            own = [run for result in group.results for run in result.runs]
-            runs, labels = runs + own, labels + [label] * len(own)
+        named = zip(comparison.groups, comparison.labels(), strict=True)
+        runs, labels = zip(*((r, label) for group, label in named for r in group.runs), strict=True)
         pictures['learning_curves.png'] = plots.draw_learning_curves(runs, labels)
     if comparison.classifiers:
         runs = [result.run for result in comparison.classifiers]
@@ -274,73 +267,9 @@ def _networks(data: dict) -> list[dict]:
     return list(found.values())
 
 
-def report_notes(comparison: Comparison, data: dict) -> list[str]:
-    """Say in words what the table's numbers are."""
-    test, arms, score = data['test_data'], data['arms'], data['score']
-    count = len(test['images'])
-    which = 'best' if data['checkpoints'] == 'best' else "last epoch's"
-    notes = [
-        f'Percent, at {test["width"]}x{test["height"]}, pixels of all {count} test images counted '
-        f"together, of each run's {which} checkpoint.",
-        "image_Dice is the mean of the images' own Dice: one without the class counts 100 if nothing of it is invented, else "
-        '0. object_F1 counts objects above the label limit: found if half of it is, invented if less than a quarter is true.',
-    ]
-    if any(run['folds'] for arm in arms for run in arm['runs']):
-        notes.append(
-            'Folds of one seed are put together: every image is scored once, by a model that has not seen it.'
-        )
-    chosen = [[result.chosen_on_test for result in group.results] for group in comparison.groups]
-    biased = [arm['label'] for arm, own in zip(arms, chosen, strict=True) if any(own)]
-    if biased:
-        whose = '' if len(biased) == len(arms) else f' of {", ".join(biased)}'
-        notes.append(
-            f'The checkpoints{whose} were chosen on these same images, so that the scores are a little too good: the last '
-            f"epoch's {score} stands beside them."
-        )
-    if len(biased) < len(arms):
-        notes.append(f"The last epoch's {score} is that of the validation part, as logged.")
-    if comparison.options:
-        given = ', '.join(f'{key}={value}' for key, value in comparison.options.items())
-        notes.append(f'Scored with {given} in every config.')
-    if any(len(arm['runs']) > 1 for arm in arms):
-        notes.append('± is the standard deviation over seeds (n - 1).')
-    if any(len(arm['runs']) == 1 for arm in arms):
-        notes.append(
-            'A row without ± is of one seed: how far another would be from it is not known.'
-        )
-    if count > 1:
-        notes.append(
-            f'Brackets are 95 % intervals over images ({RESAMPLES:,} bootstrap resamples, each with the mean over the seeds); they '
-            'say nothing of other seeds.'
-        )
-    if len(arms) > 1:
-        paired = ', paired: both sides have the same resamples' if count > 1 else ''
-        notes.append(
-            f'The difference to the first row is that of the means over seeds{paired}; '
-            "p is Wilcoxon's signed-rank test over the images' own scores, not corrected for several comparisons."
-        )
-    notes.append(
-        'GFLOPs: multiply-additions of one image, each counted once. images/s: the network alone, batches of '
-        f'{arms[0]["batch"]} on {arms[0]["device"]} ({data["machine"]}), one model after the other.'
-    )
-    return notes
-
-
-def provenance(data: dict) -> str:
-    """Say when and with what a report was made."""
-    versions = data['software'].items()
-    software = ', '.join(f'{name} {version}' for name, version in versions if version)
-    made = f'Made by tools/report.py on {data["date"]} with {software}.'
-    if data['arms']:
-        made += f' Test data: fingerprint {data["test_data"]["fingerprint"]}.'
-    return made
-
-
-def _score_names(data: dict) -> list[str]:
-    objects = data['test_data']['classes'][1:]
-    own = [f'{name}_{score}' for score in ('Dice', 'IoU') for name in objects]
-    others = [f'{name}_{score}' for score in ('image_Dice', 'object_F1') for name in objects]
-    return [*own, *others, 'mDice', 'mIoU', 'aAcc']
+def _score_names(objects: list[str]) -> list[str]:
+    kinds = ('Dice', 'IoU', 'image_Dice', 'object_F1')
+    return [*(f'{name}_{kind}' for kind in kinds for name in objects), 'mDice', 'mIoU', 'aAcc']
 
 
 def _inline(picture: bytes) -> str:

@@ -34,7 +34,9 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     for path in scalar_files(work_dir):
         rows = _rows(path)
         epochs = _epochs([row for row in rows if 'epoch' in row])
-        scores = _scores([row for row in rows if 'epoch' not in row])
+        scores = pd.DataFrame(row for row in rows if 'epoch' not in row)
+        if not scores.empty:
+            scores = scores.groupby('step').last()
         if epochs.empty and scores.empty:
             continue
         if 1 in epochs.index or train.empty:
@@ -57,10 +59,6 @@ def _epochs(lines: list[dict]) -> pd.DataFrame:
     rates = [c for c in epochs if c == 'lr' or c.startswith('lr/') or c == 'frozen_stages']
     epochs[rates] = by_epoch[rates].last()
     return epochs
-
-
-def _scores(lines: list[dict]) -> pd.DataFrame:
-    return pd.DataFrame(lines).groupby('step').last() if lines else pd.DataFrame()
 
 
 def _continued(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
@@ -117,6 +115,14 @@ def _read(path: Path):
         raise UsageError(f'{path} cannot be read ({reason}): train anew.') from error
 
 
+def require_work_dir(path: str | Path) -> None:
+    """Refuse a folder that does not exist."""
+    if not Path(path).is_dir():
+        raise UsageError(
+            f'there is no work dir {path}: give folders that tools/train.py wrote, such as work_dirs/unet_baseline.'
+        )
+
+
 class RunFolder:
     """What a training left in its work dir: config, scalars, checkpoints.
 
@@ -134,16 +140,14 @@ class RunFolder:
     """
 
     def __init__(self, path: str | Path, last_epoch: bool = False) -> None:
+        require_work_dir(path)
         self.path, self.last_epoch = Path(path), last_epoch
-        if not self.path.is_dir():
-            raise UsageError(
-                f'there is no work dir {path}: give folders that tools/train.py wrote, such as work_dirs/unet_baseline.'
-            )
         self.name, self.cfg = run_config(self.path)
         self.train, self.val = read_scalars(self.path)
         if self.train.empty:
-            trained = f'{path} has no logged epoch: its training broke off before'
-            raise UsageError(f'{trained}; train anew.')
+            raise UsageError(
+                f'{path} has no logged epoch: its training broke off before; train anew.'
+            )
 
     @property
     def group(self) -> Path:
@@ -234,22 +238,24 @@ class RunFolder:
 
     def _checkpoint_due(self, planned: int) -> int:
         """The last epoch whose checkpoint should be there; 0 for none."""
-        if not self._hook('checkpoint').get('by_epoch', True):
+        hook = self._hook('checkpoint')
+        if not hook.get('by_epoch', True):
             return 0
-        if self._hook('checkpoint').get('save_last', True) and self.epochs >= planned:
+        if hook.get('save_last', True) and self.epochs >= planned:
             return planned
-        interval = self._hook('checkpoint').get('interval', -1)
+        interval = hook.get('interval', -1)
         return self.epochs // interval * interval if interval > 0 else 0
 
     @property
     def _checkpoint_written(self) -> int | None:
         """The last epoch of which a checkpoint is or was there; None where only a best one is left, which says nothing."""
-        epochs = [_epoch_of(path) for path in self.path.glob('epoch_*.pth')]
+        names = [path.name for path in self.path.glob('epoch_*.pth')]
         pointer = self.path / 'last_checkpoint'
         # written after the checkpoint that it names, which may be gone since; a kill may leave it empty
-        named = pointer.read_text(encoding='utf-8', errors='replace') if pointer.is_file() else ''
-        found = re.search(r'epoch_(\d+)\.pth\s*$', named)
-        return max([*epochs, *([int(found[1])] if found else [])], default=None)
+        if pointer.is_file():
+            names.append(pointer.read_text(encoding='utf-8', errors='replace'))
+        found = (re.search(r'epoch_(\d+)\.pth\s*$', name) for name in names)
+        return max((int(epoch[1]) for epoch in found if epoch), default=None)
 
     @property
     def _best_is_missing(self) -> bool:

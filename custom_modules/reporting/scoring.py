@@ -1,9 +1,6 @@
 """From a run's folder to scores: its checkpoint predicts the test part again; folds of a cross-validation together."""
 
-import contextlib
 import hashlib
-import io
-import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn as nn
+from mmengine.analysis import FlopAnalyzer
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
 from torch.utils.benchmark import Timer
@@ -31,21 +30,16 @@ from custom_modules.utils.tables import progress
 
 @dataclass(frozen=True)
 class ModelCost:
-    """What a model costs.
-
-    Args:
-        parameters (int): All its parameters.
-        flops (float | None): Multiply-additions for one image, each counted once, as mmengine counts; None where it
-            cannot.
-        images_per_second (float): Images through the network alone, without loading and resizing.
-        size (tuple[int, int]): Height and width of the input.
-        batch, device: Images in a batch while the time was taken, and where it ran.
-    """
+    """What a model costs."""
 
     parameters: int
+    # multiply-additions for one image, each counted once, as mmengine counts; None where it cannot
     flops: float | None
+    # through the network alone, without loading and resizing
     images_per_second: float
+    # height and width of the input
     size: tuple[int, int]
+    # images in a batch while the time was taken, and where it ran
     batch: int
     device: str
 
@@ -161,20 +155,19 @@ class ClassifierResult:
 def score_segmentor(
     run: RunFolder, cfg: Config, shown: int = 6, measured: bool = True
 ) -> SegmentorResult:
-    """Score a run's checkpoint on its config's test part.
+    """Score a run's checkpoint on the test part of its config, perhaps with other test data.
 
-    Args:
-        run (RunFolder): The run.
-        cfg (mmengine.Config): Its config, perhaps with other test data.
-        shown (int): Of how many images, evenly spaced over the part, the predictions are kept. Defaults to 6.
-        measured (bool): Whether to measure what the model costs, and describe it. Defaults to True.
+    The predictions of ``shown`` images, evenly spaced over the part, are kept; ``measured`` says whether to measure what the model
+    costs, and describe it.
 
     Raises:
         UsageError: If data or checkpoint are not there or do not fit.
     """
     predictions = CheckpointPredictions(cfg, str(run.checkpoint))
     classes = predictions.classes
-    limit = _label_limit(cfg)
+    evaluators = each_config('test_evaluator', cfg.get('test_evaluator'))
+    limits = [metric['label_limit'] for _, metric in evaluators if 'label_limit' in metric]
+    limit = limits[0] if limits else LABEL_LIMIT
     wanted = shown_indices(len(predictions), shown)
     together = hashlib.sha256(repr(classes).encode())
     names, keys, confusions, objects, kept, files = [], [], [], [], [], []
@@ -185,10 +178,9 @@ def score_segmentor(
         # of two folders, say, images may share a name
         names.append(prediction.name + f' ({index})' * (prediction.name in names))
         files.append(Path(prediction.img_path))
-        content = (files[-1].read_bytes(), repr(truth.shape).encode() + truth.tobytes())
-        for part in content:
-            together.update(part)
-        keys.append(hashlib.sha256(b''.join(content)).hexdigest()[:16])
+        content = files[-1].read_bytes() + repr(truth.shape).encode() + truth.tobytes()
+        together.update(content)
+        keys.append(hashlib.sha256(content).hexdigest()[:16])
         if index in wanted:
             kept.append(prediction)
     size = kept[0].truth.shape
@@ -215,26 +207,25 @@ def score_segmentor(
 
 
 def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorResult:
-    """Put the folds of one config and seed together: every image once, scored by a model that has not seen it.
+    """Put the folds of one config and seed together, which share no image: every image once, scored by a model that has not seen it.
 
-    No fold is there twice or has an image in common with another. Images are ordered by their names, whatever the folds; the
-    predictions of ``shown`` are kept.
+    Images are ordered by their names, whatever the folds; the predictions of ``shown`` are kept.
     """
     folds = sorted(results, key=lambda result: result.fold)
     first = folds[0]
-    names = [name for fold in folds for name in fold.names]
-    keys = [key for fold in folds for key in fold.keys]
-    order = sorted(range(len(names)), key=lambda i: (names[i], keys[i]))
+    images = [pair for fold in folds for pair in zip(fold.names, fold.keys, strict=True)]
+    order = sorted(range(len(images)), key=images.__getitem__)
+    names, keys = zip(*(images[i] for i in order), strict=True)
     kept = {key: p for fold in folds for key, p in zip(fold.shown, fold.kept, strict=True)}
-    in_order = [keys[i] for i in order if keys[i] in kept]
+    in_order = [key for key in keys if key in kept]
     chosen = [in_order[i] for i in sorted(shown_indices(len(in_order), shown))]
     content = repr((first.classes, first.size, sorted(keys))).encode()
     there = {fold.fold[0] for fold in folds}
     return replace(
         first,
         runs=tuple(fold.run for fold in folds),
-        names=[names[i] for i in order],
-        keys=[keys[i] for i in order],
+        names=list(names),
+        keys=list(keys),
         confusions=np.concatenate([fold.confusions for fold in folds])[order],
         objects=np.concatenate([fold.objects for fold in folds])[order],
         kept=[kept[key] for key in chosen],
@@ -255,8 +246,6 @@ def score_classifier(run: RunFolder, cfg: Config) -> ClassifierResult:
     Raises:
         UsageError: If data or checkpoint are not there or do not fit.
     """
-    from mmengine.device import get_device
-
     init_default_scope(cfg.default_scope)
     # imported here: a report on segmentors never needs mmpretrain
     from custom_modules.evaluation.classification_report import ClassificationReport
@@ -286,13 +275,6 @@ def score_classifier(run: RunFolder, cfg: Config) -> ClassifierResult:
     )
 
 
-def _label_limit(cfg: Config) -> float:
-    """Read from the config's metric up to which share of the image objects do not count."""
-    evaluators = each_config('test_evaluator', cfg.get('test_evaluator'))
-    limits = [metric['label_limit'] for _, metric in evaluators if 'label_limit' in metric]
-    return limits[0] if limits else LABEL_LIMIT
-
-
 def shared_images(cfg: Config, part: str, files: Sequence[Path]) -> int:
     """Count the test's images that are in another part, ``'train'`` or ``'val'``, too, wherever a copy of them lies.
 
@@ -317,7 +299,7 @@ def shared_images(cfg: Config, part: str, files: Sequence[Path]) -> int:
 def _unread(dataset: dict) -> dict:
     """Change a data set's config so that its files are listed and none is read."""
     own = type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset')
-    return dict(dataset, pipeline=[], **(dict(cache=None, check=False) if own else {}))
+    return dict(dataset, pipeline=[]) | (dict(cache=None, check=False) if own else {})
 
 
 def _cut(dataset: dict) -> dict:
@@ -336,34 +318,18 @@ def measure_cost(model: nn.Module, size: tuple[int, int], batch: int = 8) -> Mod
     device = next(model.parameters()).device
     inputs = torch.zeros(batch, 3, *size, device=device)
     inputs = inputs.to(memory_format=torch.channels_last)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    speed = batch / _median_seconds(model, inputs)
-    return ModelCost(parameters, _flops(model, inputs[:1]), speed, tuple(size), batch, str(device))
-
-
-@torch.inference_mode()
-def _median_seconds(model: nn.Module, inputs: torch.Tensor) -> float:
     names, threads = dict(model=model, inputs=inputs), torch.get_num_threads()
     timer = Timer('model(inputs, mode="tensor")', globals=names, num_threads=threads)
-    # the first calls choose their algorithms
-    timer.timeit(2)
-    return timer.blocked_autorange(min_run_time=0.5).median
-
-
-def _flops(model: nn.Module, image: torch.Tensor) -> float | None:
-    from mmengine.analysis import get_model_complexity_info
-    from mmengine.logging import MMLogger
-
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    # it lists every operator that it does not count
-    logger.setLevel(logging.ERROR)
+    with torch.inference_mode():
+        # the first calls choose their algorithms
+        timer.timeit(2)
+        seconds = timer.blocked_autorange(min_run_time=0.5).median
+    # it would list every operator that it does not count
+    counter = FlopAnalyzer(model, (inputs[:1],)).unsupported_ops_warnings(False)
     try:
-        with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-            quiet = dict(show_table=False, show_arch=False)
-            found = get_model_complexity_info(model, inputs=(image,), **quiet)
+        with torch.no_grad():
+            flops = float(counter.uncalled_modules_warnings(False).total())
     except (RuntimeError, TypeError):
-        return None
-    finally:
-        logger.setLevel(level)
-    return float(found['flops'])
+        flops = None
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return ModelCost(parameters, flops, batch / seconds, tuple(size), batch, str(device))

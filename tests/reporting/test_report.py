@@ -9,12 +9,10 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
-from report_runs import make_run
 from scipy.stats import wilcoxon
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.reporting.config_changes import flat_config
-from custom_modules.reporting.runs import RunFolder
 from custom_modules.reporting.scoring import shared_images
 
 
@@ -43,38 +41,29 @@ def by_hand(run) -> list[tuple[int, int, int, int]]:
     return counts
 
 
-def dice(tp, fp, fn, tn):
-    return 100 * 2 * tp / (2 * tp + fp + fn)
-
-
 def scores(tp, fp, fn, tn):
-    iou, ground = 100 * tp / (tp + fp + fn), 100 * tn / (tn + fp + fn)
-    ground_dice = dice(tn, fn, fp, tp)
-    return dict(
-        rock_Dice=dice(tp, fp, fn, tn),
-        rock_IoU=iou,
-        mDice=(dice(tp, fp, fn, tn) + ground_dice) / 2,
-        mIoU=(iou + ground) / 2,
-        aAcc=100 * (tp + tn) / (tp + fp + fn + tn),
-    )
+    dice, iou = 200 * tp / (2 * tp + fp + fn), 100 * tp / (tp + fp + fn)
+    ground_dice, ground_iou = 200 * tn / (2 * tn + fp + fn), 100 * tn / (tn + fp + fn)
+    means = dict(mDice=(dice + ground_dice) / 2, mIoU=(iou + ground_iou) / 2)
+    return dict(means, rock_Dice=dice, rock_IoU=iou, aAcc=100 * (tp + tn) / (tp + fp + fn + tn))
 
 
 def test_scores_are_those_of_the_predictions(runs, results):
     arms = {arm['label']: arm for arm in results['arms']}
     assert list(arms) == ['unet_baseline_seed0', 'unet_backbone_scratch', '<b>bold']
     entries = [run for arm in results['arms'] for run in arm['runs']]
+    dice = []
     for run, entry in zip(runs[:4], entries, strict=True):
         assert entry['work_dir'] == run.name
         expected = scores(*np.sum(by_hand(run), axis=0))
-        assert 0 < expected['rock_Dice'] < 100
-        found = {name: entry['scores'][name] for name in expected}
-        assert found == pytest.approx(expected)
+        dice.append(expected['rock_Dice'])
+        assert {name: entry['scores'][name] for name in expected} == pytest.approx(expected)
         assert entry['best_epoch'] == 1 and entry['last_epoch_logged'] == 40.0
-    pair = [scores(*np.sum(by_hand(run), axis=0))['rock_Dice'] for run in runs[:2]]
+    assert min(dice) > 0 and max(dice) < 100
+    pair = dice[:2]
     assert arms['unet_baseline_seed0']['mean']['rock_Dice'] == pytest.approx(sum(pair) / 2)
-    # the standard deviation of two values
-    expected = abs(pair[0] - pair[1]) / 2**0.5
-    assert arms['unet_baseline_seed0']['spread']['rock_Dice'] == pytest.approx(expected)
+    spread = arms['unet_baseline_seed0']['spread']['rock_Dice']
+    assert spread == pytest.approx(np.std(pair, ddof=1))
     assert arms['unet_backbone_scratch']['spread']['rock_Dice'] is None
     for run, arm in zip((runs[0], runs[2], runs[3]), results['arms'], strict=True):
         state = torch.load(run / 'best_rock_Dice_epoch_1.pth')['state_dict']
@@ -85,14 +74,19 @@ def test_scores_are_those_of_the_predictions(runs, results):
 
 
 def test_difference_and_test_are_paired_over_images(runs, results):
-    first = np.mean([[dice(*image) for image in by_hand(run)] for run in runs[:2]], axis=0)
-    other = np.array([dice(*image) for image in by_hand(runs[2])])
-    found = results['arms'][1]['against_first']
-    assert found['p'] == pytest.approx(wilcoxon(other - first).pvalue)
-    means = [arm['mean']['rock_Dice'] for arm in results['arms']]
-    assert found['difference'] == pytest.approx(means[1] - means[0])
-    assert found['low'] < found['difference'] < found['high'] and found['images'] == 8
-    assert results['arms'][0]['against_first'] is None
+    own = [[scores(*image)['rock_Dice'] for image in by_hand(run)] for run in runs[:3]]
+    first, other = np.mean(own[:2], axis=0), np.array(own[2])
+    base, arm, _ = results['arms']
+    assert base['against_first'] is base['differences'] is None
+    assert arm['against_first'] == arm['differences']['rock_Dice']
+    assert arm['against_first']['p'] == pytest.approx(wilcoxon(other - first).pvalue)
+    assert results['compared'] == ['rock_Dice', 'rock_image_Dice', 'rock_object_F1']
+    for name in results['compared']:
+        low, high = arm['intervals'][name]
+        assert low <= arm['mean'][name] <= high
+        found = arm['differences'][name]
+        assert found['difference'] == pytest.approx(arm['mean'][name] - base['mean'][name])
+        assert found['low'] <= found['difference'] <= found['high'] and found['images'] == 8
 
 
 def test_what_cannot_be_compared_is_named_and_left_out(runs, results):
@@ -137,18 +131,18 @@ def test_pages_show_the_same_numbers(report, results):
     assert all(s.startswith('data:') or s.endswith('.py') for s in sources) and 'http' not in page
 
 
-def test_seeds_are_told_from_experiments(tmp_path):
-    def what(name, seed=0, **options):
-        run = make_run(tmp_path, 'unet_baseline', seed, name=name, weights=False, **options)
-        return flat_config(RunFolder(run).cfg)
+def test_seeds_are_told_from_experiments(repository):
+    def what(**options):
+        cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
+        cfg.merge_from_dict(options)
+        return flat_config(cfg)
 
-    first = what('first')
-    assert what('other_seed', 1) == first
-    assert what('quieter', **{'default_hooks.logger.interval': 99}) == first
-    assert what('faster', **{'train_dataloader.num_workers': 7}) == first
+    first = what()
+    quieter = what(**{'randomness.seed': 1, 'default_hooks.logger.interval': 99})
+    assert quieter == what(**{'train_dataloader.num_workers': 7}) == first
     # of the same name, but of another folder
-    assert what('a', load_from='/a/epoch_1.pth') != what('b', load_from='/b/epoch_1.pth') != first
-    assert what('lr', **{'optim_wrapper.optimizer.lr': 0.5}) != first
+    assert what(load_from='/a/epoch_1.pth') != what(load_from='/b/epoch_1.pth') != first
+    assert what(**{'optim_wrapper.optimizer.lr': 0.5}) != first
 
 
 def test_a_copy_is_no_seed_and_mistakes_are_said(runs, tmp_path, tool, capsys):

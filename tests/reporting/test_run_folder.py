@@ -141,14 +141,15 @@ def test_a_fold_is_that_of_the_test_part(tmp_path):
 
 
 def test_a_best_checkpoint_that_was_not_written_is_missed(tmp_path):
-    def gap(*scores, seed, best=()):
-        run = make_run(tmp_path, 'unet_baseline', seed, epochs=0)
-        write_scalars(run / '20260102_000000', [1, 2], dice(*scores))
-        for epoch in best:
-            (run / f'best_rock_Dice_epoch_{epoch}.pth').touch()
+    # make_run leaves that of epoch 1
+    run = make_run(tmp_path, 'unet_baseline', epochs=0)
+
+    def gap(start, *scores):
+        write_scalars(run / f'2026010{start}_000000', [1, 2], dice(*scores))
         return RunFolder(run).gap
 
-    # make_run leaves that of epoch 1: killed after the last scalars, before the checkpoint that they are of
-    assert gap(10.0, 20.0, seed=0).startswith('epoch 2 has the best rock_Dice')
-    assert gap(10.0, 20.0, seed=1, best=[2]) is None
-    assert gap(20.0, 10.0, seed=2) is None and gap(10.0, 10.0, seed=3) is None
+    assert gap(2, 20.0, 10.0) is None and gap(3, 10.0, 10.0) is None
+    # killed after the last scalars, before the checkpoint that they are of
+    assert gap(4, 10.0, 20.0).startswith('epoch 2 has the best rock_Dice')
+    (run / 'best_rock_Dice_epoch_2.pth').touch()
+    assert RunFolder(run).gap is None
