@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from custom_modules.engine.config import load_config, read_options
+from custom_modules.engine.config import hold_out, load_config, read_options
 from custom_modules.engine.config_checks import check_config
 from custom_modules.engine.data_checks import require_data_folders
 from custom_modules.reporting.config_changes import config_difference
@@ -127,12 +127,7 @@ def plan_sweep(
 
 
 def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Give for each combination of the values of ``KEY=V1,V2,...`` what it adds to a folder's name, and its options.
-
-    Example:
-        >>> combine(['a.lr=1e-3', 'b.size=(4,4),(8,8)'])[1]
-        ('__lr_1e-3__size_8-8', ['a.lr=1e-3', 'b.size=(8,8)'])
-    """
+    """Give for each combination of the values of ``KEY=V1,V2,...`` what it adds to a folder's name, and its options."""
     factors = {}
     for text in vary:
         key, _, rest = text.partition('=')
@@ -160,8 +155,6 @@ def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
 
 def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple]:
     """Read and check a config; give the options of each fold, and the config with them."""
-    from custom_modules.engine.config import hold_out
-
     title = f'{config} with {" ".join(options)}' if options else config
     try:
         cfg = load_config(config, read_options(options))

@@ -83,16 +83,6 @@ def started(root: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def press_ctrl_c(root: Path):
-    """Ask this process to stop as soon as a training has started."""
-
-    def press() -> None:
-        if started(root):
-            os.kill(os.getpid(), 2)
-
-    return press
-
-
 @pytest.fixture
 def stub(monkeypatch):
     """Runs are stubs, that take no time, or some seconds."""
@@ -161,7 +151,7 @@ def test_ctrl_c_ends_the_trainings_and_the_next_sweep_goes_on(small, stub, tmp_p
     root = tmp_path / 'root'
     stub(60)
     runs, began = planned(small, root, [0, 1]), time.monotonic()
-    assert not swept(runs, watch=press_ctrl_c(root))
+    assert not swept(runs, watch=lambda: started(root) and os.kill(os.getpid(), signal.SIGINT))
     assert states(runs) == ['interrupted', 'waits'] and time.monotonic() - began < 20
     # it ended by itself, as by Ctrl-C, and holds nothing any more
     assert 'KeyboardInterrupt' in (runs[0].folder / 'sweep.log').read_text()
