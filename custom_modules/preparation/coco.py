@@ -143,10 +143,10 @@ class CocoToMasks:
         if not path.is_file():
             return 'images that are not there', f'{path} is not there'
         try:
-            found, expected = image_size(path), (image['width'], image['height'])
+            found, turn = image_size(path), orientation(path)
         except UsageError as error:
             return 'images that cannot be read', f'{path} cannot be read ({error.reason})'
-        turn = orientation(path)
+        expected = image['width'], image['height']
         if found == expected:
             if turn in (2, 3, 4) or (turn >= 5 and found[0] == found[1]):
                 kind = 'images that their EXIF tag turns, while their size does not tell whether they were drawn so, which is assumed'

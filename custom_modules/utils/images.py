@@ -93,7 +93,7 @@ def mask_palette(source: Source) -> dict[int, tuple[int, int, int]]:
 
 def orientation(source: Source) -> int:
     """Give the EXIF orientation of a readable image, 1 to 8; 1 is upright, and from 5 on width and height change places."""
-    return decoding.orientation(file_bytes(source)[0])
+    return _decoded(decoding.orientation, source, '', 'an image')
 
 
 def image_size(path: str | Path) -> tuple[int, int]:

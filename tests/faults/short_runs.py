@@ -21,12 +21,14 @@ SMALL = [
 ]
 
 
-def command(config: str | Path, work_dir: Path, *arguments: object, options=()) -> list[str]:
+def command(
+    config: str | Path, work_dir: Path, *arguments: object, options=(), small=SMALL
+) -> list[str]:
     """The command line of a small training; what ``options`` say last holds."""
     config = config if isinstance(config, Path) else REPOSITORY / 'configs' / f'{config}.py'
     return [
         *('train.py', str(config), '--work-dir', str(work_dir), *map(str, arguments)),
-        *('--cfg-options', *SMALL, *options),
+        *('--cfg-options', *small, *options),
     ]
 
 

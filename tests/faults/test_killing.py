@@ -1,5 +1,6 @@
 """A run that is killed, wherever it was, and resumed ends in the weights of the run that was not, to the last bit."""
 
+import builtins
 import os
 import random
 import signal
@@ -8,7 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import REPOSITORY, loader_options
-from short_runs import before_step, command, differing, kill_me, killed_when, run_tool, weights
+from mmengine.evaluator import Evaluator
+from mmengine.runner import EpochBasedTrainLoop, ValLoop
+from short_runs import (
+    SMALL,
+    before_step,
+    command,
+    differing,
+    kill_me,
+    killed_when,
+    run_tool,
+    weights,
+)
 
 pytestmark = pytest.mark.usefixtures('data')
 # what follows from (seed, iteration) alone, in a segmentor
@@ -43,7 +55,6 @@ SEGMENTORS = {
     'stages that are unfrozen': ('unet_backbone_unfreeze', UNFREEZING),
     'cached features': ('unet_backbone_frozen', CACHED),
 }
-EPOCHS = 3
 
 
 @pytest.fixture
@@ -55,12 +66,6 @@ def config(tmp_path):
         return path
 
     return write
-
-
-def small(base: str) -> list[str]:
-    """The options of a small run that fit a config."""
-    widths = ['model.backbone.widths=[4,4,4,4,4]'] if 'backbone' in base else []
-    return [f'train_cfg.max_epochs={EPOCHS}', *widths]
 
 
 # all checkpoints being written
@@ -80,7 +85,8 @@ def require_the_same(whole: Path, pieces: Path) -> list[str]:
 @pytest.mark.parametrize('name', SEGMENTORS)
 def test_whatever_a_config_offers_goes_on_as_it_was(name, config, tmp_path):
     base, text = SEGMENTORS[name]
-    path, options = config(base, text), small(base)
+    path = config(base, text)
+    options = ['model.backbone.widths=[4,4,4,4,4]'] if 'backbone' in base else []
     whole, pieces = tmp_path / 'whole', tmp_path / 'pieces'
     assert run_tool(command(path, whole, options=options)) == 0
     start = command(path, pieces, options=options)
@@ -100,8 +106,6 @@ def in_write(name: str, when: str):
     """Kill while a file is being written: before its bytes are, half way, or before it gets its name."""
 
     def moment() -> None:
-        from custom_modules.utils import files
-
         replace, fsync = os.replace, os.fsync
 
         def killing_replace(source, target, **kwargs):
@@ -118,20 +122,16 @@ def in_write(name: str, when: str):
                 kill_me()
             fsync(descriptor)
 
-        files.os.replace, files.os.fsync = killing_replace, killing_fsync
+        os.replace, os.fsync = killing_replace, killing_fsync
 
     return moment
 
 
-def in_call(owner: str, method: str, count: int):
+def in_call(owner: type, method: str, count: int):
     """Kill in the n-th call of a method."""
 
     def moment() -> None:
-        import importlib
-
-        module, kind = owner.rsplit('.', 1)
-        cls = getattr(importlib.import_module(module), kind)
-        plain, calls = getattr(cls, method), []
+        plain, calls = getattr(owner, method), []
 
         def killing(self, *args, **kwargs):
             calls.append(1)
@@ -139,16 +139,14 @@ def in_call(owner: str, method: str, count: int):
                 kill_me()
             return plain(self, *args, **kwargs)
 
-        setattr(cls, method, killing)
+        setattr(owner, method, killing)
 
     return moment
 
 
 def with_the_note_empty() -> None:
     """Kill while mmengine writes last_checkpoint: it opens the file, which empties it."""
-    import builtins
-
-    plain = builtins.open
+    plain, calls = builtins.open, []
 
     def killing(file, *args, **kwargs):
         opened = plain(file, *args, **kwargs)
@@ -158,7 +156,6 @@ def with_the_note_empty() -> None:
                 kill_me()
         return opened
 
-    calls = []
     builtins.open = killing
 
 
@@ -169,9 +166,9 @@ MOMENTS = {
     'the best one without its name': in_write('best_val_loss_epoch_2.pth', 'before the name'),
     'two best ones': in_write('best_val_loss_epoch_2.pth', 'after the name'),
     'an empty note': with_the_note_empty,
-    'a validation': in_call('mmengine.runner.ValLoop', 'run_iter', 2),
-    'its scores': in_call('mmengine.evaluator.Evaluator', 'evaluate', 3),
-    'the first step': in_call('mmengine.runner.EpochBasedTrainLoop', 'run_iter', 1),
+    'a validation': in_call(ValLoop, 'run_iter', 2),
+    'its scores': in_call(Evaluator, 'evaluate', 3),
+    'the first step': in_call(EpochBasedTrainLoop, 'run_iter', 1),
 }
 
 
@@ -234,19 +231,12 @@ def test_random_numbers_follow_from_seed_epoch_and_sample(name, config, tmp_path
     """Killed and resumed with two workers, and whole without: the same weights."""
     base, text = DRAWN[name]
     path = config(base, text)
-    options = [*loader_options(), f'train_cfg.max_epochs={EPOCHS}']
-    if 'classifier' not in base:
-        options += ['model.backbone.widths=[4,4,8]', 'train_dataloader.batch_size=4']
-        options += loader_options(**{'dataset.load_size': '(64,64)'})
+    small = SMALL if base == 'unet_baseline' else [*loader_options(), 'train_cfg.max_epochs=3']
     workers = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
-
-    def line(work_dir, *flags, more=()):
-        line = ['train.py', str(path), '--work-dir', str(work_dir), *flags]
-        return [*line, '--cfg-options', *options, *more]
-
     whole, pieces = tmp_path / 'whole', tmp_path / 'pieces'
-    assert run_tool(line(whole)) == 0
-    killed = killed_when(line(pieces, more=workers), KILLED_IN_THE_THIRD_EPOCH, tmp_path)
+    assert run_tool(command(path, whole, small=small)) == 0
+    start = command(path, pieces, small=small, options=workers)
+    killed = killed_when(start, KILLED_IN_THE_THIRD_EPOCH, tmp_path)
     assert killed == -signal.SIGKILL, (tmp_path / 'output.txt').read_text()[-2000:]
-    assert run_tool(line(pieces, '--resume', more=workers)) == 0
+    assert run_tool(command(path, pieces, '--resume', small=small, options=workers)) == 0
     require_the_same(whole, pieces)

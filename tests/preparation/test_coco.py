@@ -194,6 +194,17 @@ def test_a_turned_photograph_has_the_size_that_training_sees(coco, tmp_path, cap
         assert code == 2 and 'before its EXIF tag turns it: remove the tag' in complaint(capsys)
 
 
+def test_an_image_that_is_cut_is_left_out(coco, tmp_path, capsys):
+    coco['images'][0]['file_name'] = 'polygons.png'
+    for image in coco['images']:
+        save(tmp_path / 'images' / image['file_name'], BLACK)
+    cut = tmp_path / 'images' / 'polygons.png'
+    cut.write_bytes(cut.read_bytes()[:-20])
+    assert to_masks(coco, tmp_path, '--images', tmp_path / 'images') == 0
+    said = f'1 images that cannot be read: {cut} cannot be read (it is cut short)'
+    assert said in capsys.readouterr().out
+
+
 def test_an_interrupted_run_goes_on(coco, tmp_path, capsys, monkeypatch):
     draw = CocoFile.draw
 
