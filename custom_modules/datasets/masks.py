@@ -109,7 +109,8 @@ class ClassPixels:
 
     Args:
         classes (Sequence[str]): Names of the classes.
-        counts (np.ndarray): Pixels (masks, classes); ignored ones are not counted.
+        counts (np.ndarray): Pixels (masks, classes); ignored ones are not counted. Of each class ``pixels`` are its sum, and
+            ``images`` the masks that contain it.
 
     Example:
         >>> import numpy as np
@@ -121,6 +122,7 @@ class ClassPixels:
     def __init__(self, classes: Sequence[str], counts: np.ndarray) -> None:
         self.classes = tuple(classes)
         self.counts = np.asarray(counts, np.int64)
+        self.pixels, self.images = self.counts.sum(axis=0), (self.counts > 0).sum(axis=0)
 
     @classmethod
     def from_dataset(cls, dataset) -> 'ClassPixels':
@@ -145,16 +147,6 @@ class ClassPixels:
         with ThreadPoolExecutor() as pool:
             counted = pool.map(count, range(len(dataset)))
             return cls(classes, list(progress(counted, 'Counting pixels', len(dataset))))
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """Pixels of each class."""
-        return self.counts.sum(axis=0)
-
-    @property
-    def images(self) -> np.ndarray:
-        """Masks that contain each class."""
-        return (self.counts > 0).sum(axis=0)
 
     @property
     def shares(self) -> np.ndarray:

@@ -118,7 +118,7 @@ class LunarSource:
             self.bare.append(picture)
             return None
         for mask in masks:
-            pixels, shape = PngFile(mask).read(), PngFile(picture).read().shape
+            pixels, shape = PngFile.read(mask), PngFile.read(picture).shape
             if pixels.shape[:2] != shape[:2]:
                 size, other = (f'{found[1]}x{found[0]}' for found in (pixels.shape, shape))
                 raise UsageError(f'{mask} is {size} pixels, but {picture} is {other}.')
@@ -175,7 +175,7 @@ class LunarConverter:
 
     @staticmethod
     def _classes(mask):
-        return MoonClasses.read_colours(PngFile(mask).read())
+        return MoonClasses.read_colours(PngFile.read(mask))
 
     def _rocks(self, mask):
         rocks = MoonClasses.rocks(self._classes(mask))
@@ -216,6 +216,6 @@ def _holds(path, content):
         return path.read_bytes() == content
     # pixels, not bytes: another version of OpenCV may pack the same mask differently
     try:
-        return np.array_equal(PngFile(path).read(), content)
+        return np.array_equal(PngFile.read(path), content)
     except UsageError:
         return False

@@ -148,14 +148,12 @@ def _words(error: Exception) -> str:
 
 
 class PngFile:
-    """One PNG file, as it is stored."""
+    """PNG files as they are stored."""
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-
-    def read(self) -> np.ndarray:
+    @staticmethod
+    def read(path: str | Path) -> np.ndarray:
         """Return the pixels, (H, W) or (H, W, channels); an :class:`ImageError` if it is no PNG, cut short or damaged."""
-        return _decoded(decoding.decode_png, self.path, '', 'a PNG picture')
+        return _decoded(decoding.decode_png, path, '', 'a PNG picture')
 
     @staticmethod
     def encode(pixels: np.ndarray) -> bytes:
