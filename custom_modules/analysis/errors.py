@@ -11,6 +11,13 @@ from custom_modules.datasets.masks import IGNORED
 from custom_modules.evaluation.confusion import ConfusionScores, frequent_confusions
 from custom_modules.evaluation.predictions import Prediction
 
+BRIGHTNESS_GROUPS = 4
+# percent of the image's height below the horizon
+EDGES = (0, 5, 10, 20, 40, 100)
+HORIZON_BANDS = tuple(f'{low}-{high}' for low, high in zip(EDGES, EDGES[1:], strict=False))
+ROWS = 8
+ROW_BANDS = tuple(f'{100 * i / ROWS:g}-{100 * (i + 1) / ROWS:g}' for i in range(ROWS))
+
 
 def group_scores(
     classes: Sequence[str], groups: Mapping[str, Sequence], confusions: np.ndarray
@@ -64,9 +71,6 @@ class BandedConfusion:
         return group_scores(self.classes, dict(band=self.bands), self.confusion)
 
 
-GROUPS = 4
-
-
 def brightness_groups(
     brightness: Sequence[float], confusions: Sequence[np.ndarray], classes: Sequence[str]
 ) -> pd.DataFrame:
@@ -77,16 +81,11 @@ def brightness_groups(
         ``images``. Fewer than four images: one each.
     """
     order = np.argsort(brightness, kind='stable')
-    quarters = np.array_split(order, min(GROUPS, len(order)))
+    quarters = np.array_split(order, min(BRIGHTNESS_GROUPS, len(order)))
     ranges = [f'{brightness[own[0]]:.1f}-{brightness[own[-1]]:.1f}' for own in quarters]
     groups = dict(brightness=ranges, images=[len(own) for own in quarters])
     pooled = np.array([sum(confusions[i] for i in own) for own in quarters])
     return group_scores(classes, groups, pooled).drop(columns='share')
-
-
-# percent of the image's height below the horizon
-EDGES = (0, 5, 10, 20, 40, 100)
-HORIZON_BANDS = tuple(f'{low}-{high}' for low, high in zip(EDGES, EDGES[1:], strict=False))
 
 
 def horizon_bands(truth: np.ndarray, sky: int) -> np.ndarray:
@@ -108,13 +107,9 @@ def horizon_bands(truth: np.ndarray, sky: int) -> np.ndarray:
     return np.where(is_sky.any(axis=0), bands, -1)
 
 
-COUNT = 8
-ROW_BANDS = tuple(f'{100 * i / COUNT:g}-{100 * (i + 1) / COUNT:g}' for i in range(COUNT))
-
-
 def row_bands(height: int) -> np.ndarray:
     """Cut an image into eight bands of the same height: index in ``ROW_BANDS`` of each row (H, 1), from the top."""
-    return (np.arange(height) * COUNT // height)[:, None]
+    return (np.arange(height) * ROWS // height)[:, None]
 
 
 def confusion_sentences(confusion: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:

@@ -14,6 +14,8 @@ from custom_modules.evaluation.predictions import Prediction
 
 # 1 to 3 pixels, 4 to 15, ...: 4^20 pixels are more than any image has
 SIZE_BINS = 20
+BINS = 15
+THRESHOLDS = np.arange(2, 99) / 100
 
 
 class ObjectSizes:
@@ -110,9 +112,6 @@ def boundary_f1(
     return float(200 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
-BINS = 15
-
-
 class Calibration:
     """Whether a probability of 0.8 is right in 80 % of the cases: the reliability curve and its error.
 
@@ -165,9 +164,6 @@ class Calibration:
         """Mean probability, and share that is right, over all pixels; 0 to 1."""
         pixels, total, right = self.sums.sum(axis=1)
         return (float(total / pixels), float(right / pixels)) if pixels else (np.nan, np.nan)
-
-
-THRESHOLDS = np.arange(2, 99) / 100
 
 
 class ThresholdSweep:

@@ -8,6 +8,11 @@ from matplotlib.figure import Figure
 from custom_modules.evaluation.confusion import draw_confusion, percent
 from custom_modules.utils.plotting import figure_png, plot_text
 
+# Okabe and Ito's, those that are dark enough for lines on white; the marker tells them apart in grey
+STYLES = (('#0072B2', 'o', '-'), ('#D55E00', 's', '--'), ('#009E73', '^', ':'))
+ACROSS = 3
+SCORES = dict(Dice='Dice', precision='precision', recall='recall')
+
 
 def draw_calibration(table: pd.DataFrame, xlabel: str, ylabel: str, title: str) -> bytes:
     """Draw a reliability curve (a table of :class:`Calibration`), above how many pixels each of its bins has, as PNG."""
@@ -23,11 +28,6 @@ def draw_calibration(table: pd.DataFrame, xlabel: str, ylabel: str, title: str) 
     for axes in (upper, lower):
         axes.grid(alpha=0.3)
     return figure_png(figure)
-
-
-# Okabe and Ito's, those that are dark enough for lines on white; the marker tells them apart in grey
-STYLES = (('#0072B2', 'o', '-'), ('#D55E00', 's', '--'), ('#009E73', '^', ':'))
-ACROSS = 3
 
 
 def draw_groups(
@@ -77,9 +77,6 @@ def draw_sweep(table: pd.DataFrame, default: float, best: float, title: str) -> 
     axes.grid(alpha=0.3)
     axes.legend(fontsize='small', loc='center left', bbox_to_anchor=(1, 0.5))
     return figure_png(figure)
-
-
-SCORES = dict(Dice='Dice', precision='precision', recall='recall')
 
 
 def analysis_pictures(results: dict) -> dict[str, bytes]:

@@ -26,6 +26,9 @@ from custom_modules.visualization.drawing import write_picture
 from custom_modules.visualization.panels import PredictionPanel, contact_sheet
 
 TEMPLATE = Path(__file__).parent / 'analysis.md.jinja'
+FILES = ('analysis.md', 'analysis.json', 'images.csv')
+SHEET = 'contact_sheet.png'
+SMALL = 220
 PERCENT = {
     'Dice': 'Dice %', 'IoU': 'IoU %', 'precision': 'precision %', 'recall': 'recall %',
     'boundary_F1': 'boundary F1 %', 'share': 'share of its pixels %',
@@ -57,12 +60,12 @@ def analysis_text(run: dict, results: dict) -> str:
     return f'{text}\n'
 
 
-def _hardest(images: pd.DataFrame, names: Sequence[str], count: int = 10) -> pd.DataFrame:
+def _hardest(images: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     table = images[['name', 'brightness']].rename(columns=dict(name='image'))
     table.insert(1, 'Dice', images[[f'{name}_Dice' for name in names]].mean(axis=1))
     shares = images[[f'{name}_true_share' for name in names]].sum(axis=1)
     table.insert(2, 'share of objects %', shares)
-    return table.dropna(subset='Dice').sort_values('Dice', kind='stable').head(count)
+    return table.dropna(subset='Dice').sort_values('Dice', kind='stable').head(10)
 
 
 def checkpoint_analysis(
@@ -118,9 +121,6 @@ def checkpoint_analysis(
     return run, results
 
 
-FILES = ('analysis.md', 'analysis.json', 'images.csv')
-
-
 def write_analysis(run: dict, results: dict, folder: Path) -> Path:
     """Write an analysis: a text, whose path is returned, with its pictures, all numbers, and a table of the images.
 
@@ -168,10 +168,6 @@ def write_chosen_panels(
 def _score_name(classes: Sequence[str]) -> str:
     """Say what images are ranked by, such as ``'rock Dice'``."""
     return f'{classes[1]} Dice' if len(classes) == 2 else f'mDice without {classes[0]}'
-
-
-SHEET = 'contact_sheet.png'
-SMALL = 220
 
 
 def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: Path) -> list[str]:

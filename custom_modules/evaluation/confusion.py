@@ -9,6 +9,9 @@ from custom_modules.datasets.masks import IGNORED
 from custom_modules.utils.plotting import figure_png, plot_text
 from custom_modules.utils.tables import text_table
 
+# up to so many classes a table shows all of them, and a picture its numbers
+READABLE = 20
+
 
 def percent(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.ndarray:
     """Give what percentage parts are of their wholes; ``absent`` where the whole is 0."""
@@ -121,10 +124,6 @@ def _mean(values: np.ndarray) -> np.ndarray:
     scored = np.isfinite(values)
     total, count = np.where(scored, values, 0).sum(axis=-1), scored.sum(axis=-1)
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-
-
-# up to so many classes a table shows all of them, and a picture its numbers
-READABLE = 20
 
 
 def frequent_confusions(counts: np.ndarray, most: int) -> list[tuple[int, int]]:

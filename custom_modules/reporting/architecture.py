@@ -67,15 +67,10 @@ class Architecture:
         return sum(bool(stage.skip) for stage in self.stages) > 1
 
 
-def describe_architecture(
-    model: nn.Module, size: tuple[int, int], cfg: Mapping | None = None
-) -> Architecture:
-    """Run an image through a model and note what each of its stages does.
+def describe_architecture(model: nn.Module, size: tuple[int, int], cfg: Mapping) -> Architecture:
+    """Run an image of a height and width through a model of mmseg or mmpretrain, in eval mode, and note what each stage does.
 
-    Args:
-        model (nn.Module): A model of mmseg or mmpretrain, in eval mode.
-        size (tuple[int, int]): Height and width of the input.
-        cfg (Mapping, optional): The config, which says what is frozen and when.
+    The config says what is frozen and when.
     """
     parts = {k: child for k, child in model.named_children() if k != 'data_preprocessor'}
     groups = [(part, *g) for part, child in parts.items() for g in _stage_modules(part, child)]
@@ -84,7 +79,7 @@ def describe_architecture(
         key=lambda group: next((calls[m].order for m in group[2] if m in calls), len(calls))
     )
     stages, owners, waiting = [], {}, ['input']
-    schedule = _freeze_schedule(cfg or {})
+    schedule = _freeze_schedule(cfg)
     for part, name, modules in groups:
         own = [calls[module] for module in modules if module in calls]
         parameters = sum(p.numel() for module in modules for p in module.parameters())

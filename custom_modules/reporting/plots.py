@@ -22,6 +22,20 @@ from custom_modules.visualization.drawing import error_map, overlay
 STYLES = ('-', '--', '-.', ':')
 # without the yellow, which is lost on white
 COLOURS = [[channel / 255 for channel in OKABE_ITO[i]] for i in (5, 1, 3, 7, 6, 2, 0)]
+GALLERY_COLUMNS = 5
+# a box, and what lies between two of them, in inches
+BOX_WIDTH, BOX_HEIGHT = 3.0, 0.86
+COLUMN_STEP, ROW_STEP = 3.5, 1.2
+LINE_LETTERS = 52
+# a chain of up to so many boxes is one column
+LONGEST_COLUMN = 8
+BOX_COLOURS = {
+    'encoder': '#cfe3f3',
+    'encoder, frozen at first': '#dfe3e8',
+    'encoder, frozen': '#c4c8ce',
+    'decoder or head': '#fbe3bf',
+    'image': '#ffffff',
+}
 
 
 def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None = None) -> bytes:
@@ -77,13 +91,10 @@ def _scores(run: RunFolder) -> list[str]:
     return [score for score in dict.fromkeys(wanted) if score in run.val]
 
 
-COLUMNS = 5
-
-
 def draw_models(cells: Sequence[tuple[str, np.ndarray]]) -> bytes:
     """Draw pictures of one image (H, W, 3) side by side, each with its caption, as PNG, for pages that are not HTML."""
     height, width = cells[0][1].shape[:2]
-    columns = min(COLUMNS, len(cells))
+    columns = min(GALLERY_COLUMNS, len(cells))
     rows = -(-len(cells) // columns)
     size = (2.4 * columns, (2.4 * height / width + 0.5) * rows)
     figure = Figure(figsize=size, layout='constrained')
@@ -119,21 +130,6 @@ def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
             cells.append((f'{label}\n{words}', errors))
         rows[name] = cells
     return rows
-
-
-# a box, and what lies between two of them, in inches
-BOX_WIDTH, BOX_HEIGHT = 3.0, 0.86
-COLUMN_STEP, ROW_STEP = 3.5, 1.2
-LINE_LETTERS = 52
-# a chain of up to so many boxes is one column
-LONGEST_COLUMN = 8
-BOX_COLOURS = {
-    'encoder': '#cfe3f3',
-    'encoder, frozen at first': '#dfe3e8',
-    'encoder, frozen': '#c4c8ce',
-    'decoder or head': '#fbe3bf',
-    'image': '#ffffff',
-}
 
 
 def draw_architecture(architecture: Architecture, title: str) -> bytes:

@@ -54,6 +54,7 @@ from custom_modules.utils.tables import json_values
 from custom_modules.visualization.drawing import ERROR_COLOURS, encoded
 
 LIBRARIES = ('torch', 'onedl-mmengine', 'onedl-mmsegmentation', 'onedl-mmpretrain')
+TEMPLATES = Path(__file__).parent / 'templates'
 
 
 def comparison_data(comparison: Comparison, out: Path) -> dict:
@@ -182,9 +183,6 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-TEMPLATES = Path(__file__).parent / 'templates'
 
 
 def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, bytes]:

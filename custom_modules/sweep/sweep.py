@@ -154,14 +154,11 @@ def _is_newer(path: Path, than: float) -> bool:
 
 
 class LocalExecutor:
-    """So many processes of this machine side by side, to which its GPUs, as ``CUDA_VISIBLE_DEVICES`` names them, are dealt out.
+    """So many processes of this machine side by side, to which its GPUs, as ``CUDA_VISIBLE_DEVICES`` names them, are dealt out."""
 
-    An interrupted training has ``grace`` seconds to end by itself.
-    """
-
-    def __init__(self, jobs: int = 1, gpus: Sequence[str] = (), grace: float = 60) -> None:
+    def __init__(self, jobs: int = 1, gpus: Sequence[str] = ()) -> None:
         self._environments = [share_of_machine(i, jobs, gpus, os.environ) for i in range(jobs)]
-        self._pool, self._grace = ThreadPoolExecutor(jobs), grace
+        self._pool = ThreadPoolExecutor(jobs)
         self._processes, self._stopped = [], False
 
     def submit(self, run: Run, rerun: bool, since: float) -> Future:
@@ -172,7 +169,7 @@ class LocalExecutor:
         """End what runs and what is queued: kindly, and after a while, or when there is ``hurry``, at once."""
         self._stopped = True
         self._pool.shutdown(wait=False, cancel_futures=True)
-        machine.stop_processes(self._processes, self._grace, hurry)
+        machine.stop_processes(self._processes, hurry=hurry)
         self._pool.shutdown()
 
     def _run(self, run: Run, rerun: bool, since: float) -> tuple:
@@ -185,21 +182,21 @@ class LocalExecutor:
     def _started(self, process) -> None:
         self._processes.append(process)
         if self._stopped:
-            machine.stop_processes([process], self._grace)
+            machine.stop_processes([process])
 
 
 class RayExecutor:
     """Tasks of a Ray cluster, whose nodes share repository, data and work dirs at the same paths.
 
     Each run gets so many CPUs and GPUs, which may be a share of one. A run whose node dies goes on at another, from its last
-    checkpoint, as often as there are ``retries``.
+    checkpoint, up to five times.
     """
 
-    def __init__(self, cpus: float = 1, gpus: float = 0, retries: int = 5) -> None:
+    def __init__(self, cpus: float = 1, gpus: float = 0) -> None:
         import ray
 
         self._ray, self._tasks = ray, []
-        again = dict(max_retries=retries, retry_exceptions=[ChildProcessError])
+        again = dict(max_retries=5, retry_exceptions=[ChildProcessError])
         task = ray.remote(_bring_to_end_here)
         self._task = task.options(num_cpus=cpus, num_gpus=gpus, **again)
 

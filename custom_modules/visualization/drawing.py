@@ -13,6 +13,15 @@ from custom_modules.utils.files import write_atomically
 from custom_modules.utils.images import read_image
 from custom_modules.utils.plotting import load_font
 
+MARGIN = 6
+# of Okabe and Ito, and of different lightness too: told apart with every common colour blindness, and in grey
+ERROR_COLOURS = {
+    'true positive': (86, 180, 233),
+    'false positive': (240, 228, 66),
+    'false negative': (213, 94, 0),
+    'wrong class': (204, 121, 167),
+}
+
 
 def scaled_image(path: str, width: int) -> np.ndarray:
     """Read an image as RGB (H, W, 3), uint8, and scale it down if it is wider than it shall be."""
@@ -49,9 +58,6 @@ def readable_size(image: np.ndarray, side: int = 360) -> np.ndarray:
         return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
     times = max(-(-9 * side // (10 * longer)), 1)
     return image.repeat(times, axis=0).repeat(times, axis=1)
-
-
-MARGIN = 6
 
 
 def text_strip(text: str, width: int, size: int = 15, bold: bool = False) -> np.ndarray:
@@ -115,15 +121,6 @@ def overlay(
         area = labels == index
         drawn[area] = (1 - alpha) * drawn[area] + alpha * np.array(colour)
     return drawn.astype(np.uint8)
-
-
-# of Okabe and Ito, and of different lightness too: told apart with every common colour blindness, and in grey
-ERROR_COLOURS = {
-    'true positive': (86, 180, 233),
-    'false positive': (240, 228, 66),
-    'false negative': (213, 94, 0),
-    'wrong class': (204, 121, 167),
-}
 
 
 def error_map(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:

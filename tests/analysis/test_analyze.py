@@ -64,8 +64,14 @@ def test_the_table_of_images_and_the_pooled_scores_equal_a_computation_by_hand(t
     assert results['means']['aAcc'] == pytest.approx(100 * 13 / 17)
 
 
+def object_sizes(truth, predicted) -> pd.DataFrame:
+    sizes = ObjectSizes(ROCKS)
+    sizes.add(predict(truth, predicted))
+    return sizes.table()
+
+
 def test_objects_are_counted_by_size_found_and_invented():
-    truth, predicted = np.zeros((32, 64), np.uint8), np.zeros((32, 64), int)
+    truth, predicted = np.zeros((2, 32, 64), np.uint8)
     truth[0:2, 0:1] = 1  # 2 pixels, missed
     truth[4:8, 0:4] = predicted[4:8, 0:4] = 1  # 16 pixels, found
     truth[10:14, 0:4] = predicted[10:14, 0:2] = 1  # 16 pixels, half found
@@ -73,25 +79,16 @@ def test_objects_are_counted_by_size_found_and_invented():
     truth[0, 63], truth[1, 62] = 1, 1  # one object over a corner
     predicted[30, 30:35] = 1  # 5 pixels invented
     truth[31, 0:3], predicted[31, 0:3] = 255, 1  # nobody knows
-    sizes = ObjectSizes(ROCKS)
-    sizes.add(predict(truth, predicted))
-    rows = sizes.table().to_dict('records')
-    assert [row['size'] for row in rows] == ['1-3', '4-15', '16-63']
-    small, middle, large = rows
-    assert (small['objects'], small['pixels'], small['recall'], small['found']) == (2, 4, 0, 0)
-    assert (large['objects'], large['pixels']) == (3, 48)
-    assert large['recall'] == pytest.approx(100 * (16 + 8 + 6) / 48)
-    assert large['found'] == pytest.approx(200 / 3)
-    # predicted: 16, 8, 6 and 5 pixels
-    assert (middle['predicted'], large['predicted'], small['predicted']) == (3, 1, 0)
-    assert middle['false_alarms'] == pytest.approx(100 / 3) and large['false_alarms'] == 0
-    assert middle['objects'] == 0 and np.isnan(middle['recall'])
+    # class, size, objects, pixels, recall, found; predicted ones, of 16, 8, 6 and 5 pixels, and of these the invented
+    assert object_sizes(truth, predicted).fillna(-1).to_numpy().tolist() == [
+        ['rock', '1-3', 2, 4, 0, 0, 0, -1],
+        ['rock', '4-15', 0, 0, -1, -1, 3, pytest.approx(100 / 3)],
+        ['rock', '16-63', 3, 48, 62.5, pytest.approx(200 / 3), 1, 0],
+    ]
     # sizes change at powers of four
     for area, size in ((3, '1-3'), (4, '4-15'), (63, '16-63'), (64, '64-255')):
-        mask = (np.arange(1024) < area).reshape(16, 64)
-        sizes = ObjectSizes(ROCKS)
-        sizes.add(predict(mask, mask.astype(int)))
-        assert sizes.table().iloc[-1].tolist() == ['rock', size, 1, area, 100, 100, 1, 0]
+        mask = (np.arange(1024) < area).reshape(16, 64).astype(int)
+        assert object_sizes(mask, mask).iloc[-1].tolist() == ['rock', size, 1, area, 100, 100, 1, 0]
 
 
 def test_calibration_equals_scikit_learns():
@@ -137,24 +134,18 @@ def test_the_sweep_is_exact_at_every_threshold():
 
 
 def test_boundary_f1():
-    square = np.zeros((40, 40), bool)
-    square[10:20, 10:20] = True
-    assert boundary_f1(square, square) == 100
-    moved = np.roll(square, 1, axis=1)
-    assert boundary_f1(square, moved) == 100
+    square, half, more, ignored = np.zeros((4, 40, 40), bool)
+    square[10:20, 10:20] = half[:, :20] = more[:, :25] = ignored[:, 8:30] = True
+    far, nothing = np.roll(square, 2, axis=1), square & False
+    # one pixel off is near enough
+    assert boundary_f1(square, np.roll(square, 1, axis=1)) == boundary_f1(square, square) == 100
     # 2 to the right: of the 36 pixels of the outline are too far off the left side, 10, and of the right side the 6
     # that are not next to the upper or lower row
-    far = np.roll(square, 2, axis=1)
     assert boundary_f1(square, far) == pytest.approx(100 * 20 / 36)
     assert boundary_f1(square, far, tolerance=2) == 100
-    assert boundary_f1(square, ~square & False) == 0
-    assert np.isnan(boundary_f1(square & False, square & False))
+    assert boundary_f1(square, nothing) == 0 and np.isnan(boundary_f1(nothing, nothing))
     # the image's edge is no boundary, or three sides of four would agree
-    half, more = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
-    half[:, :20] = more[:, :25] = True
     assert boundary_f1(half, more) == 0
-    ignored = np.zeros((40, 40), bool)
-    ignored[:, 8:30] = True
     assert np.isnan(boundary_f1(square, far, ignored=ignored))
 
 

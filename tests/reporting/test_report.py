@@ -48,33 +48,37 @@ def scores(tp, fp, fn, tn):
     return dict(means, rock_Dice=dice, rock_IoU=iou, aAcc=100 * (tp + tn) / (tp + fp + fn + tn))
 
 
-def test_scores_are_those_of_the_predictions(runs, results):
-    arms = {arm['label']: arm for arm in results['arms']}
-    assert list(arms) == ['unet_baseline_seed0', 'unet_backbone_scratch', '<b>bold']
+@pytest.fixture(scope='module')
+def counted(runs) -> list:
+    return [by_hand(run) for run in runs[:4]]
+
+
+def test_scores_are_those_of_the_predictions(runs, results, counted):
+    labels = [arm['label'] for arm in results['arms']]
+    assert labels == ['unet_baseline_seed0', 'unet_backbone_scratch', '<b>bold']
     entries = [run for arm in results['arms'] for run in arm['runs']]
     dice = []
-    for run, entry in zip(runs[:4], entries, strict=True):
+    for run, entry, images in zip(runs[:4], entries, counted, strict=True):
         assert entry['work_dir'] == run.name
-        expected = scores(*np.sum(by_hand(run), axis=0))
+        expected = scores(*np.sum(images, axis=0))
         dice.append(expected['rock_Dice'])
         assert {name: entry['scores'][name] for name in expected} == pytest.approx(expected)
         assert entry['best_epoch'] == 1 and entry['last_epoch_logged'] == 40.0
     assert min(dice) > 0 and max(dice) < 100
-    pair = dice[:2]
-    assert arms['unet_baseline_seed0']['mean']['rock_Dice'] == pytest.approx(sum(pair) / 2)
-    spread = arms['unet_baseline_seed0']['spread']['rock_Dice']
-    assert spread == pytest.approx(np.std(pair, ddof=1))
-    assert arms['unet_backbone_scratch']['spread']['rock_Dice'] is None
+    first, second, _ = results['arms']
+    assert first['mean']['rock_Dice'] == pytest.approx(np.mean(dice[:2]))
+    assert first['spread']['rock_Dice'] == pytest.approx(np.std(dice[:2], ddof=1))
+    assert second['spread']['rock_Dice'] is None
     for run, arm in zip((runs[0], runs[2], runs[3]), results['arms'], strict=True):
         state = torch.load(run / 'best_rock_Dice_epoch_1.pth')['state_dict']
         buffers = ('running_mean', 'running_var', 'num_batches_tracked')
-        counted = sum(t.numel() for name, t in state.items() if not name.endswith(buffers))
-        assert arm['parameters'] == counted
+        weights = [t.numel() for name, t in state.items() if not name.endswith(buffers)]
+        assert arm['parameters'] == sum(weights)
         assert arm['flops'] > 1e6 and arm['images_per_second'] > 0
 
 
-def test_difference_and_test_are_paired_over_images(runs, results):
-    own = [[scores(*image)['rock_Dice'] for image in by_hand(run)] for run in runs[:3]]
+def test_difference_and_test_are_paired_over_images(results, counted):
+    own = [[scores(*image)['rock_Dice'] for image in images] for images in counted[:3]]
     first, other = np.mean(own[:2], axis=0), np.array(own[2])
     base, arm, _ = results['arms']
     assert base['against_first'] is base['differences'] is None

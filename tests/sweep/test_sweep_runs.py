@@ -70,8 +70,8 @@ def planned(config: Path, root: Path, seeds=(0,), **options) -> list[plan.Run]:
     return plan.plan_sweep([config], seeds, root, [f'{k}={v}' for k, v in options.items()])
 
 
-def swept(runs, jobs: int = 1, grace: float = 60, **options) -> bool:
-    return run_sweep(runs, LocalExecutor(jobs, grace=grace), pause=0.02, **options)
+def swept(runs, jobs: int = 1, **options) -> bool:
+    return run_sweep(runs, LocalExecutor(jobs), pause=0.02, **options)
 
 
 def states(runs) -> list[str]:
