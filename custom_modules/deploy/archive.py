@@ -24,14 +24,10 @@ MOST_PICTURES = 256
 
 
 class Worker:
-    """A process of the cluster, with a detector of its own.
+    """A process of the cluster, with a detector of its own, that writes into a folder which :class:`Results` has begun.
 
-    Args:
-        out (str | Path): The folder of the results that :class:`Results` has begun; a UsageError if it is not there.
-        model (Sequence[str]): What :class:`RockDetector` takes by position, with absolute paths.
-        settings (dict): What it takes by name.
-        shown (dict): What :class:`PictureFiles` takes by name.
-        threads (int): Threads of the network; as many read, and as many write. Defaults to 1.
+    ``model`` is what :class:`RockDetector` takes by position, with absolute paths, ``settings`` what it takes by name, ``shown``
+    what :class:`PictureFiles` takes by name. The network has so many ``threads``; as many read, and as many write.
     """
 
     def __init__(
@@ -85,13 +81,8 @@ def entries_of(
 ) -> Generator[dict]:
     """Have pictures predicted by workers, and again where a worker died, until there is word of each, or no way on.
 
-    Args:
-        run (Callable): Gives tasks to workers, and what :class:`Worker` says, in any order; of a lost task nothing.
-        sources (Sequence[Source]): The pictures.
-        results (Results): Where what is yielded is recorded.
-        outcome (Outcome): Gets the pictures that are not there at the end, and why.
-        workers (int): How many workers there are.
-        batch_size (int): Of the detector.
+    ``run`` gives tasks to workers, and what :class:`Worker` says, in any order; of a lost task nothing. ``outcome`` gets the
+    pictures that are not there at the end, and why.
 
     Yields:
         dict: Of each picture what :meth:`Results.record` takes, perhaps twice.
@@ -135,8 +126,8 @@ def predict_archive(
         results (Results): Where to: a folder that all machines see at the same path.
         how (dict): What :class:`Worker` takes by name, but for ``out`` and ``threads``.
         workers (int): How many to begin with; there are more when machines join, and fewer when they leave.
-        cpus (int): CPUs of each worker.
-        gpus (float): GPUs of each worker.
+        cpus (int): Of each worker.
+        gpus (float): Of each worker.
 
     Raises:
         UsageError: If Ray Data is not installed, or a worker cannot begin or write.

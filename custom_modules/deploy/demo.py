@@ -27,9 +27,7 @@ HEADS = ['number', 'area', 'left', 'top', 'width', 'height', 'probability']
 class Page:
     """What happens on the page, without the page.
 
-    Args:
-        detector (RockDetector): The detector, in mode ``'whole'``.
-        folder (Path): For uploads, examples and results; whoever makes it removes it.
+    The detector is in mode ``'whole'``; uploads, examples and results go into the folder, which whoever makes it removes.
     """
 
     def __init__(self, detector: RockDetector, folder: Path) -> None:

@@ -78,11 +78,9 @@ class Results(PictureFiles):
     what the two tables are made of at the end.
 
     Args:
-        out (str | Path): The folder.
-        detector (RockDetector): Whose results they are.
-        settings (dict): What they depend on; a resumed run must have the same.
+        settings (dict): What the results depend on; a resumed run must have the same.
         resume (bool): Whether to go on with what is there. Defaults to False.
-        **shown: ``overlay``, ``probability`` and ``tolerance`` of :class:`PictureFiles`.
+        out, detector, **shown: Of :class:`PictureFiles`.
 
     Raises:
         UsageError: If there are results already and ``resume`` is False, or they have other settings.
@@ -184,16 +182,9 @@ class Outcome:
 def predict_pictures(
     detector: RockDetector, sources: Sequence[Source], results: Results, workers: int = 2
 ) -> Outcome:
-    """Predict pictures and write their results: while the network computes, others are read and written.
+    """Predict pictures that ``results`` lacks, and write their results, reading and writing in as many threads as there are ``workers`` each.
 
-    Args:
-        detector (RockDetector): The detector.
-        sources (Sequence[Source]): The pictures; those that ``results`` has already are left out.
-        results (Results): Where to.
-        workers (int): Threads that read, and as many that write. Defaults to 2.
-
-    Raises:
-        OSError: If nothing can be written any more.
+    An ``OSError`` ends it where nothing can be written any more.
     """
     wanted = [source for source in sources if source.name not in results.done]
     outcome = Outcome()

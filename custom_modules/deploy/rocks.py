@@ -40,11 +40,8 @@ def find_rocks(
 ) -> list[Rock]:
     """List the connected areas (8 neighbours) of every class but the first, class by class, from top to bottom.
 
-    Args:
-        labels (np.ndarray): Class indices (H, W), uint8.
-        found (np.ndarray): The map of probabilities (K, h, w) that they come from, uint16.
-        classes (tuple[str]): Names of the classes.
-        tolerance (float): How far an outline may be off, in pixels; 0 is exact. Defaults to 1.
+    Of class indices (H, W), uint8, and the map of probabilities (K, h, w), uint16, that they come from; an outline may be off by
+    ``tolerance`` pixels, 0 is exact.
     """
     height, width = labels.shape
     rocks: list[Rock] = []
@@ -79,12 +76,9 @@ def find_rocks(
 def outlines(
     area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: float = 0.0
 ) -> list[list[float]]:
-    """Trace a connected area along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
+    """Trace a connected area (H, W), bool, along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
 
-    Args:
-        area (np.ndarray): Which pixels (H, W) belong to it, bool.
-        origin (tuple[int, int]): x and y of its first pixel. Defaults to (0, 0).
-        tolerance (float): How far the outline may be off, in pixels. Defaults to 0: exact.
+    The x and y of its first pixel are ``origin``; with a ``tolerance``, in pixels, the outline may be off by so much.
 
     Returns:
         list[list[float]]: One polygon x, y, x, y, ...; holes are joined to the outer line by a slit of no width.

@@ -25,14 +25,10 @@ MANY = 1024
 
 
 def write_page(model: str | Path | None, folder: Path) -> list[str]:
-    """Write the page with a model into a folder, over an earlier one; its links are relative, so it works anywhere.
+    """Write the page into a folder, over an earlier one, and return sentences on what was written; its links are relative, so it works anywhere.
 
-    Args:
-        model (str | Path, optional): An ``.onnx`` file of a segmentor with one channel. Defaults to the best published detector.
-        folder (Path): Where to; a UsageError if it holds another page.
-
-    Returns:
-        list[str]: Sentences on what was written.
+    The model is an ``.onnx`` file of a segmentor with one channel, by default the best published detector. Another model, or a
+    folder with another page, is refused with a UsageError.
     """
     index = folder / 'index.html'
     if folder.is_file() or index.is_file() and MARK not in index.read_text(errors='replace'):

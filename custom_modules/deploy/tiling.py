@@ -32,15 +32,10 @@ def _ramp(size: int, overlap: float) -> np.ndarray:
 
 
 def map_of_tiles(model, picture: np.ndarray, overlap: float, batch_size: int) -> np.ndarray:
-    """Predict a picture in overlapping windows of the model's size, and blend them.
+    """Predict a picture in overlapping windows of the model's size, ``batch_size`` at a time, and blend them.
 
-    Only one row of windows is held in full precision, so that memory grows by two bytes per pixel and channel.
-
-    Args:
-        model (OnnxModel | TorchModel): A segmentor.
-        picture (np.ndarray): RGB (H, W, 3), uint8, at the scale that the model shall see.
-        overlap (float): Least share of a window that its neighbour covers too.
-        batch_size (int): Windows in one call.
+    Of RGB (H, W, 3), uint8, at the scale that the model shall see, and a window's least share in its neighbour. Only one row of
+    windows is held in full precision, so that memory grows by two bytes per pixel and channel.
 
     Returns:
         np.ndarray: Probabilities (K, H, W) in steps of 1/65535, uint16.

@@ -124,9 +124,6 @@ def load_config(
         work_dir (str | Path, optional): Where the run writes. By default the config's own, else ``work_dirs/<name of the file>``.
         launcher (str): What started this process: ``'none'`` (default), ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
 
-    Returns:
-        mmengine.Config: The config.
-
     Raises:
         UsageError: If there is no such config, the launcher did not start this process, or an option would change nothing.
     """

@@ -12,17 +12,11 @@ from mmengine.registry import MODELS
 
 
 class StepRandom:
-    """The random numbers of one training step: a function of seed, step and a sample's place in the batch.
+    """The random numbers of one training step: a function of seed, step and a sample's place in the batch of all processes.
 
-    They do not depend on interruptions, nor on how many processes share the batch: sample ``i`` of process ``r`` of ``n`` has
-    place ``i * n + r``, which mmengine's ``DefaultSampler`` gives it in the batch of a single process. They are drawn on the
-    host, so that a GPU is never waited for and draws the same as a CPU.
-
-    Args:
-        seed (int): The run's seed.
-        step (int): The iteration.
-        places (Sequence[int]): The wanted samples' places in the batch of all processes.
-        total (int): The size of that batch.
+    They do not depend on interruptions, nor on how many processes share the batch (of ``total``): sample ``i`` of process ``r``
+    of ``n`` has place ``i * n + r``, as mmengine's ``DefaultSampler`` deals them out. They are drawn on the host, so that a GPU
+    is never waited for and draws the same as a CPU.
     """
 
     def __init__(self, seed: int, step: int, places, total: int) -> None:

@@ -16,10 +16,8 @@ class DoubleConv(nn.Sequential):
     `U-Net <https://arxiv.org/abs/1505.04597>`_, with padding, so that the size is kept, and batch norm.
 
     Args:
-        in_channels (int): Channels of the input.
-        channels (int): Channels of both convolutions' output.
-        bias (bool): Whether the convolutions have a bias, which batch norm makes redundant but the reference
-            U-Nets count. Defaults to True.
+        in_channels, channels (int): Of the input, and of both convolutions' output.
+        bias (bool): Whether they have a bias, which batch norm makes redundant but the reference U-Nets count. Defaults to True.
         separable (bool): Compute each 3x3 convolution channel by channel and mix the channels by a 1x1 convolution, as in
             `MobileNets <https://arxiv.org/abs/1704.04861>`_: about an eighth of the work. Defaults to False.
     """
@@ -66,15 +64,10 @@ def residual_stage(
     depth: int,
     pooled_shortcut: bool = False,
 ) -> nn.Sequential:
-    """Make a stage of torchvision's residual blocks whose first block halves the size.
+    """Make a stage of ``depth`` blocks of torchvision, the first of which halves the size; 0 gives a stage that hands its input through.
 
-    Args:
-        block (type): ``BasicBlock`` or ``Bottleneck``.
-        in_channels (int): Channels of the input.
-        width (int): Channels of the output; a bottleneck's middle is a quarter of it.
-        depth (int): Number of blocks; 0 gives a stage that hands its input through.
-        pooled_shortcut (bool): Average-pool in the shortcut, as in ResNet-D, instead of a convolution with stride 2, which
-            skips three of four pixels. Defaults to False.
+    A ``Bottleneck``'s middle is a quarter of the width. A ``pooled_shortcut`` average-pools, as in ResNet-D, where a convolution with
+    stride 2 skips three of four pixels.
     """
     if depth == 0:
         return nn.Sequential()
@@ -104,12 +97,10 @@ def each_stage(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[int, 
 class UpBlock(nn.Module):
     """One decoder level of a U-Net: enlarge, concatenate the skip connection, double convolution.
 
-    mmseg's ``UpConvBlock`` does the same for exact factors of 2 only; this one takes its size from the skip
-    tensor, so odd image sizes work too.
+    mmseg's ``UpConvBlock`` does the same for exact factors of 2 only; this one takes its size from the skip tensor.
 
     Args:
-        in_channels (int): Channels of the coarser feature map.
-        skip_channels (int): Channels of the skip tensor.
+        in_channels, skip_channels (int): Channels of the coarser feature map and of the skip tensor.
         channels (int): Output channels. A skip of another width passes a 1x1 adapter first.
         upsample (str): ``'deconv'`` is a 2x2 transposed convolution to ``channels``;
             ``'bilinear'`` interpolates and leaves the reduction to the double convolution.

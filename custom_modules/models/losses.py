@@ -111,11 +111,10 @@ class BinaryTverskyLoss(BinaryLoss):
 
 @MODELS.register_module()
 class BinaryDiceLoss(BinaryTverskyLoss):
-    """Soft Dice loss of the foreground for one channel of logits.
+    """Soft Dice loss of the foreground for one channel of logits: the Tversky loss whose prices are one half each.
 
-    `V-Net <https://arxiv.org/abs/1606.04797>`_, with plain sums in the denominator: the Tversky loss whose prices are
-    one half each. mmseg's ``DiceLoss`` cannot be used with one channel: it one-hots the label and
-    keeps the background column, so that a perfect rock prediction costs 0.9999 and the opposite costs 0.
+    `V-Net <https://arxiv.org/abs/1606.04797>`_, with plain sums in the denominator. mmseg's ``DiceLoss`` cannot be used with one
+    channel: it one-hots the label and keeps the background column: a perfect rock prediction costs 0.9999, the opposite 0.
 
     Args:
         smooth (float): Added to the numerator 2 |A B| and the denominator |A| + |B|, in pixels. Defaults to 1.0.

@@ -174,13 +174,8 @@ def require_all_tensors(
     """Make sure that a checkpoint provides every tensor of a module, before it is loaded, and count them.
 
     mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another architecture, it goes on from
-    random weights with only a warning.
-
-    Args:
-        module (nn.Module): What is to be filled.
-        checkpoint (str): File, or address that mmengine understands.
-        prefix (str): What the checkpoint's keys have before the module's own. Defaults to ``''``.
-        part (str): The module's name in the model, for the error's sentence. Defaults to ``'backbone'``.
+    random weights with only a warning. The checkpoint is a file, or an address that mmengine understands; ``prefix`` is what its
+    keys have before the module's own, ``part`` the module's name in the model, for the error's sentence.
 
     Raises:
         UsageError: If the checkpoint cannot be read safely, or a tensor is missing or of another shape.

@@ -24,10 +24,6 @@ class FeatureCache:
 
     They are kept as they were computed, on the same device and with the same precision and layout. Only whole batches fill
     it and take from it: a kernel for another batch size may round otherwise. Every other call is passed on.
-
-    Args:
-        backbone (StagedBackbone): The encoder; not changed.
-        batch_size (int): Images of a whole batch.
     """
 
     def __init__(self, backbone: nn.Module, batch_size: int) -> None:
