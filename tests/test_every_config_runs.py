@@ -91,7 +91,5 @@ def test_one_step_and_one_test(path, data, tool, tmp_path, monkeypatch, capsys):
     assert tool('test.py', path, best, *tested) == 0
     out = capsys.readouterr().out
     assert ('mDice: ' if segments else 'report/macro_f1: ') in out
-    if segments:
-        options.append('default_hooks.fixed_samples.count=0')
     if path.parent.name == 'multiclass':
         assert 'small_rock_Dice: ' in out and 'large_rock_Dice: ' in out

@@ -71,8 +71,10 @@ def test_cached_or_not_validated_in_batches_or_not_read_late_or_at_once(train, f
     assert plain[2] == []
     for lazy, at_once in zip(first[1], plain[1], strict=True):
         assert list(lazy) == list(at_once)
+        # scores were computed in other batches
+        rounding = 0 if 'loss' in lazy else 1e-6
         for name in lazy.keys() - {'time', 'data_time'}:
-            assert lazy[name] == pytest.approx(at_once[name], rel=1e-6), name
+            assert lazy[name] == pytest.approx(at_once[name], rel=rounding, abs=0), name
     histories = [found[0]['message_hub']['log_scalars'] for found in (first, plain)]
     assert list(histories[0]) == list(histories[1])
     for name in ('train/loss', 'train/decode.loss_dice', 'train/grad_norm', 'train/lr'):
