@@ -17,9 +17,8 @@ from custom_modules.analysis.selection import (
     find_images,
     image_paths,
 )
-from custom_modules.datasets.pairs import first_five
 from custom_modules.evaluation.predictions import CheckpointPredictions
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.tables import json_values, markdown_table
 from custom_modules.visualization.drawing import write_picture

@@ -13,10 +13,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from custom_modules.analysis.metrics import boundary_f1
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.datasets.pairs import first_five
 from custom_modules.evaluation.confusion import percent
 from custom_modules.evaluation.predictions import CheckpointPredictions, Prediction
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.images import read_image
 
 

@@ -60,19 +60,13 @@ def test_mistakes_are_one_sentence_before_anything_starts(
     assert not (tmp_path / 'root').exists()
 
 
-def test_a_training_set_that_names_fold_is_held_out_too(repository, tmp_path, monkeypatch):
-    monkeypatch.setattr('custom_modules.sweep.plan.require_data_folders', lambda cfg: None)
-    text = (
+def test_a_training_set_that_names_fold_has_to_be_cut(repository, tmp_path):
+    (tmp_path / 'two.py').write_text(
         f"_base_ = ['{repository.as_posix()}/configs/unet_baseline.py']\n"
-        "more = dict(_base_.moon, data_root='elsewhere', split='{split}', val_fraction=0.0, fold=None)\n"
+        "more = dict(_base_.moon, data_root='elsewhere', split='all', fold=None)\n"
         'parts = [dict(_base_.moon, split="train"), more]\n'
         'train_dataloader = dict(dataset=dict(_delete_=True, type="ConcatDataset", datasets=parts))\n'
     )
-    (tmp_path / 'two.py').write_text(text.replace('{split}', 'train'))
-    (run,) = plan_sweep([tmp_path / 'two.py'], [0], 'root', folds=5)[3:4]
-    renders, more = run.cfg.train_dataloader.dataset.datasets
-    assert (renders.fold, more.fold, more.folds, more.val_fraction) == (3, 3, 5, 0)
-    (tmp_path / 'two.py').write_text(text.replace('{split}', 'all'))
     words = "datasets.1 has split='all', of which no fold is held out"
     with pytest.raises(UsageError, match=words):
         plan_sweep([tmp_path / 'two.py'], [0], 'root', folds=5)
@@ -101,4 +95,5 @@ def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
     assert (renders.dataset.fold, renders.dataset.folds) == (1, 2)
     assert not any('fold' in own.dataset for own in (more, scenes))
     # these ask for it
-    assert {own.dataset.fold for own in (photographs, *sparse)} == {1}
+    asking = (photographs, *sparse)
+    assert {(own.dataset.fold, own.dataset.val_fraction) for own in asking} == {(1, 0.0)}
