@@ -7,120 +7,97 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jinja2
 import numpy as np
 
 from custom_modules.datasets.masks import class_weights
 from custom_modules.datasets.pairs import first_five
 from custom_modules.eda import plots
-from custom_modules.eda.defects import find_defects, summary_lines
+from custom_modules.eda.defects import find_defects
 from custom_modules.eda.examine import PairFacts, examine_pair
 from custom_modules.eda.sources import Subject
 from custom_modules.eda.statistics import LEVELS, PartStatistics, Sample
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.tables import markdown_rows, progress
 
-
-def markdown_report(summary: dict, lines: Iterable[str]) -> str:
-    """Write what was found (``eda_summary.json``) as a Markdown page, which links the pictures; ``lines`` come first."""
-    page = [f'# The data of {summary["source"]}', '\n'.join(f'- {line}' for line in lines)]
-    page += _integrity(summary)
-    weights = summary['class_weights']
-    for name, found in summary['statistics'].items():
-        page += _part(name, found, summary['load_size'])
-    page += [
-        '## Class weights',
-        f'From the sound masks of {summary["training_part"]} at full size.',
-    ]
-    if weights['reason']:
-        page.append(f'None: {weights["reason"]}')
-    else:
-        rows = [[k.replace('_', ' '), _numbers(w)] for k, w in weights.items() if w is not None]
-        page.append(
-            markdown_rows(['rule', f'class_weight of {", ".join(summary["classes"])}'], rows)
-        )
-        if 'positive_weight' in weights:
-            page.append(
-                '`positive weight` is for a head of one channel: CrossEntropyLoss(use_sigmoid=True).'
-            )
-    pictures = dict(class_distribution='Classes', image_sizes='Image sizes')
-    pictures |= dict(object_sizes='Object sizes', sample_sheet='Random pairs')
-    page += [f'## {title}\n\n![{title}]({name}.png)' for name, title in pictures.items()]
-    return '\n\n'.join(page) + '\n'
-
-
-def _integrity(summary: dict) -> list[str]:
-    parts = summary['parts']
-    heads = ['part', *(key.replace('_', ' ') for key in next(iter(parts.values())))]
-    rows = [[name, *found.values()] for name, found in parts.items()]
-    lines = ['## Integrity', markdown_rows(heads, rows)]
-    lines += [f'{a} equals {b} and is not counted twice.' for a, b in summary['same_parts'].items()]
-    titles = dict(errors='Defects that break or falsify a training', warnings='Worth a look')
-    heads = ['what', 'part', 'count', 'which', 'what to do']
-    for key, title in titles.items():
-        rows = [
-            [d['what'], d['part'], d['count'], first_five(d['files']), d['remedy']]
-            for d in summary[key]
-        ]
-        lines += [f'### {title}', markdown_rows(heads, rows) if rows else 'None.']
-    if any(len(d['files']) > 5 for d in summary['errors'] + summary['warnings']):
-        lines.append('All names are in [eda_summary.json](eda_summary.json).')
-    return lines
-
-
-def _part(name: str, found: dict, load_size: Sequence[int] | None) -> list[str]:
-    lines = [f'## {name}: {found["pairs"]} sound pairs']
-    if not found['pairs']:
-        return lines
-    sizes = [f'{size} ({count})' for size, count in found['image_sizes'].items()]
-    lines.append(
-        f'Image sizes: {first_five(sizes)}. Pixels without a class: {found["ignored_percent"]:.2f} %.'
-    )
-    rows = [[c['name'], c['pixels'], c['share_percent'], c['masks']] for c in found['classes']]
-    lines.append(markdown_rows(['class', 'pixels', 'share %', 'masks with it'], rows))
-    heads = [f'{level} %' for level in LEVELS]
-    at = f' at {load_size[0]}x{load_size[1]}' if load_size else None
-    rows = []
-    for row in found['objects']:
-        rows.append([row['name'], 'objects per image', *_spread(row['per_image'])])
-        rows.append([row['name'], f'pixels of {row["count"]} objects', *_spread(row['pixels'])])
-        if row['at_load_size']:
-            small = row['at_load_size']
-            rows.append([row['name'], f'pixels{at}', *_spread(small['pixels'])])
-            lines.append(
-                f'{small["below_one_pixel_percent"]:.2f} % of the {row["name"]} objects are smaller than one pixel{at}.'
-            )
-    rows.append(['', "images' mean brightness", *_spread(found['intensity']['image_brightness'])])
-    lines.append(markdown_rows(['class', 'quantiles of', *heads], rows))
-    light = found['intensity']
-    keys = ('mean', 'std', 'min', 'max', 'at_0_percent', 'at_255_percent')
-    rows = [[c['name'], *(c[key] for key in keys)] for c in light['channels']]
-    lines.append(
-        markdown_rows(['channel', 'mean', 'std', 'min', 'max', 'at 0 %', 'at 255 %'], rows)
-    )
-    lines.append(
-        f'Black pixels (0 in all channels): {light["black_percent"]:.2f} %; blown ones (255 in any): {light["blown_percent"]:.2f} %.'
-    )
-    lines.append(
-        'Resolution ceiling: what a prediction at that size scores at full size (%) if it equals the true mask in '
-        'every pixel, which is squeezed and stretched by nearest pixel. Scores at the smaller size itself have no '
-        'such limit; cells that are voted on may gain a few tenths.'
-    )
-    names = [c['name'] for c in found['classes'][1:]]
-    rows = []
-    for size, scores in found['squeezed'].items():
-        own = [c[key] for key in ('dice', 'iou') for c in scores['classes'][1:]]
-        rows.append([size, *own, scores['mDice'], scores['mIoU']])
-    heads = ['size', *(f'{n} Dice' for n in names), *(f'{n} IoU' for n in names), 'mDice', 'mIoU']
-    lines.append(markdown_rows(heads, rows))
-    return lines
-
-
-def _spread(quantiles: dict | None) -> list:
-    return [None] * len(LEVELS) if quantiles is None else list(quantiles.values())
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / 'templates'),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+)
+PICTURES = dict(class_distribution='Classes', image_sizes='Image sizes')
+PICTURES |= dict(object_sizes='Object sizes', sample_sheet='Random pairs')
 
 
 def _numbers(weights) -> str:
     return ', '.join(f'{weight:.3g}' for weight in np.atleast_1d(weights))
+
+
+def summary_lines(summary: dict) -> list[str]:
+    """Say the most important of what ``eda_summary.json`` holds in a few lines, one sentence each."""
+    template = TEMPLATES.get_template('lines.jinja')
+    return template.render(summary, first_five=first_five, numbers=_numbers).splitlines()
+
+
+def markdown_report(summary: dict, lines: Iterable[str]) -> str:
+    """Write what was found (``eda_summary.json``) as a Markdown page, which links the pictures; ``lines`` come first."""
+    rule = f'class_weight of {", ".join(summary["classes"])}'
+    weights = {key: w for key, w in summary['class_weights'].items() if w is not None}
+    return TEMPLATES.get_template('page.md.jinja').render(
+        summary,
+        lines=lines,
+        pictures=PICTURES,
+        part_rows=[
+            {'part': name} | {key.replace('_', ' '): n for key, n in part.items()}
+            for name, part in summary['parts'].items()
+        ],
+        weight_rows=[
+            {'rule': key.replace('_', ' '), rule: _numbers(w)}
+            for key, w in weights.items()
+            if key != 'reason'
+        ],
+        sizes=lambda found: [f'{size} ({n})' for size, n in found['image_sizes'].items()],
+        quantile_rows=lambda found: _quantile_rows(found, summary['load_size']),
+        squeezed_rows=_squeezed_rows,
+        first_five=first_five,
+        table=_table,
+    )
+
+
+def _table(rows: Sequence[dict], heads: dict[str, str] | None = None) -> str:
+    """Lay out entries of rows, all or those that have heads; of a list the first five are named."""
+    if not rows:
+        return 'None.'
+    heads = heads or {key: key for key in rows[0]}
+    found = ([row[key] for key in heads] for row in rows)
+    cells = ([first_five(c) if isinstance(c, list) else c for c in row] for row in found)
+    return markdown_rows(list(heads.values()), cells)
+
+
+def _quantile_rows(found: dict, load_size: Sequence[int] | None) -> list[dict]:
+    rows = []
+    for row in found['objects']:
+        rows.append((row['name'], 'objects per image', row['per_image']))
+        rows.append((row['name'], f'pixels of {row["count"]} objects', row['pixels']))
+        if small := row['at_load_size']:
+            rows.append((row['name'], 'pixels at {}x{}'.format(*load_size), small['pixels']))
+    rows.append(('', "images' mean brightness", found['intensity']['image_brightness']))
+    return [
+        {'class': name, 'quantiles of': what}
+        | {f'{level} %': (spread or {}).get(str(level)) for level in LEVELS}
+        for name, what, spread in rows
+    ]
+
+
+def _squeezed_rows(found: dict) -> list[dict]:
+    rows = []
+    for size, scores in found['squeezed'].items():
+        own = scores['classes'][1:]
+        row = {'size': size} | {f'{score["name"]} Dice': score['dice'] for score in own}
+        row |= {f'{score["name"]} IoU': score['iou'] for score in own}
+        rows.append(row | dict(mDice=scores['mDice'], mIoU=scores['mIoU']))
+    return rows
 
 
 def survey(subject: Subject, seed: int = 0) -> tuple[dict, Sample]:
