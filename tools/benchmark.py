@@ -11,7 +11,7 @@ from arguments import add_cfg_options, at_least_one
 
 from custom_modules.utils.errors import UsageError, reporting_errors
 
-# of custom_modules/benchmark/contestants.py, which is slow to import
+# of custom_modules/benchmark/configs.py, which is slow to import
 LEVERS = ('cache', 'channels_last', 'compile', 'frozen_encoder')
 SEGMENTOR = 'config of a segmentor, such as configs/unet_baseline.py'
 
@@ -37,7 +37,8 @@ def parse_args() -> argparse.Namespace:
         '--batch', type=at_least_one, help="training batch size (default: the config's)"
     )
     infer = commands.add_parser(
-        'infer', help='prediction: the network alone, and from files to class indices'
+        'infer',
+        help='prediction: the network alone, and from files to masks, which are not written',
     )
     infer.add_argument('config', help=SEGMENTOR)
     text = (
@@ -78,8 +79,8 @@ def add_shared(command: argparse.ArgumentParser) -> None:
 def main() -> None:
     """Measure, write and print."""
     args = parse_args()
-    from custom_modules.utils.files import require_free_folder, write_atomically
-    from custom_modules.utils.machine import available_cores
+    from custom_modules.utils.files import require_free_folder
+    from custom_modules.utils.machine import available_cores, machine_facts
 
     kind = 'levers' if getattr(args, 'levers', None) is not None else args.command
     out = args.out or Path('work_dirs') / 'benchmark' / Path(args.config).stem
@@ -92,18 +93,15 @@ def main() -> None:
     # the contestants' processes begin with it
     os.environ['OMP_NUM_THREADS'] = str(threads)
 
-    import json
+    from custom_modules.benchmark import configs, measuring, prediction, tables, training
 
-    from custom_modules.benchmark import contestants, measuring, tables
-    from custom_modules.utils.tables import json_values
-
-    cfg, size = contestants.benchmark_config(args)
-    machine = tables.machine_facts(threads)
+    cfg, size = configs.benchmark_config(args)
+    machine = machine_facts(threads)
     folder = out / f'unfinished_{os.getpid()}'
     settings = dict(repeats=args.repeats, pairs=args.pairs or 'all', workers=args.workers)
     if args.command == 'infer':
         settings |= dict(batches=args.batch, images=args.images)
-        found = contestants.prediction_contestants(
+        found = prediction.prediction_contestants(
             cfg, size, args.weights, args.batch, args.images, threads
         )
         rounds, repeats = args.repeats, 1
@@ -113,7 +111,7 @@ def main() -> None:
         if levers == []:
             levers = LEVERS[:3]
         planned = (folder, args.epochs + 2, args.workers)
-        found = contestants.training_contestants(cfg, size, *planned, levers or ())
+        found = list(training.training_contestants(cfg, size, *planned, levers or ()))
         rounds, repeats = args.epochs, args.repeats
     facts, measured = measuring.run_rounds(found, rounds, repeats, folder, threads)
     results = dict(
@@ -125,11 +123,9 @@ def main() -> None:
         settings=settings,
         contestants=tables.summarize(facts, measured),
     )
-    numbers = json.dumps(json_values(results), allow_nan=False, indent=1)
-    facts = machine | settings
-    text = tables.markdown(f'`{results["command"]}`', facts, results['contestants'])
-    write_atomically(out / f'{kind}.json', numbers.encode())
-    write_atomically(out / f'{kind}.md', text.encode())
+    title, about = f'`{results["command"]}`', tables.facts_line(machine | settings)
+    text = '\n\n'.join([title, about, *tables.contestant_tables(results['contestants'])]) + '\n'
+    tables.write_results(out / kind, results, text)
     print(text)
     print(f'{kind}.md and {kind}.json are in {out}')
 

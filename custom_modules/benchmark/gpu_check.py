@@ -1,51 +1,45 @@
 """One command for a GPU machine: rows by importance, a process for each kind of contestant, until the time is over."""
 
 import itertools
-import json
 import os
 import shutil
-import signal
-import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import cv2
-import mmcv
-import numpy as np
 from mmengine.config import Config
 
 from custom_modules.engine.config import load_config
-from custom_modules.engine.weights import read_weights
-from custom_modules.utils.files import REPOSITORY, write_atomically
-from custom_modules.utils.machine import available_cores, start_logged
-from custom_modules.utils.tables import json_values
+from custom_modules.engine.devices import precision_of, set_mixed_precision
+from custom_modules.preparation.noise import write_classes, write_pairs
+from custom_modules.sweep.repeatability import check_repeatability
+from custom_modules.utils.files import REPOSITORY
+from custom_modules.utils.machine import available_cores, machine_facts
 
-from .contestants import load_size, stock_config
+from .configs import load_size
 from .measuring import Contestant, ContestantProcess
-from .prediction import BarePrediction, ConfigPrediction
-from .tables import contestant_tables, facts_line, machine_facts, summarize
-from .training import BareTraining, RunnerTraining, StockTraining
+from .prediction import prediction_contestants
+from .tables import contestant_tables, facts_line, summarize, write_results
+from .training import training_contestants
 
 # the least seconds that a row of a kind needs: with fewer left it is not begun
-SECONDS = dict(train=15, compiled=45, infer=15, checks=40)
+SECONDS = dict(compiled=45, checks=40)
 # of a row, in seconds: one that hangs does not take the others' time
 LIMIT = 100
 # a row's rounds are counted until they took so many seconds, or there are so many
 COUNTED, ROUNDS = 2.0, 6
-# generated images for training, which are 24 batches of 64 or 6 of 256; a classifier's are smaller, and more
-IMAGES = dict(unet_baseline=1536, unet_backbone_frozen=1536, classifier=2560)
-ON_DEVICE = REPOSITORY / 'configs' / 'ablations' / 'batch_augmentation.py'
 UNET, FROZEN, CLASSIFIER = 'unet_baseline', 'unet_backbone_frozen', 'classifier'
+# generated images for training, which are 24 batches of 64 or 6 of 256; a classifier's are smaller, and more
+IMAGES = {UNET: 1536, FROZEN: 1536, CLASSIFIER: 2560}
+ON_DEVICE = REPOSITORY / 'configs' / 'ablations' / 'batch_augmentation.py'
 
 
 @dataclass
 class Row:
-    """A row: who does what, and what came of it."""
+    """Who does what, and what came of it."""
 
     # name of a config, or '' for the checks
     config: str
@@ -59,9 +53,9 @@ class Row:
     result: dict = field(default_factory=dict)
 
     @property
-    def process(self) -> tuple[str, str]:
-        """Name the process that it shares with other batch sizes and precisions: a contestant's, for a library."""
-        return self.who, 'classification' if self.config == CLASSIFIER else 'segmentation'
+    def library(self) -> str:
+        """Name what its process imports."""
+        return 'classification' if self.config == CLASSIFIER else 'segmentation'
 
     @property
     def name(self) -> str:
@@ -90,36 +84,6 @@ def planned_rows(small: int, large: int) -> list[Row]:
         for config in (UNET, CLASSIFIER, FROZEN):
             found += [row for row in rows(config, pairs, batch) if row not in found]
     return found
-
-
-def write_pairs(folder: Path, count: int, size: tuple[int, int]) -> None:
-    """Write noise, whose bright patches are rock, as pairs of PNG of a width and height."""
-
-    def write(i: int) -> None:
-        rng = np.random.default_rng(i)
-        low = cv2.resize(rng.integers(0, 200, (6, 9, 3), np.uint8), size)
-        image, mask = low + rng.integers(0, 24, low.shape, np.uint8), np.uint8(low[..., 0] > 130)
-        for name, array in dict(render=image, ground=mask * 255).items():
-            mmcv.imwrite(array, str(folder / 'images' / name / f'{name}{i:04d}.png'))
-
-    with ThreadPoolExecutor(available_cores()) as pool:
-        list(pool.map(write, range(1, count + 1)))
-
-
-def write_classes(folder: Path, classes: int, images: int) -> None:
-    """Write noise in the layout of Tiny ImageNet; for validation one image of each class."""
-    wnids, rng = [f'n{i:08d}' for i in range(classes)], np.random.default_rng(0)
-    numbered = itertools.product(wnids, range(images))
-    paths = [folder / 'train' / w / 'images' / f'{w}_{i}.JPEG' for w, i in numbered]
-    for path in paths + [folder / 'val' / 'images' / f'{w}.JPEG' for w in wnids]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        low = rng.integers(0, 255, (8, 8, 3), np.uint8)
-        # OpenCV goes by the end of the name, and does not know .JPEG on every system
-        path.write_bytes(cv2.imencode('.jpg', cv2.resize(low, (64, 64)))[1].tobytes())
-    lines = ''.join(f'{w}.JPEG\t{w}\t0\t0\t62\t62\n' for w in wnids)
-    (folder / 'val' / 'val_annotations.txt').write_text(lines)
-    (folder / 'wnids.txt').write_text('\n'.join(wnids) + '\n')
-    (folder / 'words.txt').write_text(''.join(f'{w}\t{w}\n' for w in wnids))
 
 
 class GpuCheck:
@@ -152,174 +116,116 @@ class GpuCheck:
             write_classes(self.folder / 'tiny', 200, 1 if self.small else 13)
             self.settings['data_seconds'] = round(time.monotonic() - self.begin, 1)
             self.machine = machine_facts(self.cores)
-            for number in range(len(self.rows)):
-                self._run_row(number)
+            for number, row in enumerate(self.rows):
+                if self.end - time.monotonic() < SECONDS.get(row.how, 15):
+                    row.result = dict(dropped='no time was left')
+                    continue
+                # the next ones' processes import while this one is measured
+                for ahead in self.rows[number : number + 3]:
+                    self._process(ahead)
+                row.result = self._checks() if row.how == 'checks' else self._measured(row)
+                note = 'failed' if 'error' in row.result else row.result.get('dropped', 'done')
+                print(f'{time.monotonic() - self.begin:.0f} s: {row.name}: {note}', flush=True)
+                self._write()
             return self._write()
         finally:
             for process in self.processes.values():
                 process.close(wait=False)
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _run_row(self, number: int) -> None:
-        row, left = self.rows[number], self.end - time.monotonic()
-        if left < SECONDS.get(row.how, SECONDS['train']):
-            row.result = dict(dropped='no time was left')
-            return
-        # the next ones' processes import while this one is measured
-        for ahead in self.rows[number : number + 3]:
-            if ahead.how != 'checks' and ahead.process not in self.processes:
-                libraries = [f'custom_modules.{ahead.process[1]}']
-                log = self.folder / f'{"_".join(ahead.process)}.log'
-                self.processes[ahead.process] = ContestantProcess(libraries, log, self.cores)
-        row.result = self._check() if row.how == 'checks' else self._measured(row)
-        note = 'failed' if 'error' in row.result else row.result.get('dropped', 'done')
-        print(f'{time.monotonic() - self.begin:.0f} s: {row.name}: {note}', flush=True)
-        self._write()
+    def _process(self, row: Row) -> ContestantProcess:
+        """Give the process of a row's contestant and library, which other batch sizes and precisions share."""
+        key = row.who, row.library
+        if key not in self.processes:
+            log = self.folder / f'{"_".join(key)}.log'
+            libraries = [f'custom_modules.{row.library}']
+            self.processes[key] = ContestantProcess(log, libraries, self.cores)
+        return self.processes[key]
+
+    def _checks(self) -> dict:
+        """Check that training is repeatable; its time does not count."""
+        batch = f'train_dataloader.batch_size={4 if self.small else 32}'
+        variables = dict(MOON_DATA=str(self.folder / 'few'), OMP_NUM_THREADS='1')
+        folder, left = self.folder / 'checks', self.end - time.monotonic()
+        return dict(checks=check_repeatability(ON_DEVICE, folder, [batch], variables, left))
 
     def _measured(self, row: Row) -> dict:
-        begin, rounds = time.monotonic(), []
+        begin = time.monotonic()
         end = min(self.end, begin + LIMIT)
 
         def ask(command: Contestant | str) -> dict:
-            return self.processes[row.process].ask(command, end - time.monotonic())
+            return self._process(row).ask(command, end - time.monotonic())
 
         try:
-            one = self._contestant(row)
-            facts = ask(one)
+            facts = ask(self._contestant(row))
             # warms up, and compiles
-            ask('time')
-            ready = time.monotonic()
-            while len(rounds) < ROUNDS and time.monotonic() - ready < COUNTED:
-                rounds.append(ask('time') | dict(warm_up=False, split=False))
+            rounds, ready = [ask('time')], time.monotonic()
+            while len(rounds) <= ROUNDS and time.monotonic() - ready < COUNTED:
+                rounds.append(ask('time'))
             if row.how != 'infer':
-                rounds.append(ask('split') | dict(warm_up=False, split=True))
+                rounds.append(ask('split'))
             took = dict(seconds_before=ready - begin, seconds_in_all=time.monotonic() - begin)
-            return facts | took | dict(title='', precision=one.precision, rounds=rounds)
+            return facts | took | dict(rounds=rounds)
         except Exception as error:
             # what is left of it is ended, and the next row has a new one; nothing of a row that broke off counts
-            self.processes.pop(row.process).close(wait=False)
+            self.processes.pop((row.who, row.library)).close(wait=False)
             if isinstance(error, TimeoutError) and end == self.end:
                 return dict(dropped='no time was left')
             text = ''.join(traceback.format_exception(error))
             return dict(error=f'{text}\n{type(error).__name__}: {error}')
 
     def _contestant(self, row: Row) -> Contestant:
-        cfg = self._config(row)
-        size, on_gpu = load_size(cfg), self.device == 'cuda'
-        if row.who == 'stock':
-            # stock has no mixed precision on a CPU
-            precision = 'float32' if row.how != 'amp' else 'amp' if on_gpu else 'as given'
-            cfg = stock_config(cfg, size, self.workers, precision)
-            if precision == 'amp':
-                # as in the libraries' own tools/train.py
-                cfg.optim_wrapper.loss_scale = 'dynamic'
-        cfg.experiment_name = f'row_{self.rows.index(row)}'
-        cfg.work_dir = (self.folder / cfg.experiment_name).as_posix()
+        cfg, name = self._config(row), row.who
+        size = load_size(cfg)
         if row.how == 'infer':
-            kind = BarePrediction if row.who == 'bare loop' else ConfigPrediction
-            one = kind(row.name, '', cfg, size)
-            one.batches, one.images = (1, row.batch), 8 if self.small else 128
-            return one
-        kinds = {'project': RunnerTraining, 'stock': StockTraining, 'bare loop': BareTraining}
-        return kinds[row.who](row.name, '', cfg, size)
+            batches, images = (1, row.batch), 8 if self.small else 128
+            found = prediction_contestants(cfg, size, (), batches, images, self.cores)
+        else:
+            folder = self.folder / f'row_{self.rows.index(row)}'
+            found = training_contestants(cfg, size, folder, ROUNDS + 2, self.workers)
+        if (row.who, row.how) == ('stock', 'amp'):
+            name = f'stock {precision_of(cfg)}'
+        return next(one for one in found if one.name == name)
 
     def _config(self, row: Row) -> Config:
         # mmseg validates image by image: all of them would be most of a stock row's time
         train, val = (12, 4) if self.small else (IMAGES[row.config], 64)
-        options = {'train_cfg.max_epochs': ROUNDS + 2, 'train_dataloader.batch_size': row.batch}
-        for part, count in (('train', train), ('val', val)):
-            options[f'{part}_dataloader.dataset.indices'] = count
-            # a classifier's batches are looked up on the device, without workers
-            if row.config != CLASSIFIER:
-                options[f'{part}_dataloader.dataset.check'] = False
-                options[f'{part}_dataloader.num_workers'] = min(self.workers, count // 4)
+        options = {
+            'train_dataloader.batch_size': row.batch,
+            'train_dataloader.dataset.indices': train,
+            'val_dataloader.dataset.indices': val,
+            'default_hooks.compile.enabled': row.how == 'compiled',
+        }
+        # a classifier's batches are looked up on the device, without workers
+        for part in ('train', 'val') if row.config != CLASSIFIER else ():
+            options[f'{part}_dataloader.dataset.check'] = False
+            options[f'{part}_dataloader.num_workers'] = self.workers
         # a frozen one has its checkpoint's
         if self.small and row.config != FROZEN:
             options['model.backbone.widths'] = [4] * 5
         if self.small and row.config == CLASSIFIER:
             options |= {'model.head.in_channels': 4, 'model.backbone.depths': [1] * 4}
-        if row.how in ('amp', 'compiled') and self.device == 'cuda':
-            # as tools/train.py --amp
-            options |= {'optim_wrapper.type': 'AmpOptimWrapper', 'optim_wrapper.dtype': 'bfloat16'}
-            options['optim_wrapper.loss_scale.enabled'] = False
+        path = REPOSITORY / 'configs' / f'{row.config}.py'
+        cfg = load_config(path, options)
+        if row.how in ('amp', 'compiled') and self.device == 'cpu':
+            cfg.optim_wrapper.type = 'BFloat16OptimWrapper'
         elif row.how in ('amp', 'compiled'):
-            options['optim_wrapper.type'] = 'BFloat16OptimWrapper'
-        options['default_hooks.compile.enabled'] = row.how == 'compiled'
-        cfg = load_config(str(REPOSITORY / 'configs' / f'{row.config}.py'), options)
-        # one size all the time, as the others have
-        cfg.default_hooks.pop('progressive_resize', None)
+            if row.who == 'stock':
+                # as in the libraries' own tools/train.py
+                cfg.optim_wrapper.dtype = 'float16'
+            set_mixed_precision(cfg.optim_wrapper)
         if row.on_device:
-            other = load_config(str(ON_DEVICE))
-            given, loader = other.model.data_preprocessor, other.train_dataloader
-            cfg.model.data_preprocessor.update(type=given.type, augments=given.augments)
-            whole = ('num_workers', 'persistent_workers', 'collate_fn')
-            cfg.train_dataloader.update({key: loader[key] for key in whole})
-            for key in ('cache', 'pipeline'):
-                cfg.train_dataloader.dataset[key] = loader.dataset[key]
+            shared = Config.fromfile(path)
+            augmented = dict(data_preprocessor=shared.batch_augments.default)
+            cfg.merge_from_dict(dict(model=augmented, train_dataloader=shared.whole_batches))
         return cfg
-
-    def _check(self) -> dict:
-        """Run the checks side by side: their time does not count."""
-        pool, found = ThreadPoolExecutor(6), {}
-
-        def train(name: str, until: str = '', **more: str) -> Callable[[], Path]:
-            return pool.submit(self._train, name, until, **more).result
-
-        whole, twin, killed = train('whole'), train('twin'), train('killed', 'epoch_2.pth')
-        # a launcher would give the second a second GPU
-        where = dict(WORLD_SIZE='2', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1', MASTER_PORT='29611')
-        ranks = [train(f'rank{i}', RANK=str(i), **where) for i in (0, 1)]
-        checks = {
-            'one seed twice': lambda: deviation(whole(), twin()),
-            'killed and resumed': lambda: deviation(whole(), killed() and self._train('killed')),
-            'two ranks on one GPU': lambda: f'trained {len([one() for one in ranks])}',
-        }
-        for name, check in checks.items():
-            try:
-                found[name] = check()
-            except Exception as error:
-                found[name] = f'failed: {error}'
-        return dict(checks=found)
-
-    def _train(self, name: str, until: str = '', **environment: str) -> Path:
-        """Run four short epochs of ``tools/train.py --amp``, or kill it when a file is there; return its folder."""
-        folder, log = self.folder / 'checks' / name, self.folder / f'{name}.log'
-        batch = f'train_dataloader.batch_size={4 if self.small else 32}'
-        launch = '--launcher pytorch' if environment else ''
-        line = f'{REPOSITORY}/tools/train.py {ON_DEVICE} --amp --resume --work-dir {folder} {launch} --cfg-options {batch}'
-        line += ' train_cfg.max_epochs=4 randomness.deterministic=True'
-        line += ' env_cfg.cudnn_benchmark=False' + ' env_cfg.dist_cfg.backend=gloo' * bool(
-            environment
-        )
-        environment = dict(MOON_DATA=str(self.folder / 'few'), OMP_NUM_THREADS='1') | environment
-        command = [sys.executable, *line.split()]
-        process = start_logged(command, log, os.environ | environment)
-        while (early := time.monotonic() < self.end) and process.poll() is None:
-            if until and (folder / until).exists():
-                break
-            time.sleep(0.02)
-        if killed := process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        if process.wait() and not (killed and until and early):
-            errors = [line for line in log.read_text().splitlines() if 'rror' in line]
-            raise RuntimeError(errors[-1] if errors else 'no time was left')
-        return folder
 
     def _write(self) -> str:
         rows = [asdict(row) | dict(name=row.name) for row in self.rows]
         results = dict(machine=self.machine, settings=self.settings, rows=rows)
-        numbers = json.dumps(json_values(results), allow_nan=False, indent=1)
         text = markdown(self.rows, facts_line(self.machine | self.settings))
-        write_atomically(self.out / 'gpu_check.json', numbers.encode())
-        write_atomically(self.out / 'gpu_check.md', text.encode())
+        write_results(self.out / 'gpu_check', results, text)
         return text
-
-
-def deviation(one: Path, other: Path) -> str:
-    """Say how far the last weights of two runs are apart."""
-    first, second = (read_weights(folder / 'epoch_4.pth') for folder in (one, other))
-    apart = max(float((a.double() - second[n].double()).abs().max()) for n, a in first.items())
-    return f'largest deviation of a weight {apart:.3g}' if apart else 'bit-identical'
 
 
 def markdown(rows: Sequence[Row], title: str) -> str:

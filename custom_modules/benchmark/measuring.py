@@ -1,25 +1,23 @@
 """Processes and timing: contestants run in processes of their own, round by round, and are timed there."""
 
 import contextlib
-import functools
 import gc
-import multiprocessing
-import os
-import resource
+import itertools
 import shutil
-import signal
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures import TimeoutError as LateError
-from importlib import import_module
 from pathlib import Path
 
-import numpy as np
 import torch
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
+
+from custom_modules.engine.devices import precision_of
+from custom_modules.utils.machine import LoggedProcess, peak_memory
 
 PARTS = ('data', 'prepare', 'forward', 'backward', 'step', 'other')
 # of a contestant's process; tests have threads in place of processes
@@ -27,21 +25,43 @@ _here = threading.local()
 
 
 class Contestant(ABC):
-    """Somebody who takes part, and travels to a process of its own: its attributes are plain values."""
+    """Somebody who takes part: a config and images of (width, height). Its attributes are plain values, which travel to a process.
 
-    name: str
-    # what it is, in one line
-    title: str
-    # such as 'bfloat16'
-    precision: str
-    # modules to import at first
-    libraries: Sequence[str]
-    # torch's; None for as many as all have
+    What tables say of it is the first line of its class's docstring, unless it has a title of its own.
+    """
+
+    # torch's in its process; None for as many as all have
     threads: int | None = None
+    # further arguments of its network's call
+    call = dict(mode='tensor')
+
+    def __init__(self, name: str, cfg: Config, size: Sequence[int], title: str = '') -> None:
+        self.name, self.precision = name, precision_of(cfg)
+        self.title = title or type(self).__doc__.split('\n')[0].rstrip('.')
+        # modules to import at first
+        self.libraries = tuple(cfg.custom_imports.imports)
+        self.cfg, self.size = cfg.to_dict(), size[::-1]
+
+    def build(self) -> dict:
+        """Build everything; returns ``parameters``, ``gmac`` (10^9 multiply-additions of an image's forward pass) and ``device``."""
+        cfg = Config(self.cfg)
+        init_default_scope(cfg.default_scope)
+        torch.backends.cudnn.benchmark = True
+        torch.manual_seed(0)
+        self.device = torch.device(get_device())
+        self._build(cfg)
+        model, training = self.model, self.model.training
+        device = next(model.parameters()).device
+        parameters = sum(p.numel() for p in model.parameters())
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            model.eval()(torch.zeros(1, 3, *self.size, device=device), **self.call)
+        model.train(training)
+        gmac = counter.get_total_flops() / 2e9
+        return dict(parameters=parameters, gmac=gmac, device=str(device))
 
     @abstractmethod
-    def build(self) -> dict:
-        """Build everything, and return the facts, such as those of :func:`model_facts`."""
+    def _build(self, cfg: Config) -> None:
+        """Build ``model`` and the rest."""
 
     @abstractmethod
     def measure(self, split: bool) -> dict:
@@ -51,66 +71,32 @@ class Contestant(ABC):
         """
 
 
-class ContestantProcess:
-    """A process that imports some libraries, and then takes contestants, one after another.
-
-    It is started anew (``spawn``): a fork would inherit torch's threads. What it prints goes to ``log``.
-    """
-
-    pool = functools.partial(
-        ProcessPoolExecutor, 1, mp_context=multiprocessing.get_context('spawn')
-    )
-
-    def __init__(self, libraries: Sequence[str], log: Path, threads: int) -> None:
-        self._pool = self.pool()
-        # imports may overlap with another's round, nothing else may
-        self._begun = self._pool.submit(_begin, tuple(libraries), log, threads, os.getpid())
+class ContestantProcess(LoggedProcess):
+    """A process that takes contestants, one after another."""
 
     def ask(self, command: Contestant | str, seconds: float | None = None) -> dict:
-        """Have a contestant do something; what it raises is raised here.
+        """Have a contestant do something; see :meth:`LoggedProcess.call`.
 
         Args:
-            command (Contestant | str): A contestant, which is built and gives its facts; then ``'time'`` or ``'split'``.
-            seconds (float, optional): After so many the process is ended, and it is a TimeoutError.
+            command (Contestant | str): A contestant, which is built and gives its facts; then ``'time'`` or ``'split'``, a round.
+            seconds (float, optional): How long it may take.
         """
-        end = time.monotonic() + (seconds or 0)
-        try:
-            self._begun.result(seconds)
-            left = None if seconds is None else max(0, end - time.monotonic())
-            return self._pool.submit(_do, command).result(left)
-        except LateError as error:
-            if self._begun.done() and (process := self._begun.result()) != os.getpid():
-                os.kill(process, signal.SIGKILL)
-            raise TimeoutError(f'not done within {seconds:.0f} s') from error
-
-    def close(self, wait: bool = True) -> None:
-        """End the process."""
-        self._pool.shutdown(wait, cancel_futures=True)
-
-
-def _begin(libraries: Sequence[str], log: Path, threads: int, parent: int) -> int:
-    if os.getpid() != parent:
-        # workers print there too: contestants that share a terminal would not be read
-        with log.open('a') as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-    torch.set_num_threads(threads)
-    for library in libraries:
-        import_module(library)
-    return os.getpid()
+        return self.call(_do, command, seconds=seconds)
 
 
 def _do(command: Contestant | str) -> dict:
     if isinstance(command, str):
-        return _here.contestant.measure(command == 'split')
+        marks = dict(warm_up=_here.warm_up, split=command == 'split')
+        _here.warm_up = False
+        return marks | _here.contestant.measure(marks['split'])
     # the one before it leaves room
     _here.contestant = None
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    _here.contestant = command
-    return command.build()
+    _here.contestant, _here.warm_up = command, True
+    return dict(title=command.title, precision=command.precision) | command.build()
 
 
 def run_rounds(
@@ -132,26 +118,22 @@ def run_rounds(
             processes = {}
             for one in contestants:
                 log = folder / f'{one.name.replace(" ", "_")}.log'
-                process = ContestantProcess(one.libraries, log, one.threads or threads)
-                processes[one.name] = process
-                stack.callback(process.close)
-            for one in contestants:
-                facts[one.name] = dict(title=one.title, precision=one.precision)
-                facts[one.name] |= processes[one.name].ask(one)
+                process = ContestantProcess(log, one.libraries, one.threads or threads)
+                processes[one.name] = stack.enter_context(contextlib.closing(process))
+            facts = {one.name: processes[one.name].ask(one) for one in contestants}
             cuda = any('cuda' in found.get('device', '') for found in facts.values())
-            for number in range(1 + rounds + cuda):
-                marks = dict(warm_up=number == 0, split=number > rounds)
+            for number, command in enumerate(['time'] * (1 + rounds) + ['split'] * cuda):
                 for name, process in processes.items():
-                    found = process.ask('split' if marks['split'] else 'time')
-                    results[name].append(marks | found)
+                    found = process.ask(command)
+                    results[name].append(found)
                     seconds = ', '.join(f'{k} {v:.3g} s' for k, v in found['seconds'].items())
-                    note = ' (warm-up)' * marks['warm_up'] + ' (parts only)' * marks['split']
+                    note = ' (warm-up)' * found['warm_up'] + ' (parts only)' * found['split']
                     print(f'{repeat + 1}/{repeats}, {number}/{rounds} {name}: {seconds}{note}')
     return facts, results
 
 
 class Stopwatch:
-    """Splits each training iteration into its parts, which add up to the whole.
+    """Splits the training iterations of an epoch into ``PARTS``.
 
     Each :meth:`mark` gives the time since the mark before to one part: ``data`` (waiting for the batch), ``prepare``
     (normalisation, stacking, batch augmentation), ``forward`` (with the losses), ``backward``, ``step`` (clipping,
@@ -159,44 +141,18 @@ class Stopwatch:
     each mark waits for it (``split``), in a round whose time does not count.
     """
 
-    def __init__(self, device: str | torch.device = 'cpu', split: bool = False) -> None:
-        self.cuda = torch.device(device).type == 'cuda'
-        self.begin(split)
-
-    def begin(self, split: bool = False) -> None:
-        """Begin an epoch."""
-        self._waits, self.images, self.iterations = split and self.cuda, 0, []
-        self._parts = dict.fromkeys(PARTS, 0.0)
-        self._begin = self._first = self._last = self._now()
+    def __init__(self, split: bool = False) -> None:
+        self._split, self._images, self._iterations = split, 0, 0
+        self._marks = [('', now(split))]
 
     def mark(self, part: str) -> None:
-        """Give the time since the last mark to one of ``PARTS``."""
-        now = self._now()
-        self._parts[part] += now - self._last
-        self._last = now
-
-    def mark_around(self, owner, name: str, after: str, before: str | None = None) -> None:
-        """Have a method of an object give its time to the part ``after``, and what was before it to another."""
-        method = getattr(owner, name)
-
-        # mmengine's schedulers look for their mark on it
-        @functools.wraps(method)
-        def wrapped(*args, **kwargs):
-            if before is not None:
-                self.mark(before)
-            result = method(*args, **kwargs)
-            self.mark(after)
-            return result
-
-        setattr(owner, name, wrapped)
+        """Give the time since the last mark to a part."""
+        self._marks.append((part, now(self._split)))
 
     def end_iteration(self, images: int) -> None:
         """End an iteration of so many images."""
         self.mark('other')
-        self.images += images
-        # the whole by its own two readings, so that a part that is lost shows
-        self.iterations.append([*self._parts.values(), self._last - self._first])
-        self._parts, self._first = dict.fromkeys(PARTS, 0.0), self._last
+        self._images, self._iterations = self._images + images, self._iterations + 1
 
     def end_epoch(self, validate: Callable[[], int]) -> dict:
         """End an epoch's training, validate with a function that returns the number of images, and sum up.
@@ -205,42 +161,23 @@ class Stopwatch:
             dict: ``seconds`` and ``images`` of the ``epoch``, its ``training`` and ``validation``; ``split_ms``, the mean of
             each part of an iteration; ``iteration_ms``, the mean of the whole; ``memory_mib``.
         """
-        self._waits = self.cuda
-        trained = self._now()
-        validated = validate()
-        end = self._now()
-        seconds = dict(
-            epoch=end - self._begin, training=trained - self._begin, validation=end - trained
-        )
-        *parts, whole = (1000 * np.mean(self.iterations, axis=0)).tolist()
+        (_, begin), (_, last) = self._marks[0], self._marks[-1]
+        parts = dict.fromkeys(PARTS, 0.0)
+        for (_, before), (part, moment) in itertools.pairwise(self._marks):
+            parts[part] += 1000 * (moment - before) / self._iterations
+        trained, validated, end = now(), validate(), now()
+        seconds = dict(epoch=end - begin, training=trained - begin, validation=end - trained)
         return dict(
             seconds=seconds,
-            images=dict(epoch=self.images, training=self.images, validation=validated),
-            iteration_ms=whole,
-            split_ms=dict(zip(PARTS, parts, strict=True)),
+            images=dict(epoch=self._images, training=self._images, validation=validated),
+            iteration_ms=1000 * (last - begin) / self._iterations,
+            split_ms=parts,
             memory_mib=peak_memory(),
         )
 
-    def _now(self) -> float:
-        if self._waits:
-            torch.cuda.synchronize()
-        return time.perf_counter()
 
-
-def peak_memory() -> dict[str, float | None]:
-    """Return the most memory that this process had (``main``), and torch on the ``gpu``, if there is one; in MiB."""
-    gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_initialized() else None
-    return dict(main=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, gpu=gpu)
-
-
-def model_facts(model: torch.nn.Module, size: Sequence[int], **call) -> dict:
-    """Count a model's ``parameters``, ``gmac`` (10^9 multiply-additions of an image's forward pass), and name its ``device``.
-
-    ``size`` is the input's height and width; ``call`` are further arguments of the model's call, such as ``mode='tensor'``.
-    """
-    device, training = next(model.parameters()).device, model.training
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model.eval()(torch.zeros(1, 3, *size, device=device), **call)
-    model.train(training)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    return dict(parameters=parameters, gmac=counter.get_total_flops() / 2e9, device=str(device))
+def now(wait: bool = True) -> float:
+    """Read the clock, on a GPU when all is done there, unless it shall not ``wait``."""
+    if wait and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter()

@@ -1,151 +1,217 @@
-"""Who predicts: the network alone, and from the files of a validation set to class indices."""
+"""Who predicts: the network alone, and from the files of a validation set to masks of their sizes in memory."""
 
 import itertools
+import os
+import shutil
+from abc import abstractmethod
 from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS
-from torch import Tensor
-from torch.utils.benchmark import Timer
 
+from custom_modules.deploy.detector import RockDetector
+from custom_modules.deploy.predict import predicted
 from custom_modules.engine.config import without_cache
 from custom_modules.engine.weights import load_model
-from custom_modules.evaluation.exported import OnnxModel
+from custom_modules.utils.inputs import Source
+from custom_modules.utils.machine import peak_memory
 
-from .measuring import model_facts, peak_memory
-from .training import ConfigContestant, SmpTraining, class_indices, resized, tensors_in_memory
+from .configs import stock_config
+from .measuring import Contestant, now
+from .training import class_indices, smp_unet, tensors_in_memory
 
 
-class ConfigPrediction(ConfigContestant):
-    """A config's model, this project's or a stock one, in float32; files are read, so without a cache.
+class Prediction(Contestant):
+    """A config's network in float32, with random weights where there is no file of them, which is as fast.
 
-    Without a checkpoint its weights are random, which is as fast. Each round predicts so many ``images``, in whole batches,
-    for each batch size of ``batches``.
+    Each round predicts so many ``images``, in whole batches, for each batch size of ``batches``.
     """
 
-    layout, batches, images = torch.contiguous_format, (1, 16), 64
+    batches, images, layout = (1, 16), 64, torch.channels_last
 
-    def __init__(self, name, title, cfg: Config, size, checkpoint: str | None = None) -> None:
-        super().__init__(name, title, cfg, size)
-        self.precision, self.checkpoint = 'float32', checkpoint
+    def __init__(self, name: str, cfg: Config, size, weights: str | None, title: str = '') -> None:
+        super().__init__(name, cfg, size, title)
+        self.precision, self.weights = 'float32', weights
 
-    def build(self) -> dict:
-        """Build model and data set."""
-        cfg, weights = self.begin(), self.checkpoint
-        self.model = load_model(cfg, weights) if weights else MODELS.build(cfg.model)
-        hook = cfg.default_hooks.get('channels_last') or {}
-        if hook and hook.get('enabled', True):
-            self.layout = torch.channels_last
-        self.model.to(self.device, memory_format=self.layout).eval()
-        dataset = without_cache(cfg.val_dataloader.dataset)
-        self.dataset = DATASETS.build(dict(dataset, test_mode=True))
-        return model_facts(self.model, self.size, mode='tensor')
+    def _build(self, cfg: Config) -> None:
+        dataset = DATASETS.build(without_cache(cfg.val_dataloader.dataset))
+        self.paths = [dataset.get_data_info(row)['img_path'] for row in range(len(dataset))]
+        with TemporaryDirectory() as folder:
+            config, weights = f'{folder}/config.py', self.weights or f'{folder}/random.pth'
+            cfg.dump(config)
+            if not self.weights:
+                torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), weights)
+            self._load(cfg, config, weights)
 
+    @abstractmethod
+    def _load(self, cfg: Config, config: str, weights: str) -> None:
+        """Load ``model`` from a config, which is also in a file, and a file of weights."""
+
+    @torch.inference_mode()
     def measure(self, split: bool) -> dict:
         """Predict in every batch size; ``seconds`` are those of a batch."""
         seconds, images = {}, {}
         for batch in self.batches:
-            rows = itertools.cycle(range(len(self.dataset)))
-            for what, arguments in (
-                ('network', itertools.repeat(self.inputs(batch))),
-                ('files', ([next(rows) for _ in range(batch)] for _ in itertools.count())),
-            ):
-                names = dict(call=getattr(self, what), arguments=arguments)
-                # torch's own waits for a GPU; by itself it would take one thread
-                threads = torch.get_num_threads()
-                timer = Timer('call(next(arguments))', globals=names, num_threads=threads)
-                with torch.inference_mode():
-                    seconds[f'{what}_{batch}'] = timer.timeit(-(-self.images // batch)).mean
-                images[f'{what}_{batch}'] = batch
+            count = -(-self.images // batch)
+            files = list(itertools.islice(itertools.cycle(self.paths), count * batch))
+            inputs, begin = self._inputs(batch), now()
+            for _ in range(count):
+                self._network(inputs)
+            middle = now()
+            self._masks(files, batch)
+            seconds[f'network_{batch}'] = (middle - begin) / count
+            seconds[f'files_{batch}'] = (now() - middle) / count
+            images |= {f'network_{batch}': batch, f'files_{batch}': batch}
         return dict(seconds=seconds, images=images, memory_mib=peak_memory())
 
-    def inputs(self, batch: int) -> Tensor:
-        """Make a normalised batch on the device."""
+    def _inputs(self, batch: int) -> torch.Tensor | np.ndarray:
         inputs = torch.randn(batch, 3, *self.size, device=self.device)
         return inputs.to(memory_format=self.layout)
 
-    def network(self, inputs: Tensor) -> Tensor:
-        """Compute logits."""
-        return self.model(inputs, mode='tensor')
+    def _network(self, inputs) -> None:
+        self.model(inputs, **self.call)
 
-    def files(self, rows: list[int]) -> Sequence[Tensor]:
-        """Read some images and predict each pixel's class."""
-        batch = pseudo_collate([self.dataset[row] for row in rows])
-        return [sample.pred_sem_seg.data.cpu() for sample in self.model.test_step(batch)]
+    @abstractmethod
+    def _masks(self, files: list[str], batch: int) -> list:
+        """Predict files, so many at a time: their classes (H, W), but for tensors in memory of the files' own sizes."""
 
 
-class CompiledPrediction(ConfigPrediction):
-    """The same by ``torch.compile``, for each batch size anew."""
+class ToolPrediction(Prediction):
+    """The config as tools/predict.py predicts, without writing.
 
-    def build(self) -> dict:
-        """Build model and data set."""
-        facts = super().build()
+    It reads, resizes and lists rocks in threads beside the network.
+    """
+
+    def _load(self, cfg: Config, config: str, weights: str) -> None:
+        self.detector = RockDetector(config, weights)
+        self.model = self.detector.model.network.model
+
+    def _masks(self, files: list[str], batch: int) -> list:
+        self.detector.batch_size, skipped = batch, []
+        sources = [Source(Path(file), str(number)) for number, file in enumerate(files)]
+        masks = list(predicted(self.detector, sources, self, torch.get_num_threads(), skipped))
+        if skipped:
+            raise RuntimeError(f'files were skipped: {skipped}')
+        return masks
+
+    def add(self, source: Source, picture, found: np.ndarray) -> np.ndarray:
+        """Decide the classes of a picture and list its rocks; the tool also writes them here."""
+        return self.detector.finish(found, picture.size)[0]
+
+
+class CompiledPrediction(ToolPrediction):
+    """The same by torch.compile, for each batch size anew."""
+
+    def _load(self, cfg: Config, config: str, weights: str) -> None:
+        super()._load(cfg, config, weights)
         for part in (self.model.backbone, self.model.decode_head):
             part.compile(dynamic=False)
-        return facts
 
 
-class ExportedPrediction(ConfigPrediction):
+class ExportedPrediction(ToolPrediction):
     """An exported file by onnxruntime, whose network takes pixels and gives probabilities."""
 
-    def __init__(self, name, title, cfg: Config, size, file: str) -> None:
-        super().__init__(name, title, cfg, size)
-        self.precision, self.file = 'as exported', file
+    def _load(self, cfg: Config, config: str, weights: str) -> None:
+        self.detector = RockDetector(weights, threads=torch.get_num_threads())
+        # to count it
+        self.model = MODELS.build(cfg.model)
 
-    def build(self) -> dict:
-        """Build model and data set."""
-        facts = super().build()
-        self.exported = OnnxModel(self.file, threads=torch.get_num_threads())
-        return facts | dict(device='cpu')
-
-    def inputs(self, batch: int) -> np.ndarray:
-        """Make a batch of pixels."""
+    def _inputs(self, batch: int) -> np.ndarray:
         shape = batch, *self.size, 3
         return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
-    def network(self, inputs: np.ndarray) -> np.ndarray:
-        """Compute probabilities."""
-        return self.exported(inputs)
-
-    def files(self, rows: list[int]) -> np.ndarray:
-        """Read some images and predict each pixel's class."""
-        images = torch.stack([self.dataset[row]['inputs'] for row in rows])
-        return self.exported.card.labels(self.exported(images.permute(0, 2, 3, 1).flip(-1).numpy()))
+    def _network(self, inputs) -> None:
+        self.detector.model(inputs)
 
 
-class BarePrediction(ConfigPrediction):
-    """The limit: a config's network, channels-last, from normalised tensors in memory to class indices on the device."""
+class StockPrediction(Prediction):
+    """The same network at the same size by mmseg's MMSegInferencer, without writing."""
 
-    def build(self) -> dict:
-        """Build model and tensors."""
-        facts, self.layout = super().build(), torch.channels_last
-        self.model.to(memory_format=self.layout)
-        self.tensors, _ = tensors_in_memory(Config(self.cfg), 'val', self.model, self.device)
-        return facts
+    layout = torch.contiguous_format
 
-    def files(self, rows: list[int]) -> Tensor:
-        """Predict each pixel's class of images in memory."""
-        images = self.tensors[rows].permute(0, 3, 1, 2)
-        return class_indices(resized(self.network(images), self.size, self.model.decode_head))
+    def _load(self, cfg: Config, config: str, weights: str) -> None:
+        from mmseg.apis import MMSegInferencer
+
+        cfg.test_dataloader = cfg.val_dataloader
+        self.inferencer = MMSegInferencer(cfg, weights, show_progress=False)
+        self.model = self.inferencer.model
+
+    def _masks(self, files: list[str], batch: int) -> list:
+        return self.inferencer(files, batch_size=batch)['predictions']
 
 
-class SmpPrediction(SmpTraining):
-    """segmentation-models-pytorch: the U-Net alone, and from files."""
+class BarePrediction(Prediction):
+    """The same network from tensors in memory to class indices on the device."""
 
-    layout, network = torch.contiguous_format, SmpTraining.logits
-    measure, inputs = ConfigPrediction.measure, ConfigPrediction.inputs
-    batches, images = (1, 16), 64
+    def _load(self, cfg: Config, config: str, weights: str) -> None:
+        self.model = load_model(cfg, weights).to(self.device, memory_format=self.layout)
+        self.tensors, _ = tensors_in_memory(cfg, 'val', self.model)
 
-    def build(self) -> dict:
-        """Build model and data set."""
-        facts = super().build()
-        self.dataset = self.loaders['val'].dataset
-        return facts
+    def _masks(self, files: list[str], batch: int) -> list:
+        rows = torch.arange(len(files), device=self.device) % len(self.tensors)
+        batches = (self.tensors[part].permute(0, 3, 1, 2) for part in rows.split(batch))
+        return [class_indices(self.model, images) for images in batches]
 
-    def files(self, rows: list[int]) -> Tensor:
-        """Read some images and predict each pixel's class."""
-        images, _ = self.collate([self.dataset[row] for row in rows])
-        return class_indices(self.model(images.to(self.device))).cpu()
+
+class SmpPrediction(Prediction):
+    """The U-Net on MobileNetV3 of segmentation-models-pytorch, smaller, in a plain loop, without writing."""
+
+    layout, call = torch.contiguous_format, {}
+
+    def _load(self, cfg: Config, config: str, weights: str) -> None:
+        self.model = smp_unet(cfg).to(self.device).eval()
+        self.normalise = MODELS.build(cfg.model.data_preprocessor)
+
+    def _masks(self, files: list[str], batch: int) -> list:
+        found = []
+        for start in range(0, len(files), batch):
+            pictures = [cv2.imread(file) for file in files[start : start + batch]]
+            small = (torch.from_numpy(cv2.resize(one, self.size[::-1])) for one in pictures)
+            inputs = self.normalise(dict(inputs=[one.permute(2, 0, 1) for one in small]), False)
+            classes = class_indices(self.model, inputs['inputs'].to(self.device))
+            masks = classes.byte().cpu().numpy()
+            for mask, picture in zip(masks, pictures, strict=True):
+                size = picture.shape[1::-1]
+                found.append(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST))
+        return found
+
+
+def prediction_contestants(
+    cfg: Config, size, weights: Sequence[str], batches: Sequence[int], images: int, threads: int
+) -> list[Contestant]:
+    """List who predicts against a config, which is the first, in each batch size so many images a round.
+
+    ``weights`` are its checkpoint, if any, and ``.onnx`` files. With such files it is the network's forms that are compared: as
+    it is, compiled and each file, by all threads and by one.
+    """
+    files = [file for file in weights if Path(file).suffix == '.onnx']
+    checkpoint, found = next((file for file in weights if file not in files), None), []
+    for count in dict.fromkeys((threads, 1)) if files else ():
+        forms = [ToolPrediction('PyTorch', cfg, size, checkpoint)]
+        if shutil.which(os.environ.get('CXX', 'g++')):
+            forms.append(CompiledPrediction('compiled', cfg, size, checkpoint))
+        for file in files:
+            title = f'exported, {Path(file).stat().st_size / 2**20:.1f} MiB'
+            forms.append(ExportedPrediction(Path(file).name, cfg, size, file, title))
+            forms[-1].precision = 'as exported'
+        for one in forms:
+            one.name, one.threads = f'{one.name}, {count} thread{"s" * (count > 1)}', count
+        found += forms
+    if not files:
+        plain = stock_config(cfg, size, 0, 'float32')
+        found = [
+            ToolPrediction('project', cfg, size, checkpoint),
+            StockPrediction('stock', plain, size, checkpoint),
+            BarePrediction('bare loop', cfg, size, checkpoint),
+        ]
+        if find_spec('segmentation_models_pytorch'):
+            found.append(SmpPrediction('smp', plain, size, None))
+    for one in found:
+        one.batches, one.images = tuple(batches), images
+    return found

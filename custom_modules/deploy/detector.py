@@ -118,7 +118,8 @@ class RockDetector:
         **where: ``device``, ``amp`` and ``threads`` of :func:`load_model`.
 
     Attributes:
-        card (ModelCard): Classes, palette, threshold and size of the model.
+        model (OnnxModel | TorchModel | Mirrored): The network.
+        card (ModelCard): Its classes, palette, threshold and size.
 
     Raises:
         UsageError: If the model cannot be used, is a classifier, or an argument does not fit it.
@@ -163,7 +164,7 @@ class RockDetector:
             )
         self.threshold = self.card.threshold if threshold is None else threshold
         self.mode, self.scale, self.overlap, self.batch_size = mode, scale, overlap, batch_size
-        self._model = Mirrored(loaded) if tta else loaded
+        self.model = Mirrored(loaded) if tta else loaded
 
     def __call__(self, picture: np.ndarray | str | Path) -> Detection:
         """Find the rocks in a picture: a file of any format that Pillow reads, or RGB (H, W, 3) or grey (H, W), uint8 or uint16.
@@ -192,8 +193,8 @@ class RockDetector:
         """Predict prepared pictures, the network's part: of each the map of probabilities (K, h, w) in steps of 1/65535, uint16."""
         seen = [picture.seen for picture in pictures]
         if self.mode == 'whole':
-            return maps_of_wholes(self._model, seen)
-        return [map_of_tiles(self._model, one, self.overlap, self.batch_size) for one in seen]
+            return maps_of_wholes(self.model, seen)
+        return [map_of_tiles(self.model, one, self.overlap, self.batch_size) for one in seen]
 
     def finish(
         self, found: np.ndarray, size: tuple[int, int], tolerance: float = 1.0

@@ -127,6 +127,16 @@ def set_mixed_precision(optim_wrapper) -> None:
         optim_wrapper.setdefault('loss_scale', dict(enabled=False))
 
 
+def precision_of(cfg) -> str:
+    """Name what a config trains in: its forward pass's type, and ``compiled`` if it is."""
+    wrapper, name = cfg.optim_wrapper, 'float32'
+    defaults = dict(AmpOptimWrapper='float16', BFloat16OptimWrapper='bfloat16')
+    if wrapper.type in defaults:
+        name = str(wrapper.get('dtype') or defaults[wrapper.type]).removeprefix('torch.')
+    compiles = (cfg.default_hooks.get('compile') or {}).get('enabled')
+    return f'{name} compiled' if compiles else name
+
+
 def speed_advice(cfg) -> str | None:
     """Say in one line what would make a config, as it is about to run, train faster on this machine; None if nothing."""
     ways = []

@@ -1,6 +1,8 @@
 """What a command may use: this machine's cores, memory, GPUs and processes, or a Ray cluster."""
 
 import contextlib
+import functools
+import multiprocessing
 import os
 import signal
 import socket
@@ -8,6 +10,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent import futures
+from datetime import datetime, timezone
+from importlib import import_module
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +22,7 @@ from custom_modules.utils.files import REPOSITORY
 
 MEMINFO = Path('/proc/meminfo')
 CGROUP = Path('/sys/fs/cgroup')
+PACKAGES = 'onedl-mmengine onedl-mmcv onedl-mmpretrain onedl-mmsegmentation opencv-python numpy'
 
 
 def available_cores() -> int:
@@ -75,6 +82,40 @@ def share_of_machine(
         return dict(environment)
     share = {'OMP_NUM_THREADS': str(max(1, available_cores() // jobs)), **environment}
     return share | ({'CUDA_VISIBLE_DEVICES': gpus[job % len(gpus)]} if gpus else {})
+
+
+def machine_facts(threads: int) -> dict[str, str]:
+    """Describe the machine and the software that numbers were measured with; ``threads`` are torch's."""
+    import torch
+
+    info, gpu = Path('/proc/cpuinfo'), 'none'
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.split(':', 1)[1].strip() for line in lines if line.startswith('model name')]
+    if torch.cuda.is_available():
+        # with TF32 a GPU's float32 convolutions round their inputs to 10 bits
+        gpu = f'{torch.cuda.get_device_name()}, TF32 {torch.backends.cudnn.allow_tf32}'
+    found = {one.metadata['Name']: one.version for one in distributions()}
+    named = sorted(found.keys() & set(PACKAGES.split()))
+    return dict(
+        date=datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        cpu=(models or ['unknown'])[0],
+        cores=f'{available_cores()}, {threads} threads',
+        # what other programs did: above 0.5 times are too long and ratios rough
+        load_before=f'{os.getloadavg()[0]:.1f}',
+        gpu=gpu,
+        torch=f'{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}',
+        packages=', '.join(f'{name} {found[name]}' for name in named),
+    )
+
+
+def peak_memory() -> dict[str, float | None]:
+    """Return the most memory that this process had (``main``), and torch on the ``gpu``, if there is one; in MiB."""
+    import resource
+
+    import torch
+
+    gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_initialized() else None
+    return dict(main=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, gpu=gpu)
 
 
 class Cluster(NamedTuple):
@@ -146,6 +187,54 @@ def start_logged(
             env=environment,
             start_new_session=True,
         )
+
+
+class LoggedProcess:
+    """A process that imports some modules, and then calls functions, one after another; what it prints goes to a file.
+
+    It is started anew (``spawn``): a fork would inherit torch's threads.
+
+    Args:
+        log (Path): The file.
+        modules (Sequence[str]): What is imported at once, beside whatever else is done here.
+        threads (int): Those of torch.
+    """
+
+    pool = functools.partial(
+        futures.ProcessPoolExecutor, 1, mp_context=multiprocessing.get_context('spawn')
+    )
+
+    def __init__(self, log: Path, modules: Sequence[str], threads: int) -> None:
+        self._pool = self.pool()
+        self._begun = self._pool.submit(_begin, log, tuple(modules), threads, os.getpid())
+
+    def call(self, function: Callable, *args, seconds: float | None = None):
+        """Call a function there; what it raises is raised here, and a TimeoutError, with the process ended, after so many seconds."""
+        answer = self._pool.submit(function, *args)
+        if futures.wait([answer], seconds).not_done:
+            if self._begun.done() and (process := self._begun.result()) != os.getpid():
+                os.kill(process, signal.SIGKILL)
+            raise TimeoutError(f'not done within {seconds:.0f} s')
+        self._begun.result()
+        return answer.result()
+
+    def close(self, wait: bool = True) -> None:
+        """End the process."""
+        self._pool.shutdown(wait, cancel_futures=True)
+
+
+def _begin(log: Path, modules: Sequence[str], threads: int, parent: int) -> int:
+    import torch
+
+    if os.getpid() != parent:
+        # its workers print there too
+        with log.open('a') as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+    torch.set_num_threads(threads)
+    for module in modules:
+        import_module(module)
+    return os.getpid()
 
 
 def last_line(log: Path) -> str:

@@ -12,11 +12,12 @@ from conftest import loader_options
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-from custom_modules.benchmark import measuring
-from custom_modules.benchmark.contestants import stock_config
-from custom_modules.benchmark.measuring import PARTS, Contestant, ContestantProcess, Stopwatch
+from custom_modules.benchmark import configs, measuring
+from custom_modules.benchmark.configs import stock_config
+from custom_modules.benchmark.measuring import PARTS, ContestantProcess, Stopwatch
 from custom_modules.benchmark.tables import summarize
-from custom_modules.benchmark.training import BareTraining
+from custom_modules.engine.config import load_config, read_options
+from custom_modules.models.unet_head import LeanLossMixin, UNetHead
 from custom_modules.utils.errors import UsageError
 
 SMALL = [*loader_options(**{'dataset.load_size': '(64,64)'}), 'model.backbone.widths=[4,4,4,4,4]']
@@ -66,7 +67,7 @@ def test_train_compares_like_with_like(measure, tmp_path, monkeypatch):
     from mmseg.datasets.transforms import Resize
 
     resized = counting(monkeypatch, Resize, 'transform')
-    lost = counting(monkeypatch, BareTraining, 'loss')
+    lost = counting(monkeypatch, LeanLossMixin, 'loss_by_feat')
     half = ['optim_wrapper.type=BFloat16OptimWrapper']
     results = measure('train', '--epochs', 1, '--repeats', 1, '--batch', 4, options=half)
     found = results['contestants']
@@ -76,7 +77,9 @@ def test_train_compares_like_with_like(measure, tmp_path, monkeypatch):
     # stock as anyone can run it, and in the project's precision
     assert ' '.join(precisions) == 'project stock stock bfloat16 bare loop'
     assert list(precisions.values()) == ['bfloat16', 'float32', 'bfloat16', 'bfloat16']
-    assert {logits.dtype for _, logits, _ in lost} == {torch.bfloat16}
+    # project and bare loop, in two iterations of two epochs; validation is in float32
+    trained = [logits.dtype for _, logits, _ in lost if logits.requires_grad]
+    assert trained == 8 * [torch.bfloat16]
     require_sound_training(found, train=8, val=2)
     assert len({(found[name]['parameters'], found[name]['gmac']) for name in precisions}) == 1
     # each stock, and smp, read each of their 10 images in both epochs; nobody else uses mmcv's Resize
@@ -105,13 +108,13 @@ def test_a_classifier_is_compared_with_stock_mmpretrain(
     assert tool('benchmark.py', *line, '--cfg-options', *options) == 0
     results = json.loads((tmp_path / 'out' / 'train.json').read_text())
     assert list(results['contestants']) == ['project', 'stock', 'bare loop']
-    assert 'plain MMPretrain' in results['contestants']['stock']['title']
+    assert 'plain library' in results['contestants']['stock']['title']
     require_sound_training(results['contestants'], train=9, val=2)
     # stock alone, in both epochs; its training images are cropped, not resized
     assert len(resized) == 2 * 2
 
 
-def test_stock_has_none_of_the_fast_path(repository):
+def test_stock_has_none_of_the_fast_path(repository, monkeypatch):
     cfg = Config.fromfile(repository / 'configs' / 'unet_backbone_frozen.py')
     cfg.model.data_preprocessor.update(type='BatchAugPreProcessor', augments=[dict(type='Flip')])
     cfg.default_hooks.compile = dict(type='CompileHook', enabled=True)
@@ -125,13 +128,15 @@ def test_stock_has_none_of_the_fast_path(repository):
     assert stock.optim_wrapper.optimizer.lr == cfg.optim_wrapper.optimizer.lr
     assert stock.model.decode_head.loss_decode == cfg.model.decode_head.loss_decode
     assert stock.default_hooks.freeze_schedule == cfg.default_hooks.freeze_schedule
-    assert stock_config(cfg, (96, 64), 2, 'as given').optim_wrapper.type == 'BFloat16OptimWrapper'
-    assert stock_config(cfg, (96, 64), 2, 'amp').optim_wrapper.type == 'AmpOptimWrapper'
+    # in the config's precision it is mmengine's wrapper, where it runs
+    for device, wrapper in dict(cpu='BFloat16OptimWrapper', cuda='AmpOptimWrapper').items():
+        monkeypatch.setattr(configs, 'get_device', lambda device=device: device)
+        assert stock_config(cfg, (96, 64), 2, 'bfloat16').optim_wrapper.type == wrapper
 
 
 def test_exported_files_are_compared_with_pytorch(measure, repository, tmp_path, moon, monkeypatch):
     pytest.importorskip('onnxscript')
-    from custom_modules.benchmark.prediction import ConfigPrediction, ExportedPrediction
+    from custom_modules.benchmark.prediction import ExportedPrediction, ToolPrediction
     from custom_modules.deploy.export import export_onnx
     from custom_modules.deploy.torch_model import TorchModel
 
@@ -156,15 +161,55 @@ def test_exported_files_are_compared_with_pytorch(measure, repository, tmp_path,
         assert [r['warm_up'] for r in one['rounds']] == [True, False]
         assert one['seconds']['network_2']['n'] == 1
         assert one['images_per_second']['files_2'] == 2 / one['seconds']['files_2']['median']
-    masks = []
-    for kind, file in ((ConfigPrediction, weights), (ExportedPrediction, exported)):
-        one = kind('', '', cfg, (64, 64), str(file))
-        one.build()
-        masks.append(np.concatenate([np.asarray(m).reshape(-1) for m in one.files([0, 1])]))
-    assert (masks[0] == masks[1]).mean() > 0.999
+    kinds = {ToolPrediction: weights, ExportedPrediction: exported}
+    ours, theirs = (masks_of(kind('', cfg, (64, 64), str(kinds[kind]))) for kind in kinds)
+    assert (ours == theirs).mean() > 0.999
 
 
-class Counting(Contestant):
+def masks_of(one) -> np.ndarray:
+    """What a contestant finds in its files, two at a time."""
+    one.build()
+    return np.stack(one._masks(one.paths, 2))
+
+
+def test_files_are_predicted_alike(untrained, measure, monkeypatch):
+    """As tools/predict.py does, and by mmseg's inferencer: the same weights at the same size of the network."""
+    from custom_modules.benchmark.prediction import prediction_contestants
+    from custom_modules.benchmark.training import tensors_in_memory
+    from custom_modules.engine.weights import load_model
+
+    config, weights, options = untrained
+    sizes = [f'{part}_dataloader.dataset.load_size=(32,32)' for part in ('train', 'val', 'test')]
+    options = [*options, *sizes]
+    given = weights, '--repeats', 1, '--images', 3, '--batch', 2
+    found = measure('infer', *given, options=options)['contestants']
+    assert [name for name in found if name != 'smp'] == ['project', 'stock', 'bare loop']
+    assert found['project']['parameters'] == found['stock']['parameters'] > 0
+    for one in found.values():
+        # three images are two batches of two
+        assert one['images'] == dict(network_2=2, files_2=2) and one['seconds']['files_2']['n'] == 1
+    cfg = load_config(config, read_options(options))
+    # half of the pixels shall be rock
+    model = load_model(cfg, weights)
+    images, _ = tensors_in_memory(cfg, 'val', model)
+    with torch.no_grad():
+        logits = model(images.permute(0, 3, 1, 2), mode='tensor')
+        model.decode_head.conv_seg.bias -= logits.median()
+    torch.save(dict(state_dict=model.state_dict()), weights)
+    heads, masks = counting(monkeypatch, UNetHead, 'forward'), {}
+    for one in prediction_contestants(cfg, (32, 32), [str(weights)], (2,), 3, 1):
+        if one.name != 'bare loop':
+            masks[one.name] = masks_of(one)
+    # of what the first level gives
+    assert {tuple(features[0].shape[2:]) for _, features in heads} == {(32, 32)}
+    # the files' own size; pictures are made smaller by other means, so a few pixels differ
+    assert {found.shape for found in masks.values()} == {(2, 64, 64)}
+    assert (masks['project'] == masks['stock']).mean() > 0.95 and masks['stock'].std() > 0.4
+
+
+class Counting:
+    threads = None
+
     def __init__(self, name: str, order: list, error: Exception | None = None) -> None:
         self.name = self.title = name
         self.precision, self.libraries = 'float32', []

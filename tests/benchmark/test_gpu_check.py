@@ -4,7 +4,7 @@ import functools
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from custom_modules.benchmark import gpu_check
+from custom_modules.benchmark import training
 from custom_modules.benchmark.gpu_check import GpuCheck, Row, markdown
 from custom_modules.benchmark.measuring import PARTS, ContestantProcess
 
@@ -15,7 +15,7 @@ def test_a_row_that_fails_ends_nothing(tmp_path, monkeypatch):
     def fail(*_):
         raise KeyError('stock')
 
-    monkeypatch.setattr(gpu_check, 'stock_config', fail)
+    monkeypatch.setattr(training, 'stock_config', fail)
     # set for the rest of the session else
     for name in ('MOON_DATA', 'TINY_IMAGENET'):
         monkeypatch.setenv(name, 'nowhere')
@@ -43,10 +43,10 @@ def test_a_row_that_broke_off_does_not_count(tmp_path):
     row = Row('unet_baseline', 'stock', 'float32', 4)
     check = GpuCheck(tmp_path / 'out', 1, 'cpu', small=True)
     check._contestant = lambda row: 'one'
-    check.processes = {row.process: Late()}
+    check.processes = {('stock', 'segmentation'): Late()}
     assert check._measured(row) == dict(dropped='no time was left') and not check.processes
     # one that takes too long by itself is told
-    check.end, check.processes = check.end + 1000, {row.process: Late()}
+    check.end, check.processes = check.end + 1000, {('stock', 'segmentation'): Late()}
     assert 'TimeoutError' in check._measured(row)['error']
 
 

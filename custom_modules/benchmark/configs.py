@@ -1,0 +1,156 @@
+"""What is compared: a config, checked, its levers one at a time, and the same network in a stock library's config."""
+
+import copy
+from collections.abc import Sequence
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import DATASETS, MODELS
+
+from custom_modules.engine.config import load_config, without_cache
+from custom_modules.engine.config_checks import check_config
+from custom_modules.models.backbones.staged_backbone import StagedBackbone
+from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import REPOSITORY
+
+STOCK = REPOSITORY / 'configs' / '_base_' / 'stock'
+# the transforms of mmpretrain that set the size, and where they hold it
+SIZED = dict(RandomResizedCrop='scale', Resize='scale', RandomCrop='crop_size')
+SIZED |= dict(CenterCrop='crop_size', BatchRandomResizedCrop='size')
+# for each lever the option that it moves, its value when off and when on, and the one that it has where it is left out
+LEVERS = dict(
+    cache=('train_dataloader.dataset.cache', None, 'ram', None),
+    channels_last=('default_hooks.channels_last.enabled', False, True, True),
+    compile=('default_hooks.compile.enabled', False, True, False),
+    frozen_encoder=('default_hooks.freeze_schedule.schedule', {0: -1}, {0: 4}, {0: -1}),
+)
+
+
+def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
+    """Read a config as ``tools/train.py`` does, with the arguments of ``tools/benchmark.py``, and width and height of its images.
+
+    Its data are checked once, so that no contestant has to; ``pairs`` are taken evenly spaced.
+    """
+    cfg = load_config(args.config, args.cfg_options)
+    heads = {'decode_head', 'head'} if args.command == 'train' else {'decode_head'}
+    if not heads & (cfg.get('model') or {}).keys():
+        raise UsageError(
+            f'{args.command} measures segmentors, train also classifiers, and {args.config} is none: give a config such as '
+            'configs/unet_baseline.py.'
+        )
+    size = load_size(cfg)
+    check_config(cfg)
+    if args.command == 'train' and args.batch is not None:
+        cfg.train_dataloader.batch_size = args.batch
+    take(cfg, 'train', args.pairs)
+    take(cfg, 'val', args.pairs and max(1, args.pairs // 4))
+    return cfg, size
+
+
+def load_size(cfg: Config) -> tuple[int, int]:
+    """Return width and height at which a config's training images enter the network, which is made the same all the time."""
+    cfg.default_hooks.pop('progressive_resize', None)
+    dataset = cfg.train_dataloader.dataset
+    size, steps = dataset.get('load_size'), dataset.get('pipeline') or []
+    if cfg.default_scope == 'mmpretrain':
+        for step in [*steps, *cfg.model.get('data_preprocessor', {}).get('augments', [])]:
+            size = step.get(SIZED.get(step['type']), size)
+        size = (size, size) if isinstance(size, int) else size
+    zooms = [step['size'] for step in steps if step['type'] == 'RandomZoom']
+    if size is None or any(tuple(zoom) != tuple(size) for zoom in zooms):
+        raise UsageError(
+            'the training images have no one size, at which the other contestants could be given them: set '
+            'train_dataloader.dataset.load_size, and a pipeline without RandomZoom (of a classifier: a Resize to a square).'
+        )
+    return tuple(size)
+
+
+def take(cfg: Config, part: str, count: int | None) -> None:
+    """Build a data set once, which checks its files, and take some of its samples, or all."""
+    dataset = cfg[f'{part}_dataloader'].dataset
+    with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
+        there = len(registry.build(without_cache(dataset)))
+    if count is not None:
+        if count > there:
+            raise UsageError(
+                f'--pairs asks for {count} pairs of the {part} part, which has {there}: lower it, or give more '
+                'data (MOON_DATA, TINY_IMAGENET).'
+            )
+        # a classifier's samples lie class by class
+        dataset.indices = [i * there // count for i in range(count)]
+    if dataset.type in ('MoonDataset', 'IndexedMaskDataset'):
+        dataset.check = False
+
+
+def pull(cfg: Config, lever: str) -> tuple[str, Config]:
+    """Give a config with one of ``LEVERS`` the other way, and its name, such as ``'without cache'``."""
+    key, off, on, default = LEVERS[lever]
+    place, last = key.rsplit('.', 1)
+    section = other = Config(cfg.to_dict())
+    for name in place.split('.'):
+        section = (section or {}).get(name)
+    if section is None:
+        raise UsageError(f'the lever {lever} moves {key}, which this config does not have.')
+    word, value = ('with', on) if section.get(last, default) == off else ('without', off)
+    section[last] = value
+    return f'{word} {lever}', other
+
+
+def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str) -> Config:
+    """Give the config that a user of plain MMSegmentation or MMPretrain would have for the same model and images.
+
+    Network, losses, batch size, optimizer, clipping, epochs, images and freezing schedule stay. All else is as in
+    ``configs/_base_/stock``: each file is decoded in each epoch, with the standard pipeline; default memory layout, optimizer not
+    fused, nothing compiled, frozen batch norms not folded. Images have a size of (width, height); each loader has so many workers.
+    The precision is ``'float32'``, as a user has it by default, or the config's own: on a GPU mmengine's, on a CPU, where stock
+    has none, this project's.
+    """
+    stock = Config.fromfile(STOCK / f'{cfg.default_scope}.py')
+    given = copy.deepcopy(cfg.to_dict())
+    model, wrapper, hooks = given['model'], given['optim_wrapper'], given['default_hooks']
+    kept = ('mean', 'std', 'bgr_to_rgb', 'to_rgb', 'pad_val', 'seg_pad_val')
+    norm = {key: value for key, value in model['data_preprocessor'].items() if key in kept}
+    if cfg.default_scope == 'mmseg':
+        stock.model.data_preprocessor.update(norm, size=size[::-1])
+        model |= stock.model.to_dict()
+    else:
+        model |= dict(type='ImageClassifier', data_preprocessor=norm)
+    with MODELS.switch_scope_and_registry(cfg.default_scope) as registry:
+        if issubclass(registry.get(model['backbone']['type']), StagedBackbone):
+            model['backbone']['fold_frozen'] = False
+            if 'decode_head' in model:
+                # a stock config repeats these numbers by hand
+                channels = registry.build(model['backbone']).out_channels
+                model['decode_head'].setdefault('in_channels', channels)
+    # mmpretrain's edge is 256 for a crop of 224
+    edge = dict(scale=round(size[0] * 256 / 224))
+    sizes = dict(Resize=dict(scale=tuple(size)), RandomResizedCrop=dict(scale=size[0]))
+    sizes |= dict(ResizeEdge=edge, CenterCrop=dict(crop_size=size[0]))
+    for part, name in (('train', 'train_pipeline'), ('val', 'test_pipeline')):
+        pipeline, loader = stock.pop(name), stock[f'{part}_dataloader']
+        for step in pipeline:
+            step.update(sizes.get(step.type, {}))
+        own = without_cache(given[f'{part}_dataloader']['dataset'])
+        loader.update(dataset=own | dict(pipeline=pipeline), num_workers=workers)
+        loader.persistent_workers = workers > 0
+        # mmpretrain has one batch size for both
+        loader.setdefault('batch_size', cfg.train_dataloader.batch_size)
+    stock.train_dataloader.drop_last = given['train_dataloader'].get('drop_last', False)
+    for key in ('fused', 'foreach'):
+        wrapper['optimizer'].pop(key, None)
+    wrapper.pop('constructor', None)
+    if precision == 'float32' or get_device() != 'cpu':
+        for key in ('dtype', 'loss_scale'):
+            wrapper.pop(key, None)
+        wrapper['type'] = 'OptimWrapper'
+        if precision != 'float32':
+            wrapper.update(type='AmpOptimWrapper', dtype=precision)
+    epochs = given['train_cfg']['max_epochs']
+    stock.train_cfg = dict(by_epoch=True, max_epochs=epochs)
+    stock.param_scheduler.end = epochs
+    if 'freeze_schedule' in hooks:
+        # else another part of the network would train
+        stock.default_hooks.freeze_schedule = hooks['freeze_schedule']
+    stock.model, stock.optim_wrapper = model, wrapper
+    stock.pop('vis_backends')
+    return stock
