@@ -42,8 +42,20 @@ def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
     check_config(cfg)
     if args.command == 'train' and args.batch is not None:
         cfg.train_dataloader.batch_size = args.batch
-    take(cfg, 'train', args.pairs)
-    take(cfg, 'val', args.pairs and max(1, args.pairs // 4))
+    for part, count in (('train', args.pairs), ('val', args.pairs and max(1, args.pairs // 4))):
+        dataset = cfg[f'{part}_dataloader'].dataset
+        with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
+            there = len(registry.build(without_cache(dataset)))
+        if (count or 0) > there:
+            raise UsageError(
+                f'--pairs asks for {count} pairs of the {part} part, which has {there}: lower it, or give more '
+                'data (MOON_DATA, TINY_IMAGENET).'
+            )
+        if count is not None:
+            # a classifier's samples lie class by class
+            dataset.indices = [i * there // count for i in range(count)]
+        if dataset.type in ('MoonDataset', 'IndexedMaskDataset'):
+            dataset.check = False
     return cfg, size
 
 
@@ -63,23 +75,6 @@ def load_size(cfg: Config) -> tuple[int, int]:
             'train_dataloader.dataset.load_size, and a pipeline without RandomZoom (of a classifier: a Resize to a square).'
         )
     return tuple(size)
-
-
-def take(cfg: Config, part: str, count: int | None) -> None:
-    """Build a data set once, which checks its files, and take some of its samples, or all."""
-    dataset = cfg[f'{part}_dataloader'].dataset
-    with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
-        there = len(registry.build(without_cache(dataset)))
-    if count is not None:
-        if count > there:
-            raise UsageError(
-                f'--pairs asks for {count} pairs of the {part} part, which has {there}: lower it, or give more '
-                'data (MOON_DATA, TINY_IMAGENET).'
-            )
-        # a classifier's samples lie class by class
-        dataset.indices = [i * there // count for i in range(count)]
-    if dataset.type in ('MoonDataset', 'IndexedMaskDataset'):
-        dataset.check = False
 
 
 def pull(cfg: Config, lever: str) -> tuple[str, Config]:

@@ -23,11 +23,10 @@ def summarize(facts: dict[str, dict], rounds: dict[str, list[dict]]) -> dict[str
     contestants = {}
     for name, mine in rounds.items():
         counted = [one for one in mine if not one['warm_up'] and not one['split']]
+        quartiles = pd.DataFrame([one['seconds'] for one in counted]).quantile([0.25, 0.5, 0.75])
         images, seconds = counted[0]['images'], {}
-        for kind in counted[0]['seconds']:
-            values = [one['seconds'][kind] for one in counted]
-            q1, median, q3 = (float(value) for value in np.percentile(values, [25, 50, 75]))
-            seconds[kind] = dict(median=median, q1=q1, q3=q3, n=len(values))
+        for kind, (q1, median, q3) in quartiles.items():
+            seconds[kind] = dict(median=median, q1=q1, q3=q3, n=len(counted))
         first = next(iter(contestants.values()), dict(seconds=seconds))['seconds']
         contestants[name] = found = facts[name] | dict(seconds=seconds, images=images, rounds=mine)
         found['images_per_second'] = {k: images[k] / s['median'] for k, s in seconds.items()}

@@ -42,10 +42,10 @@ class RunnerTraining(Contestant):
             runner.train()
         runner.call_hook('before_train')
         self.model, self.wrapper, self.watch = runner.model, runner.optim_wrapper, Stopwatch()
-        # what comes before the step itself are hooks
-        self._mark_around(self.model, 'train_step', before='other', after='other')
+        # what comes before a step are hooks, and at its end the optimizer steps, whatever the precision
+        self._mark_around(self.model, 'train_step', before='other', after='step')
         self.model.data_preprocessor.register_forward_hook(lambda *_: self.watch.mark('prepare'))
-        self._mark_steps()
+        self._mark_around(self.wrapper, 'backward', before='forward', after='backward')
         run_iter = loop.run_iter
 
         def timed(idx: int, data_batch: dict) -> None:
@@ -68,17 +68,9 @@ class RunnerTraining(Contestant):
         self.runner.val_loop.run()
         return len(self.runner.val_dataloader.dataset)
 
-    def _mark_steps(self) -> None:
-        # a wrapper steps after the loss is there, whatever its precision
-        self._mark_around(self.wrapper, 'backward', before='forward', after='backward')
-        self._mark_around(self.wrapper, 'step', before='step', after='step')
-        self._mark_around(self.wrapper, 'zero_grad', before='step', after='step')
-
     def _mark_around(self, owner, name: str, before: str, after: str) -> None:
         method = getattr(owner, name)
 
-        # mmengine's schedulers look for their mark on it
-        @functools.wraps(method)
         def wrapped(*args, **kwargs):
             self.watch.mark(before)
             result = method(*args, **kwargs)
@@ -121,6 +113,7 @@ class BareTraining(RunnerTraining):
             with self.wrapper.optim_context(self.model):
                 loss = self._loss(images, truth)
             self.wrapper.update_params(loss)
+            self.watch.mark('step')
             self.watch.end_iteration(len(images))
 
     @torch.no_grad()
@@ -128,7 +121,7 @@ class BareTraining(RunnerTraining):
         self.model.eval()
         images, right = 0, torch.zeros(1, device=self.device)
         for inputs, truth in self._batches('val'):
-            right += (class_indices(self.model, inputs) == self._labels(truth)).sum()
+            right += (class_indices(self.model, inputs) == labels_of(truth)).sum()
             images += len(inputs)
         print(f'{right.item()} right')
         return images
@@ -147,11 +140,6 @@ class BareTraining(RunnerTraining):
         losses = self.model.loss(images, truth)
         return sum(value for name, value in losses.items() if 'loss' in name)
 
-    def _labels(self, truth: list) -> Tensor:
-        if 'gt_label' in truth[0]:
-            return torch.cat([sample.gt_label for sample in truth])
-        return torch.cat([sample.gt_sem_seg.data for sample in truth])
-
 
 class SmpTraining(BareTraining):
     """The U-Net on MobileNetV3 of segmentation-models-pytorch, smaller, in a plain loop.
@@ -166,35 +154,40 @@ class SmpTraining(BareTraining):
         self.model = smp_unet(cfg).to(self.device)
         rate = cfg.optim_wrapper.optimizer.lr
         self.wrapper = OptimWrapper(torch.optim.AdamW(self.model.parameters(), rate))
-        self._mark_steps()
+        self._mark_around(self.wrapper, 'backward', before='forward', after='backward')
         self.folder = Path(cfg.work_dir)
         # a spawned process, as this one, would spawn its workers too: a user's script forks them
         set_multi_processing(**cfg.env_cfg.mp_cfg)
         normalise = MODELS.build(cfg.model.data_preprocessor)
-        prepare = functools.partial(collated, normalise=normalise, size=self.size)
-        same = dict(batch_size=cfg.train_dataloader.batch_size, collate_fn=prepare)
-        loaders = {part: dict(cfg[f'{part}_dataloader'], **same) for part in ('train', 'val')}
+        train, val = cfg.train_dataloader, cfg.val_dataloader
+        # masks of the images' size
+        kept = ('LoadImageFromFile', 'LoadAnnotations', 'Resize', 'PackSegInputs')
+        val.dataset.pipeline = [step for step in train.dataset.pipeline if step.type in kept]
+        same = dict(
+            batch_size=train.batch_size,
+            collate_fn=lambda samples: normalise(pseudo_collate(samples), False),
+        )
+        loaders = dict(train=dict(train, **same), val=dict(val, **same))
         self.loaders = {part: Runner.build_dataloader(one) for part, one in loaders.items()}
 
-    def _batches(self, part: str) -> Iterator[tuple[Tensor, Tensor]]:
-        return ([x.to(self.device) for x in batch] for batch in self.loaders[part])
+    def _batches(self, part: str) -> Iterator[tuple[Tensor, list]]:
+        for batch in self.loaders[part]:
+            samples = [sample.to(self.device) for sample in batch['data_samples']]
+            yield batch['inputs'].to(self.device), samples
 
-    def _loss(self, images: Tensor, truth: Tensor) -> Tensor:
+    def _loss(self, images: Tensor, truth: list) -> Tensor:
         from segmentation_models_pytorch.losses import DiceLoss
 
-        logits = self.model(images)
+        logits, labels = self.model(images), labels_of(truth).long()
         if logits.shape[1] == 1:
             mode = 'binary'
-            entropy = F.binary_cross_entropy_with_logits(logits[:, 0], (truth == 1).float())
+            entropy = F.binary_cross_entropy_with_logits(logits[:, 0], (labels == 1).float())
         else:
             mode = 'multiclass'
-            entropy = F.cross_entropy(logits, truth, ignore_index=255)
-        loss = entropy + DiceLoss(mode, ignore_index=255)(logits, truth)
+            entropy = F.cross_entropy(logits, labels, ignore_index=255)
+        loss = entropy + DiceLoss(mode, ignore_index=255)(logits, labels)
         print(f'loss {loss.item():.4f}')
         return loss
-
-    def _labels(self, truth: Tensor) -> Tensor:
-        return truth
 
     def _validate(self) -> int:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -211,12 +204,11 @@ def smp_unet(cfg: Config) -> torch.nn.Module:
     return Unet('timm-mobilenetv3_small_100', classes=channels, **widths)
 
 
-def collated(samples: list[dict], normalise, size: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Make a batch of images (N, 3, H, W), normalised by mmseg's data preprocessor, and labels (N, H, W) of their size."""
-    batch = normalise(pseudo_collate(samples), False)
-    masks = (sample.gt_sem_seg.data[None].float() for sample in batch['data_samples'])
-    labels = torch.cat([F.interpolate(mask, size) for mask in masks])
-    return batch['inputs'], labels[:, 0].long()
+def labels_of(samples: list) -> Tensor:
+    """Give the masks (N, H, W) of samples, or a classifier's labels (N,)."""
+    if 'gt_label' in samples[0]:
+        return torch.cat([sample.gt_label for sample in samples])
+    return torch.cat([sample.gt_sem_seg.data for sample in samples])
 
 
 def class_indices(model, images: Tensor) -> Tensor:

@@ -114,8 +114,13 @@ def peak_memory() -> dict[str, float | None]:
 
     import torch
 
+    # what a process inherits is not its own
+    status = Path('/proc/self/status')
+    lines = status.read_text().splitlines() if status.exists() else []
+    usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    kib = next((int(line.split()[1]) for line in lines if line.startswith('VmHWM')), usage)
     gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_initialized() else None
-    return dict(main=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, gpu=gpu)
+    return dict(main=kib / 1024, gpu=gpu)
 
 
 class Cluster(NamedTuple):
