@@ -196,17 +196,21 @@ class GpuCheck:
             'val_dataloader.dataset.indices': val,
             'default_hooks.compile.enabled': row.how == 'compiled',
         }
-        # a classifier's batches are looked up on the device, without workers
+        # a classifier's batches are looked up on the device, without workers, as are whole ones
         for part in ('train', 'val') if row.config != CLASSIFIER else ():
             options[f'{part}_dataloader.dataset.check'] = False
-            options[f'{part}_dataloader.num_workers'] = self.workers
+            workers = 0 if part == 'train' and row.on_device else self.workers
+            options[f'{part}_dataloader.num_workers'] = workers
         # a frozen one has its checkpoint's
         if self.small and row.config != FROZEN:
             options['model.backbone.widths'] = [4] * 5
         if self.small and row.config == CLASSIFIER:
             options |= {'model.head.in_channels': 4, 'model.backbone.depths': [1] * 4}
-        path = REPOSITORY / 'configs' / f'{row.config}.py'
-        cfg = load_config(path, options)
+        cfg = load_config(REPOSITORY / 'configs' / f'{row.config}.py', options)
+        if row.on_device:
+            other = load_config(ON_DEVICE, options)
+            cfg.model.data_preprocessor = other.model.data_preprocessor
+            cfg.train_dataloader = other.train_dataloader
         if row.how in ('amp', 'compiled') and self.device == 'cpu':
             cfg.optim_wrapper.type = 'BFloat16OptimWrapper'
         elif row.how in ('amp', 'compiled'):
@@ -214,10 +218,6 @@ class GpuCheck:
                 # as in the libraries' own tools/train.py
                 cfg.optim_wrapper.dtype = 'float16'
             set_mixed_precision(cfg.optim_wrapper)
-        if row.on_device:
-            shared = Config.fromfile(path)
-            augmented = dict(data_preprocessor=shared.batch_augments.default)
-            cfg.merge_from_dict(dict(model=augmented, train_dataloader=shared.whole_batches))
         return cfg
 
     def _write(self) -> str:
