@@ -89,8 +89,7 @@ def boundary_f1(
     Args:
         truth (np.ndarray): Where the class is (H, W), bool.
         predicted (np.ndarray): Where it is predicted (H, W), bool.
-        tolerance (float, optional): Distance between pixel centres that counts as near. Defaults to the usual one, 0.75 % of
-            the image's diagonal, at least one pixel.
+        tolerance (float, optional): Distance between pixel centres that is near. Default: 0.75 % of the diagonal, 1 pixel at least.
         ignored (np.ndarray, optional): Pixels without a class (H, W), bool: boundaries in and beside them do not count.
 
     Returns:

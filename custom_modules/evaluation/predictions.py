@@ -27,13 +27,9 @@ from custom_modules.utils.tables import progress
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a segmentor says of one image, beside the truth; all of one size (H, W).
+    """What a segmentor says of the image in a file, beside the truth; all of one size (H, W).
 
-    Args:
-        img_path (str): The image's file.
-        truth (np.ndarray): True class indices, uint8; 255 has no class.
-        predicted (np.ndarray): Predicted class indices, uint8.
-        probabilities (np.ndarray): Probability of each class (classes, H, W), float32.
+    ``truth`` and ``predicted`` are class indices, uint8, true 255 has no class; ``probabilities`` are float32 (classes, H, W).
     """
 
     img_path: str

@@ -67,14 +67,10 @@ class RunGroup:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side.
+    """Runs side by side: segmentors, of which the first group is what the others are compared with, and classifiers.
 
-    Args:
-        groups (list[RunGroup]): The segmentors; the first is what the others are compared with.
-        classifiers (list[ClassifierResult]): The classifiers.
-        left_out, doubts (dict[str, str]): Why another folder was left out, or is odd although it was compared.
-        options (dict): What was changed in each config before scoring.
-        last_epoch (bool): Whether the last epoch's checkpoints were scored, not the best ones.
+    ``left_out`` and ``doubts`` say why another folder was left out, or is odd although it was compared; ``options`` what was changed
+    in each config before scoring; ``last_epoch`` whether the last epoch's checkpoints were scored, not the best ones.
     """
 
     groups: list[RunGroup]

@@ -15,10 +15,8 @@ RESAMPLES = 2000
 class ImageCounts:
     """What a score counts in each image, so that any choice of images can be scored again.
 
-    Args:
-        counts (np.ndarray): Of each image (images, ...); summed over images they give the score of a set.
-        score (Callable): From sums (..., as one image's counts) to the score in percent (...), nan where there is none.
-        own (np.ndarray): Each image's own score (images,); nan for one without a pixel to count.
+    ``counts`` (images, ...) are summed over images; ``score`` makes of sums (..., as one image's counts) the score in percent (...), nan
+    where there is none; ``own`` is each image's own score (images,), nan for one without a pixel to count.
     """
 
     counts: np.ndarray

@@ -38,8 +38,8 @@ def run_sweep(
         executor (LocalExecutor or RayExecutor): Where :func:`bring_to_end` is called.
         rerun (bool): Whether runs whose config has changed are done anew; the old is moved aside. Defaults to False.
         tell (Callable): Is given a run when its state or note has changed.
-        watch (Callable): Is called again and again.
-        pause (float): Seconds between two looks. Defaults to 0.5.
+        watch (Callable): Is called again and again, every ``pause`` seconds.
+        pause (float): Defaults to 0.5.
 
     Returns:
         bool: Whether it came to its end; False if it was asked to stop (Ctrl-C), which ends the trainings too.
@@ -91,12 +91,8 @@ def bring_to_end(
 ) -> tuple[str, str, float | None]:
     """Do what is to be done for a run, there where it is to be done; its training prints to ``sweep.log`` in its work dir.
 
-    Args:
-        run (Run): The run.
-        rerun (bool): Whether a run of another config is moved aside.
-        since (float): A failure after this time, under another sweep, is not tried again.
-        environment (Mapping): The training's environment variables.
-        started (Callable): Is given the training's process.
+    With ``rerun`` a run of another config is moved aside. What failed after the time ``since``, under another sweep, is not tried
+    again. ``started`` is given the training's process, which has the variables ``environment``.
 
     Returns:
         tuple[str, str, float | None]: ``'finished'``, ``'failed'``, or ``'waits'`` if another sweep is at it; a note; minutes.

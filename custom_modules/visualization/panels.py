@@ -46,12 +46,8 @@ def contact_sheet(
 class PredictionPanel:
     """Draws a prediction as one row: input | truth | prediction | error map, with title and legend.
 
-    What has no truth, every pixel of it 255, becomes input | prediction.
-
-    Args:
-        classes (Sequence[str]): Names of the classes, the background first.
-        palette (Sequence[Sequence[int]]): RGB of each class.
-        side (int): About how many pixels an image's longer side gets; see :func:`readable_size`. Defaults to 360.
+    What has no truth, every pixel of it 255, becomes input | prediction. The palette is RGB of each class, the background first; an
+    image's longer side gets about ``side`` pixels, see :func:`readable_size`.
     """
 
     def __init__(

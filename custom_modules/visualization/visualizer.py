@@ -21,14 +21,10 @@ from custom_modules.visualization.drawing import overlay, scaled_image, write_pi
 
 @LOG_PROCESSORS.register_module()
 class ScoreLogProcessor(LogProcessor):
-    """Adds the last validation score to each training line, so that one line shows how a run goes.
+    """Adds the last validation score, ``'rock_Dice'`` by default, to each training line, so that one line shows how a run goes.
 
-    An epoch's validation loss is logged as it is: mmengine averages whatever has "loss" in its name, validation losses
-    over ten epochs too.
-
-    Args:
-        score (str): The metric to show. Defaults to ``'rock_Dice'``.
-        **kwargs: Of mmengine's ``LogProcessor``.
+    An epoch's validation loss is logged as it is: mmengine averages whatever has "loss" in its name, validation losses over ten
+    epochs too. Other arguments are those of mmengine's ``LogProcessor``.
     """
 
     def __init__(self, score: str = 'rock_Dice', **kwargs) -> None:
@@ -112,20 +108,17 @@ def _captioned(image: np.ndarray, caption: str) -> np.ndarray:
 class FixedSamplesHook(Hook):
     """Draw the same validation images every few epochs, so that one can watch a segmentor learn.
 
-    The run's visualizer draws them to ``<work_dir>/<timestamp>/vis_data/fixed_samples/<index>_<image>_epoch_<epoch>.png``, and
-    to TensorBoard and the trackers under one tag per image, whose slider goes through the epochs. (mmseg's
-    ``SegVisualizationHook`` picks by iteration, which meets other images each time.)
+    The run's visualizer draws them to ``<work_dir>/<timestamp>/vis_data/fixed_samples/<index>_<image>_epoch_<epoch>.png``, and to
+    TensorBoard and the trackers under one tag per image. (mmseg's ``SegVisualizationHook`` meets other images each time.)
 
     The predictions are those of the validation that runs anyway. Drawn are the first validation of a process, the ones that
-    complete ``interval`` epochs, and the last one, also where early stopping ends the run. With several processes the main
-    one draws those of the images that its own part of the validation set holds.
+    complete ``interval`` epochs, and the last one. Of several processes the main one draws those images that it validates itself.
 
     Args:
         interval (int): Epochs from one picture to the next. Defaults to 5.
         count (int): How many images, evenly spaced over the validation set; 0 draws nothing. Defaults to 4.
         indices (Sequence[int], optional): Places in the validation set instead, as in the pictures' names.
-        width (int): Greatest width of one of the three cells in pixels; larger images are scaled down.
-            Defaults to 320.
+        width (int): Greatest width of a cell in pixels; larger images are scaled down. Defaults to 320.
 
     Raises:
         UsageError: If interval or width is less than 1, or the validation set has no image at an index.
