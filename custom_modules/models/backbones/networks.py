@@ -28,6 +28,7 @@ class MoonNet(StagedBackbone):
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (16, 32, 64, 128, 256).
         depths (Sequence[int]): Basic blocks in each stage. Defaults to (1, 2, 2, 1): two where the feature map is small
             enough to be cheap and narrow enough to be light.
+        in_channels (int): Channels of the image. Defaults to 3.
         **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
 
     Example:
@@ -41,10 +42,11 @@ class MoonNet(StagedBackbone):
         self,
         widths: Sequence[int] = (16, 32, 64, 128, 256),
         depths: Sequence[int] = (1, 2, 2, 1),
+        in_channels: int = 3,
         **kwargs,
     ) -> None:
         super().__init__(widths, **kwargs)
-        self.stages.append(DoubleConv(3, widths[0], bias=False))
+        self.stages.append(DoubleConv(in_channels, widths[0], bias=False))
         for stage in each_stage(widths, depths):
             self.stages.append(residual_stage(BasicBlock, *stage, pooled_shortcut=True))
         self._freeze_stages()
@@ -61,6 +63,7 @@ class MobileEncoder(StagedBackbone):
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (8, 16, 32, 64, 112).
         depths (Sequence[int]): Blocks in each stage. Defaults to (1, 2, 2, 2).
         expand_ratio (int): How many times wider a block is inside. Defaults to 4.
+        in_channels (int): Channels of the image. Defaults to 3.
         **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
     """
 
@@ -69,10 +72,11 @@ class MobileEncoder(StagedBackbone):
         widths: Sequence[int] = (8, 16, 32, 64, 112),
         depths: Sequence[int] = (1, 2, 2, 2),
         expand_ratio: int = 4,
+        in_channels: int = 3,
         **kwargs,
     ) -> None:
         super().__init__(widths, **kwargs)
-        self.stages.append(Conv2dNormActivation(3, widths[0], activation_layer=nn.ReLU6))
+        self.stages.append(Conv2dNormActivation(in_channels, widths[0], activation_layer=nn.ReLU6))
         for narrow, wide, depth in each_stage(widths, depths):
             blocks = [InvertedResidual(narrow, wide, 2, expand_ratio)]
             blocks += [InvertedResidual(wide, wide, 1, expand_ratio) for _ in range(depth - 1)]
@@ -92,6 +96,7 @@ class NarrowResNet(StagedBackbone):
         depths (Sequence[int]): Blocks in each stage. A stage of depth 0 is left out: its index remains, so
             the others still take the weights of a network that has it, as in the report's U-Net, which goes
             from the stem to the second stage. Defaults to (2, 2, 2, 2).
+        in_channels (int): Channels of the image. Defaults to 3.
         **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
 
     Raises:
@@ -102,6 +107,7 @@ class NarrowResNet(StagedBackbone):
         self,
         widths: Sequence[int] = (18, 18, 36, 72, 144),
         depths: Sequence[int] = (2, 2, 2, 2),
+        in_channels: int = 3,
         **kwargs,
     ) -> None:
         strides = [2]
@@ -113,7 +119,7 @@ class NarrowResNet(StagedBackbone):
             strides.append(strides[-1] * (2 if depth else 1))
         super().__init__(widths, strides, **kwargs)
         stem = [
-            nn.Conv2d(3, widths[0], 7, stride=2, padding=3, bias=False),
+            nn.Conv2d(in_channels, widths[0], 7, stride=2, padding=3, bias=False),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
             nn.MaxPool2d(3, stride=1, padding=1),
@@ -134,13 +140,16 @@ class SimpleNet(StagedBackbone):
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages, divisible by 4. Defaults to (16, 32, 64, 128, 256).
+        in_channels (int): Channels of the image. Defaults to 3.
         **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
     """
 
-    def __init__(self, widths: Sequence[int] = (16, 32, 64, 128, 256), **kwargs) -> None:
+    def __init__(
+        self, widths: Sequence[int] = (16, 32, 64, 128, 256), in_channels: int = 3, **kwargs
+    ) -> None:
         super().__init__(widths, **kwargs)
         stem = [
-            nn.Conv2d(3, widths[0], 3, padding=1, bias=False),
+            nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False),
             nn.BatchNorm2d(widths[0]),
             nn.ReLU(inplace=True),
         ]
@@ -160,12 +169,15 @@ class UNetEncoder(StagedBackbone):
 
     Args:
         widths (Sequence[int]): Channels of each level, the bottleneck last. Defaults to (18, 36, 72, 144, 288).
+        in_channels (int): Channels of the image. Defaults to 3.
         **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
     """
 
-    def __init__(self, widths: Sequence[int] = (18, 36, 72, 144, 288), **kwargs) -> None:
+    def __init__(
+        self, widths: Sequence[int] = (18, 36, 72, 144, 288), in_channels: int = 3, **kwargs
+    ) -> None:
         super().__init__(widths, **kwargs)
-        self.stages.append(DoubleConv(3, widths[0]))
+        self.stages.append(DoubleConv(in_channels, widths[0]))
         for narrow, wide in zip(widths, widths[1:], strict=False):
             self.stages.append(nn.Sequential(nn.MaxPool2d(2), DoubleConv(narrow, wide)))
         self._freeze_stages()
