@@ -94,5 +94,5 @@ def test_a_flat_image_stays_finite_in_standardized_grey_and_a_neighbour_does_not
 def test_an_image_of_another_number_of_channels(backbone):
     five = backbone(in_channels=5)
     assert (
-        five(torch.rand(1, 5, 32, 32))[-1].shape == backbone()(torch.rand(1, 3, 32, 32))[-1].shape
+        five(torch.rand(2, 5, 32, 32))[-1].shape == backbone()(torch.rand(2, 3, 32, 32))[-1].shape
     )
