@@ -20,32 +20,20 @@ from custom_modules.engine.config import load_config
 
 
 class Record(Hook):
-    """The losses of this process, and the weights at the end."""
+    """The scores of this process, and the weights at the end."""
 
     priority = 'VERY_LOW'
 
     def __init__(self, path: str) -> None:
-        self.path, self.losses, self.scores, self.images = path, [], [], []
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        self.losses.append(float(outputs['loss']))
-        samples = data_batch['data_samples']
-        # whole batches have one sample for all
-        paths = [s.img_path for s in samples] if isinstance(samples, list) else samples.img_path
-        self.images.append(sorted(Path(path).stem for path in paths))
+        self.path, self.scores = path, []
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         self.scores.append({key: float(value) for key, value in metrics.items()})
 
     def after_train(self, runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        said = dict(
-            losses=self.losses,
-            images=self.images,
-            scores=self.scores,
-            wrapped=is_model_wrapper(runner.model),
-            frozen=model.backbone.frozen_stages,
-        )
+        wrapped = is_model_wrapper(runner.model)
+        model = runner.model.module if wrapped else runner.model
+        said = dict(scores=self.scores, wrapped=wrapped, frozen=model.backbone.frozen_stages)
         Path(f'{self.path}.json').write_text(json.dumps(said))
         torch.save(model.state_dict(), f'{self.path}.pth')
 
