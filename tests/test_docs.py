@@ -204,5 +204,8 @@ def test_the_answer_follows_from_the_counts():
             for score in scores:
                 claim = names['answer'](network, images, score)
                 assert claim in text(results), (network, images, claim)
-                if score == 'rock Dice' and network in ('unet_backbone_frozen', 'finetuned_full_rate'):
+                if score == 'rock Dice' and network in (
+                    'unet_backbone_frozen',
+                    'finetuned_full_rate',
+                ):
                     assert claim in text(README), (network, images, claim)
