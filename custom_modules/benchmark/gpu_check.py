@@ -17,10 +17,10 @@ from custom_modules.engine.devices import precision_of, set_mixed_precision
 from custom_modules.preparation.noise import write_classes, write_pairs
 from custom_modules.sweep.repeatability import check_repeatability
 from custom_modules.utils.files import REPOSITORY
-from custom_modules.utils.machine import available_cores, machine_facts
+from custom_modules.utils.machine import LoggedProcess, available_cores, machine_facts
 
 from .configs import load_size
-from .measuring import Contestant, ContestantProcess
+from .measuring import Contestant, perform
 from .prediction import prediction_contestants
 from .tables import contestant_tables, facts_line, summarize, write_results
 from .training import training_contestants
@@ -133,13 +133,13 @@ class GpuCheck:
                 process.close(wait=False)
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _process(self, row: Row) -> ContestantProcess:
+    def _process(self, row: Row) -> LoggedProcess:
         """Give the process of a row's contestant and library, which other batch sizes and precisions share."""
         key = row.who, row.library
         if key not in self.processes:
             log = self.folder / f'{"_".join(key)}.log'
             libraries = [f'custom_modules.{row.library}']
-            self.processes[key] = ContestantProcess(log, libraries, self.cores)
+            self.processes[key] = LoggedProcess(log, libraries, self.cores)
         return self.processes[key]
 
     def _checks(self) -> dict:
@@ -154,7 +154,7 @@ class GpuCheck:
         end = min(self.end, begin + LIMIT)
 
         def ask(command: Contestant | str) -> dict:
-            return self._process(row).ask(command, end - time.monotonic())
+            return self._process(row).call(perform, command, seconds=end - time.monotonic())
 
         try:
             facts = ask(self._contestant(row))

@@ -71,20 +71,8 @@ class Contestant(ABC):
         """
 
 
-class ContestantProcess(LoggedProcess):
-    """A process that takes contestants, one after another."""
-
-    def ask(self, command: Contestant | str, seconds: float | None = None) -> dict:
-        """Have a contestant do something; see :meth:`LoggedProcess.call`.
-
-        Args:
-            command (Contestant | str): A contestant, which is built and gives its facts; then ``'time'`` or ``'split'``, a round.
-            seconds (float, optional): How long it may take.
-        """
-        return self.call(_do, command, seconds=seconds)
-
-
-def _do(command: Contestant | str) -> dict:
+def perform(command: Contestant | str) -> dict:
+    """Build a contestant in this process, and return its facts; or measure a round of it, by ``'time'`` or ``'split'``."""
     if isinstance(command, str):
         marks = dict(warm_up=_here.warm_up, split=command == 'split')
         _here.warm_up = False
@@ -118,13 +106,13 @@ def run_rounds(
             processes = {}
             for one in contestants:
                 log = folder / f'{one.name.replace(" ", "_")}.log'
-                process = ContestantProcess(log, one.libraries, one.threads or threads)
+                process = LoggedProcess(log, one.libraries, one.threads or threads)
                 processes[one.name] = stack.enter_context(contextlib.closing(process))
-            facts = {one.name: processes[one.name].ask(one) for one in contestants}
+            facts = {one.name: processes[one.name].call(perform, one) for one in contestants}
             cuda = any('cuda' in found.get('device', '') for found in facts.values())
             for number, command in enumerate(['time'] * (1 + rounds) + ['split'] * cuda):
                 for name, process in processes.items():
-                    found = process.ask(command)
+                    found = process.call(perform, command)
                     results[name].append(found)
                     seconds = ', '.join(f'{k} {v:.3g} s' for k, v in found['seconds'].items())
                     note = ' (warm-up)' * found['warm_up'] + ' (parts only)' * found['split']

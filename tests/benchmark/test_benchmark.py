@@ -14,11 +14,12 @@ from mmengine.registry import MODELS, init_default_scope
 
 from custom_modules.benchmark import configs, measuring
 from custom_modules.benchmark.configs import stock_config
-from custom_modules.benchmark.measuring import PARTS, ContestantProcess, Stopwatch
+from custom_modules.benchmark.measuring import PARTS, Stopwatch
 from custom_modules.benchmark.tables import summarize
 from custom_modules.engine.config import load_config, read_options
 from custom_modules.models.unet_head import LeanLossMixin, UNetHead
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.machine import LoggedProcess
 
 SMALL = [*loader_options(**{'dataset.load_size': '(64,64)'}), 'model.backbone.widths=[4,4,4,4,4]']
 
@@ -26,7 +27,7 @@ SMALL = [*loader_options(**{'dataset.load_size': '(64,64)'}), 'model.backbone.wi
 @pytest.fixture(autouse=True)
 def in_threads(monkeypatch):
     """Contestants in threads of this process: a process each would import everything anew."""
-    monkeypatch.setattr(ContestantProcess, 'pool', functools.partial(ThreadPoolExecutor, 1))
+    monkeypatch.setattr(LoggedProcess, 'pool', functools.partial(ThreadPoolExecutor, 1))
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 from custom_modules.benchmark import training
 from custom_modules.benchmark.gpu_check import GpuCheck, Row, markdown
-from custom_modules.benchmark.measuring import PARTS, ContestantProcess
+from custom_modules.benchmark.measuring import PARTS
+from custom_modules.utils.machine import LoggedProcess
 
 
 def test_a_row_that_fails_ends_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(ContestantProcess, 'pool', functools.partial(ThreadPoolExecutor, 1))
+    monkeypatch.setattr(LoggedProcess, 'pool', functools.partial(ThreadPoolExecutor, 1))
 
     def fail(*_):
         raise KeyError('stock')
@@ -32,7 +33,7 @@ def test_a_row_that_fails_ends_nothing(tmp_path, monkeypatch):
 
 def test_a_row_that_broke_off_does_not_count(tmp_path):
     class Late:
-        def ask(self, command, seconds):
+        def call(self, function, command, seconds):
             if command == 'time':
                 raise TimeoutError
             return {}
