@@ -3,6 +3,7 @@
 import gc
 import os
 import runpy
+import socket
 import sys
 from pathlib import Path
 
@@ -181,6 +182,13 @@ def run_tool(name: str, *arguments: object) -> int:
     finally:
         sys.argv = before
     return 0
+
+
+def free_port() -> int:
+    """Find a port of this machine that nobody listens at."""
+    with socket.socket() as found:
+        found.bind(('127.0.0.1', 0))
+        return found.getsockname()[1]
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import io
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import time
 import numpy as np
 import pytest
 from chromium import bad_picture, download, downloaded_picture, watched_tabs
-from conftest import REPOSITORY
+from conftest import REPOSITORY, free_port
 from PIL import Image
 from small_models import write_model
 
@@ -39,9 +38,7 @@ def model(tmp_path_factory):
 def server(model, tmp_path_factory):
     """The tool in a process of its own; after Ctrl-C its folder is gone."""
     temporary = tmp_path_factory.mktemp('temporary')
-    with socket.socket() as found:
-        found.bind(('127.0.0.1', 0))
-        port = found.getsockname()[1]
+    port = free_port()
     command = [sys.executable, '-W', 'ignore', 'tools/demo.py', str(model), '--port', str(port)]
     log = temporary.with_name('demo.log')
     with log.open('w') as file:

@@ -3,7 +3,6 @@
 import json
 import os
 import runpy
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn as nn
-from conftest import MOON_OPTIONS, REPOSITORY, loader_options, make_moon, make_tiny_imagenet
+from conftest import (
+    MOON_OPTIONS,
+    REPOSITORY,
+    free_port,
+    loader_options,
+    make_moon,
+    make_tiny_imagenet,
+)
 
 SCRIPT = str(Path(__file__).with_name('two_processes.py'))
 
@@ -105,9 +111,7 @@ def make_data(root) -> None:
 def runs(request, tmp_path_factory):
     root = tmp_path_factory.mktemp('processes') / request.param
     make_data(root / 'data')
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+    port = free_port()
     started = [start(root, rank, port) for rank in (0, 1)]
     run_here(root, 'one')
     outputs = [process.communicate(timeout=300)[0][-3000:] for process in started]
