@@ -114,7 +114,7 @@ def main() -> None:
 
     from custom_modules.deploy.detector import RockDetector
     from custom_modules.deploy.predict import Results, predict_pictures
-    from custom_modules.utils.inputs import find_pictures
+    from custom_modules.utils.images import find_pictures
     from custom_modules.utils.machine import available_cores, connect
 
     sources = find_pictures(inputs, without=Path(args.out))

@@ -19,7 +19,7 @@ from custom_modules.deploy.detector import RockDetector
 from custom_modules.deploy.predict import predicted
 from custom_modules.engine.config import without_cache
 from custom_modules.engine.weights import load_model
-from custom_modules.utils.inputs import Source
+from custom_modules.utils.images import Source
 from custom_modules.utils.machine import peak_memory
 
 from .configs import stock_config

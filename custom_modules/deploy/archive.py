@@ -17,7 +17,7 @@ from custom_modules.deploy.predict import (
     record_all,
 )
 from custom_modules.utils.errors import UsageError, quiet_libraries, sentence_of
-from custom_modules.utils.inputs import Source
+from custom_modules.utils.images import Source
 
 # pictures that a worker gets at a time: what is done again where it dies
 MOST_PICTURES = 256

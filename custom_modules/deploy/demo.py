@@ -13,8 +13,7 @@ from custom_modules.deploy.detector import Picture, RockDetector
 from custom_modules.deploy.predict import Results
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.images import image_size
-from custom_modules.utils.inputs import Source
+from custom_modules.utils.images import Source, image_size
 
 MOST_MEGABYTES, MOST_MEGAPIXELS = 20, 40
 EXAMPLES = 4

@@ -18,8 +18,7 @@ from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.images import read_image
-from custom_modules.utils.inputs import find_pictures
+from custom_modules.utils.images import find_pictures, read_image
 from custom_modules.utils.tables import progress
 
 # largest deviation from PyTorch of a file that is written

@@ -20,8 +20,7 @@ from custom_modules.deploy.rocks import outlined
 from custom_modules.deploy.tiling import STEPS, strips
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import atomic_path, remove_unfinished, write_atomically
-from custom_modules.utils.images import PngFile, image_size
-from custom_modules.utils.inputs import Source
+from custom_modules.utils.images import PngFile, Source, image_size
 from custom_modules.utils.tables import progress
 
 # pixels of the pictures that are in memory at one time; a larger one goes alone

@@ -13,8 +13,7 @@ import numpy as np
 from custom_modules.datasets.masks import class_weights
 from custom_modules.datasets.pairs import first_five
 from custom_modules.eda import plots
-from custom_modules.eda.defects import find_defects
-from custom_modules.eda.examine import PairFacts, examine_pair
+from custom_modules.eda.examine import PairFacts, examine_pair, find_defects
 from custom_modules.eda.sources import Subject
 from custom_modules.eda.statistics import LEVELS, PartStatistics, Sample
 from custom_modules.utils.files import write_atomically

@@ -1,7 +1,10 @@
-"""Image files: the one reader of images and masks, their size, and PNG as it is written."""
+"""Image files: the one reader of images and masks, their size, PNG as it is written, and which a command line asks for."""
 
+import glob
+from collections.abc import Iterable, Iterator
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -10,12 +13,13 @@ from PIL import Image
 from custom_modules.utils import decoding
 from custom_modules.utils.decoding import DAMAGE, PNG, RefusedPixelsError
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import read_lines
 
 # of files that are looked for as pictures
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 AGAIN = 'copy or download it again'
 # a file, or what it holds
-Source = str | Path | bytes
+Content = str | Path | bytes
 
 
 class ImageError(UsageError):
@@ -31,7 +35,7 @@ class ImageError(UsageError):
         self.reason, self.remedy, self.kind = reason or message, remedy, kind
 
 
-def read_image(source: Source, name: str = '', order: str = 'RGB') -> np.ndarray:
+def read_image(source: Content, name: str = '', order: str = 'RGB') -> np.ndarray:
     """Read an image (H, W, 3), uint8, as every part of this project sees it: check, training, prediction and pictures.
 
     It is turned as its EXIF tag says. Grey, palette, CMYK and transparent images become RGB; transparency is dropped. More
@@ -52,7 +56,7 @@ def read_image(source: Source, name: str = '', order: str = 'RGB') -> np.ndarray
     return bgr if order == 'BGR' else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
 
 
-def read_mask(source: Source, name: str = '') -> np.ndarray:
+def read_mask(source: Content, name: str = '') -> np.ndarray:
     """Read a mask (H, W), uint8, or int32 where a value is below 0 or above 255, as every part of this project sees it.
 
     It is turned as its EXIF tag says. Grey masks that were saved with three channels or with an even transparency are read
@@ -82,7 +86,7 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     return image[..., None].repeat(3, axis=2) if grey else image
 
 
-def mask_palette(source: Source) -> dict[int, tuple[int, int, int]]:
+def mask_palette(source: Content) -> dict[int, tuple[int, int, int]]:
     """Give the colours in which a readable mask shows its indices; nothing if it has no palette."""
     data, _ = file_bytes(source)
     if data.startswith(PNG) and data[25:26] != b'\x03':
@@ -91,7 +95,7 @@ def mask_palette(source: Source) -> dict[int, tuple[int, int, int]]:
         return decoding.used_colours(picture, np.asarray(picture)) if picture.mode == 'P' else {}
 
 
-def orientation(source: Source) -> int:
+def orientation(source: Content) -> int:
     """Give the EXIF orientation of a readable image, 1 to 8; 1 is upright, and from 5 on width and height change places."""
     return _decoded(decoding.orientation, source, '', 'an image')
 
@@ -112,7 +116,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     return (height, width) if turned else (width, height)
 
 
-def file_bytes(source: Source, name: str = '', what: str = 'an image') -> tuple[bytes, str]:
+def file_bytes(source: Content, name: str = '', what: str = 'an image') -> tuple[bytes, str]:
     """Give what a file holds, and its name for sentences; an :class:`ImageError` if it cannot be read as ``what`` it should be."""
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), name or 'the file'
@@ -123,7 +127,7 @@ def file_bytes(source: Source, name: str = '', what: str = 'an image') -> tuple[
         raise _unreadable(source, what, reason) from error
 
 
-def _decoded(decode, source: Source, name: str, what: str) -> np.ndarray:
+def _decoded(decode, source: Content, name: str, what: str) -> np.ndarray:
     data, name = file_bytes(source, name, what)
     try:
         if not data:
@@ -159,3 +163,73 @@ class PngFile:
     def encode(pixels: np.ndarray) -> bytes:
         """Return pixels, (H, W) or (H, W, 3) BGR, as PNG; the same pixels give the same bytes."""
         return cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])[1].tobytes()
+
+
+class Source(NamedTuple):
+    """A picture's file, and its name below the folder, pattern or list that it was found by, with ``/`` on every system."""
+
+    path: Path
+    name: str
+
+    @property
+    def stem(self) -> str:
+        """The name without its suffix: what results are named after."""
+        return PurePath(self.name).with_suffix('').as_posix()
+
+
+def find_pictures(inputs: Iterable[str], without: Path | None = None) -> list[Source]:
+    """Find the pictures that are asked for: each once, in the order of the inputs and of their names.
+
+    Args:
+        inputs (Iterable[str]): Files; folders, sub-folders included; patterns such as ``'photos/*.jpg'``; and lists: text
+            files ending in ``.txt`` with one path per line, from the list's folder on. A UsageError if one is not there, there is
+            no picture at all, or two have one name but for the suffix.
+        without (Path, optional): A folder whose pictures are left out, such as that of the results.
+    """
+    found: dict[Path, Source] = {}
+    for text in inputs:
+        for path, name in _of_input(text):
+            place = path.resolve()
+            if without is None or without.resolve() not in place.parents:
+                found.setdefault(place, Source(path, name.as_posix()))
+    if not found:
+        raise UsageError(
+            f'no picture ({", ".join(SUFFIXES)}) was found in {", ".join(map(str, inputs))}: name pictures, folders, '
+            "patterns such as 'photos/*.jpg', or a list of paths ending in .txt."
+        )
+    first: dict[str, Source] = {}
+    for source in found.values():
+        other = first.setdefault(source.stem, source)
+        if other is not source:
+            raise UsageError(
+                f'the results of {other.path} and {source.path} would have one name: rename one of them.'
+            )
+    return list(found.values())
+
+
+def _of_input(text: str) -> Iterator[tuple[Path, PurePath]]:
+    path = Path(text).expanduser()
+    if path.is_dir():
+        yield from _pictures(path, path.rglob('*'))
+    elif path.is_file() and path.suffix.lower() == '.txt':
+        # a file that is not there is named later, with those that cannot be read
+        for line in read_lines(path):
+            place = PurePath(line)
+            below = not place.is_absolute() and '..' not in place.parts
+            yield path.parent / line, place if below else PurePath(place.name)
+    elif path.is_file():
+        yield path, PurePath(path.name)
+    elif glob.has_magic(text):
+        fixed = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
+        matches = map(Path, glob.iglob(str(path), recursive=True))
+        yield from _pictures(Path(*path.parts[:fixed]), matches)
+    else:
+        raise UsageError(f'there is no picture, folder or list {text}: mend the path.')
+
+
+def _pictures(folder: Path, files: Iterable[Path]) -> Iterator[tuple[Path, PurePath]]:
+    for file in sorted(files):
+        name = file.relative_to(folder)
+        hidden = any(part.startswith('.') for part in name.parts)
+        if not hidden and file.suffix.lower() in SUFFIXES and file.is_file():
+            yield file, name

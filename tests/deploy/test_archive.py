@@ -11,7 +11,7 @@ from PIL import Image
 from custom_modules.deploy.archive import Worker, entries_of, tasks_of
 from custom_modules.deploy.predict import Outcome, Results, predict_pictures, record_all
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.inputs import find_pictures
+from custom_modules.utils.images import find_pictures
 
 
 @pytest.fixture

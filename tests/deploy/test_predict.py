@@ -12,7 +12,7 @@ from PIL import Image
 
 from custom_modules.deploy import detector as detector_module
 from custom_modules.deploy.predict import Results, predict_pictures
-from custom_modules.utils.inputs import find_pictures
+from custom_modules.utils.images import find_pictures
 
 
 def photo(path, rocks=((10, 20), (40, 50)), size=(120, 90)) -> np.ndarray:

@@ -16,8 +16,7 @@ from PIL import Image
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset, MoonDataset
 from custom_modules.models.safe_loading import load_checkpoint_file
 from custom_modules.utils.errors import UsageError, reporting_errors
-from custom_modules.utils.images import read_image, read_mask
-from custom_modules.utils.inputs import find_pictures
+from custom_modules.utils.images import find_pictures, read_image, read_mask
 from tools.prepare_data import main as prepare
 
 RNG = np.random.default_rng(0)
