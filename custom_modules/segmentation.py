@@ -20,7 +20,6 @@ with quiet_imports():
         batch_augmentations,
         batch_photometric,
         data_preprocessor,
-        distillation,
         losses,
         segmentors,
         unet_head,
