@@ -147,6 +147,8 @@ class DistilledSegmentor(UNetSegmentor):
                 'give both the same num_classes.'
             )
         teacher.init_weights()
+        # hidden from ChannelsLastHook too
+        teacher.to(memory_format=torch.channels_last)
         self._teacher = (teacher.eval().requires_grad_(False),)
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
