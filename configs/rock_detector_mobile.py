@@ -1,4 +1,5 @@
 # The detector for a computer on board: a quarter of a million parameters, depthwise separable, from random weights.
+# The published weights had a teacher beside: ablations/mobile_distilled.py.
 #   python tools/train.py configs/rock_detector_mobile.py
 _base_ = ['./rock_detector.py']
 model = dict(

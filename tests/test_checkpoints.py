@@ -10,6 +10,7 @@ from conftest import REPOSITORY
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
+from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.preparation.synthetic.dataset import SyntheticSet
 
@@ -36,6 +37,16 @@ def test_weights_and_the_names_of_classes_alone(path):
     assert len(classes) == max(len(bias), 2) and all(isinstance(name, str) for name in classes)
     assert all(isinstance(t, torch.Tensor) for t in loaded['state_dict'].values())
     assert all(t.isfinite().all() for t in loaded['state_dict'].values())
+
+
+@pytest.mark.parametrize('name', ['rock_detector_mobile', 'rock_detector_mobile_int8'])
+def test_exported_files_are_of_the_published_weights(name):
+    pytest.importorskip('onnxruntime')
+    folder = REPOSITORY / 'checkpoints'
+    card = OnnxModel(folder / f'{name}.onnx').card
+    weights = folder / 'rock_detector_mobile.pth'
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() in card.source
+    assert 'CC BY-NC-SA 4.0' in card.licence
 
 
 @pytest.mark.parametrize(
