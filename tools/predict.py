@@ -113,10 +113,12 @@ def main() -> None:
     model, inputs = split(args.given)
 
     from custom_modules.deploy.detector import RockDetector
-    from custom_modules.deploy.predict import Results, predict_pictures
+    from custom_modules.deploy.predict import Results, predict_pictures, require_no_results
     from custom_modules.utils.images import find_pictures
     from custom_modules.utils.machine import available_cores, connect
 
+    # before a model is loaded
+    require_no_results(args.out, args.resume)
     sources = find_pictures(inputs, without=Path(args.out))
     if args.truth and not Path(args.truth).is_dir():
         raise UsageError(f'{args.truth} is not a folder: name that of the true masks.')

@@ -70,6 +70,14 @@ class PictureFiles:
         write_atomically(self.out / kind / (source.stem + suffix), content, sync=False)
 
 
+def require_no_results(out: str | Path, resume: bool) -> None:
+    """Raise a UsageError if a folder holds results, and they shall not be gone on with."""
+    if not resume and Path(out, MANIFEST).exists():
+        raise UsageError(
+            f'{out} holds results already: go on with --resume, or choose another folder.'
+        )
+
+
 class Results(PictureFiles):
     """The folder of a prediction. Each file in it is whole or not there.
 
@@ -92,10 +100,8 @@ class Results(PictureFiles):
         self._manifest = self.out / MANIFEST
         if not self._manifest.exists():
             write_atomically(self._manifest, _line(settings))
-        elif not resume:
-            raise UsageError(
-                f'{self.out} holds results already: go on with --resume, or choose another folder.'
-            )
+        else:
+            require_no_results(out, resume)
         with self._manifest.open('r+b') as file:
             there = json.loads(file.readline())
             whole = file.tell()

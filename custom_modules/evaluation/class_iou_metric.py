@@ -1,5 +1,6 @@
 """Scores of single classes: over all pixels, over images and over objects."""
 
+import inspect
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,6 +50,11 @@ class ClassIoUMetric(IoUMetric):
         label_limit: float = LABEL_LIMIT,
         **kwargs,
     ) -> None:
+        # mmseg's takes any, and says nothing
+        for name in kwargs.keys() - inspect.signature(IoUMetric).parameters:
+            raise TypeError(
+                f'ClassIoUMetric.__init__() got an unexpected keyword argument {name!r}'
+            )
         super().__init__(iou_metrics=list(iou_metrics), **kwargs)
         self.report_classes = tuple(report_classes)
         self.label_limit = label_limit

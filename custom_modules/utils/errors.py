@@ -7,6 +7,7 @@ import io
 import logging
 import re
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 
@@ -28,6 +29,8 @@ def first_five(names: Iterable[str]) -> str:
 GONE = re.compile(
     r'(gloo|nccl).*(closed by peer|reset by peer|timed out|timeout|remote process)', re.I | re.S
 )
+# what Python says of a setting that a class does not have
+UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 ELSEWHERE = 'write elsewhere with --work-dir or --out'
 # what the system refuses, and what helps; anything else is a defect, and keeps its traceback
 REMEDIES = {
@@ -46,8 +49,8 @@ REMEDIES = {
 def sentence_of(error: Exception) -> str | None:
     r"""Say in one sentence what a user can mend; None for any other error.
 
-    That is a :class:`UsageError`, an ``OSError`` about room, rights or a failing disk, or what is raised where another process
-    of the run is gone. It may come from a data loader's worker process, as the text of a traceback.
+    That is a :class:`UsageError`, an ``OSError`` about room, rights or a failing disk, a setting of the config that its class
+    does not have, or what is raised where another process of the run is gone. It may come from a data loader's worker process, as the text of a traceback.
 
     Example:
         >>> sentence_of(OSError(errno.ENOSPC, 'No space left on device', 'a.pth')).split(':')[0]
@@ -62,11 +65,19 @@ def sentence_of(error: Exception) -> str | None:
         return re.sub(r'^[\w.]+Error: ', '', last)
     if isinstance(error, RuntimeError) and GONE.search(text):
         return 'another process of this run has ended, and its own output says why: mend that, and go on with --resume.'
+    unknown = UNKNOWN.search(text) if isinstance(error, TypeError) else None
+    if unknown and _built_from_config(error):
+        return f'{unknown[1]} has no setting {unknown[2]!r}: mend or remove it in the config or in --cfg-options.'
     number = re.search(r'\[Errno (\d+)\] ([^:]+)(?:: (.+))?', last)
     if not isinstance(error, OSError) or not number or int(number[1]) not in REMEDIES:
         return None
     name = (number[3] or 'a file').strip("'")
     return f'{name} could not be read or written ({number[2].lower()}): {REMEDIES[int(number[1])]}.'
+
+
+def _built_from_config(error: Exception) -> bool:
+    names = (frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__))
+    return any(name.startswith('build') for name in names)
 
 
 def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:

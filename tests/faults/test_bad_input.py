@@ -36,6 +36,20 @@ def test_a_loss_that_is_no_number_ends_the_run(train, tmp_path):
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
+@pytest.mark.parametrize(
+    ('setting', 'said'),
+    [
+        ('train_cfg.max_epoch=2', "EpochBasedTrainLoop has no setting 'max_epoch'"),
+        ('val_evaluator.label_limt=3', "ClassIoUMetric has no setting 'label_limt'"),
+        ('model.backbone.width=[4,4,8]', "has no setting 'width'"),
+        ('default_hooks.logger.intervall=5', "LoggerHook has no setting 'intervall'"),
+    ],
+)
+def test_a_mistyped_setting_is_named(setting, said, train):
+    code, (error,) = train(setting)
+    assert code == 2 and said in error
+
+
 RATES = {
     'below 0': (['optim_wrapper.optimizer.lr=-0.1'], 'AdamW, cannot be made .Invalid learning'),
     'nan': (['optim_wrapper.optimizer.lr=nan'], 'cannot be made .Invalid learning rate: nan'),
