@@ -94,7 +94,8 @@ def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
             # mmengine turns a Ctrl-C while it formats the config into a SyntaxError
             if KeyboardInterrupt not in (type(error), type(error.__context__)):
                 raise
-            print('Interrupted; a training goes on with --resume.', file=sys.stderr)
+            hint = '; it goes on with --resume' if sys.argv[0].endswith('train.py') else ''
+            print(f'Interrupted{hint}.', file=sys.stderr)
             sys.exit(130)
         except Exception as error:
             sentence = sentence_of(error)
