@@ -7,8 +7,5 @@ _base_ = [
     './_base_/cls_runtime.py',
 ]
 default_hooks = dict(
-    logger=dict(interval=50),
-    checkpoint=dict(interval=5),
-    progressive_resize=_base_.progressive_resize,
-    ema=_base_.ema,
+    logger=dict(interval=50), checkpoint=dict(interval=5), progressive_resize=_base_.progressive_resize, ema=_base_.ema
 )

@@ -7,9 +7,7 @@ large = dict(widths=(16, 32, 64, 128, 256, 512), depths=(1, 2, 2, 2, 1))
 model = dict(init_cfg=dict(checkpoint=checkpoint), backbone=large)
 zoom = dict(type='RandomZoom', size=(256, 256), zoom=2.0, prob=0.5)
 window = dict(load_size=(421, 280), pipeline=[*_base_.load_pair, zoom, dict(type='PackSegInputs')])
-real, more, mixed, goals = (
-    dict(part, **window) for part in (_base_.real, _base_.more, _base_.mixed, _base_.goals)
-)
+real, more, mixed, goals = (dict(part, **window) for part in (_base_.real, _base_.more, _base_.mixed, _base_.goals))
 repeated = [dict(type='RepeatDataset', times=12, dataset=part) for part in (real, more)]
 train_dataloader = dict(dataset=dict(datasets=[*repeated, mixed, goals]))
 val_dataloader = dict(dataset=dict(load_size=(256, 256)))

@@ -2,11 +2,7 @@
 # The published weights had a teacher beside: ablations/mobile_distilled.py.
 #   python tools/train.py configs/rock_detector_mobile.py
 _base_ = ['./rock_detector.py']
-model = dict(
-    init_cfg=None,
-    backbone=dict(type='MobileEncoder'),
-    decode_head=dict(upsample='bilinear', separable=True),
-)
+model = dict(init_cfg=None, backbone=dict(type='MobileEncoder'), decode_head=dict(upsample='bilinear', separable=True))
 # it has seen no scenes yet: all of them
 parts = _base_.parts
 parts[3]['dataset']['train_fraction'] = 1.0

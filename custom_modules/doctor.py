@@ -130,9 +130,7 @@ def check_requirements(file: Path) -> list[Finding]:
         name = re.match(r'[\w.-]+', line).group()
         installed, asked = _version(name), f'{file.name} asks for {line}'
         if installed is None and (other := next(filter(_version, STAND_INS.get(name, ())), None)):
-            text = (
-                f'{name} is not installed, {other} {_version(other)} stands in for it, but {asked}'
-            )
+            text = f'{name} is not installed, {other} {_version(other)} stands in for it, but {asked}'
             remedy = f'docs/install.md says what was run with others; or {pip_command(other)}'
             found.append(Finding('warning', text, remedy))
         elif installed is None:
@@ -234,9 +232,7 @@ def check_machine() -> list[Finding]:
         found.append(Finding('warning', text, f'close other programs, or {remedy}'))
     if SHARED.is_dir() and (shared := shutil.disk_usage(SHARED).free) < LEAST_SHARED:
         text = f'{SHARED} has {shared / 2**20:.0f} MiB left: data loaders with workers die with "Bus error"'
-        remedy = (
-            '--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False'
-        )
+        remedy = '--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False'
         found.append(Finding('warning', text, f'docker run --shm-size=2g ..., or {remedy}'))
     known = '' if memory is None else f', {memory / GIB:.1f} GiB of memory free'
     return found or [Finding('ok', f'{available_cores()} processor cores{known}')]
@@ -333,9 +329,7 @@ def try_steps(steps: Mapping[str, str], seconds: float = PATIENCE) -> dict[str, 
     while left := {name: code for name, code in steps.items() if name not in outcomes}:
         command = [sys.executable, '-c', CHILD, json.dumps(left), str(REPOSITORY)]
         try:
-            done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds
-            )
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
             output, code = done.stdout, done.returncode
             how = f'with {signal.Signals(-code).name}' if code < 0 else f'with exit code {code}'
             death = f'the process died {how}'

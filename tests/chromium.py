@@ -11,9 +11,7 @@ import pytest
 from PIL import Image
 
 playwright = pytest.importorskip('playwright.sync_api')
-BROWSER = next(
-    filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None
-)
+BROWSER = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 if BROWSER is None and os.environ.get('BROWSER_TESTS') != 'required':
     pytest.skip('there is no Chromium: apt-get install chromium', allow_module_level=True)
 FLAGS = [
@@ -28,9 +26,7 @@ def open_chromium(*flags: str):
     with playwright.sync_playwright() as driver:
         # as root, as in a container, it starts without its sandbox only
         sandbox = not hasattr(os, 'geteuid') or os.geteuid() != 0
-        browser = driver.chromium.launch(
-            executable_path=BROWSER, args=[*FLAGS, *flags], chromium_sandbox=sandbox
-        )
+        browser = driver.chromium.launch(executable_path=BROWSER, args=[*FLAGS, *flags], chromium_sandbox=sandbox)
         yield browser
         browser.close()
 
@@ -52,9 +48,7 @@ def bad_picture(kind: str, path: Path) -> None:
     if kind == 'too many pixels':
         Image.new('1', (8000, 6000)).save(path)
     else:
-        path.write_bytes(
-            b'no picture' if kind == 'no picture' else b'\x89PNG' + b'0' * (21 * 2**20)
-        )
+        path.write_bytes(b'no picture' if kind == 'no picture' else b'\x89PNG' + b'0' * (21 * 2**20))
 
 
 @contextmanager

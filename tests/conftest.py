@@ -155,9 +155,7 @@ def make_tiny_imagenet(root: Path, wnids: list[str]) -> Path:
 
 @pytest.fixture
 def tiny_imagenet(tmp_path: Path) -> Path:
-    return make_tiny_imagenet(
-        tmp_path / 'tiny-imagenet-200', ['n00000001', 'n00000002', 'n00000003']
-    )
+    return make_tiny_imagenet(tmp_path / 'tiny-imagenet-200', ['n00000001', 'n00000002', 'n00000003'])
 
 
 @pytest.fixture(scope='module')
@@ -220,9 +218,7 @@ def loader_options(**values) -> list[str]:
     """``--cfg-options`` for all three data loaders, without worker processes."""
     values = {'num_workers': 0, 'persistent_workers': False, **values}
     return [
-        f'{loader}_dataloader.{key}={value}'
-        for loader in ('train', 'val', 'test')
-        for key, value in values.items()
+        f'{loader}_dataloader.{key}={value}' for loader in ('train', 'val', 'test') for key, value in values.items()
     ]
 
 
@@ -267,14 +263,7 @@ def runs(tmp_path_factory) -> list[Path]:
             make_run(root, 'unet_baseline', 1, **plain),
             make_run(root, 'unet_backbone_scratch', 0, **at_64),
             # a name is data: it must not become part of a page
-            make_run(
-                root,
-                'unet_baseline',
-                0,
-                name='<b>bold',
-                **at_64,
-                **{'model.backbone.widths': [4] * 5},
-            ),
+            make_run(root, 'unet_baseline', 0, name='<b>bold', **at_64, **{'model.backbone.widths': [4] * 5}),
             make_run(root, 'unet_baseline', 2, epochs=1, name='unfinished', weights=False, **plain),
             make_run(root, 'unet_baseline', 3, name='broken', weights=False, **plain),
             make_run(root, 'unet_baseline', 4, name='other_size', **small),

@@ -16,24 +16,14 @@ def write_scalars(folder: Path, epochs: list[int], scores: list[dict] | None = N
     lines = []
     for i, epoch in enumerate(epochs):
         loss = dict(lr=0.1 / epoch, loss=2.0 / epoch, epoch=epoch, iter=2 * epoch, step=2 * epoch)
-        lines += [
-            {**loss, 'loss': 4.0 / epoch},
-            loss,
-            {**(scores[i] if scores else VAL), 'step': epoch},
-        ]
+        lines += [{**loss, 'loss': 4.0 / epoch}, loss, {**(scores[i] if scores else VAL), 'step': epoch}]
     (folder / 'vis_data').mkdir(parents=True)
     text = ''.join(json.dumps(line) + '\n' for line in lines)
     (folder / 'vis_data' / 'scalars.json').write_text(text)
 
 
 def make_run(
-    root: Path,
-    config: str,
-    seed: int = 0,
-    epochs: int = 2,
-    name: str | None = None,
-    weights: bool = True,
-    **options,
+    root: Path, config: str, seed: int = 0, epochs: int = 2, name: str | None = None, weights: bool = True, **options
 ) -> Path:
     """A work dir of two planned epochs with the weights of an untrained model, or with an empty checkpoint."""
     cfg = Config.fromfile(REPOSITORY / 'configs' / f'{config}.py')

@@ -50,8 +50,7 @@ def test_exported_files_are_of_the_published_weights(name):
 
 
 @pytest.mark.parametrize(
-    ('name', 'least'),
-    [('rock_detector_synthetic', 0.6), ('rock_detector', 0.5), ('rock_detector_mobile', 0.5)],
+    ('name', 'least'), [('rock_detector_synthetic', 0.6), ('rock_detector', 0.5), ('rock_detector_mobile', 0.5)]
 )
 def test_the_detectors_find_rocks_in_scenes_that_they_have_not_seen(name, least, tmp_path):
     SyntheticSet(tmp_path, 12, (421, 280), seed=77, style='mixed').make(workers=1)

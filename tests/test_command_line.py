@@ -91,10 +91,7 @@ def test_interrupts_in_every_disguise(capsys, monkeypatch):
         except TimeoutError:
             raise KeyboardInterrupt  # noqa: B904
 
-    said = {
-        'tools/train.py': 'Interrupted; it goes on with --resume.\n',
-        'demo.py': 'Interrupted.\n',
-    }
+    said = {'tools/train.py': 'Interrupted; it goes on with --resume.\n', 'demo.py': 'Interrupted.\n'}
     for (tool, line), interrupted in itertools.product(said.items(), (formatting, waiting)):
         monkeypatch.setattr(sys, 'argv', [tool])
         with pytest.raises(SystemExit) as stop:
@@ -126,9 +123,7 @@ def test_weights_that_cannot_be_downloaded(tool, repository, moon, tmp_path, mon
     arguments = ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
     assert tool('train.py', config, *arguments) == 2
     line = one_line(capsys)
-    assert (
-        'torchvision://resnet34 could not be read or downloaded (Name or service not known)' in line
-    )
+    assert 'torchvision://resnet34 could not be read or downloaded (Name or service not known)' in line
     assert '`model = dict(backbone=dict(init_cfg=None))`' in line
 
 
@@ -139,9 +134,7 @@ def test_publish_keeps_weights_only(tool, tmp_path, capsys):
     torch.save(saved, source)
     assert tool('publish.py', source, out) == 2
     assert 'does not say what its classes are called' in one_line(capsys)
-    saved['meta']['dataset_meta'] = dict(
-        classes=('a', 'b'), palette=[[0, 0, 0], [9, 9, 9]], other=1
-    )
+    saved['meta']['dataset_meta'] = dict(classes=('a', 'b'), palette=[[0, 0, 0], [9, 9, 9]], other=1)
     torch.save(saved, source)
     assert tool('publish.py', source, out) == 0
     published = torch.load(out, weights_only=True)

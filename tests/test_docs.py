@@ -107,9 +107,7 @@ def test_every_page_is_in_the_index():
 
 def test_every_picture_is_shown():
     shown = {
-        (page.parent / target).resolve()
-        for page in PAGES
-        for target in re.findall(r'\]\(([^)\s]+\.png)\)', text(page))
+        (page.parent / target).resolve() for page in PAGES for target in re.findall(r'\]\(([^)\s]+\.png)\)', text(page))
     }
     assert {path.resolve() for path in REPOSITORY.glob('docs/**/*.png')} == shown
 
@@ -194,9 +192,7 @@ def test_the_answer_follows_from_the_counts():
     exec(code.split('for network in')[0].replace("'docs/", f"'{REPOSITORY}/docs/"), names)
     rows, networks = names['rows'], names['NETWORKS']
     one = rows[rows.recipe == '40 epochs'].groupby(['network', 'images', 'seed']).size()
-    assert set(one.unstack('images').renders) == {115} and set(
-        one.unstack('images').photographs
-    ) == {16}
+    assert set(one.unstack('images').renders) == {115} and set(one.unstack('images').photographs) == {16}
     assert one.groupby(['network', 'images']).size().min() >= 2
     results = REPOSITORY / 'docs' / 'results.md'
     for images, scores in (('renders', names['SCORES']), ('photographs', ['rock Dice'])):
@@ -208,8 +204,5 @@ def test_the_answer_follows_from_the_counts():
             for score in scores:
                 claim = names['answer'](network, images, score)
                 assert claim in text(results), (network, images, claim)
-                if score == 'rock Dice' and network in (
-                    'unet_backbone_frozen',
-                    'finetuned_full_rate',
-                ):
+                if score == 'rock Dice' and network in ('unet_backbone_frozen', 'finetuned_full_rate'):
                     assert claim in text(README), (network, images, claim)

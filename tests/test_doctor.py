@@ -113,9 +113,7 @@ def test_a_crash_an_error_and_a_hang_become_outcomes():
     outcomes = {
         'print("@@ noise"); result = 3': {'result': 3},
         'import os; os.abort()': {'error': 'the process died with SIGABRT'},
-        'raise ImportError("libGL.so.1: no such file\\nx")': {
-            'error': 'ImportError: libGL.so.1: no such file'
-        },
+        'raise ImportError("libGL.so.1: no such file\\nx")': {'error': 'ImportError: libGL.so.1: no such file'},
         'import sys; sys.exit(4)': {'error': 'SystemExit: 4'},
         'import os; os._exit(7)': {'error': 'the process died with exit code 7'},
     }

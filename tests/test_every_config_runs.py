@@ -8,17 +8,10 @@ import pytest
 from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet, write_pair
 from mmengine.config import Config
 
-ELSEWHERE = {
-    'classifier.py',
-    'classifier_large.py',
-    'unet_baseline.py',
-    'frozen_features_cached.py',
-}
+ELSEWHERE = {'classifier.py', 'classifier_large.py', 'unet_baseline.py', 'frozen_features_cached.py'}
 ELSEWHERE |= {f'unet_backbone_{name}.py' for name in ('scratch', 'frozen', 'unfreeze')}
 CONFIGS = sorted(
-    path
-    for path in (REPOSITORY / 'configs').rglob('*.py')
-    if '_base_' not in path.parts and path.name not in ELSEWHERE
+    path for path in (REPOSITORY / 'configs').rglob('*.py') if '_base_' not in path.parts and path.name not in ELSEWHERE
 )
 
 

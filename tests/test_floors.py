@@ -89,15 +89,11 @@ def test_what_stands_on_utils_alone():
 
 
 def test_nothing_imports_from_the_tools():
-    assert not [
-        path for path in FILES if any(n.split('.')[0] == 'tools' for n in imported_modules(path))
-    ]
+    assert not [path for path in FILES if any(n.split('.')[0] == 'tools' for n in imported_modules(path))]
 
 
 def modules_of(room: str) -> list[str]:
-    paths = (
-        path.relative_to(REPOSITORY).with_suffix('') for path in FILES if room_of(path) == room
-    )
+    paths = (path.relative_to(REPOSITORY).with_suffix('') for path in FILES if room_of(path) == room)
     return ['.'.join(path.parts).removesuffix('.__init__') for path in paths]
 
 
@@ -112,9 +108,7 @@ def modules_of(room: str) -> list[str]:
 )
 def test_what_an_import_brings_with_it(modules, unwanted):
     code = f'import sys\nfor name in {modules!r}: __import__(name)\nprint(*sys.modules)'
-    done = subprocess.run(
-        [sys.executable, '-c', code], cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     loaded = done.stdout.split('\n')[-2].split()
     assert set(modules) <= set(loaded)
     assert not set(unwanted) & set(loaded)

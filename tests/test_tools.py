@@ -13,11 +13,7 @@ HEAVY = {'torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'pan
 
 def run(*command: str, **variables: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, *command],
-        cwd=REPOSITORY,
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
+        [sys.executable, *command], cwd=REPOSITORY, env=os.environ | variables, capture_output=True, text=True
     )
 
 

@@ -9,8 +9,7 @@ from PIL import Image
 
 
 @pytest.mark.parametrize(
-    'name',
-    ['unet_baseline', 'unet_backbone_scratch', 'unet_backbone_frozen', 'unet_backbone_unfreeze'],
+    'name', ['unet_baseline', 'unet_backbone_scratch', 'unet_backbone_frozen', 'unet_backbone_unfreeze']
 )
 def test_segmentor(name, tool, repository, moon, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('MOON_DATA', str(moon))

@@ -27,9 +27,7 @@ def parse_args():
     errors.add_argument('--part', choices=['test', 'val', 'train'], default='test', help=text)
     text = "how far a boundary may be off to count as found (default: 0.75 %% of the image's diagonal, 1 at least)"
     errors.add_argument('--tolerance', type=positive, metavar='PIXELS', help=text)
-    errors.add_argument(
-        '--out', help='folder to write to (default: work_dirs/<config name>/analysis)'
-    )
+    errors.add_argument('--out', help='folder to write to (default: work_dirs/<config name>/analysis)')
     errors.set_defaults(run=analyse_errors)
     sparse = commands.add_parser(
         'sparse',
@@ -72,12 +70,7 @@ def parse_args():
         help='probability of each bit (default: 1e-6 1e-5 1e-4)',
     )
     flips.add_argument(
-        '--seeds',
-        nargs='+',
-        type=int,
-        default=[0, 1, 2, 3, 4],
-        metavar='N',
-        help='of the flips (default: 0 1 2 3 4)',
+        '--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4], metavar='N', help='of the flips (default: 0 1 2 3 4)'
     )
     flips.set_defaults(run=analyse_bit_flips)
     curves = commands.add_parser(
@@ -121,9 +114,7 @@ def analyse_errors(args) -> None:
     run, results = checkpoint_analysis(cfg, args.checkpoint, args.part, args.tolerance)
     path = write_analysis(dict(config=args.config, **run), results, folder)
     scores = results['scores'][1:]
-    dice = [
-        f'{row["class"]} Dice {row.Dice:.2f}, IoU {row.IoU:.2f}' for _, row in scores.iterrows()
-    ]
+    dice = [f'{row["class"]} Dice {row.Dice:.2f}, IoU {row.IoU:.2f}' for _, row in scores.iterrows()]
     ece = f'calibration error {results["calibration"]["ece"]:.4f}'
     print('; '.join([f'{len(results["images"])} images', *dice, ece]))
     chosen = results['thresholds']
@@ -150,14 +141,10 @@ def analyse_sparse(args) -> None:
 
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
-    scores, threshold, pictures = sparse_scores(
-        cfg, args.checkpoints, args.folder, args.rocks, args.prefix, args.share
-    )
+    scores, threshold, pictures = sparse_scores(cfg, args.checkpoints, args.folder, args.rocks, args.prefix, args.share)
     table, recall = scores.table(threshold), scores.recall()
     title = f'{pictures} pictures, called rock above {threshold:g}'
-    rows = [
-        [name, int(pixels), float(called)] for name, pixels, called in table.itertuples(index=False)
-    ]
+    rows = [[name, int(pixels), float(called)] for name, pixels, called in table.itertuples(index=False)]
     print(text_table(title, ['class', 'pixels', 'called rock %'], rows))
     print(
         f'at the threshold {recall["threshold"]:g}, where {100 * args.share:g} % of all pixels are called rock: '
@@ -183,13 +170,10 @@ def analyse_bit_flips(args) -> None:
     check_config(cfg)
     table = bit_flip_scores(cfg, args.checkpoint, args.rates, args.seeds)
     rows = [
-        [f'{rate:g}', f'{flips:.0f}', *map(float, scores)]
-        for rate, flips, *scores in table.itertuples(index=False)
+        [f'{rate:g}', f'{flips:.0f}', *map(float, scores)] for rate, flips, *scores in table.itertuples(index=False)
     ]
     heads = ['rate', 'bits', 'Dice', 'lowest', 'clamped: Dice', 'clamped: lowest']
-    title = (
-        f'{len(args.seeds)} draws of flipped bits at each rate, Dice of all test images together'
-    )
+    title = f'{len(args.seeds)} draws of flipped bits at each rate, Dice of all test images together'
     print(text_table(title, heads, rows))
 
 
@@ -197,9 +181,7 @@ def draw_curves(args) -> None:
     """Read the logs, draw."""
     out = Path(args.out)
     if out.suffix.lower() != '.png':
-        raise UsageError(
-            f'--out is a picture, PNG, got {out}: call it {out.stem or "curves"}.png, for example.'
-        )
+        raise UsageError(f'--out is a picture, PNG, got {out}: call it {out.stem or "curves"}.png, for example.')
     require_absent(out)
 
     from custom_modules.reporting.plots import draw_learning_curves

@@ -45,9 +45,7 @@ def add_config(parser: argparse.ArgumentParser, example: str, text: str = ONE) -
 
 def add_cfg_options(parser: argparse.ArgumentParser, text: str) -> None:
     """Add ``--cfg-options`` alone."""
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help=text
-    )
+    parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help=text)
 
 
 def at_least_one(text: str) -> int:

@@ -14,9 +14,7 @@ from custom_modules.utils.files import require_absent
 def main() -> None:
     """Average."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'checkpoints', nargs='+', metavar='CHECKPOINT', help='two or more, of one architecture'
-    )
+    parser.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help='two or more, of one architecture')
     text = 'share of each, adding up to 1 (default: all the same)'
     parser.add_argument('--shares', nargs='+', type=float, metavar='SHARE', help=text)
     parser.add_argument('--out', required=True, help='file to write, nothing but weights')
@@ -27,12 +25,7 @@ def main() -> None:
     if not args.overwrite:
         require_absent(args.out, 'choose another name or pass --overwrite')
 
-    from custom_modules.engine.weights import (
-        average_weights,
-        read_classes,
-        read_weights,
-        write_weights,
-    )
+    from custom_modules.engine.weights import average_weights, read_classes, read_weights, write_weights
 
     states = [read_weights(path) for path in args.checkpoints]
     shares = args.shares or [1 / len(states)] * len(states)

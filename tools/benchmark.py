@@ -20,25 +20,18 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest='command', required=True)
-    train = commands.add_parser(
-        'train', help='whole epochs with validation, and the parts of an iteration'
-    )
+    train = commands.add_parser('train', help='whole epochs with validation, and the parts of an iteration')
     train.add_argument('config', help=f'{SEGMENTOR}, or of a classifier')
-    text = (
-        'epochs of each contestant in each repeat that count, after one that warms up (default: 3)'
-    )
+    text = 'epochs of each contestant in each repeat that count, after one that warms up (default: 3)'
     train.add_argument('--epochs', type=at_least_one, default=3, help=text)
     text = (
         "instead of other contestants: the config with one of the fast path's levers the other way (off if it is on), one at "
         f'a time: {", ".join(LEVERS)}; without a NAME all but frozen_encoder, which changes what is learned'
     )
     train.add_argument('--levers', nargs='*', metavar='NAME', choices=LEVERS, help=text)
-    train.add_argument(
-        '--batch', type=at_least_one, help="training batch size (default: the config's)"
-    )
+    train.add_argument('--batch', type=at_least_one, help="training batch size (default: the config's)")
     infer = commands.add_parser(
-        'infer',
-        help='prediction: the network alone, and from files to masks, which are not written',
+        'infer', help='prediction: the network alone, and from files to masks, which are not written'
     )
     infer.add_argument('config', help=SEGMENTOR)
     text = (
@@ -48,9 +41,7 @@ def parse_args() -> argparse.Namespace:
     infer.add_argument('weights', nargs='*', help=text)
     text = 'images of each contestant, batch size and repeat (default: 64)'
     infer.add_argument('--images', type=at_least_one, default=64, help=text)
-    infer.add_argument(
-        '--batch', type=at_least_one, nargs='+', default=[1, 16], help='batch sizes (default: 1 16)'
-    )
+    infer.add_argument('--batch', type=at_least_one, nargs='+', default=[1, 16], help='batch sizes (default: 1 16)')
     for command in (train, infer):
         add_shared(command)
     return parser.parse_args()
@@ -59,14 +50,12 @@ def parse_args() -> argparse.Namespace:
 def add_shared(command: argparse.ArgumentParser) -> None:
     """Add the arguments that all measurements share."""
     add_cfg_options(command, 'settings to override, such as default_hooks.compile.enabled=True')
-    command.add_argument(
-        '--out', type=Path, help='folder to write to (default: work_dirs/benchmark/<config name>)'
-    )
-    text = (
-        'how often everything is measured (default: 3; train starts all contestants anew each time)'
-    )
+    command.add_argument('--out', type=Path, help='folder to write to (default: work_dirs/benchmark/<config name>)')
+    text = 'how often everything is measured (default: 3; train starts all contestants anew each time)'
     command.add_argument('--repeats', type=at_least_one, default=3, help=text)
-    text = 'use only so many training pairs (of a classifier: images), and a quarter as many for validation (default: all)'
+    text = (
+        'use only so many training pairs (of a classifier: images), and a quarter as many for validation (default: all)'
+    )
     command.add_argument('--pairs', type=at_least_one, help=text)
     text = (
         "worker processes of each loader of the other contestants (default: OpenMMLab's 4, or the cores where "
@@ -101,9 +90,7 @@ def main() -> None:
     settings = dict(repeats=args.repeats, pairs=args.pairs or 'all', workers=args.workers)
     if args.command == 'infer':
         settings |= dict(batches=args.batch, images=args.images)
-        found = prediction.prediction_contestants(
-            cfg, size, args.weights, args.batch, args.images, threads
-        )
+        found = prediction.prediction_contestants(cfg, size, args.weights, args.batch, args.images, threads)
         rounds, repeats = args.repeats, 1
     else:
         settings |= dict(batch=cfg.train_dataloader.batch_size, epochs=args.epochs)

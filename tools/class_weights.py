@@ -54,12 +54,8 @@ def main() -> None:
             'CrossEntropyLoss(use_sigmoid=True)'
         )
         return
-    print(
-        f'class_weight={numbers(pixels.inverse_frequency())}  # inverse frequency: mean over the pixels is 1'
-    )
-    print(
-        f'class_weight={numbers(pixels.median_frequency())}  # median frequency: the class in the middle has 1'
-    )
+    print(f'class_weight={numbers(pixels.inverse_frequency())}  # inverse frequency: mean over the pixels is 1')
+    print(f'class_weight={numbers(pixels.median_frequency())}  # median frequency: the class in the middle has 1')
 
 
 if __name__ == '__main__':

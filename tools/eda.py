@@ -16,9 +16,7 @@ def value_and_label(text: str) -> tuple[int, int]:
     """Read ``255:1``."""
     value, _, label = text.partition(':')
     if not (value.isdecimal() and label.isdecimal()):
-        raise argparse.ArgumentTypeError(
-            f'{text!r} is not a mask value and its class, such as 255:1'
-        )
+        raise argparse.ArgumentTypeError(f'{text!r} is not a mask value and its class, such as 255:1')
     return int(value), int(label)
 
 
@@ -54,19 +52,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--ignore-index', type=int, metavar='VALUE', help=text)
     text = "what an image's name has before what it shares with its mask's (default: nothing)"
     parser.add_argument('--img-prefix', metavar='TEXT', help=text)
-    parser.add_argument(
-        '--mask-prefix', metavar='TEXT', help="what a mask's name has before it (default: nothing)"
-    )
-    text = (
-        "folder to write to (default: work_dirs/eda/<name of the config, or of the images' folder>)"
-    )
+    parser.add_argument('--mask-prefix', metavar='TEXT', help="what a mask's name has before it (default: nothing)")
+    text = "folder to write to (default: work_dirs/eda/<name of the config, or of the images' folder>)"
     parser.add_argument('-o', '--out', type=Path, help=text)
     text = 'seed of the random pairs on the sample sheet (default: 0)'
     parser.add_argument('--seed', type=int, default=0, help=text)
     args = parser.parse_args()
-    folders = [
-        f'--{name.replace("_", "-")}' for name in FOLDER_OPTIONS if getattr(args, name) is not None
-    ]
+    folders = [f'--{name.replace("_", "-")}' for name in FOLDER_OPTIONS if getattr(args, name) is not None]
     if (args.config is None) == (args.images is None) or (args.config and folders):
         parser.error(
             'name either a config or two folders with --images and --masks; the options of folders belong to the latter'

@@ -18,9 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('-o', '--out', type=Path, required=True, help='file to write, .onnx')
     text = 'take pictures of any height and width, not of the training size alone (a little slower)'
     parser.add_argument('--dynamic', action='store_true', help=text)
-    parser.add_argument(
-        '--int8', action='store_true', help='quantize; needs --calibration, and says what it costs'
-    )
+    parser.add_argument('--int8', action='store_true', help='quantize; needs --calibration, and says what it costs')
     text = "of --int8: pictures like those of its use, about 200; a data root as the config's has masks to score on"
     parser.add_argument('--calibration', metavar='FOLDER', help=text)
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
@@ -41,9 +39,7 @@ def main() -> None:
     try:
         from custom_modules.deploy.export import compare, export_onnx, require_equal
     except ImportError as error:
-        raise UsageError(
-            f'exporting needs more packages ({error}): pip install -r requirements/export.txt.'
-        ) from error
+        raise UsageError(f'exporting needs more packages ({error}): pip install -r requirements/export.txt.') from error
     from custom_modules.deploy.torch_model import TorchModel
     from custom_modules.evaluation.exported import OnnxModel
 

@@ -17,17 +17,11 @@ from custom_modules.utils.errors import reporting_errors
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        '--minutes', type=float, default=8, help='how long it may take (default: 8)'
-    )
-    parser.add_argument(
-        '--out', type=Path, default=Path('work_dirs/gpu_check'), help='folder to write to'
-    )
+    parser.add_argument('--minutes', type=float, default=8, help='how long it may take (default: 8)')
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu_check'), help='folder to write to')
     parser.add_argument('--device', choices=['cuda', 'cpu'], default='cuda')
     parser.add_argument('--small', action='store_true', help='tiny sizes: only whether it runs')
-    parser.add_argument(
-        '--only', nargs='+', default=[], metavar='WORD', help='rows in whose name one of these is'
-    )
+    parser.add_argument('--only', nargs='+', default=[], metavar='WORD', help='rows in whose name one of these is')
     parser.add_argument('--list', action='store_true', help='print the rows in their order')
     return parser.parse_args()
 

@@ -36,16 +36,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--tta', action='store_true', help='average with the mirror image')
     text = "from which probability a pixel is rock (default: the model's)"
     parser.add_argument('--threshold', type=float, help=text)
-    parser.add_argument(
-        '--batch-size', type=int, default=16, help='pictures or windows in one call (default: 16)'
-    )
+    parser.add_argument('--batch-size', type=int, default=16, help='pictures or windows in one call (default: 16)')
     parser.add_argument('--device', help='cpu, cuda, ... (default: the fastest; of an .onnx: cpu)')
-    parser.add_argument(
-        '--amp', action='store_true', help='compute in bfloat16 (CONFIG CHECKPOINT only)'
-    )
-    parser.add_argument(
-        '--probability', action='store_true', help='write probabilities too, 16 bit'
-    )
+    parser.add_argument('--amp', action='store_true', help='compute in bfloat16 (CONFIG CHECKPOINT only)')
+    parser.add_argument('--probability', action='store_true', help='write probabilities too, 16 bit')
     parser.add_argument('--no-overlay', action='store_true', help='write no pictures to look at')
     text = 'how far the outlines in rocks.json may be off, in pixels; 0 is exact, with large files (default: 1)'
     parser.add_argument('--tolerance', type=float, default=1, help=text)
@@ -62,9 +56,7 @@ def parse_args() -> argparse.Namespace:
         metavar='ADDRESS',
         help='deal the pictures out over a Ray cluster: HOST:PORT; without an address that of this machine, else a new one',
     )
-    parser.add_argument(
-        '--ray-cpus', type=int, default=1, metavar='N', help='CPUs of each worker (default: 1)'
-    )
+    parser.add_argument('--ray-cpus', type=int, default=1, metavar='N', help='CPUs of each worker (default: 1)')
     parser.add_argument(
         '--ray-gpus',
         type=float,
@@ -127,9 +119,7 @@ def main() -> None:
     # of a cluster, this machine need not have the workers' device
     device = 'cpu' if args.ray else args.device
     detector = RockDetector(*model, **settings, batch_size=args.batch_size, device=device)
-    shown = dict(
-        overlay=not args.no_overlay, probability=args.probability, tolerance=args.tolerance
-    )
+    shown = dict(overlay=not args.no_overlay, probability=args.probability, tolerance=args.tolerance)
     cluster = connect(args.ray) if args.ray else None
     known = dict(settings, model=detector.card.source, **shown)
     results = Results(args.out, detector, known, args.resume, **shown)

@@ -44,9 +44,7 @@ def build_parser():
         command = commands.add_parser(name, help=text, description=text, formatter_class=shape)
         # suppressed where there is none, so that the help does not say "default: None"
         default = argparse.SUPPRESS if out is None else out
-        command.add_argument(
-            '--out', type=Path, default=default, required=out is None, help=out_text
-        )
+        command.add_argument('--out', type=Path, default=default, required=out is None, help=out_text)
         if replaced:
             command.add_argument('--overwrite', action='store_true', help=f'replace {replaced}')
         command.set_defaults(run=run)
@@ -98,10 +96,7 @@ def build_parser():
     option = add('masks-to-coco', masks_to_coco, text, None, 'json to write', differing)
     option('images', type=Path, help='folder of the images, .png, .jpg or .jpeg')
     option('masks', type=Path, help='folder of the masks, .png of the same names')
-    text = (
-        'names of index 0 (background), 1, ...; without it the lines of classes.txt beside the '
-        'folder of the masks'
-    )
+    text = 'names of index 0 (background), 1, ...; without it the lines of classes.txt beside the folder of the masks'
     option('--classes', nargs='+', metavar='NAME', help=text)
     option('--img-prefix', default='', help='start of image names, such as render')
     option('--mask-prefix', default='', help='start of mask names, such as ground')
@@ -119,9 +114,7 @@ def synthetic(args):
     from custom_modules.preparation.synthetic.dataset import SyntheticSet
 
     made = SyntheticSet(args.out, args.count, args.size, args.seed, args.style, args.min_rock)
-    print(
-        f'Rendering {args.count} pictures to {args.out} with {args.workers} processes.', flush=True
-    )
+    print(f'Rendering {args.count} pictures to {args.out} with {args.workers} processes.', flush=True)
     rendered = made.make(args.workers, args.overwrite)
     if rendered:
         print(f'Rendered {rendered} of {args.count} pictures to {args.out}.')
@@ -189,9 +182,7 @@ def masks_to_coco(args):
     if not names:
         listed = args.masks.resolve().parent / 'classes.txt'
         if not listed.is_file():
-            raise UsageError(
-                f'The classes are neither named by --classes background NAME ... nor in {listed}.'
-            )
+            raise UsageError(f'The classes are neither named by --classes background NAME ... nor in {listed}.')
         names = read_lines(listed)
     if source.unused:
         examples = first_five(path.name for path in source.unused)

@@ -14,9 +14,7 @@ from custom_modules.utils.files import require_absent
 def main() -> None:
     """Publish."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        'checkpoint', help='checkpoint of a run, such as work_dirs/classifier/best_*.pth'
-    )
+    parser.add_argument('checkpoint', help='checkpoint of a run, such as work_dirs/classifier/best_*.pth')
     parser.add_argument('out', help='file to write, such as checkpoints/moon_net.pth')
     text = "config whose test set names the classes, if the checkpoint does not (a run's own does)"
     parser.add_argument('--config', help=text)
@@ -26,12 +24,7 @@ def main() -> None:
         require_absent(args.out, 'choose another name or pass --overwrite')
 
     from custom_modules.engine.config import load_config
-    from custom_modules.engine.weights import (
-        configured_classes,
-        read_classes,
-        read_weights,
-        write_weights,
-    )
+    from custom_modules.engine.weights import configured_classes, read_classes, read_weights, write_weights
 
     state, dataset_meta = read_weights(args.checkpoint), read_classes(args.checkpoint)
     if args.config:

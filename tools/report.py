@@ -16,9 +16,7 @@ from custom_modules.utils.files import write_atomically
 def parse_args():
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    text = (
-        'folders that tools/train.py wrote; the first config is what the others are compared with'
-    )
+    text = 'folders that tools/train.py wrote; the first config is what the others are compared with'
     parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', help=text)
     parser.add_argument('-o', '--out', default='report', help='folder to write (default: report)')
     parser.add_argument('--title', default='Runs side by side', help='heading of the pages')
@@ -26,9 +24,7 @@ def parse_args():
     parser.add_argument('--images', type=at_least_one, default=6, help=text)
     text = "which checkpoint to score: the best by the run's validation, or the last epoch's (default: best)"
     parser.add_argument('--checkpoint', choices=['best', 'last'], default='best', help=text)
-    parser.add_argument(
-        '--overwrite', action='store_true', help='replace the report that is in the folder'
-    )
+    parser.add_argument('--overwrite', action='store_true', help='replace the report that is in the folder')
     add_cfg_options(
         parser,
         "what to change in every segmentor's config before it is scored, such as "

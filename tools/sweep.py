@@ -32,7 +32,9 @@ def parse_args() -> argparse.Namespace:
         "train_dataloader.dataset.train_fraction=0.25,0.5,1.0; the value becomes part of the folder's name"
     )
     add('--vary', nargs='+', action='extend', default=[], metavar='KEY=V1,V2,...', help=text)
-    text = 'how many runs side by side (default: 1); several share the cores, unless OMP_NUM_THREADS is set, and the GPUs'
+    text = (
+        'how many runs side by side (default: 1); several share the cores, unless OMP_NUM_THREADS is set, and the GPUs'
+    )
     add('--jobs', type=int, default=1, metavar='N', help=text)
     text = 'hand the runs to a Ray cluster: HOST:PORT or ray://HOST:PORT; without an address that of this machine, else a new one'
     add('--ray', nargs='?', const='auto', metavar='ADDRESS', help=text)
@@ -41,9 +43,7 @@ def parse_args() -> argparse.Namespace:
     add('--ray-gpus', type=float, metavar='N', help=text)
     text = 'train anew where the work dir holds a run of another config; the old one is moved to ROOT/.replaced'
     add('--rerun', action='store_true', help=text)
-    add(
-        '--report', metavar='DIR', help='at the end, compare the finished runs with tools/report.py'
-    )
+    add('--report', metavar='DIR', help='at the end, compare the finished runs with tools/report.py')
     add('--overwrite', action='store_true', help='replace the report that is in DIR')
     add('--dry-run', action='store_true', help='only list the runs, and what would be done')
     args = parser.parse_args()

@@ -45,9 +45,7 @@ def merge_args(cfg, args) -> None:
     cfg.load_from, cfg.resume = args.checkpoint, False
     if Path(args.checkpoint).suffix == '.onnx':
         if args.tta:
-            raise UsageError(
-                '--tta is for a checkpoint: tools/predict.py --tta is for an .onnx file.'
-            )
+            raise UsageError('--tta is for a checkpoint: tools/predict.py --tta is for an .onnx file.')
         cfg.model = dict(type='mmengine.ExportedModel', file=args.checkpoint)
         cfg.load_from = None
     cfg.test_dataloader = without_cache(cfg.test_dataloader)

@@ -19,7 +19,9 @@ def parse_args():
     parser = common_parser(__doc__.splitlines()[0])
     text = 'go on from the latest checkpoint in the work dir, or from the given one'
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT', help=text)
-    text = 'mixed precision: bfloat16 where GPU or CPU computes in it, else float16 on a GPU; with auto only where it pays'
+    text = (
+        'mixed precision: bfloat16 where GPU or CPU computes in it, else float16 on a GPU; with auto only where it pays'
+    )
     parser.add_argument('--amp', metavar='auto', choices=['on', 'auto'], help=text)
     text = 'validate and test on the training images, on purpose: can the network learn a few by heart?'
     parser.add_argument('--overfit', action='store_true', help=text)

@@ -29,9 +29,7 @@ def parse_args():
         'what is not in the part is drawn without truth, and for files alone no data set needs to be there'
     )
     parser.add_argument('--images', nargs='+', metavar='IMAGE', help=text)
-    parser.add_argument(
-        '--out', help='folder to write to (default: work_dirs/<config name>/panels)'
-    )
+    parser.add_argument('--out', help='folder to write to (default: work_dirs/<config name>/panels)')
     return parser.parse_args()
 
 

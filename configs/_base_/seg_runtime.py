@@ -5,11 +5,7 @@ default_hooks = dict(
     # the rock's own Dice: mDice averages over the background too
     checkpoint=dict(save_best='rock_Dice'),
     early_stopping=dict(
-        type='ResumableEarlyStoppingHook',
-        monitor='rock_Dice',
-        rule='greater',
-        min_delta=0.0,
-        patience=30,
+        type='ResumableEarlyStoppingHook', monitor='rock_Dice', rule='greater', min_delta=0.0, patience=30
     ),
     # features of an encoder that is frozen all the time, computed once, off: it refuses random augmentation
     feature_cache=dict(type='FeatureCacheHook', enabled=False),

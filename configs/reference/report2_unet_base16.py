@@ -5,8 +5,5 @@ bce_and_dice = [
     dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=0.5, loss_name='loss_bce'),
     dict(type='BinaryDiceLoss', loss_weight=1.25),
 ]
-model = dict(
-    backbone=dict(widths=(16, 32, 64, 128, 256)),
-    decode_head=dict(loss_decode=bce_and_dice, init_cfg=None),
-)
+model = dict(backbone=dict(widths=(16, 32, 64, 128, 256)), decode_head=dict(loss_decode=bce_and_dice, init_cfg=None))
 optim_wrapper = dict(optimizer=dict(lr=1e-3))

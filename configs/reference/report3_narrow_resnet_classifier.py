@@ -11,6 +11,5 @@ train_dataloader = dict(dataset=dict(wnids=wnids, pipeline=_base_.augmented_pipe
 val_dataloader = dict(dataset=dict(wnids=wnids))
 test_dataloader = dict(dataset=dict(wnids=wnids))
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='Adam', lr=1e-4, weight_decay=1e-4, fused=True),
-    clip_grad=dict(max_norm=1.0),
+    optimizer=dict(_delete_=True, type='Adam', lr=1e-4, weight_decay=1e-4, fused=True), clip_grad=dict(max_norm=1.0)
 )

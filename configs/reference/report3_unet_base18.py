@@ -8,8 +8,6 @@ bce_and_dice = [
 model = dict(decode_head=dict(loss_decode=bce_and_dice, init_cfg=None))
 train_dataloader = dict(dataset=dict(pipeline=_base_.augmented_pipeline))
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=1e-3, fused=True))
-param_scheduler = [
-    dict(type='ReduceOnPlateauLR', monitor='rock_Dice', rule='greater', factor=0.9, patience=30),
-]
+param_scheduler = [dict(type='ReduceOnPlateauLR', monitor='rock_Dice', rule='greater', factor=0.9, patience=30)]
 default_hooks = dict(early_stopping=dict(patience=70))
 train_cfg = dict(max_epochs=100)

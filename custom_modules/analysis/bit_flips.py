@@ -66,9 +66,7 @@ def pooled_dice(predictions: CheckpointPredictions) -> float:
     return sum(others, first).foreground_dice
 
 
-def bit_flip_scores(
-    cfg, checkpoint: str, rates: Sequence[float], seeds: Sequence[int]
-) -> pd.DataFrame:
+def bit_flip_scores(cfg, checkpoint: str, rates: Sequence[float], seeds: Sequence[int]) -> pd.DataFrame:
     """Score a segmentor's checkpoint on the test part with bits flipped, as it is and with clamped activations.
 
     The limits of the activations are taken from the same images, without their masks. ``rates`` are probabilities of each bit, and

@@ -19,9 +19,7 @@ ROWS = 8
 ROW_BANDS = tuple(f'{100 * i / ROWS:g}-{100 * (i + 1) / ROWS:g}' for i in range(ROWS))
 
 
-def group_scores(
-    classes: Sequence[str], groups: Mapping[str, Sequence], confusions: np.ndarray
-) -> pd.DataFrame:
+def group_scores(classes: Sequence[str], groups: Mapping[str, Sequence], confusions: np.ndarray) -> pd.DataFrame:
     """Score groups of pixels or images.
 
     Args:
@@ -144,9 +142,7 @@ class ErrorAnalysis:
         sweep (ThresholdSweep | None): Of a head with one channel: each threshold's scores.
     """
 
-    def __init__(
-        self, classes: Sequence[str], threshold: float | None, tolerance: float | None = None
-    ) -> None:
+    def __init__(self, classes: Sequence[str], threshold: float | None, tolerance: float | None = None) -> None:
         self.classes = tuple(classes)
         self.tolerance = tolerance
         self.images: list[dict] = []
@@ -202,9 +198,6 @@ class ErrorAnalysis:
             horizon=horizon,
             brightness=brightness_groups(images.brightness, self.confusions, self.classes),
             calibration=dict(
-                bins=self.calibration.table(),
-                ece=self.calibration.ece,
-                mean_probability=probability,
-                mean_right=right,
+                bins=self.calibration.table(), ece=self.calibration.ece, mean_probability=probability, mean_right=right
             ),
         )

@@ -76,10 +76,7 @@ def _bin_of(areas: np.ndarray) -> np.ndarray:
 
 
 def boundary_f1(
-    truth: np.ndarray,
-    predicted: np.ndarray,
-    tolerance: float | None = None,
-    ignored: np.ndarray | None = None,
+    truth: np.ndarray, predicted: np.ndarray, tolerance: float | None = None, ignored: np.ndarray | None = None
 ) -> float:
     """Score the outline of a class: F1 of the boundary pixels that lie near the other mask's boundary.
 

@@ -83,9 +83,7 @@ def analysis_pictures(results: dict) -> dict[str, bytes]:
     """Draw what there is to see in the results of :class:`ErrorAnalysis`, with ``thresholds``: file names and pictures, PNG."""
     classes = list(results['scores']['class'])
     sizes = dict(
-        recall='pixels found',
-        found='objects found (half or more)',
-        false_alarms='predicted objects that are none',
+        recall='pixels found', found='objects found (half or more)', false_alarms='predicted objects that are none'
     )
     calibration = results['calibration']
     rock = f'of {classes[1]}' if len(classes) == 2 else 'of the predicted class'

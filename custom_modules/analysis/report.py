@@ -11,12 +11,7 @@ import pandas as pd
 from custom_modules.analysis.errors import ErrorAnalysis
 from custom_modules.analysis.metrics import THRESHOLDS, ThresholdSweep
 from custom_modules.analysis.plots import analysis_pictures
-from custom_modules.analysis.selection import (
-    best_median_worst,
-    chosen_predictions,
-    find_images,
-    image_paths,
-)
+from custom_modules.analysis.selection import best_median_worst, chosen_predictions, find_images, image_paths
 from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import write_atomically
@@ -40,9 +35,7 @@ SIZES = {
 
 def analysis_text(run: dict, results: dict) -> str:
     """Write an analysis, given as to :func:`write_analysis`, in Markdown; pictures are linked by their names."""
-    template = jinja2.Template(
-        TEMPLATE.read_text(encoding='utf-8'), undefined=jinja2.StrictUndefined, trim_blocks=True
-    )
+    template = jinja2.Template(TEMPLATE.read_text(encoding='utf-8'), undefined=jinja2.StrictUndefined, trim_blocks=True)
     classes = list(results['scores']['class'])
     probability, share = "predicted class's probability", 'share of pixels that are right'
     if len(classes) == 2:
@@ -67,9 +60,7 @@ def _hardest(images: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return table.dropna(subset='Dice').sort_values('Dice', kind='stable').head(10)
 
 
-def checkpoint_analysis(
-    cfg, checkpoint: str, part: str = 'test', tolerance: float | None = None
-) -> tuple[dict, dict]:
+def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: float | None = None) -> tuple[dict, dict]:
     """Analyse the errors of a segmentor's checkpoint on a part of its config's data, ``'test'``, ``'val'`` or ``'train'``.
 
     The threshold is chosen on ``'val'`` all the same, which is predicted as well if it is other data. The tolerance of
@@ -141,9 +132,7 @@ def write_analysis(run: dict, results: dict, folder: Path) -> Path:
     return folder / 'analysis.md'
 
 
-def write_chosen_panels(
-    predictions: CheckpointPredictions, names: Sequence[str], part: str, folder: Path
-) -> list[str]:
+def write_chosen_panels(predictions: CheckpointPredictions, names: Sequence[str], part: str, folder: Path) -> list[str]:
     """Draw images that a user has named (see :func:`find_images`), each on its own, to a folder.
 
     Returns:

@@ -69,9 +69,7 @@ def best_median_worst(scores: Sequence[float], count: int) -> dict[str, list[tup
     return dict(best=ranked[:edge], median=rest[begin : begin + count], worst=ranked[edge:][-edge:])
 
 
-def image_row(
-    prediction: Prediction, classes: Sequence[str], tolerance: float | None = None
-) -> dict[str, float | str]:
+def image_row(prediction: Prediction, classes: Sequence[str], tolerance: float | None = None) -> dict[str, float | str]:
     """Describe one image: how much of each class it has, how well that was found, how bright it is.
 
     Returns:
@@ -124,9 +122,7 @@ def image_paths(dataset) -> list[str]:
     return [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
 
 
-def chosen_predictions(
-    predictions: CheckpointPredictions, chosen: Sequence[int | str | Path]
-) -> CheckpointPredictions:
+def chosen_predictions(predictions: CheckpointPredictions, chosen: Sequence[int | str | Path]) -> CheckpointPredictions:
     """Predict some images only, by index or file as in :class:`ChosenImages`, in their order, with the model that is loaded already."""
     own = copy.copy(predictions)
     images = ChosenImages(predictions.loader.dataset, chosen)

@@ -22,11 +22,7 @@ OPTIONS = (
 
 
 def check_repeatability(
-    config: Path,
-    folder: Path,
-    options: Sequence[str],
-    variables: Mapping[str, str],
-    seconds: float,
+    config: Path, folder: Path, options: Sequence[str], variables: Mapping[str, str], seconds: float
 ) -> dict[str, str]:
     """Train a config for four epochs in mixed precision, several times side by side, and compare the weights.
 

@@ -66,11 +66,7 @@ def contestant_tables(found: dict[str, dict]) -> list[str]:
         f'ms/iteration|{"|".join(PARTS)}|all|waiting, %': parts,
         'contestant|parameters|GMAC/image|peak MiB|GPU MiB|what it is': networks,
     }
-    return [
-        markdown_table(pd.DataFrame(rows, columns=heads.split('|')))
-        for heads, rows in tables.items()
-        if rows
-    ]
+    return [markdown_table(pd.DataFrame(rows, columns=heads.split('|'))) for heads, rows in tables.items() if rows]
 
 
 def write_results(target: Path, results: dict, text: str) -> None:

@@ -163,10 +163,7 @@ class SmpTraining(BareTraining):
         # masks of the images' size
         kept = ('LoadImageFromFile', 'LoadAnnotations', 'Resize', 'PackSegInputs')
         val.dataset.pipeline = [step for step in train.dataset.pipeline if step.type in kept]
-        same = dict(
-            batch_size=train.batch_size,
-            collate_fn=lambda samples: normalise(pseudo_collate(samples), False),
-        )
+        same = dict(batch_size=train.batch_size, collate_fn=lambda samples: normalise(pseudo_collate(samples), False))
         loaders = dict(train=dict(train, **same), val=dict(val, **same))
         self.loaders = {part: Runner.build_dataloader(one) for part, one in loaders.items()}
 

@@ -159,9 +159,7 @@ class DecodedSamples:
     ``source`` tells what they were made of, ``spans`` where each begins and ends in the file, int64 (N, 2).
     """
 
-    def __init__(
-        self, file: BinaryIO, source: str, spans: np.ndarray, place: tuple | None = None
-    ) -> None:
+    def __init__(self, file: BinaryIO, source: str, spans: np.ndarray, place: tuple | None = None) -> None:
         self.source, self._file, self._spans = source, file, spans
         inode = os.fstat(file.fileno()).st_ino
         self.place = place or (_machine(), f'/proc/{os.getpid()}/fd/{file.fileno()}', inode)
@@ -301,9 +299,7 @@ def static_transforms(transforms: Sequence[Callable]) -> list[Callable]:
         >>> static_transforms([load, resize, flip, resize]) == [load, resize]
         True
     """
-    known = [
-        type(t).__qualname__ in STATIC.get(type(t).__module__.split('.')[0], ()) for t in transforms
-    ]
+    known = [type(t).__qualname__ in STATIC.get(type(t).__module__.split('.')[0], ()) for t in transforms]
     return list(transforms[: [*known, False].index(False)])
 
 

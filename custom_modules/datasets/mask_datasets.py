@@ -16,14 +16,7 @@ from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IGNORED, MaskValues, class_palette
 from custom_modules.datasets.pairs import check_pairs, find_pairs, warn
 from custom_modules.datasets.samples import SeededSamples
-from custom_modules.datasets.splits import (
-    FOLDS,
-    fold_split,
-    hashed_share,
-    hashed_split,
-    listed_ids,
-    require_fold,
-)
+from custom_modules.datasets.splits import FOLDS, fold_split, hashed_share, hashed_split, listed_ids, require_fold
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import find_data
 
@@ -102,9 +95,7 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         folders = {'img_path': 'images', 'seg_map_path': 'masks', **(data_prefix or {})}
         self.own_folders = any('{split}' in folder for folder in folders.values())
         if not self.own_folders and split not in ('train', 'val', 'test', 'all'):
-            raise UsageError(
-                f"split of {type(self).__name__} is 'train', 'val', 'test' or 'all', got {split!r}."
-            )
+            raise UsageError(f"split of {type(self).__name__} is 'train', 'val', 'test' or 'all', got {split!r}.")
         if fold is not None:
             require_fold(fold, folds)
         if fold is not None and self.own_folders:
@@ -158,17 +149,12 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         # mmseg looks a value up in the whole mask: only those that change
         changed = {value: label for value, label in self.masks.labels.items() if value != label}
         common = dict(label_map=changed, reduce_zero_label=False, load_size=self.load_size)
-        return [
-            dict(img_path=str(image), seg_map_path=str(mask), seg_fields=[], **common)
-            for image, mask in pairs
-        ]
+        return [dict(img_path=str(image), seg_map_path=str(mask), seg_fields=[], **common) for image, mask in pairs]
 
     def file_names(self) -> tuple[tuple, tuple]:
         """Give folder, prefix and suffixes of the images and of the masks, as :func:`find_files` takes them."""
         folders = self.data_prefix['img_path'], self.data_prefix['seg_map_path']
-        return tuple(
-            zip(folders, self.prefixes, (self.img_suffix, self.seg_map_suffix), strict=True)
-        )
+        return tuple(zip(folders, self.prefixes, (self.img_suffix, self.seg_map_suffix), strict=True))
 
     def train_share(self, ids: Collection[str]) -> list[str]:
         """Choose, of the ids of this part, those that are trained on, sorted; a UsageError if that is none."""

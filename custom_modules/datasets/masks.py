@@ -208,9 +208,7 @@ def read_class_weights(path: str | Path) -> list[float]:
     path = Path(path)
     how = 'save them so, or write them as a list of numbers'
     if path.suffix not in ('.json', '.npy'):
-        raise UsageError(
-            f'{path} is not read, since a file holds the weights of classes as .json or .npy: {how}.'
-        )
+        raise UsageError(f'{path} is not read, since a file holds the weights of classes as .json or .npy: {how}.')
     try:
         found = np.load(path) if path.suffix == '.npy' else json.loads(path.read_bytes())
         found = np.asarray(found, float)

@@ -34,9 +34,7 @@ def warn(message: str) -> None:
     MMLogger.get_current_instance().warning(message)
 
 
-def find_files(
-    folder: str, prefix: str, suffix: str | Sequence[str] | None, what: str, remedy: str
-) -> dict[str, Path]:
+def find_files(folder: str, prefix: str, suffix: str | Sequence[str] | None, what: str, remedy: str) -> dict[str, Path]:
     """Find the files of a folder, each by its id; a warning names those that are named otherwise.
 
     Args:
@@ -48,9 +46,7 @@ def find_files(
         remedy (str): What helps, for the sentence of the UsageError: no such folder, or no such file in it, or one id twice.
     """
     if not Path(folder).is_dir():
-        raise UsageError(
-            f'The {what} were looked for in {folder}, but there is no such folder: {remedy}.'
-        )
+        raise UsageError(f'The {what} were looked for in {folder}, but there is no such folder: {remedy}.')
     suffixes = SUFFIXES if suffix is None else (suffix,) if isinstance(suffix, str) else suffix
     # '_mask.png' before '.png'
     endings = sorted((ending.lower() for ending in suffixes), key=len, reverse=True)
@@ -74,9 +70,7 @@ def find_files(
             f'{remedy}, or set img_prefix, mask_prefix, img_suffix and seg_map_suffix to how your files are named.'
         )
     if others:
-        warn(
-            f'{len(others)} files in {folder} are not named {names} and are not used: {first_five(others)}'
-        )
+        warn(f'{len(others)} files in {folder} are not named {names} and are not used: {first_five(others)}')
     return found
 
 
@@ -102,9 +96,7 @@ def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path
         )
     orphans = sorted(set(mask_of) - set(image_of))
     if orphans:
-        warn(
-            f'{len(orphans)} masks without image are not used: {first_five(mask_of[i].name for i in orphans)}'
-        )
+        warn(f'{len(orphans)} masks without image are not used: {first_five(mask_of[i].name for i in orphans)}')
     return {i: (image_of[i], mask_of[i]) for i in sorted(image_of)}
 
 
@@ -168,9 +160,7 @@ def read_pair(
     return pixels, labels, occurring, found
 
 
-def _compare_sizes(
-    image: Path, mask: Path, files: Sequence[bytes], size: tuple, mask_size: tuple
-) -> list[Finding]:
+def _compare_sizes(image: Path, mask: Path, files: Sequence[bytes], size: tuple, mask_size: tuple) -> list[Finding]:
     turns = [orientation(data) for data in files]
     if size == mask_size:
         # a quarter turn of what is not square shows by the sizes that the mask was drawn upright
@@ -188,11 +178,7 @@ def _compare_sizes(
 
 
 def check_pairs(
-    pairs: Sequence[tuple[Path, Path]],
-    values: MaskValues,
-    values_text: str,
-    values_remedy: str,
-    colour_remedy: str,
+    pairs: Sequence[tuple[Path, Path]], values: MaskValues, values_text: str, values_remedy: str, colour_remedy: str
 ) -> set[int]:
     """Read every image and mask once, as training does, and refuse what would fail, or train on nonsense, later.
 

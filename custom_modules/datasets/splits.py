@@ -21,9 +21,7 @@ def hashed_share(ids: Collection[str], fraction: float) -> list[str]:
     return sorted(hashed_order(ids)[: round(fraction * len(ids))])
 
 
-def hashed_split(
-    ids: Collection[str], split: str, val_fraction: float, test_fraction: float
-) -> list[str]:
+def hashed_split(ids: Collection[str], split: str, val_fraction: float, test_fraction: float) -> list[str]:
     """Cut ids, and give those of one part, ``'train'``, ``'val'``, ``'test'`` or ``'all'``, in sorted order.
 
     Of :func:`hashed_order` the first ``test_fraction`` are the test part, the next ``val_fraction`` the validation part, both
@@ -38,9 +36,7 @@ def hashed_split(
     return _part(split, shuffled[:test], shuffled[test:], val)
 
 
-def fold_split(
-    ids: Collection[str], split: str, fold: int, folds: int, val_fraction: float
-) -> list[str]:
+def fold_split(ids: Collection[str], split: str, fold: int, folds: int, val_fraction: float) -> list[str]:
     """Cut ids for cross-validation, each in the test part of exactly one fold, and give those of one part in sorted order.
 
     :func:`hashed_order` forms a ring. Fold k is the k-th of ``folds`` equal arcs and the test part. What follows it on the
@@ -105,9 +101,7 @@ def listed_ids(path: Path, ids: Collection[str], data_root: str) -> list[str]:
     """Read which of the ids that have a pair in ``data_root`` a list file chooses, sorted, each once; a UsageError if one has none."""
     example = next(iter(ids))
     if not path.is_file():
-        raise UsageError(
-            f'ann_file {path} does not exist; it lists one id per line, such as {example}.'
-        )
+        raise UsageError(f'ann_file {path} does not exist; it lists one id per line, such as {example}.')
     wanted = ids_in_list(path, ids)
     unknown = sorted(wanted - set(ids))
     if unknown or not wanted:

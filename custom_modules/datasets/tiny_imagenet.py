@@ -53,12 +53,7 @@ class TinyImageNet(SeededSamples, WholeBatches, DecodeOnce, BaseDataset):
     numbers = ('gt_label',)
 
     def __init__(
-        self,
-        data_root: str,
-        split: str = 'train',
-        wnids: Sequence[str] | None = None,
-        check: bool = True,
-        **kwargs,
+        self, data_root: str, split: str = 'train', wnids: Sequence[str] | None = None, check: bool = True, **kwargs
     ) -> None:
         if split not in ('train', 'val'):
             raise UsageError(f"split of TinyImageNet is 'train' or 'val', got {split!r}.")
@@ -167,7 +162,5 @@ def _check_files(paths: Sequence[Path]) -> None:
 
 def _lines_of_archive(path: Path) -> list[str]:
     if not path.is_file():
-        raise UsageError(
-            f'{path} does not exist, but it is part of the archive: unpack it again ({PREPARE}).'
-        )
+        raise UsageError(f'{path} does not exist, but it is part of the archive: unpack it again ({PREPARE}).')
     return read_lines(path)

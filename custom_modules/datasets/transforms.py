@@ -29,9 +29,7 @@ class LoadAnnotations(transforms.LoadAnnotations):
         data = path if self.backend_args is None else fileio.get(path, self.backend_args)
         labels = read_mask(data, str(path))
         if labels.dtype != np.uint8:
-            raise UsageError(
-                f'{path} holds values below 0 or above 255: save it with the class index of each pixel.'
-            )
+            raise UsageError(f'{path} holds values below 0 or above 255: save it with the class index of each pixel.')
         same = np.arange(256, dtype=np.uint8)
         table, mapped = same.copy(), same.copy()
         if self.reduce_zero_label is None:
@@ -58,17 +56,10 @@ class AffineRanges:
     """
 
     def __init__(
-        self,
-        degree: float = 0.0,
-        translate: float = 0.0,
-        scale: float = 0.0,
-        pad_val: int = 0,
-        seg_pad_val: int = 255,
+        self, degree: float = 0.0, translate: float = 0.0, scale: float = 0.0, pad_val: int = 0, seg_pad_val: int = 255
     ) -> None:
         if not (0 <= translate < 1 and 0 <= scale < 1):
-            raise ValueError(
-                f'translate and scale are shares from 0 to below 1, got {translate} and {scale}.'
-            )
+            raise ValueError(f'translate and scale are shares from 0 to below 1, got {translate} and {scale}.')
         self.degree, self.translate, self.scale = degree, translate, scale
         self.pad_val, self.seg_pad_val = pad_val, seg_pad_val
 
@@ -189,9 +180,7 @@ class RandomZoom(BaseTransform):
         prob (float): How often there is a window; else the whole picture is scaled. Defaults to 0.75.
     """
 
-    def __init__(
-        self, size: tuple[int, int], zoom: float = 3.0, stretch: float = 1.25, prob: float = 0.75
-    ) -> None:
+    def __init__(self, size: tuple[int, int], zoom: float = 3.0, stretch: float = 1.25, prob: float = 0.75) -> None:
         if min(zoom, stretch) < 1:
             raise ValueError(f'zoom and stretch are factors from 1 on, got {zoom} and {stretch}.')
         self.size, self.zoom, self.stretch, self.prob = tuple(size), zoom, stretch, prob

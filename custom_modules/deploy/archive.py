@@ -8,14 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 
 from custom_modules.deploy.detector import RockDetector
-from custom_modules.deploy.predict import (
-    MANIFEST,
-    Outcome,
-    PictureFiles,
-    Results,
-    predicted,
-    record_all,
-)
+from custom_modules.deploy.predict import MANIFEST, Outcome, PictureFiles, Results, predicted, record_all
 from custom_modules.utils.errors import UsageError, quiet_libraries, sentence_of
 from custom_modules.utils.images import Source
 
@@ -30,9 +23,7 @@ class Worker:
     what :class:`PictureFiles` takes by name. The network has so many ``threads``; as many read, and as many write.
     """
 
-    def __init__(
-        self, out: str | Path, model: Sequence[str], settings: dict, shown: dict, threads: int = 1
-    ) -> None:
+    def __init__(self, out: str | Path, model: Sequence[str], settings: dict, shown: dict, threads: int = 1) -> None:
         quiet_libraries()
         if not Path(out, MANIFEST).is_file():
             raise UsageError(f'{out} is not on a disk that all machines of the cluster see.')

@@ -60,9 +60,7 @@ class Page:
             name = Path(path).name
             from gradio import Error
 
-            raise Error(
-                str(error).replace(path, name), duration=None, print_exception=False
-            ) from error
+            raise Error(str(error).replace(path, name), duration=None, print_exception=False) from error
 
     def answer(self, seen: tuple | None, threshold: float) -> tuple:
         """Outline and list the rocks of what :meth:`look` gave, where the probability is above the threshold.
@@ -98,9 +96,7 @@ def make_page(page: Page):
 
     card = page._detector.card
     with gr.Blocks(title='Moon rocks', analytics_enabled=False, delete_cache=(600, KEPT)) as blocks:
-        gr.Markdown(
-            '# Moon rocks\nDrop a photograph: its rocks are outlined and listed. It stays on this machine.'
-        )
+        gr.Markdown('# Moon rocks\nDrop a photograph: its rocks are outlined and listed. It stays on this machine.')
         seen = gr.State(None)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
@@ -126,9 +122,7 @@ def make_page(page: Page):
         outputs = [count, overlay, table, *downloads]
         shared = dict(show_progress='minimal', api_visibility='private', trigger_mode='always_last')
         for event in (file.change, windows.change):
-            event(page.look, [file, windows], seen, **shared).success(
-                page.answer, [seen, threshold], outputs, **shared
-            )
+            event(page.look, [file, windows], seen, **shared).success(page.answer, [seen, threshold], outputs, **shared)
         threshold.change(page.answer, [seen, threshold], outputs, **shared)
         gallery.select(chosen, None, file, **shared)
     return blocks
@@ -162,8 +156,6 @@ def serve(model: str | None, folder: Path, host: str, port: int) -> None:
             prevent_thread_lock=True,
         )
     except OSError as error:
-        raise UsageError(
-            f'{host}:{port} cannot be used ({error}): choose another --port.'
-        ) from error
+        raise UsageError(f'{host}:{port} cannot be used ({error}): choose another --port.') from error
     print(f'http://{host}:{port}', flush=True)
     blocks.block_thread()

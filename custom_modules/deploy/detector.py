@@ -196,9 +196,7 @@ class RockDetector:
             return maps_of_wholes(self.model, seen)
         return [map_of_tiles(self.model, one, self.overlap, self.batch_size) for one in seen]
 
-    def finish(
-        self, found: np.ndarray, size: tuple[int, int], tolerance: float = 1.0
-    ) -> tuple[np.ndarray, list[Rock]]:
+    def finish(self, found: np.ndarray, size: tuple[int, int], tolerance: float = 1.0) -> tuple[np.ndarray, list[Rock]]:
         """Decide each pixel's class (H, W), uint8, and list the rocks: the part behind the network.
 
         ``size`` is the picture's width and height, ``tolerance`` how far an outline may be off, in pixels.

@@ -73,9 +73,7 @@ class PictureFiles:
 def require_no_results(out: str | Path, resume: bool) -> None:
     """Raise a UsageError if a folder holds results, and they shall not be gone on with."""
     if not resume and Path(out, MANIFEST).exists():
-        raise UsageError(
-            f'{out} holds results already: go on with --resume, or choose another folder.'
-        )
+        raise UsageError(f'{out} holds results already: go on with --resume, or choose another folder.')
 
 
 class Results(PictureFiles):
@@ -93,9 +91,7 @@ class Results(PictureFiles):
         UsageError: If there are results already and ``resume`` is False, or they have other settings.
     """
 
-    def __init__(
-        self, out: str | Path, detector: RockDetector, settings: dict, resume: bool = False, **shown
-    ) -> None:
+    def __init__(self, out: str | Path, detector: RockDetector, settings: dict, resume: bool = False, **shown) -> None:
         super().__init__(Path(out), detector, **shown)
         self._manifest = self.out / MANIFEST
         if not self._manifest.exists():
@@ -184,9 +180,7 @@ class Outcome:
     interrupted: bool = False
 
 
-def predict_pictures(
-    detector: RockDetector, sources: Sequence[Source], results: Results, workers: int = 2
-) -> Outcome:
+def predict_pictures(detector: RockDetector, sources: Sequence[Source], results: Results, workers: int = 2) -> Outcome:
     """Predict pictures that ``results`` lacks, and write their results, reading and writing in as many threads as there are ``workers`` each.
 
     An ``OSError`` ends it where nothing can be written any more.

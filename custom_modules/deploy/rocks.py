@@ -35,9 +35,7 @@ class Rock:
     polygons: list[list[float]]
 
 
-def find_rocks(
-    labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], tolerance: float = 1.0
-) -> list[Rock]:
+def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], tolerance: float = 1.0) -> list[Rock]:
     """List the connected areas (8 neighbours) of every class but the first, class by class, from top to bottom.
 
     Of class indices (H, W), uint8, and the map of probabilities (K, h, w), uint16, that they come from; an outline may be off by
@@ -73,9 +71,7 @@ def find_rocks(
     return rocks
 
 
-def outlines(
-    area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: float = 0.0
-) -> list[list[float]]:
+def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: float = 0.0) -> list[list[float]]:
     """Trace a connected area (H, W), bool, along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
 
     The x and y of its first pixel are ``origin``; with a ``tolerance``, in pixels, the outline may be off by so much.

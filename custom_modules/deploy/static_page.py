@@ -38,9 +38,7 @@ def write_page(model: str | Path | None, folder: Path) -> list[str]:
     given = OnnxModel(path)
     if given.card.task != 'segmentation' or given.card.threshold is None:
         kind = 'is a classifier' if given.card.task != 'segmentation' else 'has several channels'
-        raise UsageError(
-            f'the page is for a segmentor with one channel, and {path} {kind}: use tools/predict.py.'
-        )
+        raise UsageError(f'the page is for a segmentor with one channel, and {path} {kind}: use tools/predict.py.')
     content = path.read_bytes()
     small = halved(content)
     deviation = compare(given, OnnxModel(small))

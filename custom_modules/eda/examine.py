@@ -63,9 +63,7 @@ def squeezed_overlap(labels: np.ndarray, size: tuple[int, int], classes: int) ->
     return np.stack([confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)], axis=1)
 
 
-def thumbnail(
-    image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]
-) -> np.ndarray:
+def thumbnail(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
     """Lay a mask over its image (RGB) and make it small, at most 480 pixels long; 0 and 255 of the mask are left clear."""
     scale = min(1, 480 / max(labels.shape))
     size = tuple(max(1, round(scale * side)) for side in labels.shape[::-1])
@@ -160,9 +158,7 @@ KINDS = {
 }  # fmt: skip
 
 
-def find_defects(
-    subject: Subject, examined: Mapping[str, dict[str, PairFacts]]
-) -> tuple[list[dict], list[dict]]:
+def find_defects(subject: Subject, examined: Mapping[str, dict[str, PairFacts]]) -> tuple[list[dict], list[dict]]:
     """Gather every defect of a data set, by what was found on each id of each part; nothing is raised, and none hides another.
 
     Returns:
@@ -237,8 +233,7 @@ def _shared(found, subject: Subject, examined) -> None:
             names = list(dict.fromkeys(files.values()))
             across = len(names) > 1
             listed = ' = '.join(
-                f'{name}: {subject.label(path)}' if across else subject.label(path)
-                for path, name in files.items()
+                f'{name}: {subject.label(path)}' if across else subject.label(path) for path, name in files.items()
             )
             kind = 'duplicate_across_parts' if across else 'duplicate_within_part'
             found[kind, ', '.join(names)].append(listed)

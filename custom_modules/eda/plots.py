@@ -68,10 +68,7 @@ MOST = 12
 
 
 def draw_object_sizes(
-    objects: Sequence[dict],
-    palette: Sequence[Sequence[int]],
-    pixel: float | None,
-    load_size: tuple[int, int] | None,
+    objects: Sequence[dict], palette: Sequence[Sequence[int]], pixel: float | None, load_size: tuple[int, int] | None
 ) -> bytes:
     """Draw how large the objects of each class but the first are (:func:`describe_objects`), on a scale that doubles, as PNG.
 
@@ -109,10 +106,7 @@ def draw_object_sizes(
 
 
 def draw_sample_sheet(
-    shown: Sequence[tuple[str, np.ndarray]],
-    classes: Sequence[str],
-    palette: Sequence[Sequence[int]],
-    seed: int,
+    shown: Sequence[tuple[str, np.ndarray]], classes: Sequence[str], palette: Sequence[Sequence[int]], seed: int
 ) -> bytes:
     """Draw random pairs, each a caption and a picture, side by side with a legend of the classes, as PNG; ``seed`` is for the title."""
     # width of a picture in inches; rows are as high as their highest picture, which may be a tall one

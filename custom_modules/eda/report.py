@@ -52,9 +52,7 @@ def markdown_report(summary: dict, lines: Iterable[str]) -> str:
             for name, part in summary['parts'].items()
         ],
         weight_rows=[
-            {'rule': key.replace('_', ' '), rule: _numbers(w)}
-            for key, w in weights.items()
-            if key != 'reason'
+            {'rule': key.replace('_', ' '), rule: _numbers(w)} for key, w in weights.items() if key != 'reason'
         ],
         sizes=lambda found: [f'{size} ({n})' for size, n in found['image_sizes'].items()],
         quantile_rows=lambda found: _quantile_rows(found, summary['load_size']),
@@ -83,8 +81,7 @@ def _quantile_rows(found: dict, load_size: Sequence[int] | None) -> list[dict]:
             rows.append((row['name'], 'pixels at {}x{}'.format(*load_size), small['pixels']))
     rows.append(('', "images' mean brightness", found['intensity']['image_brightness']))
     return [
-        {'class': name, 'quantiles of': what}
-        | {f'{level} %': (spread or {}).get(str(level)) for level in LEVELS}
+        {'class': name, 'quantiles of': what} | {f'{level} %': (spread or {}).get(str(level)) for level in LEVELS}
         for name, what, spread in rows
     ]
 
@@ -187,9 +184,7 @@ def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> 
         'class_distribution.png': plots.draw_class_distribution(statistics, classes),
         'image_sizes.png': plots.draw_image_sizes(everything['image_sizes']),
         'object_sizes.png': plots.draw_object_sizes(training['objects'], palette, pixel, load_size),
-        'sample_sheet.png': plots.draw_sample_sheet(
-            sample.shown(), classes, palette, summary['seed']
-        ),
+        'sample_sheet.png': plots.draw_sample_sheet(sample.shown(), classes, palette, summary['seed']),
         'eda_summary.md': markdown_report(summary, lines).encode(errors='backslashreplace'),
         'eda_summary.json': numbers.encode(errors='backslashreplace'),
     }

@@ -83,10 +83,7 @@ class Subject:
 
 
 def dataset_part(
-    name: str,
-    dataset,
-    indices: int | Sequence[int] | None,
-    folders: dict[str, dict[str, Path]],
+    name: str, dataset, indices: int | Sequence[int] | None, folders: dict[str, dict[str, Path]]
 ) -> tuple[Part, Part]:
     """List the files of one data set, also those that lack their partner: the part, and everything that its folders hold.
 
@@ -112,9 +109,7 @@ def dataset_part(
         ids = whole[:indices] if indices >= 0 else whole[indices:]
     elif indices is not None:
         ids = [whole[i] for i in indices if -len(whole) <= i < len(whole)]
-    images, masks = (
-        {i: files[i] for i in ids if i in files} for files in (everything.images, everything.masks)
-    )
+    images, masks = ({i: files[i] for i in ids if i in files} for files in (everything.images, everything.masks))
     return Part(name, images, masks, dataset.masks, absent), everything
 
 
@@ -257,9 +252,7 @@ def folder_subject(
                 'name the class of each index in order, such as --classes background small_rock large_rock, or give --label-map too.'
             )
     if classes is None and max(labels.values() if labels else [2]) > 1:
-        raise UsageError(
-            'the masks have more classes than background and rock: name them in order with --classes.'
-        )
+        raise UsageError('the masks have more classes than background and rock: name them in order with --classes.')
     known = MaskValues(classes or ('background', 'rock'), labels, ignore_index, sets)
     root = Path(os.path.commonpath([Path(images).resolve(), Path(masks).resolve()]))
     palette, parts = class_palette(len(known.classes)), [Part('all', *found, known)]

@@ -55,9 +55,7 @@ def intensity(histogram: np.ndarray, black: int, blown: int) -> dict | None:
     return dict(channels=channels, **shares)
 
 
-def describe_objects(
-    found: Sequence[tuple[np.ndarray, int]], load_size: tuple[int, int] | None
-) -> dict:
+def describe_objects(found: Sequence[tuple[np.ndarray, int]], load_size: tuple[int, int] | None) -> dict:
     """Describe the objects of one class; of each image their pixels and its own are given.
 
     The bins of the ``histogram`` double, from ``edges[i]`` up to but without ``edges[i + 1]``. ``at_load_size``, (width, height)
@@ -177,9 +175,7 @@ class PartStatistics:
             image_sizes={f'{width}x{height}': count for (width, height), count in sizes},
             classes=[
                 dict(name=name, pixels=n, share_percent=100 * n / total, masks=holding)
-                for name, n, holding in zip(
-                    self.classes, pixels.tolist(), masks.tolist(), strict=True
-                )
+                for name, n, holding in zip(self.classes, pixels.tolist(), masks.tolist(), strict=True)
             ],
             ignored_percent=100 * self.ignored / max(1, int(pixels.sum()) + self.ignored),
             objects=[
@@ -187,8 +183,7 @@ class PartStatistics:
                 for name, found in zip(self.classes[1:], self.objects, strict=True)
             ],
             intensity=dict(
-                intensity(self.histogram, self.black, self.blown) or {},
-                image_brightness=quantiles(self.brightness),
+                intensity(self.histogram, self.black, self.blown) or {}, image_brightness=quantiles(self.brightness)
             ),
             squeezed={
                 f'{width}x{height}': squeezed_scores(overlap, self.classes)

@@ -129,9 +129,7 @@ def load_config(
     """
     path = Path(path)
     if not path.is_file() or path.suffix not in ('.py', '.json', '.yaml', '.yml'):
-        raise UsageError(
-            f'there is no config {path}: choose a file of configs/, such as configs/unet_baseline.py.'
-        )
+        raise UsageError(f'there is no config {path}: choose a file of configs/, such as configs/unet_baseline.py.')
     require_launcher(launcher)
     logger = MMLogger.get_current_instance()
     level = logger.level

@@ -152,8 +152,7 @@ def _fault_of_loss(loss: dict, channels: int) -> str | None:
         return None
     if name in {better for _, better in INSTEAD.values()}:
         return (
-            f"{name} is for one output channel, and the head has {channels}: use mmseg's "
-            f'{name.removeprefix("Binary")}'
+            f"{name} is for one output channel, and the head has {channels}: use mmseg's {name.removeprefix('Binary')}"
         )
     if name == 'CrossEntropyLoss' and weighted and sigmoid:
         return 'mmseg cannot weight the classes of several sigmoids: set use_sigmoid=False or class_weight=None'

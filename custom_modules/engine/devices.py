@@ -66,9 +66,7 @@ def join_processes(cfg) -> None:
     cfg.env_cfg.dist_cfg.backend = 'gloo'
     # what mmengine sets by itself where the config says nothing; only the device differs
     unused = cfg.get('find_unused_parameters', False)
-    wrapper = dict(
-        type='MMDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=unused
-    )
+    wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=unused)
     cfg.model_wrapper_cfg = wrapper | (cfg.get('model_wrapper_cfg') or {}) | dict(device_ids=None)
 
 
@@ -144,9 +142,7 @@ def speed_advice(cfg) -> str | None:
         ways.append('--amp')
     compiles = (cfg.get('default_hooks') or {}).get('compile')
     if compiles and not compiles.get('enabled') and _can_compile():
-        ways.append(
-            'in a long run --cfg-options default_hooks.compile.enabled=True (minutes at first)'
-        )
+        ways.append('in a long run --cfg-options default_hooks.compile.enabled=True (minutes at first)')
     return f'Faster on this machine: {", and ".join(ways)}.' if ways else None
 
 

@@ -89,8 +89,6 @@ class WarmedUpEMA(ExponentialMovingAverage):
                 old.copy_(new)
         averages, sources = zip(*moving, strict=True)
         torch._foreach_lerp_(
-            [t.data for t in averages],
-            [t.data.to(a.device) for t, a in zip(sources, averages, strict=True)],
-            momentum,
+            [t.data for t in averages], [t.data.to(a.device) for t, a in zip(sources, averages, strict=True)], momentum
         )
         self.steps += 1

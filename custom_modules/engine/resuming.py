@@ -55,9 +55,7 @@ def require_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
             f'checkpoint, or raise train_cfg.max_epochs.'
         )
     if epochs == runner.max_epochs:
-        runner.logger.info(
-            f'All {epochs} epochs of {name} are done: there is nothing left to train.'
-        )
+        runner.logger.info(f'All {epochs} epochs of {name} are done: there is nothing left to train.')
 
 
 def _shape(tensor: torch.Tensor | None) -> str:

@@ -61,9 +61,7 @@ def configured_classes(dataset: dict, scope: str) -> dict:
     return dict(classes=tuple(built.metainfo['classes']))
 
 
-def write_weights(
-    state: dict[str, Tensor], path: str | Path, dataset_meta: dict | None = None
-) -> str:
+def write_weights(state: dict[str, Tensor], path: str | Path, dataset_meta: dict | None = None) -> str:
     """Write a checkpoint of nothing but weights, in one piece or not at all, and return its SHA-256.
 
     ``dataset_meta`` holds ``classes`` and ``palette``: the inferencers of mmseg and mmpretrain look for them in ``meta.dataset_meta``.
@@ -78,9 +76,7 @@ def write_weights(
     return hashlib.sha256(buffer.getvalue()).hexdigest()
 
 
-def average_weights(
-    states: Sequence[dict[str, Tensor]], shares: Sequence[float]
-) -> dict[str, Tensor]:
+def average_weights(states: Sequence[dict[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
     """Average the weights of models of one architecture that were trained on from the same weights.
 
     Such models often lie in one basin of the loss, so that a point between them knows what each of them has learnt
@@ -105,9 +101,7 @@ def average_weights(
     for number, state in enumerate(states[1:], 2):
         if state.keys() != first.keys():
             name = sorted(state.keys() ^ first.keys())[0]
-            raise UsageError(
-                f'checkpoints 1 and {number} are of two architectures: {name} is in one of them only.'
-            )
+            raise UsageError(f'checkpoints 1 and {number} are of two architectures: {name} is in one of them only.')
         for name, tensor in state.items():
             if tensor.shape != first[name].shape:
                 raise UsageError(

@@ -53,9 +53,7 @@ class ClassIoUMetric(IoUMetric):
     ) -> None:
         # mmseg's takes any, and says nothing
         for name in kwargs.keys() - inspect.signature(IoUMetric).parameters:
-            raise TypeError(
-                f'ClassIoUMetric.__init__() got an unexpected keyword argument {name!r}'
-            )
+            raise TypeError(f'ClassIoUMetric.__init__() got an unexpected keyword argument {name!r}')
         super().__init__(iou_metrics=list(iou_metrics), **kwargs)
         self.report_classes = tuple(report_classes)
         self.label_limit = label_limit
@@ -132,9 +130,7 @@ class ClassIoUMetric(IoUMetric):
         if self.format_only:
             return metrics
         # (images, classes) each
-        hit, _, predicted, labelled = (
-            torch.stack(values).double().numpy() for values in zip(*results, strict=True)
-        )
+        hit, _, predicted, labelled = (torch.stack(values).double().numpy() for values in zip(*results, strict=True))
         counted = labelled.sum(axis=1) > 0
         classes = list(self.dataset_meta['classes'])
         for place, name in enumerate(self.report_classes):

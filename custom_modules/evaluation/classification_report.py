@@ -38,8 +38,7 @@ class CountsBatches:
         if whole:
             scores, labels = (torch.cat(column).cpu() for column in zip(*whole, strict=True))
             self.results = [
-                dict(pred_score=score, gt_label=label)
-                for score, label in zip(scores, labels.split(1), strict=True)
+                dict(pred_score=score, gt_label=label) for score, label in zip(scores, labels.split(1), strict=True)
             ]
         return super().evaluate(size)
 
@@ -79,9 +78,7 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
     default_prefix = 'report'
     FILES = ('classification_report.json', 'confusion_matrix.png')
 
-    def __init__(
-        self, out_dir: str | None = None, collect_device: str = 'cpu', prefix: str | None = None
-    ) -> None:
+    def __init__(self, out_dir: str | None = None, collect_device: str = 'cpu', prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.out_dir = out_dir
         for name in self.FILES if out_dir else ():

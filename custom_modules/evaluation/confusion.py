@@ -58,9 +58,7 @@ class ConfusionScores:
         self.absent = absent
 
     @classmethod
-    def from_masks(
-        cls, truth: np.ndarray, predicted: np.ndarray, classes: int
-    ) -> 'ConfusionScores':
+    def from_masks(cls, truth: np.ndarray, predicted: np.ndarray, classes: int) -> 'ConfusionScores':
         """Count one image of true class indices (H, W), of which 255 is left out, and predicted ones (H, W)."""
         counted = truth != IGNORED
         pairs = truth[counted].astype(np.int64) * classes + predicted[counted]
@@ -155,10 +153,7 @@ def confusion_table(
 
 
 def draw_confusion(
-    shares: np.ndarray,
-    classes: Sequence[str],
-    what: str = 'images',
-    counts: np.ndarray | None = None,
+    shares: np.ndarray, classes: Sequence[str], what: str = 'images', counts: np.ndarray | None = None
 ) -> bytes:
     """Draw a row-normalised confusion matrix, large enough for the names of 200 classes, as PNG.
 

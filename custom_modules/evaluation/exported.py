@@ -63,15 +63,11 @@ class OnnxModel:
         UsageError: If it is no such file, or onnxruntime or the device is missing.
     """
 
-    def __init__(
-        self, file: str | Path | bytes, device: str = 'cpu', threads: int | None = None
-    ) -> None:
+    def __init__(self, file: str | Path | bytes, device: str = 'cpu', threads: int | None = None) -> None:
         try:
             import onnxruntime
         except ImportError as error:
-            raise UsageError(
-                'an .onnx file needs onnxruntime: pip install -r requirements/export.txt.'
-            ) from error
+            raise UsageError('an .onnx file needs onnxruntime: pip install -r requirements/export.txt.') from error
         loaded = isinstance(file, bytes)
         if not loaded and not Path(file).is_file():
             raise UsageError(f'there is no model {file}: write one with tools/export.py.')
@@ -85,9 +81,7 @@ class OnnxModel:
         # its warnings are about nodes that it leaves as they are
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(
-                file if loaded else str(file), options, [provider]
-            )
+            self._session = onnxruntime.InferenceSession(file if loaded else str(file), options, [provider])
             metadata = self._session.get_modelmeta().custom_metadata_map
             self.card = ModelCard.from_metadata(metadata)
         # onnxruntime's own errors have no common class

@@ -64,9 +64,7 @@ def match_objects(truth: np.ndarray, predicted: np.ndarray) -> ObjectMatch:
     return ObjectMatch(*_areas_and_hits(truth, predicted), *_areas_and_hits(predicted, truth))
 
 
-def class_object_counts(
-    truth: np.ndarray, predicted: np.ndarray, classes: Iterable[int], limit: float
-) -> np.ndarray:
+def class_object_counts(truth: np.ndarray, predicted: np.ndarray, classes: Iterable[int], limit: float) -> np.ndarray:
     """Count the objects of several classes in one image, as :meth:`ObjectMatch.counts` does (classes, 4).
 
     ``truth`` and ``predicted`` are class indices (H, W); 255 is left out. Objects up to ``limit``, a share of the image, do not count.

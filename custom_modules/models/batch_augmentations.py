@@ -173,10 +173,7 @@ class BatchRandomResizedCrop:
     """
 
     def __init__(
-        self,
-        size: int,
-        scale: Sequence[float] = (0.35, 1.0),
-        ratio: Sequence[float] = (3 / 4, 4 / 3),
+        self, size: int, scale: Sequence[float] = (0.35, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3)
     ) -> None:
         if not 0 < scale[0] <= scale[1] <= 1 or not 0 < ratio[0] <= ratio[1]:
             raise ValueError(

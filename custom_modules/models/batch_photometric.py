@@ -28,10 +28,7 @@ class BatchPhotoMetricDistortion(BatchAugment):
     identity = (0.0, 1.0)
 
     def __init__(
-        self,
-        brightness_delta: float = 32,
-        contrast_range: Sequence[float] = (0.5, 1.5),
-        prob: float = 0.5,
+        self, brightness_delta: float = 32, contrast_range: Sequence[float] = (0.5, 1.5), prob: float = 0.5
     ) -> None:
         super().__init__(prob)
         self.brightness_delta, self.contrast_range = brightness_delta, contrast_range
@@ -163,15 +160,11 @@ class BatchColorJitter(BatchAugment):
 
     identity = (1.0, 1.0, 1.0)
 
-    def __init__(
-        self, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0
-    ) -> None:
+    def __init__(self, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0) -> None:
         super().__init__(prob=1.0)
         self.ranges = (brightness, contrast, saturation)
         if not all(0 <= reach <= 1 for reach in self.ranges):
-            raise ValueError(
-                f'brightness, contrast and saturation are changes from 0 to 1, got {self.ranges}.'
-            )
+            raise ValueError(f'brightness, contrast and saturation are changes from 0 to 1, got {self.ranges}.')
 
     def draw(self, random: StepRandom) -> np.ndarray:
         """Draw the three factors. See the base class."""

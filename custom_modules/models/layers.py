@@ -22,15 +22,11 @@ class DoubleConv(nn.Sequential):
             `MobileNets <https://arxiv.org/abs/1704.04861>`_: about an eighth of the work. Defaults to False.
     """
 
-    def __init__(
-        self, in_channels: int, channels: int, bias: bool = True, separable: bool = False
-    ) -> None:
+    def __init__(self, in_channels: int, channels: int, bias: bool = True, separable: bool = False) -> None:
         layers, norm = [], dict(type='BN')
         for width in (in_channels, channels):
             if separable:
-                layers.append(
-                    DepthwiseSeparableConvModule(width, channels, 3, padding=1, norm_cfg=norm)
-                )
+                layers.append(DepthwiseSeparableConvModule(width, channels, 3, padding=1, norm_cfg=norm))
             else:
                 convolution = nn.Conv2d(width, channels, 3, padding=1, bias=bias)
                 layers += [convolution, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
@@ -58,11 +54,7 @@ class GreyStandardize(nn.Module):
 
 
 def residual_stage(
-    block: type[BasicBlock] | type[Bottleneck],
-    in_channels: int,
-    width: int,
-    depth: int,
-    pooled_shortcut: bool = False,
+    block: type[BasicBlock] | type[Bottleneck], in_channels: int, width: int, depth: int, pooled_shortcut: bool = False
 ) -> nn.Sequential:
     """Make a stage of ``depth`` blocks of torchvision, the first of which halves the size; 0 gives a stage that hands its input through.
 
@@ -74,9 +66,7 @@ def residual_stage(
     # ceil_mode: an odd size is halved as the strided convolution halves it
     pool = [nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False)] if pooled_shortcut else []
     shortcut = nn.Sequential(
-        *pool,
-        nn.Conv2d(in_channels, width, 1, stride=1 if pooled_shortcut else 2, bias=False),
-        nn.BatchNorm2d(width),
+        *pool, nn.Conv2d(in_channels, width, 1, stride=1 if pooled_shortcut else 2, bias=False), nn.BatchNorm2d(width)
     )
     planes = width // block.expansion
     blocks = [block(in_channels, planes, stride=2, downsample=shortcut)]
@@ -107,9 +97,7 @@ class UpBlock(nn.Module):
         separable (bool): Of :class:`DoubleConv`.
     """
 
-    def __init__(
-        self, in_channels: int, skip_channels: int, channels: int, upsample: str, separable: bool
-    ) -> None:
+    def __init__(self, in_channels: int, skip_channels: int, channels: int, upsample: str, separable: bool) -> None:
         super().__init__()
         if upsample == 'deconv':
             self.up = nn.ConvTranspose2d(in_channels, channels, 2, stride=2)

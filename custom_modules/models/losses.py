@@ -27,9 +27,7 @@ class BinaryLoss(nn.Module, metaclass=ABCMeta):
         self.loss_weight = loss_weight
         self.loss_name = loss_name
 
-    def forward(
-        self, seg_logits: Tensor, label: Tensor, ignore_index: int = 255, **kwargs
-    ) -> Tensor:
+    def forward(self, seg_logits: Tensor, label: Tensor, ignore_index: int = 255, **kwargs) -> Tensor:
         """Compute the loss of logits (N, 1, H, W), else a ValueError, and labels (N, H, W), 1 rock, 0 background; mmseg's ``weight`` is not used."""
         if seg_logits.shape[1] != 1:
             raise ValueError(
@@ -59,9 +57,7 @@ class BinaryFocalLoss(BinaryLoss):
         loss_name, **kwargs: Of :class:`BinaryLoss`.
     """
 
-    def __init__(
-        self, alpha: float = 0.75, gamma: float = 2.0, loss_name: str = 'loss_focal', **kwargs
-    ) -> None:
+    def __init__(self, alpha: float = 0.75, gamma: float = 2.0, loss_name: str = 'loss_focal', **kwargs) -> None:
         super().__init__(loss_name=loss_name, **kwargs)
         self.alpha, self.gamma = alpha, gamma
 
@@ -121,7 +117,5 @@ class BinaryDiceLoss(BinaryTverskyLoss):
         per_image, loss_name, **kwargs: Of :class:`BinaryTverskyLoss`.
     """
 
-    def __init__(
-        self, smooth: float = 1.0, per_image: bool = False, loss_name: str = 'loss_dice', **kwargs
-    ) -> None:
+    def __init__(self, smooth: float = 1.0, per_image: bool = False, loss_name: str = 'loss_dice', **kwargs) -> None:
         super().__init__(0.5, 0.5, smooth / 2, per_image, loss_name, **kwargs)

@@ -66,9 +66,7 @@ if hasattr(mmengine_checkpoint, 'get_torch_safe_globals'):
     mmengine_checkpoint.get_torch_safe_globals = list
 
 
-def load_checkpoint_file(
-    path: str | Path, map_location: str | torch.device | Callable | None = 'cpu'
-) -> dict:
+def load_checkpoint_file(path: str | Path, map_location: str | torch.device | Callable | None = 'cpu') -> dict:
     """Read a checkpoint from a file, in the form of :func:`_as_checkpoint`.
 
     Raises:
@@ -76,9 +74,7 @@ def load_checkpoint_file(
     """
     path = Path(path).expanduser()
     if not path.is_file():
-        raise UsageError(
-            f'there is no checkpoint {path}: train one with tools/train.py, or mend the path.'
-        )
+        raise UsageError(f'there is no checkpoint {path}: train one with tools/train.py, or mend the path.')
     try:
         loaded = torch.load(path, map_location=map_location, weights_only=True)
     except OSError as error:
@@ -96,9 +92,7 @@ def _as_checkpoint(loaded: object, name: str) -> dict:
     whole = isinstance(loaded, Mapping) and 'state_dict' in loaded
     state = loaded['state_dict'] if whole else loaded
     named = isinstance(state, Mapping) and len(state) > 0
-    if not named or not all(
-        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()
-    ):
+    if not named or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
         raise UsageError(
             f'{name} holds no weights: take a checkpoint that tools/train.py wrote, or weights saved as a plain state_dict.'
         )
@@ -168,9 +162,7 @@ def unlike_tensors(module: nn.Module, state: Mapping, prefix: str = '') -> tuple
     return [n for n, t in found.items() if t is None or t.shape != own[n].shape], len(own)
 
 
-def require_all_tensors(
-    module: nn.Module, checkpoint: str, prefix: str = '', part: str = 'backbone'
-) -> int:
+def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '', part: str = 'backbone') -> int:
     """Make sure that a checkpoint provides every tensor of a module, before it is loaded, and count them.
 
     mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another architecture, it goes on from

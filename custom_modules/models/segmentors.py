@@ -20,10 +20,7 @@ def batches_of_one_size(data: dict) -> list[dict]:
     if len(set(sizes)) == 1:
         return [data]
     runs = [list(run) for _, run in groupby(range(len(sizes)), key=sizes.__getitem__)]
-    return [
-        {key: [values[i] for i in run] for key, values in data.items() if values is not None}
-        for run in runs
-    ]
+    return [{key: [values[i] for i in run] for key, values in data.items() if values is not None} for run in runs]
 
 
 @MODELS.register_module()
@@ -129,9 +126,7 @@ class DistilledSegmentor(UNetSegmentor):
     def __init__(self, teacher: dict, imitation_weight: float = 1.0, **kwargs) -> None:
         super().__init__(**kwargs)
         if not (teacher.get('init_cfg') or {}).get('checkpoint'):
-            raise ValueError(
-                "A teacher needs weights: give it init_cfg=dict(type='Pretrained', checkpoint=FILE)."
-            )
+            raise ValueError("A teacher needs weights: give it init_cfg=dict(type='Pretrained', checkpoint=FILE).")
         self.imitation_weight = imitation_weight
         self._teacher_config = teacher
         # a tuple hides it from parameters, checkpoints and averages

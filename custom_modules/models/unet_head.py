@@ -28,9 +28,7 @@ class LeanLossMixin:
 
     def __init__(self, **kwargs) -> None:
         if kwargs.get('sampler') is not None:
-            raise ValueError(
-                f'{type(self).__name__} has no pixel sampler: weight or choose the losses instead.'
-            )
+            raise ValueError(f'{type(self).__name__} has no pixel sampler: weight or choose the losses instead.')
         super().__init__(**kwargs)
 
     def _stack_batch_gt(self, batch_data_samples: SegDataSample | list) -> Tensor:
@@ -40,9 +38,7 @@ class LeanLossMixin:
             return batch_data_samples.gt_sem_seg.data[:, None].clone()
         return super()._stack_batch_gt(batch_data_samples)
 
-    def loss_by_feat(
-        self, seg_logits: Tensor, batch_data_samples: SegDataSample | list
-    ) -> dict[str, Tensor]:
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SegDataSample | list) -> dict[str, Tensor]:
         """Compute the losses by name, those of one name added up; a batch without a labelled pixel costs 0.
 
         Args:
@@ -152,9 +148,7 @@ class BottleneckUNetHead(UNetHead):
         **kwargs: Of :class:`UNetHead`; ``decoder_channels`` has one number per feature map here.
     """
 
-    def __init__(
-        self, in_channels: Sequence[int], bottleneck_channels: int = 288, **kwargs
-    ) -> None:
+    def __init__(self, in_channels: Sequence[int], bottleneck_channels: int = 288, **kwargs) -> None:
         super().__init__(in_channels=(*in_channels, bottleneck_channels), **kwargs)
         self.in_index = self.in_index[:-1]
         self.in_channels = self.in_channels[:-1]

@@ -121,9 +121,7 @@ def _labelme_outline(kind, shape, image):
     if kind == 'mask':
         pixels = read_mask(base64.b64decode(shape.get('mask'))) > 0
         left, top = (int(side) for side in points.min(axis=0))
-        return _placed(
-            pixels, left, top, int(image.get('imageWidth')), int(image.get('imageHeight'))
-        )
+        return _placed(pixels, left, top, int(image.get('imageWidth')), int(image.get('imageHeight')))
     # lines and points enclose nothing
     return _outline(points) if kind in POLYGONS else None
 

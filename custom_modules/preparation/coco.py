@@ -154,7 +154,9 @@ class CocoToMasks:
             return None
         details = '{} is {}x{} pixels, but {}x{} in the json'.format(path, *found, *expected)
         if found == expected[::-1] and turn >= 5:
-            details += ', which was drawn before its EXIF tag turns it: remove the tag, as with `exiftool -Orientation= FILES`'
+            details += (
+                ', which was drawn before its EXIF tag turns it: remove the tag, as with `exiftool -Orientation= FILES`'
+            )
         return 'images of another size than in the json', details
 
 

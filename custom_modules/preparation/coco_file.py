@@ -256,6 +256,4 @@ class CocoFile:
         left = self.left_out.items()
         reasons = ', '.join(f'{len(names)} {kind} ({first_five(names)})' for kind, names in left)
         what += f': {reasons}' if reasons else ''
-        raise UsageError(
-            f'{self.path} cannot be drawn as masks: {what}; mend it or export it again.'
-        )
+        raise UsageError(f'{self.path} cannot be drawn as masks: {what}; mend it or export it again.')

@@ -166,6 +166,4 @@ class TinyImageNetArchive:
             files = {name: name.relative_to(top) for name in names if top in name.parents}
             if any(path.parts[0] == 'train' for path in files.values()):
                 return files
-        raise UsageError(
-            f'{self.archive} holds no folder with wnids.txt and train: it is not Tiny ImageNet.'
-        )
+        raise UsageError(f'{self.archive} holds no folder with wnids.txt and train: it is not Tiny ImageNet.')

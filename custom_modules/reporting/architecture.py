@@ -75,9 +75,7 @@ def describe_architecture(model: nn.Module, size: tuple[int, int], cfg: Mapping)
     parts = {k: child for k, child in model.named_children() if k != 'data_preprocessor'}
     groups = [(part, *g) for part, child in parts.items() for g in _stage_modules(part, child)]
     calls = _record(model, [module for *_, modules in groups for module in modules], size)
-    groups.sort(
-        key=lambda group: next((calls[m].order for m in group[2] if m in calls), len(calls))
-    )
+    groups.sort(key=lambda group: next((calls[m].order for m in group[2] if m in calls), len(calls)))
     stages, owners, waiting = [], {}, ['input']
     schedule = _freeze_schedule(cfg)
     for part, name, modules in groups:
@@ -141,9 +139,7 @@ class _Call(NamedTuple):
 
 
 @torch.no_grad()
-def _record(
-    model: nn.Module, modules: Sequence[nn.Module], size: tuple[int, int]
-) -> dict[nn.Module, _Call]:
+def _record(model: nn.Module, modules: Sequence[nn.Module], size: tuple[int, int]) -> dict[nn.Module, _Call]:
     calls = {}
 
     def note(module: nn.Module, inputs: tuple, output: object) -> None:
@@ -244,9 +240,7 @@ def _convolution(module: nn.Conv2d | nn.ConvTranspose2d) -> str:
     return text
 
 
-def _adapter(
-    modules: Sequence[nn.Module], skips: Sequence[tuple[int, int]], size: tuple[int, int] | None
-) -> str:
+def _adapter(modules: Sequence[nn.Module], skips: Sequence[tuple[int, int]], size: tuple[int, int] | None) -> str:
     """Say what the skip connection of a decoder's level passes."""
     adapter = next((m.adapter for m in modules if hasattr(m, 'adapter')), None)
     texts = []

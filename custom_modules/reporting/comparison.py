@@ -114,10 +114,7 @@ class Comparison:
 
 
 def compare_runs(
-    work_dirs: Sequence[str | Path],
-    cfg_options: dict | None = None,
-    shown: int = 6,
-    last_epoch: bool = False,
+    work_dirs: Sequence[str | Path], cfg_options: dict | None = None, shown: int = 6, last_epoch: bool = False
 ) -> Comparison:
     """Score runs again, each on its own test part, and put together what belongs together.
 
@@ -156,9 +153,7 @@ def compare_runs(
     comparison = collected.comparison(list(map(str, folders)))
     if not comparison.groups and not comparison.classifiers:
         reasons = [f'{Path(path).name}: {why}' for path, why in comparison.left_out.items()]
-        raise UsageError(
-            f'none of the {len(reasons)} work dirs can be reported on. {" ".join(reasons)}'
-        )
+        raise UsageError(f'none of the {len(reasons)} work dirs can be reported on. {" ".join(reasons)}')
     return comparison
 
 
@@ -214,8 +209,7 @@ class _Collected:
             if kept:
                 groups.append(RunGroup(kept, next(result for result in results if result.cost)))
         left_out, doubts = (
-            {path: reasons[path] for path in order if path in reasons}
-            for reasons in (self.left_out, self.doubts)
+            {path: reasons[path] for path in order if path in reasons} for reasons in (self.left_out, self.doubts)
         )
         return Comparison(groups, self.classifiers, left_out, doubts, self.options, self.last_epoch)
 
@@ -269,14 +263,10 @@ def _require_held_out(result: SegmentorResult, others: Sequence[SegmentorResult]
         return
     count, seed = len(result.keys), result.run.seed
     if result.learnt_on_test:
-        raise UsageError(
-            f'{result.learnt_on_test} of its {count} test images were trained on: they are not held out'
-        )
+        raise UsageError(f'{result.learnt_on_test} of its {count} test images were trained on: they are not held out')
     for other in (other for other in others if other.run.seed == seed):
         if other.fold == result.fold:
-            raise UsageError(
-                f'fold {result.fold[0]} of seed {seed} is there twice: {other.run.title} holds it too'
-            )
+            raise UsageError(f'fold {result.fold[0]} of seed {seed} is there twice: {other.run.title} holds it too')
         images = [set(zip(side.names, side.keys, strict=True)) for side in (result, other)]
         if shared := len(images[0] & images[1]):
             raise UsageError(
@@ -289,6 +279,4 @@ def _require_same_test_data(
     result: SegmentorResult | ClassifierResult, other: SegmentorResult | ClassifierResult
 ) -> None:
     if result.fingerprint != other.fingerprint:
-        raise UsageError(
-            f'other test data than {other.title}: {result.test_set} instead of {other.test_set}'
-        )
+        raise UsageError(f'other test data than {other.title}: {result.test_set} instead of {other.test_set}')

@@ -80,9 +80,7 @@ class PairedDifference:
     without: float | None
 
     @classmethod
-    def between(
-        cls, runs: Sequence[ImageCounts], others: Sequence[ImageCounts]
-    ) -> 'PairedDifference':
+    def between(cls, runs: Sequence[ImageCounts], others: Sequence[ImageCounts]) -> 'PairedDifference':
         """Compare the seeds of one config with those of another, with the images in the same order.
 
         The interval is as in :func:`score_interval`, with the same resamples for both sides: how the difference would vary with

@@ -258,9 +258,7 @@ def _path(start: tuple[float, float], end: tuple[float, float]) -> list[tuple[fl
     return [(right, y0), (x1, y0), (x1, y1 - half)]
 
 
-def _skip(
-    axes: Axes, start: tuple[float, float], end: tuple[float, float], source: Stage, adapter: str
-) -> None:
+def _skip(axes: Axes, start: tuple[float, float], end: tuple[float, float], source: Stage, adapter: str) -> None:
     (x0, y0), (x1, y1) = start, end
     points = [(x0 + BOX_WIDTH / 2, y0), (x1 - BOX_WIDTH / 2, y1)]
     _line(axes, points, '#0072B2', '--')

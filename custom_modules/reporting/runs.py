@@ -145,9 +145,7 @@ class RunFolder:
         self.name, self.cfg = run_config(self.path)
         self.train, self.val = read_scalars(self.path)
         if self.train.empty:
-            raise UsageError(
-                f'{path} has no logged epoch: its training broke off before; train anew.'
-            )
+            raise UsageError(f'{path} has no logged epoch: its training broke off before; train anew.')
 
     @property
     def group(self) -> Path:

@@ -152,9 +152,7 @@ class ClassifierResult:
         return self.run.title
 
 
-def score_segmentor(
-    run: RunFolder, cfg: Config, shown: int = 6, measured: bool = True
-) -> SegmentorResult:
+def score_segmentor(run: RunFolder, cfg: Config, shown: int = 6, measured: bool = True) -> SegmentorResult:
     """Score a run's checkpoint on the test part of its config, perhaps with other test data.
 
     The predictions of ``shown`` images, evenly spaced over the part, are kept; ``measured`` says whether to measure what the model

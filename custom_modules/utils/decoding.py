@@ -182,9 +182,7 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
         raise RefusedPixelsError('it holds pixels that are not a number or infinite', remedy)
     low, high = pixels.min(), pixels.max()
     if low < 0 or high > 65535:
-        raise RefusedPixelsError(
-            f'its pixels go from {low:g} to {high:g}, and 0 to 65535 is known', remedy
-        )
+        raise RefusedPixelsError(f'its pixels go from {low:g} to {high:g}, and 0 to 65535 is known', remedy)
     if pixels.dtype.kind == 'f':
         pixels = pixels * 255 if high <= 1 else pixels
         pixels = np.rint(pixels).astype(np.uint16)

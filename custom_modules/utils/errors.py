@@ -26,9 +26,7 @@ def first_five(names: Iterable[str]) -> str:
 
 
 # what gloo and NCCL say where another process of the run is gone
-GONE = re.compile(
-    r'(gloo|nccl).*(closed by peer|reset by peer|timed out|timeout|remote process)', re.I | re.S
-)
+GONE = re.compile(r'(gloo|nccl).*(closed by peer|reset by peer|timed out|timeout|remote process)', re.I | re.S)
 # what Python says of a setting that a class does not have
 UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 ELSEWHERE = 'write elsewhere with --work-dir or --out'

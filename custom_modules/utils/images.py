@@ -28,9 +28,7 @@ class ImageError(UsageError):
     ``kind`` is ``'unreadable'`` (damaged), ``'several_channels'`` or ``'ambiguous'`` (pixels that could mean several things).
     """
 
-    def __init__(
-        self, message: str, reason: str = '', remedy: str = AGAIN, kind: str = 'unreadable'
-    ) -> None:
+    def __init__(self, message: str, reason: str = '', remedy: str = AGAIN, kind: str = 'unreadable') -> None:
         super().__init__(message)
         self.reason, self.remedy, self.kind = reason or message, remedy, kind
 
@@ -201,9 +199,7 @@ def find_pictures(inputs: Iterable[str], without: Path | None = None) -> list[So
     for source in found.values():
         other = first.setdefault(source.stem, source)
         if other is not source:
-            raise UsageError(
-                f'the results of {other.path} and {source.path} would have one name: rename one of them.'
-            )
+            raise UsageError(f'the results of {other.path} and {source.path} would have one name: rename one of them.')
     return list(found.values())
 
 

@@ -61,9 +61,7 @@ def visible_gpus() -> list[str]:
     return named.split(',') if named else [str(i) for i in range(torch.cuda.device_count())]
 
 
-def share_of_machine(
-    job: int, jobs: int, gpus: Sequence[str], environment: Mapping[str, str]
-) -> dict[str, str]:
+def share_of_machine(job: int, jobs: int, gpus: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
     """Share the processor's cores and the GPUs among processes that run side by side: give one's environment variables.
 
     ``OMP_NUM_THREADS`` is set unless it is already, ``CUDA_VISIBLE_DEVICES`` where there are GPUs; one job alone gets everything.
@@ -142,9 +140,7 @@ def connect(address: str, variables: Iterable[str] = ()) -> Cluster:
     try:
         import ray
     except ImportError:
-        raise UsageError(
-            '--ray needs Ray, which is not installed: pip install -r requirements/cluster.txt'
-        ) from None
+        raise UsageError('--ray needs Ray, which is not installed: pip install -r requirements/cluster.txt') from None
     if address != 'auto':
         _require_answer(address)
     environment = {name: os.environ[name] for name in variables if name in os.environ}
@@ -173,9 +169,7 @@ def _require_answer(address: str) -> None:
         ) from error
 
 
-def start_logged(
-    command: Sequence[str], log: Path, environment: Mapping[str, str]
-) -> subprocess.Popen:
+def start_logged(command: Sequence[str], log: Path, environment: Mapping[str, str]) -> subprocess.Popen:
     """Start a process that appends its command and what it prints to a file, whose folder is made.
 
     It has a session of its own: a Ctrl-C reaches it through its starter alone, once.
@@ -205,9 +199,7 @@ class LoggedProcess:
         threads (int): Those of torch.
     """
 
-    pool = functools.partial(
-        futures.ProcessPoolExecutor, 1, mp_context=multiprocessing.get_context('spawn')
-    )
+    pool = functools.partial(futures.ProcessPoolExecutor, 1, mp_context=multiprocessing.get_context('spawn'))
 
     def __init__(self, log: Path, modules: Sequence[str], threads: int) -> None:
         self._pool = self.pool()
@@ -249,9 +241,7 @@ def last_line(log: Path) -> str:
 
 
 def stop_processes(
-    processes: Sequence[subprocess.Popen],
-    grace: float = 60,
-    hurry: Callable[[], bool] = lambda: False,
+    processes: Sequence[subprocess.Popen], grace: float = 60, hurry: Callable[[], bool] = lambda: False
 ) -> None:
     """End processes, each with a session of its own, as a Ctrl-C does.
 

@@ -93,8 +93,6 @@ def markdown_table(table: 'pd.DataFrame', heads: dict[str, str] | None = None) -
 
 def markdown_rows(columns: Sequence[str], rows: Iterable[Iterable]) -> str:
     """Lay out rows as :func:`text_table`, in Markdown: a name may hold what ends a cell there."""
-    lines = [
-        [c.replace('|', r'\|') if isinstance(c, str) else c for c in r] for r in (columns, *rows)
-    ]
+    lines = [[c.replace('|', r'\|') if isinstance(c, str) else c for c in r] for r in (columns, *rows)]
     # its first line is the title
     return text_table('', lines[0], lines[1:]).split('\n', 1)[1]

@@ -108,9 +108,7 @@ def legend_strip(colours: Mapping[str, Sequence[int]], width: int, size: int = 1
     return np.asarray(strip)
 
 
-def overlay(
-    image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]], alpha: float = 0.5
-) -> np.ndarray:
+def overlay(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]], alpha: float = 0.5) -> np.ndarray:
     """Draw a mask half-transparent over its image; class 0, the background, stays as it is.
 
     ``image`` is RGB (H, W, 3), uint8; ``labels`` are class indices (H, W), of which those beyond the palette (RGB of each class), such

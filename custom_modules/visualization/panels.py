@@ -29,9 +29,7 @@ def lay_out(pictures: Sequence[np.ndarray], axis: int, gap: int) -> np.ndarray:
     return np.concatenate(padded, axis)
 
 
-def contact_sheet(
-    columns: Mapping[str, Sequence[np.ndarray]], colours: Mapping[str, Sequence[int]]
-) -> np.ndarray:
+def contact_sheet(columns: Mapping[str, Sequence[np.ndarray]], colours: Mapping[str, Sequence[int]]) -> np.ndarray:
     """Lay pictures (H, W, 3) out in columns with heads, and one legend (RGB of each name) for all; no column without pictures."""
     laid = []
     for head, pictures in columns.items():
@@ -50,9 +48,7 @@ class PredictionPanel:
     image's longer side gets about ``side`` pixels, see :func:`readable_size`.
     """
 
-    def __init__(
-        self, classes: Sequence[str], palette: Sequence[Sequence[int]], side: int = 360
-    ) -> None:
+    def __init__(self, classes: Sequence[str], palette: Sequence[Sequence[int]], side: int = 360) -> None:
         self.classes, self.palette, self.side = tuple(classes), palette, side
 
     def draw(self, prediction: Prediction, note: str = '', legend: bool = True) -> np.ndarray:

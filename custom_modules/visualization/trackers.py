@@ -146,9 +146,7 @@ class OptionalVisBackend(BaseVisBackend):
             reason = str(error).strip().split('\n')[0][:200] or type(error).__name__
             line = f'{self._backend_cfg["type"]}: {what} failed and is not tried again, the run goes on with its local logs ({reason})'
             if what == 'start':
-                line += (
-                    '; to use it, install requirements/trackers.txt and give it its server and key'
-                )
+                line += '; to use it, install requirements/trackers.txt and give it its server and key'
             print_log(line, logger='current', level=logging.WARNING)
             return False
         return True

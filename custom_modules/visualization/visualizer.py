@@ -71,10 +71,7 @@ class PanelVisualizer(SegLocalVisualizer):
         The arguments are mmseg's, whose hook may hand over more.
         """
         cells = [_captioned(image, 'input')]
-        for wanted, key, caption in (
-            (draw_gt, 'gt_sem_seg', 'truth'),
-            (draw_pred, 'pred_sem_seg', 'prediction'),
-        ):
+        for wanted, key, caption in ((draw_gt, 'gt_sem_seg', 'truth'), (draw_pred, 'pred_sem_seg', 'prediction')):
             if wanted and data_sample is not None and key in data_sample:
                 cells.append(_captioned(self._overlay(image, data_sample.get(key)), caption))
         panel = np.concatenate(cells, axis=1)
@@ -125,11 +122,7 @@ class FixedSamplesHook(Hook):
     """
 
     def __init__(
-        self,
-        interval: int = 5,
-        count: int = 4,
-        indices: Sequence[int] | None = None,
-        width: int = 320,
+        self, interval: int = 5, count: int = 4, indices: Sequence[int] | None = None, width: int = 320
     ) -> None:
         for name, value in dict(interval=interval, width=width).items():
             if value < 1:

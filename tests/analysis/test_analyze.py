@@ -11,14 +11,7 @@ from PIL import Image
 from sklearn.calibration import calibration_curve
 
 from custom_modules.analysis.errors import ErrorAnalysis
-from custom_modules.analysis.metrics import (
-    BINS,
-    THRESHOLDS,
-    Calibration,
-    ObjectSizes,
-    ThresholdSweep,
-    boundary_f1,
-)
+from custom_modules.analysis.metrics import BINS, THRESHOLDS, Calibration, ObjectSizes, ThresholdSweep, boundary_f1
 from custom_modules.evaluation.predictions import Prediction
 
 ROCKS = ('background', 'rock')

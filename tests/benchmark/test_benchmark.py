@@ -88,9 +88,7 @@ def test_train_compares_like_with_like(measure, tmp_path, monkeypatch):
     assert results['machine']['cores'].endswith('1 threads') and results['settings']['batch'] == 4
 
 
-def test_a_classifier_is_compared_with_stock_mmpretrain(
-    tool, tiny_imagenet, repository, tmp_path, monkeypatch
-):
+def test_a_classifier_is_compared_with_stock_mmpretrain(tool, tiny_imagenet, repository, tmp_path, monkeypatch):
     from mmpretrain.datasets.transforms import ResizeEdge
 
     monkeypatch.setenv('TINY_IMAGENET', str(tiny_imagenet))

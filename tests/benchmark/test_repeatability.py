@@ -37,9 +37,7 @@ def fake(tmp_path, monkeypatch):
 
     monkeypatch.setattr(repeatability, 'read_weights', read)
     variables = dict(WEIGHT='0.5')
-    return lambda seconds: check_repeatability(
-        'config.py', tmp_path / 'runs', ['a=1'], variables, seconds
-    )
+    return lambda seconds: check_repeatability('config.py', tmp_path / 'runs', ['a=1'], variables, seconds)
 
 
 def test_what_differs_and_what_fails_is_told(fake, tmp_path):

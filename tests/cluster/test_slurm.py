@@ -94,8 +94,7 @@ def test_two_tasks_cancelled_and_resumed_are_one_run_with_the_double_batch(clust
         assert scores[name].tolist() == pytest.approx(expected[name].tolist(), abs=0.05), name
     assert len(set(expected['rock_Dice'])) > 1, 'it learns'
     weights, wanted = (
-        torch.load(tmp_path / name / f'epoch_{EPOCHS}.pth', weights_only=True)['state_dict']
-        for name in ('two', 'one')
+        torch.load(tmp_path / name / f'epoch_{EPOCHS}.pth', weights_only=True)['state_dict'] for name in ('two', 'one')
     )
     for name, tensor in wanted.items():
         torch.testing.assert_close(tensor, weights[name], rtol=1e-3, atol=1e-5)

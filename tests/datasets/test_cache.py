@@ -259,9 +259,7 @@ def test_a_process_that_is_sent_them_maps_the_same_memory(moon, decodes):
     assert pickle.loads(pickled)._decoded is None, 'another has its number'
 
 
-@pytest.mark.parametrize(
-    ('case', 'counts'), [('shared', [0, 20]), ('hidden', [20, 20]), ('full', None)]
-)
+@pytest.mark.parametrize(('case', 'counts'), [('shared', [0, 20]), ('hidden', [20, 20]), ('full', None)])
 def test_processes_of_a_machine_share_one_copy(moon, decodes, monkeypatch, tmp_path, case, counts):
     if case == 'hidden':
         monkeypatch.setattr(cache, '_machine', lambda: None)

@@ -72,9 +72,7 @@ def test_ignored_pixels_become_255_if_they_are_named(tmp_path, ignored, named):
     assert (label(dataset) == bands((0, 1, 2, 255))).all()
 
 
-@pytest.mark.parametrize(
-    'folders', [('{split}/images', '{split}/masks'), ('i/{split}', 'm/{split}')]
-)
+@pytest.mark.parametrize('folders', [('{split}/images', '{split}/masks'), ('i/{split}', 'm/{split}')])
 def test_parts_with_folders_of_their_own(tmp_path, folders):
     """All of a folder, hashed or not; the part may have any name."""
     for split, names in (('train', 'abc'), ('validation', 'de'), ('test', 'f')):
@@ -139,11 +137,7 @@ def nothing(root):
         (beyond, dict(label_map={0: 0, 1: 1, 7: 2}), r'other than 0, 1, 7: .*00\.png \(2\)'),
         (beyond, dict(ignore_index=255), r'03\.png \(7\); [^;]*0/255\.$'),
         (sixteen_bits, {}, r'03\.png \(256, 257, 258\)'),
-        (
-            rocks_of_255,
-            dict(classes=CLASSES[:2]),
-            r'\(255\).*; .*\{0: 0, 255: 1\}.*ignore_index=255',
-        ),
+        (rocks_of_255, dict(classes=CLASSES[:2]), r'\(255\).*; .*\{0: 0, 255: 1\}.*ignore_index=255'),
         (nothing, dict(root='nowhere'), 'The data set was looked for in .*set data_root'),
         (nothing, dict(remedy='ask Ada', img_suffix='.jpg'), 'ask Ada'),
         (nothing, dict(split='dev'), "IndexedMaskDataset is 'train', .* got 'dev'"),

@@ -10,12 +10,7 @@ from mmengine.registry import DATASETS, init_default_scope
 from torch.utils.data import DataLoader
 
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.datasets.samples import (
-    SeededConcatDataset,
-    SeededRepeatDataset,
-    SeededSamples,
-    seeded,
-)
+from custom_modules.datasets.samples import SeededConcatDataset, SeededRepeatDataset, SeededSamples, seeded
 
 
 class Drawn(SeededSamples, BaseDataset):

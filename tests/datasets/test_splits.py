@@ -106,9 +106,7 @@ def test_a_data_set_is_cut_into_folds(moon):
 )
 def test_parts_of_one_folder_are_cut_alike(moon, train, test, words):
     common = dict(type='MoonDataset', data_root=str(moon))
-    parts = dict(
-        train=dict(common, split='train', **train), test=dict(common, split='test', **test)
-    )
+    parts = dict(train=dict(common, split='train', **train), test=dict(common, split='test', **test))
     cfg = Config({f'{name}_dataloader': dict(dataset=part) for name, part in parts.items()})
     if not words:
         return require_one_split(cfg)
@@ -144,9 +142,7 @@ def test_what_else_reads_the_training_part_sees_the_share(twenty, repository, mo
     assert [content(cached[i]) for i in range(4)] == [content(plain[i]) for i in range(4)]
     monkeypatch.setenv('MOON_DATA', str(twenty))
     config = repository / 'configs' / 'unet_baseline.py'
-    options = [
-        f'{name}_dataloader.dataset.train_fraction=0.25' for name in ('train', 'val', 'test')
-    ]
+    options = [f'{name}_dataloader.dataset.train_fraction=0.25' for name in ('train', 'val', 'test')]
     parts = config_subject(str(config), options).parts
     assert [len(part.pairs) for part in parts] == [4, 4]
     cfg = Config.fromfile(config)

@@ -32,10 +32,7 @@ def test_affine_moves_image_and_mask_alike():
         assert wrong.mean() < 0.02
         moved += not np.array_equal(mask, sample()['gt_seg_map'])
     assert moved == 20
-    sizes = [
-        np.sum(RandomAffine(prob=1.0, scale=0.5).transform(sample())['gt_seg_map'] == 1)
-        for _ in range(10)
-    ]
+    sizes = [np.sum(RandomAffine(prob=1.0, scale=0.5).transform(sample())['gt_seg_map'] == 1) for _ in range(10)]
     assert min(sizes) < 200 < max(sizes)
     still = RandomAffine(prob=1.0).transform(sample())
     for name in ('img', 'gt_seg_map'):

@@ -68,9 +68,7 @@ def test_what_came_twice_or_was_lost_is_there_once(monkeypatch, sources, tmp_pat
     assert len(ours.pop('rocks.json')) == len(theirs.pop('rocks.json')) and ours == theirs
 
 
-def test_one_that_ends_its_workers_is_named_and_its_neighbours_are_there(
-    monkeypatch, sources, tmp_path
-):
+def test_one_that_ends_its_workers_is_named_and_its_neighbours_are_there(monkeypatch, sources, tmp_path):
     detector = bright_detector(monkeypatch, batch_size=2)
     works = worker(Results(tmp_path / 'out', detector, {}).out)
     results = Results(tmp_path / 'out', detector, {}, resume=True)

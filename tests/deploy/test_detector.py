@@ -108,9 +108,7 @@ def test_a_map_is_enlarged_as_opencv_does_it(size):
     rows = [part for _, part in strips(found, size)]
     assert len(rows) == -(-size[1] // 256)
     for channel, enlarged in zip(found, np.concatenate(rows, axis=1), strict=True):
-        expected = cv2.resize(
-            channel.astype(np.float32) / STEPS, size, interpolation=cv2.INTER_LINEAR
-        )
+        expected = cv2.resize(channel.astype(np.float32) / STEPS, size, interpolation=cv2.INTER_LINEAR)
         np.testing.assert_allclose(enlarged, expected, atol=1e-3)
 
 

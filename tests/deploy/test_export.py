@@ -47,10 +47,7 @@ def test_the_file_is_whole_in_itself(files, models):
     assert not any(tensor.external_data for tensor in read.graph.initializer)
     assert len(list(files['segmentor'].parent.glob('segmentor.onnx*'))) == 1
     (images,), (probability,) = read.graph.input, read.graph.output
-    sides = [
-        [axis.dim_param or axis.dim_value for axis in v.type.tensor_type.shape.dim]
-        for v in (images, probability)
-    ]
+    sides = [[axis.dim_param or axis.dim_value for axis in v.type.tensor_type.shape.dim] for v in (images, probability)]
     assert sides == [['N', 64, 64, 3], ['N', 64, 64]]
     assert images.type.tensor_type.elem_type == onnx.TensorProto.UINT8
     facts = {entry.key: json.loads(entry.value) for entry in read.metadata_props}
@@ -105,9 +102,7 @@ def test_prediction_imports_neither_torch_nor_mmseg(files, tmp_path):
         f'sys.argv = ["predict.py", {str(files["segmentor"])!r}, {str(tmp_path / "photo.jpg")!r}, "-o", {str(tmp_path / "out")!r}]\n'
         'runpy.run_path("tools/predict.py", run_name="__main__")'
     )
-    done = subprocess.run(
-        [sys.executable, '-c', code], cwd=REPOSITORY, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, '-c', code], cwd=REPOSITORY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert '1 pictures' in done.stdout
     mask = np.asarray(Image.open(tmp_path / 'out' / 'masks' / 'photo.png'))
@@ -117,9 +112,7 @@ def test_prediction_imports_neither_torch_nor_mmseg(files, tmp_path):
 def test_the_program_of_the_documents_finds_the_same_rocks(files, tmp_path):
     """Without this repository, and without torch, mmseg, Pillow or onnx."""
     page = (REPOSITORY / 'docs' / 'deploy.md').read_text()
-    (program,) = [
-        p for p in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if 'onnxruntime' in p
-    ]
+    (program,) = [p for p in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if 'onnxruntime' in p]
     assert program.count('\n') <= 30
     Image.fromarray(noise(90, 120)).save(tmp_path / 'photo.png')
     blocked = ('torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'PIL', 'onnx')
@@ -139,9 +132,7 @@ def scores(capsys) -> dict[str, float]:
 
 
 @pytest.mark.parametrize('name', ['segmentor', 'classifier'])
-def test_a_file_has_the_checkpoints_scores(
-    name, tool, models, files, tmp_path, monkeypatch, capsys
-):
+def test_a_file_has_the_checkpoints_scores(name, tool, models, files, tmp_path, monkeypatch, capsys):
     config, checkpoint = models[name]
     monkeypatch.setenv('MOON_DATA', str(make_moon(tmp_path / 'moon')))
     if name == 'classifier':
@@ -161,9 +152,7 @@ def test_a_file_has_the_checkpoints_scores(
 
 
 @pytest.mark.parametrize('layout', ['pairs', 'pictures'])
-def test_int8_is_smaller_and_says_what_it_costs(
-    tool, models, files, layout, tmp_path, capsys, monkeypatch
-):
+def test_int8_is_smaller_and_says_what_it_costs(tool, models, files, layout, tmp_path, capsys, monkeypatch):
     from custom_modules.deploy import export
 
     # it was exported once

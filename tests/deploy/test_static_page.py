@@ -69,10 +69,7 @@ def test_a_model_that_16_bits_change_is_kept(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ('changed', 'sentence'),
-    [
-        (dict(threshold=None), 'has several channels'),
-        (dict(task='classification'), 'is a classifier'),
-    ],
+    [(dict(threshold=None), 'has several channels'), (dict(task='classification'), 'is a classifier')],
 )
 def test_a_model_that_the_page_cannot_show(tool, tmp_path, capsys, changed, sentence):
     given = small_onnx.write_small_onnx(tmp_path / 'given.onnx', **changed)
@@ -91,9 +88,7 @@ def test_another_site_is_not_written_over(tool, tmp_path, capsys):
 
 def test_onnxruntime_web_is_as_published():
     folder = SOURCE / 'onnxruntime'
-    stated = re.findall(
-        r'^([0-9a-f]{64})  (\S+)$', (folder / 'README.md').read_text(), re.MULTILINE
-    )
+    stated = re.findall(r'^([0-9a-f]{64})  (\S+)$', (folder / 'README.md').read_text(), re.MULTILINE)
     found = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in (*folder.glob('*.mjs'), *folder.glob('*.wasm'))

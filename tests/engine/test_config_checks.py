@@ -130,8 +130,7 @@ def test_weights_in_a_file_are_counted(tmp_path):
 
 @pytest.mark.parametrize('name', ['UNetHead', 'BottleneckUNetHead'])
 @pytest.mark.parametrize(
-    ('options', 'size'),
-    [({}, (2, 1)), (dict(num_classes=4), (4, 4)), (dict(out_channels=2), (2, 2))],
+    ('options', 'size'), [({}, (2, 1)), (dict(num_classes=4), (4, 4)), (dict(out_channels=2), (2, 2))]
 )
 def test_what_is_said_of_a_head_is_what_is_built(name, options, size):
     assert head_size(config(), dict(type=name, **options)) == size

@@ -18,9 +18,7 @@ from custom_modules.utils.errors import UsageError
 
 def changed(before: dict, after: dict) -> set[str]:
     """Which stages hold a tensor (batch-norm statistics included) that moved."""
-    return {
-        name.split('stages.')[1][0] for name in before if not torch.equal(before[name], after[name])
-    }
+    return {name.split('stages.')[1][0] for name in before if not torch.equal(before[name], after[name])}
 
 
 def train_step(model) -> None:

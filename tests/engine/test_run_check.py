@@ -117,9 +117,7 @@ PLATEAU = dict(type='ReduceOnPlateauLR', monitor='rock_dice', rule='greater', pa
         ({'default_hooks.early_stopping.monitor': 'val_loss'}, "'greater' .* set its rule='less'"),
     ],
 )
-def test_a_score_that_no_metric_produces_or_of_which_less_is_better(
-    changes, words, runner, tmp_path
-):
+def test_a_score_that_no_metric_produces_or_of_which_less_is_better(changes, words, runner, tmp_path):
     run = runner(tmp_path / 'run', scripted=False, **changes)
     with pytest.raises(UsageError, match=words) as error:
         run.train()
@@ -170,9 +168,7 @@ def test_averaged_weights_are_saved(runner, tmp_path):
 
 def test_one_cycle_leads_each_group_to_its_own_rate():
     parts = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
-    optimizer = torch.optim.SGD(
-        [dict(params=[part], lr=lr) for part, lr in zip(parts, (1.0, 0.1), strict=True)]
-    )
+    optimizer = torch.optim.SGD([dict(params=[part], lr=lr) for part, lr in zip(parts, (1.0, 0.1), strict=True)])
     scheduler = GroupOneCycleLR(optimizer, by_epoch=False, begin=0, end=20)
     seen = []
     for _ in range(20):

@@ -10,14 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn as nn
-from conftest import (
-    MOON_OPTIONS,
-    REPOSITORY,
-    free_port,
-    loader_options,
-    make_moon,
-    make_tiny_imagenet,
-)
+from conftest import MOON_OPTIONS, REPOSITORY, free_port, loader_options, make_moon, make_tiny_imagenet
 
 SCRIPT = str(Path(__file__).with_name('two_processes.py'))
 
@@ -143,10 +136,7 @@ def test_weights_and_scores_are_those_of_the_double_batch(runs):
 def test_one_checkpoint_has_one_score(runs):
     root, _ = runs
     names = KINDS[root.name]['exact']
-    one, two, other = (
-        json.loads((root / f'{name}_scored.json').read_text())
-        for name in ('again_0', 'two_0', 'two_1')
-    )
+    one, two, other = (json.loads((root / f'{name}_scored.json').read_text()) for name in ('again_0', 'two_0', 'two_1'))
     for name in names:
         assert one[name] == two[name] == other[name], name
     # a score that could differ

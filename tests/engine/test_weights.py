@@ -6,10 +6,7 @@ from custom_modules.engine.weights import average_weights
 
 
 def state(value, shape=(2, 3)):
-    return {
-        'conv.weight': torch.full(shape, float(value)),
-        'norm.num_batches_tracked': torch.tensor(int(value)),
-    }
+    return {'conv.weight': torch.full(shape, float(value)), 'norm.num_batches_tracked': torch.tensor(int(value))}
 
 
 def test_shares_weigh_and_counters_stay_whole():

@@ -21,9 +21,7 @@ SMALL = [
 ]
 
 
-def command(
-    config: str | Path, work_dir: Path, *arguments: object, options=(), small=SMALL
-) -> list[str]:
+def command(config: str | Path, work_dir: Path, *arguments: object, options=(), small=SMALL) -> list[str]:
     """The command line of a small training; what ``options`` say last holds."""
     config = config if isinstance(config, Path) else REPOSITORY / 'configs' / f'{config}.py'
     return [

@@ -293,10 +293,7 @@ def picture_list(root):
 
 
 def other_colours(root):
-    for folder, data in (
-        ('images', encoded(SCENE[:8, :8])),
-        ('masks', palette([[0] * 3, [0, 0, 9], [0, 9, 0]])),
-    ):
+    for folder, data in (('images', encoded(SCENE[:8, :8])), ('masks', palette([[0] * 3, [0, 0, 9], [0, 9, 0]]))):
         (root / folder).mkdir()
         (root / folder / 'a.png').write_bytes(data)
     colours = [[0, 0, 0], [0, 9, 0], [0, 0, 9]]

@@ -11,19 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_bad_files import (
-    COCO,
-    GREY,
-    JPEG,
-    MASK,
-    PNG,
-    SCENE,
-    WEIGHTS,
-    encoded,
-    palette,
-    saved,
-    tiff,
-)
+from test_bad_files import COCO, GREY, JPEG, MASK, PNG, SCENE, WEIGHTS, encoded, palette, saved, tiff
 
 from custom_modules.datasets.splits import listed_ids
 from custom_modules.deploy import RockDetector

@@ -11,16 +11,7 @@ import torch
 from conftest import REPOSITORY, loader_options
 from mmengine.evaluator import Evaluator
 from mmengine.runner import EpochBasedTrainLoop, ValLoop
-from short_runs import (
-    SMALL,
-    before_step,
-    command,
-    differing,
-    kill_me,
-    killed_when,
-    run_tool,
-    weights,
-)
+from short_runs import SMALL, before_step, command, differing, kill_me, killed_when, run_tool, weights
 
 pytestmark = pytest.mark.usefixtures('data')
 # what follows from (seed, iteration) alone, in a segmentor

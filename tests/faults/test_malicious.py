@@ -73,9 +73,7 @@ def stranger(request, root, tmp_path):
 
 
 def by_tool(name, *arguments):
-    return lambda path, root, out: run_tool(
-        [name, *(str(a).format(path=path, root=root, out=out) for a in arguments)]
-    )
+    return lambda path, root, out: run_tool([name, *(str(a).format(path=path, root=root, out=out) for a in arguments)])
 
 
 def training(*options):

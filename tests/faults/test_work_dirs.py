@@ -10,16 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from short_runs import (
-    before_step,
-    command,
-    differing,
-    errors,
-    forked,
-    killed_when,
-    run_tool,
-    weights,
-)
+from short_runs import before_step, command, differing, errors, forked, killed_when, run_tool, weights
 
 from custom_modules.engine.work_dirs import last_checkpoint
 from custom_modules.utils.errors import UsageError
@@ -68,9 +59,7 @@ def test_two_trainings_in_one_folder(tmp_path, capsys):
     assert (run / 'epoch_3.pth').is_file()
 
 
-@pytest.mark.parametrize(
-    'note', ['', 'nowhere/epoch_99.pth', '/root/epoch_2.pth\n', None, '\0\xff']
-)
+@pytest.mark.parametrize('note', ['', 'nowhere/epoch_99.pth', '/root/epoch_2.pth\n', None, '\0\xff'])
 def test_a_note_that_leads_nowhere(note, run):
     """The newest sound checkpoint is taken, whatever the note says."""
     if note is None:

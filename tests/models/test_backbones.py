@@ -93,6 +93,4 @@ def test_a_flat_image_stays_finite_in_standardized_grey_and_a_neighbour_does_not
 @pytest.mark.parametrize('backbone', [MobileEncoder, MoonNet, NarrowResNet, SimpleNet, UNetEncoder])
 def test_an_image_of_another_number_of_channels(backbone):
     five = backbone(in_channels=5)
-    assert (
-        five(torch.rand(2, 5, 32, 32))[-1].shape == backbone()(torch.rand(2, 3, 32, 32))[-1].shape
-    )
+    assert five(torch.rand(2, 5, 32, 32))[-1].shape == backbone()(torch.rand(2, 3, 32, 32))[-1].shape

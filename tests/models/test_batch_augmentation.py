@@ -13,17 +13,11 @@ import custom_modules.segmentation  # noqa: F401
 from custom_modules.datasets.transforms import RandomAffine
 from custom_modules.engine.config_checks import require_one_augmentation
 from custom_modules.models import batch_augmentations
-from custom_modules.models.batch_photometric import (
-    BatchPhotoMetricDistortion,
-    BatchRandomBlur,
-    BatchRandomGamma,
-)
+from custom_modules.models.batch_photometric import BatchPhotoMetricDistortion, BatchRandomBlur, BatchRandomGamma
 from custom_modules.models.data_preprocessor import BatchAugPreProcessor, BatchRandomAffine
 from custom_modules.utils.errors import UsageError
 
-NORMALISED = dict(
-    mean=[120.0, 110, 100], std=[60.0, 50, 40], bgr_to_rgb=True, size_divisor=32, seg_pad_val=255
-)
+NORMALISED = dict(mean=[120.0, 110, 100], std=[60.0, 50, 40], bgr_to_rgb=True, size_divisor=32, seg_pad_val=255)
 FLIP = dict(type='BatchRandomFlip', prob=1.0)
 FLOP = dict(type='BatchRandomFlip', prob=1.0, direction='vertical')
 AFFINE = dict(type='BatchRandomAffine', prob=1.0, degree=45, translate=0.1, scale=0.2)
@@ -114,9 +108,7 @@ def test_labels_stay_exact_and_the_caller_keeps_its_own(augment):
 
 
 @pytest.mark.parametrize(
-    'augments',
-    [[FLIP], [FLOP], [AFFINE], [FLIP, FLOP, AFFINE]],
-    ids=['flip', 'flop', 'affine', 'all'],
+    'augments', [[FLIP], [FLOP], [AFFINE], [FLIP, FLOP, AFFINE]], ids=['flip', 'flop', 'affine', 'all']
 )
 def test_a_marker_is_followed_by_its_label(augments):
     image, mask = torch.zeros(3, 96, 128, dtype=torch.uint8), torch.zeros(1, 96, 128).long()
@@ -155,9 +147,7 @@ def test_affine_is_the_per_sample_transform(monkeypatch):
     monkeypatch.setattr(np.random, 'uniform', lambda *args: next(draws))
     results = single.transform(dict(img=image, gt_seg_map=mask, seg_fields=['gt_seg_map']))
     images = torch.from_numpy(image.transpose(2, 0, 1).copy())[None]
-    images, masks = BatchRandomAffine().apply(
-        images, torch.from_numpy(mask)[None, None].long(), values
-    )
+    images, masks = BatchRandomAffine().apply(images, torch.from_numpy(mask)[None, None].long(), values)
     # OpenCV rounds places to 1/32 pixel
     inside = results['gt_seg_map'] != 255
     difference = np.abs(images[0].numpy().transpose(1, 2, 0) - results['img'])
@@ -218,9 +208,7 @@ def test_a_step_draws_the_same_again_and_another_step_draws_otherwise(hub, prese
     def step(seed, number):
         hub.update_info_dict(dict(seed=seed, iter=number))
         # a new object, as after a restart
-        return BatchAugPreProcessor(augments=presets.strong.augments, **NORMALISED)(
-            make_batch(), True
-        )
+        return BatchAugPreProcessor(augments=presets.strong.augments, **NORMALISED)(make_batch(), True)
 
     first = step(3, 5)
     torch.rand(1)
@@ -250,9 +238,7 @@ def test_images_of_several_sizes_move_as_each_alone():
     out = processor(make_batch(*sizes), True)
     assert out['inputs'].shape == (3, 3, 64, 64)
     flipped = [mask.gt_sem_seg.data.flip(-1) for mask in make_batch(*sizes)['data_samples']]
-    for (height, width), image, mask, expected in zip(
-        sizes, out['inputs'], masks_of(out), flipped, strict=True
-    ):
+    for (height, width), image, mask, expected in zip(sizes, out['inputs'], masks_of(out), flipped, strict=True):
         assert torch.equal(mask[:, :height, :width], expected)
         outside = torch.ones(64, 64, dtype=torch.bool)
         outside[:height, :width] = False

@@ -55,17 +55,12 @@ def test_folded_equals_unfolded(backbone, frozen):
     for index, (a, b) in enumerate(zip(model(images), reference(images), strict=True)):
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
         assert (a.grad_fn is None) == (index <= frozen)
-    assert list(model.state_dict()) == keys and len(list(model.modules())) == len(
-        list(reference.modules())
-    )
+    assert list(model.state_dict()) == keys and len(list(model.modules())) == len(list(reference.modules()))
     for name, value in state.items():
         stage = int(name.split('.')[1])
         if stage <= frozen:
             assert torch.equal(value, model.state_dict()[name])
-    norms = [
-        [m for m in copied.modules() if isinstance(m, nn.BatchNorm2d)]
-        for copied in model._folded._copies
-    ]
+    norms = [[m for m in copied.modules() if isinstance(m, nn.BatchNorm2d)] for copied in model._folded._copies]
     assert len(norms) == frozen + 1 and not any(norms), 'really folded'
 
 
@@ -100,9 +95,7 @@ def test_copies_follow_the_weights():
     twin.stages[0][0].weight.data.mul_(2)
     assert same(twin) and same(model), 'deepcopy'
     model.to(torch.float64)
-    assert model._folded.copies(list(model.stages[:2]))[0].get_parameter('0.weight').dtype == (
-        torch.float64
-    ), 'cast'
+    assert model._folded.copies(list(model.stages[:2]))[0].get_parameter('0.weight').dtype == (torch.float64), 'cast'
 
 
 def test_averaged_weights_swapped_in_behind_autograd():

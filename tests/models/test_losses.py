@@ -63,15 +63,10 @@ def test_ignored_pixels_do_not_count(loss):
         # overlap 0.8 + 0.4; sum of probabilities 1.4 and of labels 2 without the ignored pixel
         (BinaryDiceLoss(smooth=1, loss_weight=3), 3 * (1 - (2 * 1.2 + 1) / (1.4 + 2 + 1))),
         # hit 0.8 + 0.4, invented 0.2, missed 0.2 + 0.6
-        (
-            BinaryTverskyLoss(alpha=0.3, beta=0.7, smooth=1),
-            1 - (1.2 + 1) / (1.2 + 0.3 * 0.2 + 0.7 * 0.8 + 1),
-        ),
+        (BinaryTverskyLoss(alpha=0.3, beta=0.7, smooth=1), 1 - (1.2 + 1) / (1.2 + 0.3 * 0.2 + 0.7 * 0.8 + 1)),
         (
             BinaryFocalLoss(alpha=0.75, gamma=2),
-            -0.75 * 0.2**2 * math.log(0.8) / 3
-            - 0.75 * 0.6**2 * math.log(0.4) / 3
-            - 0.25 * 0.2**2 * math.log(0.8) / 3,
+            -0.75 * 0.2**2 * math.log(0.8) / 3 - 0.75 * 0.6**2 * math.log(0.4) / 3 - 0.25 * 0.2**2 * math.log(0.8) / 3,
         ),
     ],
 )

@@ -88,9 +88,7 @@ def test_a_file_of_upstreams_mmseg_under_numpy_1(tmp_path):
 def classifier(tmp_path):
     """A classifier's checkpoint: a backbone and a head."""
     torch.manual_seed(1)
-    state = {
-        f'backbone.{k}': torch.randn_like(v.float()) for k, v in MoonNet().state_dict().items()
-    }
+    state = {f'backbone.{k}': torch.randn_like(v.float()) for k, v in MoonNet().state_dict().items()}
     state['head.fc.weight'] = torch.zeros(14, 256)
     path = tmp_path / 'classifier.pth'
     torch.save(dict(state_dict=state), path)

@@ -49,9 +49,7 @@ def test_a_batch_is_its_samples(tiny_imagenet, monkeypatch, pipeline, share):
     dataset = whole(tiny_imagenet, pipeline)
     order = [17, 0, 9, 9, 4]
     batch = dataset.__getitems__(order)
-    for image, label, place in zip(
-        batch['inputs'], batch['data_samples'].gt_label, order, strict=True
-    ):
+    for image, label, place in zip(batch['inputs'], batch['data_samples'].gt_label, order, strict=True):
         sample = dataset[place]
         assert torch.equal(image, sample['inputs']) and image.dtype == torch.uint8
         assert label == sample['data_samples'].gt_label
@@ -129,9 +127,7 @@ def processor(**options) -> BatchAugClsPreProcessor:
 
 def batch(count: int = 12) -> dict:
     images = np.random.default_rng(1).integers(0, 256, (count, 3, 64, 64), dtype=np.uint8)
-    return dict(
-        inputs=torch.from_numpy(images), data_samples=DataSample(gt_label=torch.arange(count) % 5)
-    )
+    return dict(inputs=torch.from_numpy(images), data_samples=DataSample(gt_label=torch.arange(count) % 5))
 
 
 def test_the_way_back_is_mmpretrains():

@@ -66,9 +66,7 @@ def test_what_does_not_fit_is_said(moon):
 def test_it_is_augmented_as_samples_are(moon, repository, preset, size_divisor):
     """The same numbers, to the last bit, and the batch itself is not changed."""
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
-    augments = (
-        cfg.batch_augments[preset].augments if preset else [dict(type='BatchRandomBlur', prob=0)]
-    )
+    augments = cfg.batch_augments[preset].augments if preset else [dict(type='BatchRandomBlur', prob=0)]
     options = dict(NORMALISED, augments=augments, size_divisor=size_divisor)
     one, other = BatchAugPreProcessor(**options), BatchAugPreProcessor(**options)
     dataset = whole(moon)

@@ -51,9 +51,7 @@ def cvat(folder):
     <polyline label="sky" points="1,1;5,5"/>
     """
     sides = f'width="{WIDTH}" height="{HEIGHT}"'
-    pictures = ''.join(
-        f'<image id="{i}" name="{n}.jpg" {sides}>{shapes}</image>' for i, n in enumerate('ab')
-    )
+    pictures = ''.join(f'<image id="{i}" name="{n}.jpg" {sides}>{shapes}</image>' for i, n in enumerate('ab'))
     labels = '<label><name>rock</name></label><label><name>sky</name></label>'
     path = folder / 'annotations.xml'
     path.write_text(f'<annotations><meta><task><labels>{labels}</labels></task></meta>{pictures}</annotations>')  # fmt: skip

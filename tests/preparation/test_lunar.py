@@ -143,11 +143,7 @@ def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
     [
         ('clean/clean0001', lambda path: path.write_bytes(path.read_bytes()[:-20]), 'cut short'),
         ('render/render0001', lambda path: path.write_bytes(b'\xff\xd8 a JPEG'), 'it is no PNG'),
-        (
-            'clean/clean0001',
-            lambda path: save(path, load(path)[:32]),
-            'is 96x32 pixels, but .* 96x64',
-        ),
+        ('clean/clean0001', lambda path: save(path, load(path)[:32]), 'is 96x32 pixels, but .* 96x64'),
     ],
 )
 def test_bad_pictures_are_refused_before_anything_is_written(src, tmp_path, capsys, name, damage, words):  # fmt: skip

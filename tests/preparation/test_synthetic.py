@@ -109,9 +109,7 @@ def test_ctrl_c_leaves_only_whole_files(tmp_path):
     out = tmp_path / 'set'
     command = [sys.executable, str(TOOL), 'synthetic', '--out', str(out), '--count', '900']
     command += ['--size', '64x64', '--workers', '2']
-    process = subprocess.Popen(
-        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.monotonic() + 60
     while not (out / 'images' / 'ground' / 'ground0002.png').exists():
         assert time.monotonic() < deadline
@@ -128,8 +126,7 @@ def test_ctrl_c_leaves_only_whole_files(tmp_path):
 
 def test_only_rocks_above_the_limit_are_labelled():
     every, some = (
-        [MoonRenderer(0, (96, 64), 'render', least).render(number) for number in (1, 3, 4)]
-        for least in (0, 900)
+        [MoonRenderer(0, (96, 64), 'render', least).render(number) for number in (1, 3, 4)] for least in (0, 900)
     )
     dropped = 0
     for (picture, classes), (same, fewer) in zip(every, some, strict=True):

@@ -66,10 +66,7 @@ def test_zip_and_tar_unpack_whatever_the_suffix(tmp_path, capsys, kind):
 
 EVIL = ['../evil', f'{INSIDE}/../../evil', '/evil', 'C:/evil', 'C:evil', '..\\evil']
 EVIL += [f'{INSIDE}\\..\\..\\evil']
-LINKS = [
-    (make_tar, kind)
-    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE)
-]
+LINKS = [(make_tar, kind) for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE)]
 
 
 @pytest.mark.parametrize(
@@ -79,9 +76,7 @@ LINKS = [
         *((make, {}, kind, 'is a link or a device') for make, kind in [*LINKS, (make_zip, stat.S_IFLNK)]),
     ],
 )  # fmt: skip
-def test_nothing_outside_its_folder_and_no_link_is_unpacked(
-    tmp_path, capsys, make, more, link, words
-):
+def test_nothing_outside_its_folder_and_no_link_is_unpacked(tmp_path, capsys, make, more, link, words):
     archive = make(tmp_path / 'a', FILES | more, link)
     assert unpack(archive, tmp_path / 'out') == 2
     assert words in complaint(capsys)

@@ -84,8 +84,7 @@ def test_scores_are_those_of_the_images_together(results):
 
     for run in (run for arm in results['arms'] for run in arm['runs']):
         pixels, objects = (
-            np.array([image[key] for image in run['images'].values()])
-            for key in ('confusion', 'objects')
+            np.array([image[key] for image in run['images'].values()]) for key in ('confusion', 'objects')
         )
         true, found, predicted, invented = objects.sum(axis=0)[0]
         recall, right = found / true, (predicted - invented) / predicted

@@ -46,8 +46,7 @@ def test_the_interval_is_paired_and_has_the_mean_over_seeds():
     low, high = score_interval([counts(*images)])
     assert 0 < found.low < found.difference < found.high < (high - low)
     whole, alone = (
-        PairedDifference.between([counts(*side)], [counts(*images)]).difference
-        for side in (better, images)
+        PairedDifference.between([counts(*side)], [counts(*images)]).difference for side in (better, images)
     )
     assert found.difference == pytest.approx((whole + alone) / 2) and alone == 0
     nothing = PairedDifference.between([counts(*images)], [counts(*images)])

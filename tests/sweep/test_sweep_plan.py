@@ -48,9 +48,7 @@ def test_what_is_varied_is_part_of_the_folder(small):
         (dict(folds=5), 'there are none: leave it out'),
     ],
 )
-def test_mistakes_are_one_sentence_before_anything_starts(
-    small, tmp_path, monkeypatch, arguments, words
-):
+def test_mistakes_are_one_sentence_before_anything_starts(small, tmp_path, monkeypatch, arguments, words):
     (tmp_path / 'sub').mkdir()
     shutil.copy(small, tmp_path / 'sub')
     monkeypatch.chdir(tmp_path)

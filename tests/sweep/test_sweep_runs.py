@@ -184,9 +184,7 @@ def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, reposit
     assert glob.glob(f'{root}/*/seed*[0-9]') == [str(changed[0].folder)]
 
 
-def test_the_tool_refuses_before_it_starts_and_says_how_it_ended(
-    tool, tmp_path, small, stub, capsys
-):
+def test_the_tool_refuses_before_it_starts_and_says_how_it_ended(tool, tmp_path, small, stub, capsys):
     report, root = tmp_path / 'report', tmp_path / 'root'
     report.mkdir()
     (report / 'results.json').touch()

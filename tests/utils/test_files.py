@@ -94,9 +94,7 @@ def test_what_the_system_refuses_is_one_sentence(number, words, capsys):
 
 
 def test_errors_of_a_loaders_worker_are_their_last_line():
-    traceback = (
-        'Caught {0} in DataLoader worker process 0.\nOriginal Traceback:\n  File "x"\n{0}: {1}\n'
-    )
+    traceback = 'Caught {0} in DataLoader worker process 0.\nOriginal Traceback:\n  File "x"\n{0}: {1}\n'
     denied = "[Errno 13] Permission denied: '/data/a.png'"
     error = PermissionError(traceback.format('PermissionError', denied))
     assert sentence_of(error).startswith('/data/a.png could not be read or written (permission')

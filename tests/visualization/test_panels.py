@@ -34,9 +34,7 @@ def test_the_four_cells_are_in_place_and_coloured(tmp_path):
     assert [real[q].tolist() for q in QUARTERS] == [ROCK, GREY, ROCK, GREY]
     assert [found[q].tolist() for q in QUARTERS] == [ROCK, ROCK, GREY, GREY]
     names = ('true positive', 'false positive', 'false negative')
-    expected = [0.2 * 60 + 0.8 * np.array(kind) for kind in map(ERROR_COLOURS.get, names)] + [
-        [60] * 3
-    ]
+    expected = [0.2 * 60 + 0.8 * np.array(kind) for kind in map(ERROR_COLOURS.get, names)] + [[60] * 3]
     # float32 rounds down at times
     assert np.abs(np.array([errors[q] for q in QUARTERS]) - expected).max() <= 1.5
     # each pixel is 6x6: the border between the halves is where it belongs

@@ -22,10 +22,7 @@ batch_augments = dict(
             dict(
                 type='BatchRandomChoice',
                 prob=0.5,
-                augments=[
-                    dict(type='BatchRandomNoise', std=16.0),
-                    dict(type='BatchRandomBlur', sigma=1.5),
-                ],
+                augments=[dict(type='BatchRandomNoise', std=16.0), dict(type='BatchRandomBlur', sigma=1.5)],
             ),
         ],
     ),
@@ -54,11 +51,7 @@ batch_augments = dict(
                 type='BatchRandomChoice',
                 prob=0.5,
                 augments=[
-                    dict(
-                        type='BatchPhotoMetricDistortion',
-                        brightness_delta=32,
-                        contrast_range=(0.8, 1.2),
-                    ),
+                    dict(type='BatchPhotoMetricDistortion', brightness_delta=32, contrast_range=(0.8, 1.2)),
                     dict(type='BatchRandomNoise', std=16.0),
                     dict(type='BatchRandomBlur', sigma=1.5),
                 ],

@@ -22,9 +22,7 @@ albu_pipeline = [
             dict(
                 type='OneOf',
                 transforms=[
-                    dict(
-                        type='RandomBrightnessContrast', brightness_limit=0.125, contrast_limit=0.2
-                    ),
+                    dict(type='RandomBrightnessContrast', brightness_limit=0.125, contrast_limit=0.2),
                     # 1.x's var_limit is ignored with only a warning; a share of 255
                     dict(type='GaussNoise', std_range=(0.0, 0.0625)),
                     dict(type='GaussianBlur', sigma_limit=(0.1, 1.5), blur_limit=0),

@@ -12,11 +12,7 @@ moon = dict(
     test_fraction=0.0,
 )
 
-load_pair = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='ResizeToLoadSize'),
-]
+load_pair = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'), dict(type='ResizeToLoadSize')]
 train_pipeline = [
     *load_pair,
     dict(type='RandomFlip', prob=0.5),
@@ -37,11 +33,7 @@ whole_batches = dict(
     dataset=dict(cache='batches', pipeline=plain_pipeline),
 )
 # windows of a pair that is loaded larger: dataset=dict(load_size=(384, 256), pipeline=_base_.zoom_pipeline)
-zoom_pipeline = [
-    *load_pair,
-    dict(type='RandomZoom', size=(128, 128), zoom=2.0, prob=0.5),
-    dict(type='PackSegInputs'),
-]
+zoom_pipeline = [*load_pair, dict(type='RandomZoom', size=(128, 128), zoom=2.0, prob=0.5), dict(type='PackSegInputs')]
 mirror = [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)]
 pack = [dict(type='PackSegInputs')]
 tta_pipeline = [*load_pair, dict(type='TestTimeAug', transforms=[mirror, pack])]

@@ -8,9 +8,7 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, backend='cv2'),
     # the Moon is grey: an encoder for it must not lean on colour alone
-    dict(
-        type='RandomGrayscale', prob=0.3, keep_channels=True, channel_weights=(0.114, 0.587, 0.299)
-    ),
+    dict(type='RandomGrayscale', prob=0.3, keep_channels=True, channel_weights=(0.114, 0.587, 0.299)),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
@@ -22,10 +20,7 @@ tta_pipeline = [
     *test_pipeline[:-1],
     dict(
         type='TestTimeAug',
-        transforms=[
-            [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)],
-            [dict(type='PackInputs')],
-        ],
+        transforms=[[dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)], [dict(type='PackInputs')]],
     ),
 ]
 train_dataloader = dict(
@@ -48,12 +43,7 @@ val_dataloader = dict(
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(
-        type='TinyImageNet',
-        data_root=data_root,
-        split='val',
-        pipeline=test_pipeline,
-        test_mode=True,
-        cache='ram',
+        type='TinyImageNet', data_root=data_root, split='val', pipeline=test_pipeline, test_mode=True, cache='ram'
     ),
 )
 test_dataloader = val_dataloader

@@ -4,9 +4,7 @@
 losses = dict(
     bce=[dict(type='CrossEntropyLoss', use_sigmoid=True, loss_name='loss_bce')],
     # a missed rock pixel is ten times as dear; tools/class_weights.py computes what balances a set
-    weighted_bce=[
-        dict(type='CrossEntropyLoss', use_sigmoid=True, class_weight=[10.0], loss_name='loss_bce')
-    ],
+    weighted_bce=[dict(type='CrossEntropyLoss', use_sigmoid=True, class_weight=[10.0], loss_name='loss_bce')],
     dice=[dict(type='BinaryDiceLoss')],
     bce_dice=[
         dict(type='CrossEntropyLoss', use_sigmoid=True, loss_weight=1.0, loss_name='loss_bce'),

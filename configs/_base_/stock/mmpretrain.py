@@ -17,7 +17,5 @@ test_pipeline = [
 ]
 val_evaluator = dict(type='Accuracy')
 param_scheduler = dict(type='CosineAnnealingLR', by_epoch=True)
-default_hooks = dict(
-    logger=dict(interval=100), visualization=dict(type='VisualizationHook', enable=False)
-)
+default_hooks = dict(logger=dict(interval=100), visualization=dict(type='VisualizationHook', enable=False))
 visualizer = dict(type='UniversalVisualizer', vis_backends=_base_.vis_backends, name='visualizer')

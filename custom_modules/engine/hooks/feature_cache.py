@@ -70,9 +70,7 @@ SHARE = 0.5
 def require_constant_features(runner: Runner, model: nn.Module) -> None:
     """Refuse a run in which an image's features are not the same in every epoch, or do not fit into memory."""
     for fault in _faults(runner, model):
-        raise UsageError(
-            f'the feature cache {fault}, or set default_hooks.feature_cache.enabled=False.'
-        )
+        raise UsageError(f'the feature cache {fault}, or set default_hooks.feature_cache.enabled=False.')
 
 
 def _faults(runner: Runner, model: nn.Module) -> Iterator[str]:

@@ -9,11 +9,7 @@ from mmengine.registry import HOOKS
 
 from custom_modules.engine.data_checks import files_of_batch
 from custom_modules.engine.devices import inner_model
-from custom_modules.engine.resuming import (
-    require_fitting_weights,
-    require_resumable,
-    training_images,
-)
+from custom_modules.engine.resuming import require_fitting_weights, require_resumable, training_images
 from custom_modules.utils.errors import UsageError
 
 # of which more is better
@@ -216,7 +212,5 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
     def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
         """Decide whether to stop, and note the state for the checkpoint."""
         super().after_val_epoch(runner, metrics)
-        state = dict(
-            monitor=self.monitor, best_score=float(self.best_score), wait_count=self.wait_count
-        )
+        state = dict(monitor=self.monitor, best_score=float(self.best_score), wait_count=self.wait_count)
         runner.message_hub.update_info(self._KEY, state)

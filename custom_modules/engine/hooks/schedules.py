@@ -103,9 +103,7 @@ class ProgressiveResizeHook(Hook):
     def __init__(self, stages: Sequence[tuple[float, int]]) -> None:
         shares = [share for share, _ in stages]
         if not shares or shares[0] != 0 or shares != sorted(set(shares)) or shares[-1] >= 1:
-            raise ValueError(
-                f'the shares of stages begin with 0 and rise to below 1, got {shares}.'
-            )
+            raise ValueError(f'the shares of stages begin with 0 and rise to below 1, got {shares}.')
         self.stages = [(share, size) for share, size in stages]
 
     def size_at(self, epoch: int, max_epochs: int) -> int:

@@ -65,9 +65,7 @@ class CompileHook(Hook):
         **options: Of ``torch.compile``, such as ``mode='max-autotune-no-cudagraphs'``.
     """
 
-    def __init__(
-        self, enabled: bool = False, parts: tuple[str, ...] = ('backbone', 'decode_head'), **options
-    ) -> None:
+    def __init__(self, enabled: bool = False, parts: tuple[str, ...] = ('backbone', 'decode_head'), **options) -> None:
         self.enabled, self.parts, self.options = enabled, parts, options
 
     def before_train(self, runner) -> None:

@@ -144,9 +144,7 @@ class SimpleNet(StagedBackbone):
         **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
     """
 
-    def __init__(
-        self, widths: Sequence[int] = (16, 32, 64, 128, 256), in_channels: int = 3, **kwargs
-    ) -> None:
+    def __init__(self, widths: Sequence[int] = (16, 32, 64, 128, 256), in_channels: int = 3, **kwargs) -> None:
         super().__init__(widths, **kwargs)
         stem = [
             nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False),
@@ -173,9 +171,7 @@ class UNetEncoder(StagedBackbone):
         **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
     """
 
-    def __init__(
-        self, widths: Sequence[int] = (18, 36, 72, 144, 288), in_channels: int = 3, **kwargs
-    ) -> None:
+    def __init__(self, widths: Sequence[int] = (18, 36, 72, 144, 288), in_channels: int = 3, **kwargs) -> None:
         super().__init__(widths, **kwargs)
         self.stages.append(DoubleConv(in_channels, widths[0]))
         for narrow, wide in zip(widths, widths[1:], strict=False):

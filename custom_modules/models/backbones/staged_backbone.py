@@ -96,9 +96,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         last = len(widths) - 1
         self.out_indices = tuple(range(len(widths)) if out_indices is None else out_indices)
         if any(not 0 <= i <= last for i in self.out_indices):
-            raise ValueError(
-                f'out_indices must lie in 0..{last} (0 is the stem), got {self.out_indices}.'
-            )
+            raise ValueError(f'out_indices must lie in 0..{last} (0 is the stem), got {self.out_indices}.')
         strides = strides or [2**i for i in range(len(widths))]
         self.out_channels = tuple(widths[i] for i in self.out_indices)
         self.out_strides = tuple(strides[i] for i in self.out_indices)
@@ -172,9 +170,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
             return False
         # a hook would wait in vain for its layer
         return not any(
-            m.training or m._forward_hooks or m._forward_pre_hooks
-            for stage in stages
-            for m in stage.modules()
+            m.training or m._forward_hooks or m._forward_pre_hooks for stage in stages for m in stage.modules()
         )
 
     def _checked_frozen_stages(self, value: int) -> int:
