@@ -6,14 +6,7 @@ with quiet_imports():
     from . import engine  # noqa: F401
     from .datasets import mask_datasets, transforms  # noqa: F401
     from .engine import optim  # noqa: F401
-    from .engine.hooks import (  # noqa: F401
-        checkpointing,
-        feature_cache,
-        logging,
-        run_check,
-        schedules,
-        speed,
-    )
+    from .engine.hooks import checkpointing, feature_cache, logging, run_check, schedules, speed  # noqa: F401
     from .evaluation import class_iou_metric  # noqa: F401
     from .models import (  # noqa: F401
         backbones,

@@ -115,36 +115,40 @@ class DistilledSegmentor(UNetSegmentor):
     in training only: neither a checkpoint nor its average holds it, and a test needs no file of it.
 
     Args:
-        teacher (dict): A segmentor with as many output channels, and with ``init_cfg=dict(type='Pretrained', checkpoint=...)``.
+        teacher (dict | list[dict]): A segmentor with as many output channels, and with
+            ``init_cfg=dict(type='Pretrained', checkpoint=...)``. Several teach by the mean of their logits.
         imitation_weight (float): Weight of the loss ``loss_imitation``. Defaults to 1.
         **kwargs: Of ``UNetSegmentor``.
 
     Raises:
-        ValueError: If the teacher has no weights of its own, or another number of output channels.
+        ValueError: If a teacher has no weights of its own, or another number of output channels.
     """
 
-    def __init__(self, teacher: dict, imitation_weight: float = 1.0, **kwargs) -> None:
+    def __init__(self, teacher: dict | list[dict], imitation_weight: float = 1.0, **kwargs) -> None:
         super().__init__(**kwargs)
-        if not (teacher.get('init_cfg') or {}).get('checkpoint'):
+        self._teacher_configs = [teacher] if isinstance(teacher, dict) else list(teacher)
+        if not all((config.get('init_cfg') or {}).get('checkpoint') for config in self._teacher_configs):
             raise ValueError("A teacher needs weights: give it init_cfg=dict(type='Pretrained', checkpoint=FILE).")
         self.imitation_weight = imitation_weight
-        self._teacher_config = teacher
-        # a tuple hides it from parameters, checkpoints and averages
-        self._teacher: tuple[nn.Module, ...] = ()
+        # a tuple hides them from parameters, checkpoints and averages
+        self._teachers: tuple[nn.Module, ...] = ()
 
     def init_weights(self) -> None:
-        """Initialize the weights before training, and load the teacher."""
+        """Initialize the weights before training, and load the teachers."""
         super().init_weights()
-        teacher = MODELS.build(self._teacher_config)
-        if teacher.out_channels != self.out_channels:
-            raise ValueError(
-                f'The teacher has {teacher.out_channels} output channels, this network {self.out_channels}: '
-                'give both the same num_classes.'
-            )
-        teacher.init_weights()
-        # hidden from ChannelsLastHook too
-        teacher.to(memory_format=torch.channels_last)
-        self._teacher = (teacher.eval().requires_grad_(False),)
+        teachers = []
+        for config in self._teacher_configs:
+            teacher = MODELS.build(config)
+            if teacher.out_channels != self.out_channels:
+                raise ValueError(
+                    f'The teacher has {teacher.out_channels} output channels, this network {self.out_channels}: '
+                    'give both the same num_classes.'
+                )
+            teacher.init_weights()
+            # hidden from ChannelsLastHook too
+            teacher.to(memory_format=torch.channels_last)
+            teachers.append(teacher.eval().requires_grad_(False))
+        self._teachers = tuple(teachers)
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """Compute the decode head's losses, and ``loss_imitation``, of a batch (N, 3, H, W)."""
@@ -153,9 +157,9 @@ class DistilledSegmentor(UNetSegmentor):
         losses = add_prefix(self.decode_head.loss_by_feat(logits, data_samples), 'decode')
         if self.with_auxiliary_head:
             losses.update(self._auxiliary_head_forward_train(features, data_samples))
-        (teacher,) = self._teacher
         with torch.no_grad():
-            target = teacher.to(inputs.device)(inputs, mode='tensor')
+            answers = [teacher.to(inputs.device)(inputs, mode='tensor') for teacher in self._teachers]
+            target = torch.stack(answers).mean(dim=0)
         losses['loss_imitation'] = self.imitation_weight * imitation_loss(logits, target)
         return losses
 

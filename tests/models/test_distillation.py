@@ -33,7 +33,7 @@ def test_unlabelled_pixels_are_learnt_from_the_teacher(teacher):
     images = torch.randn(2, 3, 32, 32)
     unknown = SegDataSample(gt_sem_seg=PixelData(data=torch.full((1, 32, 32), 255)))
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    (knows,) = model._teacher
+    (knows,) = model._teachers
 
     def apart() -> float:
         with torch.no_grad():
