@@ -15,7 +15,7 @@ from mmengine.registry import FUNCTIONS
 from mmengine.structures import BaseDataElement
 from torch.utils.data import get_worker_info
 
-from custom_modules.datasets.cache import static_transforms
+from custom_modules.datasets.cache import DecodeOnce, static_transforms
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.machine import available_cores
 from custom_modules.utils.tables import progress
@@ -25,8 +25,8 @@ SHARE = 500
 _decode_share = None
 
 
-class WholeBatches:
-    """Mixin for data sets of mmengine's kind: with ``cache='batches'`` a batch is one tensor of images and one of labels or masks.
+class WholeBatches(DecodeOnce):
+    """``DecodeOnce`` with a second way: with ``cache='batches'`` a batch is one tensor of images and one of labels or masks.
 
     A small network computes faster than samples are made, sent and moved one by one. Here all images are decoded once, by all
     cores, into one ``uint8`` tensor, and their masks into another. Without worker processes (``num_workers=0``) they move to
@@ -38,7 +38,7 @@ class WholeBatches:
     random, and gives images of one size. A UsageError says so when it is filled. ``dataset[0]`` is what it always is.
 
     Args:
-        cache (str, optional): ``'batches'``, or what the next class takes. Defaults to None.
+        cache (str, optional): ``'batches'``, or what ``DecodeOnce`` takes. Defaults to None.
         *args, **kwargs: Of the data set.
     """
 
@@ -48,18 +48,11 @@ class WholeBatches:
     # the pipeline's last transform, and what gives images one size
     packer = 'PackInputs'
     one_size = 'add a Resize to the pipeline'
-    gives_whole_batches = False
-    _tensors: dict[str, torch.Tensor] | None = None
+    caches = ('ram', 'batches')
 
-    def __init__(self, *args, cache: str | None = None, **kwargs) -> None:
-        whole = cache == 'batches'
-        super().__init__(*args, cache=None if whole else cache, **kwargs)
-        self.gives_whole_batches = whole
-
-    def full_init(self) -> None:
-        """List the samples, and decode them if the data set is already built (as mmengine's Runner asks before it loads)."""
-        super().full_init()
-        if not self.gives_whole_batches or self._tensors is not None or get_worker_info():
+    def _keep(self) -> None:
+        if self.cache == 'ram':
+            super()._keep()
             return
         transforms = self.pipeline.transforms
         static = static_transforms(transforms)
@@ -72,16 +65,16 @@ class WholeBatches:
         infos = [self.get_data_info(i) for i in range(len(self))]
         self._paths = [info['img_path'] for info in infos]
         numbers = {key: torch.tensor([info[key] for info in infos]) for key in self.numbers}
-        self._tensors = _decode_arrays(self, static) | numbers
+        self._kept = _decode_arrays(self, static) | numbers
 
     def __getitems__(self, indices: Sequence[int]) -> dict | list:
         """Give a batch of images and labels, or without ``cache='batches'`` a list of samples, to torch's data loader."""
-        if self._tensors is None:
+        if self.cache != 'batches' or self._kept is None:
             return [self[index] for index in indices]
-        if self._tensors['img'].device.type == 'cpu' and get_worker_info() is None:
+        if self._kept['img'].device.type == 'cpu' and get_worker_info() is None:
             self._move()
-        rows = torch.tensor(indices).to(self._tensors['img'].device, non_blocking=True)
-        found = {key: tensor[rows] for key, tensor in self._tensors.items()}
+        rows = torch.tensor(indices).to(self._kept['img'].device, non_blocking=True)
+        found = {key: tensor[rows] for key, tensor in self._kept.items()}
         inputs, sample = found.pop('img'), self.batch_sample(**found)
         # for sentences about a batch; by this way it is not copied
         paths = [self._paths[index] for index in indices]
@@ -92,25 +85,13 @@ class WholeBatches:
         """Make the one sample of a batch of masks (N, H, W) and numbers (N,), given by their keys."""
         raise NotImplementedError
 
-    def get_subset_(self, indices) -> None:
-        """Keep some of the samples, as mmengine's ``BaseDataset``; call ``full_init()`` to decode them."""
-        self._tensors = None
-        super().get_subset_(indices)
-
-    def _copy_without_annotation(self, memo=None):
-        tensors, self._tensors = self._tensors, None
-        try:
-            return super()._copy_without_annotation(memo)
-        finally:
-            self._tensors = tensors
-
     def _move(self) -> None:
         device = get_device()
         try:
-            self._tensors = {key: tensor.to(device) for key, tensor in self._tensors.items()}
+            self._kept = {key: tensor.to(device) for key, tensor in self._kept.items()}
         except torch.OutOfMemoryError as error:
             raise UsageError(
-                f'{sum(t.nbytes for t in self._tensors.values()) / 1e9:.1f} GB of images do not fit into the memory of {device}: set '
+                f'{sum(t.nbytes for t in self._kept.values()) / 1e9:.1f} GB of images do not fit into the memory of {device}: set '
                 'num_workers=2 in that data loader, which leaves them in memory.'
             ) from error
 

@@ -12,7 +12,6 @@ from torch import Tensor
 # so that its files are always loaded by the reader that has checked them
 from custom_modules.datasets import transforms  # noqa: F401
 from custom_modules.datasets.batches import WholeBatches
-from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IGNORED, MaskValues, class_palette
 from custom_modules.datasets.pairs import check_pairs, find_pairs, warn
 from custom_modules.datasets.samples import SeededSamples
@@ -22,7 +21,7 @@ from custom_modules.utils.files import find_data
 
 
 @DATASETS.register_module()
-class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset):
+class IndexedMaskDataset(SeededSamples, WholeBatches, BaseSegDataset):
     """Any folders of images and of one-channel masks that hold class indices.
 
     An image and a mask whose names have the same id belong together. They are split by ``{split}`` in a folder of
@@ -55,8 +54,8 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, DecodeOnce, BaseSegDataset
         seg_map_suffix (str | Sequence[str]): What a mask's name has after the id. Defaults to ``'.png'``.
         remedy (str): What helps when files are missing, for the error's sentence.
         check (bool): Whether to read every file of the split once and refuse damaged ones. Defaults to True.
-        **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache`` of
-            :class:`DecodeOnce`, or ``'batches'`` (:class:`WholeBatches`), which is as ``'ram'`` where images are scored one by one.
+        **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache``
+            of :class:`WholeBatches`, where ``'batches'`` is as ``'ram'`` for images that are scored one by one.
 
     Raises:
         UsageError: In one sentence: what was expected, what was found and what to do.

@@ -11,7 +11,6 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from custom_modules.datasets.batches import WholeBatches
-from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.samples import LoadImageFromFile, SeededSamples
 from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import find_data, read_lines
@@ -24,7 +23,7 @@ UNPACK = f'unpack the archive again ({PREPARE})'
 
 
 @DATASETS.register_module()
-class TinyImageNet(SeededSamples, WholeBatches, DecodeOnce, BaseDataset):
+class TinyImageNet(SeededSamples, WholeBatches, BaseDataset):
     """Tiny ImageNet-200, read from its archive's own layout.
 
     200 classes with 500 training and 50 validation images of 64x64 each (the test images have no labels). A subset of ImageNet,
@@ -44,7 +43,7 @@ class TinyImageNet(SeededSamples, WholeBatches, DecodeOnce, BaseDataset):
         wnids (Sequence[str], optional): The classes to use. All of ``wnids.txt``, sorted, by default.
         check (bool): Whether to look at both ends of every file, and to refuse empty and broken ones. Defaults to True.
         **kwargs: ``pipeline``, ``test_mode``, ... of :class:`mmpretrain.datasets.BaseDataset`; ``cache`` of
-            :class:`DecodeOnce` or ``'batches'`` (:class:`WholeBatches`). All 100,000 training images take 1.2 GB.
+            :class:`WholeBatches`. All 100,000 training images take 1.2 GB.
 
     Raises:
         UsageError: If a folder, list, image or class is missing; the sentence says which.

@@ -32,7 +32,7 @@ def require_a_batch(runner) -> None:
             f'the {len(loader.dataset)} training images give no batch of {loader.batch_size} with '
             'drop_last=True: add images or lower train_dataloader.batch_size.'
         )
-    if not getattr(loader.dataset, 'gives_whole_batches', False):
+    if getattr(loader.dataset, 'cache', None) != 'batches':
         return
     model = inner_model(runner.model)
     # a classifier's is its own

@@ -138,7 +138,7 @@ def test_what_else_reads_the_training_part_sees_the_share(twenty, repository, mo
     cached = part(twenty, pipeline=PIPELINE, load_size=(16, 16), train_fraction=0.25, cache='ram')
     plain = part(twenty, pipeline=PIPELINE, load_size=(16, 16), train_fraction=0.25)
     cached.full_init()
-    assert len(cached._decoded) == 4
+    assert len(cached._spans) == 4
     assert [content(cached[i]) for i in range(4)] == [content(plain[i]) for i in range(4)]
     monkeypatch.setenv('MOON_DATA', str(twenty))
     config = repository / 'configs' / 'unet_baseline.py'

@@ -5,7 +5,7 @@ moon = dict(
     type='MoonDataset',
     data_root=data_root,
     load_size=(128, 128),
-    # decoded once, for all workers and processes of a machine; None decodes each time
+    # decoded once, for all workers of a process; None decodes each time
     cache='ram',
     # one home: parts that are cut differently would share images
     val_fraction=0.2,

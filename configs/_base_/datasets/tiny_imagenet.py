@@ -33,7 +33,7 @@ train_dataloader = dict(
         data_root=data_root,
         split='train',
         pipeline=train_pipeline,
-        # decoded once, for all workers and processes of a machine: 1.2 GB of memory, and 0.5 GB for validation; without room, each time
+        # decoded once, for all workers of a process: 1.2 GB of memory, and 0.5 GB for validation; without room, each time
         cache='ram',
     ),
 )
