@@ -19,7 +19,10 @@ from custom_modules.utils.errors import UsageError, reporting_errors
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    text = 'an .onnx file of tools/export.py (default: the published detector, exported to work_dirs/demo)'
+    text = (
+        'an .onnx file of tools/export.py (default: the published detector, exported to work_dirs/demo; with --static '
+        'the smallest one, checkpoints/rock_detector_mobile.onnx)'
+    )
     parser.add_argument('model', nargs='?', help=text)
     text = 'address to answer at; 0.0.0.0 lets others in (default: 127.0.0.1)'
     parser.add_argument('--host', default='127.0.0.1', help=text)

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from custom_modules.deploy.export import TOLERANCE, compare, export_best
+from custom_modules.deploy.export import TOLERANCE, compare
 from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
@@ -17,6 +17,8 @@ from custom_modules.utils.files import REPOSITORY, write_atomically
 
 # the page itself: written by hand, beside it onnxruntime-web as it is published
 SOURCE = REPOSITORY / 'docs' / 'demo'
+# the smallest published detector, as a visitor downloads it; its int8 form rounds otherwise in a browser
+SMALLEST = REPOSITORY / 'checkpoints' / 'rock_detector_mobile.onnx'
 SCENES = 3
 # in index.html: pages that may be replaced
 MARK = 'content="tools/demo.py"'
@@ -27,14 +29,14 @@ MANY = 1024
 def write_page(model: str | Path | None, folder: Path) -> list[str]:
     """Write the page into a folder, over an earlier one, and return sentences on what was written; its links are relative, so it works anywhere.
 
-    The model is an ``.onnx`` file of a segmentor with one channel, by default the best published detector. Another model, or a
+    The model is an ``.onnx`` file of a segmentor with one channel, by default the smallest published detector. Another model, or a
     folder with another page, is refused with a UsageError.
     """
     index = folder / 'index.html'
     if folder.is_file() or index.is_file() and MARK not in index.read_text(errors='replace'):
         what = 'is a file' if folder.is_file() else 'holds another index.html'
         raise UsageError(f'{folder} {what}: choose another folder with --static.')
-    path = Path(model or export_best('work_dirs/demo'))
+    path = Path(model or SMALLEST)
     given = OnnxModel(path)
     if given.card.task != 'segmentation' or given.card.threshold is None:
         kind = 'is a classifier' if given.card.task != 'segmentation' else 'has several channels'

@@ -311,6 +311,18 @@ function shrunk(picture) {
   return canvas;
 }
 
+// A licence's sentence; each Creative Commons licence in it is a link to its text.
+function linked(licence) {
+  return licence.split(/(CC BY[A-Z-]* \d\.\d)/).map((part, i) => {
+    if (i % 2 === 0) return part;
+    const [, kind, version] = part.split(' ');
+    const link = document.createElement('a');
+    link.href = `https://creativecommons.org/licenses/${kind.toLowerCase()}/${version}/`;
+    link.textContent = part;
+    return link;
+  });
+}
+
 // Outline and list the rocks at the threshold.
 function decide() {
   const threshold = Number(element('threshold').value);
@@ -408,6 +420,7 @@ element('csv').addEventListener('click', () =>
 element('threshold').value = card.threshold;
 decide();
 const [name, digest] = card.source.split(' ');
-element('model').textContent = `Model: ${name} ${digest.slice(0, 8)} (licence: ${card.licence || 'not stated'}).`;
+element('model').textContent = `Model: ${name} ${digest.slice(0, 8)}. Licence of its weights: `;
+element('model').append(...linked(card.licence || 'not stated'), '.');
 for (const input of document.querySelectorAll('#photograph, #scenes button')) input.disabled = false;
 tell('Drop a photograph, or choose a scene.');

@@ -148,7 +148,12 @@ def test_the_published_page_answers_as_python(browser):
         page.get_by_role('button', name='Scene 1').click()
         answered(page, 'scene1.jpg')
         mask = downloaded_picture(page, 'mask')
+        # the weights are of renders whose licence they inherit
+        footer = page.locator('footer')
+        assert 'CC BY-NC-SA 4.0, and so are these weights' in footer.inner_text()
+        links = [link.get_attribute('href') for link in footer.get_by_role('link').all()]
         page.close()
+    assert 'https://creativecommons.org/licenses/by-nc-sa/4.0/' in links
     agreed = 2 * (mask[expected.mask == 1] > 0).sum() / ((mask > 0).sum() + expected.mask.sum())
     assert agreed >= 0.98
 
