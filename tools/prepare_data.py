@@ -125,11 +125,10 @@ def synthetic(args):
 
 def lunar(args):
     """Convert the public set."""
-    from custom_modules.preparation.lunar import LunarConverter, LunarSource
+    from custom_modules.preparation.lunar import LunarSource, convert_lunar
 
     source = LunarSource(args.src, args.only)
-    pebbles = not args.without_pebbles
-    written = LunarConverter(source, args.out, args.overwrite, pebbles).convert()
+    written = convert_lunar(source, args.out, args.overwrite, not args.without_pebbles)
     kinds = source.kinds
     print(
         f'Masks of {len(source.renders)} renders: {kinds["clean"]} from images/clean, '
@@ -146,27 +145,26 @@ def lunar(args):
 
 def tiny_imagenet(args):
     """Unpack Tiny ImageNet."""
-    from custom_modules.preparation.tiny_imagenet import TinyImageNetArchive
+    from custom_modules.preparation.tiny_imagenet import unpack_tiny_imagenet
 
-    archive = TinyImageNetArchive(args.archive, args.out)
-    files = archive.unpack()
+    folder, files = unpack_tiny_imagenet(args.archive, args.out)
     if files:
-        print(f'Unpacked {files} files, {archive.classes()} classes, to {archive.target}.')
+        classes = sum(path.is_dir() for path in (folder / 'train').iterdir())
+        print(f'Unpacked {files} files, {classes} classes, to {folder}.')
     else:
-        print(f'{archive.target} is already there: nothing to do.')
+        print(f'{folder} is already there: nothing to do.')
     print('Next: python tools/train.py configs/classifier.py')
 
 
 def coco_to_masks(args):
     """Draw COCO annotations."""
-    from custom_modules.preparation.coco import CocoToMasks
+    from custom_modules.preparation import coco as conversion
     from custom_modules.preparation.coco_file import CocoFile
 
     coco = CocoFile(args.source)
-    made = CocoToMasks(coco, args.out, args.images, args.overwrite)
-    written = made.convert()
+    written, masks = conversion.coco_to_masks(coco, args.out, args.images, args.overwrite)
     classes = ', '.join(f'{i} {name}' for i, name in enumerate(coco.names))
-    print(f'Wrote {written} files to {args.out}; {made.masks} masks are there.')
+    print(f'Wrote {written} files to {args.out}; {masks} masks are there.')
     for what, names in coco.left_out.items():
         print(f'Left out or changed: {len(names)} {what}: {first_five(names)}')
     print(f'Classes: {classes}')
@@ -174,20 +172,20 @@ def coco_to_masks(args):
 
 def masks_to_coco(args):
     """Write masks as COCO annotations."""
-    from custom_modules.preparation.coco import MaskPairs, MasksToCoco
+    from custom_modules.preparation import coco as conversion
     from custom_modules.utils.files import read_lines
 
-    source = MaskPairs(args.images, args.masks, args.img_prefix, args.mask_prefix)
+    pairs, unused = conversion.mask_pairs(args.images, args.masks, args.img_prefix, args.mask_prefix)
     names = args.classes
     if not names:
         listed = args.masks.resolve().parent / 'classes.txt'
         if not listed.is_file():
             raise UsageError(f'The classes are neither named by --classes background NAME ... nor in {listed}.')
         names = read_lines(listed)
-    if source.unused:
-        examples = first_five(path.name for path in source.unused)
-        print(f'Left out {len(source.unused)} files that are named otherwise, such as {examples}')
-    coco = MasksToCoco(source, names).write(args.out, args.overwrite)
+    if unused:
+        examples = first_five(path.name for path in unused)
+        print(f'Left out {len(unused)} files that are named otherwise, such as {examples}')
+    coco = conversion.masks_to_coco(pairs, args.images, names, args.out, args.overwrite)
     counts = ', '.join(f'{len(entries)} {part}' for part, entries in coco.items())
     print(f'Wrote {args.out}: {counts}.')
 

@@ -121,9 +121,9 @@ def score_mask_files(
         UsageError: If a mask is missing, has another size, or several channels.
     """
     # a training needs no pycocotools
-    from custom_modules.preparation.coco import MaskPairs
+    from custom_modules.preparation.coco import mask_pairs
 
-    pairs = MaskPairs(predicted, true, img_prefix, mask_prefix).pairs
+    pairs, _ = mask_pairs(predicted, true, img_prefix, mask_prefix)
     confusions, objects = [], []
     for ours, theirs in progress(pairs, 'Scoring', len(pairs)):
         found, truth = (_labels(path, len(classes)) for path in (ours, theirs))

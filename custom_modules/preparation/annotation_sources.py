@@ -2,7 +2,6 @@
 
 import base64
 import json
-from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -43,26 +42,25 @@ def _read_json(content, name):
 
 
 def _in_coco_form(pictures, names=()):
-    """Number pictures, categories and shapes.
-
-    Of each picture there are file name, width, height, and shapes: name, kind, and a function that outlines it, which fails
-    where the shape is damaged.
-    """
-    names = list(dict.fromkeys([*names, *sorted({name for *_, s in pictures for name, *_ in s})]))
+    """Number pictures (file name, width, height, shapes), categories and shapes (name, kind, segmentation)."""
+    names = list(dict.fromkeys([*names, *sorted({name for *_, shapes in pictures for name, *_ in shapes})]))
     images, annotations = [], []
     for number, (file_name, width, height, shapes) in enumerate(pictures):
         images.append(dict(id=number, file_name=file_name, width=width, height=height))
-        for name, kind, outline in shapes:
-            try:
-                segmentation = outline()
-            except (TypeError, ValueError, OverflowError):
-                segmentation = None
+        for name, kind, segmentation in shapes:
             found = dict(image_id=number, category_id=names.index(name), segmentation=segmentation)
             # the number is of no file: the name is what a sentence shall say of it
-            said = f'{kind} {name} of {file_name}'
-            annotations.append(dict(found, id=len(annotations) + 1, name=said))
+            annotations.append(dict(found, id=len(annotations) + 1, name=f'{kind} {name} of {file_name}'))
     categories = [dict(id=number, name=name) for number, name in enumerate(names)]
     return dict(images=images, categories=categories, annotations=annotations)
+
+
+def _outlined(outline, *shape):
+    """Outline a shape, as a COCO json does; None where it is damaged or encloses nothing."""
+    try:
+        return outline(*shape)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _corners(left, top, right, bottom):
@@ -74,8 +72,8 @@ def _ellipse(centre, radii):
     return centre + np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii
 
 
-def _outline(points, centre=0, degrees=0):
-    """Outline points that are turned clockwise, as one sees it."""
+def _polygon(points, centre=0, degrees=0):
+    # turned clockwise, as one sees it
     if degrees:
         cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
         points = centre + (points - centre) @ np.array([[cos, sin], [-sin, cos]])
@@ -101,10 +99,9 @@ def _read_labelme(folder):
         if isinstance(found, dict) and isinstance(found.get('shapes'), list):
             shapes = []
             for shape in (shape for shape in found['shapes'] if isinstance(shape, dict)):
-                kind, name = shape.get('shape_type') or 'polygon', str(shape.get('label'))
-                shapes.append((name, kind, partial(_labelme_outline, kind, shape, found)))
-            sides = found.get('imageWidth'), found.get('imageHeight')
-            pictures.append((found.get('imagePath'), *sides, shapes))
+                kind = shape.get('shape_type') or 'polygon'
+                shapes.append((str(shape.get('label')), kind, _outlined(_labelme_outline, kind, shape, found)))
+            pictures.append((found.get('imagePath'), found.get('imageWidth'), found.get('imageHeight'), shapes))
     if not pictures:
         raise UsageError(
             f'{folder} holds no json file of labelme, with shapes: name the folder that does, or a COCO json.'
@@ -115,15 +112,15 @@ def _read_labelme(folder):
 def _labelme_outline(kind, shape, image):
     points = np.asarray(shape.get('points'), float).reshape(-1, 2)
     if kind == 'rectangle' and len(points) >= 2:
-        return _outline(_corners(*points.min(axis=0), *points.max(axis=0)))
+        return _polygon(_corners(*points.min(axis=0), *points.max(axis=0)))
     if kind == 'circle' and len(points) == 2:
-        return _outline(_ellipse(points[0], np.linalg.norm(points[1] - points[0])))
+        return _polygon(_ellipse(points[0], np.linalg.norm(points[1] - points[0])))
     if kind == 'mask':
         pixels = read_mask(base64.b64decode(shape.get('mask'))) > 0
         left, top = (int(side) for side in points.min(axis=0))
         return _placed(pixels, left, top, int(image.get('imageWidth')), int(image.get('imageHeight')))
     # lines and points enclose nothing
-    return _outline(points) if kind in POLYGONS else None
+    return _polygon(points) if kind in POLYGONS else None
 
 
 def _read_cvat(content):
@@ -136,11 +133,8 @@ def _read_cvat(content):
         raise ValueError(f'it is no XML ({error})') from error
     pictures = []
     for image in root.iter('image'):
-        shapes = [
-            (shape.get('label'), shape.tag, partial(_cvat_outline, shape, image))
-            for shape in image
-            if shape.get('label') is not None
-        ]
+        labelled = [shape for shape in image if shape.get('label') is not None]
+        shapes = [(shape.get('label'), shape.tag, _outlined(_cvat_outline, shape, image)) for shape in labelled]
         pictures.append((image.get('name'), image.get('width'), image.get('height'), shapes))
     if not pictures and root.find('track') is not None:
         raise ValueError('it is of a video, while "CVAT for images" is what can be read')
@@ -150,15 +144,14 @@ def _read_cvat(content):
 
 def _cvat_outline(shape, image):
     if shape.tag == 'polygon':
-        pairs = [point.split(',') for point in shape.get('points').split(';')]
-        return [[number for pair in pairs for number in pair]]
+        return [shape.get('points').replace(';', ',').split(',')]
     degrees = float(shape.get('rotation', 0))
     if shape.tag == 'box':
         corners = _corners(*(float(shape.get(side)) for side in ('xtl', 'ytl', 'xbr', 'ybr')))
-        return _outline(corners, corners.mean(axis=0), degrees)
+        return _polygon(corners, corners.mean(axis=0), degrees)
     if shape.tag == 'ellipse':
         x, y, *radii = (float(shape.get(side)) for side in ('cx', 'cy', 'rx', 'ry'))
-        return _outline(_ellipse((x, y), radii), (x, y), degrees)
+        return _polygon(_ellipse((x, y), radii), (x, y), degrees)
     if shape.tag != 'mask':
         return None
     left, top, width, height = (int(shape.get(k)) for k in ('left', 'top', 'width', 'height'))

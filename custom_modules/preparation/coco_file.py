@@ -37,88 +37,70 @@ def identity(value):
     return found if found is not None else value if isinstance(value, str) else None
 
 
-class CocoShape:
-    """A `segmentation` of a COCO json: polygons, uncompressed or compressed run lengths (RLE), of an image of that size in pixels.
+def read_shape(segmentation, width, height):
+    """Read a `segmentation` of a COCO json: polygons, uncompressed or compressed run lengths (RLE), of an image of that size.
 
     pycocotools trusts what it is given: run lengths that end early leave random memory in the mask, text that is none and
-    points far outside make it read and write where it must not. So `complaint` says what is wrong with the shape, None if it
-    can be drawn; `dropped` counts polygons that are none, beside sound ones.
+    points far outside make it read and write where it must not.
+
+    Returns:
+        What pycocotools can draw, what is wrong if it is not to (else None), and the number of polygons that are none.
 
     Examples:
-        >>> CocoShape([[0, 0, 4, 0, 4, 4]], 8, 6).complaint
-        >>> CocoShape({'size': [6, 8], 'counts': [3, 40]}, 8, 6).complaint
+        >>> read_shape([[0, 0, 4, 0, 4, 4]], 8, 6)
+        ([[0.0, 0.0, 4.0, 0.0, 4.0, 4.0]], None, 0)
+        >>> read_shape({'size': [6, 8], 'counts': [3, 40]}, 8, 6)[1]
         'has run lengths that do not cover its image'
     """
+    if isinstance(segmentation, dict):
+        return *_read_runs(segmentation, width, height), 0
+    if segmentation is not None and not isinstance(segmentation, list):
+        return None, 'has neither polygons nor run lengths', 0
+    parts = segmentation or []
+    if parts and all(number(value) is not None for value in parts):
+        parts = [parts]
+    parts = [part for part in parts if part != []]
+    polygons = list(filter(None, (_read_polygon(part, width, height) for part in parts)))
+    complaint = None if polygons else 'is not outlined by polygons of 3 or more points in its image'
+    return polygons, complaint if parts else 'has no outline', len(parts) - len(polygons)
 
-    def __init__(self, segmentation, width, height):
-        self.width, self.height = width, height
-        self.complaint, self.dropped, self._shape = None, 0, None
-        if isinstance(segmentation, list):
-            self._read_polygons(segmentation)
-        elif isinstance(segmentation, dict):
-            self._read_runs(segmentation)
-        elif segmentation is None:
-            self.complaint = 'has no outline'
-        else:
-            self.complaint = 'has neither polygons nor run lengths'
 
-    def rle(self):
-        """Return the compressed run lengths of a shape without a complaint."""
-        rle = rle_tools.frPyObjects(self._shape, self.height, self.width)
-        return rle_tools.merge(rle) if isinstance(rle, list) else rle
+def _read_polygon(points, width, height):
+    points = [number(value) for value in points] if isinstance(points, list) else []
+    if len(points) < 6 or len(points) % 2 or None in points:
+        return None
+    # some tools draw a little beyond the border, by an image's size at most
+    places = np.array(points).reshape(-1, 2) / (width, height)
+    return points if (abs(places - 0.5) <= 1.5).all() else None
 
-    def _read_polygons(self, parts):
-        if parts and all(number(value) is not None for value in parts):
-            parts = [parts]
-        parts = [part for part in parts if part != []]
-        polygons = list(filter(None, map(self._polygon, parts)))
-        self.dropped = len(parts) - len(polygons)
-        self._shape = polygons
-        if not parts:
-            self.complaint = 'has no outline'
-        elif not polygons:
-            self.complaint = 'is not outlined by polygons of 3 or more points in its image'
 
-    def _polygon(self, points):
-        points = [number(value) for value in points] if isinstance(points, list) else []
-        if len(points) < 6 or len(points) % 2 or None in points:
-            return None
-        # some tools draw a little beyond the border, by an image's size at most
-        places = np.array(points).reshape(-1, 2) / (self.width, self.height)
-        return points if (abs(places - 0.5) <= 1.5).all() else None
+def _read_runs(runs, width, height):
+    size, counts = runs.get('size'), runs.get('counts')
+    size = [whole_number(n) for n in size] if isinstance(size, list) else size
+    if size != [height, width]:
+        return None, 'has run lengths for an image of another size'
+    if isinstance(counts, str) and COMPRESSED.fullmatch(counts):
+        counts = _decompressed(counts)
+    counts = [whole_number(n) for n in counts] if isinstance(counts, list) else [None]
+    if any(n is None or n < 0 for n in counts) or sum(counts) != height * width:
+        return None, 'has run lengths that do not cover its image'
+    return dict(size=size, counts=counts), None
 
-    def _read_runs(self, runs):
-        size, counts = runs.get('size'), runs.get('counts')
-        size = [whole_number(n) for n in size] if isinstance(size, list) else size
-        if size != [self.height, self.width]:
-            self.complaint = 'has run lengths for an image of another size'
-            return
-        if isinstance(counts, list):
-            counts = [whole_number(n) for n in counts]
-        elif isinstance(counts, str) and COMPRESSED.fullmatch(counts):
-            counts = self._decompress(counts)
-        else:
-            counts = [None]
-        sound = all(n is not None and n >= 0 for n in counts)
-        if not sound or sum(counts) != self.height * self.width:
-            self.complaint = 'has run lengths that do not cover its image'
-        self._shape = dict(size=size, counts=counts)
 
-    @staticmethod
-    def _decompress(text):
-        counts, number, bits = [], 0, 0
-        for code in text.encode():
-            code -= 48
-            number |= (code & 31) << bits
-            bits += 5
-            if code & 32:  # more follows
-                continue
-            if code & 16:  # below 0
-                number -= 1 << bits
-            # From the fourth on a number is the difference to the one before the last.
-            counts.append(number + counts[-2] if len(counts) > 2 else number)
-            number = bits = 0
-        return counts
+def _decompressed(text):
+    counts, value, bits = [], 0, 0
+    for code in text.encode():
+        code -= 48
+        value |= (code & 31) << bits
+        bits += 5
+        if code & 32:  # more follows
+            continue
+        if code & 16:  # below 0
+            value -= 1 << bits
+        # From the fourth on a number is the difference to the one before the last.
+        counts.append(value + counts[-2] if len(counts) > 2 else value)
+        value = bits = 0
+    return counts
 
 
 class CocoFile:
@@ -142,13 +124,12 @@ class CocoFile:
     MOST, MOST_PIXELS = 254, 2**30
 
     def __init__(self, path):
-        self.path = Path(path)
-        self.left_out = defaultdict(list)
+        self.path, self.left_out = Path(path), defaultdict(list)
         parts = self._read()
         self._index = self._read_categories(parts['categories'])
         self.images, self._image_of, self._named = [], {}, {}
         for entry in parts['images']:
-            self._add_image(entry if isinstance(entry, dict) else {}, entry)
+            self._add_image(entry)
         if not self.images or not self._index:
             self._refuse(
                 f'{len(self.images)} of its {len(parts["images"])} images and {len(self._index)} of its '
@@ -156,7 +137,7 @@ class CocoFile:
             )
         self._shapes = defaultdict(list)
         for entry in progress(parts['annotations'], 'Checking annotations'):
-            self._add_annotation(entry if isinstance(entry, dict) else {}, entry)
+            self._add_annotation(entry)
         if parts['annotations'] and not self._shapes:
             self._refuse(f'none of its {len(parts["annotations"])} annotations can be used')
 
@@ -165,11 +146,15 @@ class CocoFile:
 
         Where annotations overlap, the smaller one lies on top; of equal ones the later. Crowds (`iscrowd`) are drawn too.
         """
+        height, width = image['height'], image['width']
+        found = []
+        for shape, index in self._shapes[image['id']]:
+            rle = rle_tools.frPyObjects(shape, height, width)
+            found.append((rle_tools.merge(rle) if isinstance(rle, list) else rle, index))
         # column by column, as run lengths are
-        mask = np.zeros((image['height'], image['width']), np.uint8, order='F')
-        shapes = [(shape.rle(), index) for shape, index in self._shapes[image['id']]]
+        mask = np.zeros((height, width), np.uint8, order='F')
         # sorted as run lengths, drawn one by one: all masks of a large image may not fit in memory
-        for rle, index in sorted(shapes, key=lambda shape: -int(rle_tools.area(shape[0]))):
+        for rle, index in sorted(found, key=lambda shape: -int(rle_tools.area(shape[0]))):
             np.copyto(mask, index, where=rle_tools.decode(rle).view(bool))
         return mask
 
@@ -180,15 +165,15 @@ class CocoFile:
             raise
         except ValueError as error:
             self._refuse(str(error))
-        if isinstance(parts, dict) and all(isinstance(parts.get(k), list) for k in self.PARTS):
-            return parts
-        return self._refuse(f'it has no lists named {", ".join(self.PARTS)}')
+        if not isinstance(parts, dict) or not all(isinstance(parts.get(name), list) for name in self.PARTS):
+            self._refuse(f'it has no lists named {", ".join(self.PARTS)}')
+        # what is no object has none of what is asked for
+        return {name: [e if isinstance(e, dict) else dict(name=str(e)) for e in parts[name]] for name in self.PARTS}
 
     def _read_categories(self, entries):
         named = {}
         for entry in entries:
-            found = entry if isinstance(entry, dict) else {}
-            key, name = identity(found.get('id')), found.get('name')
+            key, name = identity(entry.get('id')), entry.get('name')
             # one line of classes.txt each
             name = ' '.join(name.split()) if isinstance(name, str) else ''
             if key is None or not name:
@@ -204,10 +189,10 @@ class CocoFile:
             self._refuse(f'it has {len(self.names) - 1} categories, but a mask holds {self.MOST}')
         return {key: self.names.index(named[key]) for key in ids}
 
-    def _add_image(self, found, entry):
-        key, name = identity(found.get('id')), found.get('file_name')
-        width, height = (whole_number(found.get(side)) for side in ('width', 'height'))
-        path = self._path_below(name) if isinstance(name, str) else None
+    def _add_image(self, entry):
+        key, name = identity(entry.get('id')), entry.get('file_name')
+        width, height = (whole_number(entry.get(side)) for side in ('width', 'height'))
+        path = _path_below(name) if isinstance(name, str) else None
         if key is None or path is None or width is None or height is None:
             self._leave_out('images without an id, a file name, a width or a height', entry)
         elif min(width, height) < 1 or width * height > self.MOST_PIXELS:
@@ -216,40 +201,28 @@ class CocoFile:
             self._leave_out('images whose id another one has', entry)
         else:
             image = dict(id=key, file_name=str(path), width=width, height=height, given=name)
-            same = self._named.setdefault((name, width, height), image)
-            if same is image:
+            self._image_of[key] = self._named.setdefault((name, width, height), image)
+            if self._image_of[key] is image:
                 self.images.append(image)
-            self._image_of[key] = same
 
-    @staticmethod
-    def _path_below(name):
-        # as strict as the strictest system: a backslash or a drive means a path on Windows
-        parts = re.sub(r'^[A-Za-z]:', '/', name.replace('\\', '/')).split('/')
-        elsewhere = parts[0] == '' or '..' in parts
-        parts = [part for part in parts if part not in ('', '.', '..')]
-        if not parts or '\0' in name:
-            return None
-        return PurePosixPath(parts[-1]) if elsewhere else PurePosixPath(*parts)
-
-    def _add_annotation(self, found, entry):
-        image = self._image_of.get(identity(found.get('image_id')))
-        index = self._index.get(identity(found.get('category_id')))
+    def _add_annotation(self, entry):
+        image = self._image_of.get(identity(entry.get('image_id')))
+        index = self._index.get(identity(entry.get('category_id')))
         if image is None:
             self._leave_out('annotations of an image that is not there', entry)
         elif index is None:
             self._leave_out('annotations of a category that is not there', entry)
         else:
-            shape = CocoShape(found.get('segmentation'), image['width'], image['height'])
-            if shape.complaint:
-                self._leave_out(f'annotations of which each {shape.complaint}', entry)
+            shape, complaint, dropped = read_shape(entry.get('segmentation'), image['width'], image['height'])
+            if complaint:
+                self._leave_out(f'annotations of which each {complaint}', entry)
             else:
                 self._shapes[image['id']].append((shape, index))
-            if shape.dropped and not shape.complaint:
-                self._leave_out('polygons of fewer than 3 points beside sound ones', entry)
+                if dropped:
+                    self._leave_out('polygons of fewer than 3 points beside sound ones', entry)
 
     def _leave_out(self, what, entry):
-        found = entry if isinstance(entry, dict) else {}
-        name = found.get('file_name') or found.get('name') or found.get('id') or entry
+        name = entry.get('file_name') or entry.get('name') or entry.get('id') or entry
         self.left_out[what].append(' '.join(str(name).split())[:80])
 
     def _refuse(self, what):
@@ -257,3 +230,13 @@ class CocoFile:
         reasons = ', '.join(f'{len(names)} {kind} ({first_five(names)})' for kind, names in left)
         what += f': {reasons}' if reasons else ''
         raise UsageError(f'{self.path} cannot be drawn as masks: {what}; mend it or export it again.')
+
+
+def _path_below(name):
+    # as strict as the strictest system: a backslash or a drive means a path on Windows
+    parts = re.sub(r'^[A-Za-z]:', '/', name.replace('\\', '/')).split('/')
+    elsewhere = parts[0] == '' or '..' in parts
+    parts = [part for part in parts if part not in ('', '.', '..')]
+    if not parts or '\0' in name:
+        return None
+    return PurePosixPath(parts[-1]) if elsewhere else PurePosixPath(*parts)

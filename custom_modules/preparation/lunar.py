@@ -110,7 +110,10 @@ class LunarSource:
                 if mask is not None:
                     self.photos.append((picture.stem, picture, mask))
         if not self.renders and not self.photos:
-            self._complain()
+            what = 'neither images/render/render*.png nor real_moon_images/PCAM*.png or TCAM*.png with a mask'
+            if self.grey:
+                what = f'black-and-white masks only ({len(self.grey)}): use it as it is, with MOON_DATA={self.folder}'
+            raise UsageError(f'{self.folder} holds {what}.')
 
     def _first_coloured(self, picture, masks):
         masks = [mask for mask in masks if mask.is_file()]
@@ -127,23 +130,9 @@ class LunarSource:
         self.grey.append(picture)
         return None
 
-    def _complain(self):
-        what = 'neither images/render/render*.png nor real_moon_images/PCAM*.png or TCAM*.png'
-        if self.grey:
-            what = (
-                f'black-and-white masks only ({len(self.grey)}), which do not tell small rocks from large ones or the sky: '
-                f'use it as it is, with MOON_DATA={self.folder}'
-            )
-        elif self.bare:
-            what = (
-                f'{len(self.bare)} pictures, but no mask in images/clean, images/ground or '
-                'real_moon_images for any of them'
-            )
-        raise UsageError(f'{self.folder} holds {what}.')
 
-
-class LunarConverter:
-    """Writes binary and multi-class sets, of renders and of photographs.
+def convert_lunar(source, out, overwrite=False, pebbles=True):
+    """Write binary and multi-class sets, of renders and of photographs; for the errors see `write_missing`.
 
     Every set has `images/render/render<name>.png`, copied byte for byte, and `images/ground/ground<name>.png`. Binary masks hold
     0 and 255 (any rock), multi-class masks 0 ground, 1 sky, 2 small rock, 3 large rock.
@@ -153,34 +142,29 @@ class LunarConverter:
         out: Folder for the sets.
         overwrite: Whether to replace files that differ from what would be written.
         pebbles: Whether binary masks from `ground` keep what `clean` ones leave out.
+
+    Returns:
+        The number of pairs of each folder written.
     """
 
-    def __init__(self, source, out, overwrite=False, pebbles=True):
-        self.source, self.out = source, Path(out)
-        self.overwrite, self.pebbles = overwrite, pebbles
-
-    def convert(self):
-        """Write all sets, and return the number of pairs of each folder written; for the errors see `write_missing`."""
-        groups = {'MOON_SEGMENTATION': self.source.renders, 'MOON_PHOTOS': self.source.photos}
-        files, written = [], {}
-        for prefix, pairs in groups.items():
-            for kind, draw in (('BINARY', self._rocks), ('MULTICLASS', self._classes)):
-                folder = self.out / f'{prefix}_{kind}'
-                for name, picture, mask in pairs:
-                    files.append((folder / f'images/render/render{name}.png', picture.read_bytes))
-                    files.append((folder / f'images/ground/ground{name}.png', partial(draw, mask)))
-                    written[folder] = len(pairs)
-        write_missing(files, self.overwrite)
-        return written
-
-    @staticmethod
-    def _classes(mask):
+    def classes(mask):
         return MoonClasses.read_colours(PngFile.read(mask))
 
-    def _rocks(self, mask):
-        rocks = MoonClasses.rocks(self._classes(mask))
-        pebbles = self.pebbles or mask.parent.name != 'ground'
-        return rocks if pebbles else without_pebbles(rocks)
+    def rocks(mask):
+        found = MoonClasses.rocks(classes(mask))
+        return found if pebbles or mask.parent.name != 'ground' else without_pebbles(found)
+
+    groups = {'MOON_SEGMENTATION': source.renders, 'MOON_PHOTOS': source.photos}
+    files, written = [], {}
+    for prefix, pairs in groups.items():
+        for kind, draw in (('BINARY', rocks), ('MULTICLASS', classes)):
+            folder = Path(out, f'{prefix}_{kind}')
+            for name, picture, mask in pairs:
+                files.append((folder / f'images/render/render{name}.png', picture.read_bytes))
+                files.append((folder / f'images/ground/ground{name}.png', partial(draw, mask)))
+                written[folder] = len(pairs)
+    write_missing(files, overwrite)
+    return written
 
 
 def write_missing(files, overwrite):

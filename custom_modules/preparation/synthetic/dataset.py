@@ -1,6 +1,5 @@
 """A data set of rendered scenes."""
 
-import contextlib
 import json
 import multiprocessing
 import signal
@@ -102,57 +101,40 @@ class SyntheticSet:
             write_atomically(path, PngFile.encode(pixels), sync=False)
 
     def _claim(self, overwrite):
-        if self.out.exists() and not self.out.is_dir():
-            raise UsageError(f'{self.out} is a file, not a folder.')
         record = self.out / self.RECORD
-        found = self._read(record)
-        if found is None:
-            if self.out.is_dir() and any(self.out.iterdir()):
-                raise UsageError(
-                    f'{self.out} is not empty and has no {self.RECORD} of this tool: choose another --out.'
-                )
-        elif overwrite or found == self.recipe:
-            self._clear(record, everything=overwrite)
-        else:
+        try:
+            found = json.loads(record.read_text(encoding='utf-8'))
+        except (ValueError, OSError):
+            found = None
+        ours = isinstance(found, dict) and found.get('made_by') == self.recipe['made_by']
+        if not ours and self.out.is_dir() and any(self.out.iterdir()):
+            raise UsageError(f'{self.out} is not empty and has no {self.RECORD} of this tool: choose another --out.')
+        if ours and not overwrite and found != self.recipe:
             keys = (k for k in self.recipe if found.get(k) != self.recipe[k])
             differs = ', '.join(f'{k} {found.get(k)} instead of {self.recipe[k]}' for k in keys)
             raise UsageError(
                 f'{self.out} holds another set ({differs}): choose another --out, or replace it with --overwrite.'
             )
+        # leftovers of a killed run always; pictures only when asked, and only after their record, so that an interruption
+        # here cannot pass old pictures off as new ones
+        if overwrite:
+            record.unlink(missing_ok=True)
+        for kind in self.KINDS:
+            folder = self.out / 'images' / kind
+            pictures = folder.glob(f'{kind}[0-9][0-9][0-9][0-9].png') if overwrite else ()
+            for path in [*folder.glob(f'.{kind}*{UNFINISHED}'), *pictures]:
+                path.unlink()
         self.out.mkdir(parents=True, exist_ok=True)
         write_atomically(record, (json.dumps(self.recipe, indent=2) + '\n').encode())
 
-    def _read(self, record):
-        try:
-            found = json.loads(record.read_text(encoding='utf-8'))
-        except FileNotFoundError:
-            return None
-        except (ValueError, OSError):
-            found = None
-        if not isinstance(found, dict) or found.get('made_by') != self.recipe['made_by']:
-            raise UsageError(f'{record} was not written by this tool: choose another --out.')
-        return found
-
-    def _clear(self, record, everything):
-        # leftovers of a killed run always; pictures only when asked, and only after their record, so that an interruption
-        # here cannot pass old pictures off as new ones
-        if everything:
-            record.unlink()
-        for kind in self.KINDS:
-            folder = self.out / 'images' / kind
-            leftovers = [*folder.glob(f'.{kind}*{UNFINISHED}')]
-            pictures = [*folder.glob(f'{kind}[0-9][0-9][0-9][0-9].png')] if everything else []
-            for path in leftovers + pictures:
-                path.unlink()
-
     def _write_in_processes(self, missing, workers):
-        # 'spawn' behaves alike on Linux, macOS and Windows; Ctrl-C is left to this process, the workers finish what is in hand
-        deaf = dict(initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
-        pool = ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'), **deaf)
+        # 'spawn' behaves alike on Linux, macOS and Windows
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'))
+        # Ctrl-C is left to this process: the workers, which start here, inherit that it is ignored, and finish what is in hand
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            # they start here, and a Ctrl-C may come before they reach their initializer
-            with _held_back(signal.SIGINT):
-                done = pool.map(self._write, missing)
+            done = pool.map(self._write, missing)
+            signal.signal(signal.SIGINT, handler)
             for _ in progress(done, 'Rendering', len(missing)):
                 pass
         except BrokenExecutor as error:
@@ -161,16 +143,3 @@ class SyntheticSet:
             ) from error
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _held_back(number):
-    """Have a signal wait: processes that start meanwhile never get it, this one gets it afterwards."""
-    # Windows has no signal masks
-    change = getattr(signal, 'pthread_sigmask', None)
-    before = change(signal.SIG_BLOCK, {number}) if change else None
-    try:
-        yield
-    finally:
-        if change:
-            change(signal.SIG_SETMASK, before)
