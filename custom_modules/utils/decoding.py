@@ -8,8 +8,6 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
 PNG = b'\x89PNG\r\n\x1a\n'
-# chunks of a PNG in which Pillow looks for an orientation
-TEXTS = {b'eXIf', b'iTXt', b'zTXt', b'tEXt'}
 JPEG = b'\xff\xd8'
 TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 # what Pillow raises for damaged files; cv2.error is no OSError
@@ -28,29 +26,27 @@ class RefusedPixelsError(Exception):
 
 def decode_image(data: bytes) -> np.ndarray:
     """Decode an image to BGR (H, W, 3), uint8, upright; for the rules and errors see ``read_image``."""
-    ordinary = False
+    turn = None
     if data.startswith(PNG):
-        names = _png_chunks(data)
+        _require_whole(data)
         # bit depth and colour type: grey or RGB
-        ordinary = not names & {b'tRNS', b'acTL'} and data[24] == 8 and data[25] in (0, 2)
+        if data[24] == 8 and data[25] in (0, 2) and b'tRNS' not in data and b'acTL' not in data:
+            turn = orientation(data)
     elif data.startswith(JPEG):
-        ordinary = _jpeg_segments(data)[0] in (1, 3)
-        # OpenCV fills up a file that is cut short, without an error
-        if ordinary and not data.endswith(b'\xff\xd9'):
-            with Image.open(BytesIO(data)) as picture:
-                picture.load()
-    if not ordinary:
+        with Image.open(BytesIO(data)) as picture:
+            if picture.mode in ('L', 'RGB'):
+                turn = orientation_of(picture)
+                # OpenCV fills up a file that is cut short, without an error
+                if not data.endswith(b'\xff\xd9'):
+                    picture.load()
+    if turn is None:
         return _decode_other_image(data)
-    pixels = _opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return _turned_upright(pixels, orientation(data))
+    return _turned_upright(_opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION), turn)
 
 
 def _opencv(data: bytes, flags: int) -> np.ndarray:
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if pixels is None:
-        if data.startswith(PNG):
-            # says which part
-            _png_chunks(data, check=True)
         raise ValueError('it is damaged')
     return pixels
 
@@ -59,7 +55,7 @@ def decode_png(data: bytes) -> np.ndarray:
     """Decode a PNG to what is stored, (H, W) or (H, W, channels); for the errors see ``PngFile.read``."""
     if not data.startswith(PNG):
         raise ValueError('it is no PNG')
-    _png_chunks(data)
+    _require_whole(data)
     return _opencv(data, cv2.IMREAD_UNCHANGED)
 
 
@@ -100,52 +96,23 @@ def _deep_channels(data: bytes) -> np.ndarray | None:
     return _turned_upright(pixels if pixels.shape[2] > 1 else pixels.repeat(3, axis=2), turn)
 
 
-def _png_chunks(data: bytes, check: bool = False) -> set[bytes]:
-    """Name the chunks of a PNG, and check that it is whole; with ``check`` the sums of those that it cannot do without too."""
-    names, place = set(), len(PNG)
+def _require_whole(data: bytes) -> None:
+    # of a PNG that lacks something, OpenCV and at times Pillow give what there is
+    place = len(PNG)
     while place + 12 <= len(data):
-        end = place + 12 + int.from_bytes(data[place : place + 4], 'big')
-        name = data[place + 4 : place + 8]
-        if end > len(data):
-            break
-        names.add(name)
-        # a small first letter: pixels do not depend on it
-        if check and not name[0] & 32:
-            found = zlib.crc32(data[place + 4 : end - 4])
-            if found != int.from_bytes(data[end - 4 : end], 'big'):
-                raise ValueError(f'its part {name.decode("latin-1")} is damaged')
-        if name == b'IEND':
-            return names
-        place = end
+        if data[place + 4 : place + 8] == b'IEND':
+            return
+        place += 12 + int.from_bytes(data[place : place + 4], 'big')
     raise ValueError('it is cut short')
-
-
-def _jpeg_segments(data: bytes) -> tuple[int, bool]:
-    """Give the number of channels of an 8-bit JPEG, 0 where it is of another kind, and whether it has metadata."""
-    place, metadata = 2, False
-    while place + 9 < len(data) and data[place] == 0xFF:
-        marker = data[place + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return (data[place + 9] if data[place + 4] == 8 else 0), metadata
-        metadata |= marker == 0xE1
-        # 0xff may be repeated before a marker; some have no length
-        short = marker == 0xFF or 0xD0 <= marker <= 0xD8 or marker == 1
-        length = 0 if short else int.from_bytes(data[place + 2 : place + 4], 'big')
-        place += 1 if marker == 0xFF else 2 + length
-    return 0, True
 
 
 def orientation(data: bytes) -> int:
     """Give the EXIF orientation of a readable image, 1 to 8, by its header; for what that means see ``images.orientation``."""
     if data.startswith(PNG):
-        names = _png_chunks(data)
-        # or as XMP, or ImageMagick's way
-        perhaps = b'eXIf' in names or (names & TEXTS and (b'xif' in data or b'rientation' in data))
-    else:
-        perhaps = not data.startswith(JPEG) or _jpeg_segments(data)[1]
-    # most have none, and are read faster
-    if not perhaps:
-        return 1
+        _require_whole(data)
+        # most have none, in a chunk, as XMP or ImageMagick's way; Pillow would decode all pixels to look behind them
+        if not any(word in data for word in (b'eXIf', b'exif', b'Exif', b'rientation')):
+            return 1
     with Image.open(BytesIO(data)) as picture:
         return orientation_of(picture)
 
@@ -194,8 +161,8 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
 def decode_mask(data: bytes) -> np.ndarray:
     """Decode a mask to (H, W), uint8 or int32, upright; for the rules and errors see ``read_mask``."""
     if data.startswith(PNG):
-        chunks = _png_chunks(data)
-        if data[24] == 8 and data[25] == 0 and not chunks & {b'tRNS', b'acTL', b'eXIf'}:
+        _require_whole(data)
+        if data[24] == 8 and data[25] == 0 and not any(name in data for name in (b'tRNS', b'acTL', b'eXIf')):
             return _opencv(data, cv2.IMREAD_UNCHANGED)
     values = _deep_channels(data)
     if values is not None:

@@ -38,10 +38,7 @@ def available_memory() -> int | None:
         return None
     lines = MEMINFO.read_text().splitlines()
     free = next((int(x.split()[1]) * 1024 for x in lines if x.startswith('MemAvailable')), None)
-    # of control groups version 2, or 1
-    limit, used = (_number('memory.max'), _number('memory.current'))
-    if limit is None:
-        limit, used = (_number(f'memory/memory.{n}_in_bytes') for n in ('limit', 'usage'))
+    limit, used = _number('memory.max'), _number('memory.current')
     # a container has less than its machine
     return min(free, limit - used) if free and limit and used else free
 
