@@ -71,10 +71,9 @@ def parse_args() -> argparse.Namespace:
 def find_subject(args: argparse.Namespace):
     """List what is to be looked at."""
     if args.config:
-        from custom_modules.eda.examine import in_own_process
         from custom_modules.eda.sources import config_subject
 
-        return in_own_process(config_subject, args.config, args.cfg_options)
+        return config_subject(args.config, args.cfg_options)
     from custom_modules.eda.sources import folder_subject
 
     options = {name: getattr(args, name) for name in FOLDER_OPTIONS}
@@ -94,8 +93,8 @@ def main() -> None:
 
     from custom_modules.eda.report import survey, write_report
 
-    summary, sample = survey(subject, args.seed)
-    print('\n'.join(write_report(out, subject, summary, sample)))
+    summary, shown = survey(subject, args.seed)
+    print('\n'.join(write_report(out, subject, summary, shown)))
     print(f'{out / "eda_summary.md"}, eda_summary.json and the pictures are in {out}')
     if not summary['sound']:
         sys.exit(1)

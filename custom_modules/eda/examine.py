@@ -1,12 +1,8 @@
 """One pair of image and mask, examined, and the defects of a data set, by name."""
 
 import hashlib
-import multiprocessing
-import signal
-import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +12,6 @@ import numpy as np
 from custom_modules.datasets.masks import IGNORED, MaskValues
 from custom_modules.datasets.pairs import count_values, read_pair
 from custom_modules.eda.sources import Part, Subject
-from custom_modules.utils.errors import UsageError
 from custom_modules.visualization.drawing import overlay
 
 
@@ -63,13 +58,6 @@ def squeezed_overlap(labels: np.ndarray, size: tuple[int, int], classes: int) ->
     return np.stack([confusion.diagonal(), confusion.sum(axis=0), confusion.sum(axis=1)], axis=1)
 
 
-def thumbnail(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Lay a mask over its image (RGB) and make it small, at most 480 pixels long; 0 and 255 of the mask are left clear."""
-    scale = min(1, 480 / max(labels.shape))
-    size = tuple(max(1, round(scale * side)) for side in labels.shape[::-1])
-    return cv2.resize(overlay(image, labels, palette), size, interpolation=cv2.INTER_AREA)
-
-
 @dataclass
 class PairFacts:
     """What was measured on one pair; all of it is empty where the pair is not sound."""
@@ -86,12 +74,7 @@ class PairFacts:
     drawn: bool = False  # whether the mask holds another value than 0 that is not ignored
     objects: list[np.ndarray] = field(default_factory=list)  # of object_areas
     overlaps: np.ndarray | None = None  # of squeezed_overlap at each size (sizes, classes, 3)
-    thumbnail: np.ndarray | None = None  # where one was asked for
-
-    def forget(self) -> None:
-        """Drop what is large once it is added up, so that memory hardly grows with the number of pairs."""
-        self.histogram = self.overlaps = self.thumbnail = None
-        self.objects = []
+    thumbnail: np.ndarray | None = None  # image and mask, at most 480 pixels long, where one was asked for
 
 
 def examine_pair(
@@ -128,7 +111,9 @@ def examine_pair(
     facts.objects = object_areas(labels, classes)
     facts.overlaps = np.stack([squeezed_overlap(labels, size, classes) for size in sizes])
     if with_thumbnail:
-        facts.thumbnail = thumbnail(pixels, labels, palette)
+        scale = min(1, 480 / max(labels.shape))
+        size = tuple(max(1, round(scale * side)) for side in labels.shape[::-1])
+        facts.thumbnail = cv2.resize(overlay(pixels, labels, palette), size, interpolation=cv2.INTER_AREA)
     return facts
 
 
@@ -237,28 +222,3 @@ def _shared(found, subject: Subject, examined) -> None:
             )
             kind = 'duplicate_across_parts' if across else 'duplicate_within_part'
             found[kind, ', '.join(names)].append(listed)
-
-
-def in_own_process(function: Callable, *arguments):
-    """Call a module's function in a process of its own, whose memory is given back before this one goes on.
-
-    For what imports torch, which takes several hundred megabytes, and is not needed afterwards. Where torch is
-    imported already, as in tests, nothing would be saved: the function is called here.
-    """
-    if 'torch' in sys.modules:
-        return function(*arguments)
-    pool = ProcessPoolExecutor(
-        1,
-        multiprocessing.get_context('spawn'),
-        # Ctrl-C ends it without a traceback
-        initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_DFL),
-    )
-    try:
-        return pool.submit(function, *arguments).result()
-    except BrokenExecutor as error:
-        raise UsageError(
-            'the process that reads the config died, perhaps for want of memory: close other programs and try again.'
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -15,7 +15,7 @@ from custom_modules.datasets.pairs import first_five
 from custom_modules.eda import plots
 from custom_modules.eda.examine import PairFacts, examine_pair, find_defects
 from custom_modules.eda.sources import Subject
-from custom_modules.eda.statistics import LEVELS, PartStatistics, Sample
+from custom_modules.eda.statistics import LEVELS, summarize
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.tables import markdown_rows, progress
 
@@ -27,6 +27,7 @@ TEMPLATES = jinja2.Environment(
 )
 PICTURES = dict(class_distribution='Classes', image_sizes='Image sizes')
 PICTURES |= dict(object_sizes='Object sizes', sample_sheet='Random pairs')
+SHOWN = 12
 
 
 def _numbers(weights) -> str:
@@ -96,49 +97,46 @@ def _squeezed_rows(found: dict) -> list[dict]:
     return rows
 
 
-def survey(subject: Subject, seed: int = 0) -> tuple[dict, Sample]:
-    """Look at every file of a data set once: what ``eda_summary.json`` holds, and the pairs to show, drawn by the seed."""
+def survey(subject: Subject, seed: int = 0) -> tuple[dict, list[tuple[str, np.ndarray]]]:
+    """Look at every file of a data set once.
+
+    Returns:
+        tuple[dict, list]: What ``eda_summary.json`` holds, and up to twelve pairs to show, drawn by the seed: caption and picture.
+    """
     sizes = [(side, side) for side in (64, 128, 256)]
     if subject.load_size and subject.load_size not in sizes:
         sizes.append(subject.load_size)
-    sample = Sample(subject, random.Random(seed))
     parts = subject.parts + ([subject.loose] if subject.loose else [])
-    given = subject.classes, sizes, subject.load_size
-    statistics = {part.name: PartStatistics(*given) for part in subject.parts}
-    whole = PartStatistics(*given)
+    captions = {part.images[i]: f'{part.name}: {part.images[i].name}' for part in subject.parts for i in part.pairs}
+    # before they are read, so that no file is read twice; twice as many as are shown, since some may have defects
+    drawn = random.Random(seed).sample(sorted(captions), min(2 * SHOWN, len(captions)))
     # a pair that two parts list by mistake is still read once
     jobs = {}
     for part in parts:
-        for i, pair in zip(part.ids, part.files(), strict=True):
-            jobs.setdefault(pair, (part.values, []))[1].append((part.name, i))
-    examined = {part.name: {} for part in parts}
+        for pair in part.files():
+            jobs.setdefault(pair, part.values)
 
     def examine(job: tuple) -> PairFacts:
-        pair, (values, _) = job
-        shown = pair[0] in sample.candidates
-        return examine_pair(*pair, values, subject.palette, sizes, shown)
+        pair, values = job
+        return examine_pair(*pair, values, subject.palette, sizes, pair[0] in drawn)
 
     # decoding releases the interpreter's lock, so threads help
     pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
     try:
-        found = progress(pool.map(examine, jobs.items()), 'Looking', len(jobs))
-        for ((image, _), (_, places)), facts in zip(jobs.items(), found, strict=True):
-            if facts.sound:
-                whole.add(facts)
-                sample.add(image, facts.thumbnail)
-            for name, i in places:
-                if facts.sound:
-                    statistics[name].add(facts)
-                examined[name][i] = facts
-            facts.forget()
+        facts = list(progress(pool.map(examine, jobs.items()), 'Looking', len(jobs)))
     finally:
         # after Ctrl-C the files in hand are enough
         pool.shutdown(cancel_futures=True)
-    errors, warnings = find_defects(subject, examined)
-    described = {name: found.summary() for name, found in statistics.items()}
+    found = dict(zip(jobs, facts, strict=True))
+    examined = {part.name: dict(zip(part.ids, map(found.get, part.files()), strict=True)) for part in parts}
+    pictures = {image: facts.thumbnail for (image, _), facts in found.items() if facts.thumbnail is not None}
+    shown = [(captions[image], pictures[image]) for image in drawn if image in pictures]
+    sound = {part.name: [facts for facts in examined[part.name].values() if facts.sound] for part in subject.parts}
+    given = subject.classes, sizes, subject.load_size
+    described = {name: summarize(pairs, *given) for name, pairs in sound.items()}
     if len(described) > 1:
-        described['all parts'] = whole.summary()
-    training = statistics.get(subject.training)
+        described['all parts'] = summarize([facts for facts in found.values() if facts.sound], *given)
+    errors, warnings = find_defects(subject, examined)
     summary = dict(
         source=subject.source,
         root=str(subject.root),
@@ -163,12 +161,12 @@ def survey(subject: Subject, seed: int = 0) -> tuple[dict, Sample]:
         errors=errors,
         warnings=warnings,
         statistics=described,
-        class_weights=class_weights(subject.classes, training.counts if training else []),
+        class_weights=class_weights(subject.classes, [facts.counts for facts in sound.get(subject.training, [])]),
     )
-    return summary, sample
+    return summary, shown[:SHOWN]
 
 
-def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> list[str]:
+def write_report(out: Path, subject: Subject, summary: dict, shown: Sequence[tuple[str, np.ndarray]]) -> list[str]:
     """Write the pictures, the page and, when all else is there, the summary; return its most important lines."""
     classes, palette = subject.classes, subject.palette
     statistics = summary['statistics']
@@ -184,7 +182,7 @@ def write_report(out: Path, subject: Subject, summary: dict, sample: Sample) -> 
         'class_distribution.png': plots.draw_class_distribution(statistics, classes),
         'image_sizes.png': plots.draw_image_sizes(everything['image_sizes']),
         'object_sizes.png': plots.draw_object_sizes(training['objects'], palette, pixel, load_size),
-        'sample_sheet.png': plots.draw_sample_sheet(sample.shown(), classes, palette, summary['seed']),
+        'sample_sheet.png': plots.draw_sample_sheet(shown, classes, palette, summary['seed']),
         'eda_summary.md': markdown_report(summary, lines).encode(errors='backslashreplace'),
         'eda_summary.json': numbers.encode(errors='backslashreplace'),
     }

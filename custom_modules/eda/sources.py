@@ -82,15 +82,12 @@ class Subject:
         return Path(os.path.relpath(path, self.root)).as_posix()
 
 
-def dataset_part(
-    name: str, dataset, indices: int | Sequence[int] | None, folders: dict[str, dict[str, Path]]
-) -> tuple[Part, Part]:
+def dataset_part(name: str, dataset, folders: dict[str, dict[str, Path]]) -> tuple[Part, Part]:
     """List the files of one data set, also those that lack their partner: the part, and everything that its folders hold.
 
     Args:
         name (str): Name of the part.
         dataset (IndexedMaskDataset): The data set, built with ``lazy_init=True``.
-        indices (int or Sequence[int], optional): mmengine's choice among the pairs.
         folders (dict): The files of each folder that was read before, which gives its warnings once; it is filled.
     """
     files = []
@@ -105,10 +102,6 @@ def dataset_part(
     whole = dataset.train_share([i for i in ids if i in pairs])
     # what lacks its partner stays, to be named
     ids = [i for i in ids if i in whole or i not in pairs]
-    if isinstance(indices, int):
-        ids = whole[:indices] if indices >= 0 else whole[indices:]
-    elif indices is not None:
-        ids = [whole[i] for i in indices if -len(whole) <= i < len(whole)]
     images, masks = ({i: files[i] for i in ids if i in files} for files in (everything.images, everything.masks))
     return Part(name, images, masks, dataset.masks, absent), everything
 
@@ -162,7 +155,7 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
             )
         # the pipeline would only cost time, and may need libraries that looking does not
         datasets.append(DATASETS.build(dict(options, pipeline=[], lazy_init=True)))
-        part, whole = dataset_part(name, datasets[-1], options.get('indices'), folders)
+        part, whole = dataset_part(name, datasets[-1], folders)
         parts.append(part)
         everything.append(whole)
     if not parts:

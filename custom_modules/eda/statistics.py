@@ -1,14 +1,11 @@
 """Numbers of a part of a data set."""
 
-import random
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from custom_modules.eda.examine import PairFacts
-from custom_modules.eda.sources import Subject
 from custom_modules.evaluation.confusion import class_scores
 from custom_modules.utils.tables import json_values
 
@@ -28,17 +25,15 @@ def quantiles(values: Sequence[float]) -> dict[str, float] | None:
     return {str(level): round(float(value), 4) for level, value in zip(LEVELS, found, strict=True)}
 
 
-def intensity(histogram: np.ndarray, black: int, blown: int) -> dict | None:
-    """Describe how bright images are, exactly, over all their pixels; None without a pixel.
-
-    Given are the pixels (3, 256) of each value of red, green and blue, and those that are 0 in all channels (``black``) and 255
-    in any (``blown``).
-    """
-    total = int(histogram[0].sum())
-    if not total:
-        return None
+def _intensity(pairs: Sequence[PairFacts]) -> dict:
+    """Describe how bright images are, exactly, over all their pixels."""
     value = np.arange(256)
-    channels = []
+    grey = [pair.histogram.sum(axis=0) for pair in pairs]
+    brightness = dict(image_brightness=quantiles([float(counts @ value / counts.sum()) for counts in grey]))
+    if not pairs:
+        return brightness
+    histogram = sum(pair.histogram for pair in pairs)
+    total, channels = int(histogram[0].sum()), []
     for name, counts in zip(('red', 'green', 'blue'), histogram, strict=True):
         mean, occurring = float(counts @ value / total), np.flatnonzero(counts)
         channel = dict(
@@ -51,8 +46,8 @@ def intensity(histogram: np.ndarray, black: int, blown: int) -> dict | None:
             at_255_percent=100 * int(counts[255]) / total,
         )
         channels.append(channel)
-    shares = dict(black_percent=100 * black / total, blown_percent=100 * blown / total)
-    return dict(channels=channels, **shares)
+    black, blown = (100 * sum(getattr(pair, name) for pair in pairs) / total for name in ('black', 'blown'))
+    return dict(channels=channels, black_percent=black, blown_percent=blown, **brightness)
 
 
 def describe_objects(found: Sequence[tuple[np.ndarray, int]], load_size: tuple[int, int] | None) -> dict:
@@ -103,90 +98,37 @@ def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
     return dict(classes=rows, **means)
 
 
-class Sample:
-    """Up to twelve random pairs to show, chosen before they are read, so that no file is read twice.
-
-    ``candidates`` are the images to make a thumbnail of: twice as many as are shown, since some may have defects.
-    """
-
-    SHOWN = 12
-
-    def __init__(self, subject: Subject, chance: random.Random) -> None:
-        self.captions = {}
-        for part in subject.parts:
-            for image in map(part.images.get, part.pairs):
-                self.captions[image] = f'{part.name}: {image.name}'
-        images = sorted(self.captions)
-        self.order = chance.sample(images, min(2 * self.SHOWN, len(images)))
-        self.candidates = set(self.order)
-        self._thumbnails = {}
-
-    def add(self, image: Path, thumbnail: np.ndarray | None) -> None:
-        """Keep a thumbnail, if there is one."""
-        if thumbnail is not None:
-            self._thumbnails[image] = thumbnail
-
-    def shown(self) -> list[tuple[str, np.ndarray]]:
-        """Return up to twelve captions and thumbnails, in the order of chance."""
-        kept = [image for image in self.order if image in self._thumbnails]
-        return [(self.captions[image], self._thumbnails[image]) for image in kept[: self.SHOWN]]
-
-
-class PartStatistics:
-    """Gathers the sound pairs of one part, in memory that hardly grows with their number.
+def summarize(
+    pairs: Sequence[PairFacts],
+    classes: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    load_size: tuple[int, int] | None,
+) -> dict:
+    """Sum up sound pairs, ready for JSON; all shares and scores are in percent, all sizes in pixels.
 
     ``sizes``, to which masks were squeezed, and ``load_size``, that of training, are (width, height).
     """
-
-    def __init__(self, classes: Sequence[str], sizes, load_size: tuple[int, int] | None) -> None:
-        self.classes, self.sizes, self.load_size = classes, sizes, load_size
-        self.image_sizes = Counter()
-        self.histogram = np.zeros((3, 256), np.int64)
-        self.black = self.blown = self.ignored = 0
-        self.brightness = []
-        # pixels of each class in each mask, as ClassPixels takes them
-        self.counts = []
-        # of every class but the first: pixels of each object, how many there are in each image, and the image's pixels
-        self.objects = [[] for _ in classes[1:]]
-        self.overlaps = np.zeros((len(sizes), len(classes), 3), np.int64)
-
-    def add(self, facts: PairFacts) -> None:
-        """Add a sound pair."""
-        self.image_sizes[facts.size] += 1
-        self.histogram += facts.histogram
-        counts = facts.histogram.sum(axis=0)
-        self.brightness.append(float(counts @ np.arange(256) / counts.sum()))
-        self.black += facts.black
-        self.blown += facts.blown
-        self.ignored += facts.ignored
-        self.counts.append(facts.counts)
-        for gathered, areas in zip(self.objects, facts.objects, strict=True):
-            gathered.append((areas, facts.size[0] * facts.size[1]))
-        self.overlaps += facts.overlaps
-
-    def summary(self) -> dict:
-        """Sum up, ready for JSON; all shares and scores are in percent, all sizes in pixels."""
-        counts = np.array(self.counts, np.int64).reshape(-1, len(self.classes))
-        pixels, masks = counts.sum(axis=0), (counts > 0).sum(axis=0)
-        total = max(1, int(pixels.sum()))
-        sizes = sorted(self.image_sizes.items(), key=lambda item: (-item[1], item[0]))
-        return dict(
-            pairs=len(counts),
-            image_sizes={f'{width}x{height}': count for (width, height), count in sizes},
-            classes=[
-                dict(name=name, pixels=n, share_percent=100 * n / total, masks=holding)
-                for name, n, holding in zip(self.classes, pixels.tolist(), masks.tolist(), strict=True)
-            ],
-            ignored_percent=100 * self.ignored / max(1, int(pixels.sum()) + self.ignored),
-            objects=[
-                dict(name=name, **describe_objects(found, self.load_size))
-                for name, found in zip(self.classes[1:], self.objects, strict=True)
-            ],
-            intensity=dict(
-                intensity(self.histogram, self.black, self.blown) or {}, image_brightness=quantiles(self.brightness)
-            ),
-            squeezed={
-                f'{width}x{height}': squeezed_scores(overlap, self.classes)
-                for (width, height), overlap in zip(self.sizes, self.overlaps, strict=True)
-            },
-        )
+    counts = np.array([pair.counts for pair in pairs], np.int64).reshape(-1, len(classes))
+    pixels, masks = counts.sum(axis=0), (counts > 0).sum(axis=0)
+    total, ignored = max(1, int(pixels.sum())), sum(pair.ignored for pair in pairs)
+    image_sizes = sorted(Counter(pair.size for pair in pairs).items(), key=lambda item: (-item[1], item[0]))
+    objects = [[(pair.objects[i], pair.size[0] * pair.size[1]) for pair in pairs] for i in range(len(classes) - 1)]
+    overlaps = sum((pair.overlaps for pair in pairs), np.zeros((len(sizes), len(classes), 3), np.int64))
+    return dict(
+        pairs=len(pairs),
+        image_sizes={f'{width}x{height}': count for (width, height), count in image_sizes},
+        classes=[
+            dict(name=name, pixels=n, share_percent=100 * n / total, masks=holding)
+            for name, n, holding in zip(classes, pixels.tolist(), masks.tolist(), strict=True)
+        ],
+        ignored_percent=100 * ignored / max(1, int(pixels.sum()) + ignored),
+        objects=[
+            dict(name=name, **describe_objects(found, load_size))
+            for name, found in zip(classes[1:], objects, strict=True)
+        ],
+        intensity=_intensity(pairs),
+        squeezed={
+            f'{width}x{height}': squeezed_scores(overlap, classes)
+            for (width, height), overlap in zip(sizes, overlaps, strict=True)
+        },
+    )
