@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, distribution, distributions, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,7 +66,6 @@ DATA = {
     'TINY_IMAGENET': ('data/tiny-imagenet-200', 'tiny-imagenet ARCHIVE'),
 }
 UNSAFE = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
-EXTRAS = ('albumentations', 'clearml', 'gradio', 'mlflow', 'mlflow-skinny', 'onnxruntime', 'wandb')
 SHARED = Path('/dev/shm')
 # the main process of configs/unet_backbone_frozen.py alone takes 1.2 GB, and three load data
 LEAST_MEMORY, LEAST_SHARED, LEAST_DISK = 3 * GIB, GIB // 4, 2 * GIB
@@ -101,7 +100,6 @@ def diagnose() -> list[Finding]:
         Finding('ok', f'Python {platform.python_version()} ({sys.executable}) on {sys.platform}'),
         *check_requirements(REPOSITORY / 'requirements.txt'),
         *check_owners(owners),
-        *check_torch_pair(),
         *check_machine(),
         *check_folder(Path('work_dirs'), 'runs'),
         *check_folder(REPOSITORY / 'data', 'data'),
@@ -110,8 +108,6 @@ def diagnose() -> list[Finding]:
         *check_imports(outcomes, missing=set(PACKAGES) - set(owners)),
         *(() if 'error' in outcomes['mmengine'] else check_devices(devices)),
     ]
-    extras = ', '.join(f'{name} {_version(name)}' for name in EXTRAS if _version(name)) or 'none'
-    found.append(Finding('info', f'optional packages (requirements/): {extras}'))
     return sorted(found, key=lambda finding: LEVELS.index(finding.level))
 
 
@@ -156,71 +152,33 @@ def _version(name: str) -> str | None:
         return None
 
 
-def package_owners() -> dict[str, list[tuple[str, str, str]]]:
-    """Find folder, name and version of the distributions that bring each package, in the order of the path."""
-    owners = {}
+def package_owners() -> dict[str, list[tuple[str, str]]]:
+    """Find name and version of the distributions that bring each package, in the first folder of the path that has it."""
+    folders, owners = {}, {}
     for found in distributions():
-        # leftovers of an interrupted pip have a folder without a name
-        owner = (str(found.locate_file('')), found.metadata['Name'], found.version)
+        folder, owner = str(found.locate_file('')), (found.metadata['Name'], found.version)
         names = (found.read_text('top_level.txt') or '').split()
         files = '' if names else '\n' + (found.read_text('RECORD') or '')
-        for package in PACKAGES if owner[1] else ():
-            listed = owners.get(package, [])
+        # leftovers of an interrupted pip have a folder without a name
+        for package in PACKAGES if owner[0] else ():
+            brings = package in names or f'\n{package}/__init__.py,' in files
             # a folder may be on the path twice
-            if owner not in listed and (package in names or f'\n{package}/__init__.py,' in files):
-                owners[package] = [*listed, owner]
+            if brings and folders.setdefault(package, folder) == folder and owner not in owners.get(package, []):
+                owners.setdefault(package, []).append(owner)
     return owners
 
 
-def check_owners(owners: Mapping[str, list[tuple[str, str, str]]]) -> list[Finding]:
+def check_owners(owners: Mapping[str, list[tuple[str, str]]]) -> list[Finding]:
     """Look for packages that several distributions bring, as ``mmcv`` beside ``onedl-mmcv``, which pip allows."""
     found = []
     for package, listed in owners.items():
-        folder, used, number = listed[0]
-        here = [f'{name} {v}' for at, name, v in listed if at == folder]
-        names = list(dict.fromkeys(name for at, name, _ in listed if at == folder))
-        hidden = ', '.join(f'{name} {v} in {at}' for at, name, v in listed if at != folder)
-        level, remedy = 'problem', pip_command(*names)
-        text = f'{package} belongs to {" and ".join(here)}'
-        if len(here) > 1 and len(names) == 1:
-            text += f' in {folder}: an installation was interrupted'
-        elif len(here) > 1 and package == 'cv2' and len({v for *_, v in listed}) == 1:
-            level, text = 'warning', f'{text}: harmless as long as they are of one version'
-        elif len(here) > 1:
-            text += f', which have overwritten each other in {folder}'
-        elif any(name != used for _, name, _ in listed):
-            text = f'{package} comes from {used} {number} in {folder}, which hides {hidden}'
-            level, remedy = 'warning', 'fine if meant; else look at PYTHONPATH'
-        else:
-            continue
-        found.append(Finding(level, text, remedy))
+        if len(listed) > 1:
+            text = f'{package} belongs to {" and ".join(f"{name} {number}" for name, number in listed)}'
+            harmless = package == 'cv2' and len({number for _, number in listed}) == 1
+            level, meaning = ('warning', 'is harmless') if harmless else ('problem', 'have overwritten each other')
+            remedy = pip_command(*dict.fromkeys(name for name, _ in listed))
+            found.append(Finding(level, f'{text}, which {meaning}', remedy))
     return found or [Finding('ok', 'no package that is imported has two owners')]
-
-
-def check_torch_pair() -> list[Finding]:
-    """Look whether torch and torchvision are of one build and made for each other."""
-    if not (_version('torch') and _version('torchvision')):
-        return []
-    builds = {name: _build(name) for name in ('torch', 'torchvision')}
-    shown = ' and '.join(f'{name} {number}' for name, number in builds.items())
-    tags = [number.partition('+')[2] for number in builds.values()]
-    asked = map(Requirement or str, distribution('torchvision').requires or [])
-    wanted = next((line.specifier for line in asked if getattr(line, 'name', '') == 'torch'), None)
-    if all(tags) and tags[0] != tags[1]:
-        text = f'{shown} are of different builds: one is for {tags[0]}, the other for {tags[1]}'
-    elif wanted and not wanted.contains(builds['torch'], prereleases=True):
-        text = f'{shown} do not fit: this torchvision was built for torch{wanted}'
-    else:
-        return [Finding('ok', f'{shown} fit each other')]
-    return [Finding('problem', text, pip_command('torch', 'torchvision'))]
-
-
-def _build(name: str) -> str:
-    # with its build tag, which the package index's metadata leave out
-    file = Path(distribution(name).locate_file(f'{name}/version.py'))
-    text = file.read_text() if file.is_file() else ''
-    match = re.search(r'^__version__\b.*?=\s*[\'"]([^\'"]+)', text, re.MULTILINE)
-    return match[1] if match else version(name)
 
 
 def check_machine() -> list[Finding]:
