@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmengine.dist import get_world_size, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, LOG_PROCESSORS
 from mmengine.runner import LogProcessor
@@ -159,8 +159,6 @@ class FixedSamplesHook(Hook):
         if not self._names:
             return
         before, self._seen = self._seen, runner.epoch
-        if before is None:
-            self._warn_of_missing(runner)
         if before is None or self._seen // self.interval > before // self.interval:
             self._draw(runner)
 
@@ -181,14 +179,6 @@ class FixedSamplesHook(Hook):
                     f'choose indices from 0 to {size - 1}.'
                 )
         return list(self.indices)
-
-    def _warn_of_missing(self, runner) -> None:
-        missing = [name for path, name in self._names.items() if path not in self._samples]
-        if missing and get_world_size() == 1:
-            runner.logger.warning(
-                f'FixedSamplesHook found no prediction for {", ".join(missing)}: PackSegInputs of the validation '
-                "has to keep 'img_path' in its meta_keys."
-            )
 
     def _draw(self, runner) -> None:
         self._drawn = self._seen
