@@ -219,11 +219,9 @@ class AugmentsBatches:
         self.augments = [MODELS.build(augment) for augment in augments]
         self._calls = 0
 
-    def _random(self, seed: int, step: int, rows: Sequence[int], count: int) -> StepRandom:
-        """The numbers of some rows of this process's batch of ``count``."""
-        rank, processes = get_rank(), get_world_size()
-        places = [row * processes + rank for row in rows]
-        return StepRandom(seed, step, places, count * processes)
+    def _random(self, seed: int, step: int, count: int) -> StepRandom:
+        total = count * get_world_size()
+        return StepRandom(seed, step, range(get_rank(), total, get_world_size()), total)
 
     def _seed_and_step(self) -> tuple[int, int]:
         hub = MessageHub.get_current_instance()

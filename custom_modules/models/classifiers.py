@@ -47,7 +47,7 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
         with torch.autocast(self.device.type, enabled=False):
             images = images.to(self.device, non_blocking=True)
             seed, step = self._seed_and_step() if training else (0, 0)
-            random = self._random(seed, step, range(len(images)), len(images)) if training else None
+            random = self._random(seed, step, len(images)) if training else None
             images, _ = self._prepare(images, None, random, self.to_rgb)
             if training and self.to_onehot:
                 scores = images.new_zeros(len(images), self.num_classes)

@@ -1,7 +1,5 @@
 """mmseg's data preprocessor that augments whole batches on the device, and the affine map of images and masks."""
 
-from collections import defaultdict
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -12,6 +10,7 @@ from mmseg.structures import SegDataSample
 
 from custom_modules.datasets.transforms import AffineRanges
 from custom_modules.models.batch_augmentations import AugmentsBatches, BatchAugment, StepRandom
+from custom_modules.utils.errors import UsageError
 
 
 @MODELS.register_module()
@@ -20,7 +19,7 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
 
     In place of random transforms in the data set's pipeline: the data set then gives the same each time (and can be
     cached), and a GPU does the rest. Augmentation comes before normalisation and padding, so grey values are 0 to 255.
-    Images of several sizes are augmented by size; a batch of ``WholeBatches`` is never taken apart.
+    All images of a batch are of one size; a batch of ``WholeBatches`` is never taken apart.
 
     Written here because ``torchvision.transforms.v2`` would turn a whole batch alike, and kornia draws from torch's global
     generator, which no seed and iteration could replay after a resume.
@@ -31,7 +30,7 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
         **kwargs: Those of ``SegDataPreProcessor``.
 
     Raises:
-        ValueError: In training, if a sample's mask is not of its image's size, or it has other maps to move.
+        UsageError: In training with ``augments``, if images or masks differ in size, or a sample has other maps to move.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
@@ -42,90 +41,53 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
                 one sample with all masks (N, H, W). It is not changed.
             training (bool): Whether to augment. Defaults to False.
         """
-        samples = data.get('data_samples')
-        whole = isinstance(samples, SegDataSample)
-        if not (whole or (training and self.augments)):
+        samples, images = data.get('data_samples'), data['inputs']
+        whole, augments = isinstance(samples, SegDataSample), training and self.augments
+        if not (whole or augments):
             return super().forward(data, training)
         # mixed precision is for the network: grey values have more than bfloat16's eight bits
         with torch.autocast(self.device.type, enabled=False):
-            return (self._whole if whole else self._augmented)(data['inputs'], samples, training)
-
-    def _whole(self, images: torch.Tensor, sample: SegDataSample, training: bool) -> dict:
-        size, random = images.shape[-2:], None
-        if training and self.augments:
-            random = self._random(*self._seed_and_step(), range(len(images)), len(images))
-        images = images.to(self.device, non_blocking=True)
-        # a copy, which may be changed in place
-        masks = sample.gt_sem_seg.data.to(self.device, non_blocking=True, copy=True)
-        images, masks = self._prepare(images, masks[:, None], random, self._channel_conversion)
-        target = self._target([size])
-        images, masks, padding = self._padded(images, masks, target)
-        meta = dict(img_shape=torch.Size(size), pad_shape=target, padding_size=padding)
-        masks = PixelData(data=masks[:, 0].long())
-        return dict(inputs=images, data_samples=SegDataSample(metainfo=meta, gt_sem_seg=masks))
-
-    def _padded(self, images, masks, target: tuple[int, int]) -> tuple:
-        """Pad to the right and below; also returns by how much, in ``F.pad``'s order."""
-        height, width = images.shape[-2:]
-        padding = (0, target[1] - width, 0, target[0] - height)
-        if any(padding):
-            images = F.pad(images, padding, value=self.pad_val)
-            masks = F.pad(masks, padding, value=self.seg_pad_val)
-        return images, masks, padding
-
-    def _augmented(self, inputs: list, samples: list, training: bool) -> dict:
-        seed, step = self._seed_and_step()
-        by_size = defaultdict(list)
-        for row, (image, sample) in enumerate(zip(inputs, samples, strict=True)):
-            self._check(image, sample)
-            by_size[tuple(image.shape[-2:])].append(row)
-        target = self._target(by_size)
-        parts = []
-        for size, rows in by_size.items():
-            images = self._stack([inputs[row] for row in rows])
-            masks = self._stack([samples[row].gt_sem_seg.data for row in rows])
-            # as many numbers for each size: a sample's do not depend on its neighbours
-            random = self._random(seed, step, rows, len(inputs))
-            prepared = self._prepare(images, masks, random, self._channel_conversion)
-            parts.append((size, rows, *prepared))
-        return self._assemble(parts, samples, target)
+            if whole:
+                images = images.to(self.device, non_blocking=True)
+                # a copy, which may be changed in place
+                masks = samples.gt_sem_seg.data.to(self.device, non_blocking=True, copy=True)[:, None]
+            else:
+                self._require_one_size(images, samples)
+                masks = self._stack([sample.gt_sem_seg.data for sample in samples])
+                images = self._stack(images)
+            random = self._random(*self._seed_and_step(), len(images)) if augments else None
+            images, masks = self._prepare(images, masks, random, self._channel_conversion)
+            size = images.shape[-2:]
+            if self.size is not None:
+                target = tuple(map(max, size, self.size[-2:]))
+            else:
+                divisor = self.size_divisor or 1
+                target = tuple(-(-side // divisor) * divisor for side in size)
+            # to the right and below
+            padding = (0, target[1] - size[1], 0, target[0] - size[0])
+            if any(padding):
+                images = F.pad(images, padding, value=self.pad_val)
+                masks = F.pad(masks, padding, value=self.seg_pad_val)
+        meta = dict(img_shape=size, pad_shape=target, padding_size=padding)
+        if whole:
+            masks = PixelData(data=masks[:, 0].long())
+            return dict(inputs=images, data_samples=SegDataSample(metainfo=meta, gt_sem_seg=masks))
+        packed = [
+            SegDataSample(metainfo=sample.metainfo | meta, gt_sem_seg=PixelData(data=mask))
+            for sample, mask in zip(samples, masks, strict=True)
+        ]
+        return dict(inputs=images, data_samples=packed)
 
     @staticmethod
-    def _check(image: torch.Tensor, sample: SegDataSample) -> None:
-        others = set(sample.keys()) - {'gt_sem_seg'}
-        if others:
-            raise ValueError(
-                f'only gt_sem_seg moves with the image, and a sample holds {sorted(others)} too: leave them out, or augment in the pipeline.'
+    def _require_one_size(images: list[torch.Tensor], samples: list[SegDataSample]) -> None:
+        others = set().union(*(sample.keys() for sample in samples)) - {'gt_sem_seg'}
+        arrays = [*images, *(sample.gt_sem_seg.data for sample in samples)]
+        sizes = {tuple(array.shape[-2:]) for array in arrays}
+        if others or len(sizes) > 1:
+            raise UsageError(
+                f'a batch is augmented as one tensor of images and one of masks, and it holds sizes of {sorted(sizes)} and '
+                f'{sorted(others) or "nothing else"}: set load_size of the data set, or augment in the pipeline.'
             )
-        if sample.gt_sem_seg.data.shape[-2:] != image.shape[-2:]:
-            raise ValueError(
-                f'an image of {tuple(image.shape[-2:])} pixels has a mask of {tuple(sample.gt_sem_seg.data.shape[-2:])}: they can only be moved '
-                'together at one size, so resize both in the pipeline.'
-            )
-
-    def _target(self, sizes) -> tuple[int, int]:
-        """Height and width of the padded batch, as mmseg's ``stack_batch`` has it."""
-        largest = [max(side) for side in zip(*sizes, strict=True)]
-        if self.size is not None:
-            return tuple(max(pair) for pair in zip(largest, self.size[-2:], strict=True))
-        divisor = self.size_divisor or 1
-        return tuple(-(-side // divisor) * divisor for side in largest)
-
-    def _assemble(self, parts: list, samples: list, target: tuple[int, int]) -> dict:
-        """Pad, and give every sample its mask."""
-        packed, batch = [None] * len(samples), None
-        for size, rows, images, masks in parts:
-            images, masks, padding = self._padded(images, masks, target)
-            own = dict(img_shape=torch.Size(size), pad_shape=target, padding_size=padding)
-            for row, mask in zip(rows, masks, strict=True):
-                meta = samples[row].metainfo | own
-                packed[row] = SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=mask))
-            if len(parts) == 1:
-                return dict(inputs=images, data_samples=packed)
-            if batch is None:
-                batch = images.new_empty((len(samples), *images.shape[1:]))
-            batch.index_copy_(0, torch.tensor(rows).to(batch.device, non_blocking=True), images)
-        return dict(inputs=batch, data_samples=packed)
 
 
 @MODELS.register_module()

@@ -3,7 +3,6 @@
 from bisect import bisect
 from pathlib import Path
 
-from mmengine.dist import is_main_process
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
@@ -66,48 +65,35 @@ class ResumableCheckpointHook(CheckpointHook):
                 )
 
     def _forget_other_best(self, runner) -> None:
-        paths = self._best
-        for i, path in enumerate(paths):
-            here = path and Path(path).parent.resolve() == Path(self.out_dir).resolve()
-            if path and not (here and self.file_backend.isfile(path)):
-                paths[i] = None
-                suffix = f'_{self.key_indicators[i]}' if len(paths) > 1 else ''
-                runner.message_hub.pop_info(f'best_ckpt{suffix}')
-                runner.message_hub.pop_info(f'best_score{suffix}')
-                runner.logger.warning(
-                    f'The best checkpoint so far is {path}, which is not in {self.out_dir}: it is left alone, and the '
-                    'best one is looked for anew from here on.'
-                )
-        self._best = paths
-
-    @property
-    def _best(self) -> list[str | None]:
-        """The best checkpoint by each score, wherever mmengine keeps it."""
-        if len(self.key_indicators) == 1:
-            return [self.best_ckpt_path]
-        return [self.best_ckpt_path_dict[key] for key in self.key_indicators]
-
-    @_best.setter
-    def _best(self, paths: list[str | None]) -> None:
-        if len(self.key_indicators) == 1:
-            self.best_ckpt_path = paths[0]
-        else:
-            self.best_ckpt_path_dict = dict(zip(self.key_indicators, paths, strict=True))
+        hub = runner.message_hub
+        for name, path in list(hub.runtime_info.items()):
+            if not name.startswith('best_ckpt'):
+                continue
+            if Path(path).parent.resolve() == Path(self.out_dir).resolve() and self.file_backend.isfile(path):
+                continue
+            hub.pop_info(name)
+            hub.pop_info(name.replace('best_ckpt', 'best_score'))
+            # as mmengine keeps it, with one score and with several
+            if name == 'best_ckpt':
+                self.best_ckpt_path = None
+            else:
+                self.best_ckpt_path_dict[name.removeprefix('best_ckpt_')] = None
+            runner.logger.warning(
+                f'The best checkpoint so far is {path}, which is not in {self.out_dir}: it is left alone, and the '
+                'best one is looked for anew from here on.'
+            )
 
     def _save_best_checkpoint(self, runner, metrics: dict[str, float]) -> None:
-        if not self.save_best:
-            return
-        old = self._best
-        # what it does not know of it does not remove
-        self._best = [None] * len(old)
-        super()._save_best_checkpoint(runner, metrics)
-        new = self._best
-        for before, after in zip(old, new, strict=True):
-            outdated = before and after and before != after and is_main_process()
-            # of a run that was killed here it may be gone
-            if outdated and self.file_backend.isfile(before):
-                self.file_backend.remove(before)
-        self._best = [after or before for before, after in zip(old, new, strict=True)]
+        outdated, remove = [], self.file_backend.remove
+        self.file_backend.remove = outdated.append
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        finally:
+            del self.file_backend.remove
+        held = {value for name, value in runner.message_hub.runtime_info.items() if name.startswith('best_ckpt')}
+        for path in outdated:
+            if path not in held:
+                remove(path)
 
 
 def _validation_followed(runner) -> bool:
