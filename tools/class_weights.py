@@ -30,7 +30,7 @@ def main() -> None:
 
     from mmengine.registry import DATASETS, init_default_scope
 
-    from custom_modules.datasets.masks import ClassPixels
+    from custom_modules.datasets.masks import class_weights, count_pixels
     from custom_modules.engine.config import load_config
     from custom_modules.engine.config_checks import check_config, head_size
     from custom_modules.utils.tables import text_table
@@ -44,18 +44,22 @@ def main() -> None:
         )
 
     init_default_scope(cfg.default_scope)
-    pixels = ClassPixels.from_dataset(DATASETS.build(cfg.train_dataloader.dataset))
-    rows = zip(pixels.classes, pixels.pixels, 100 * pixels.shares, pixels.images, strict=True)
-    title = f'{len(pixels.counts)} training masks at full size'
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    classes, counts = dataset.metainfo['classes'], count_pixels(dataset)
+    weights, pixels = class_weights(classes, counts), counts.sum(axis=0)
+    if weights['reason']:
+        raise UsageError(weights['reason'])
+    rows = zip(classes, pixels, 100 * pixels / pixels.sum(), (counts > 0).sum(axis=0), strict=True)
+    title = f'{len(counts)} training masks at full size'
     print(text_table(title, ['class', 'pixels', 'share %', 'masks with it'], rows))
-    if len(pixels.classes) == 2 and head_size(cfg, cfg.model.decode_head)[1] == 1:
+    if len(classes) == 2 and head_size(cfg, cfg.model.decode_head)[1] == 1:
         print(
-            f'class_weight={numbers([pixels.positive_weight()])}  # for this head of one channel: '
+            f'class_weight={numbers([weights["positive_weight"]])}  # for this head of one channel: '
             'CrossEntropyLoss(use_sigmoid=True)'
         )
         return
-    print(f'class_weight={numbers(pixels.inverse_frequency())}  # inverse frequency: mean over the pixels is 1')
-    print(f'class_weight={numbers(pixels.median_frequency())}  # median frequency: the class in the middle has 1')
+    print(f'class_weight={numbers(weights["inverse_frequency"])}  # inverse frequency: mean over the pixels is 1')
+    print(f'class_weight={numbers(weights["median_frequency"])}  # median frequency: the class in the middle has 1')
 
 
 if __name__ == '__main__':

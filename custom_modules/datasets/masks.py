@@ -101,103 +101,62 @@ class MaskValues:
         return [name for index, name in enumerate(self.classes) if index not in occurring]
 
 
-class ClassPixels:
-    """How many pixels each class has in each mask, and the class weights that follow from it.
+def count_pixels(dataset) -> np.ndarray:
+    """Count the pixels of each class in each mask of a data set of mmseg's kind, at full size, as training reads them: (masks, classes).
 
-    Weights are relative: mmseg's softmax ``CrossEntropyLoss`` divides by the weights of the pixels it has
-    averaged over, so ``[1, 2]`` and ``[2, 4]`` train alike. Computing them raises a UsageError if a class has no pixel.
-
-    Args:
-        classes (Sequence[str]): Names of the classes.
-        counts (np.ndarray): Pixels (masks, classes); ignored ones are not counted. Of each class ``pixels`` are its sum, and
-            ``images`` the masks that contain it.
-
-    Example:
-        >>> import numpy as np
-        >>> pixels = ClassPixels(('ground', 'sky', 'rock'), np.array([[60, 30, 10], [100, 0, 0]]))
-        >>> pixels.median_frequency().round(3).tolist()
-        [0.375, 1.0, 3.0]
+    Ignored pixels are not counted; a label without a class is a UsageError.
     """
+    from custom_modules.datasets.transforms import LoadAnnotations
 
-    def __init__(self, classes: Sequence[str], counts: np.ndarray) -> None:
-        self.classes = tuple(classes)
-        self.counts = np.asarray(counts, np.int64)
-        self.pixels, self.images = self.counts.sum(axis=0), (self.counts > 0).sum(axis=0)
+    classes, load = dataset.metainfo['classes'], LoadAnnotations()
 
-    @classmethod
-    def from_dataset(cls, dataset) -> 'ClassPixels':
-        """Count the masks of a data set of mmseg's kind at full size, as training reads them; a UsageError at a label without a class."""
-        from custom_modules.datasets.transforms import LoadAnnotations
-
-        classes = dataset.metainfo['classes']
-        load = LoadAnnotations()
-
-        def count(index: int) -> np.ndarray:
-            info = dataset.get_data_info(index)
-            pixels = np.bincount(load(info)['gt_seg_map'].ravel(), minlength=IGNORED + 1)
-            unknown = np.flatnonzero(pixels[len(classes) : IGNORED])
-            if unknown.size:
-                raise UsageError(
-                    f'{info["seg_map_path"]} holds the label {len(classes) + unknown[0]}, but the {len(classes)} classes ({", ".join(classes)}) '
-                    f'have the labels 0 to {len(classes) - 1}: name all classes, or map the value to one of them with label_map.'
-                )
-            return pixels[: len(classes)]
-
-        # decoding releases the interpreter's lock, so threads help
-        with ThreadPoolExecutor() as pool:
-            counted = pool.map(count, range(len(dataset)))
-            return cls(classes, list(progress(counted, 'Counting pixels', len(dataset))))
-
-    @property
-    def shares(self) -> np.ndarray:
-        """Share of each class in all pixels with a class."""
-        return self.pixels / self.pixels.sum()
-
-    def inverse_frequency(self) -> np.ndarray:
-        """Weigh each class by 1 / (classes * share): all classes count alike, and the mean over the pixels is 1."""
-        self._require_all()
-        return 1 / (len(self.classes) * self.shares)
-
-    def median_frequency(self) -> np.ndarray:
-        """Weigh each class by the median of the frequencies, divided by its own; the class in the middle has 1.
-
-        A class's frequency is its share in the masks that contain it, so that a large class found in few masks gets no huge
-        weight. From `Predicting Depth, Surface Normals and Semantic Labels <https://arxiv.org/abs/1411.4734>`_ (Eigen, Fergus).
-        """
-        self._require_all()
-        sizes = self.counts.sum(axis=1)
-        frequencies = self.pixels / ((self.counts > 0) * sizes[:, None]).sum(axis=0)
-        return np.median(frequencies) / frequencies
-
-    def positive_weight(self) -> float:
-        """Weigh class 1 of two, as one sigmoid channel needs it: background pixels per pixel of class 1."""
-        self._require_all()
-        background, rock = self.pixels
-        return float(background / rock)
-
-    def _require_all(self) -> None:
-        absent = [name for name, found in zip(self.classes, self.pixels, strict=True) if not found]
-        if absent:
+    def count(index: int) -> np.ndarray:
+        info = dataset.get_data_info(index)
+        pixels = np.bincount(load(info)['gt_seg_map'].ravel(), minlength=IGNORED + 1)
+        unknown = np.flatnonzero(pixels[len(classes) : IGNORED])
+        if unknown.size:
             raise UsageError(
-                f'there is no pixel of {", ".join(absent)} in the {len(self.counts)} masks, so that no weight can be computed: '
-                'take it out of classes, or add masks that contain it.'
+                f'{info["seg_map_path"]} holds the label {len(classes) + unknown[0]}, but the {len(classes)} classes ({", ".join(classes)}) '
+                f'have the labels 0 to {len(classes) - 1}: name all classes, or map the value to one of them with label_map.'
             )
+        return pixels[: len(classes)]
+
+    # decoding releases the interpreter's lock, so threads help
+    with ThreadPoolExecutor() as pool:
+        return np.array(list(progress(pool.map(count, range(len(dataset))), 'Counting pixels', len(dataset))))
 
 
 def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
-    """Suggest class weights by the pixels of each class in each mask of the training part, those of :class:`ClassPixels`.
+    """Suggest class weights by the pixels of each class in each mask of the training part (masks, classes).
 
-    ``inverse_frequency`` and ``median_frequency``, and with two classes ``positive_weight`` for a head of one channel; all
-    None with a ``reason`` where a class has no pixel.
+    Weights are relative: mmseg's softmax ``CrossEntropyLoss`` divides by the weights of the pixels it has averaged over, so
+    ``[1, 2]`` and ``[2, 4]`` train alike. All are None, with a ``reason``, where a class has no pixel:
+
+    - ``inverse_frequency``: 1 / (classes * share); all classes count alike, and the mean over the pixels is 1.
+    - ``median_frequency``: the median of the frequencies, divided by the class's own, which is its share in the masks that contain
+      it: a large class found in few masks gets no huge weight. From `Predicting Depth, Surface Normals and Semantic Labels
+      <https://arxiv.org/abs/1411.4734>`_ (Eigen, Fergus).
+    - ``positive_weight`` of two classes, as one sigmoid channel needs it: background pixels per pixel of class 1.
+
+    Example:
+        >>> weights = class_weights(('ground', 'sky', 'rock'), np.array([[60, 30, 10], [100, 0, 0]]))
+        >>> [round(weight, 3) for weight in weights['median_frequency']]
+        [0.375, 1.0, 3.0]
     """
-    pixels = ClassPixels(classes, np.array(counts, np.int64).reshape(-1, len(classes)))
-    binary = len(classes) == 2
-    names = ['inverse_frequency', 'median_frequency'] + ['positive_weight'] * binary
-    try:
-        found = [np.asarray(getattr(pixels, name)()).tolist() for name in names]
-    except UsageError as error:
-        return dict(dict.fromkeys(names), reason=str(error))
-    return dict(zip(names, found, strict=True), reason=None)
+    names = ['inverse_frequency', 'median_frequency'] + ['positive_weight'] * (len(classes) == 2)
+    counts = np.array(counts, np.int64).reshape(-1, len(classes))
+    pixels = counts.sum(axis=0)
+    absent = [name for name, found in zip(classes, pixels, strict=True) if not found]
+    if absent:
+        reason = (
+            f'there is no pixel of {", ".join(absent)} in the {len(counts)} masks, so that no weight can be computed: '
+            'take it out of classes, or add masks that contain it.'
+        )
+        return dict(dict.fromkeys(names), reason=reason)
+    frequencies = pixels / ((counts > 0) * counts.sum(axis=1, keepdims=True)).sum(axis=0)
+    weights = [(1 / (len(classes) * (pixels / pixels.sum()))).tolist(), (np.median(frequencies) / frequencies).tolist()]
+    weights += [float(pixels[0] / pixels[1])] * (len(classes) == 2)
+    return dict(zip(names, weights, strict=True), reason=None)
 
 
 def read_class_weights(path: str | Path) -> list[float]:

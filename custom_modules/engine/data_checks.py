@@ -37,17 +37,13 @@ def require_a_batch(runner) -> None:
     model = inner_model(runner.model)
     # a classifier's is its own
     heads = [getattr(model, name, None) for name in ('decode_head', 'auxiliary_head')]
-    remedy = None
-    if (runner.cfg.train_dataloader.get('collate_fn') or {}).get('type') != 'batch_collate':
-        remedy = "train_dataloader.collate_fn=dict(type='batch_collate')"
-    elif not isinstance(model.data_preprocessor, AugmentsBatches):
-        remedy = 'model.data_preprocessor=_base_.batch_augments.default'
-    elif not all(getattr(head, 'takes_whole_batches', head is None) for head in heads):
-        remedy = 'a UNetHead or a LeanASPPHead as the only head'
-    if remedy:
+    collate = runner.cfg.train_dataloader.get('collate_fn') or {}
+    fits = collate.get('type') == 'batch_collate' and isinstance(model.data_preprocessor, AugmentsBatches)
+    if not fits or not all(getattr(head, 'takes_whole_batches', head is None) for head in heads):
         raise UsageError(
-            f"cache='batches' of the training set gives whole batches, which need {remedy} in the config: set it, or set "
-            "train_dataloader.dataset.cache='ram'."
+            "cache='batches' of the training set gives whole batches, which need train_dataloader.collate_fn=dict(type='batch_collate'), "
+            'model.data_preprocessor=_base_.batch_augments.default, and a UNetHead or a LeanASPPHead as the only head: set them in the '
+            "config, or set train_dataloader.dataset.cache='ram'."
         )
 
 

@@ -18,8 +18,6 @@ VARIABLES = dict(
     slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
     mpi=('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_SIZE', 'OMPI_COMM_WORLD_LOCAL_RANK'),
 )
-# those for which mmengine's AmpOptimWrapper and its autocast are made; they fail elsewhere
-AMP_DEVICES = ('cuda', 'npu', 'mlu', 'musa')
 
 
 def require_launcher(launcher: str) -> None:
@@ -86,7 +84,7 @@ def cpu_has_bfloat16() -> bool:
 def mixed_precision_pays() -> bool:
     """Whether this machine trains faster in mixed precision: on a GPU, or a CPU that has bfloat16."""
     device = devices.get_device()
-    return device in AMP_DEVICES or (device == 'cpu' and cpu_has_bfloat16())
+    return device == 'cuda' or (device == 'cpu' and cpu_has_bfloat16())
 
 
 def set_mixed_precision(optim_wrapper) -> None:
@@ -95,13 +93,12 @@ def set_mixed_precision(optim_wrapper) -> None:
     Raises:
         UsageError: If there is none but float32, or another than the hardware's is asked for.
     """
-    device = devices.get_device()
-    if device == 'cpu':
-        if not cpu_has_bfloat16():
-            raise UsageError(
-                '--amp needs a GPU, or a CPU with AVX-512 BF16 or AMX, and none was found: leave it out to '
-                'train in float32, or write --amp auto.'
-            )
+    if not mixed_precision_pays():
+        raise UsageError(
+            '--amp needs a GPU, or a CPU with AVX-512 BF16 or AMX, and none was found: leave it out to '
+            'train in float32, or write --amp auto.'
+        )
+    if devices.get_device() == 'cpu':
         # it has neither: bfloat16 it is, and needs no scale
         dtype = optim_wrapper.pop('dtype', None) or 'bfloat16'
         optim_wrapper.pop('loss_scale', None)
@@ -111,14 +108,9 @@ def set_mixed_precision(optim_wrapper) -> None:
             )
         optim_wrapper.type = 'BFloat16OptimWrapper'
         return
-    if device not in AMP_DEVICES:
-        raise UsageError(
-            f'--amp needs one of {", ".join(AMP_DEVICES)} or a CPU that computes in bfloat16, and the device is {device}: '
-            'leave it out to train in float32, or write --amp auto.'
-        )
     optim_wrapper.type = 'AmpOptimWrapper'
     # by itself, not by emulation
-    if torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False):
+    if torch.cuda.is_bf16_supported(including_emulation=False):
         optim_wrapper.setdefault('dtype', 'bfloat16')
     if optim_wrapper.get('dtype') == 'bfloat16':
         # its exponents are float32's: no gradient gets lost that a scale would save
@@ -147,6 +139,6 @@ def speed_advice(cfg) -> str | None:
 
 
 def _can_compile() -> bool:
-    if devices.get_device() in AMP_DEVICES:
+    if devices.get_device() == 'cuda':
         return find_spec('triton') is not None
     return shutil.which(os.environ.get('CXX', 'g++')) is not None

@@ -118,10 +118,8 @@ def image_dice(confusions: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean of the scores over the classes that have one; nan where none has."""
-    scored = np.isfinite(values)
-    total, count = np.where(scored, values, 0).sum(axis=-1), scored.sum(axis=-1)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    """Mean of the scores over the classes that have one; nan where none has, without numpy's warning."""
+    return np.ma.filled(np.ma.masked_invalid(values).mean(axis=-1), np.nan)
 
 
 def frequent_confusions(counts: np.ndarray, most: int) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ import pytest
 from pair_sets import write
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset
-from custom_modules.datasets.masks import ClassPixels
+from custom_modules.datasets.masks import class_weights, count_pixels
 from custom_modules.utils.errors import UsageError
 
 PARTS = dict(img_path='{split}/images', seg_map_path='{split}/masks')
@@ -30,38 +30,26 @@ def data_set(root, classes=('ground', 'small', 'large'), **options) -> IndexedMa
 
 
 def test_pixels_are_counted_through_the_label_map(root):
-    found = ClassPixels.from_dataset(data_set(root))
-    assert found.counts.tolist() == [[3072, 512, 512], [4096, 0, 0]]
-    assert found.pixels.tolist() == [7168, 512, 512]
-    assert found.images.tolist() == [2, 1, 1]
-    assert found.shares.tolist() == [0.875, 0.0625, 0.0625]
-    # a load size does not change the counts, and ignored pixels do not count
-    assert ClassPixels.from_dataset(data_set(root, load_size=(8, 8))).pixels.sum() == 2 * 64 * 64
-    options = dict(label_map=None, ignore_index=3)
-    found = ClassPixels.from_dataset(data_set(root, ('ground', 'small'), **options))
-    assert found.pixels.tolist() == [7168, 512] and found.shares.sum() == 1
+    # a load size does not change the counts
+    assert count_pixels(data_set(root, load_size=(8, 8))).tolist() == [[3072, 512, 512], [4096, 0, 0]]
+    ignored = data_set(root, ('ground', 'small'), label_map=None, ignore_index=3)
+    assert count_pixels(ignored).sum(axis=0).tolist() == [7168, 512]
 
 
-def test_weights_equal_a_computation_by_hand(root):
-    found = ClassPixels.from_dataset(data_set(root))
+def test_weights_equal_a_computation_by_hand():
+    found = class_weights(('ground', 'small', 'large'), np.array([[3072, 512, 512], [4096, 0, 0]]))
     # 1 / (3 * 7/8), 1 / (3 * 1/16)
-    assert found.inverse_frequency() == pytest.approx([8 / 21, 16 / 3, 16 / 3])
-    assert (found.inverse_frequency() * found.shares).sum() == pytest.approx(1)
+    assert found['inverse_frequency'] == pytest.approx([8 / 21, 16 / 3, 16 / 3])
     # the share of 1 and 3 in the one mask that has them is 1/8, and it is the median
-    assert found.median_frequency() == pytest.approx([1 / 7, 1, 1])
-    binary = ClassPixels(('background', 'rock'), np.array([[30, 2], [20, 8]]))
-    assert binary.positive_weight() == 5
-    assert binary.median_frequency() == pytest.approx([0.6, 3.0])
-
-
-def test_a_class_without_a_pixel_has_no_weight(root):
-    found = ClassPixels.from_dataset(data_set(root, ('ground', 'small', 'large', 'huge')))
-    for weigh in (found.inverse_frequency, found.median_frequency, found.positive_weight):
-        with pytest.raises(UsageError, match='no pixel of huge in the 2 masks, .* take it out'):
-            weigh()
+    assert found['median_frequency'] == pytest.approx([1 / 7, 1, 1])
+    binary = class_weights(('background', 'rock'), np.array([[30, 2], [20, 8]]))
+    assert binary['positive_weight'] == 5
+    assert binary['median_frequency'] == pytest.approx([0.6, 3.0])
+    none = class_weights(('ground', 'huge'), np.array([[30, 0], [20, 0]]))
+    assert none['positive_weight'] is None and 'no pixel of huge in the 2 masks' in none['reason']
 
 
 def test_a_label_without_a_class_is_refused(root):
     dataset = data_set(root, ('ground', 'small'), label_map=None, check=False)
     with pytest.raises(UsageError, match=r'a\.png holds the label 3, but the 2 classes'):
-        ClassPixels.from_dataset(dataset)
+        count_pixels(dataset)

@@ -121,12 +121,11 @@ def step(name):
 CHANGES = [
     (lambda run, model: setattr(run, 'max_epochs', 6), 'frozen_stages is 2 instead of 4'),
     (lambda run, model: frozen_stages(run, model, -1), 'frozen_stages is -1 instead of 4'),
-    (lambda run, model: setattr(model.backbone, 'frozen_norm_eval', False), 'batch norms go on'),
-    (lambda run, model: pipeline_of(run).insert(1, step('RandomFlip')), 'holds RandomFlip, which'),
-    (augmented, r'the data preprocessor \(BatchAugPreProcessor\) may be random'),
-    (lambda run, model: setattr(run.train_dataloader, 'dataset', [0]), r'\(list\) wraps others'),
-    (lambda run, model: setattr(pipeline_of(run)[-1], 'meta_keys', ('x',)), "keep 'img_path'"),
-    (lambda run, model: setattr(model, 'backbone', torch.nn.Identity()), 'backbone is Identity'),
+    (lambda run, model: setattr(model.backbone, 'frozen_norm_eval', False), 'whose batch norms freeze'),
+    (lambda run, model: pipeline_of(run).insert(1, step('RandomFlip')), 'RandomFlip may be random'),
+    (augmented, 'BatchAugPreProcessor may be random'),
+    (lambda run, model: setattr(run.train_dataloader, 'dataset', [0]), 'list may be random'),
+    (lambda run, model: setattr(model, 'backbone', torch.nn.Identity()), 'needs a StagedBackbone'),
 ]
 
 

@@ -75,15 +75,10 @@ def require_constant_features(runner: Runner, model: nn.Module) -> None:
 
 def _faults(runner: Runner, model: nn.Module) -> Iterator[str]:
     """Yield what is against it, and what helps; what comes later takes for granted that nothing came before."""
-    backbone, dataset = model.backbone, runner.train_dataloader.dataset
-    if not isinstance(backbone, StagedBackbone):
+    backbone, dataset, preprocessor = model.backbone, runner.train_dataloader.dataset, model.data_preprocessor
+    if not isinstance(backbone, StagedBackbone) or not backbone.frozen_norm_eval:
         yield (
-            f'needs a StagedBackbone of this project, which knows what is frozen, and the backbone is {type(backbone).__name__}: '
-            'choose another'
-        )
-    if not backbone.frozen_norm_eval:
-        yield (
-            'keeps what the encoder makes of each image, and with frozen_norm_eval=False its batch norms go on adapting: set '
+            'needs a StagedBackbone of this project whose batch norms freeze with their stages: choose one, and set '
             'model.backbone.frozen_norm_eval=True'
         )
     last, frozen = max(backbone.out_indices), [backbone.frozen_stages]
@@ -95,16 +90,18 @@ def _faults(runner: Runner, model: nn.Module) -> Iterator[str]:
             f'needs an encoder that is frozen from the first epoch to the last, and frozen_stages is {min(frozen)} instead of '
             f'{last} at some time: freeze it with default_hooks.freeze_schedule.schedule={{0: {last}}}'
         )
-    for reason in _random_parts(dataset, model.data_preprocessor):
+    # of a set that wraps others the pipelines are not looked at
+    transforms = dataset.pipeline.transforms if hasattr(dataset, 'pipeline') else [dataset]
+    rest = [type(step).__name__ for step in transforms[len(static_transforms(transforms)) :]]
+    if type(preprocessor).__name__ not in PREPROCESSORS or getattr(preprocessor, 'augments', None):
+        rest.insert(0, type(preprocessor).__name__)
+    if rest not in ([], ['PackSegInputs']):
         yield (
-            f'keeps what the encoder makes of each image, and {reason}: set '
+            f'keeps what the encoder makes of each image, and {rest[0]} may be random: set '
             'train_dataloader.dataset.pipeline=_base_.plain_pipeline and leave model.data_preprocessor=_base_.batch_augments... out'
         )
-    sample = pseudo_collate([dataset[0]])
-    if 'img_path' not in sample['data_samples'][0]:
-        yield "tells images apart by their path: keep 'img_path' in the meta_keys of PackSegInputs"
     with torch.no_grad():
-        features = model.backbone(model.data_preprocessor(sample, True)['inputs'])
+        features = backbone(preprocessor(pseudo_collate([dataset[0]]), True)['inputs'])
     each, device = sum(f.nbytes for f in features), features[0].device
     if device.type == 'cuda':
         needed, free = len(dataset) * each, torch.cuda.mem_get_info(device)[0]
@@ -116,20 +113,6 @@ def _faults(runner: Runner, model: nn.Module) -> Iterator[str]:
             f'would hold the features of {len(dataset)} training images, {each / 1e6:.2f} MB each, which take {needed / 1e6:.0f} MB, '
             f'and half of the free memory is {SHARE * free / 1e6:.0f} MB: lower load_size'
         )
-
-
-def _random_parts(dataset, preprocessor: nn.Module) -> Iterator[str]:
-    pipeline = getattr(dataset, 'pipeline', None)
-    if pipeline is None:
-        kind = type(dataset).__name__
-        yield f'the training set ({kind}) wraps others, whose pipelines are not looked at'
-    rest = pipeline.transforms[len(static_transforms(pipeline.transforms)) :]
-    names = [type(transform).__name__ for transform in rest]
-    if names not in ([], ['PackSegInputs']):
-        yield f'the training pipeline holds {names[0]}, which may be random'
-    kind = type(preprocessor).__name__
-    if kind not in PREPROCESSORS or getattr(preprocessor, 'augments', None):
-        yield f'the data preprocessor ({kind}) may be random'
 
 
 @HOOKS.register_module()

@@ -93,9 +93,8 @@ class GroupRatesHook(Hook):
     """Record the learning rate of each part of the model, and how much of the backbone is frozen.
 
     mmengine records the rate of the optimizer's first group as ``lr``. Where a ``paramwise_cfg`` gives the parts rates of their
-    own, this adds ``lr/backbone_lr``, ``lr/decode_head_lr``, ..., and where a part holds several multiples of the base rate one for
-    each: ``lr/backbone_x0.1_lr``. (mmengine's log line writes names that end with ``lr`` with an exponent; else 1e-5 reads 0.0000.)
-    Values, ``frozen_stages`` too, are those of steps that are logged.
+    own, this adds ``lr/backbone_lr``, ``lr/decode_head_lr``, ..., of each part the rate of its last group. (mmengine's log line
+    writes names that end with ``lr`` with an exponent; else 1e-5 reads 0.0000.) Values are those of steps that are logged.
     """
 
     # before LoggerHook writes (BELOW_NORMAL) and before a scheduler sets the next step's rate (LOW)
@@ -120,24 +119,9 @@ class GroupRatesHook(Hook):
 
 
 def _named_groups(model, optim_wrapper) -> dict[str, dict]:
-    """One group for each name; groups that begin at one rate are scheduled alike."""
     groups = optim_wrapper.optimizer.param_groups
-    starts = [_start(group) for group in groups]
-    if len(set(starts)) == 1:
+    # the rates before any schedule, which tell groups apart after a resume too
+    if len({group.get('initial_lr', group['lr']) for group in groups}) == 1:
         return {}
-    base = _start(optim_wrapper.base_param_settings)
     parts = {id(p): name.split('.')[0] for name, p in model.named_parameters()}
-    found = {}
-    for group, start in zip(groups, starts, strict=True):
-        for part in dict.fromkeys(parts[id(p)] for p in group['params']):
-            found.setdefault(part, {}).setdefault(f'x{start / base:g}', group)
-    return {
-        part if len(multiples) == 1 else f'{part}_{multiple}': group
-        for part, multiples in found.items()
-        for multiple, group in multiples.items()
-    }
-
-
-def _start(group: dict) -> float:
-    """The rate before any schedule, which is what tells groups apart after a resume too."""
-    return group.get('initial_lr', group['lr'])
+    return {parts[id(p)]: group for group in groups for p in group['params']}
