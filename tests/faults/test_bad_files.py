@@ -1,4 +1,4 @@
-"""Files of every bad kind: one sentence and exit code 2, never a traceback."""
+"""Input of every bad kind: one sentence and exit code 2, never a traceback."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from PIL import Image
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset, MoonDataset
 from custom_modules.models.safe_loading import load_checkpoint_file
-from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.errors import reporting_errors
 from custom_modules.utils.images import find_pictures, read_image, read_mask
 from tools.prepare_data import main as prepare
 
@@ -23,6 +23,8 @@ RNG = np.random.default_rng(0)
 SCENE = cv2.GaussianBlur(RNG.integers(0, 256, (32, 48, 3), dtype=np.uint8), (5, 5), 1)
 MASK = np.zeros((32, 48), np.uint8)
 MASK[4:12, 8:30] = 255
+GREY = np.full((64, 64), 128, np.uint8)
+ROCKS = np.eye(64, dtype=np.uint8)
 
 
 def tiff(value, kind, shape=(8, 8)) -> bytes:
@@ -46,20 +48,15 @@ IMAGES = {
     'an empty image': (b'', 'it is empty'),
     'a page in place of an image': (b'<html>404</html>', 'it is no image'),
     'a PNG of its signature alone': (PNG[:8], 'cut short'),
-    'a PNG that is cut in its header': (PNG[:20], 'cut short'),
     'a PNG that is cut in its pixels': (PNG[: len(PNG) // 2], 'cut short'),
     'a PNG without its end': (PNG[:-12], 'cut short'),
     'a PNG with a wrong bit': (with_bit(PNG, len(PNG) // 2), 'it is damaged'),
     'a PNG with a wrong size': (with_bit(PNG, 18), 'it is damaged'),
-    'a JPEG of its signature alone': (JPEG[:3], 'no image'),
     'a JPEG that is cut in its header': (JPEG[:40], 'it is no image|[Tt]runcated|broken'),
     'a JPEG that is cut in its pixels': (JPEG[:-300], 'truncated'),
     'a TIFF that is cut': (encoded(SCENE, 'TIFF')[:100], 'cannot be read'),
-    'a BMP that is cut': (encoded(SCENE, 'BMP')[:100], 'cannot be read'),
-    'a GIF that is cut': (encoded(MASK, 'GIF')[:20], 'cannot be read'),
     'a WebP that is cut': (encoded(SCENE, 'WEBP')[:60], 'cannot be read'),
     'a TIFF of NaN': (tiff(np.nan, np.float32), 'not a number or infinite; save it with 8 or 16'),
-    'a TIFF of infinity': (tiff(np.inf, np.float32), 'not a number or infinite'),
     'a TIFF below 0': (tiff(-3, np.int32), 'from -3 to -3'),
     'a TIFF of radiances': (tiff(1e7, np.float32), 'to 1e[+]07, and 0 to 65535 is known'),
     'a colour TIFF of NaN': (tiff(np.nan, np.float32, (8, 8, 3)), 'not a number'),
@@ -67,7 +64,6 @@ IMAGES = {
 MASKS = {
     'an empty mask': (b'', 'it is empty'),
     'a mask that is cut': (encoded(MASK)[:-20], 'cut short'),
-    'a mask in colours': (encoded(SCENE), '3 channels that differ; save it with one channel'),
     'a mask in CMYK': (encoded(Image.fromarray(SCENE).convert('CMYK'), 'TIFF'), '4 channels that'),
     'a mask in its transparency': (encoded(CLEAR), 'transparency differs from pixel to pixel'),
     'a white mask with holes': (encoded(LIGHT), 'transparency differs'),
@@ -77,41 +73,30 @@ MASKS = {
 }
 
 
-def code_of(act, capsys) -> tuple[int, str]:
-    """Do what a tool would do; exit code and what it says."""
-    code = 0
-    try:
-        code = reporting_errors(act)() or 0
-    except SystemExit as stop:
-        code = stop.code
-    said = capsys.readouterr().err
-    lines = [line for line in said.splitlines() if not line.startswith(('libpng', '[ WARN'))]
-    assert 'Traceback' not in said and len(lines) <= 1
-    return code, said
+def one_file(read, data, words):
+    def act(root):
+        (root / 'a file.png').write_bytes(data)
+        read(root / 'a file.png')
+
+    return act, f'a file.png.*({words})'
 
 
-@pytest.mark.parametrize('name', [*IMAGES, *MASKS])
-def test_one_bad_file(name, tmp_path, capsys):
-    data, words = (IMAGES | MASKS)[name]
-    path = tmp_path / 'a file.png'
-    path.write_bytes(data)
-    code, said = code_of(lambda: (read_mask if name in MASKS else read_image)(path), capsys)
-    assert code == 2 and str(path) in said
-    with pytest.raises(UsageError, match=words):
-        (read_mask if name in MASKS else read_image)(path)
+def nothing(root):
+    pass
 
 
-def spoil(part: str, content, name: str = '0002', suffix: str = '.png'):
-    """Put another file in the place of an image or of a mask."""
+def spoil(part: str, content, suffix: str = '.png', numbers=(2,)):
+    """Put other content, a folder (...) or nothing (None) in the place of an image or of a mask."""
 
     def change(root):
         folder = dict(image='render', mask='ground')[part]
-        path = root / 'images' / folder / f'{folder}{name}.png'
-        path.unlink()
-        if content is ...:
-            path.mkdir()
-        elif content is not None:
-            path.with_suffix(suffix).write_bytes(content)
+        for number in numbers:
+            path = root / 'images' / folder / f'{folder}{number:04d}.png'
+            path.unlink()
+            if content is ...:
+                path.mkdir()
+            elif content is not None:
+                path.with_suffix(suffix).write_bytes(content)
 
     return change
 
@@ -120,73 +105,53 @@ def in_list(content: bytes):
     return lambda root: (root / 'list.txt').write_bytes(content)
 
 
-def without_masks(root):
-    make_moon(root, 10)
-    for name in range(7):
-        spoil('mask', None, f'{name:04d}')(root)
+def remove(name: str):
+    return lambda root: (root / name).rename(root / 'elsewhere')
 
 
-def remove(folder: str):
-    return lambda root: (root / folder).rename(root / 'elsewhere')
-
-
-def nothing(root):
-    pass
-
-
-GREY = np.full((64, 64), 128, np.uint8)
-ROCKS = np.eye(64, dtype=np.uint8)
 LISTED = dict(ann_file='list.txt')
 SETS = {
-    'an image without its mask': (spoil('mask', None), {}, '1 of 4 images .* have no ground'),
     'no masks at all': (remove('images/ground'), {}, 'masks were looked for .* no such folder'),
     'no images at all': (remove('images/render'), {}, 'images were looked for .* no such folder'),
     'two images of one id': (
         lambda root: (root / 'images/render/render0001.jpg').write_bytes(JPEG), {}, 'one id'),
     'a mask of grey levels': (spoil('mask', encoded(GREY)), {}, r'0/255 or 0/1: .*\(128\)'),
-    'a smeared mask': (spoil('mask', encoded(MASK, 'JPEG', quality=50), suffix='.jpg'),
+    'a smeared mask': (spoil('mask', encoded(MASK, 'JPEG', quality=50), '.jpg'),
                        dict(seg_map_suffix=['.png', '.jpg']), 'other than 0/255 or 0/1'),
     'a mask of 0, 1 and 255': (
         spoil('mask', encoded((ROCKS + 255 * ROCKS[::-1]).astype(np.uint8))), {}, '0/255 or 0/1'),
     'a mask of 16 bits': (
         spoil('mask', encoded(ROCKS.astype(np.uint16) * 65535)), {}, r'\(0, 65535\)'),
-    'a mask below 0': (spoil('mask', tiff(-1, np.int32, (64, 64)), suffix='.tif'),
+    'a mask below 0': (spoil('mask', tiff(-1, np.int32, (64, 64)), '.tif'),
                        dict(seg_map_suffix=['.png', '.tif']), r'\(-1\)'),
     'a smaller mask': (spoil('mask', encoded(ROCKS[:32])), {}, 'image 64x64, mask 64x32'),
     'a mask in colours': (spoil('mask', encoded(SCENE)), {}, 'several channels.*prepare_data.py'),
     'an image that is cut': (spoil('image', PNG[:-20]), {}, 'an unreadable file: .*cut short'),
-    'an image of NaN': (spoil('image', tiff(np.nan, np.float32), suffix='.tif'), {},
-                        'does not say what its pixels mean'),
+    'an image of NaN': (spoil('image', tiff(np.nan, np.float32), '.tif'), {}, 'does not say what its pixels mean'),
     'a folder in place of an image': (spoil('image', ...), {}, 'unreadable file: .*directory'),
     'no list': (nothing, LISTED, 'list.txt does not exist'),
     'an empty list': (in_list(b''), LISTED, 'it is empty'),
-    'a list of a mark alone': (in_list(b'\xff\xfe'), LISTED, 'it is empty'),
     'a list of other names': (in_list(b'render0001.png\n'), LISTED, 'lists 1 ids, 1 of which'),
     'a list that is no text': (in_list(PNG), LISTED, 'no text in UTF-8 or UTF-16'),
     'a list of half a letter': (in_list(b'\xff\xfea'), LISTED, 'no text in UTF-8 or UTF-16'),
     'an unknown part': (nothing, dict(split='dev'), "got 'dev'"),
-    'a part of no pair': (nothing, dict(split='test'), 'The test part .* is empty: 4 pairs'),
+    'a part of no pair': (nothing, dict(split='test'), 'The test part .* is empty: 8 pairs'),
     'no folder at all': (nothing, dict(data_root='nowhere'), 'looked for in .*nowhere.*prepare_data.py .*MOON_DATA'),
-    'images with another ending': (nothing, dict(img_suffix='.jpg'), r'0 images named render\*\.jpg .* 4 other files: render0000\.png.*img_suffix'),
+    'images with another ending': (nothing, dict(img_suffix='.jpg'), r'0 images named render\*\.jpg .* 8 other files: render0000\.png.*img_suffix'),
     'seven images without masks': (
-        without_masks, {}, r'7 of 10 images .* have no ground\*\.png .*: render0000\.png, .*render0004\.png, \.\.\.;'),
+        spoil('mask', None, numbers=range(7)), {}, r'7 of 8 images .* have no ground\*\.png .*: render0000\.png, .*render0004\.png, \.\.\.;'),
     'masks without a rock': (
-        lambda root: [spoil('mask', encoded(GREY * 0), f'000{i}')(root) for i in range(4)], {}, 'none of the 4 masks holds a single rock'),
+        spoil('mask', encoded(GREY * 0), numbers=range(8)), {}, 'none of the 8 masks holds a single rock'),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('name', SETS)
-def test_one_bad_pair_or_list(name, tmp_path, capsys):
-    change, options, words = SETS[name]
-    root = make_moon(tmp_path / 'moon', 4)
-    change(root)
-
-    def act():
+def one_set(change, options, words):
+    def act(root):
+        make_moon(root, 8)
+        change(root)
         MoonDataset(**{'data_root': str(root), 'split': 'all', **options})
 
-    assert code_of(act, capsys)[0] == 2
-    with pytest.raises(UsageError, match=words):
-        act()
+    return act, words
 
 
 COCO = dict(
@@ -198,10 +163,7 @@ COCO = dict(
         dict(id=3, image_id=2, category_id=1, segmentation=dict(size=[32, 48], counts='0P`1'), iscrowd=1),
     ],
 )  # fmt: skip
-
-
-def without(part):
-    return json.dumps({key: value for key, value in COCO.items() if key != part}).encode()
+BOXES = dict(COCO, annotations=[dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 9, 9])])
 
 
 def archive(files) -> bytes:
@@ -220,32 +182,26 @@ COMMANDS = {
     'annotations in UTF-7': ('coco-to-masks', b'\xff\xfe\xfd', 'is no JSON'),
     'JSON of another kind': ('coco-to-masks', b'[1]', 'no lists named'),
     'annotations nested without end': ('coco-to-masks', b'[' * 100_000, 'is no JSON'),
-    'annotations without images': ('coco-to-masks', without('images'), 'no lists named'),
-    'annotations without categories': ('coco-to-masks', without('categories'), 'no lists named'),
-    'boxes alone': ('coco-to-masks', json.dumps(
-        dict(COCO, annotations=[dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 9, 9])])).encode(),
-        'none of its 1 annotations can be used'),
+    'annotations without images': ('coco-to-masks', json.dumps(dict(COCO, images=None)).encode(), 'no lists named'),
+    'boxes alone': ('coco-to-masks', json.dumps(BOXES).encode(), 'none of its 1 annotations can be used'),
     'no archive': ('tiny-imagenet', None, 'is not a file'),
     'an archive that is none': ('tiny-imagenet', b'hello', 'neither a zip nor a tar'),
     'an archive that is cut': ('tiny-imagenet', ARCHIVE[:-30], 'neither a zip nor|damaged'),
-    'an archive with a wrong bit': ('tiny-imagenet', with_bit(ARCHIVE, 200), 'damaged'),
     'another archive': ('tiny-imagenet', archive({'a.txt': 'a'}), 'it is not Tiny ImageNet'),
-    'an archive that climbs': ('tiny-imagenet', archive({'../a.txt': 'a'}), 'outside the target'),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('name', COMMANDS)
-def test_one_bad_source_of_a_command(name, tmp_path, capsys):
-    command, content, words = COMMANDS[name]
-    if content is ...:
-        (tmp_path / 'source').mkdir()
-    elif content is not None:
-        (tmp_path / 'source').write_bytes(content)
-    code = prepare([command, str(tmp_path / 'source'), '--out', str(tmp_path / 'out')])
-    said = capsys.readouterr().err
-    assert code == 2 and said.count('\n') == 1
-    assert re.search(words, said), said
-    assert not list(tmp_path.glob('out/*'))
+def one_source(command, content, words):
+    def act(root):
+        if content is ...:
+            (root / 'source').mkdir()
+        elif content is not None:
+            (root / 'source').write_bytes(content)
+        code = prepare([command, str(root / 'source'), '--out', str(root / 'out')])
+        assert not list(root.glob('out/*'))
+        return code
+
+    return act, words
 
 
 def saved(content) -> bytes:
@@ -255,6 +211,12 @@ def saved(content) -> bytes:
 
 
 WEIGHTS = saved(dict(state_dict=torch.nn.Linear(9, 9).state_dict(), meta=dict(epoch=1)))
+CHECKPOINTS = {
+    'an empty checkpoint': (b'', 'not loaded|Ran out'),
+    'a checkpoint that is cut': (WEIGHTS[:600], 'was not loaded'),
+    'a checkpoint that is an image': (PNG, 'was not loaded'),
+    'a checkpoint of words': (saved(dict(a='b')), 'holds no weights'),
+}
 TINY = ['n00000001', 'n00000002', 'n00000003']
 
 
@@ -275,14 +237,6 @@ def unlist_a_class(root):
     (root / 'val/val_annotations.txt').write_text('\n'.join(r for r in rows if TINY[2] not in r))
 
 
-def weights(content):
-    def act(root):
-        (root / 'a.pth').write_bytes(content)
-        load_checkpoint_file(root / 'a.pth')
-
-    return act
-
-
 def overwrite(name, content):
     return lambda root: (root / name).write_bytes(content)
 
@@ -300,13 +254,13 @@ def other_colours(root):
     IndexedMaskDataset(str(root), ('a', 'b', 'c'), colours, split='all')
 
 
-OTHERS = {
-    'an empty checkpoint': (weights(b''), 'not loaded|Ran out'),
-    'a checkpoint that is cut': (weights(WEIGHTS[:600]), 'was not loaded'),
-    'a checkpoint that is an image': (weights(PNG), 'was not loaded'),
-    'a checkpoint of words': (weights(saved(dict(a='b'))), 'holds no weights'),
-    'a broken training image': (
-        tiny(overwrite('train/n00000001/images/n00000001_0.JPEG', b'')), 'it is empty'),
+BAD = {
+    **{name: one_file(read_image, *row) for name, row in IMAGES.items()},
+    **{name: one_file(read_mask, *row) for name, row in MASKS.items()},
+    **{name: one_file(load_checkpoint_file, *row) for name, row in CHECKPOINTS.items()},
+    **{name: one_set(*row) for name, row in SETS.items()},
+    **{name: one_source(*row) for name, row in COMMANDS.items()},
+    'a broken training image': (tiny(overwrite('train/n00000001/images/n00000001_0.JPEG', b'')), 'it is empty'),
     'a broken validation image': (tiny(overwrite('val/images/val_0.JPEG', JPEG[:-99])), 'truncated'),
     'a list of classes that is no text': (tiny(overwrite('wnids.txt', PNG)), 'no text in UTF-8'),
     'no list of classes': (tiny(lambda root: (root / 'wnids.txt').unlink()), 'wnids.txt does not'),
@@ -315,17 +269,20 @@ OTHERS = {
     'an unknown part of Tiny ImageNet': (tiny(split='test'), "'train' or 'val', got 'test'"),
     'an unknown class': (tiny(wnids=[TINY[0], 'n12345678']), '1 of the chosen wnids .* n12345678'),
     'no Tiny ImageNet': (tiny(data_root='nowhere'), 'no such folder: run .*prepare_data.py tiny-imagenet'),
-    'a class without images': (
-        tiny(lambda root: (root / 'train/n00000002').rename(root / 'x')), 'Class n00000002 has no'),
+    'a class without images': (tiny(remove('train/n00000002')), 'Class n00000002 has no'),
     'a list of pictures that is no text': (picture_list, 'no text in UTF-8'),
     'a palette in other colours': (other_colours, 'index 1 is class 1 in the colour of class 2'),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize('name', OTHERS)
-def test_another_bad_file(name, tmp_path, capsys):
-    act, words = OTHERS[name]
-    (tmp_path / 'data').mkdir()
-    with pytest.raises(UsageError, match=words) as caught:
-        act(tmp_path / 'data')
-    assert '\n' not in str(caught.value)
+@pytest.mark.parametrize('name', BAD)
+def test_one_bad_input(name, tmp_path, capsys):
+    act, words = BAD[name]
+    codes = []
+    try:
+        reporting_errors(lambda: codes.append(act(tmp_path)))()
+    except SystemExit as stop:
+        codes.append(stop.code)
+    lines = capsys.readouterr().err.splitlines()
+    (line,) = [line for line in lines if not line.startswith(('libpng', '[ WARN'))]
+    assert codes == [2] and re.search(words, line), line

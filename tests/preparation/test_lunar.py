@@ -83,28 +83,29 @@ def test_known_classes_are_recovered(fade):
 def test_layout_naming_and_values(src, tmp_path, capsys):
     out = tmp_path / 'out'
     assert lunar(src, out) == 0
+    found = contents(out)
+    # 0003 has no mask
+    assert sorted(found) == sorted(
+        f'{group}_{kind}/images/{part}/{part}{name}.png'
+        for group, names in (('MOON_SEGMENTATION', ('0001', '0002')), ('MOON_PHOTOS', ('PCAM7',)))
+        for kind in ('BINARY', 'MULTICLASS')
+        for part in ('render', 'ground')
+        for name in names
+    )
     binary, multi = out / 'MOON_SEGMENTATION_BINARY', out / 'MOON_SEGMENTATION_MULTICLASS'
     for name in ('0001', '0002'):
         original = (src / f'images/render/render{name}.png').read_bytes()
-        for folder in (binary, multi):
-            assert (folder / f'images/render/render{name}.png').read_bytes() == original
-        rocks = load(binary / f'images/ground/ground{name}.png')
-        classes = load(multi / f'images/ground/ground{name}.png')
-        assert rocks.shape == classes.shape == (64, 96)
+        assert all((folder / f'images/render/render{name}.png').read_bytes() == original for folder in (binary, multi))
+        rocks, classes = (load(folder / f'images/ground/ground{name}.png') for folder in (binary, multi))
         assert set(np.unique(classes)) == {GROUND, SKY, SMALL, LARGE}
         assert np.array_equal(rocks, np.where(classes >= SMALL, 255, 0))
-    assert load(out / 'MOON_PHOTOS_BINARY/images/ground/groundPCAM7.png').max() == 255
-    assert load(out / 'MOON_PHOTOS_MULTICLASS/images/ground/groundPCAM7.png').max() == LARGE
-    assert (out / 'MOON_PHOTOS_BINARY/images/render/renderPCAM7.png').is_file()
     text = capsys.readouterr().out
     assert '1 from images/clean, 1 from images/ground; photographs: 1' in text
     assert 'Left out 1 pictures without a mask: render0003.png' in text
-    assert not list(out.rglob('*0003*')) + list(out.rglob('*.unfinished'))
     # clean is preferred: the decoy in images/ground is all sky
     assert (load(multi / 'images/ground/ground0001.png') == SKY).mean() < 0.5
     before = dates(out)
-    assert lunar(src, out) == 0
-    assert dates(out) == before
+    assert lunar(src, out) == 0 and dates(out) == before
     # a changed picture is replaced where it is asked for, and in both sets
     changed = src / 'images/render/render0001.png'
     save(changed, np.zeros((64, 96, 3), np.uint8))
@@ -115,8 +116,7 @@ def test_layout_naming_and_values(src, tmp_path, capsys):
 
 
 def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
-    large = np.ones((8, 8), np.uint8)
-    stones = np.kron(scene(), large)
+    stones = np.kron(scene(), np.ones((8, 8), np.uint8))
     pebbles = stones.copy()
     # one is thin, one small
     pebbles[480:490, 640:740] = pebbles[440:454, 500:514] = SMALL
@@ -127,15 +127,10 @@ def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
     masks = out / 'MOON_SEGMENTATION_BINARY/images/ground'
     assert [path.name for path in masks.iterdir()] == ['ground0002.png']
     found, wanted = load(masks / 'ground0002.png') > 0, stones >= SMALL
-    assert not (found & ~wanted).any()
     # but for the corners, which a disc rounds, and in their places
-    assert (found & wanted).sum() / wanted.sum() > 0.97
+    assert not (found & ~wanted).any() and (found & wanted).sum() / wanted.sum() > 0.97
     classes = load(out / 'MOON_SEGMENTATION_MULTICLASS/images/ground/ground0002.png')
     assert np.array_equal(classes, pebbles)
-    # clean masks keep what they label
-    for name, options in (('as_they_are', ()), ('without', ('--without-pebbles',))):
-        assert lunar(src, tmp_path / name, '--only', 'clean', *options) == 0
-    assert contents(tmp_path / 'as_they_are') == contents(tmp_path / 'without')
 
 
 @pytest.mark.parametrize(

