@@ -144,11 +144,10 @@ KINDS = {
 
 
 def find_defects(subject: Subject, examined: Mapping[str, dict[str, PairFacts]]) -> tuple[list[dict], list[dict]]:
-    """Gather every defect of a data set, by what was found on each id of each part; nothing is raised, and none hides another.
+    """Gather every defect of a data set, by what was found on each id of each part; none hides another.
 
     Returns:
-        tuple[list[dict], list[dict]]: Those that break or falsify a training, and the others: of each ``kind`` and ``part``
-        the ``files`` with their details and their ``count``, ``what`` it is, and the ``remedy``.
+        tuple[list[dict], list[dict]]: Those that break or falsify a training, and the others, by kind and part.
     """
     found = defaultdict(list)
     parts = subject.parts + ([subject.loose] if subject.loose else [])

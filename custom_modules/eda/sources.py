@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from custom_modules.datasets.masks import MaskValues, class_palette
-from custom_modules.datasets.pairs import find_files, first_five
+from custom_modules.datasets.pairs import find_files
 from custom_modules.datasets.splits import ids_in_list, listed_ids
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import ImageError, read_mask
@@ -192,20 +192,14 @@ def _left_over(parts: list[Part], everything: list[Part]) -> tuple[Part, tuple[s
     return Part('no part', images, masks, everything[0].values), tuple(sorted(unused))
 
 
-def rock_masks(masks: Sequence[Path]) -> set[int] | None:
-    """Look into 16 of the masks, spread evenly, for whether they are 0/255 or 0/1, as masks of rocks are.
-
-    Returns None if at least half of them are so, or they hold more values than there can be classes: the others are defects.
-    Else the values found.
-    """
-    step = max(1, len(masks) // 16)
+def _show_rocks(masks: Sequence[Path]) -> bool:
+    """Look into 16 of the masks, spread evenly: at least half are 0/255 or 0/1, or values are too many for classes, and defects."""
     found = []
-    for path in masks[::step][:16]:
+    for path in masks[:: max(1, len(masks) // 16)][:16]:
         with contextlib.suppress(ImageError):
             found.append(set(np.unique(read_mask(path)).tolist()))
     binary = [values for values in found if values <= {0, 255} or values <= {0, 1}]
-    values = set().union(*found)
-    return None if 2 * len(binary) >= len(found) or len(values) > MOST_CLASSES else values
+    return 2 * len(binary) >= len(found) or len(set().union(*found)) > MOST_CLASSES
 
 
 def folder_subject(
@@ -235,17 +229,14 @@ def folder_subject(
             'what both share with --img-prefix and --mask-prefix, such as --img-prefix render --mask-prefix ground.'
         )
     labels, sets = label_map, None
-    if label_map is None and ignore_index is None and (classes is None or len(classes) == 2):
-        values = rock_masks(list(found[1].values()))
-        if values is None:
-            labels, sets = {0: 0, 1: 1, 255: 1}, ({0, 255}, {0, 1})
-        elif classes is None:
-            raise UsageError(
-                f'the masks in {masks} hold the values {first_five(map(str, sorted(values)))}, which are neither 0/255 nor 0/1: '
-                'name the class of each index in order, such as --classes background small_rock large_rock, or give --label-map too.'
-            )
-    if classes is None and max(labels.values() if labels else [2]) > 1:
-        raise UsageError('the masks have more classes than background and rock: name them in order with --classes.')
+    open_to_rocks = label_map is None and ignore_index is None and (classes is None or len(classes) == 2)
+    if open_to_rocks and _show_rocks(list(found[1].values())):
+        labels, sets = {0: 0, 1: 1, 255: 1}, ({0, 255}, {0, 1})
+    if classes is None and (labels is None or max(labels.values()) > 1):
+        raise UsageError(
+            f'the masks in {masks} are not plainly 0/255 or 0/1: name the class of each index in order, such as '
+            '--classes background small_rock large_rock, or give --label-map too.'
+        )
     known = MaskValues(classes or ('background', 'rock'), labels, ignore_index, sets)
     root = Path(os.path.commonpath([Path(images).resolve(), Path(masks).resolve()]))
     palette, parts = class_palette(len(known.classes)), [Part('all', *found, known)]

@@ -59,10 +59,9 @@ def remove_unfinished(folder: str | Path) -> list[Path]:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """Read the lines of a text file that hold something, without blanks around them.
+    """Read the lines of a text file that hold something, stripped; a UsageError if it cannot be read, or is no text.
 
-    It is in UTF-8, or as its byte-order mark says, as Windows' editors write UTF-16; a UsageError if it cannot be read, or is
-    no text.
+    It is in UTF-8, or as its byte-order mark says, as Windows' editors write UTF-16.
     """
     try:
         content = Path(path).read_bytes()
@@ -84,10 +83,7 @@ def require_absent(path: str | Path, remedy: str = 'choose another with --out') 
 
 
 def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
-    """Refuse a folder for results where a file is in the way, or that holds one by the ``patterns`` of their names already.
-
-    It need not be there. The UsageError comes before anything is computed.
-    """
+    """Refuse a folder for results where a file is in the way, or that holds one of these ``patterns`` already: a UsageError."""
     for path in (folder, *folder.parents):
         if path.is_file():
             raise UsageError(f'{path} is a file, but --out is a folder: choose another.')
@@ -97,10 +93,7 @@ def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
 
 
 def find_data(data_root: str, what: str, remedy: str) -> Path:
-    """Find a data folder: a relative one in the current folder, and then in the repository, wherever a command is started.
-
-    Where there is none, the UsageError tells what was looked for and what helps.
-    """
+    """Find a data folder, a relative one in the current folder and then in the repository; a UsageError tells what helps."""
     candidates = [Path(data_root).expanduser()]
     if not candidates[0].is_absolute():
         candidates = [Path.cwd() / data_root, REPOSITORY / data_root]

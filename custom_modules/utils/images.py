@@ -61,13 +61,8 @@ def read_mask(source: Content, name: str = '') -> np.ndarray:
     as what they show. Of a palette the indices count, as in mmseg. The exception is a palette that shows black and white
     otherwise than as indices 0 and 1: there 0 and 255 are given, since what is seen is what shall be learnt.
 
-    Args:
-        source (str | Path | bytes): The file, or what it holds.
-        name (str): Name of the file for an error's sentence, where it is given as bytes.
-
-    Raises:
-        ImageError: If it cannot be read, is cut short, has several channels that differ, or does not say which numbers it
-            means. A :class:`UsageError`.
+    The arguments are those of :func:`read_image`; the ImageError also tells of several channels that differ, and of a file that
+    does not say which numbers it means.
     """
     return _decoded(decoding.decode_mask, source, name, 'a mask')
 

@@ -59,15 +59,9 @@ def visible_gpus() -> list[str]:
 
 
 def share_of_machine(job: int, jobs: int, gpus: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """Share the processor's cores and the GPUs among processes that run side by side: give one's environment variables.
+    """Share the processor's cores and the GPUs among jobs that run side by side: add to the environment of one, numbered from 0.
 
     ``OMP_NUM_THREADS`` is set unless it is already, ``CUDA_VISIBLE_DEVICES`` where there are GPUs; one job alone gets everything.
-
-    Args:
-        job (int): Which of them, from 0 on.
-        jobs (int): How many run side by side.
-        gpus (Sequence[str]): The GPUs, as ``CUDA_VISIBLE_DEVICES`` names them.
-        environment (Mapping): This process's environment variables.
 
     Example:
         >>> share_of_machine(9, 1000, ['0', '1'], {})
@@ -186,14 +180,9 @@ def start_logged(command: Sequence[str], log: Path, environment: Mapping[str, st
 
 
 class LoggedProcess:
-    """A process that imports some modules, and then calls functions, one after another; what it prints goes to a file.
+    """A process that imports modules, sets torch's threads, and then calls functions, one after another.
 
-    It is started anew (``spawn``): a fork would inherit torch's threads.
-
-    Args:
-        log (Path): The file.
-        modules (Sequence[str]): What is imported at once, beside whatever else is done here.
-        threads (int): Those of torch.
+    What it prints goes to the file ``log``. It is started anew (``spawn``): a fork would inherit torch's threads.
     """
 
     pool = functools.partial(futures.ProcessPoolExecutor, 1, mp_context=multiprocessing.get_context('spawn'))
@@ -261,8 +250,7 @@ def collected_signals() -> Iterator[list[int]]:
     Outside the main thread, which alone gets signals, none are collected.
     """
     got, before = [], {}
-    main = threading.current_thread() is threading.main_thread()
-    for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if main else ():
+    for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if threading.current_thread() is threading.main_thread() else ():
         number = getattr(signal, name, None)
         # nohup: it is to go on when the terminal is closed
         if number and signal.getsignal(number) is not signal.SIG_IGN:

@@ -1,12 +1,13 @@
 """Parts of a picture: overlay, errors, legend, text."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 from mmengine.fileio import get
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.utils.files import write_atomically
@@ -63,31 +64,14 @@ def readable_size(image: np.ndarray, side: int = 360) -> np.ndarray:
 def text_strip(text: str, width: int, size: int = 15, bold: bool = False) -> np.ndarray:
     """Write black on a white strip of a width, RGB, in as many lines as that asks for; letters are ``size`` pixels high."""
     font = load_font(size, bold)
-    room = width - 2 * MARGIN
-    lines = [line for part in text.split('\n') for line in _wrapped(part, room, font)]
+    # a usual letter's width decides, and a file's name may have no blanks
+    lines = textwrap.wrap(text, max(1, int((width - 2 * MARGIN) / font.getlength('n')))) or ['']
     step = round(1.35 * size)
     strip = Image.new('RGB', (width, step * len(lines) + MARGIN), 'white')
     draw = ImageDraw.Draw(strip)
     for row, line in enumerate(lines):
         draw.text((MARGIN, MARGIN // 2 + row * step), line, fill='black', font=font)
     return np.asarray(strip)
-
-
-def _wrapped(text: str, width: int, font: ImageFont.FreeTypeFont) -> list[str]:
-    lines = ['']
-    for word in text.split(' '):
-        longer = f'{lines[-1]} {word}'.strip()
-        if lines[-1] and font.getlength(longer) > width:
-            lines.append('')
-            longer = word
-        # a file's name may have no blanks
-        while font.getlength(longer) > width and len(longer) > 1:
-            fits = [n for n in range(1, len(longer)) if font.getlength(longer[:n]) <= width]
-            cut = max(fits, default=1)
-            lines[-1], longer = longer[:cut], longer[cut:]
-            lines.append('')
-        lines[-1] = longer
-    return lines
 
 
 def legend_strip(colours: Mapping[str, Sequence[int]], width: int, size: int = 15) -> np.ndarray:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from functools import partialmethod
+from functools import partial, partialmethod
 from pathlib import Path
 
 from mmengine.logging import print_log
@@ -18,33 +18,14 @@ from mmengine.visualization import MLflowVisBackend, WandbVisBackend
 from mmengine.visualization.vis_backend import BaseVisBackend, force_init_env
 
 
-class CallThread:
-    """A thread in which all calls of one library run, since MLflow's run belongs to the one that began it.
-
-    Nobody has to wait for a library that retries for ever: a call that takes too long stays there, and what comes after it.
-    """
-
-    def __init__(self) -> None:
-        self._tasks = queue.SimpleQueue()
-        # daemons: the process ends without them
-        threading.Thread(target=self._work, daemon=True).start()
-
-    def call(self, seconds: float, function: Callable, *args, **kwargs):
-        """Run a function there and return its result, or raise what it raises; a TimeoutError if it takes longer than ``seconds``."""
-        done = Future()
-        self._tasks.put((done, function, args, kwargs))
-        finished, _ = wait([done], timeout=seconds)
-        if not finished:
-            raise TimeoutError(f'no answer within {seconds:g} s')
-        return done.result()
-
-    def _work(self) -> None:
-        while True:
-            done, function, args, kwargs = self._tasks.get()
-            try:
-                done.set_result(function(*args, **kwargs))
-            except BaseException as error:
-                done.set_exception(error)
+def _work(tasks: queue.SimpleQueue) -> None:
+    """Do tasks, each what is to get the result and a function, one after another, for ever."""
+    while True:
+        done, function = tasks.get()
+        try:
+            done.set_result(function())
+        except BaseException as error:
+            done.set_exception(error)
 
 
 @VISBACKENDS.register_module()
@@ -77,7 +58,7 @@ class OptionalVisBackend(BaseVisBackend):
         self._config = None
         self._backend = None
         self._given_up = set()
-        self._calls = None
+        self._tasks = queue.SimpleQueue()
 
     @property
     def experiment(self):
@@ -112,9 +93,11 @@ class OptionalVisBackend(BaseVisBackend):
             return
         # outside of the attempt: what is wrong with the config itself must be seen
         backend = VISBACKENDS.build(self._filled(self._backend_cfg))
-        self._calls = CallThread()
         ending = threading.Event()
-        threading.Thread(target=self._end_in_time, args=[ending], daemon=True).start()
+        # all calls run in one thread, since MLflow's run belongs to the one that began it; a library that retries for ever stays
+        # there, and what comes after it; daemons: the process ends without them
+        for target, given in ((_work, self._tasks), (self._end_in_time, ending)):
+            threading.Thread(target=target, args=[given], daemon=True).start()
         started = self._attempt('start', _start_without_terminal, backend)
         # of what is registered for the end the last one is called first: before what the library has registered
         atexit.register(ending.set)
@@ -135,8 +118,12 @@ class OptionalVisBackend(BaseVisBackend):
     def _attempt(self, what: str, call: Callable, *args, **kwargs) -> bool:
         if what in self._given_up:
             return False
+        seconds, done = self._limit * (4 if what == 'close' else 1), Future()
+        self._tasks.put((done, partial(call, *args, **kwargs)))
         try:
-            self._calls.call(self._limit * (4 if what == 'close' else 1), call, *args, **kwargs)
+            if wait([done], timeout=seconds).not_done:
+                raise TimeoutError(f'no answer within {seconds:g} s')
+            done.result()
         except (Exception, SystemExit) as error:
             self._given_up.add(what)
             if isinstance(error, TimeoutError):

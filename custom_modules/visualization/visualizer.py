@@ -66,10 +66,7 @@ class PanelVisualizer(SegLocalVisualizer):
         step: int = 0,
         **kwargs,
     ) -> None:
-        """Draw one sample, with its truth and prediction if wanted, and hand it to the backends, or save it to ``out_file``.
-
-        The arguments are mmseg's, whose hook may hand over more.
-        """
+        """Draw one sample and hand it to the backends, or save it; the arguments are mmseg's, whose hook may hand over more."""
         cells = [_captioned(image, 'input')]
         for wanted, key, caption in ((draw_gt, 'gt_sem_seg', 'truth'), (draw_pred, 'pred_sem_seg', 'prediction')):
             if wanted and data_sample is not None and key in data_sample:

@@ -42,33 +42,25 @@ def palette(colours) -> bytes:
 PNG, JPEG = encoded(SCENE), encoded(SCENE, 'JPEG')
 CLEAR = np.zeros((8, 8, 4), np.uint8)
 CLEAR[:4, :4, 3] = 255
-LIGHT = np.full((8, 8, 4), 255, np.uint8)
-LIGHT[:4, :4, 3] = 0
 IMAGES = {
     'an empty image': (b'', 'it is empty'),
     'a page in place of an image': (b'<html>404</html>', 'it is no image'),
     'a PNG of its signature alone': (PNG[:8], 'cut short'),
     'a PNG that is cut in its pixels': (PNG[: len(PNG) // 2], 'cut short'),
-    'a PNG without its end': (PNG[:-12], 'cut short'),
     'a PNG with a wrong bit': (with_bit(PNG, len(PNG) // 2), 'it is damaged'),
     'a PNG with a wrong size': (with_bit(PNG, 18), 'it is damaged'),
     'a JPEG that is cut in its header': (JPEG[:40], 'it is no image|[Tt]runcated|broken'),
     'a JPEG that is cut in its pixels': (JPEG[:-300], 'truncated'),
     'a TIFF that is cut': (encoded(SCENE, 'TIFF')[:100], 'cannot be read'),
-    'a WebP that is cut': (encoded(SCENE, 'WEBP')[:60], 'cannot be read'),
     'a TIFF of NaN': (tiff(np.nan, np.float32), 'not a number or infinite; save it with 8 or 16'),
     'a TIFF below 0': (tiff(-3, np.int32), 'from -3 to -3'),
     'a TIFF of radiances': (tiff(1e7, np.float32), 'to 1e[+]07, and 0 to 65535 is known'),
-    'a colour TIFF of NaN': (tiff(np.nan, np.float32, (8, 8, 3)), 'not a number'),
 }
 MASKS = {
     'an empty mask': (b'', 'it is empty'),
-    'a mask that is cut': (encoded(MASK)[:-20], 'cut short'),
     'a mask in CMYK': (encoded(Image.fromarray(SCENE).convert('CMYK'), 'TIFF'), '4 channels that'),
     'a mask in its transparency': (encoded(CLEAR), 'transparency differs from pixel to pixel'),
-    'a white mask with holes': (encoded(LIGHT), 'transparency differs'),
     'a mask of shares': (tiff(0.5, np.float32), 'numbers that are not whole; save it as 8-bit'),
-    'a mask of NaN': (tiff(np.nan, np.float32), 'numbers that are not whole'),
     'a palette of greys out of order': (palette([[9] * 3, [200] * 3, [90] * 3]), 'another order'),
 }
 
@@ -112,7 +104,6 @@ def remove(name: str):
 LISTED = dict(ann_file='list.txt')
 SETS = {
     'no masks at all': (remove('images/ground'), {}, 'masks were looked for .* no such folder'),
-    'no images at all': (remove('images/render'), {}, 'images were looked for .* no such folder'),
     'two images of one id': (
         lambda root: (root / 'images/render/render0001.jpg').write_bytes(JPEG), {}, 'one id'),
     'a mask of grey levels': (spoil('mask', encoded(GREY)), {}, r'0/255 or 0/1: .*\(128\)'),
@@ -120,20 +111,16 @@ SETS = {
                        dict(seg_map_suffix=['.png', '.jpg']), 'other than 0/255 or 0/1'),
     'a mask of 0, 1 and 255': (
         spoil('mask', encoded((ROCKS + 255 * ROCKS[::-1]).astype(np.uint8))), {}, '0/255 or 0/1'),
-    'a mask of 16 bits': (
-        spoil('mask', encoded(ROCKS.astype(np.uint16) * 65535)), {}, r'\(0, 65535\)'),
     'a mask below 0': (spoil('mask', tiff(-1, np.int32, (64, 64)), '.tif'),
                        dict(seg_map_suffix=['.png', '.tif']), r'\(-1\)'),
     'a smaller mask': (spoil('mask', encoded(ROCKS[:32])), {}, 'image 64x64, mask 64x32'),
     'a mask in colours': (spoil('mask', encoded(SCENE)), {}, 'several channels.*prepare_data.py'),
-    'an image that is cut': (spoil('image', PNG[:-20]), {}, 'an unreadable file: .*cut short'),
     'an image of NaN': (spoil('image', tiff(np.nan, np.float32), '.tif'), {}, 'does not say what its pixels mean'),
     'a folder in place of an image': (spoil('image', ...), {}, 'unreadable file: .*directory'),
     'no list': (nothing, LISTED, 'list.txt does not exist'),
     'an empty list': (in_list(b''), LISTED, 'it is empty'),
     'a list of other names': (in_list(b'render0001.png\n'), LISTED, 'lists 1 ids, 1 of which'),
     'a list that is no text': (in_list(PNG), LISTED, 'no text in UTF-8 or UTF-16'),
-    'a list of half a letter': (in_list(b'\xff\xfea'), LISTED, 'no text in UTF-8 or UTF-16'),
     'an unknown part': (nothing, dict(split='dev'), "got 'dev'"),
     'a part of no pair': (nothing, dict(split='test'), 'The test part .* is empty: 8 pairs'),
     'no folder at all': (nothing, dict(data_root='nowhere'), 'looked for in .*nowhere.*prepare_data.py .*MOON_DATA'),
@@ -179,7 +166,6 @@ COMMANDS = {
     'no annotations': ('coco-to-masks', None, 'is not a file'),
     'annotations that are no JSON': ('coco-to-masks', b'{"images":', 'is no JSON'),
     'a folder without annotations': ('coco-to-masks', ..., 'no json file of labelme'),
-    'annotations in UTF-7': ('coco-to-masks', b'\xff\xfe\xfd', 'is no JSON'),
     'JSON of another kind': ('coco-to-masks', b'[1]', 'no lists named'),
     'annotations nested without end': ('coco-to-masks', b'[' * 100_000, 'is no JSON'),
     'annotations without images': ('coco-to-masks', json.dumps(dict(COCO, images=None)).encode(), 'no lists named'),
@@ -214,7 +200,6 @@ WEIGHTS = saved(dict(state_dict=torch.nn.Linear(9, 9).state_dict(), meta=dict(ep
 CHECKPOINTS = {
     'an empty checkpoint': (b'', 'not loaded|Ran out'),
     'a checkpoint that is cut': (WEIGHTS[:600], 'was not loaded'),
-    'a checkpoint that is an image': (PNG, 'was not loaded'),
     'a checkpoint of words': (saved(dict(a='b')), 'holds no weights'),
 }
 TINY = ['n00000001', 'n00000002', 'n00000003']
@@ -262,7 +247,6 @@ BAD = {
     **{name: one_source(*row) for name, row in COMMANDS.items()},
     'a broken training image': (tiny(overwrite('train/n00000001/images/n00000001_0.JPEG', b'')), 'it is empty'),
     'a broken validation image': (tiny(overwrite('val/images/val_0.JPEG', JPEG[:-99])), 'truncated'),
-    'a list of classes that is no text': (tiny(overwrite('wnids.txt', PNG)), 'no text in UTF-8'),
     'no list of classes': (tiny(lambda root: (root / 'wnids.txt').unlink()), 'wnids.txt does not'),
     'a missing validation image': (tiny(lambda root: (root / 'val/images/val_3.JPEG').unlink()), '1 images .* are not in .*val_3.JPEG'),
     'a class that validation lacks': (tiny(unlist_a_class), '1 classes have no image .* n00000003'),

@@ -76,8 +76,6 @@ BAD = {
     'no image': (gone('images/val/0001.jpeg'), r'1 masks have no image in .* \(val/0001\)'),
     'one mask': (lambda src: save(src / 'images/0001.jpg', BLACK), '0001.jpg and .*0001.png would share a mask'),
     'no classes': (gone('classes.txt'), 'neither named by --classes background NAME ... nor in .*classes.txt'),
-    'a class twice': (lambda src: (src / 'classes.txt').write_text('a\nb\nb\n'), r'2 to 255 different class names are needed, background first, not 3 \(a, b, b\)'),
-    'no folder': (lambda src: (src / 'images').rename(src / 'pictures'), 'images is not a folder'),
 }  # fmt: skip
 
 

@@ -30,14 +30,11 @@ ORDINARY = {
 
 
 @pytest.mark.parametrize('name', ORDINARY)
-def test_ordinary_files_give_the_pixels_of_opencv(name, tmp_path):
+def test_ordinary_files_give_the_pixels_of_opencv(name):
     data = ORDINARY[name]
     expected = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(read_image(data, order='BGR'), expected)
     np.testing.assert_array_equal(read_image(data)[..., ::-1], expected)
-    path = tmp_path / 'a.png'
-    path.write_bytes(data)
-    assert image_size(path) == expected.shape[1::-1]
 
 
 @pytest.mark.parametrize('form', ['PNG', 'TIFF', 'WEBP', 'JPEG'])
@@ -67,21 +64,15 @@ COLOUR = SCENE[..., ::-1].astype(np.uint16)
     [
         (of_opencv(WIDE * 257, '.png'), GREY),
         (of_opencv(WIDE * 16, '.png'), GREY),
-        (of_opencv(WIDE * 4, '.png'), GREY),
         (of_opencv(WIDE, '.png'), GREY),
-        (of_opencv(COLOUR * 257, '.png'), SCENE),
         (of_opencv(COLOUR * 16, '.png'), SCENE),
         (of_opencv(COLOUR * 16), SCENE),
-        (of_opencv(WIDE * 64), GREY),
         (of_opencv(WIDE.astype(np.int32) * 16), GREY),
         (of_opencv((GREY / 255).astype(np.float32)), GREY),
         (of_opencv(GREY.astype(np.float32)), GREY),
         (of_opencv((SCENE[..., ::-1] / 255).astype(np.float32)), SCENE),
-        (encoded(Image.fromarray(GREY), 'TIFF'), GREY),
         (encoded(Image.fromarray(SCENE).convert('RGBA')), SCENE),
-        (encoded(Image.fromarray(GREY).convert('LA')), GREY),
         (encoded(Image.fromarray(GREY).convert('P')), GREY),
-        (encoded(Image.fromarray(SCENE), 'BMP'), SCENE),
         (encoded(Image.fromarray(GREY > 99)), (GREY > 99) * np.uint8(255)),
         # transparency is dropped
         (encoded(Image.new('RGBA', (4, 4), (9, 8, 7, 0))), np.full((4, 4, 3), (9, 8, 7))),
@@ -104,9 +95,7 @@ BLACK, WHITE, RED, GREEN = [0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0]
     ('data', 'expected'),
     [
         (encoded(ROCKS), ROCKS),
-        (encoded(ROCKS * 255), ROCKS * 255),
         (encoded(Image.fromarray(ROCKS > 0)), ROCKS),
-        (encoded(ROCKS, 'TIFF'), ROCKS),
         (of_opencv(ROCKS.astype(np.uint16) * 255, '.png'), ROCKS * 255),
         (of_opencv(ROCKS.astype(np.uint16) * 300, '.png'), ROCKS.astype(np.int32) * 300),
         (of_opencv(ROCKS.astype(np.float32)), ROCKS),
@@ -122,12 +111,10 @@ BLACK, WHITE, RED, GREEN = [0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0]
         (of_palette(ROCKS, [BLACK, RED]), ROCKS),
         (of_palette(ROCKS * 2, [GREEN, BLACK, RED]), ROCKS * 2),
         (of_palette(ROCKS, [BLACK, WHITE]), ROCKS),
-        (of_palette(ROCKS, [BLACK, [90] * 3]), ROCKS),
         # black and white in another order: what is seen
         (of_palette(1 - ROCKS, [WHITE, BLACK]), ROCKS * 255),
         (of_palette(ROCKS * 7, [BLACK] * 7 + [WHITE]), ROCKS * 255),
         (of_palette(ROCKS * 0, [WHITE, BLACK]), np.full_like(ROCKS, 255)),
-        (of_palette(ROCKS * 0 + 1, [WHITE, BLACK]), ROCKS * 0),
     ],
 )
 def test_masks_of_every_kind_hold_what_they_show(data, expected):

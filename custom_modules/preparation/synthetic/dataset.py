@@ -26,13 +26,10 @@ class SyntheticSet:
     Args:
         out: Folder of the set.
         count: Number of pictures.
-        size: Width and height in pixels, 32 to 4096 each.
-        seed: Seed, 0 or higher.
-        style: What the pictures imitate, one of `SceneStyle.STYLES`.
-        min_rock: Least visible area of a labelled rock in pixels of a picture of 720x480, 0 or more.
+        size, seed, style, min_rock: As of `MoonRenderer`.
 
     Raises:
-        UsageError: An argument is out of range.
+        UsageError: An argument is out of range, which the sentence names.
     """
 
     RECORD = 'dataset.json'
