@@ -11,7 +11,7 @@ from pycocotools import mask as rle_tools
 
 from custom_modules.preparation.lunar import write_missing
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.images import image_size, orientation, read_mask
+from custom_modules.utils.images import PngFile, image_size, orientation, read_mask
 from custom_modules.utils.tables import progress
 
 TURNED = 'images that their EXIF tag turns, while their size does not tell whether they were drawn so, which is assumed'
@@ -96,12 +96,16 @@ def coco_to_masks(coco, out, images=None, overwrite=False):
             coco.left_out[kind].append(f'{image["given"]} to {name.as_posix()}')
         if source is not None:
             files.append((Path(out, 'images', name), source.read_bytes))
-        files.append((Path(out, 'masks', name).with_suffix('.png'), partial(coco.draw, image)))
+        files.append((Path(out, 'masks', name).with_suffix('.png'), partial(_mask_file, coco, image)))
     if not taken:
         raise UsageError(f'{images} has none of the {len(complaints)} images of {coco.path}: {complaints[0][1]}.')
     for what, details in complaints:
         coco.left_out[what].append(details)
     return write_missing(files, overwrite), len(taken)
+
+
+def _mask_file(coco, image):
+    return PngFile.encode(coco.draw(image))
 
 
 def _source(folder, image):

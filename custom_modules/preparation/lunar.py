@@ -147,21 +147,22 @@ def convert_lunar(source, out, overwrite=False, pebbles=True):
         The number of pairs of each folder written.
     """
 
-    def classes(mask):
-        return MoonClasses.read_colours(PngFile.read(mask))
-
-    def rocks(mask):
-        found = MoonClasses.rocks(classes(mask))
-        return found if pebbles or mask.parent.name != 'ground' else without_pebbles(found)
+    def draw(mask, binary):
+        found = MoonClasses.read_colours(PngFile.read(mask))
+        if binary:
+            found = MoonClasses.rocks(found)
+            if not pebbles and mask.parent.name == 'ground':
+                found = without_pebbles(found)
+        return PngFile.encode(found)
 
     groups = {'MOON_SEGMENTATION': source.renders, 'MOON_PHOTOS': source.photos}
     files, written = [], {}
     for prefix, pairs in groups.items():
-        for kind, draw in (('BINARY', rocks), ('MULTICLASS', classes)):
+        for kind in ('BINARY', 'MULTICLASS'):
             folder = Path(out, f'{prefix}_{kind}')
             for name, picture, mask in pairs:
                 files.append((folder / f'images/render/render{name}.png', picture.read_bytes))
-                files.append((folder / f'images/ground/ground{name}.png', partial(draw, mask)))
+                files.append((folder / f'images/ground/ground{name}.png', partial(draw, mask, kind == 'BINARY')))
                 written[folder] = len(pairs)
     write_missing(files, overwrite)
     return written
@@ -171,7 +172,7 @@ def write_missing(files, overwrite):
     """Write what is not there yet, and return the number of files written.
 
     Args:
-        files: Of each its path, and a function that gives its content: bytes, or the pixels of a mask.
+        files: Of each its path, and a function that gives its bytes.
         overwrite: Whether to replace files that have other content.
 
     Raises:
@@ -180,26 +181,14 @@ def write_missing(files, overwrite):
     # all conflicts first: half a set of new files among old ones would be worse than none
     missing = []
     for path, content in progress(files, 'Checking what is there'):
-        if path.exists():
-            if _holds(path, content()):
-                continue
+        if not path.exists():
+            missing.append((path, content))
+        elif path.read_bytes() != content():
             if not overwrite:
                 raise UsageError(
                     f'{path} exists with other content: choose another --out, or replace it with --overwrite.'
                 )
-        missing.append((path, content))
+            missing.append((path, content))
     for path, content in progress(missing, 'Writing'):
-        found = content()
-        data = found if isinstance(found, bytes) else PngFile.encode(found)
-        write_atomically(path, data, sync=False)
+        write_atomically(path, content(), sync=False)
     return len(missing)
-
-
-def _holds(path, content):
-    if isinstance(content, bytes):
-        return path.read_bytes() == content
-    # pixels, not bytes: another version of OpenCV may pack the same mask differently
-    try:
-        return np.array_equal(PngFile.read(path), content)
-    except UsageError:
-        return False
