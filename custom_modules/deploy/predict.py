@@ -50,10 +50,11 @@ class PictureFiles:
         card = self.detector.card
         labels, rocks = self.detector.finish(found, picture.size, self.tolerance)
         mask = labels * np.uint8(255) if len(card.classes) == 2 else labels
-        self._write('masks', source, '.png', PngFile.encode(mask))
+        self._write('masks', source, '.png', PngFile.encode(mask, areas=True))
         if self.overlay:
             drawn = outlined(picture.image, labels, card.palette)
-            jpeg = cv2.imencode('.jpg', drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+            bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR, dst=drawn)
+            jpeg = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
             self._write('overlays', source, '.jpg', jpeg.tobytes())
         if self.probability:
             whole = np.empty(labels.shape, np.uint16)

@@ -45,30 +45,59 @@ def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], 
     rocks: list[Rock] = []
     for label in range(1, len(classes)):
         of_class = (labels == label).view(np.uint8)
-        count, areas, stats, centres = cv2.connectedComponentsWithStats(of_class)
+        # OpenCV's own statistics take eight times as long as the areas
+        count, areas = cv2.connectedComponents(of_class)
         if count == 1:
             continue
-        sums = np.zeros(count)
-        for rows, probabilities in strips(found, (width, height)):
-            inside = areas[rows] > 0
-            channel = probabilities[min(label, len(probabilities) - 1)]
-            sums += np.bincount(areas[rows][inside], channel[inside], count)
+        boxes = _boxes(of_class, areas, count)
+        sums = _sums(areas, boxes, found, label)
         for area in range(1, count):
-            x, y, w, h, pixels = stats[area].tolist()
+            x, y, w, h = boxes[area].tolist()
             part = areas[y : y + h, x : x + w] == area
+            # whole numbers: what is divided is exact
+            moments = cv2.moments(part.view(np.uint8))
+            pixels = round(moments['m00'])
+            centre = np.array([moments['m10'] + x * pixels, moments['m01'] + y * pixels]) / pixels
             rock = Rock(
                 number=len(rocks) + 1,
                 label=label,
                 name=classes[label],
                 area=pixels,
                 box=(x, y, w, h),
-                centre=tuple(centres[area].round(2).tolist()),
+                centre=tuple(centre.round(2).tolist()),
                 probability=round(float(sums[area]) / pixels, 4),
                 touches_border=x == 0 or y == 0 or x + w == width or y + h == height,
                 polygons=outlines(part, (x, y), tolerance),
             )
             rocks.append(rock)
     return rocks
+
+
+def _boxes(of_class: np.ndarray, areas: np.ndarray, count: int) -> np.ndarray:
+    """Left, top, width and height of each of the ``count`` numbers in ``areas`` (H, W), the connected areas of a mask; the first is no area."""
+    boxes = np.zeros((count, 4), int)
+    rings, tree = cv2.findContours(of_class, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    for ring, (*_, parent) in zip(rings, tree[0], strict=True):
+        # else it goes around a hole
+        if parent < 0:
+            x, y = ring[0, 0]
+            boxes[areas[y, x]] = cv2.boundingRect(ring)
+    return boxes
+
+
+def _sums(areas: np.ndarray, boxes: np.ndarray, found: np.ndarray, label: int) -> np.ndarray:
+    """Sum the probabilities of a class over each connected area."""
+    sums = np.zeros(len(boxes))
+    ends = boxes[:, 1] + boxes[:, 3]
+    for rows, probabilities in strips(found, areas.shape[::-1]):
+        channel = probabilities[min(label, len(probabilities) - 1)]
+        for area in np.flatnonzero((boxes[:, 1] < rows.stop) & (ends > rows.start)):
+            x, y, w, _ = boxes[area].tolist()
+            top, end = max(y, rows.start), min(int(ends[area]), rows.stop)
+            inside = (areas[top:end, x : x + w] == area).view(np.uint8)
+            part = channel[top - rows.start : end - rows.start, x : x + w]
+            sums[area] += cv2.mean(part, inside)[0] * cv2.countNonZero(inside)
+    return sums
 
 
 def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: float = 0.0) -> list[list[float]]:
@@ -84,7 +113,7 @@ def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: floa
         [[0, 0, 0, 2, 3, 2, 3, 1, 2, 1, 2, 0]]
     """
     # in quarters of pixels each one has a corner of its own: the border's quarters name the corners in their order
-    quarters = area.view(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    quarters = cv2.resize(area.view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     rings, tree = cv2.findContours(quarters, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     corners = [_without_straight_points((ring[:, 0] + 1) // 2) for ring in rings]
     if tolerance:

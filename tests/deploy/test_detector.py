@@ -10,6 +10,7 @@ from PIL import Image
 from pycocotools import mask as coco
 from small_models import CONFIGS, write_model
 
+from custom_modules.deploy import tiling
 from custom_modules.deploy.detector import RockDetector, load_model
 from custom_modules.deploy.rocks import find_rocks, outlines
 from custom_modules.deploy.tiling import STEPS, labels_of, map_of_tiles, strips, window_starts
@@ -174,6 +175,25 @@ def test_rocks_are_listed():
     assert second.centre == (11, 11.5) and second.probability == pytest.approx(0.7, abs=1e-4)
     assert (third.name, third.label) == ('boulder', 2)
     assert find_rocks(labels * 0, found, ('ground', 'rock', 'boulder')) == []
+
+
+@pytest.mark.parametrize('smooth', [True, False])
+def test_rocks_are_those_of_opencv_and_cross_strips(monkeypatch, smooth):
+    """Islands in holes, holes at the border: area, box, centre and mean as OpenCV's statistics and the enlarged map say."""
+    monkeypatch.setattr(tiling, 'STRIP', 7)
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        labels = areas(rng, smooth)
+        size = labels.shape[::-1]
+        found = rng.integers(0, STEPS, (1, 8, 9), dtype=np.uint16)
+        probability = np.concatenate([part[0] for _, part in strips(found, size)])
+        count, parts, stats, centres = cv2.connectedComponentsWithStats(labels)
+        rocks = find_rocks(labels, found, ('background', 'rock'))
+        assert len(rocks) == count - 1
+        for rock, stat, centre, number in zip(rocks, stats[1:], centres[1:], range(1, count), strict=True):
+            assert [*rock.box, rock.area] == stat.tolist()
+            assert rock.centre == tuple(centre.round(2))
+            assert abs(rock.probability - probability[parts == number].mean()) < 1e-4
 
 
 def test_one_channel_counts_corners_as_neighbours():
