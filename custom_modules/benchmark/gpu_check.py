@@ -2,28 +2,27 @@
 
 import itertools
 import os
-import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from mmengine.config import Config
 
-from custom_modules.benchmark.repeatability import check_repeatability
 from custom_modules.engine.config import load_config
 from custom_modules.engine.devices import precision_of, set_mixed_precision
+from custom_modules.preparation.synthetic.dataset import SyntheticSet
 from custom_modules.utils.files import REPOSITORY
 from custom_modules.utils.machine import LoggedProcess, available_cores, machine_facts
 
 from .configs import load_size
-from .measuring import Contestant, perform
+from .measuring import Contestant, begin, measure
 from .prediction import prediction_contestants
+from .repeatability import check_repeatability
 from .tables import contestant_tables, facts_line, summarize, write_results
 from .training import training_contestants
 
@@ -39,9 +38,8 @@ IMAGES = {UNET: 1536, FROZEN: 1536, CLASSIFIER: 2560}
 ON_DEVICE = REPOSITORY / 'configs' / 'ablations' / 'batch_augmentation.py'
 
 
-@dataclass
-class Row:
-    """Who does what, and what came of it."""
+class Row(NamedTuple):
+    """Who does what."""
 
     # name of a config, or '' for the checks
     config: str
@@ -52,12 +50,6 @@ class Row:
     batch: int
     # whole batches lie on the device, and are augmented there
     on_device: bool = False
-    result: dict = field(default_factory=dict)
-
-    @property
-    def library(self) -> str:
-        """Name what its process imports."""
-        return 'classification' if self.config == CLASSIFIER else 'segmentation'
 
     @property
     def name(self) -> str:
@@ -82,10 +74,9 @@ def planned_rows(small: int, large: int) -> list[Row]:
     found += [*rows(UNET, amp[::2], large), Row('', 'checks', 'checks', 0)]
     found += [*rows(UNET, compiled, small), Row(UNET, 'project', 'amp', small)]
     found += [Row(UNET, who, 'infer', small) for who in ('project', 'stock', 'bare loop')]
-    for batch, pairs in itertools.product((small, large), (amp, compiled, plain)):
-        for config in (UNET, CLASSIFIER, FROZEN):
-            found += [row for row in rows(config, pairs, batch) if row not in found]
-    return found
+    for batch, pairs, config in itertools.product((small, large), (amp, compiled, plain), (UNET, CLASSIFIER, FROZEN)):
+        found += rows(config, pairs, batch)
+    return list(dict.fromkeys(found))
 
 
 class GpuCheck:
@@ -98,7 +89,7 @@ class GpuCheck:
     def __init__(self, out: Path, minutes, device: str, small=False, only: Sequence[str] = ()):
         self.begin, self.out = time.monotonic(), out
         self.end = self.begin + 60 * minutes - 5
-        self.device, self.small, self.processes = device, small, {}
+        self.device, self.small, self.processes, self.results = device, small, {}, {}
         # tiny layers gain nothing by more threads
         self.cores = 1 if small else available_cores()
         self.workers = 1 if small else max(1, min(12, self.cores - 4))
@@ -108,81 +99,81 @@ class GpuCheck:
 
     def run(self) -> str:
         """Do everything, and return the tables."""
-        self.folder = Path(tempfile.mkdtemp())
-        try:
-            os.environ['MOON_DATA'] = str(self.folder / 'moon')
-            os.environ['TINY_IMAGENET'] = str(self.folder / 'tiny')
-            size, pairs = ((64, 64), 40) if self.small else ((256, 192), 2000)
-            write_pairs(self.folder / 'moon', pairs, size)
-            write_pairs(self.folder / 'few', 20 if self.small else 160, size)
-            write_classes(self.folder / 'tiny', 200, 1 if self.small else 13)
-            self.settings['data_seconds'] = round(time.monotonic() - self.begin, 1)
-            self.machine = machine_facts(self.cores)
-            for number, row in enumerate(self.rows):
-                if self.end - time.monotonic() < SECONDS.get(row.how, 15):
-                    row.result = dict(dropped='no time was left')
-                    continue
-                # the next ones' processes import while this one is measured
-                for ahead in self.rows[number : number + 3]:
-                    if ahead.how != 'checks':
-                        self._process(ahead)
-                row.result = self._checks() if row.how == 'checks' else self._measured(row)
-                note = 'failed' if 'error' in row.result else row.result.get('dropped', 'done')
-                print(f'{time.monotonic() - self.begin:.0f} s: {row.name}: {note}', flush=True)
-                self._write()
-            return self._write()
-        finally:
-            for process in self.processes.values():
-                process.close(wait=False)
-            shutil.rmtree(self.folder, ignore_errors=True)
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+            self.folder = Path(folder)
+            try:
+                return self._run()
+            finally:
+                for process in self.processes.values():
+                    process.close(wait=False)
+
+    def _run(self) -> str:
+        moon, classes = self.folder / 'moon', self.folder / 'tiny'
+        os.environ |= dict(MOON_DATA=str(moon), TINY_IMAGENET=str(classes))
+        SyntheticSet(moon, *((40, (64, 64)) if self.small else (2000, (256, 192))), seed=0).make(self.cores)
+        write_classes(classes, 200, 1 if self.small else 13)
+        self.settings['data_seconds'] = round(time.monotonic() - self.begin, 1)
+        self.machine = machine_facts(self.cores)
+        for number, row in enumerate(self.rows):
+            if self.end - time.monotonic() < SECONDS.get(row.how, 15):
+                self.results[row] = dict(dropped='no time was left')
+                continue
+            # the next ones' processes import while this one is measured
+            for ahead in self.rows[number : number + 3]:
+                if ahead.how != 'checks':
+                    self._process(ahead)
+            self.results[row] = result = self._checks() if row.how == 'checks' else self._measured(row)
+            note = 'failed' if 'error' in result else result.get('dropped', 'done')
+            print(f'{time.monotonic() - self.begin:.0f} s: {row.name}: {note}', flush=True)
+            self._write()
+        return self._write()
 
     def _process(self, row: Row) -> LoggedProcess:
         """Give the process of a row's contestant and library, which other batch sizes and precisions share."""
-        key = row.who, row.library
+        key = row.who, 'classification' if row.config == CLASSIFIER else 'segmentation'
         if key not in self.processes:
             log = self.folder / f'{"_".join(key)}.log'
-            libraries = [f'custom_modules.{row.library}']
-            self.processes[key] = LoggedProcess(log, libraries, self.cores)
+            self.processes[key] = LoggedProcess(log, [f'custom_modules.{key[1]}'], self.cores)
         return self.processes[key]
 
     def _checks(self) -> dict:
         """Check that training is repeatable; its time does not count."""
-        batch = f'train_dataloader.batch_size={4 if self.small else 32}'
-        variables = dict(MOON_DATA=str(self.folder / 'few'), OMP_NUM_THREADS='1')
-        folder, left = self.folder / 'checks', self.end - time.monotonic()
-        return dict(checks=check_repeatability(ON_DEVICE, folder, [batch], variables, left))
+        sizes = dict(batch_size=4 if self.small else 32) | {'dataset.indices': 12 if self.small else 128}
+        options = [f'train_dataloader.{key}={value}' for key, value in sizes.items()]
+        options.append(f'val_dataloader.dataset.indices={4 if self.small else 32}')
+        left = self.end - time.monotonic()
+        found = check_repeatability(ON_DEVICE, self.folder / 'checks', options, dict(OMP_NUM_THREADS='1'), left)
+        return dict(checks=found)
 
     def _measured(self, row: Row) -> dict:
-        begin = time.monotonic()
-        end = min(self.end, begin + LIMIT)
+        start = time.monotonic()
+        end = min(self.end, start + LIMIT)
 
-        def ask(command: Contestant | str) -> dict:
-            return self._process(row).call(perform, command, seconds=end - time.monotonic())
+        def ask(function: Callable, *given: Contestant) -> dict:
+            return self._process(row).call(function, *given, seconds=end - time.monotonic())
 
         try:
-            facts = ask(self._contestant(row))
+            facts = ask(begin, self._contestant(row))
             # warms up, and compiles
-            rounds, ready = [ask('time')], time.monotonic()
+            rounds, ready = [ask(measure) | dict(warm_up=True)], time.monotonic()
             while len(rounds) <= ROUNDS and time.monotonic() - ready < COUNTED:
-                rounds.append(ask('time'))
-            if row.how != 'infer':
-                rounds.append(ask('split'))
-            took = dict(seconds_before=ready - begin, seconds_in_all=time.monotonic() - begin)
+                rounds.append(ask(measure) | dict(warm_up=False))
+            took = dict(seconds_before=ready - start, seconds_in_all=time.monotonic() - start)
             return facts | took | dict(rounds=rounds)
         except Exception as error:
             # what is left of it is ended, and the next row has a new one; nothing of a row that broke off counts
-            self.processes.pop((row.who, row.library)).close(wait=False)
+            process = self._process(row)
+            self.processes = {key: one for key, one in self.processes.items() if one is not process}
+            process.close(wait=False)
             if isinstance(error, TimeoutError) and end == self.end:
                 return dict(dropped='no time was left')
-            text = ''.join(traceback.format_exception(error))
-            return dict(error=f'{text}\n{type(error).__name__}: {error}')
+            return dict(error=''.join(traceback.format_exception(error)))
 
     def _contestant(self, row: Row) -> Contestant:
         cfg, name = self._config(row), row.who
         size = load_size(cfg)
         if row.how == 'infer':
-            batches, images = (1, row.batch), 8 if self.small else 128
-            found = prediction_contestants(cfg, size, (), batches, images, self.cores)
+            found = prediction_contestants(cfg, size, (), (1, row.batch), 8 if self.small else 128, self.cores)
         else:
             folder = self.folder / f'row_{self.rows.index(row)}'
             found = training_contestants(cfg, size, folder, ROUNDS + 2, self.workers)
@@ -224,60 +215,32 @@ class GpuCheck:
         return cfg
 
     def _write(self) -> str:
-        rows = [asdict(row) | dict(name=row.name) for row in self.rows]
+        rows = [row._asdict() | dict(result=self.results.get(row, {}), name=row.name) for row in self.rows]
+        text = markdown(self.results, facts_line(self.machine | self.settings))
         results = dict(machine=self.machine, settings=self.settings, rows=rows)
-        text = markdown(self.rows, facts_line(self.machine | self.settings))
         write_results(self.out / 'gpu_check', results, text)
         return text
 
 
-def markdown(rows: Sequence[Row], title: str) -> str:
-    """Lay out the rows, those of one config and batch size together."""
+def markdown(results: Mapping[Row, dict], title: str) -> str:
+    """Lay out the rows' results, those of one config and batch size together."""
     blocks, groups = [title], {}
-    for row in rows:
-        if 'rounds' in row.result:
+    for row, result in results.items():
+        if 'rounds' in result:
             group = groups.setdefault((row.config, row.batch, row.how == 'infer'), {})
-            group[row.name.split(': ')[1]] = row.result
-        blocks += [f'{name}: {said}' for name, said in row.result.get('checks', {}).items()]
+            group[row.name.split(': ')[1]] = result
+        blocks += [f'{name}: {said}' for name, said in result.get('checks', {}).items()]
     for (config, batch, _), facts in groups.items():
         rounds = {name: result['rounds'] for name, result in facts.items()}
         blocks += [f'{config}, batch {batch}:', *contestant_tables(summarize(facts, rounds))]
-    dropped = [row.name for row in rows if 'dropped' in row.result]
+    dropped = [row.name for row, result in results.items() if 'dropped' in result]
     blocks.append('Left out, since no time was left: ' + ('; '.join(dropped) or 'nothing') + '.')
-    failed = [(row.name, row.result['error']) for row in rows if 'error' in row.result]
-    return '\n\n'.join([*blocks, *(f'{n}:\n```\n{e}\n```' for n, e in failed)]) + '\n'
+    blocks += [f'{row.name}:\n```\n{result["error"]}\n```' for row, result in results.items() if 'error' in result]
+    return '\n\n'.join(blocks) + '\n'
 
 
-def write_pairs(folder, count, size):
-    """Write pairs of pictures and masks as PNG, in which bright patches are rock.
-
-    Args:
-        folder (Path): Where `images/render/render0001.png`, `images/ground/ground0001.png` and so on go.
-        count (int): How many.
-        size (tuple[int, int]): Their width and height.
-    """
-    for name in ('render', 'ground'):
-        (folder / 'images' / name).mkdir(parents=True, exist_ok=True)
-
-    def write(i):
-        rng = np.random.default_rng(i)
-        low = cv2.resize(rng.integers(0, 200, (6, 9, 3), np.uint8), size)
-        image, mask = low + rng.integers(0, 24, low.shape, np.uint8), np.uint8(low[..., 0] > 130)
-        for name, array in dict(render=image, ground=mask * 255).items():
-            cv2.imwrite(str(folder / 'images' / name / f'{name}{i:04d}.png'), array)
-
-    with ThreadPoolExecutor(available_cores()) as pool:
-        list(pool.map(write, range(1, count + 1)))
-
-
-def write_classes(folder, classes, images):
-    """Write 64x64 JPEG pictures in the layout of Tiny ImageNet.
-
-    Args:
-        folder (Path): Where `wnids.txt`, `words.txt`, `train` and `val` go.
-        classes (int): How many classes.
-        images (int): Pictures of each class for training; for validation there is one of each.
-    """
+def write_classes(folder: Path, classes: int, images: int) -> None:
+    """Write 64x64 JPEG pictures in the layout of Tiny ImageNet: so many classes, of each so many for training and one for validation."""
     wnids, rng = [f'n{i:08d}' for i in range(classes)], np.random.default_rng(0)
     numbered = itertools.product(wnids, range(images))
     paths = [folder / 'train' / w / 'images' / f'{w}_{i}.JPEG' for w, i in numbered]
@@ -289,4 +252,3 @@ def write_classes(folder, classes, images):
     lines = ''.join(f'{w}.JPEG\t{w}\t0\t0\t62\t62\n' for w in wnids)
     (folder / 'val' / 'val_annotations.txt').write_text(lines)
     (folder / 'wnids.txt').write_text('\n'.join(wnids) + '\n')
-    (folder / 'words.txt').write_text(''.join(f'{w}\t{w}\n' for w in wnids))

@@ -13,8 +13,10 @@ import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS
 
+from custom_modules.analysis.selection import image_paths
 from custom_modules.deploy.detector import RockDetector
 from custom_modules.deploy.predict import predicted
 from custom_modules.engine.config import without_cache
@@ -24,7 +26,7 @@ from custom_modules.utils.machine import peak_memory
 
 from .configs import stock_config
 from .measuring import Contestant, now
-from .training import class_indices, smp_unet, tensors_in_memory
+from .training import class_indices, smp_unet
 
 
 class Prediction(Contestant):
@@ -40,8 +42,7 @@ class Prediction(Contestant):
         self.precision, self.weights = 'float32', weights
 
     def _build(self, cfg: Config) -> None:
-        dataset = DATASETS.build(without_cache(cfg.val_dataloader.dataset))
-        self.paths = [dataset.get_data_info(row)['img_path'] for row in range(len(dataset))]
+        self.paths = image_paths(DATASETS.build(without_cache(cfg.val_dataloader.dataset)))
         with TemporaryDirectory() as folder:
             config, weights = f'{folder}/config.py', self.weights or f'{folder}/random.pth'
             cfg.dump(config)
@@ -54,7 +55,7 @@ class Prediction(Contestant):
         """Load ``model`` from a config, which is also in a file, and a file of weights."""
 
     @torch.inference_mode()
-    def measure(self, split: bool) -> dict:
+    def measure(self) -> dict:
         """Predict in every batch size; ``seconds`` are those of a batch."""
         seconds, images = {}, {}
         for batch in self.batches:
@@ -65,14 +66,13 @@ class Prediction(Contestant):
                 self._network(inputs)
             middle = now()
             self._masks(files, batch)
-            seconds[f'network_{batch}'] = (middle - begin) / count
-            seconds[f'files_{batch}'] = (now() - middle) / count
-            images |= {f'network_{batch}': batch, f'files_{batch}': batch}
+            ends = dict(network=middle - begin, files=now() - middle)
+            seconds |= {f'{what}_{batch}': took / count for what, took in ends.items()}
+            images |= {f'{what}_{batch}': batch for what in ends}
         return dict(seconds=seconds, images=images, memory_mib=peak_memory())
 
     def _inputs(self, batch: int) -> torch.Tensor | np.ndarray:
-        inputs = torch.randn(batch, 3, *self.size, device=self.device)
-        return inputs.to(memory_format=self.layout)
+        return torch.randn(batch, 3, *self.size, device=self.device).to(memory_format=self.layout)
 
     def _network(self, inputs) -> None:
         self.model(inputs, **self.call)
@@ -123,8 +123,7 @@ class ExportedPrediction(ToolPrediction):
         self.model = MODELS.build(cfg.model)
 
     def _inputs(self, batch: int) -> np.ndarray:
-        shape = batch, *self.size, 3
-        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        return np.random.default_rng(0).integers(0, 256, (batch, *self.size, 3), dtype=np.uint8)
 
     def _network(self, inputs) -> None:
         self.detector.model(inputs)
@@ -151,12 +150,14 @@ class BarePrediction(Prediction):
 
     def _load(self, cfg: Config, config: str, weights: str) -> None:
         self.model = load_model(cfg, weights).to(self.device, memory_format=self.layout)
-        self.tensors, _ = tensors_in_memory(cfg, 'val', self.model)
+        samples = DATASETS.build(without_cache(cfg.val_dataloader.dataset))
+        read = pseudo_collate([samples[row] for row in range(len(samples))])
+        inputs = self.model.data_preprocessor(read, False)['inputs']
+        self.tensors = inputs.permute(0, 2, 3, 1).contiguous()
 
     def _masks(self, files: list[str], batch: int) -> list:
         rows = torch.arange(len(files), device=self.device) % len(self.tensors)
-        batches = (self.tensors[part].permute(0, 3, 1, 2) for part in rows.split(batch))
-        return [class_indices(self.model, images) for images in batches]
+        return [class_indices(self.model, self.tensors[part].permute(0, 3, 1, 2)) for part in rows.split(batch)]
 
 
 class SmpPrediction(Prediction):
@@ -177,8 +178,7 @@ class SmpPrediction(Prediction):
             classes = class_indices(self.model, inputs['inputs'].to(self.device))
             masks = classes.byte().cpu().numpy()
             for mask, picture in zip(masks, pictures, strict=True):
-                size = picture.shape[1::-1]
-                found.append(cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST))
+                found.append(cv2.resize(mask, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST))
         return found
 
 

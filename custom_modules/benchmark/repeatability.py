@@ -26,12 +26,7 @@ def check_repeatability(
 ) -> dict[str, str]:
     """Train a config for four epochs in mixed precision, several times side by side, and compare the weights.
 
-    Args:
-        config (Path): The config, of few images.
-        folder (Path): Where the trainings write.
-        options (Sequence[str]): Further ``--cfg-options``.
-        variables (Mapping): Environment variables beside this process's own.
-        seconds (float): How long it may take.
+    The trainings write to the folder, with further ``--cfg-options`` and environment variables, and may take so many seconds.
 
     Returns:
         dict[str, str]: What came of ``one seed twice``, ``killed and resumed`` and ``two ranks on one GPU``.

@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.tables import json_values, markdown_table
 
-from .measuring import PARTS
+from .training import PARTS
 
 
 def summarize(facts: dict[str, dict], rounds: dict[str, list[dict]]) -> dict[str, dict]:
@@ -22,23 +21,23 @@ def summarize(facts: dict[str, dict], rounds: dict[str, list[dict]]) -> dict[str
     """
     contestants = {}
     for name, mine in rounds.items():
-        counted = [one for one in mine if not one['warm_up'] and not one['split']]
+        counted = [one for one in mine if not one['warm_up']]
         quartiles = pd.DataFrame([one['seconds'] for one in counted]).quantile([0.25, 0.5, 0.75])
-        images, seconds = counted[0]['images'], {}
-        for kind, (q1, median, q3) in quartiles.items():
-            seconds[kind] = dict(median=median, q1=q1, q3=q3, n=len(counted))
-        first = next(iter(contestants.values()), dict(seconds=seconds))['seconds']
-        contestants[name] = found = facts[name] | dict(seconds=seconds, images=images, rounds=mine)
-        found['images_per_second'] = {k: images[k] / s['median'] for k, s in seconds.items()}
-        found['ratio'] = {k: s['median'] / first[k]['median'] for k, s in seconds.items()}
-        found['memory_mib'] = mine[-1]['memory_mib']
+        seconds = {k: dict(median=m, q1=q1, q3=q3, n=len(counted)) for k, (q1, m, q3) in quartiles.items()}
+        first = next(iter(contestants.values()))['seconds'] if contestants else seconds
+        images = counted[0]['images']
+        contestants[name] = found = facts[name] | dict(
+            seconds=seconds,
+            images=images,
+            rounds=mine,
+            images_per_second={k: images[k] / s['median'] for k, s in seconds.items()},
+            ratio={k: s['median'] / first[k]['median'] for k, s in seconds.items()},
+            memory_mib=mine[-1]['memory_mib'],
+        )
         if 'split_ms' in counted[0]:
-            # a GPU's parts come from rounds of their own; waiting is what the main process does in those that count
-            parts = [one for one in mine if one['split']] or counted
-            found['split_ms'] = pd.DataFrame([one['split_ms'] for one in parts]).mean().to_dict()
-            found['iteration_ms'] = float(np.mean([one['iteration_ms'] for one in parts]))
-            waited = sum(one['split_ms']['data'] for one in counted)
-            found['data_share'] = waited / sum(one['iteration_ms'] for one in counted)
+            parts = pd.DataFrame([one['split_ms'] for one in counted]).mean().to_dict()
+            found |= dict(split_ms=parts, iteration_ms=sum(parts.values()))
+            found['data_share'] = parts['data'] / found['iteration_ms']
     return contestants
 
 
@@ -57,8 +56,9 @@ def contestant_tables(found: dict[str, dict]) -> list[str]:
             row += [f'{s["median"]:.4g}', f'{s["q1"]:.4g} to {s["q3"]:.4g}']
             times.append([*row, one['images_per_second'][kind], one['ratio'][kind]])
         if 'split_ms' in one:
-            whole = one['iteration_ms'], 100 * one['data_share']
-            parts.append([name, *one['split_ms'].values(), *whole])
+            # a GPU's other parts are not known: it works behind the program's back
+            own = [ms if part == 'data' or one['device'] == 'cpu' else None for part, ms in one['split_ms'].items()]
+            parts.append([name, *own, one['iteration_ms'], 100 * one['data_share']])
         memory = one['memory_mib'].values()
         networks.append([name, one['parameters'], one['gmac'], *memory, one['title']])
     tables = {

@@ -2,8 +2,8 @@
 
 import contextlib
 import functools
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,54 +12,73 @@ import torch.nn.functional as F
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.optim import OptimWrapper
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from mmengine.utils.dl_utils import set_multi_processing
 from torch import Tensor
 
-from custom_modules.engine.config import without_cache
 from custom_modules.engine.config_checks import head_size
 from custom_modules.engine.data_checks import require_a_batch
 from custom_modules.engine.devices import precision_of
-from custom_modules.models.safe_loading import require_pretrained
-from custom_modules.utils.machine import available_cores
+from custom_modules.utils.machine import peak_memory
 
 from .configs import pull, stock_config
-from .measuring import Contestant, Stopwatch
+from .measuring import Contestant, now
+
+PARTS = ('data', 'prepare', 'forward', 'backward', 'step', 'other')
 
 
 class RunnerTraining(Contestant):
-    """The config as it is, as tools/train.py runs it."""
+    """The config as it is, as tools/train.py runs it.
+
+    Its iterations are split into ``PARTS``: each mark gives the time since the one before to ``data`` (waiting for the batch),
+    ``prepare`` (normalisation, stacking, batch augmentation), ``forward`` (with the losses), ``backward``, ``step`` (clipping,
+    optimizer, zeroing) or ``other`` (hooks, logs). A GPU works behind the program's back: there only ``data`` is what it says.
+    """
 
     def _build(self, cfg: Config) -> None:
+        self._begin()
         self.runner = runner = Runner.from_cfg(cfg)
         require_a_batch(runner)
-        require_pretrained(runner.model)
         loop = runner.train_loop
         # how many epochs there are is for others to say; to leave here is to skip what comes after a run
         loop.run = lambda: next(iter(()))
         with contextlib.suppress(StopIteration):
             runner.train()
         runner.call_hook('before_train')
-        self.model, self.wrapper, self.watch = runner.model, runner.optim_wrapper, Stopwatch()
+        self.model, self.wrapper = runner.model, runner.optim_wrapper
         # what comes before a step are hooks, and at its end the optimizer steps, whatever the precision
         self._mark_around(self.model, 'train_step', before='other', after='step')
-        self.model.data_preprocessor.register_forward_hook(lambda *_: self.watch.mark('prepare'))
+        self.model.data_preprocessor.register_forward_hook(lambda *_: self._mark('prepare'))
         self._mark_around(self.wrapper, 'backward', before='forward', after='backward')
         run_iter = loop.run_iter
 
         def timed(idx: int, data_batch: dict) -> None:
-            self.watch.mark('data')
+            self._mark('data')
             run_iter(idx, data_batch)
-            self.watch.end_iteration(len(data_batch['inputs']))
+            self._end_iteration(len(data_batch['inputs']))
 
         loop.run_iter = timed
 
-    def measure(self, split: bool) -> dict:
-        """Train an epoch, with validation and checkpoint; see the base class."""
-        self.watch = Stopwatch(split)
+    def measure(self) -> dict:
+        """Train an epoch, with validation and checkpoint.
+
+        Returns:
+            dict: ``seconds`` and ``images`` of the ``epoch``, its ``training`` and ``validation``; ``split_ms``, the mean of
+            each part of an iteration; ``iteration_ms``, the mean of the whole; ``memory_mib``.
+        """
+        self._begin()
+        begin = now()
         self._train()
-        return self.watch.end_epoch(self._validate)
+        parts = {part: 1000 * seconds / self._iterations for part, seconds in self._parts.items()}
+        trained, validated, end = now(), self._validate(), now()
+        return dict(
+            seconds=dict(epoch=end - begin, training=trained - begin, validation=end - trained),
+            images=dict(epoch=self._images, training=self._images, validation=validated),
+            iteration_ms=sum(parts.values()),
+            split_ms=parts,
+            memory_mib=peak_memory(),
+        )
 
     def _train(self) -> None:
         self.runner.train_loop.run_epoch()
@@ -68,13 +87,25 @@ class RunnerTraining(Contestant):
         self.runner.val_loop.run()
         return len(self.runner.val_dataloader.dataset)
 
+    def _begin(self) -> None:
+        self._parts, self._last = dict.fromkeys(PARTS, 0.0), time.perf_counter()
+        self._images = self._iterations = 0
+
+    def _mark(self, part: str) -> None:
+        before, self._last = self._last, time.perf_counter()
+        self._parts[part] += self._last - before
+
+    def _end_iteration(self, images: int) -> None:
+        self._mark('other')
+        self._images, self._iterations = self._images + images, self._iterations + 1
+
     def _mark_around(self, owner, name: str, before: str, after: str) -> None:
         method = getattr(owner, name)
 
         def wrapped(*args, **kwargs):
-            self.watch.mark(before)
+            self._mark(before)
             result = method(*args, **kwargs)
-            self.watch.mark(after)
+            self._mark(after)
             return result
 
         setattr(owner, name, wrapped)
@@ -95,26 +126,29 @@ class StockTraining(RunnerTraining):
 class BareTraining(RunnerTraining):
     """The same network in a bare loop over tensors in memory.
 
-    The limit: images are normalised tensors on the model's device, without augmentation; no hooks, no log, no checkpoint. Model
-    and optimizer are as the runner has made them: layout, precision, compilation, frozen stages, clipping. Validation is in
-    float32 and in batches, with counts read once.
+    The limit: the batches are what the project's model gets, read and augmented once, on its device; no hooks, no log, no
+    checkpoint. Model and optimizer are as the runner has made them: layout, precision, compilation, frozen stages, clipping.
+    Validation is in float32, with counts read once.
     """
 
     def _build(self, cfg: Config) -> None:
         super()._build(cfg)
-        self.batch = cfg.train_dataloader.batch_size
-        self.drop_last = cfg.train_dataloader.get('drop_last', False)
-        self.sets = {part: tensors_in_memory(cfg, part, self.model) for part in ('train', 'val')}
+        self.batches = {}
+        for part in ('train', 'val'):
+            loader = getattr(self.runner, f'{part}_dataloader')
+            found = [self.model.data_preprocessor(batch, part == 'train') for batch in loader]
+            images = (one['inputs'].contiguous(memory_format=torch.channels_last) for one in found)
+            self.batches[part] = [(own, one['data_samples']) for own, one in zip(images, found, strict=True)]
 
     def _train(self) -> None:
         self.model.train()
         for images, truth in self._batches('train'):
-            self.watch.mark('data')
+            self._mark('data')
             with self.wrapper.optim_context(self.model):
                 loss = self._loss(images, truth)
             self.wrapper.update_params(loss)
-            self.watch.mark('step')
-            self.watch.end_iteration(len(images))
+            self._mark('step')
+            self._end_iteration(len(images))
 
     @torch.no_grad()
     def _validate(self) -> int:
@@ -127,14 +161,8 @@ class BareTraining(RunnerTraining):
         return images
 
     def _batches(self, part: str) -> Iterator[tuple[Tensor, list]]:
-        """Cut an epoch's batches of images (N, 3, H, W), channels-last, and their samples; shuffled for training."""
-        images, samples = self.sets[part]
-        train = part == 'train'
-        order = torch.randperm(len(images)) if train else torch.arange(len(images))
-        for rows in order.split(self.batch):
-            if len(rows) == self.batch or not (train and self.drop_last):
-                found = images[rows.to(images.device)].permute(0, 3, 1, 2)
-                yield found, [samples[row] for row in rows.tolist()]
+        """Give the batches of an epoch: images (N, 3, H, W), and their samples."""
+        yield from self.batches[part]
 
     def _loss(self, images: Tensor, truth: list) -> Tensor:
         losses = self.model.loss(images, truth)
@@ -203,6 +231,9 @@ def smp_unet(cfg: Config) -> torch.nn.Module:
 
 def labels_of(samples: list) -> Tensor:
     """Give the masks (N, H, W) of samples, or a classifier's labels (N,)."""
+    if not isinstance(samples, list):
+        # a batch that is whole from the first
+        return samples.gt_label
     if 'gt_label' in samples[0]:
         return torch.cat([sample.gt_label for sample in samples])
     return torch.cat([sample.gt_sem_seg.data for sample in samples])
@@ -215,16 +246,6 @@ def class_indices(model, images: Tensor) -> Tensor:
     else:
         logits = model(images)
     return logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
-
-
-def tensors_in_memory(cfg: Config, part: str, model) -> tuple[Tensor, list]:
-    """Load a data set once, without anything random: images (N, H, W, 3), normalised by the model, and their samples."""
-    settings = without_cache(cfg[f'{part}_dataloader'].dataset)
-    dataset = DATASETS.build(dict(settings, pipeline=cfg.val_dataloader.dataset.pipeline))
-    with ThreadPoolExecutor(available_cores()) as pool:
-        read = pseudo_collate(list(pool.map(dataset.__getitem__, range(len(dataset)))))
-    batch = model.data_preprocessor(read, False)
-    return batch['inputs'].permute(0, 2, 3, 1).contiguous(), batch['data_samples']
 
 
 def training_contestants(

@@ -14,8 +14,8 @@ from mmengine.registry import MODELS, init_default_scope
 
 from custom_modules.benchmark import configs, measuring
 from custom_modules.benchmark.configs import stock_config
-from custom_modules.benchmark.measuring import PARTS, Stopwatch
 from custom_modules.benchmark.tables import summarize
+from custom_modules.benchmark.training import PARTS, RunnerTraining
 from custom_modules.engine.config import load_config, read_options
 from custom_modules.models.unet_head import LeanLossMixin, UNetHead
 from custom_modules.utils.errors import UsageError
@@ -173,9 +173,7 @@ def masks_of(one) -> np.ndarray:
 
 def test_files_are_predicted_alike(untrained, measure, monkeypatch):
     """As tools/predict.py does, and by mmseg's inferencer: the same weights at the same size of the network."""
-    from custom_modules.benchmark.prediction import prediction_contestants
-    from custom_modules.benchmark.training import tensors_in_memory
-    from custom_modules.engine.weights import load_model
+    from custom_modules.benchmark.prediction import BarePrediction, prediction_contestants
 
     config, weights, options = untrained
     sizes = [f'{part}_dataloader.dataset.load_size=(32,32)' for part in ('train', 'val', 'test')]
@@ -189,12 +187,12 @@ def test_files_are_predicted_alike(untrained, measure, monkeypatch):
         assert one['images'] == dict(network_2=2, files_2=2) and one['seconds']['files_2']['n'] == 1
     cfg = load_config(config, read_options(options))
     # half of the pixels shall be rock
-    model = load_model(cfg, weights)
-    images, _ = tensors_in_memory(cfg, 'val', model)
+    bare = BarePrediction('', cfg, (32, 32), str(weights))
+    bare.build()
     with torch.no_grad():
-        logits = model(images.permute(0, 3, 1, 2), mode='tensor')
-        model.decode_head.conv_seg.bias -= logits.median()
-    torch.save(dict(state_dict=model.state_dict()), weights)
+        logits = bare.model(bare.tensors.permute(0, 3, 1, 2), mode='tensor')
+        bare.model.decode_head.conv_seg.bias -= logits.median()
+    torch.save(dict(state_dict=bare.model.state_dict()), weights)
     heads, masks = counting(monkeypatch, UNetHead, 'forward'), {}
     for one in prediction_contestants(cfg, (32, 32), [str(weights)], (2,), 3, 1):
         if one.name != 'bare loop':
@@ -211,7 +209,7 @@ class Counting:
 
     def __init__(self, name: str, order: list, error: Exception | None = None) -> None:
         self.name = self.title = name
-        self.precision, self.libraries = 'float32', []
+        self.precision, self.cfg = 'float32', Config(dict(custom_imports=dict(imports=[])))
         self.order, self.error = order, error
 
     def build(self) -> dict:
@@ -219,7 +217,7 @@ class Counting:
             raise self.error
         return dict(device='cpu')
 
-    def measure(self, split: bool) -> dict:
+    def measure(self) -> dict:
         self.order.append(self.name)
         return dict(seconds=dict(epoch=float(len(self.order))))
 
@@ -237,19 +235,29 @@ def test_contestants_alternate(tmp_path, capsys):
     assert facts['A']['precision'] == 'float32' and not (tmp_path / 'runs').exists()
 
 
-def test_each_moment_belongs_to_one_part(monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(measuring.time, 'perf_counter', lambda: now[0])
-    watch = Stopwatch()
-    for slower in (1, 3):
-        for part, seconds in (('data', 1), ('forward', 2), ('backward', 4), ('step', 8)):
-            now[0] += seconds * slower
-            watch.mark(part)
-        now[0] += 1
-        watch.end_iteration(images=3)
+class Epoch(RunnerTraining):
+    """Two iterations, the second three times as slow, with 1 s of hooks in each; then 100 s of validation."""
 
-    found = watch.end_epoch(lambda: now.append(now.pop() + 100) or 5)
-    # the second took three times as long: a mean of two, with 1 s of hooks in each
+    def __init__(self, clock: list) -> None:
+        self.clock = clock
+
+    def _train(self) -> None:
+        for slower in (1, 3):
+            for part, seconds in (('data', 1), ('forward', 2), ('backward', 4), ('step', 8)):
+                self.clock[0] += seconds * slower
+                self._mark(part)
+            self.clock[0] += 1
+            self._end_iteration(images=3)
+
+    def _validate(self) -> int:
+        self.clock[0] += 100
+        return 5
+
+
+def test_each_moment_belongs_to_one_part(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(measuring.time, 'perf_counter', lambda: clock[0])
+    found = Epoch(clock).measure()
     expected = dict(data=2e3, prepare=0, forward=4e3, backward=8e3, step=16e3, other=1e3)
     assert found['split_ms'] == pytest.approx(expected) and found['iteration_ms'] == 31e3
     assert found['seconds'] == dict(epoch=162, training=62, validation=100)
@@ -257,21 +265,19 @@ def test_each_moment_belongs_to_one_part(monkeypatch):
 
 
 def one_round(seconds: float, **values) -> dict:
-    marks = dict(warm_up=False, split=False, images=dict(epoch=8), memory_mib=dict(main=1.0))
+    marks = dict(warm_up=False, images=dict(epoch=8), memory_mib=dict(main=1.0))
     parts = dict(split_ms=dict.fromkeys(PARTS, 1.0), iteration_ms=6.0)
     return marks | dict(seconds=dict(epoch=seconds)) | parts | values
 
 
 def test_medians_and_ratios_by_hand():
     warm = one_round(1000.0, warm_up=True)
-    # on a GPU the parts come from an epoch whose time does not count
-    last = one_round(500.0, split=True, split_ms=dict.fromkeys(PARTS, 2.0), iteration_ms=12.0)
     times = dict(a=(1.0, 2.0, 9.0), b=(3.0, 4.0, 9.0))
-    rounds = {name: [warm, *map(one_round, values), last] for name, values in times.items()}
+    rounds = {name: [warm, *map(one_round, values)] for name, values in times.items()}
     found = summarize(dict(a={}, b={}), rounds)
     assert found['a']['seconds']['epoch'] == dict(median=2.0, q1=1.5, q3=5.5, n=3)
     assert found['a']['images_per_second']['epoch'] == 4.0
-    assert found['a']['split_ms'] == dict.fromkeys(PARTS, 2.0)
+    assert found['a']['split_ms'] == dict.fromkeys(PARTS, 1.0)
     assert found['a']['data_share'] == pytest.approx(1 / 6)
     # b takes twice as long as a: a is twice as fast
     assert found['a']['ratio'] == dict(epoch=1.0) and found['b']['ratio'] == dict(epoch=2.0)

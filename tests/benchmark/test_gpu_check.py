@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from custom_modules.benchmark import training
 from custom_modules.benchmark.gpu_check import GpuCheck, Row, markdown
-from custom_modules.benchmark.measuring import PARTS
+from custom_modules.benchmark.training import PARTS
 from custom_modules.utils.machine import LoggedProcess
 
 
@@ -26,15 +26,15 @@ def test_a_row_that_fails_ends_nothing(tmp_path, monkeypatch):
     rows = json.loads((tmp_path / 'out' / 'gpu_check.json').read_text())['rows']
     project, stock = (row['result'] for row in rows)
     assert "KeyError: 'stock'" in stock['error'] and "KeyError: 'stock'" in text
-    assert project['rounds'][0]['images']['training'] == 12 and project['rounds'][-1]['split']
+    assert project['rounds'][0]['images']['training'] == 12 and project['rounds'][0]['warm_up']
     assert (tmp_path / 'out' / 'gpu_check.md').read_text() == text
     assert not check.folder.exists()
 
 
 def test_a_row_that_broke_off_does_not_count(tmp_path):
     class Late:
-        def call(self, function, command, seconds):
-            if command == 'time':
+        def call(self, function, *given, seconds):
+            if not given:
                 raise TimeoutError
             return {}
 
@@ -52,15 +52,15 @@ def test_a_row_that_broke_off_does_not_count(tmp_path):
 
 
 def test_ratios_are_of_rows_of_one_batch_size():
-    def row(who: str, seconds: float, batch: int = 4) -> Row:
+    def row(who: str, seconds: float, batch: int = 4) -> tuple[Row, dict]:
         times = dict(training=seconds, epoch=2 * seconds)
         done = dict(seconds=times, images=dict(training=12, epoch=12), iteration_ms=4.0)
         done |= dict(split_ms=dict.fromkeys(PARTS, 1.0), memory_mib=dict(main=1.0, gpu=None))
-        rounds = [done | dict(warm_up=False, split=split) for split in (False, True)]
-        facts = dict(title='', precision='float32', parameters=1, gmac=1.0)
-        return Row('unet_baseline', who, 'float32', batch, result=facts | dict(rounds=rounds))
+        rounds = [done | dict(warm_up=False)] * 2
+        facts = dict(title='', precision='float32', parameters=1, gmac=1.0, device='cpu')
+        return Row('unet_baseline', who, 'float32', batch), facts | dict(rounds=rounds)
 
-    text = markdown([row('project', 1), row('stock', 8), row('stock', 3, 8)], '')
+    text = markdown(dict([row('project', 1), row('stock', 8), row('stock', 3, 8)]), '')
     lines = [[cell.strip() for cell in x.split('|')[2:-1]] for x in text.splitlines()]
     # of batch 4 stock takes 8 times as long; of batch 8 there is nobody else
     found = [cells[-2:] for cells in lines if cells[:1] == ['training']]
