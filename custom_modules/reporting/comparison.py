@@ -1,7 +1,7 @@
 """Runs side by side: seeds and folds of one config together, what cannot be compared named and left out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -74,11 +74,11 @@ class Comparison:
     """
 
     groups: list[RunGroup]
-    classifiers: list[ClassifierResult] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    doubts: dict[str, str] = field(default_factory=dict)
-    options: dict = field(default_factory=dict)
-    last_epoch: bool = False
+    classifiers: list[ClassifierResult]
+    left_out: dict[str, str]
+    doubts: dict[str, str]
+    options: dict
+    last_epoch: bool
 
     @property
     def score(self) -> str:
@@ -138,89 +138,66 @@ def compare_runs(
                 f'--cfg-options {key} would change nothing: give the place that is read, such as '
                 'test_dataloader.dataset.data_root.'
             )
+    classifiers, left_out, doubts, groups = [], {}, {}, []
+    # of each config, however it is seeded and folded
+    segmentors: dict[frozenset, list[SegmentorResult]] = {}
     # each folder once, however it is written
-    folders = list(dict.fromkeys(Path(path).resolve() for path in work_dirs))
-    collected = _Collected(cfg_options or {}, shown, last_epoch)
+    folders = list(dict.fromkeys(str(Path(path).resolve()) for path in work_dirs))
     for path in folders:
         try:
-            collected.add(RunFolder(path, last_epoch))
+            run = RunFolder(path, last_epoch)
+            if run.gap:
+                raise UsageError(run.gap)
+            cfg = run.cfg.copy()
+            cfg.merge_from_dict(cfg_options or {})
+            check_config(cfg)
+            if cfg.get('default_scope') == 'mmpretrain':
+                result = score_classifier(run, cfg)
+                _require_same_test_data(result, (classifiers or [result])[0])
+                classifiers.append(result)
+                continue
+            others = segmentors.setdefault(frozenset(pooled_config(run.cfg).items()), [])
+            # seeds of one config cost the same
+            result = score_segmentor(run, cfg, shown, measured=not others)
+            _require_no_copy(result, sum(segmentors.values(), []))
+            _require_held_out(result, others)
+            others.append(result)
         except UsageError as error:
-            collected.left_out[str(path)] = str(error)
+            left_out[path] = str(error)
         except Exception as error:
             # whatever is wrong with one run, the others are reported on
-            reason = f'{type(error).__name__}: {error}'
-            collected.left_out[str(path)] = reason.split('\n')[0]
-    comparison = collected.comparison(list(map(str, folders)))
-    if not comparison.groups and not comparison.classifiers:
-        reasons = [f'{Path(path).name}: {why}' for path, why in comparison.left_out.items()]
-        raise UsageError(f'none of the {len(reasons)} work dirs can be reported on. {" ".join(reasons)}')
-    return comparison
-
-
-class _Collected:
-    """Results as they come in."""
-
-    def __init__(self, options: dict, shown: int, last_epoch: bool) -> None:
-        self.options, self.shown, self.last_epoch = options, shown, last_epoch
-        self.left_out: dict[str, str] = {}
-        self.doubts: dict[str, str] = {}
-        self.classifiers: list[ClassifierResult] = []
-        # of each config, however it is seeded and folded, in the order of the folders
-        self.segmentors: dict[frozenset, list[SegmentorResult]] = {}
-
-    def add(self, run: RunFolder) -> None:
-        """Score a run, or say why not."""
-        if run.gap:
-            raise UsageError(run.gap)
-        cfg = run.cfg.copy()
-        cfg.merge_from_dict(self.options)
-        check_config(cfg)
-        if cfg.get('default_scope') == 'mmpretrain':
-            result = score_classifier(run, cfg)
-            if self.classifiers:
-                _require_same_test_data(result, self.classifiers[0])
-            self.classifiers.append(result)
-            return
-        key = frozenset(pooled_config(run.cfg).items())
-        others = self.segmentors.setdefault(key, [])
-        # seeds of one config cost the same
-        result = score_segmentor(run, cfg, self.shown, measured=not others)
-        _require_no_copy(result, [each for results in self.segmentors.values() for each in results])
-        _require_held_out(result, others)
-        others.append(result)
-
-    def comparison(self, order: Sequence[str]) -> Comparison:
-        """Pool the folds, leave out what has other test data, and group the seeds."""
-        pooled = [self._pooled(results) for results in self.segmentors.values() if results]
-        # one that is complete, if there is any
-        first = min(sum(pooled, []), key=lambda result: bool(result.missing), default=None)
-        groups = []
-        for results in pooled:
-            kept: list[SegmentorResult] = []
-            for result in results:
-                try:
-                    _require_same_test_data(result, first)
-                except UsageError as error:
-                    self.left_out |= {str(run.path): str(error) for run in result.runs}
-                    continue
-                kept.append(result)
-                if doubts := _doubts(result, kept):
-                    self.doubts[str(result.run.path)] = '; '.join(doubts)
-            if kept:
-                groups.append(RunGroup(kept, next(result for result in results if result.cost)))
-        left_out, doubts = (
-            {path: reasons[path] for path in order if path in reasons} for reasons in (self.left_out, self.doubts)
-        )
-        return Comparison(groups, self.classifiers, left_out, doubts, self.options, self.last_epoch)
-
-    def _pooled(self, results: list[SegmentorResult]) -> list[SegmentorResult]:
-        """Put the folds of each seed together; what is no fold stays as it is."""
-        if results[0].fold is None:
-            return results
-        seeds: dict[int | None, list[SegmentorResult]] = {}
+            left_out[path] = f'{type(error).__name__}: {error}'.split('\n')[0]
+    pooled = [_pooled(results, shown) for results in segmentors.values() if results]
+    # one that is complete, if there is any
+    first = min(sum(pooled, []), key=lambda result: bool(result.missing), default=None)
+    for results in pooled:
+        kept: list[SegmentorResult] = []
         for result in results:
-            seeds.setdefault(result.run.seed, []).append(result)
-        return [pool_folds(folds, self.shown) for folds in seeds.values()]
+            try:
+                _require_same_test_data(result, first)
+            except UsageError as error:
+                left_out |= {str(run.path): str(error) for run in result.runs}
+                continue
+            kept.append(result)
+            if said := _doubts(result, kept):
+                doubts[str(result.run.path)] = '; '.join(said)
+        if kept:
+            groups.append(RunGroup(kept, next(result for result in results if result.cost)))
+    left_out, doubts = ({path: why[path] for path in folders if path in why} for why in (left_out, doubts))
+    if not groups and not classifiers:
+        reasons = [f'{Path(path).name}: {why}' for path, why in left_out.items()]
+        raise UsageError(f'none of the {len(reasons)} work dirs can be reported on. {" ".join(reasons)}')
+    return Comparison(groups, classifiers, left_out, doubts, cfg_options or {}, last_epoch)
+
+
+def _pooled(results: list[SegmentorResult], shown: int) -> list[SegmentorResult]:
+    """Put the folds of each seed together; what is no fold stays as it is."""
+    if results[0].fold is None:
+        return results
+    seeds: dict[int | None, list[SegmentorResult]] = {}
+    for result in results:
+        seeds.setdefault(result.run.seed, []).append(result)
+    return [pool_folds(folds, shown) for folds in seeds.values()]
 
 
 def _doubts(result: SegmentorResult, seeds: Sequence[SegmentorResult]) -> list[str]:

@@ -23,10 +23,6 @@ class ImageCounts:
     score: Callable[[np.ndarray], np.ndarray]
     own: np.ndarray
 
-    def resampled(self, weights: np.ndarray) -> np.ndarray:
-        """Score choices of images; ``weights`` (choices, images) say how often each has each image."""
-        return self.score(np.tensordot(weights, self.counts, 1))
-
 
 def pooled_counts(confusions: np.ndarray, classes: Sequence[str], score: str) -> ImageCounts:
     """Count for a score that counts the pixels of all images together, such as ``rock_Dice`` of :meth:`ConfusionScores.named`.
@@ -39,13 +35,6 @@ def pooled_counts(confusions: np.ndarray, classes: Sequence[str], score: str) ->
 
     own = ConfusionScores(confusions, absent=100.0).named(classes)[score]
     return ImageCounts(np.asarray(confusions), pooled, own)
-
-
-def resampled_images(count: int) -> np.ndarray:
-    """Draw images with replacement, as often as there are images: how often each of 2,000 resamples has each (2000, count)."""
-    # fixed: a report can be repeated to the digit, and all models meet the same resamples
-    draw = np.random.default_rng(0)
-    return draw.multinomial(count, np.full(count, 1 / count), RESAMPLES)
 
 
 def score_interval(runs: Sequence[ImageCounts]) -> tuple[float, float] | None:
@@ -104,13 +93,16 @@ class PairedDifference:
 
 
 def _mean_score(runs: Sequence[ImageCounts], weights: np.ndarray) -> np.ndarray:
-    return np.mean([run.resampled(weights) for run in runs], axis=0)
+    # of choices of images: how often each (choices, images) has each
+    return np.mean([run.score(np.tensordot(weights, run.counts, 1)) for run in runs], axis=0)
 
 
 def _interval(score: Callable, count: int) -> tuple[float, float] | None:
     if count < 2:
         return None
-    scores = score(resampled_images(count))
+    # drawn with replacement; fixed: a report can be repeated to the digit, and all models meet the same resamples
+    draw = np.random.default_rng(0)
+    scores = score(draw.multinomial(count, np.full(count, 1 / count), RESAMPLES))
     # a resample may hold nothing to count
     if not np.isfinite(scores).any():
         return None

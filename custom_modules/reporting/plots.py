@@ -27,8 +27,6 @@ GALLERY_COLUMNS = 5
 BOX_WIDTH, BOX_HEIGHT = 3.0, 0.86
 COLUMN_STEP, ROW_STEP = 3.5, 1.2
 LINE_LETTERS = 52
-# a chain of up to so many boxes is one column
-LONGEST_COLUMN = 8
 BOX_COLOURS = {
     'encoder': '#cfe3f3',
     'encoder, frozen at first': '#dfe3e8',
@@ -135,10 +133,11 @@ def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
 def draw_architecture(architecture: Architecture, title: str) -> bytes:
     """Draw a network: each stage with its block, channels, size and parameters; skip connections and what they pass; as PNG.
 
-    A U-Net is drawn as a U, anything else as a chain: the backbone on the left, what follows it on the right.
+    A U-Net is drawn as a U, anything else as a chain.
     """
     stages = _drawn(architecture)
-    places = _u_places(stages) if architecture.is_u_shaped else _chain_places(stages)
+    chain = {stage.name: (0, row) for row, stage in enumerate(stages)}
+    places = _u_places(stages) if architecture.is_u_shaped else chain
     columns, rows = (max(place[i] for place in places.values()) + 1 for i in (0, 1))
     size = (COLUMN_STEP * (columns - 1) + BOX_WIDTH + 0.4, ROW_STEP * (rows - 1) + BOX_HEIGHT + 1.1)
     figure = Figure(figsize=size)
@@ -151,15 +150,23 @@ def draw_architecture(architecture: Architecture, title: str) -> bytes:
     }
     words = f'{title}: {architecture.parameters:,} parameters'
     axes.text(size[0] / 2, 0.2, plot_text(words), ha='center', va='center', fontsize=11)
-    by_name = {stage.name: stage for stage in stages}
+    boxes = {stage.name: _box(axes, centres[stage.name], stage) for stage in stages}
     for stage in stages:
         for source in stage.inputs:
-            ends = centres[source], centres[stage.name]
+            (x0, y0), (x1, y1) = centres[source], centres[stage.name]
+            way = 'arc3'
+            if x0 == x1 and abs(y1 - y0) > 1.5 * ROW_STEP:
+                # round the boxes between them
+                way = f'bar,fraction={(BOX_WIDTH / 2 + 0.12) / abs(y1 - y0)}'
+            look = dict(color='#0072B2', linestyle='--') if source == stage.skip else dict(color='0.25')
+            ends = dict(patchA=boxes[source], patchB=boxes[stage.name], shrinkA=0, shrinkB=0)
+            arrow = dict(arrowstyle='-|>', connectionstyle=way, linewidth=1.1, **ends, **look)
+            axes.annotate('', (x1, y1), (x0, y0), arrowprops=arrow)
             if source == stage.skip:
-                _skip(axes, *ends, by_name[source], stage.adapter)
-            else:
-                _line(axes, _path(*ends), '0.25', '-')
-        _box(axes, centres[stage.name], stage)
+                kept = next(each for each in stages if each.name == source)
+                lines = [f'skip: {kept.channels} x {kept.size[1]}x{kept.size[0]}', *textwrap.wrap(stage.adapter, 40)]
+                place = dict(ha='center', va='center', bbox=dict(facecolor='white', edgecolor='none', pad=1.5))
+                axes.text((x0 + x1) / 2, (y0 + y1) / 2, '\n'.join(lines), fontsize=7.5, color='#0072B2', **place)
     used = dict.fromkeys(map(_kind, stages))
     handles = [Patch(facecolor=BOX_COLOURS[kind], edgecolor='0.4', label=kind) for kind in used]
     axes.legend(handles=handles, loc='lower center', ncols=len(handles), fontsize=8, frameon=False)
@@ -198,17 +205,6 @@ def _u_places(stages: list[Stage]) -> dict[str, tuple[int, int]]:
     return places
 
 
-def _chain_places(stages: list[Stage]) -> dict[str, tuple[int, int]]:
-    """Column and row of each box of a chain: a long one goes down with the backbone, and up again with what follows it."""
-    if len(stages) <= LONGEST_COLUMN:
-        return {stage.name: (0, row) for row, stage in enumerate(stages)}
-    encoder = [stage for stage in stages if stage.part in ('', 'backbone')]
-    others = [stage for stage in stages if stage.part not in ('', 'backbone')]
-    last = max(len(encoder), len(others)) - 1
-    down = {s.name: (0, last - i) for i, s in enumerate(reversed(encoder))}
-    return down | {s.name: (1, last - i) for i, s in enumerate(others)}
-
-
 def _kind(stage: Stage) -> str:
     if not stage.part:
         return 'image'
@@ -218,12 +214,12 @@ def _kind(stage: Stage) -> str:
     return states.get(stage.frozen, 'encoder, frozen at first')
 
 
-def _box(axes: Axes, centre: tuple[float, float], stage: Stage) -> None:
+def _box(axes: Axes, centre: tuple[float, float], stage: Stage) -> FancyBboxPatch:
     x, y = centre
     corner = (x - BOX_WIDTH / 2, y - BOX_HEIGHT / 2)
     style = dict(boxstyle='round,pad=0,rounding_size=0.06', edgecolor='0.4', linewidth=0.8)
     style['facecolor'] = BOX_COLOURS[_kind(stage)]
-    axes.add_patch(FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, **style))
+    box = axes.add_patch(FancyBboxPatch(corner, BOX_WIDTH, BOX_HEIGHT, **style))
     size = '' if stage.size is None else f' x {stage.size[1]}x{stage.size[0]}'
     facts = [f'{stage.channels}{size}']
     if stage.parameters:
@@ -235,42 +231,4 @@ def _box(axes: Axes, centre: tuple[float, float], stage: Stage) -> None:
     middle = corner[1] + 0.2 + (BOX_HEIGHT - 0.2) / 2
     axes.text(x, middle, plot_text('\n'.join(lines)), ha='center', va='center', fontsize=7.5)
 
-
-def _path(start: tuple[float, float], end: tuple[float, float]) -> list[tuple[float, float]]:
-    """Corners of an arrow from box to box: down, up, or from a column to the next."""
-    (x0, y0), (x1, y1) = start, end
-    right, left = x0 + BOX_WIDTH / 2, x1 - BOX_WIDTH / 2
-    half = BOX_HEIGHT / 2 if y1 > y0 else -BOX_HEIGHT / 2
-    if x0 == x1 and abs(y1 - y0) > 1.5 * ROW_STEP:
-        # round the boxes between them
-        far = right + 0.15
-        return [(right, y0 - 0.1), (far, y0 - 0.1), (far, y1 + 0.1), (right, y1 + 0.1)]
-    if x0 == x1:
-        return [(x0, y0 + half), (x1, y1 - half)]
-    if y0 == y1:
-        return [(right, y0), (left, y1)]
-    if y1 > y0:
-        return [(x0, y0 + half), (x0, y1), (left, y1)]
-    if x0 < COLUMN_STEP and x1 - x0 < 1.5 * COLUMN_STEP:
-        # between the two columns of a chain
-        return [(right, y0), ((right + left) / 2, y0), ((right + left) / 2, y1), (left, y1)]
-    # from the end of the encoder over to the decoder, and up to it
-    return [(right, y0), (x1, y0), (x1, y1 - half)]
-
-
-def _skip(axes: Axes, start: tuple[float, float], end: tuple[float, float], source: Stage, adapter: str) -> None:
-    (x0, y0), (x1, y1) = start, end
-    points = [(x0 + BOX_WIDTH / 2, y0), (x1 - BOX_WIDTH / 2, y1)]
-    _line(axes, points, '#0072B2', '--')
-    lines = [f'skip: {source.channels} x {source.size[1]}x{source.size[0]}']
-    lines += textwrap.wrap(adapter, 40)
-    middle = ((points[0][0] + points[1][0]) / 2, (y0 + y1) / 2)
-    background = dict(facecolor='white', edgecolor='none', pad=1.5)
-    axes.text(*middle, '\n'.join(lines), ha='center', va='center', fontsize=7.5, color='#0072B2', bbox=background)  # fmt: skip
-
-
-def _line(axes: Axes, points: list[tuple[float, float]], colour: str, style: str) -> None:
-    *_, before, last = points
-    axes.plot(*zip(*points[:-1], strict=True), color=colour, linestyle=style, linewidth=1.1)
-    arrow = dict(arrowstyle='-|>', color=colour, linestyle=style, linewidth=1.1, shrinkA=0, shrinkB=0)  # fmt: skip
-    axes.annotate('', last, before, arrowprops=arrow)
+    return box

@@ -19,7 +19,7 @@ An entry of ``arms``:
 - ``intervals``: of each score in ``compared`` the ends of its 95 % interval over images
 - ``against_first``: the difference to the first entry by ``score``, and ``differences`` by each score in ``compared``:
   ``difference``, ``low``, ``high``, ``p``, ``images``, ``decisive`` (an image), ``without`` (the difference without it), as in
-  :class:`PairedDifference`; null for the first entry itself
+  :class:`~custom_modules.reporting.paired.PairedDifference`; null for the first entry itself
 - ``last_epoch_mean``: of ``score`` as logged after the last epoch, over the seeds
 - ``runs``: of each seed ``work_dir``, ``seed``, ``epochs``, ``best_epoch``, ``checkpoint``, ``scores``, ``last_epoch_logged``,
   ``images`` (by name its ``confusion`` matrix, rows the true classes, and ``objects``: true, found, predicted, invented of each
@@ -47,7 +47,7 @@ from custom_modules.evaluation.confusion import draw_confusion
 from custom_modules.reporting import plots
 from custom_modules.reporting.architecture import Architecture
 from custom_modules.reporting.comparison import Comparison
-from custom_modules.reporting.paired import RESAMPLES, PairedDifference
+from custom_modules.reporting.paired import RESAMPLES
 from custom_modules.reporting.runs import RunFolder, held_out_fold
 from custom_modules.reporting.scoring import ClassifierResult, ModelCost, SegmentorResult
 from custom_modules.utils.tables import json_values
@@ -94,7 +94,9 @@ def _group(comparison: Comparison, number: int, label: str, out: Path) -> dict:
     link = group.source and quote(Path(os.path.relpath(group.source, out.resolve())).as_posix())
     differences = None
     if group is not base:
-        differences = {name: _difference(group.against(base, name), names) for name in compared}
+        differences = {name: asdict(group.against(base, name)) for name in compared}
+        for found in differences.values():
+            found['decisive'] = None if found['decisive'] is None else names[found['decisive']]
     return dict(
         label=label,
         config=group.name,
@@ -113,11 +115,6 @@ def _group(comparison: Comparison, number: int, label: str, out: Path) -> dict:
         runs=[_run(result, score) for result in group.results],
         architecture=_architecture(group.architecture, f'architecture_{number:02d}_{label}'),
     )
-
-
-def _difference(found: PairedDifference, names: list[str]) -> dict:
-    decisive = None if found.decisive is None else names[found.decisive]
-    return asdict(found) | dict(decisive=decisive)
 
 
 def _run(result: SegmentorResult, score: str) -> dict:
@@ -224,8 +221,10 @@ def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, by
             seeds=[len(arm['runs']) for arm in arms],
             resamples=RESAMPLES,
         )
+        kinds = ('Dice', 'IoU', 'image_Dice', 'object_F1')
+        named = [f'{name}_{kind}' for kind in kinds for name in data['test_data']['classes'][1:]]
         values |= dict(
-            score_names=_score_names(data['test_data']['classes'][1:]),
+            score_names=[*named, 'mDice', 'mIoU', 'aAcc'],
             notes=' '.join(notes.splitlines()),
             decided=[arm for arm in arms if (arm['against_first'] or {}).get('decisive')],
         )
@@ -263,11 +262,6 @@ def _networks(data: dict) -> list[dict]:
         same = repr((network['name'], network['size'], network['stages']))
         found.setdefault(same, dict(network, labels=[]))['labels'].append(entry['label'])
     return list(found.values())
-
-
-def _score_names(objects: list[str]) -> list[str]:
-    kinds = ('Dice', 'IoU', 'image_Dice', 'object_F1')
-    return [*(f'{name}_{kind}' for kind in kinds for name in objects), 'mDice', 'mIoU', 'aAcc']
 
 
 def _inline(picture: bytes) -> str:

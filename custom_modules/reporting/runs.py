@@ -32,7 +32,8 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     train, val = pd.DataFrame(), pd.DataFrame()
     for path in scalar_files(work_dir):
-        rows = _rows(path)
+        # without the last line of a run that was cut off in the middle of it
+        rows = [json.loads(line) for line in path.read_text(encoding='utf-8').split('\n')[:-1]]
         epochs = _epochs([row for row in rows if 'epoch' in row])
         scores = pd.DataFrame(row for row in rows if 'epoch' not in row)
         if not scores.empty:
@@ -63,17 +64,6 @@ def _epochs(lines: list[dict]) -> pd.DataFrame:
 
 def _continued(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([before[~before.index.isin(after.index)], after]).sort_index()
-
-
-def _rows(path: Path) -> list[dict]:
-    rows = []
-    for line in path.read_text(encoding='utf-8').splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            # a run that was cut off in the middle of a line
-            continue
-    return rows
 
 
 def run_config(path: Path) -> tuple:
@@ -133,6 +123,7 @@ class RunFolder:
     Attributes:
         name (str): The config's name, which is the experiment's.
         cfg (mmengine.Config): The config that it ran with, options of the command line included.
+        monitored (str | None): The score by which the best checkpoint was chosen, the first of several.
         train, val (pd.DataFrame): Scalars of the training, and scores of the validations, by epoch.
 
     Raises:
@@ -143,6 +134,8 @@ class RunFolder:
         require_work_dir(path)
         self.path, self.last_epoch = Path(path), last_epoch
         self.name, self.cfg = run_config(self.path)
+        self.monitored, less = monitored_score(self.cfg)
+        self._sign = -1 if less else 1
         self.train, self.val = read_scalars(self.path)
         if self.train.empty:
             raise UsageError(f'{path} has no logged epoch: its training broke off before; train anew.')
@@ -167,11 +160,6 @@ class RunFolder:
     def epochs(self) -> int:
         """Epochs that were trained and, where there is validation, validated."""
         return int((self.train if self.val.empty else self.val).index.max())
-
-    @property
-    def monitored(self) -> str | None:
-        """The score by which the best checkpoint was chosen, the first of several."""
-        return monitored_score(self.cfg)[0]
 
     @property
     def gap(self) -> str | None:
@@ -270,10 +258,6 @@ class RunFolder:
         # as mmengine names them
         score = (self.monitored or '').replace('/', '_')
         return list(self.path.glob(f'best_{score}_epoch_*.pth')) if score else []
-
-    @property
-    def _sign(self) -> int:
-        return -1 if monitored_score(self.cfg)[1] else 1
 
     @property
     def _stopped_early(self) -> bool:

@@ -119,7 +119,7 @@ def test_a_run_that_ended_without_a_finite_loss_is_named(tmp_path, value):
         text = list(whole)
         for i in lines:
             text[i] = whole[i].replace('"loss": ', f'"loss": {value}, "was": ')
-        path.write_text('\n'.join(text))
+        path.write_text('\n'.join([*text, '']))
         return RunFolder(run).gap
 
     # lines 0 and 1 are of epoch 1; one iteration of an epoch is enough
