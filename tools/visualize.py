@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from arguments import add_config, at_least_one
 
-from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.errors import reporting_errors
 from custom_modules.utils.files import require_free_folder
 
 
@@ -24,10 +24,7 @@ def parse_args():
         'the background (default: 5)'
     )
     parser.add_argument('--count', type=at_least_one, default=5, help=text)
-    text = (
-        'draw these instead: names of images of the part, such as render0016, or any image files; '
-        'what is not in the part is drawn without truth, and for files alone no data set needs to be there'
-    )
+    text = 'draw these instead: images of the part, by name, such as render0016, or path'
     parser.add_argument('--images', nargs='+', metavar='IMAGE', help=text)
     parser.add_argument('--out', help='folder to write to (default: work_dirs/<config name>/panels)')
     return parser.parse_args()
@@ -47,14 +44,7 @@ def main() -> None:
     check_config(cfg)
     folder = Path(args.out or Path(cfg.work_dir) / 'panels')
     require_free_folder(folder, ['*.png'])
-    try:
-        predictions = CheckpointPredictions(cfg, args.checkpoint, args.part)
-    except UsageError as error:
-        # a photograph and weights are enough: no data set needs to be there
-        if not args.images or not all(Path(image).expanduser().is_file() for image in args.images):
-            raise
-        print(f'drawn without truth, since {error}', file=sys.stderr)
-        predictions = CheckpointPredictions(cfg, args.checkpoint, args.part, with_data=False)
+    predictions = CheckpointPredictions(cfg, args.checkpoint, args.part)
     if args.images:
         lines = write_chosen_panels(predictions, args.images, args.part, folder)
     else:

@@ -106,8 +106,6 @@ def analysis_pictures(results: dict) -> dict[str, bytes]:
     if len(results['object_sizes']):
         label = 'area (pixels), in brackets the number of true objects'
         draw('object_sizes', 'size', sizes, label, 'objects')
-    if results['horizon'] is not None:
-        draw('horizon', 'band', SCORES, "distance below the horizon (% of the image's height)")
     if chosen := results['thresholds']:
         args = chosen['val'], chosen['default'], chosen['best']
         pictures['thresholds.png'] = draw_sweep(*args, f'{classes[1]} on the validation part')

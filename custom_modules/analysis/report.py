@@ -147,9 +147,7 @@ def write_chosen_panels(predictions: CheckpointPredictions, names: Sequence[str]
     for number, prediction in enumerate(chosen_predictions(predictions, found), start=1):
         write_picture(panel.draw(prediction), folder / f'{number:02d}_{prediction.name}.png')
         dice = prediction.scores.foreground_dice
-        words = f'{score} {dice:.2f}' if np.isfinite(dice) else 'no Dice'
-        without = isinstance(found[number - 1], Path)
-        lines.append(f'{prediction.name}: {"without truth" if without else words}')
+        lines.append(f'{prediction.name}: {f"{score} {dice:.2f}" if np.isfinite(dice) else "no Dice"}')
     return lines
 
 

@@ -5,49 +5,32 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
-from mmcv.transforms import LoadAnnotations
-from mmengine.dataset import Compose
-from mmengine.structures import PixelData
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Subset
 
 from custom_modules.analysis.metrics import boundary_f1
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.evaluation.confusion import percent
 from custom_modules.evaluation.predictions import CheckpointPredictions, Prediction
 from custom_modules.utils.errors import UsageError, first_five
-from custom_modules.utils.images import read_image
 
 
-def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[int | Path]:
-    """Find the images that a user names, of a data set (``paths``), with or without suffix, or any image files by their paths.
-
-    Returns:
-        list[int | Path]: For each its index in ``paths``, or the file if it is not among them. A bare name that fits both is
-        the data set's; one that fits several of them gives them all.
+def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[int]:
+    """Find the images that a user names in a data set (``paths``): by name, with or without suffix, which may fit several, or by path.
 
     Raises:
-        UsageError: If there is no such image in the part that is called ``part``, or the file cannot be read as one.
+        UsageError: If there is no such image in the part that is called ``part``.
     """
-    files = [Path(path) for path in paths]
-    resolved = {file.resolve(): index for index, file in enumerate(files)}
-    found: list[int | Path] = []
+    files = [Path(path).resolve() for path in paths]
+    found: list[int] = []
     for name in given:
-        own = [i for i, file in enumerate(files) if name in (file.name, file.stem)]
-        path = Path(name).expanduser()
-        if own:
-            found += own
-        elif path.resolve() in resolved:
-            found.append(resolved[path.resolve()])
-        elif path.is_file():
-            # says what is wrong with it, before anything is computed
-            read_image(path)
-            found.append(path)
-        else:
+        path = Path(name).expanduser().resolve()
+        own = [i for i, file in enumerate(files) if name in (file.name, file.stem) or path == file]
+        if not own:
             raise UsageError(
-                f'there is no image {name}, neither among the {len(files)} of the {part} part '
-                f'({first_five(file.stem for file in files)}) nor as a file: choose one of them, another --part, or mend the path.'
+                f'there is no image {name} among the {len(files)} of the {part} part ({first_five(file.stem for file in files)}): '
+                'choose one of them or another --part; in any photograph tools/predict.py finds rocks.'
             )
+        found += own
     # each once, in the order given
     return list(dict.fromkeys(found))
 
@@ -92,40 +75,15 @@ def image_row(prediction: Prediction, classes: Sequence[str], tolerance: float |
     return row
 
 
-class ChosenImages(Dataset):
-    """Images of a mmseg data set, by index, and files that are in none: those get a truth without any class."""
-
-    def __init__(self, dataset, chosen: Sequence[int | str | Path]) -> None:
-        self.dataset, self.chosen = dataset, list(chosen)
-        self.metainfo = dataset.metainfo
-        steps = dataset.pipeline.transforms
-        self.unlabelled = Compose([step for step in steps if not isinstance(step, LoadAnnotations)])
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def __getitem__(self, index: int) -> dict:
-        chosen = self.chosen[index]
-        if isinstance(chosen, int):
-            return self.dataset[chosen]
-        size = self.dataset.get_data_info(0).get('load_size')
-        given = dict(img_path=str(chosen), seg_fields=[], reduce_zero_label=False, load_size=size)
-        packed = self.unlabelled(given)
-        sample = packed['data_samples']
-        truth = torch.full((1, *sample.ori_shape[:2]), IGNORED, dtype=torch.uint8)
-        sample.gt_sem_seg = PixelData(data=truth)
-        return packed
-
-
 def image_paths(dataset) -> list[str]:
     """List the files of a data set's images, in its order."""
     return [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
 
 
-def chosen_predictions(predictions: CheckpointPredictions, chosen: Sequence[int | str | Path]) -> CheckpointPredictions:
-    """Predict some images only, by index or file as in :class:`ChosenImages`, in their order, with the model that is loaded already."""
+def chosen_predictions(predictions: CheckpointPredictions, chosen: Sequence[int]) -> CheckpointPredictions:
+    """Predict some images only, by index, in their order, with the model that is loaded already."""
     own = copy.copy(predictions)
-    images = ChosenImages(predictions.loader.dataset, chosen)
+    images = Subset(predictions.loader.dataset, chosen)
     # one at a time: files may differ in size
     own.loader = DataLoader(images, batch_size=1, collate_fn=predictions.loader.collate_fn)
     return own

@@ -12,7 +12,7 @@ from mmengine.device import get_device
 
 from custom_modules.datasets.masks import class_palette
 from custom_modules.engine.config import load_config
-from custom_modules.engine.weights import load_model
+from custom_modules.engine.weights import configured_classes, load_model
 from custom_modules.evaluation.exported import ModelCard
 from custom_modules.utils.errors import UsageError
 
@@ -114,17 +114,14 @@ def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
     facts = dict(licence=_licence(checkpoint), source=f'{config.stem} {digest}')
     dataset = cfg.test_dataloader.dataset
     if hasattr(model, 'decode_head'):
-        from custom_modules.evaluation.predictions import NoPairs
-
-        pairs = NoPairs(dataset)
-        classes, palette = pairs.metainfo['classes'], pairs.metainfo['palette']
+        classes, palette = configured_classes(dataset, 'mmseg').values()
         threshold = model.decode_head.threshold if model.decode_head.out_channels == 1 else None
-        if pairs.load_size is None:
+        if dataset.get('load_size') is None:
             raise UsageError(
                 f'{config} does not say at which size its model looks at images: set load_size in its '
                 'test_dataloader.dataset.'
             )
-        facts.update(task='segmentation', threshold=threshold, size=tuple(pairs.load_size))
+        facts.update(task='segmentation', threshold=threshold, size=tuple(dataset.load_size))
     else:
         count = model.head.num_classes
         classes = dataset.get('wnids') or [str(index) for index in range(count)]

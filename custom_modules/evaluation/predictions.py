@@ -7,17 +7,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from mmengine.dataset import Compose, pseudo_collate
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 from mmengine.structures import BaseDataElement, PixelData
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from custom_modules.engine.config import without_cache
-from custom_modules.engine.weights import configured_classes, load_model
+from custom_modules.engine.weights import load_model
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.utils.errors import UsageError
@@ -58,22 +56,6 @@ class Prediction:
         return ConfusionScores.from_masks(self.truth, self.predicted, len(self.probabilities))
 
 
-class NoPairs(Dataset):
-    """The classes, pipeline and size of a data set's config, whose folders need not exist, for image files that are in none."""
-
-    def __init__(self, cfg: dict) -> None:
-        self.metainfo = configured_classes(cfg, 'mmseg')
-        self.pipeline = Compose(cfg['pipeline'])
-        self.load_size = cfg.get('load_size')
-
-    def __len__(self) -> int:
-        return 0
-
-    def get_data_info(self, index: int) -> dict:
-        """Give what any image of the data set would have."""
-        return dict(load_size=self.load_size)
-
-
 class CheckpointPredictions:
     """The predictions of a segmentor's checkpoint on a part of its config's data, image by image.
 
@@ -83,7 +65,6 @@ class CheckpointPredictions:
         cfg (mmengine.Config): A segmentor's config.
         checkpoint (str): Its weights.
         part (str): ``'test'`` (default), ``'val'`` or ``'train'``, which is loaded as the test part is: in order, unaugmented.
-        with_data (bool): False builds no data set, for image files alone (:class:`NoPairs`). Defaults to True.
 
     Attributes:
         model (nn.Module): The model, in eval mode, on the fastest device there is.
@@ -95,7 +76,7 @@ class CheckpointPredictions:
         UsageError: If the config is no segmentor's, the data has a defect, or the checkpoint does not fit.
     """
 
-    def __init__(self, cfg, checkpoint: str, part: str = 'test', with_data: bool = True) -> None:
+    def __init__(self, cfg, checkpoint: str, part: str = 'test') -> None:
         if cfg.get('default_scope') != 'mmseg':
             raise UsageError(
                 "this is no segmentor's config, and only masks can be compared: choose one with "
@@ -114,10 +95,7 @@ class CheckpointPredictions:
             # no augmentation, no shuffling
             test = cfg.test_dataloader
             loader = dict(test, dataset=dict(loader.dataset, pipeline=test.dataset.pipeline))
-        if with_data:
-            self.loader = Runner.build_dataloader(without_cache(loader))
-        else:
-            self.loader = DataLoader(NoPairs(loader['dataset']), collate_fn=pseudo_collate)
+        self.loader = Runner.build_dataloader(without_cache(loader))
         model = load_model(cfg, checkpoint)
         self.model = model.to(get_device(), memory_format=torch.channels_last)
         self.classes = tuple(self.loader.dataset.metainfo['classes'])
