@@ -42,18 +42,17 @@ def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
     check_config(cfg)
     if args.command == 'train' and args.batch is not None:
         cfg.train_dataloader.batch_size = args.batch
-    for part, count in (('train', args.pairs), ('val', args.pairs and max(1, args.pairs // 4))):
+    for part, count in (('train', args.pairs), ('val', max(1, args.pairs // 4))) if args.pairs else ():
         dataset = cfg[f'{part}_dataloader'].dataset
         with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
             there = len(registry.build(without_cache(dataset)))
-        if (count or 0) > there:
+        if count > there:
             raise UsageError(
                 f'--pairs asks for {count} pairs of the {part} part, which has {there}: lower it, or give more '
                 'data (MOON_DATA, TINY_IMAGENET).'
             )
-        if count is not None:
-            # a classifier's samples lie class by class
-            dataset.indices = [i * there // count for i in range(count)]
+        # a classifier's samples lie class by class
+        dataset.indices = [i * there // count for i in range(count)]
     return cfg, size
 
 

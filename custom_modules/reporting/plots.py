@@ -113,9 +113,9 @@ def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
     """
     first = comparison.groups[0].first
     # folds that were cut otherwise have kept other images: those that all have
-    kept = [dict(zip(g.first.shown, g.first.kept, strict=True)) for g in comparison.groups]
+    kept = [group.first.kept for group in comparison.groups]
     rows = {}
-    for index, key in enumerate(key for key in first.shown if all(key in own for own in kept)):
+    for index, key in enumerate(key for key in first.kept if all(key in own for own in kept)):
         base = kept[0][key]
         image, name = base.image, base.name if base.name not in rows else f'{base.name} ({index})'
         cells = [('input', image), ('truth', overlay(image, base.truth, first.palette))]

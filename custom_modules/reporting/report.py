@@ -49,7 +49,7 @@ from custom_modules.reporting.architecture import Architecture
 from custom_modules.reporting.comparison import Comparison
 from custom_modules.reporting.paired import RESAMPLES
 from custom_modules.reporting.runs import RunFolder, held_out_fold
-from custom_modules.reporting.scoring import ClassifierResult, ModelCost, SegmentorResult
+from custom_modules.reporting.scoring import ClassifierResult, SegmentorResult
 from custom_modules.utils.tables import json_values
 from custom_modules.visualization.drawing import ERROR_COLOURS, encoded
 
@@ -103,9 +103,7 @@ def _group(comparison: Comparison, number: int, label: str, out: Path) -> dict:
         source=group.source_name,
         link=link,
         changes=group.changes,
-        **_cost(group.cost),
-        batch=group.cost.batch,
-        device=group.cost.device,
+        **group.cost,
         mean={name: group.mean(name) for name in scores},
         spread={name: group.spread(name) for name in scores},
         intervals={name: group.interval(name) for name in compared},
@@ -147,17 +145,13 @@ def _classifier(number: int, result: ClassifierResult) -> dict:
         seed=run.seed,
         best_epoch=run.best_epoch,
         epochs=run.epochs,
-        **_cost(result.cost),
-        height=result.cost.size[0],
-        width=result.cost.size[1],
+        **{key: result.cost[key] for key in ('parameters', 'flops', 'images_per_second')},
+        height=result.architecture.size[0],
+        width=result.architecture.size[1],
         **result.report,
         picture=f'confusion_{number:02d}_{file_name(run.title)}.png',
         architecture=_architecture(result.architecture, drawing),
     )
-
-
-def _cost(cost: ModelCost) -> dict:
-    return {key: getattr(cost, key) for key in ('parameters', 'flops', 'images_per_second')}
 
 
 def _architecture(architecture: Architecture, picture: str) -> dict:

@@ -29,22 +29,6 @@ from custom_modules.utils.tables import progress
 
 
 @dataclass(frozen=True)
-class ModelCost:
-    """What a model costs."""
-
-    parameters: int
-    # multiply-additions for one image, each counted once, as mmengine counts; None where it cannot
-    flops: float | None
-    # through the network alone, without loading and resizing
-    images_per_second: float
-    # height and width of the input
-    size: tuple[int, int]
-    # images in a batch while the time was taken, and where it ran
-    batch: int
-    device: str
-
-
-@dataclass(frozen=True)
 class SegmentorResult:
     """A finished segmentation run, scored again on its config's test part; or all folds of one, each on its own."""
 
@@ -62,9 +46,8 @@ class SegmentorResult:
     confusions: np.ndarray
     # of each image and class but the background the counts of ObjectMatch.counts (images, classes - 1, 4)
     objects: np.ndarray
-    # the predictions to show, and their keys
-    kept: list[Prediction]
-    shown: list[str]
+    # the predictions to show, by their keys
+    kept: dict[str, Prediction]
     # of images, masks, classes and resolution; results with the same one can be compared
     fingerprint: str
     # whether the best checkpoint was chosen on some of these very test images, and on how many of them it was trained
@@ -72,8 +55,8 @@ class SegmentorResult:
     learnt_on_test: int
     # of the checkpoint's content; a copy has the same
     weights: str
-    # where they were measured
-    cost: ModelCost | None = None
+    # of measure_cost and describe_architecture, where they were asked for
+    cost: dict | None = None
     architecture: Architecture | None = None
     # folds that are not there
     missing: tuple[int, ...] = ()
@@ -143,7 +126,7 @@ class ClassifierResult:
     report: dict
     fingerprint: str
     test_set: str
-    cost: ModelCost
+    cost: dict
     architecture: Architecture
 
     @property
@@ -168,7 +151,7 @@ def score_segmentor(run: RunFolder, cfg: Config, shown: int = 6, measured: bool 
     limit = limits[0] if limits else LABEL_LIMIT
     wanted = shown_indices(len(predictions), shown)
     together = hashlib.sha256(repr(classes).encode())
-    names, keys, confusions, objects, kept, files = [], [], [], [], [], []
+    names, keys, confusions, objects, kept, files = [], [], [], [], {}, []
     for index, prediction in enumerate(predictions):
         truth, predicted = prediction.truth, prediction.predicted
         confusions.append(prediction.scores.confusion)
@@ -180,8 +163,8 @@ def score_segmentor(run: RunFolder, cfg: Config, shown: int = 6, measured: bool 
         together.update(content)
         keys.append(hashlib.sha256(content).hexdigest()[:16])
         if index in wanted:
-            kept.append(prediction)
-    size = kept[0].truth.shape
+            kept[keys[-1]] = prediction
+    size = prediction.truth.shape
     chosen = run.monitored is not None and not run.last_epoch
     return SegmentorResult(
         runs=(run,),
@@ -194,7 +177,6 @@ def score_segmentor(run: RunFolder, cfg: Config, shown: int = 6, measured: bool 
         confusions=np.array(confusions),
         objects=np.array(objects),
         kept=kept,
-        shown=[keys[index] for index in sorted(wanted)],
         fingerprint=together.hexdigest()[:16],
         chosen_on_test=bool(chosen and shared_images(cfg, 'val', files)),
         learnt_on_test=shared_images(cfg, 'train', files),
@@ -214,7 +196,7 @@ def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorR
     images = [pair for fold in folds for pair in zip(fold.names, fold.keys, strict=True)]
     order = sorted(range(len(images)), key=images.__getitem__)
     names, keys = zip(*(images[i] for i in order), strict=True)
-    kept = {key: p for fold in folds for key, p in zip(fold.shown, fold.kept, strict=True)}
+    kept = {key: prediction for fold in folds for key, prediction in fold.kept.items()}
     in_order = [key for key in keys if key in kept]
     chosen = [in_order[i] for i in sorted(shown_indices(len(in_order), shown))]
     content = repr((first.classes, first.size, sorted(keys))).encode()
@@ -226,8 +208,7 @@ def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorR
         keys=list(keys),
         confusions=np.concatenate([fold.confusions for fold in folds])[order],
         objects=np.concatenate([fold.objects for fold in folds])[order],
-        kept=[kept[key] for key in chosen],
-        shown=chosen,
+        kept={key: kept[key] for key in chosen},
         fingerprint=hashlib.sha256(content).hexdigest()[:16],
         chosen_on_test=any(fold.chosen_on_test for fold in folds),
         learnt_on_test=sum(fold.learnt_on_test for fold in folds),
@@ -311,8 +292,13 @@ def shown_indices(count: int, shown: int) -> Collection[int]:
     return {round(index) for index in np.linspace(0, count - 1, min(shown, count))}
 
 
-def measure_cost(model: nn.Module, size: tuple[int, int], batch: int = 8) -> ModelCost:
-    """Count and measure a model of mmseg or mmpretrain in eval mode, for an input of height and width; takes about a second."""
+def measure_cost(model: nn.Module, size: tuple[int, int], batch: int = 8) -> dict:
+    """Count and measure a model of mmseg or mmpretrain in eval mode, for an input of height and width; takes about a second.
+
+    Returns:
+        dict: ``parameters``, ``flops`` (multiply-additions of one image, each counted once, as mmengine counts; None where it cannot),
+        ``images_per_second`` through the network alone in a ``batch`` of so many, and the ``device``.
+    """
     device = next(model.parameters()).device
     inputs = torch.zeros(batch, 3, *size, device=device)
     inputs = inputs.to(memory_format=torch.channels_last)
@@ -330,4 +316,5 @@ def measure_cost(model: nn.Module, size: tuple[int, int], batch: int = 8) -> Mod
     except (RuntimeError, TypeError):
         flops = None
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    return ModelCost(parameters, flops, batch / seconds, tuple(size), batch, str(device))
+    counted = dict(parameters=parameters, flops=flops, images_per_second=batch / seconds)
+    return dict(counted, batch=batch, device=str(device))

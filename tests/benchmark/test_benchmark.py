@@ -10,7 +10,6 @@ import pytest
 import torch
 from conftest import loader_options
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
 
 from custom_modules.benchmark import configs, measuring
 from custom_modules.benchmark.configs import stock_config
@@ -133,7 +132,7 @@ def test_stock_has_none_of_the_fast_path(repository, monkeypatch):
         assert stock_config(cfg, (96, 64), 2, 'bfloat16').optim_wrapper.type == wrapper
 
 
-def test_exported_files_are_compared_with_pytorch(measure, repository, tmp_path, moon, monkeypatch):
+def test_exported_files_are_compared_with_pytorch(untrained, measure, tmp_path, monkeypatch):
     pytest.importorskip('onnxscript')
     from custom_modules.benchmark.prediction import ExportedPrediction, ToolPrediction
     from custom_modules.deploy.export import export_onnx
@@ -141,18 +140,12 @@ def test_exported_files_are_compared_with_pytorch(measure, repository, tmp_path,
 
     # a compiler takes minutes
     monkeypatch.setenv('CXX', 'no compiler')
-    config, weights = tmp_path / 'small.py', tmp_path / 'small.pth'
-    cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
-    cfg.merge_from_dict({'model.backbone.widths': [4] * 5})
-    for part in ('val', 'test'):
-        cfg[f'{part}_dataloader'].dataset.load_size = (64, 64)
-    cfg.dump(config)
-    init_default_scope('mmseg')
-    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), weights)
-    exported = tmp_path / 'small.onnx'
-    exported.write_bytes(export_onnx(TorchModel(config, weights, device='cpu')))
-    results = measure('infer', weights, exported, '--repeats', 1, '--images', 2, '--batch', 2)
-    found = results['contestants']
+    config, weights, options = untrained
+    cfg, exported = load_config(config, read_options(options)), tmp_path / 'small.onnx'
+    cfg.dump(tmp_path / 'small.py')
+    exported.write_bytes(export_onnx(TorchModel(tmp_path / 'small.py', weights, device='cpu')))
+    given = weights, exported, '--repeats', 1, '--images', 2, '--batch', 2
+    found = measure('infer', *given, options=options)['contestants']
     assert list(found) == ['PyTorch, 1 thread', 'small.onnx, 1 thread']
     assert 'MiB' in found['small.onnx, 1 thread']['title']
     for one in found.values():
