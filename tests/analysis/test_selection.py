@@ -62,3 +62,10 @@ def test_tool_ranks_draws_and_does_not_overwrite(tool, untrained, moon, tmp_path
     assert tool(*command) == 2
     assert 'exists already and is not overwritten' in capsys.readouterr().err
     assert before == {path: path.stat().st_mtime_ns for path in out.iterdir()}
+    chosen = [*command[:5], '--out', tmp_path / 'chosen', *command[command.index('--cfg-options') :], '--images']
+    assert tool(*chosen, 'nowhere.png') == 2
+    assert 'in any photograph tools/predict.py finds rocks' in capsys.readouterr().err
+    named = [moon / 'images' / 'render' / f'{names[-1][:-4].split("_")[-1]}.png', names[0][:-4].split('_')[-1]]
+    assert tool(*chosen, *named) == 0
+    assert capsys.readouterr().out.splitlines()[-3].endswith(f'rock Dice {scores[-1]:.2f}')
+    assert [path.name[:2] for path in sorted((tmp_path / 'chosen').iterdir())] == ['01', '02']
