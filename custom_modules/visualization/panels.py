@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from custom_modules.datasets.masks import IGNORED
 from custom_modules.evaluation.predictions import Prediction
 from custom_modules.visualization.drawing import (
     ERROR_COLOURS,
@@ -44,8 +43,8 @@ def contact_sheet(columns: Mapping[str, Sequence[np.ndarray]], colours: Mapping[
 class PredictionPanel:
     """Draws a prediction as one row: input | truth | prediction | error map, with title and legend.
 
-    What has no truth, every pixel of it 255, becomes input | prediction. The palette is RGB of each class, the background first; an
-    image's longer side gets about ``side`` pixels, see :func:`readable_size`.
+    The palette is RGB of each class, the background first; an image's longer side gets about ``side`` pixels, see
+    :func:`readable_size`.
     """
 
     def __init__(self, classes: Sequence[str], palette: Sequence[Sequence[int]], side: int = 360) -> None:
@@ -54,13 +53,8 @@ class PredictionPanel:
     def draw(self, prediction: Prediction, note: str = '', legend: bool = True) -> np.ndarray:
         """Draw one image as RGB (H, W, 3); the title has ``note`` before the name, such as a rank, ``legend`` explains the colours below."""
         image, truth, predicted = prediction.image, prediction.truth, prediction.predicted
-        labelled = (truth != IGNORED).any()
-        cells = dict(input=image)
-        if labelled:
-            cells['truth'] = overlay(image, truth, self.palette)
-        cells['prediction'] = overlay(image, predicted, self.palette)
-        if labelled:
-            cells['errors'] = error_map(image, truth, predicted)
+        overlays = dict(truth=overlay(image, truth, self.palette), prediction=overlay(image, predicted, self.palette))
+        cells = dict(input=image, **overlays, errors=error_map(image, truth, predicted))
         captioned = []
         for caption, cell in cells.items():
             cell = readable_size(cell, self.side)
@@ -68,18 +62,15 @@ class PredictionPanel:
         row = lay_out(captioned, 1, PANEL_GAP)[:, :-PANEL_GAP]
         width = row.shape[1]
         title = f'{note}  {prediction.name}'.strip()
-        words = f'no mask; seen by the model at {truth.shape[1]}x{truth.shape[0]}'
-        if labelled:
-            words = self._scores(prediction)
-        parts = [text_strip(title, width, 17, bold=True), text_strip(words, width), row]
+        parts = [text_strip(title, width, 17, bold=True), text_strip(self._scores(prediction), width), row]
         if legend:
-            parts.append(legend_strip(self.legend(labelled), width))
+            parts.append(legend_strip(self.legend(), width))
         return np.concatenate(parts)
 
-    def legend(self, labelled: bool = True) -> dict[str, Sequence[int]]:
-        """Name the colours in a panel; where there is no truth, there is no error map."""
+    def legend(self) -> dict[str, Sequence[int]]:
+        """Name the colours in a panel."""
         colours = dict(zip(self.classes[1:], self.palette[1:], strict=True))
-        for name, colour in ERROR_COLOURS.items() if labelled else ():
+        for name, colour in ERROR_COLOURS.items():
             if name != 'wrong class' or len(self.classes) > 2:
                 # a class may be called as an error is
                 colours[f'errors: {name}'] = colour
