@@ -63,8 +63,21 @@ def _outlined(outline, *shape):
         return None
 
 
-def _box(left, top, right, bottom):
-    return [[left, top, right, top, right, bottom, left, bottom]]
+def _corners(left, top, right, bottom):
+    return np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
+
+
+def _ellipse(centre, radii):
+    angles = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    return centre + np.stack([np.cos(angles), np.sin(angles)], axis=1) * radii
+
+
+def _polygon(points, centre=0, degrees=0):
+    # turned clockwise, as one sees it
+    if degrees:
+        cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
+        points = centre + (points - centre) @ np.array([[cos, sin], [-sin, cos]])
+    return [points.ravel().tolist()]
 
 
 def _placed(values, left, top, width, height):
@@ -99,13 +112,15 @@ def _read_labelme(folder):
 def _labelme_outline(kind, shape, image):
     points = np.asarray(shape.get('points'), float).reshape(-1, 2)
     if kind == 'rectangle' and len(points) >= 2:
-        return _box(*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
+        return _polygon(_corners(*points.min(axis=0), *points.max(axis=0)))
+    if kind == 'circle' and len(points) == 2:
+        return _polygon(_ellipse(points[0], np.linalg.norm(points[1] - points[0])))
     if kind == 'mask':
         pixels = read_mask(base64.b64decode(shape.get('mask'))) > 0
         left, top = (int(side) for side in points.min(axis=0))
         return _placed(pixels, left, top, int(image.get('imageWidth')), int(image.get('imageHeight')))
-    # lines and points enclose nothing; circles are not read
-    return [points.ravel().tolist()] if kind in POLYGONS else None
+    # lines and points enclose nothing
+    return _polygon(points) if kind in POLYGONS else None
 
 
 def _read_cvat(content):
@@ -130,9 +145,13 @@ def _read_cvat(content):
 def _cvat_outline(shape, image):
     if shape.tag == 'polygon':
         return [shape.get('points').replace(';', ',').split(',')]
-    if shape.tag == 'box' and float(shape.get('rotation', 0)) == 0:
-        return _box(*(float(shape.get(side)) for side in ('xtl', 'ytl', 'xbr', 'ybr')))
-    # turned boxes and ellipses are not read
+    degrees = float(shape.get('rotation', 0))
+    if shape.tag == 'box':
+        corners = _corners(*(float(shape.get(side)) for side in ('xtl', 'ytl', 'xbr', 'ybr')))
+        return _polygon(corners, corners.mean(axis=0), degrees)
+    if shape.tag == 'ellipse':
+        x, y, *radii = (float(shape.get(side)) for side in ('cx', 'cy', 'rx', 'ry'))
+        return _polygon(_ellipse((x, y), radii), (x, y), degrees)
     if shape.tag != 'mask':
         return None
     left, top, width, height = (int(shape.get(k)) for k in ('left', 'top', 'width', 'height'))

@@ -3,6 +3,7 @@
 import base64
 import json
 
+import cv2
 import numpy as np
 import pytest
 from pictures import encoded
@@ -89,11 +90,26 @@ def test_files_that_are_none_of_theirs(tmp_path, content, words):
 PIXELS = base64.b64encode(encoded(np.eye(6, 9, dtype=np.uint8))).decode()
 EYE = EMPTY.copy()
 EYE[5:11, 7:16] = np.eye(6, 9)
+# of each the file, what is drawn, and how many pixels of its border may be otherwise
+SHAPES = {
+    'a circle of labelme': (
+        of_labelme(dict(shape_type='circle', points=[[20, 16], [20, 26]])), cv2.circle(EMPTY.copy(), (20, 16), 10, 1, -1), 60),
+    'a mask of labelme': (of_labelme(dict(shape_type='mask', points=[[7, 5], [15, 10]], mask=PIXELS)), EYE, 0),
+    'a turned box of CVAT': (
+        of_cvat('<box label="rock" xtl="10" ytl="13" xbr="30" ybr="19" rotation="90.0"/>'),
+        cv2.rectangle(EMPTY.copy(), (17, 6), (23, 26), 1, -1), 50),
+    'a turned ellipse of CVAT': (
+        of_cvat('<ellipse label="rock" cx="20" cy="16" rx="12" ry="6" rotation="30"/>'),
+        cv2.ellipse(EMPTY.copy(), (20, 16), (12, 6), 30, 0, 360, 1, -1), 50),
+}  # fmt: skip
 
 
-def test_a_mask_of_labelme_lies_where_it_was_drawn(tmp_path):
-    coco = CocoFile(write(of_labelme(dict(shape_type='mask', points=[[7, 5], [15, 10]], mask=PIXELS)), tmp_path))
-    assert np.array_equal(coco.draw(coco.images[0]), EYE)
+@pytest.mark.parametrize('name', SHAPES)
+def test_other_shapes_are_drawn(name, tmp_path):
+    content, expected, border = SHAPES[name]
+    coco = CocoFile(write(content, tmp_path))
+    mask = coco.draw(coco.images[0])
+    assert (mask != expected).sum() <= border and mask.sum() >= border
 
 
 @pytest.mark.parametrize(
@@ -101,9 +117,9 @@ def test_a_mask_of_labelme_lies_where_it_was_drawn(tmp_path):
     [
         of_labelme(dict(shape_type='mask', points=[[7, 5], [15, 10]], mask='no picture')),
         of_labelme(dict(shape_type='mask', points=[[45, 5], [53, 10]], mask=PIXELS)),
-        of_cvat('<box label="rock" xtl="10" ytl="13" xbr="30" ybr="19" rotation="90.0"/>'),
+        of_cvat('<ellipse label="rock" cx="20" cy="16" rx="12"/>'),
     ],
 )
-def test_what_cannot_be_drawn_is_counted(content, tmp_path):
+def test_damaged_shapes_are_counted(content, tmp_path):
     with pytest.raises(UsageError, match='has no outline .* rock of .*a.jpg'):
         CocoFile(write(content, tmp_path))
