@@ -8,7 +8,6 @@ from conftest import make_moon, write_pair
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 from pair_sets import PIPELINE, ids, label, write
-from PIL import Image
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset, MoonDataset
 from custom_modules.datasets.masks import class_palette
@@ -102,10 +101,7 @@ def test_a_class_without_a_pixel_is_said_and_nothing_is_read_unless_checked(root
     assert len(said) == 1
 
 
-def test_colours(root):
-    assert make(root).metainfo['palette'] == class_palette(3)
-    mine = [[0, 0, 0], [1, 2, 3], [4, 5, 6]]
-    assert make(root, palette=mine).metainfo['palette'] == mine
+def test_colours_of_any_number_differ_and_the_background_is_darkest():
     for count in (2, 8, 9, 40):
         palette = class_palette(count)
         assert len({tuple(colour) for colour in palette}) == count
@@ -114,11 +110,6 @@ def test_colours(root):
 
 def beyond(root):
     write(root, '03', bands((0, 1, 2, 7)))
-
-
-def sixteen_bits(root):
-    # as bytes, 256 would be class 0
-    write(root, '03', Image.fromarray(bands().astype(np.uint16) + 256))
 
 
 def rocks_of_255(root):
@@ -136,22 +127,15 @@ def nothing(root):
         (beyond, {}, r'^1 of 10 pairs .* other than 0 to 2: .*03\.png \(7\); give .*label_map'),
         (beyond, dict(label_map={0: 0, 1: 1, 7: 2}), r'other than 0, 1, 7: .*00\.png \(2\)'),
         (beyond, dict(ignore_index=255), r'03\.png \(7\); [^;]*0/255\.$'),
-        (sixteen_bits, {}, r'03\.png \(256, 257, 258\)'),
         (rocks_of_255, dict(classes=CLASSES[:2]), r'\(255\).*; .*\{0: 0, 255: 1\}.*ignore_index=255'),
         (nothing, dict(root='nowhere'), 'The data set was looked for in .*set data_root'),
         (nothing, dict(remedy='ask Ada', img_suffix='.jpg'), 'ask Ada'),
-        (nothing, dict(split='dev'), "IndexedMaskDataset is 'train', .* got 'dev'"),
-        (nothing, dict(split='test'), 'test part .* is empty: 10 pairs with val_fraction=0.2 and'),
         (nothing, dict(val_fraction=1.0), 'leave some for training, got 1.0 and 0.0'),
-        (nothing, dict(ann_file='no.txt'), 'no.txt does not exist; .* such as 00'),
         (nothing, dict(classes='rock'), "list of 2 to 255 different names, .* got 'rock'"),
-        (nothing, dict(classes=('a', 'a')), 'different names'),
         (nothing, dict(classes=('a',)), '2 to 255'),
         (nothing, dict(palette=[[0, 0, 0]]), 'palette holds .* each of the 3 classes, got'),
         (nothing, dict(label_map={0: 3}), r'value 0 to 3, but the 3 classes .* indices 0 to 2'),
-        (nothing, dict(label_map={0: 255}), 'name it in ignore_index'),
         (nothing, dict(label_map={'rock': 1}), "from 0 to 255, .* got the value 'rock'"),
-        (nothing, dict(label_map={256: 1}), 'got the value 256'),
         (nothing, dict(ignore_index=2), "ignore_index=2 is also the mask value of class 'large'"),
         (nothing, dict(ignore_index=300), 'several of them, or None, got 300'),
     ],
@@ -178,7 +162,8 @@ def lunar(tmp_path, monkeypatch) -> Path:
         ('unet_r34_4_classes', [0, 1, 2, 3], ('ground', 'sky', 'small_rock', 'large_rock')),
     ],
 )
-def test_lunar_configs(name, labels, classes, lunar, repository, monkeypatch):
+@pytest.mark.usefixtures('lunar')
+def test_lunar_configs(name, labels, classes, repository):
     cfg = Config.fromfile(repository / 'configs' / 'multiclass' / f'{name}.py')
     parts = []
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
@@ -189,10 +174,6 @@ def test_lunar_configs(name, labels, classes, lunar, repository, monkeypatch):
         parts.append(ids(dataset))
     assert [len(part) for part in parts] == [6, 2, 2] and len(set(sum(parts, []))) == 10
     assert set(cfg.test_evaluator.report_classes) <= set(classes)
-    monkeypatch.setenv('MOON_MULTICLASS_DATA', str(lunar / 'nowhere'))
-    cfg = Config.fromfile(repository / 'configs' / 'multiclass' / f'{name}.py')
-    with pytest.raises(UsageError, match='prepare_data.py lunar .*MOON_MULTICLASS_DATA'):
-        DATASETS.build(cfg.train_dataloader.dataset)
 
 
 @pytest.mark.parametrize('rock', [255, 1])

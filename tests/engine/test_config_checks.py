@@ -1,6 +1,5 @@
 """Heads, losses and data sets that do not fit are refused before anything is built, and images that are both learnt and tested on."""
 
-import numpy as np
 import pytest
 from conftest import MOON_OPTIONS
 from mmengine.config import Config
@@ -58,19 +57,13 @@ def classifier(num_classes, wnids=None, **more) -> Config:
         config(ours(**loss(5.0, use_sigmoid=True))),
         config(ours(out_channels=2, **loss(1.0, 5.0))),
         config(ours(num_classes=3, **loss(1.0, 2.0, 3.0)), THREE),
-        config(theirs(2, **loss(1.0, 5.0))),
         config(theirs(2, out_channels=1, **loss(5.0, use_sigmoid=True))),
-        # mmseg's older way to say one channel
-        config(theirs(1)),
-        config(theirs(19), CITY),
         config(theirs(3), THREE, auxiliary_head=[theirs(3), theirs(3)]),
-        config(theirs(3), dict(type='RepeatDataset', times=2, dataset=THREE)),
         # neither says its classes
         config(theirs(7), dict(type='BaseSegDataset')),
         config(dict(type='FCNHead'), THREE),
         several(dict(type='LovaszLoss'), loss(1, 2, 3)['loss_decode']),
         Config(dict()),
-        classifier(200),
         classifier(2, ['n01', 'n02']),
     ],
 )
@@ -85,7 +78,6 @@ def with_part(name, dataset) -> Config:
 
 
 OTHER_ORDER = dict(THREE, classes=('background', 'large', 'small'))
-NAMED = dict(type='BaseSegDataset', metainfo=dict(classes=['a', 'b', 'c']))
 TOP_5 = dict(val_evaluator=[dict(type='Accuracy', topk=(1, 5))])
 
 
@@ -96,11 +88,9 @@ TOP_5 = dict(val_evaluator=[dict(type='Accuracy', topk=(1, 5))])
          r'\(background, small, large\): set model\.decode_head\.num_classes=3, or'),
         (config(ours(num_classes=3)), r'is for 3 classes, .* \(MoonDataset\) has 2 .*num_classes=2'),
         (config(ours(num_classes=3, out_channels=1), THREE), 'num_classes=3 and leave out_channels'),
-        (config(theirs(1), THREE), 'is for 2 classes, .* has 3'),
         (config(theirs(3), CITY), r'has 19 \(road, sidewalk, building, wall, fence, \.\.\.\): set'),
         (config(theirs(3), THREE, auxiliary_head=[theirs(3), theirs(2)]), r'^model\.auxiliary_head\.1 is for 2 classes'),
         (config(theirs(2), dict(type='ConcatDataset', datasets=[TWO, THREE])), r'but train_dataloader\.dataset\.datasets\.1 '),
-        (config(theirs(2), NAMED), r'has 3 \(a, b, c\)'),
         (with_part('test', TWO), r'but test_dataloader\.dataset '),
         (with_part('val', OTHER_ORDER), 'val_dataloader.dataset has background, large, small'),
         (config(ours(**loss(1.0, 5.0, use_sigmoid=True))), r'model\.decode_head\.loss_decode\.class_weight holds 2 weights, but the head has '
@@ -108,7 +98,6 @@ TOP_5 = dict(val_evaluator=[dict(type='Accuracy', topk=(1, 5))])
         (several(dict(type='DiceLoss'), loss(1.0)['loss_decode']), r'loss_decode\.1\.class_weight holds 1 weights, .* 3 output channels: give it a list of 3'),
         (config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight=5.0))), r'class_weight is 5\.0, but'),
         (config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight='1,5'))), 'class_weight names the file 1,5, which does not exist'),
-        (config(theirs(3), THREE, auxiliary_head=theirs(3, **loss(1.0, 2.0))), r'^model\.auxiliary_head\.loss_decode\.class_weight holds 2 weights'),
         (classifier(200, ['n01', 'n02']), r'model\.head is for 200 .* has 2 \(n01, n02\): set'),
         (classifier(3, ['a', 'b', 'c'], **TOP_5), 'val_evaluator.0.topk asks for the top 5 of 3 classes'),
     ],
@@ -119,25 +108,13 @@ def test_each_mistake_gets_its_sentence(cfg, words):
     assert '\n' not in str(caught.value)
 
 
-def test_weights_in_a_file_are_counted(tmp_path):
-    path = tmp_path / 'weights.npy'
-    np.save(path, [1.0, 2.0, 3.0])
-    weighted = dict(loss_decode=dict(type='CrossEntropyLoss', class_weight=str(path)))
-    require_matching_classes(config(theirs(3, **weighted), THREE))
-    with pytest.raises(UsageError, match='holds 3 weights'):
-        require_matching_classes(config(theirs(2, **weighted)))
-
-
-@pytest.mark.parametrize('name', ['UNetHead', 'BottleneckUNetHead'])
 @pytest.mark.parametrize(
     ('options', 'size'), [({}, (2, 1)), (dict(num_classes=4), (4, 4)), (dict(out_channels=2), (2, 2))]
 )
-def test_what_is_said_of_a_head_is_what_is_built(name, options, size):
-    assert head_size(config(), dict(type=name, **options)) == size
-    if name == 'UNetHead':
-        init_default_scope('mmseg')
-        head = MODELS.build(dict(type='UNetHead', in_channels=(4, 8), **options))
-        assert (head.num_classes, head.out_channels) == size
+def test_what_is_said_of_a_head_is_what_is_built(options, size):
+    init_default_scope('mmseg')
+    head = MODELS.build(dict(type='UNetHead', in_channels=(4, 8), **options))
+    assert head_size(config(), ours(**options)) == (head.num_classes, head.out_channels) == size
 
 
 WEIGHTED = dict(type='CrossEntropyLoss', class_weight=[1, 1, 1])
@@ -147,7 +124,6 @@ WEIGHTED = dict(type='CrossEntropyLoss', class_weight=[1, 1, 1])
     ('classes', 'wrong', 'sentence'),
     [
         (2, dict(type='DiceLoss'), 'DiceLoss is inverted .* use BinaryDiceLoss'),
-        (2, dict(type='mmseg.DiceLoss'), 'DiceLoss is inverted'),
         (2, dict(type='TverskyLoss'), 'constantly 0 .* use BinaryTverskyLoss'),
         (2, dict(type='FocalLoss'), 'use BinaryFocalLoss'),
         (2, dict(type='CrossEntropyLoss'), 'set use_sigmoid=True'),
@@ -164,7 +140,7 @@ def test_a_loss_that_would_mislead_is_refused(classes, wrong, sentence):
     assert str(error.value).startswith('model.decode_head.loss_decode.0: ')
 
 
-@pytest.mark.parametrize('size', [0, -1, 2.5, None])
+@pytest.mark.parametrize('size', [0, 2.5])
 def test_a_batch_has_images(size):
     cfg = Config(dict(train_dataloader=dict(batch_size=8)))
     require_whole_loops(cfg)

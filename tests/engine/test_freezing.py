@@ -5,12 +5,9 @@ import copy
 import pytest
 import torch
 from conftest import MOON_OPTIONS
-from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 
 from custom_modules.engine.config import load_config, read_options
-from custom_modules.engine.hooks.schedules import FreezeScheduleHook
 from custom_modules.models.backbones import MoonNet
 from custom_modules.models.backbones.networks import UNetEncoder
 from custom_modules.utils.errors import UsageError
@@ -103,21 +100,6 @@ def test_what_wakes_is_in_the_optimizer(runner):
     run = runner({0: 4, 1: -1}, 2, 'model.backbone.frozen_stages=4')
     with pytest.raises(UsageError, match='of the backbone would be unfrozen and never train'):
         run.train()
-
-
-def test_every_published_schedule_fits_its_backbone(repository):
-    init_default_scope('mmseg')
-    with pytest.raises(UsageError, match='needs epoch 0'):
-        FreezeScheduleHook({5: -1})
-    # as text from the command line
-    assert FreezeScheduleHook({'0': 4, '10': -1}).schedule == {0: 4, 10: -1}
-    for name in ('unet_backbone_frozen', 'unet_backbone_unfreeze'):
-        cfg = Config.fromfile(repository / 'configs' / f'{name}.py')
-        backbone = MODELS.build(dict(cfg.model.backbone, init_cfg=None))
-        schedule = FreezeScheduleHook(cfg.default_hooks.freeze_schedule.schedule).schedule
-        assert schedule[0] == len(backbone.stages) - 1, 'all of the encoder is frozen at first'
-        for value in schedule.values():
-            backbone.frozen_stages = value
 
 
 def test_norms_of_a_frozen_stage_may_adapt():

@@ -155,17 +155,6 @@ def test_validation_loss_equals_the_training_loss_of_the_same_images(runner, tmp
     assert row['val_loss'] == pytest.approx(row['val_loss_bce'] + row['val_loss_dice'], rel=1e-3)
 
 
-def test_averaged_weights_are_saved(runner, tmp_path):
-    ema = dict(type='EMAHook', momentum=0.02, update_buffers=True)
-    run = runner(tmp_path / 'run', **{'default_hooks.ema': ema})
-    run.train()
-    saved = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=True)['state_dict']
-    key = 'decode_head.conv_seg.weight'
-    averaged = next(h for h in run.hooks if hasattr(h, 'ema_model')).ema_model.module
-    torch.testing.assert_close(saved[key], averaged.state_dict()[key])
-    assert not torch.equal(saved[key], run.model.state_dict()[key])
-
-
 def test_one_cycle_leads_each_group_to_its_own_rate():
     parts = [torch.nn.Parameter(torch.zeros(1)) for _ in range(2)]
     optimizer = torch.optim.SGD([dict(params=[part], lr=lr) for part, lr in zip(parts, (1.0, 0.1), strict=True)])
