@@ -28,18 +28,16 @@ _decode_share = None
 class WholeBatches(DecodeOnce):
     """``DecodeOnce`` with a second way: with ``cache='batches'`` a batch is one tensor of images and one of labels or masks.
 
-    A small network computes faster than samples are made, sent and moved one by one. Here all images are decoded once, by all
-    cores, into one ``uint8`` tensor, and their masks into another. Without worker processes (``num_workers=0``) they move to
-    the run's device at the first batch, and a batch is a look-up there; worker processes share them in memory.
+    A small network computes faster than samples are made, sent and moved one by one. All images are decoded once, by all cores,
+    into one ``uint8`` tensor, and their masks into another. Without worker processes (``num_workers=0``) they move to the run's
+    device at the first batch; worker processes share them in memory.
 
-    A batch is a dict of ``inputs`` (N, 3, H, W) and of ``data_samples``, a single sample that holds all labels (N,) or masks
-    (N, H, W), and the list of files as ``img_path``. The loader needs ``collate_fn=dict(type='batch_collate')``, and the model
-    ``BatchAugClsPreProcessor`` with ``BatchClassifier``, or ``BatchAugPreProcessor``, which augment: the pipeline may hold nothing
-    random, and gives images of one size. A UsageError says so when it is filled. ``dataset[0]`` is what it always is.
+    A batch is a dict of ``inputs`` (N, 3, H, W) and of ``data_samples``, one sample with all labels (N,) or masks (N, H, W) and
+    the list of files as ``img_path``. The loader needs ``collate_fn=dict(type='batch_collate')``, and the model a preprocessor
+    that augments batches: the pipeline may hold nothing random, and gives images of one size, else a UsageError.
 
     Args:
         cache (str, optional): ``'batches'``, or what ``DecodeOnce`` takes. Defaults to None.
-        *args, **kwargs: Of the data set.
     """
 
     # keys of what the pipeline decodes, the image first, and of numbers that a sample's entry holds

@@ -28,15 +28,13 @@ CHUNK = 64
 class DecodeOnce:
     """Mixin for data sets of mmengine's kind: files are read and decoded once, not once per epoch.
 
-    Kept are the results of the pipeline's leading transforms that depend on the files alone, such as ``LoadImageFromFile`` and
-    ``ResizeToLoadSize``; what comes after them sees no difference. Worker processes share them by fork.
-
-    It is filled by ``full_init()`` of the built data set, which mmengine's ``Runner.build_dataloader`` calls before any worker
-    starts; files that change later are not seen. Where there is no room the run goes on without, after a warning.
+    Kept are the results of the pipeline's leading transforms that depend on the files alone, such as ``ResizeToLoadSize``.
+    Worker processes share them by fork. ``full_init()`` of the built data set fills it, which mmengine's
+    ``Runner.build_dataloader`` calls before any worker starts; files that change later are not seen. Without room the run goes
+    on without, after a warning.
 
     Args:
         cache (str, optional): ``'ram'`` keeps the samples for the time of the run; None (default) decodes anew each time.
-        *args, **kwargs: Of the data set.
     """
 
     caches: Sequence[str] = ('ram',)

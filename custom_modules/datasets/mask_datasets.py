@@ -203,20 +203,19 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, BaseSegDataset):
 class MoonDataset(IndexedMaskDataset):
     """Images of the Moon with masks of its rocks.
 
-    Made for the Artificial Lunar Landscape data set (R. Pessia and G. Ishigami, Keio University; stated licence CC BY-NC-SA 4.0)
-    in the binary layout of the reference reports, and for this project's synthetic scenes: ``images/render/render0001.png``, RGB,
-    and ``images/ground/ground0001.png``, one channel, 0 background, 255 (or 1) rock.
-    Masks of 0/255 become 0/1 when they are loaded (mmseg would take 255 for "ignore").
+    Made for the Artificial Lunar Landscape data set (R. Pessia and G. Ishigami, Keio University; stated licence CC BY-NC-SA
+    4.0) in the binary layout of the reference reports, and for this project's synthetic scenes:
+    ``images/render/render0001.png``, RGB, and ``images/ground/ground0001.png``, one channel, 0 background, 255 (or 1) rock,
+    which is loaded as 1.
 
     Args:
         data_root (str): Folder that ``data_prefix`` starts from.
         data_prefix (dict): Folders. Defaults to ``dict(img_path='images/render', seg_map_path='images/ground')``.
         img_prefix, mask_prefix (str): What a name has before the id. Default to ``'render'`` and ``'ground'``.
-        **kwargs: ``split``, ``fold``, ``train_fraction``, ``ann_file``, ``load_size``, ``pipeline``, ``cache``, ... of
-            :class:`IndexedMaskDataset`.
+        **kwargs: ``split``, ``fold``, ``train_fraction``, ``load_size``, ``pipeline``, ... of :class:`IndexedMaskDataset`.
 
     Raises:
-        UsageError: In one sentence: what was looked for, where, what was found and which command helps.
+        UsageError: As :class:`IndexedMaskDataset`, and if no mask holds a rock.
     """
 
     METAINFO = dict(classes=('background', 'rock'), palette=[[40, 40, 40], [230, 159, 0]])

@@ -19,13 +19,9 @@ class MaskValues:
     """What masks may hold: the label of every value; all others are refused.
 
     Args:
-        classes (Sequence[str]): Names of the classes.
-        label_map (Mapping[int | str, int] or Sequence, optional): Class index of each mask value, also as a list of
-            pairs. None (default) takes the values as class indices.
-        ignore_index (int | Sequence[int], optional): Mask value without a class, or several; their label is 255. None (default)
-            if there is none.
-        sets (Sequence[Iterable[int]], optional): All values of a mask must be in one of them. Defaults to one set, of all
-            values that have a label.
+        classes, label_map, ignore_index: Of ``IndexedMaskDataset``.
+        sets (Sequence[Iterable[int]], optional): All values of a mask must be in one of them. Defaults to all that have a
+            label.
         palette (Sequence[Sequence[int]]): RGB of each class, which a mask's own palette must not contradict.
 
     Raises:

@@ -35,15 +35,11 @@ def warn(message: str) -> None:
 
 
 def find_files(folder: str, prefix: str, suffix: str | Sequence[str] | None, what: str, remedy: str) -> dict[str, Path]:
-    """Find the files of a folder, each by its id; a warning names those that are named otherwise.
+    """Find the files of a folder, without its sub-folders, each by its id; a warning names those that are named otherwise.
 
-    Args:
-        folder (str): The folder, without its sub-folders.
-        prefix (str): What a name has before the id.
-        suffix (str | Sequence[str], optional): What a name has after the id, in small or capital letters; of several any. None
-            takes every picture.
-        what (str): What is looked for, ``'images'`` or ``'masks'``.
-        remedy (str): What helps, for the sentence of the UsageError: no such folder, or no such file in it, or one id twice.
+    ``prefix`` and ``suffix`` are what a name has before and after the id, a suffix in small or capital letters, of several any,
+    with None every picture's. ``what``, ``'images'`` or ``'masks'``, and ``remedy`` are for the sentence of the UsageError: no
+    such folder, no such file in it, or one id twice.
     """
     if not Path(folder).is_dir():
         raise UsageError(f'The {what} were looked for in {folder}, but there is no such folder: {remedy}.')
@@ -128,8 +124,9 @@ def read_pair(
 ) -> tuple[np.ndarray | None, np.ndarray | None, set[int], list[Finding]]:
     """Read an image and its mask, where there are such, and find what is wrong with them, of each kind at most one.
 
-    Besides, it gives the image's RGB pixels and the mask's values as training sees them, None where they cannot be read, and
-    the values that occur.
+    Returns:
+        tuple: The image's RGB pixels and the mask's values as training sees them, None where they cannot be read, the set of
+            values that occur, and the list of findings.
     """
     found, files, arrays = [], [], []
     for path, read, what in ((image, read_image, 'image'), (mask, read_mask, 'mask')):
@@ -182,12 +179,8 @@ def check_pairs(
 ) -> set[int]:
     """Read every image and mask once, as training does, and refuse what would fail, or train on nonsense, later.
 
-    Args:
-        pairs (Sequence[tuple[Path, Path]]): Image and mask.
-        values (MaskValues): What a mask may hold.
-        values_text (str): The same in words, for the sentence of the UsageError, which names the first five files.
-        values_remedy (str): What helps against other values.
-        colour_remedy (str): What helps against masks of several channels.
+    ``values_text`` says in words what a mask may hold. ``values_remedy`` helps against other values, ``colour_remedy`` against
+    masks of several channels; both are for the sentence of the UsageError, which names the first five files.
 
     Returns:
         set[int]: The values that occur in the masks.

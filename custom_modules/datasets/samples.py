@@ -1,7 +1,7 @@
 """How a sample begins: its image is read by the one reader, its random numbers follow from seed, epoch and place.
 
-mmengine seeds each worker process once. What a sample gets then depends on how many workers there are and on all that was
-drawn before, and a resumed run begins with the first epoch's numbers again.
+mmengine seeds each worker process once: what a sample gets then depends on their number and on all that was drawn before, and a
+resumed run begins with the first epoch's numbers again.
 """
 
 import contextlib
@@ -65,10 +65,9 @@ def seeded(*numbers: int) -> Iterator[None]:
 
 
 class SeededSamples:
-    """Mixin for data sets: once it is told the epoch, each sample draws numbers of its own.
+    """Mixin for data sets: once it is told the epoch, each sample draws numbers of its own, however many workers there are.
 
-    They do not depend on the number of worker processes, nor on what was drawn before, so a resumed run draws what the
-    unbroken one would have. Where data sets hold others, the outermost one counts, so that what is repeated differs.
+    Where data sets hold others, the outermost one counts, so that what is repeated differs.
     """
 
     # seed and epoch, in memory that worker processes share; None draws as mmengine has it

@@ -39,15 +39,9 @@ def hashed_split(ids: Collection[str], split: str, val_fraction: float, test_fra
 def fold_split(ids: Collection[str], split: str, fold: int, folds: int, val_fraction: float) -> list[str]:
     """Cut ids for cross-validation, each in the test part of exactly one fold, and give those of one part in sorted order.
 
-    :func:`hashed_order` forms a ring. Fold k is the k-th of ``folds`` equal arcs and the test part. What follows it on the
-    ring is the validation part, so that no image is kept from training in most of the folds; the rest is for training.
-
-    Args:
-        ids (Collection[str]): All ids.
-        split (str): ``'train'``, ``'val'``, ``'test'`` or ``'all'``.
-        fold (int): Which part is the test part, 0 to ``folds - 1``.
-        folds (int): Number of parts, at least 2. A UsageError if one would be empty, or nothing would be left for training.
-        val_fraction (float): Share of the other folds' ids that is for validation, rounded to whole ids.
+    :func:`hashed_order` forms a ring. Fold k is the k-th of ``folds`` equal arcs and the test part. What follows it on the ring
+    is the validation part, ``val_fraction`` of the other folds' ids, so that no image is kept from training in most of the
+    folds; the rest is for training. A UsageError if a fold would be empty, or nothing would be left for training.
 
     Example:
         >>> ids = ['0001', '0002', '0003', '0004', '0005']

@@ -18,10 +18,10 @@ TRANSFORMS.register_module(module=LoadImageFromFile, force=True)
 
 @TRANSFORMS.register_module(force=True)
 class LoadAnnotations(transforms.LoadAnnotations):
-    """mmseg's ``LoadAnnotations`` that reads what :func:`custom_modules.utils.images.read_mask` reads.
+    """mmseg's ``LoadAnnotations`` that reads what :func:`custom_modules.utils.images.read_mask` reads, under its name.
 
-    It takes its name, so that configs and people's own pipelines use it as they are. Grey PNG and palettes that colour the
-    indices give the same; what mmseg would take for something else is read as it looks, or refused.
+    Grey PNG and palettes that colour the indices give the same; what mmseg would take for something else is read as it looks,
+    or refused.
     """
 
     def _load_seg_map(self, results: dict) -> None:
@@ -106,10 +106,7 @@ class RandomAffine(AffineRanges, BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomBlur(BaseTransform):
-    """Blur the image with a Gaussian of random width.
-
-    mmseg's ``BioMedicalGaussianBlur`` takes the first axis for channels, and so blurs only along the rows of
-    an image (H, W, C).
+    """Blur the image with a Gaussian of random width; mmseg's ``BioMedicalGaussianBlur`` blurs only along the rows of (H, W, C).
 
     Required keys: img. Modified keys: img.
 
@@ -135,9 +132,7 @@ class RandomBlur(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomNoise(BaseTransform):
-    """Add Gaussian noise of random strength to the image.
-
-    mmseg's ``BioMedicalGaussianNoise`` wraps around in 8 bit: a black sky becomes a bright one.
+    """Add Gaussian noise of random strength to the image; mmseg's ``BioMedicalGaussianNoise`` wraps around in 8 bit.
 
     Required keys: img (8 bit). Modified keys: img.
 
@@ -235,11 +230,7 @@ def _resized(results: dict, size: tuple[int, int], interpolation: int) -> dict:
 
 @TRANSFORMS.register_module()
 class SeededAlbu(Albu):
-    """mmseg's ``Albu`` that obeys the run's seed.
-
-    albumentations 2 has a random generator of its own, made before the workers are: all of them draw the same, and another run
-    draws otherwise. Here it is seeded for each sample from numpy's state.
-    """
+    """mmseg's ``Albu``, seeded for each sample from numpy's state: albumentations 2 draws the same in all workers, whatever the run's seed."""
 
     def transform(self, results: dict) -> dict:
         """Seed, and transform a sample."""

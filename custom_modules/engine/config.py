@@ -169,12 +169,11 @@ def without_cache(config: dict) -> dict:
 def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
     """Hold out part ``fold`` (from 0 on) of ``folds`` of the images that a segmentor's config tests on, wherever it trains on them.
 
-    Of a training set that names ``fold`` itself, as ``fold=None``, a part is held out too: what is trained can then be tested on
-    each of several sets.
+    A training set that names ``fold`` itself, as ``fold=None``, is cut too: what is trained can then be tested on several sets.
 
     Returns:
-        tuple[tuple[str], mmengine.Config]: ``fold`` and ``folds`` of each data set with the test set's ``data_root``, and
-        ``split=test`` of the test set (which in many configs is the validation part), as ``KEY=VALUE``; and the config with them.
+        tuple[tuple[str], mmengine.Config]: What changes as ``KEY=VALUE``, ``fold`` and ``folds`` of each data set and
+            ``split=test`` of the test set, which in many configs is the validation part; and the config with them.
 
     Raises:
         UsageError: If it does not train on images of the folder that it tests on.
@@ -204,8 +203,8 @@ def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
 def hold_out_nothing(cfg) -> None:
     """Validate and test on what is trained on, on purpose: to see that a network can learn a few images by heart.
 
-    The config is changed in place. Its training set, which must not be several (else a UsageError), takes all its pairs, where
-    a hash cuts them; those of validation and test become that set, with their own pipelines.
+    The config is changed in place: its training set, one alone (else a UsageError), takes all its pairs, and becomes the set of
+    validation and test, with their own pipelines.
     """
     train = cfg.train_dataloader.dataset
     if 'dataset' in train or 'datasets' in train:

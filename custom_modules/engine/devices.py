@@ -46,8 +46,7 @@ def is_first_process(launcher: str) -> bool:
 def join_processes(cfg) -> None:
     """Tell mmengine this process's place, and on a machine without a GPU join the others through gloo; the config is changed in place.
 
-    mmengine selects a GPU for each process before it joins, and hands its number to the model's wrapper. On a machine
-    without one both fail, so that here the runner finds it done.
+    mmengine selects a GPU for each process before it joins, which fails without one: here the runner finds it done.
     """
     # mmengine's wrapper reads it, which some launchers do not set
     os.environ.setdefault('LOCAL_RANK', os.environ[VARIABLES[cfg.launcher][2]])

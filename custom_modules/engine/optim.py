@@ -60,11 +60,10 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
 
 @MODELS.register_module()
 class WarmedUpEMA(ExponentialMovingAverage):
-    """mmengine's ``ExponentialMovingAverage`` in a few calls of the device, and without random weights in it.
+    """mmengine's ``ExponentialMovingAverage`` in a few calls of the device, and without random weights in it, for its ``EMAHook``.
 
-    For mmengine's ``EMAHook`` (``ema_type``). In its first steps it is the plain mean of what there was: the momentum of step
-    ``t`` is the greater of ``momentum`` and ``10 / (10 + t)``. All floating point tensors move together, which a GPU does in
-    one call; counters are copied. Arguments are those of ``ExponentialMovingAverage``, but ``interval`` is not looked at.
+    In its first steps it is the plain mean of what there was: the momentum of step ``t`` is the greater of ``momentum`` and
+    ``10 / (10 + t)``. Arguments are those of ``ExponentialMovingAverage``, but ``interval`` is not looked at.
     """
 
     _count: int | None = None

@@ -46,8 +46,7 @@ def read_classes(path: str | Path) -> dict | None:
 def configured_classes(dataset: dict, scope: str) -> dict:
     """Find out ``classes``, and of a segmentor (scope ``'mmseg'``) ``palette``, by a data set's config, without a look at its images.
 
-    Raises:
-        UsageError: If the names are in files of the data set, and there is no such folder.
+    A UsageError if the names are in files of the data set, and there is no such folder.
     """
     init_default_scope(scope)
     with DATASETS.switch_scope_and_registry(scope) as registry:
@@ -80,14 +79,8 @@ def average_weights(states: Sequence[dict[str, Tensor]], shares: Sequence[float]
     """Average the weights of models of one architecture that were trained on from the same weights.
 
     Such models often lie in one basin of the loss, so that a point between them knows what each of them has learnt
-    (`Model soups <https://arxiv.org/abs/2203.05482>`_). Models that were trained from different random weights do not.
-
-    Args:
-        states (Sequence[dict[str, Tensor]]): Their ``state_dict``. Whole numbers, such as a norm's batches, are taken from the first.
-        shares (Sequence[float]): The share of each; they add up to 1.
-
-    Raises:
-        UsageError: If names, shapes or the number of shares do not fit, or the shares do not add up to 1.
+    (`Model soups <https://arxiv.org/abs/2203.05482>`_). Whole numbers, such as a norm's batches, are taken from the first.
+    ``shares``, one of each, add up to 1. A UsageError if these, names or shapes do not fit.
 
     Example:
         >>> average_weights([{'w': torch.zeros(2)}, {'w': torch.ones(2)}], [0.75, 0.25])

@@ -14,14 +14,9 @@ LOCK = 'training.lock'
 def lock_work_dir(work_dir: str | Path, timeout: float = 1) -> FileLock:
     """Take a work dir's lock, which is held as long as it is referenced, and lifted however this process ends.
 
-    The folder is made, and the file stays. Where the file system has no locks it is not held, and nobody is kept out.
-
-    Args:
-        work_dir (str | Path): The work dir.
-        timeout (float): Seconds to wait for it. Defaults to 1: longer than :func:`is_locked` holds it.
-
-    Raises:
-        UsageError: If another process holds it, on this machine or on one that shares the folder.
+    The folder is made, and the file stays. Where the file system has no locks nobody is kept out. After ``timeout`` seconds (1,
+    more than :func:`is_locked` holds it) a UsageError: another process has it, on this machine or on one that shares the
+    folder.
     """
     path = Path(work_dir) / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)

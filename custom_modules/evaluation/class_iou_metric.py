@@ -30,18 +30,15 @@ class ClassIoUMetric(IoUMetric):
       else 0; one of which all pixels are ignored does not count;
     - ``rock_object_F1``: rocks found and rocks invented, by the rule in :mod:`custom_modules.evaluation.objects`.
 
-    The numbers are mmseg's to the last digit, from one count per batch on the device where the predictions are, and one
-    transfer at the end, where mmseg takes three histograms and four transfers per image.
+    The numbers are mmseg's to the last digit, from one count per batch on the device and one transfer at the end.
 
     Args:
-        report_classes (Sequence[str]): The classes to report. Defaults to ``('rock',)``.
+        report_classes (Sequence[str]): The classes to report. Defaults to ``('rock',)``; a UsageError if the data set has none
+            such.
         iou_metrics (Sequence[str]): The means to report. Defaults to ``('mIoU', 'mDice')``.
         label_limit (float): Objects up to this share of their image do not count; 0 counts all. Defaults to the lunar renders'
             ``LABEL_LIMIT``, 240 pixels of 720x480, which are 11 of 128x128.
         **kwargs: ``ignore_index``, ``output_dir``, ... of mmseg's ``IoUMetric``.
-
-    Raises:
-        UsageError: If the data set has no such class.
     """
 
     def __init__(

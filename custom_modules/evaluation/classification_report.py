@@ -50,11 +50,11 @@ class BatchAccuracy(CountsBatches, Accuracy):
 
 @METRICS.register_module()
 class ClassificationReport(CountsBatches, SingleLabelMetric):
-    """Macro precision, recall and F1; with an ``out_dir`` also every class and the confusion matrix.
+    """Macro precision, recall and F1, mmpretrain's numbers; with an ``out_dir`` also every class and the confusion matrix.
 
-    The numbers are mmpretrain's; ``report/macro_precision``, ``report/macro_recall`` and ``report/macro_f1`` are the plain
-    means over classes. With an ``out_dir``, which ``tools/test.py`` sets to the run's own folder, the tables go to the log,
-    ``confusion_matrix.png`` and ``classification_report.json`` to that folder. Everything is in percent but counts:
+    ``report/macro_precision``, ``report/macro_recall`` and ``report/macro_f1`` are the plain means over classes. With an
+    ``out_dir``, which ``tools/test.py`` sets to the run's own folder, the table goes to the log, ``confusion_matrix.png`` and
+    ``classification_report.json`` to that folder. Everything is in percent but counts:
 
     - ``images``: number of images
     - ``top1``, and with more than five classes ``top5``
@@ -63,16 +63,12 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
     - ``confusion_counts``: rows are the true classes, columns the predicted ones
     - ``confusion_matrix``: the same, each row a share of its class's images
 
-    A class that is never predicted has precision and F1 0. A class without an image has no scores: null in
-    the file, a dash in the table, and the means are over the others.
+    A class that is never predicted has precision and F1 0. A class without an image has no scores (null), and the means are
+    over the others.
 
     Args:
-        out_dir (str, optional): Folder for the files. By default nothing is written.
+        out_dir (str, optional): Folder for the files. By default nothing is written; a UsageError if it holds a report.
         collect_device, prefix: Of mmengine's ``BaseMetric``.
-
-    Raises:
-        UsageError: If ``out_dir`` already holds a report, or the model scores another number of classes
-            than the data set has.
     """
 
     default_prefix = 'report'

@@ -24,8 +24,8 @@ def class_scores(
 ) -> dict[str, np.ndarray]:
     """Compute ``Dice``, ``IoU``, ``precision`` and ``recall``, in percent, from counts of pixels of any one shape.
 
-    They are, for a class, those that are predicted as it (``hit``), all its pixels (``true``) and all that are predicted as it. Where
-    there is nothing to count the score is ``absent``.
+    Of a class these are those predicted as it (``hit``), all its pixels (``true``) and all predicted as it; without any,
+    ``absent``.
     """
     hit, true, predicted = (np.asarray(counts, float) for counts in (hit, true, predicted))
     return dict(
@@ -89,11 +89,7 @@ class ConfusionScores:
         return class_scores(self._hit, true, predicted, self.absent)
 
     def named(self, classes: Sequence[str]) -> dict[str, float | np.ndarray]:
-        """Name the scores as ``ClassIoUMetric`` does; of several images they are arrays.
-
-        Returns:
-            dict[str, float | np.ndarray]: ``aAcc``, ``mIoU``, ``mDice``, and Dice and IoU of each class but the first, the background.
-        """
+        """Name the scores as ``ClassIoUMetric`` does: ``aAcc``, means, Dice and IoU of each class but the first; of several images arrays."""
         scores = self.by_class()
         dice, iou = scores['Dice'], scores['IoU']
         named = dict(aAcc=self.accuracy, mIoU=_mean(iou), mDice=_mean(dice))
@@ -155,14 +151,9 @@ def draw_confusion(
 ) -> bytes:
     """Draw a row-normalised confusion matrix, large enough for the names of 200 classes, as PNG.
 
-    mmpretrain's own plot has a fixed size, and leaves its figure open in pyplot. Up to 20 classes cells say their shares.
-
-    Args:
-        shares (np.ndarray): What percentage of each true class (row) was taken for which class (column);
-            nan in the row of a class that does not occur, which is grey.
-        classes (Sequence[str]): Name of each class.
-        what (str): What was counted. Defaults to ``'images'``.
-        counts (np.ndarray, optional): How many of them; the cells say that too.
+    ``shares`` are what percentage of each true class (row) was taken for which class (column), nan in the row of a class that
+    does not occur, which is grey. ``what`` was counted; ``counts``, if given, stand in the cells too, which up to 20 classes
+    say their share.
     """
     readable = len(classes) <= READABLE
     cell = 0.16 if not readable else 0.45 if counts is None else 1.05

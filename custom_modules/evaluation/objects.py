@@ -108,14 +108,15 @@ def score_mask_files(
     """Score every class but the first in mask files, at the size that they have, by the rules of ``ClassIoUMetric``.
 
     Args:
-        predicted (Path): Folder of masks named after their pictures, PNG: 0/255 for two classes, else class indices.
-        true (Path): Folder of true masks, PNG: the same; of two classes 0/1 too.
+        predicted (Path): Folder of masks as PNG, named after their pictures: class indices, or of two classes 0/255.
+        true (Path): Folder of true masks, the same; of two classes 0/1 too.
         classes (Sequence[str]): Names of the classes.
-        img_prefix (str): What a picture's name has before what both share, such as ``'render'``. Defaults to nothing.
+        img_prefix (str): What a picture's name has before what both share. Defaults to nothing.
         mask_prefix (str): The same of a true mask's name. Defaults to nothing.
 
     Returns:
-        list[dict]: Of each class ``class``, ``images``, ``Dice`` of all pixels, ``image_Dice`` (mean over images), ``object_F1``.
+        list[dict]: Of each class ``class``, ``images``, ``Dice`` of all pixels, ``image_Dice`` (mean over images),
+            ``object_F1``.
 
     Raises:
         UsageError: If a mask is missing, has another size, or several channels.

@@ -57,9 +57,7 @@ class Prediction:
 
 
 class CheckpointPredictions:
-    """The predictions of a segmentor's checkpoint on a part of its config's data, image by image.
-
-    The images are predicted as they are asked for, so a large set needs no large memory.
+    """The predictions of a segmentor's checkpoint on a part of its config's data, image by image, as they are asked for.
 
     Args:
         cfg (mmengine.Config): A segmentor's config.
@@ -68,8 +66,7 @@ class CheckpointPredictions:
 
     Attributes:
         model (nn.Module): The model, in eval mode, on the fastest device there is.
-        classes (tuple[str]): Names of the classes, the background first.
-        palette (list): RGB of each class.
+        classes, palette: Names and RGB of the classes, the background first.
         threshold (float | None): Above which probability class 1 is predicted; None for several channels.
 
     Raises:

@@ -25,12 +25,10 @@ class AtomicLocalBackend(LocalBackend):
 class ResumableCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, without three ways to lose a result.
 
-    - An epoch's checkpoint is written before its validation, so that nothing in the validation can cost the epoch. A
-      resume repeats a validation that the checkpoint knows nothing of, which mmengine leaves out: the plateau scheduler,
-      early stopping and the best score would miss one.
+    - An epoch's checkpoint is written before its validation, which a resume repeats if it was broken off: the plateau
+      scheduler, early stopping and the best score would miss one.
     - The best checkpoint goes when the better one is written, not before: a kill in between would leave neither.
-    - A run that goes on from another one's checkpoint, or from a copy, leaves that one's best checkpoint where it is
-      and looks for one of its own.
+    - A run that goes on from another one's checkpoint leaves that one's best checkpoint where it is, and looks for its own.
 
     A checkpoint with a weight that is no number is not written: what was saved before stays the last one.
     """

@@ -21,10 +21,8 @@ class RunCheckHook(Hook):
     """Say, before the first step, what would go wrong later.
 
     - A score that something waits for (the best checkpoint, early stopping, a plateau scheduler) but no metric produces is
-      refused: mmengine finds out after the first epoch, or only warns. One validation image shows which scores there are.
-    - A score that is taken for its opposite is refused: ``save_best='val_loss'`` beside ``rule='greater'``.
-    - A checkpoint that does not fit is refused before anything of it is loaded: for a resume everything is compared, see
-      :mod:`custom_modules.engine.resuming`, else the model's tensors.
+      refused, and one that is taken for its opposite, as ``save_best='val_loss'`` beside ``rule='greater'``.
+    - A checkpoint that does not fit is refused before anything of it is loaded: see :mod:`custom_modules.engine.resuming`.
     - A resume with other epochs, optimizer settings or schedulers gets a warning: mmengine takes the checkpoint's.
     - A learning rate below 0, or that is no number, is refused before each epoch, whatever set it.
     """
@@ -145,8 +143,7 @@ def _scores_of_one_image(runner) -> list[str]:
 class FiniteLossHook(Hook):
     """Stop a training whose loss is no number any more, and say where it began.
 
-    What follows could only be thrown away. mmengine's ``CheckInvalidLossHook`` looks at every fiftieth iteration and fails
-    without a word about the batch. On a GPU the losses are read together, not to wait for each iteration.
+    mmengine's ``CheckInvalidLossHook`` looks at every fiftieth iteration and fails without a word about the batch.
 
     Args:
         interval (int): Every how many iterations the losses of a GPU are read, and at the end of an epoch. Defaults to 10.
@@ -181,10 +178,9 @@ class FiniteLossHook(Hook):
 
 @HOOKS.register_module()
 class ResumableEarlyStoppingHook(EarlyStoppingHook):
-    """mmengine's ``EarlyStoppingHook`` whose patience survives a resume.
+    """mmengine's ``EarlyStoppingHook`` whose best score and count travel in the checkpoint.
 
-    mmengine's own starts to count anew: a run that is interrupted often enough never stops. Here the best score and the count
-    travel in the checkpoint. And mmengine's own makes every test build the training set, since it looks at the training loop.
+    mmengine's own starts to count anew at a resume, and makes every test build the training set, since it looks at its loop.
     """
 
     # before the checkpoint of the epoch is written

@@ -17,16 +17,16 @@ from custom_modules.utils.errors import UsageError
 class FreezeScheduleHook(Hook):
     """Freeze and unfreeze stages of the backbone by epoch.
 
-    It *sets* ``backbone.frozen_stages`` from the current epoch before each training epoch, so a resume in the middle lands in
-    the right state and ``model.train()`` cannot undo it. It first acts after the optimizer was built, so the optimizer holds
-    the frozen parameters too and a later stage really trains once it is unfrozen.
+    It *sets* ``backbone.frozen_stages`` from the current epoch before each training epoch, so a resume lands in the right state
+    and ``model.train()`` cannot undo it. It acts after the optimizer was built, which so holds the frozen parameters too.
 
     Args:
-        schedule (Mapping[int, int]): From which epoch (counted from 0) which ``frozen_stages`` holds:
-            -1 nothing, 0 the stem, k the stem and the first k stages. Epoch 0 must be given.
+        schedule (Mapping[int, int]): From which epoch (counted from 0, which must be given) which ``frozen_stages`` holds:
+            -1 nothing, 0 the stem, k the stem and the first k stages.
 
     Raises:
-        UsageError: If the schedule has no epoch 0, the backbone is no ``StagedBackbone``, or the optimizer lacks what is to be unfrozen.
+        UsageError: If the schedule has no epoch 0, the backbone is no ``StagedBackbone``, or the optimizer lacks what is to be
+            unfrozen.
 
     Example:
         >>> # all four stages are frozen for 4 epochs, then the last two train, from epoch 20 on everything does
@@ -87,8 +87,8 @@ class ProgressiveResizeHook(Hook):
     """Train on small images first, and on larger ones later: most of what a classifier learns needs few pixels.
 
     `Progressive resizing <https://arxiv.org/abs/1707.02921>`_, also `EfficientNetV2 <https://arxiv.org/abs/2104.00298>`_. It
-    sets the ``size`` of the data preprocessor's ``BatchRandomResizedCrop`` before each epoch, from the epoch alone, so that a
-    resumed run has the same sizes. Validation keeps its own size.
+    sets the ``size`` of the preprocessor's ``BatchRandomResizedCrop`` before each epoch, from the epoch alone. Validation keeps
+    its own.
 
     Args:
         stages (Sequence[tuple[float, int]]): From which share of all epochs on, and the images' height and width from there;

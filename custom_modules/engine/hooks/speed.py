@@ -15,11 +15,9 @@ from custom_modules.engine.devices import inner_model
 class ChannelsLastHook(Hook):
     """Keep the weights in the channels-last memory layout, in which convolutions of small models are faster, equal up to rounding.
 
-    Activations follow by themselves. Two things that work on plain memory have to be made to, or silently mix up values:
-
-    - DistributedDataParallel lays out its gradient buckets when it wraps a model, so the model is wrapped anew.
-    - A fused optimizer walks through weights, gradients and its averages in parallel, so averages that a
-      checkpoint brings in another layout (a run with ``enabled`` otherwise) are brought to the weights' layout.
+    Two things that work on plain memory would silently mix up values: DistributedDataParallel lays out its gradient buckets
+    when it wraps a model, so the model is wrapped anew; a fused optimizer walks through weights and averages in parallel, so
+    averages that a checkpoint brings in another layout are brought to the weights'.
 
     Args:
         enabled (bool): ``default_hooks = dict(channels_last=dict(enabled=False))`` switches it off. Defaults to True.
@@ -52,12 +50,11 @@ class ChannelsLastHook(Hook):
 
 @HOOKS.register_module()
 class CompileHook(Hook):
-    """Train with the parts of the model compiled by ``torch.compile``.
+    """Train with the parts of the model compiled by ``torch.compile``; the results are the same up to rounding.
 
-    The results are the same up to rounding. It needs a C++ compiler on a CPU and Triton on a GPU, and takes a minute or so
-    before the first step, and again when stages are unfrozen. Only whole training batches run compiled: nothing is compiled
-    twice for a size that comes once an epoch. Names in checkpoints do not change. (mmengine's ``compile=True`` takes in the
-    whole step, pre-processing, logging and optimizer included.)
+    It needs a C++ compiler on a CPU and Triton on a GPU, and takes a minute or so before the first step, and again when stages
+    are unfrozen. Only whole training batches run compiled: nothing is compiled for a size that comes once an epoch. Names in
+    checkpoints do not change. (mmengine's ``compile=True`` takes in the whole step, logging and optimizer included.)
 
     Args:
         enabled (bool): ``default_hooks = dict(compile=dict(enabled=True))`` switches it on. Defaults to False.
