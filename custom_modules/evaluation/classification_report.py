@@ -11,7 +11,7 @@ from mmengine.logging import MMLogger
 from mmpretrain.evaluation import Accuracy, ConfusionMatrix, SingleLabelMetric
 from mmpretrain.registry import METRICS
 
-from custom_modules.evaluation.confusion import confusion_table, draw_confusion
+from custom_modules.evaluation.confusion import draw_confusion
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import require_absent, write_atomically
 from custom_modules.utils.tables import text_table
@@ -120,19 +120,13 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         )
 
     def _write(self, report: dict) -> None:
-        """Write the tables to the log, and the files."""
-        log = MMLogger.get_current_instance().info
+        log, names = MMLogger.get_current_instance().info, [row['name'] for row in report['classes']]
         rows = [list(row.values()) for row in report['classes']]
         rows.append(['macro mean', *report['macro'].values(), report['images']])
-        heads = ('class', 'precision', 'recall', 'F1', 'images')
-        log(text_table('Scores per class (%)', heads, rows))
-        counts, shares = report['confusion_counts'], report['confusion_matrix']
-        names = [row['name'] for row in report['classes']]
-        log(confusion_table(counts, shares, names))
+        log(text_table('Scores per class (%)', ('class', 'precision', 'recall', 'F1', 'images'), rows))
         # None becomes nan
-        picture = draw_confusion(np.array(shares, float), names)
-        contents = json.dumps(report, allow_nan=False).encode(), picture
-        for name, content in zip(self.FILES, contents, strict=True):
+        picture = draw_confusion(np.array(report['confusion_matrix'], float), names)
+        for name, content in zip(self.FILES, (json.dumps(report, allow_nan=False).encode(), picture), strict=True):
             write_atomically(Path(self.out_dir, name), content)
         log(f'{" and ".join(self.FILES)} are in {self.out_dir}')
 

@@ -1,4 +1,4 @@
-"""Confusion matrices: scores, table, picture."""
+"""Confusion matrices: scores and picture."""
 
 from collections.abc import Sequence
 
@@ -7,9 +7,8 @@ from matplotlib.figure import Figure
 
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.utils.plotting import figure_png, plot_text
-from custom_modules.utils.tables import text_table
 
-# up to so many classes a table shows all of them, and a picture its numbers
+# up to so many classes a picture shows its numbers
 READABLE = 20
 
 
@@ -124,26 +123,6 @@ def frequent_confusions(counts: np.ndarray, most: int) -> list[tuple[int, int]]:
     np.fill_diagonal(wrong, 0)
     pairs = map(tuple, np.argwhere(wrong).tolist())
     return sorted(pairs, key=lambda pair: -wrong[pair])[:most]
-
-
-def confusion_table(
-    counts: Sequence[Sequence[int]], shares: Sequence[Sequence[float | None]], names: Sequence[str]
-) -> str:
-    """Lay out a confusion matrix as text, rows the true classes: whole up to 20 classes, else its 20 most frequent confusions.
-
-    ``counts`` are images, ``shares`` the same in percent of the row, None in an empty row.
-    """
-    if len(names) <= READABLE:
-        title = 'Confusion matrix (% of each row): true classes down, predicted ones across'
-        rows = [
-            [f'{i} {name}', *(None if share is None else round(share) for share in shares[i])]
-            for i, name in enumerate(names)
-        ]
-        return text_table(title, ['', *map(str, range(len(names)))], rows)
-    pairs = frequent_confusions(counts, READABLE)
-    rows = [[names[i], names[j], counts[i][j], shares[i][j]] for i, j in pairs]
-    heads = ('true class', 'predicted class', 'images', '% of the true class')
-    return text_table(f'The {READABLE} most frequent confusions', heads, rows)
 
 
 def draw_confusion(

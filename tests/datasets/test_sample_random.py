@@ -50,14 +50,6 @@ def test_workers_and_what_was_drawn_before_do_not_matter(dataset):
     assert len(first.unique()) == first.numel()
 
 
-def test_workers_that_stay_are_told_the_next_epoch(dataset):
-    loader = DataLoader(dataset, batch_size=4, num_workers=2, persistent_workers=True)
-    for epoch in range(3):
-        dataset.set_epoch(0, epoch)
-        found = torch.cat(list(loader))
-        assert torch.equal(found, epoch_of(dataset, 0, epoch))
-
-
 def draw() -> list[float]:
     return [np.random.rand(), random.random(), torch.rand(1).item()]
 
