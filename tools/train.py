@@ -36,25 +36,13 @@ def parse_args():
 
 
 def with_plain_amp(arguments: list[str]) -> list[str]:
-    """Give a bare ``--amp`` its value, which else would be the config that stands after it.
-
-    Args:
-        arguments (list[str]): The command line.
-    """
+    """Give a bare ``--amp`` its value, which else would be the config that stands after it."""
     pairs = zip(arguments, [*arguments[1:], None], strict=True)
     return ['--amp=on' if one == '--amp' and after != 'auto' else one for one, after in pairs]
 
 
 def merge_args(cfg, args) -> None:
-    """Put the arguments of training into the config.
-
-    Args:
-        cfg (mmengine.Config): The config, changed in place.
-        args (argparse.Namespace): The arguments.
-
-    Raises:
-        UsageError: If the run would overwrite another or cannot do what is asked.
-    """
+    """Put the arguments of training into the config; a UsageError if the run would overwrite another or cannot do what is asked."""
     from custom_modules.engine.config import hold_out_nothing
     from custom_modules.engine.devices import mixed_precision_pays, set_mixed_precision
     from custom_modules.engine.work_dirs import last_checkpoint, require_no_run

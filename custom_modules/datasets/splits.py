@@ -82,21 +82,12 @@ def require_fold(fold: int, folds: int) -> None:
         )
 
 
-def ids_in_list(path: Path, known: Collection[str]) -> set[str]:
-    """Read a list file: one id per line; a line that is no known id, but has one among its words, is several ids."""
-    known, found = set(known), set()
-    for line in read_lines(path):
-        words = line.split()
-        found.update(words if line not in known and not known.isdisjoint(words) else [line])
-    return found
-
-
 def listed_ids(path: Path, ids: Collection[str], data_root: str) -> list[str]:
     """Read which of the ids that have a pair in ``data_root`` a list file chooses, sorted, each once; a UsageError if one has none."""
     example = next(iter(ids))
     if not path.is_file():
         raise UsageError(f'ann_file {path} does not exist; it lists one id per line, such as {example}.')
-    wanted = ids_in_list(path, ids)
+    wanted = set(read_lines(path))
     unknown = sorted(wanted - set(ids))
     if unknown or not wanted:
         raise UsageError(

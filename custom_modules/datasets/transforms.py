@@ -176,8 +176,6 @@ class RandomZoom(BaseTransform):
     """
 
     def __init__(self, size: tuple[int, int], zoom: float = 3.0, stretch: float = 1.25, prob: float = 0.75) -> None:
-        if min(zoom, stretch) < 1:
-            raise ValueError(f'zoom and stretch are factors from 1 on, got {zoom} and {stretch}.')
         self.size, self.zoom, self.stretch, self.prob = tuple(size), zoom, stretch, prob
 
     def transform(self, results: dict) -> dict:

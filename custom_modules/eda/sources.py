@@ -10,8 +10,9 @@ import numpy as np
 
 from custom_modules.datasets.masks import MaskValues, class_palette
 from custom_modules.datasets.pairs import find_files
-from custom_modules.datasets.splits import ids_in_list, listed_ids
+from custom_modules.datasets.splits import listed_ids
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import read_lines
 from custom_modules.utils.images import ImageError, read_mask
 
 # more values are no classes, but edges that JPEG or smoothing made: defects of rock masks
@@ -109,7 +110,7 @@ def dataset_part(name: str, dataset, folders: dict[str, dict[str, Path]]) -> tup
 def _ids(dataset, everything: Part) -> tuple[list[str], tuple[str, ...]]:
     if dataset.ann_file:
         path = Path(dataset.ann_file)
-        wanted = ids_in_list(path, everything.ids) if path.is_file() else set()
+        wanted = set(read_lines(path)) if path.is_file() else set()
         known = sorted(wanted.intersection(everything.ids))
         if not known:
             # says whether there is no list, it is empty, or its names are not the ids

@@ -14,9 +14,9 @@ from mmengine.registry import MODELS
 class StepRandom:
     """The random numbers of one training step: a function of seed, step and a sample's place in the batch of all processes.
 
-    They do not depend on interruptions, nor on how many processes share the batch (of ``total``): sample ``i`` of process ``r``
-    of ``n`` has place ``i * n + r``, as mmengine's ``DefaultSampler`` deals them out. They are drawn on the host, so that a GPU
-    is never waited for and draws the same as a CPU.
+    They depend neither on interruptions nor on how many processes share the batch of ``total``: sample ``i`` of process ``r``
+    of ``n`` has place ``i * n + r``, as mmengine's ``DefaultSampler`` deals them out. They are drawn on the host: a GPU draws
+    the same.
     """
 
     def __init__(self, seed: int, step: int, places, total: int) -> None:
@@ -37,13 +37,12 @@ class StepRandom:
 
 
 class BatchAugment(ABC):
-    """Changes a random part of a batch, each sample by its own random numbers.
+    """Changes a random part of a batch, each sample by its own random numbers, which the host draws.
 
-    Which samples, and how, is decided on the host: only they are computed, and no device is waited for. A sample whose
-    numbers say "no change" is not touched, so that no interpolation blurs it.
+    Only changed samples are computed: no interpolation blurs the others.
 
     Args:
-        prob (float): How often a sample is changed; a ValueError if it is no probability.
+        prob (float): How often a sample is changed.
     """
 
     # whether pixels move, and the mask's with them
@@ -52,8 +51,6 @@ class BatchAugment(ABC):
     identity: tuple[float, ...] | None = None
 
     def __init__(self, prob: float) -> None:
-        if not 0 <= prob <= 1:
-            raise ValueError(f'prob is a probability from 0 to 1, got {prob}.')
         self.prob = prob
 
     def draw(self, random: StepRandom) -> np.ndarray:
@@ -115,13 +112,11 @@ class BatchRandomChoice:
     """Give each sample one of several augmentations; mmcv's ``RandomApply`` of a ``RandomChoice`` on a batch.
 
     Args:
-        augments (Sequence[dict]): The batch augmentations to choose from, evenly; a ValueError if there is none.
+        augments (Sequence[dict]): The batch augmentations to choose from, evenly.
         prob (float): How often a sample gets any. Defaults to 1.0.
     """
 
     def __init__(self, augments: Sequence[dict], prob: float = 1.0) -> None:
-        if not augments:
-            raise ValueError('augments holds the augmentations to choose from, got none.')
         self.augments: list[BatchAugment] = [MODELS.build(augment) for augment in augments]
         self.prob = prob
 
@@ -162,9 +157,8 @@ class BatchRandomFlip(BatchAugment):
 class BatchRandomResizedCrop:
     """Cut a random part out of each image and bring it to one size; mmpretrain's ``RandomResizedCrop`` on a batch.
 
-    Area and form are drawn as there (`Going Deeper with Convolutions <https://arxiv.org/abs/1409.4842>`_); a side that
-    would exceed the image is its whole side, and the part may lie between pixels. Interpolated bilinearly, without
-    anti-aliasing: as OpenCV's linear interpolation where images get larger, which is what small images are cropped for.
+    Area and form are drawn as there (`Going Deeper with Convolutions <https://arxiv.org/abs/1409.4842>`_); a side that would
+    exceed the image is its whole side, and the part may lie between pixels. Interpolated bilinearly, without anti-aliasing.
 
     Args:
         size (int): Height and width of what comes out; ``ProgressiveResizeHook`` sets it while training goes on.
@@ -175,10 +169,6 @@ class BatchRandomResizedCrop:
     def __init__(
         self, size: int, scale: Sequence[float] = (0.35, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3)
     ) -> None:
-        if not 0 < scale[0] <= scale[1] <= 1 or not 0 < ratio[0] <= ratio[1]:
-            raise ValueError(
-                f'scale holds two shares of the area and ratio two factors, the smaller first, got {scale} and {ratio}.'
-            )
         self.size, self.scale, self.ratio = size, scale, ratio
 
     def draw(self, random: StepRandom) -> np.ndarray:

@@ -90,7 +90,7 @@ class BatchRandomGamma(BatchAugment):
     """Bend the grey values, black and white staying: ``255 * (image / 255) ** gamma``.
 
     Args:
-        gamma_range (Sequence[float]): Least and greatest exponent, above 0 (else a ValueError), drawn evenly in its logarithm,
+        gamma_range (Sequence[float]): Least and greatest exponent, above 0, drawn evenly in its logarithm,
             so that as many images become darker (above 1) as brighter. Defaults to (0.8, 1.25).
         prob (float): How often a sample is changed. Defaults to 0.5.
     """
@@ -99,8 +99,6 @@ class BatchRandomGamma(BatchAugment):
 
     def __init__(self, gamma_range: Sequence[float] = (0.8, 1.25), prob: float = 0.5) -> None:
         super().__init__(prob)
-        if min(gamma_range) <= 0:
-            raise ValueError(f'gamma_range holds exponents above 0, got {tuple(gamma_range)}.')
         self.gamma_range = gamma_range
 
     def draw(self, random: StepRandom) -> np.ndarray:
@@ -155,7 +153,7 @@ class BatchColorJitter(BatchAugment):
     what exceeds the range is clipped once, at the end: all three are then one pass over the images.
 
     Args:
-        brightness, contrast, saturation (float): Greatest change of each factor from 1, 0 (default) to 1, else a ValueError.
+        brightness, contrast, saturation (float): Greatest change of each factor from 1, 0 (default) to 1.
     """
 
     identity = (1.0, 1.0, 1.0)
@@ -163,8 +161,6 @@ class BatchColorJitter(BatchAugment):
     def __init__(self, brightness: float = 0.0, contrast: float = 0.0, saturation: float = 0.0) -> None:
         super().__init__(prob=1.0)
         self.ranges = (brightness, contrast, saturation)
-        if not all(0 <= reach <= 1 for reach in self.ranges):
-            raise ValueError(f'brightness, contrast and saturation are changes from 0 to 1, got {self.ranges}.')
 
     def draw(self, random: StepRandom) -> np.ndarray:
         """Draw the three factors. See the base class."""

@@ -16,10 +16,10 @@ from custom_modules.models.batch_augmentations import AugmentsBatches
 class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
     """mmpretrain's ``ClsDataPreprocessor`` that augments the whole batch on its device, in training only.
 
-    It takes batches of ``WholeBatches`` (a tensor of images and one ``DataSample`` that holds all labels) and lists of samples. In
-    training it always gives the former, with ``gt_score`` (N, classes) where ``to_onehot`` or ``batch_augments`` ask for it.
-    Augmentation comes before normalisation, so grey values are 0 to 255, in the order red, green, blue with ``to_rgb``.
-    mmpretrain's own ``batch_augments`` (``Mixup``, ...) come last; their numbers too follow from the run's seed and the iteration.
+    It takes batches of ``WholeBatches`` and lists of samples. In training it always gives the former, with ``gt_score`` (N,
+    classes) where ``to_onehot`` or ``batch_augments`` ask for it. Augmentation comes before normalisation, so grey values are 0
+    to 255, in the order red, green, blue with ``to_rgb``. mmpretrain's own ``batch_augments`` (``Mixup``, ...) come last, by
+    the same seed and step.
 
     Args:
         augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomResizedCrop``, ...). Defaults to none.
@@ -78,9 +78,8 @@ def _seeded(seed: int, step: int):
 class BatchClassifier(ImageClassifier):
     """mmpretrain's ``ImageClassifier`` that also takes the samples of a batch as one ``DataSample``.
 
-    Its ``gt_label`` is (N,) and, where labels are mixed or smoothed, ``gt_score`` (N, classes). A prediction then is one
-    ``DataSample`` with ``pred_score`` (N, classes) and ``pred_label`` (N, 1), which ``BatchAccuracy`` and
-    ``ClassificationReport`` count. A list of samples goes mmpretrain's way. Arguments are those of ``ImageClassifier``; a data
+    Its ``gt_label`` is (N,), and its ``gt_score`` (N, classes) where labels are mixed or smoothed. A prediction then is one
+    ``DataSample`` with ``pred_score`` (N, classes) and ``pred_label`` (N, 1). A list of samples goes mmpretrain's way. A data
     preprocessor without ``num_classes`` learns it from the head.
     """
 

@@ -17,16 +17,13 @@ from custom_modules.utils.errors import UsageError
 class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
     """mmseg's ``SegDataPreProcessor`` that augments the whole batch on its device, in training only.
 
-    In place of random transforms in the data set's pipeline: the data set then gives the same each time (and can be
-    cached), and a GPU does the rest. Augmentation comes before normalisation and padding, so grey values are 0 to 255.
-    All images of a batch are of one size; a batch of ``WholeBatches`` is never taken apart.
-
-    Written here because ``torchvision.transforms.v2`` would turn a whole batch alike, and kornia draws from torch's global
-    generator, which no seed and iteration could replay after a resume.
+    The data set then gives the same each time and can be cached. Augmentation comes before normalisation and padding, so grey
+    values are 0 to 255. All images are of one size; a batch of ``WholeBatches`` is never taken apart. Written here because
+    ``torchvision.transforms.v2`` would turn a whole batch alike, and kornia draws from torch's global generator, which no seed
+    and iteration could replay after a resume.
 
     Args:
-        augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomFlip``, ...); with none this is a
-            ``SegDataPreProcessor``. Defaults to none.
+        augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomFlip``, ...). Defaults to none.
         **kwargs: Those of ``SegDataPreProcessor``.
 
     Raises:

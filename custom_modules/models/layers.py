@@ -58,8 +58,7 @@ def residual_stage(
 ) -> nn.Sequential:
     """Make a stage of ``depth`` blocks of torchvision, the first of which halves the size; 0 gives a stage that hands its input through.
 
-    A ``Bottleneck``'s middle is a quarter of the width. A ``pooled_shortcut`` average-pools, as in ResNet-D, where a convolution with
-    stride 2 skips three of four pixels.
+    A ``Bottleneck``'s middle is a quarter of the width. A ``pooled_shortcut`` average-pools, as in ResNet-D.
     """
     if depth == 0:
         return nn.Sequential()

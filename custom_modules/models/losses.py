@@ -109,8 +109,8 @@ class BinaryTverskyLoss(BinaryLoss):
 class BinaryDiceLoss(BinaryTverskyLoss):
     """Soft Dice loss of the foreground for one channel of logits: the Tversky loss whose prices are one half each.
 
-    `V-Net <https://arxiv.org/abs/1606.04797>`_, with plain sums in the denominator. mmseg's ``DiceLoss`` cannot be used with one
-    channel: it one-hots the label and keeps the background column: a perfect rock prediction costs 0.9999, the opposite 0.
+    `V-Net <https://arxiv.org/abs/1606.04797>`_, with plain sums in the denominator. mmseg's ``DiceLoss`` one-hots the label of
+    one channel and keeps the background column: a perfect rock prediction costs 0.9999, the opposite 0.
 
     Args:
         smooth (float): Added to the numerator 2 |A B| and the denominator |A| + |B|, in pixels. Defaults to 1.0.

@@ -163,11 +163,11 @@ def unlike_tensors(module: nn.Module, state: Mapping, prefix: str = '') -> tuple
 
 
 def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '', part: str = 'backbone') -> int:
-    """Make sure that a checkpoint provides every tensor of a module, before it is loaded, and count them.
+    """Make sure that a checkpoint, a file or an address, provides every tensor of a module, before it is loaded, and count them.
 
     mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another architecture, it goes on from
-    random weights with only a warning. The checkpoint is a file, or an address that mmengine understands; ``prefix`` is what its
-    keys have before the module's own, ``part`` the module's name in the model, for the error's sentence.
+    random weights with only a warning. ``prefix`` is what the keys have before the module's own, ``part`` the module's name in
+    the model.
 
     Raises:
         UsageError: If the checkpoint cannot be read safely, or a tensor is missing or of another shape.

@@ -25,11 +25,10 @@ def batches_of_one_size(data: dict) -> list[dict]:
 
 @MODELS.register_module()
 class ValLossSegmentor(EncoderDecoder):
-    """An ``EncoderDecoder`` that reports its loss in validation as well.
+    """An ``EncoderDecoder`` that reports its loss in validation as well, from the logits of the prediction.
 
-    The loss comes from the logits of the prediction: nothing is computed twice. It appears as ``val_loss`` among the scores, with
-    each part as ``val_loss_...``; a mean over the images that have a labelled pixel, whatever the batch size, of the decode head
-    only, and only with ``test_cfg=dict(mode='whole')``. Arguments are mmseg's ``EncoderDecoder``'s.
+    It appears as ``val_loss`` among the scores, with each part as ``val_loss_...``; a mean over the images that have a labelled
+    pixel, whatever the batch size, of the decode head only, and only with ``test_cfg=dict(mode='whole')``.
     """
 
     def val_step(self, data: dict) -> list:
@@ -78,10 +77,7 @@ class ValLossSegmentor(EncoderDecoder):
 
 @MODELS.register_module()
 class UNetSegmentor(ValLossSegmentor):
-    """A :class:`ValLossSegmentor` whose decode head takes its input channels from the ``out_channels`` that the backbone declares.
-
-    A config that swaps the backbone or its widths then needs no matching change in the head.
-    """
+    """A :class:`ValLossSegmentor` whose decode head takes its input channels from the ``out_channels`` that the backbone declares."""
 
     def _init_decode_head(self, decode_head: dict) -> None:
         decode_head = decode_head.copy()
@@ -110,9 +106,9 @@ def imitation_loss(logits: Tensor, target: Tensor) -> Tensor:
 class DistilledSegmentor(UNetSegmentor):
     """A ``UNetSegmentor`` that imitates a teacher beside learning from the masks.
 
-    `Distilling the Knowledge in a Neural Network <https://arxiv.org/abs/1503.02531>`_, pixel by pixel. The teacher sees the same
-    augmented batch. It answers for pixels without a label too, so sparsely labelled photographs count as a whole. It is there
-    in training only: neither a checkpoint nor its average holds it, and a test needs no file of it.
+    `Distilling the Knowledge in a Neural Network <https://arxiv.org/abs/1503.02531>`_, pixel by pixel of the same augmented
+    batch, those without a label too, so sparsely labelled photographs count as a whole. Neither a checkpoint nor its average
+    holds the teacher.
 
     Args:
         teacher (dict | list[dict]): A segmentor with as many output channels, and with
@@ -166,10 +162,10 @@ class DistilledSegmentor(UNetSegmentor):
 
 @MODELS.register_module()
 class BinaryTTAModel(SegTTAModel):
-    """Test-time augmentation for one sigmoid channel.
+    """Test-time augmentation for one sigmoid channel: the probabilities of the views are averaged as they are.
 
-    mmseg's ``SegTTAModel`` takes the sigmoid of what its segmentor already made a probability, which is above 0.5 everywhere:
-    with a threshold of 0.5 every pixel becomes rock. Here the probabilities of the views are averaged as they are.
+    mmseg's ``SegTTAModel`` takes the sigmoid of what already is a probability: with a threshold of 0.5 every pixel becomes
+    rock.
     """
 
     def merge_preds(self, data_samples_list: list) -> list:

@@ -16,11 +16,10 @@ from custom_modules.models.layers import DoubleConv, UpBlock
 
 
 class LeanLossMixin:
-    """Losses of a mmseg decode head without its ``acc_seg``, and without a pixel sampler.
+    """Losses of a mmseg decode head without its ``acc_seg``, and without a pixel sampler, which is refused with a ValueError.
 
     With one channel that accuracy is the share of background whatever is predicted, and it costs a top-k over all pixels in
-    each iteration. The samples of a batch may also come as one, as ``WholeBatches`` gives them. It stands before mmseg's head
-    among the bases, and refuses a ``sampler`` with a ValueError.
+    each iteration. The samples of a batch may also come as one. It stands before mmseg's head among the bases.
     """
 
     # a batch's samples may be one
@@ -166,8 +165,7 @@ class BottleneckUNetHead(UNetHead):
 
 @MODELS.register_module()
 class LeanASPPHead(LeanLossMixin, DepthwiseSeparableASPPHead):
-    """mmseg's DeepLabV3+ head without its ``acc_seg``, a top-k over all pixels in each iteration that trains nothing.
+    """mmseg's DeepLabV3+ head with the losses of :class:`LeanLossMixin`; arguments and weights are ``DepthwiseSeparableASPPHead``'s.
 
-    `Encoder-Decoder with Atrous Separable Convolution <https://arxiv.org/abs/1802.02611>`_. Arguments, weights and
-    losses are those of ``DepthwiseSeparableASPPHead``; a ``sampler`` is refused.
+    `Encoder-Decoder with Atrous Separable Convolution <https://arxiv.org/abs/1802.02611>`_.
     """

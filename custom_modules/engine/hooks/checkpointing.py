@@ -1,6 +1,5 @@
 """Checkpoints: written whole, and before anything that could cost the epoch."""
 
-from bisect import bisect
 from pathlib import Path
 
 from mmengine.fileio import LocalBackend, register_backend
@@ -96,8 +95,7 @@ class ResumableCheckpointHook(CheckpointHook):
 
 def _validation_followed(runner) -> bool:
     """Whether the loop validates after the epoch that is done, by mmengine's own rule."""
-    if runner.val_loop is None or not isinstance(runner.train_loop, EpochBasedTrainLoop):
-        return False
     epoch, loop = runner.epoch, runner.train_loop
-    interval = loop.dynamic_intervals[bisect(loop.dynamic_milestones, epoch + 1) - 1]
-    return epoch >= loop.val_begin and (epoch % interval == 0 or epoch == runner.max_epochs)
+    if runner.val_loop is None or not isinstance(loop, EpochBasedTrainLoop):
+        return False
+    return epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == runner.max_epochs)

@@ -20,10 +20,10 @@ from custom_modules.utils.machine import available_memory
 
 
 class FeatureCache:
-    """A frozen encoder's ``forward`` that computes the features of each image once.
+    """A frozen encoder's ``forward`` that computes the features of each image once, and keeps them in the same precision and layout.
 
-    They are kept as they were computed, on the same device and with the same precision and layout. Only whole batches fill
-    it and take from it: a kernel for another batch size may round otherwise. Every other call is passed on.
+    Only whole batches fill it and take from it: a kernel for another batch size may round otherwise. Every other call is passed
+    on.
     """
 
     def __init__(self, backbone: nn.Module, batch_size: int) -> None:
@@ -119,9 +119,8 @@ def _faults(runner: Runner, model: nn.Module) -> Iterator[str]:
 class FeatureCacheHook(Hook):
     """Compute the features of a frozen encoder once per training image; later epochs train the decoder alone.
 
-    For an encoder that is frozen from the first epoch to the last, where nothing random comes before it: whatever does not
-    fit is refused before the first step. The weights at the end are those of a run without it, to the last bit on a CPU.
-    The features stay in the memory of the model's device, 2 MB for an image of 128x128 and ``MoonNet``.
+    For an encoder that is frozen throughout, where nothing random comes before it: else it is refused before the first step.
+    The weights are those of a run without it, to the last bit on a CPU. The features stay in the memory of the model's device.
 
     Args:
         enabled (bool): ``default_hooks = dict(feature_cache=dict(enabled=True))`` switches it on. Defaults to False.

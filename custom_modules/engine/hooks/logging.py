@@ -18,9 +18,9 @@ def _is_logged(hook: Hook, runner, batch_idx: int) -> bool:
 class LazyRuntimeInfoHook(RuntimeInfoHook):
     """mmengine's ``RuntimeInfoHook``, which can leave losses on their device until somebody logs them.
 
-    mmengine's own turns each loss of each iteration into a number at once, and each time a GPU's queue runs empty. Here they wait,
-    and come over together when a line is logged or an epoch ends: the same history, in the same order, to the last digit.
-    :class:`LazyScalarsHook` switches it on, by ``lazy``.
+    mmengine's own turns each loss of each iteration into a number at once, and each time a GPU's queue runs empty. Here they
+    come over together when a line is logged or an epoch ends: the same history, to the last digit. :class:`LazyScalarsHook`
+    switches it on.
     """
 
     def __init__(self) -> None:

@@ -16,18 +16,16 @@ from custom_modules.models.layers import DoubleConv, each_stage, residual_stage
 class MoonNet(StagedBackbone):
     """A small residual network with a full-resolution stem: classifier backbone and U-Net encoder.
 
-    The stem keeps the input's resolution and each stage halves it: a U-Net with 4 levels down and 4 up, whose finest skip
-    still sees single pixels, because most lunar rocks are a few pixels wide at 128x128. 1,593,648 parameters, 1,645,048 with
-    a classification head for 200 classes.
+    The stem keeps the input's resolution and each stage halves it: a U-Net with 4 levels, whose finest skip still sees single
+    pixels, because most lunar rocks are a few pixels wide at 128x128. 1,593,648 parameters.
 
     The block is the residual *basic block* of `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_ with the
-    average-pooled shortcut of ResNet-D (`Bag of Tricks <https://arxiv.org/abs/1812.01187>`_). Its two dense 3x3 convolutions
-    are the double convolution of a plain U-Net level, so that the two networks can be compared, and suit a CPU's vector units.
+    average-pooled shortcut of ResNet-D (`Bag of Tricks <https://arxiv.org/abs/1812.01187>`_): its two dense 3x3 convolutions
+    are the double convolution of a plain U-Net level, so that the two networks can be compared.
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (16, 32, 64, 128, 256).
-        depths (Sequence[int]): Basic blocks in each stage. Defaults to (1, 2, 2, 1): two where the feature map is small
-            enough to be cheap and narrow enough to be light.
+        depths (Sequence[int]): Basic blocks in each stage. Defaults to (1, 2, 2, 1).
         in_channels (int): Channels of the image. Defaults to 3.
         **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
 
@@ -93,14 +91,11 @@ class NarrowResNet(StagedBackbone):
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (18, 18, 36, 72, 144).
-        depths (Sequence[int]): Blocks in each stage. A stage of depth 0 is left out: its index remains, so
+        depths (Sequence[int]): Blocks in each stage. A stage of depth 0, as wide as the one before, is left out: its index remains, so
             the others still take the weights of a network that has it, as in the report's U-Net, which goes
             from the stem to the second stage. Defaults to (2, 2, 2, 2).
         in_channels (int): Channels of the image. Defaults to 3.
         **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
-
-    Raises:
-        ValueError: If a stage is left out that would change the width.
     """
 
     def __init__(
@@ -111,11 +106,7 @@ class NarrowResNet(StagedBackbone):
         **kwargs,
     ) -> None:
         strides = [2]
-        for narrow, wide, depth in each_stage(widths, depths):
-            if not depth and narrow != wide:
-                raise ValueError(
-                    f'a stage of depth 0 hands its input through and cannot change {narrow} channels to {wide}: give both the same width.'
-                )
+        for depth in depths:
             strides.append(strides[-1] * (2 if depth else 1))
         super().__init__(widths, strides, **kwargs)
         stem = [

@@ -18,9 +18,9 @@ from custom_modules.models.safe_loading import require_all_tensors
 class FoldedStages:
     """Copies of frozen stages in which each batch norm is folded into its convolution: less memory to read, same output.
 
-    They appear in no ``state_dict`` and no optimizer. They are made when they are asked for, and made again as soon as a
-    weight or statistic was written to (its version), moved (its address) or cast. Writes through ``.data``, as of mmengine's
-    ``EMAHook``, leave no trace: for these, call :meth:`forget`, as ``StagedBackbone`` does whenever its mode is set.
+    They appear in no ``state_dict`` and no optimizer. They are made anew as soon as a weight or statistic was written to (its
+    version), moved (its address) or cast. Writes through ``.data``, as of mmengine's ``EMAHook``, leave no trace: for these
+    ``StagedBackbone`` calls :meth:`forget` whenever its mode is set.
     """
 
     def __init__(self) -> None:
