@@ -170,7 +170,7 @@ def test_moon_masks_are_judged_as_the_data_set_judges_them(tmp_path, repository)
 
 def test_lists_that_overlap_or_name_nothing(tmp_path, repository, monkeypatch):
     root = make_moon(tmp_path / 'moon', 4)
-    (root / 'train.txt').write_text('0000 0001 0002 7777')
+    (root / 'train.txt').write_text('0000\n0001\n0002\n7777')
     (root / 'val.txt').write_text('0002')
     config = write_config(tmp_path, repository, **{
         part: dict(type='MoonDataset', data_root=str(root), ann_file=f'{part}.txt')
