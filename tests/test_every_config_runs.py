@@ -41,6 +41,8 @@ def data(tmp_path_factory):
         'MOON_FURTHER': make_moon(root / 'further', count=2),
         'MOON_MULTICLASS_DATA': root / 'multiclass',
         'TINY_IMAGENET': make_tiny_imagenet(root / 'tiny', wnids),
+        # a teacher that another run leaves
+        'MOON_TEACHER_2': REPOSITORY / 'checkpoints' / 'rock_detector.pth',
     }
 
 
