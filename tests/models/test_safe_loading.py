@@ -1,6 +1,8 @@
 """A checkpoint is data: what wants to run code is refused, and all of its tensors arrive or the run does not start."""
 
 import os
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -10,6 +12,7 @@ from mmengine.logging import HistoryBuffer, MMLogger
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from custom_modules.models.backbones import MoonNet
+from custom_modules.models.safe_loading import load_checkpoint_file
 from custom_modules.utils.errors import UsageError
 
 
@@ -37,10 +40,26 @@ class Reach:
         return getattr, (HistoryBuffer, '__init__')
 
 
-def test_getattr_reaches_nothing_but_history_buffers(tmp_path):
+@pytest.mark.parametrize('seed', ['0', '1', '2'])
+def test_getattr_reaches_nothing_but_history_buffers(tmp_path, repository, seed):
+    """In processes of their own: which entry of a set wins may depend on the hash seed."""
     torch.save(Reach(), tmp_path / 'reach.pth')
-    with pytest.raises(UsageError, match='in a checkpoint is not allowed'):
-        CheckpointLoader.load_checkpoint(str(tmp_path / 'reach.pth'))
+    code = (
+        'import custom_modules.engine\n'
+        'from mmengine.runner.checkpoint import CheckpointLoader\n'
+        f'CheckpointLoader.load_checkpoint({str(tmp_path / "reach.pth")!r})'
+    )
+    environment = {**os.environ, 'PYTHONHASHSEED': seed}
+    command = [sys.executable, '-c', code]
+    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1 and 'in a checkpoint is not allowed' in done.stderr
+
+
+@pytest.mark.parametrize('content', [[1, 2], dict(state_dict=[1]), dict(a=1), {}, 'weights'])
+def test_what_holds_no_weights_is_refused(content, tmp_path):
+    torch.save(content, tmp_path / 'w.pth')
+    with pytest.raises(UsageError, match='w.pth holds no weights'):
+        load_checkpoint_file(tmp_path / 'w.pth')
 
 
 def test_a_file_of_upstreams_mmseg_under_numpy_1(tmp_path):
