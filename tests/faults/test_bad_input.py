@@ -1,6 +1,7 @@
 """What else goes wrong in a training: a loss that is no number, masks without a label, a validation that fails or is not there."""
 
 import json
+import os
 import re
 
 import numpy as np
@@ -40,6 +41,7 @@ def test_a_loss_that_is_no_number_ends_the_run(train, tmp_path):
     [
         ('train_cfg.max_epoch=2', "EpochBasedTrainLoop has no setting 'max_epoch'"),
         ('val_evaluator.label_limt=3', "ClassIoUMetric has no setting 'label_limt'"),
+        ('model.backbone.width=[4,4,8]', "has no setting 'width'"),
         ('default_hooks.logger.intervall=5', "LoggerHook has no setting 'intervall'"),
     ],
 )
@@ -50,6 +52,7 @@ def test_a_mistyped_setting_is_named(setting, said, train):
 
 RATES = {
     'below 0': (['optim_wrapper.optimizer.lr=-0.1'], 'AdamW, cannot be made .Invalid learning'),
+    'nan': (['optim_wrapper.optimizer.lr=nan'], 'cannot be made .Invalid learning rate: nan'),
     'a word': (['optim_wrapper.optimizer.lr=fast'], 'AdamW, cannot be made'),
     'unknown': (['optim_wrapper.optimizer.rate=0.1'], 'unexpected keyword argument .rate'),
     'of SGD, which takes nan': (
@@ -179,3 +182,12 @@ def test_without_validation(train, tmp_path):
     assert train(*said) == (0, [])
     assert [path.name for path in (tmp_path / 'run').glob('best_*')] == []
     assert (tmp_path / 'run' / 'epoch_3.pth').is_file()
+
+
+@pytest.mark.skipif(os.name != 'posix' or os.geteuid() == 0, reason='root may read anything')
+def test_an_image_that_cannot_be_read_any_more(data, train):
+    """Its permissions changed after the check: in a loader's process the error is that of the file."""
+    folder = make_moon(data / 'locked')
+    (folder / 'images' / 'render' / 'render0000.png').chmod(0)
+    code, (error,) = train(pairs='locked')
+    assert code == 2 and 'render0000.png' in error

@@ -147,3 +147,10 @@ def test_a_read_only_folder(small_disk, capsys):
     subprocess.run(['mount', '-o', 'remount,ro', str(small_disk)], check=True)
     assert run_tool(command('unet_baseline', small_disk / 'run')) == 2
     assert 'read-only file system' in errors(capsys)[0]
+
+
+@pytest.mark.skipif(ROOT, reason='root may write anywhere')
+def test_a_folder_without_the_right_to_write(tmp_path, capsys):
+    tmp_path.chmod(0o500)
+    assert run_tool(command('unet_baseline', tmp_path / 'run')) == 2
+    assert 'mend the permissions' in errors(capsys)[0]
