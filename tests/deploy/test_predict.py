@@ -12,6 +12,7 @@ from PIL import Image
 
 from custom_modules.deploy import detector as detector_module
 from custom_modules.deploy.predict import Results, predict_pictures
+from custom_modules.preparation.coco_file import CocoFile
 from custom_modules.utils.images import find_pictures
 
 
@@ -74,6 +75,12 @@ def test_every_picture_has_its_files(tool, bright, photos, tmp_path, capsys):
     coco = json.loads((out / 'rocks.json').read_text())
     assert coco['categories'] == [dict(id=1, name='rock', supercategory='')]
     assert coco['annotations'][0]['segmentation'] == [[20, 10, 20, 22, 32, 22, 32, 10]]
+    # and prepare_data.py coco-to-masks draws what was found
+    read = CocoFile(out / 'rocks.json')
+    drawn = {entry['file_name']: read.draw(entry) for entry in read.images}
+    for name in ('a.png', 'sol 1/x/é.png'):
+        found = np.asarray(Image.open(out / 'masks' / name))
+        assert found.any() and (drawn[name] == found // 255).all()
 
 
 def test_several_classes_keep_their_indices(monkeypatch, tmp_path):
