@@ -18,7 +18,7 @@ FLOORS = [
     'evaluation',
     'visualization',
     'eda analysis',
-    'sweep benchmark deploy reporting',
+    'sweep benchmark gpu_check deploy reporting',
     'classification segmentation',
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}

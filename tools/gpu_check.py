@@ -33,7 +33,7 @@ def main() -> None:
     if args.device == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
-    from custom_modules.benchmark.gpu_check import GpuCheck
+    from custom_modules.gpu_check.check import GpuCheck
     from custom_modules.utils.files import require_free_folder
 
     check = GpuCheck(args.out.absolute(), args.minutes, args.device, args.small, args.only)

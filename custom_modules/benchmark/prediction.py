@@ -188,10 +188,11 @@ def prediction_contestants(
     """List who predicts against a config, which is the first, in each batch size so many images a round.
 
     ``weights`` are its checkpoint, if any, and ``.onnx`` files. With such files it is the network's forms that are compared: as
-    it is, compiled and each file, by all threads and by one.
+    it is, compiled, each file, and the checkpoint in mmseg's inferencer, by all threads and by one.
     """
     files = [file for file in weights if Path(file).suffix == '.onnx']
     checkpoint, found = next((file for file in weights if file not in files), None), []
+    plain = stock_config(cfg, size, 0, 'float32')
     for count in dict.fromkeys((threads, 1)) if files else ():
         forms = [ToolPrediction('PyTorch', cfg, size, checkpoint)]
         if shutil.which(os.environ.get('CXX', 'g++')):
@@ -200,11 +201,11 @@ def prediction_contestants(
             title = f'exported, {Path(file).stat().st_size / 2**20:.1f} MiB'
             forms.append(ExportedPrediction(Path(file).name, cfg, size, file, title))
             forms[-1].precision = 'as exported'
+        forms.append(StockPrediction('MMSegInferencer', plain, size, checkpoint))
         for one in forms:
             one.name, one.threads = f'{one.name}, {count} thread{"s" * (count > 1)}', count
         found += forms
     if not files:
-        plain = stock_config(cfg, size, 0, 'float32')
         found = [
             ToolPrediction('project', cfg, size, checkpoint),
             StockPrediction('stock', plain, size, checkpoint),

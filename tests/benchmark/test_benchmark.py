@@ -146,7 +146,7 @@ def test_exported_files_are_compared_with_pytorch(untrained, measure, tmp_path, 
     exported.write_bytes(export_onnx(TorchModel(tmp_path / 'small.py', weights, device='cpu')))
     given = weights, exported, '--repeats', 1, '--images', 2, '--batch', 2
     found = measure('infer', *given, options=options)['contestants']
-    assert list(found) == ['PyTorch, 1 thread', 'small.onnx, 1 thread']
+    assert list(found) == ['PyTorch, 1 thread', 'small.onnx, 1 thread', 'MMSegInferencer, 1 thread']
     assert 'MiB' in found['small.onnx, 1 thread']['title']
     for one in found.values():
         # the first of two rounds does not count

@@ -5,8 +5,8 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 from custom_modules.benchmark import training
-from custom_modules.benchmark.gpu_check import GpuCheck, Row, markdown
 from custom_modules.benchmark.training import PARTS
+from custom_modules.gpu_check.check import GpuCheck, Row, markdown
 from custom_modules.utils.machine import LoggedProcess
 
 

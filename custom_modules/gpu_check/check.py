@@ -13,18 +13,18 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 
+from custom_modules.benchmark.configs import load_size
+from custom_modules.benchmark.measuring import Contestant, begin, measure
+from custom_modules.benchmark.prediction import prediction_contestants
+from custom_modules.benchmark.tables import contestant_tables, facts_line, summarize, write_results
+from custom_modules.benchmark.training import training_contestants
 from custom_modules.engine.config import load_config
 from custom_modules.engine.devices import precision_of, set_mixed_precision
 from custom_modules.preparation.synthetic.dataset import SyntheticSet
 from custom_modules.utils.files import REPOSITORY
 from custom_modules.utils.machine import LoggedProcess, available_cores, machine_facts
 
-from .configs import load_size
-from .measuring import Contestant, begin, measure
-from .prediction import prediction_contestants
 from .repeatability import check_repeatability
-from .tables import contestant_tables, facts_line, summarize, write_results
-from .training import training_contestants
 
 # the least seconds that a row of a kind needs: with fewer left it is not begun
 SECONDS = dict(compiled=45, checks=40)

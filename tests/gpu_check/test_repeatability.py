@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from custom_modules.benchmark import repeatability
-from custom_modules.benchmark.repeatability import check_repeatability
+from custom_modules.gpu_check import repeatability
+from custom_modules.gpu_check.repeatability import check_repeatability
 
 # writes four epochs slowly, and goes on from those that are there; its "weights" are what a variable says
 TRAIN = """
