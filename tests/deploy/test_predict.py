@@ -2,6 +2,7 @@
 
 import csv
 import json
+import signal
 
 import cv2
 import numpy as np
@@ -142,6 +143,29 @@ def test_what_is_there_is_refused_or_skipped(tool, bright, photos, tmp_path, cap
     whole = tmp_path / 'whole'
     assert tool('predict.py', photos, '-o', whole) == 0
     assert files(out) == files(whole)
+
+
+def test_a_ctrl_c_leaves_whole_files_and_the_rest_follows(tool, bright, photos, tmp_path, monkeypatch, capsys):
+    assert tool('predict.py', photos, '-o', tmp_path / 'unbroken', '--batch-size', 1) == 0
+    record, out = Results.record, tmp_path / 'out'
+
+    def interrupted(results, entry) -> None:
+        record(results, entry)
+        if len(results.done) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Results, 'record', interrupted)
+    assert tool('predict.py', photos, '-o', out, '--batch-size', 1) == 130
+    assert 'interrupted: all files there are whole; go on with --resume' in capsys.readouterr().err
+    unbroken, found = files(tmp_path / 'unbroken'), files(out)
+    tables = 'pictures.jsonl', 'rocks.csv', 'rocks.json'
+    pictures = {name: content for name, content in found.items() if name not in tables}
+    assert 4 <= len(pictures) < 10 and pictures.items() <= unbroken.items()
+    # the tables are of what is noted
+    assert len(found['rocks.csv'].splitlines()) == 1 + 2 * 2
+    monkeypatch.setattr(Results, 'record', record)
+    assert tool('predict.py', photos, '-o', out, '--batch-size', 1, '--resume') == 0
+    assert files(out) == unbroken
 
 
 def test_a_bad_file_is_named_and_the_others_are_predicted(tool, bright, photos, tmp_path, capsys):
