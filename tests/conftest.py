@@ -120,7 +120,9 @@ def make_moon(root: Path, count: int = 10, size: int = 64) -> Path:
 
 
 @pytest.fixture
-def moon(tmp_path: Path) -> Path:
+def moon(tmp_path: Path, monkeypatch) -> Path:
+    """Ten pairs, to which the environment leads."""
+    monkeypatch.setenv('MOON_DATA', str(tmp_path / 'moon'))
     return make_moon(tmp_path / 'moon')
 
 
@@ -147,19 +149,23 @@ def make_tiny_imagenet(root: Path, wnids: list[str]) -> Path:
     return root
 
 
+WNIDS = ['n00000001', 'n00000002', 'n00000003']
+
+
 @pytest.fixture
-def tiny_imagenet(tmp_path: Path) -> Path:
-    return make_tiny_imagenet(tmp_path / 'tiny-imagenet-200', ['n00000001', 'n00000002', 'n00000003'])
+def tiny_imagenet(tmp_path: Path, monkeypatch) -> Path:
+    """Three classes of images, to which the environment leads."""
+    monkeypatch.setenv('TINY_IMAGENET', str(tmp_path / 'tiny-imagenet-200'))
+    return make_tiny_imagenet(tmp_path / 'tiny-imagenet-200', WNIDS)
 
 
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     """Ten pairs and three classes of images, to which the environment leads the runs of a module."""
     root = tmp_path_factory.mktemp('data')
-    wnids = ['n00000001', 'n00000002', 'n00000003']
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('MOON_DATA', str(make_moon(root / 'moon')))
-        patch.setenv('TINY_IMAGENET', str(make_tiny_imagenet(root / 'tiny', wnids)))
+        patch.setenv('TINY_IMAGENET', str(make_tiny_imagenet(root / 'tiny', WNIDS)))
         yield root
 
 
@@ -224,13 +230,12 @@ MOON_OPTIONS = [
 
 
 @pytest.fixture
-def untrained(moon, tmp_path, monkeypatch, segmentation) -> tuple[Path, Path, list[str]]:
+def untrained(moon, tmp_path, segmentation) -> tuple[Path, Path, list[str]]:
     """Config, weights and options of a small segmentor that has learnt nothing, beside its data."""
     import torch
     from mmengine.config import Config
     from mmengine.registry import MODELS
 
-    monkeypatch.setenv('MOON_DATA', str(moon))
     config, weights = REPOSITORY / 'configs' / 'unet_baseline.py', tmp_path / 'tiny.pth'
     model = dict(Config.fromfile(config).model, backbone=dict(type='UNetEncoder', widths=(4, 8)))
     torch.manual_seed(0)

@@ -102,8 +102,7 @@ def test_it_is_filled_for_a_data_loader_only(moon, decodes):
         built(moon, cache='disk')
 
 
-def test_the_configs_keep_samples(moon, decodes, monkeypatch, repository):
-    monkeypatch.setenv('MOON_DATA', str(moon))
+def test_the_configs_keep_samples(moon, decodes, repository):
     init_default_scope('mmseg')
     loader = Config.fromfile(repository / 'configs/unet_baseline.py').val_dataloader
     assert decodes(lambda: Runner.build_dataloader(loader)) > 0

@@ -34,6 +34,9 @@ def test_pixels_are_counted_through_the_label_map(root):
     assert count_pixels(data_set(root, load_size=(8, 8))).tolist() == [[3072, 512, 512], [4096, 0, 0]]
     ignored = data_set(root, ('ground', 'small'), label_map=None, ignore_index=3)
     assert count_pixels(ignored).sum(axis=0).tolist() == [7168, 512]
+    dataset = data_set(root, ('ground', 'small'), label_map=None, check=False)
+    with pytest.raises(UsageError, match=r'a\.png holds the label 3, but the 2 classes'):
+        count_pixels(dataset)
 
 
 def test_weights_equal_a_computation_by_hand():
@@ -47,9 +50,3 @@ def test_weights_equal_a_computation_by_hand():
     assert binary['median_frequency'] == pytest.approx([0.6, 3.0])
     none = class_weights(('ground', 'huge'), np.array([[30, 0], [20, 0]]))
     assert none['positive_weight'] is None and 'no pixel of huge in the 2 masks' in none['reason']
-
-
-def test_a_label_without_a_class_is_refused(root):
-    dataset = data_set(root, ('ground', 'small'), label_map=None, check=False)
-    with pytest.raises(UsageError, match=r'a\.png holds the label 3, but the 2 classes'):
-        count_pixels(dataset)

@@ -1,6 +1,4 @@
-"""Data sets of pairs: indices, palettes, 0/255, the split, the load size, and a sentence for each mistake."""
-
-from pathlib import Path
+"""Data sets of pairs: indices, palettes, turned photographs, the split, the load size, and a sentence for each mistake."""
 
 import numpy as np
 import pytest
@@ -8,6 +6,7 @@ from conftest import make_moon, write_pair
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 from pair_sets import PIPELINE, ids, label, write
+from pictures import encoded, with_turn
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset, MoonDataset
 from custom_modules.datasets.masks import class_palette
@@ -108,51 +107,34 @@ def test_colours_of_any_number_differ_and_the_background_is_darkest():
         assert sum(palette[0]) <= min(map(sum, palette))
 
 
-def beyond(root):
-    write(root, '03', bands((0, 1, 2, 7)))
-
-
-def rocks_of_255(root):
-    for i in range(10):
-        write(root, f'{i:02d}', bands((0, 255)))
-
-
-def nothing(root):
-    pass
+BEYOND, ROCKS_OF_255 = {3: (0, 1, 2, 7)}, dict.fromkeys(range(10), (0, 255))
 
 
 @pytest.mark.parametrize(
-    ('spoil', 'arguments', 'words'),
+    ('masks', 'arguments', 'words'),
     [
-        (beyond, {}, r'^1 of 10 pairs .* other than 0 to 2: .*03\.png \(7\); give .*label_map'),
-        (beyond, dict(label_map={0: 0, 1: 1, 7: 2}), r'other than 0, 1, 7: .*00\.png \(2\)'),
-        (beyond, dict(ignore_index=255), r'03\.png \(7\); [^;]*0/255\.$'),
-        (rocks_of_255, dict(classes=CLASSES[:2]), r'\(255\).*; .*\{0: 0, 255: 1\}.*ignore_index=255'),
-        (nothing, dict(root='nowhere'), 'The data set was looked for in .*set data_root'),
-        (nothing, dict(remedy='ask Ada', img_suffix='.jpg'), 'ask Ada'),
-        (nothing, dict(val_fraction=1.0), 'leave some for training, got 1.0 and 0.0'),
-        (nothing, dict(classes='rock'), "list of 2 to 255 different names, .* got 'rock'"),
-        (nothing, dict(classes=('a',)), '2 to 255'),
-        (nothing, dict(palette=[[0, 0, 0]]), 'palette holds .* each of the 3 classes, got'),
-        (nothing, dict(label_map={0: 3}), r'value 0 to 3, but the 3 classes .* indices 0 to 2'),
-        (nothing, dict(label_map={'rock': 1}), "from 0 to 255, .* got the value 'rock'"),
-        (nothing, dict(ignore_index=2), "ignore_index=2 is also the mask value of class 'large'"),
-        (nothing, dict(ignore_index=300), 'several of them, or None, got 300'),
+        (BEYOND, {}, r'^1 of 10 pairs .* other than 0 to 2: .*03\.png \(7\); give .*label_map'),
+        (BEYOND, dict(label_map={0: 0, 1: 1, 7: 2}), r'other than 0, 1, 7: .*00\.png \(2\)'),
+        (BEYOND, dict(ignore_index=255), r'03\.png \(7\); [^;]*0/255\.$'),
+        (ROCKS_OF_255, dict(classes=CLASSES[:2]), r'\(255\).*; .*\{0: 0, 255: 1\}.*ignore_index=255'),
+        ({}, dict(root='nowhere'), 'The data set was looked for in .*set data_root'),
+        ({}, dict(remedy='ask Ada', img_suffix='.jpg'), 'ask Ada'),
+        ({}, dict(val_fraction=1.0), 'leave some for training, got 1.0 and 0.0'),
+        ({}, dict(classes='rock'), "list of 2 to 255 different names, .* got 'rock'"),
+        ({}, dict(classes=('a',)), '2 to 255'),
+        ({}, dict(palette=[[0, 0, 0]]), 'palette holds .* each of the 3 classes, got'),
+        ({}, dict(label_map={0: 3}), r'value 0 to 3, but the 3 classes .* indices 0 to 2'),
+        ({}, dict(label_map={'rock': 1}), "from 0 to 255, .* got the value 'rock'"),
+        ({}, dict(ignore_index=2), "ignore_index=2 is also the mask value of class 'large'"),
+        ({}, dict(ignore_index=300), 'several of them, or None, got 300'),
     ],
 )
-def test_each_mistake_gets_its_sentence(root, spoil, arguments, words):
-    spoil(root)
+def test_each_mistake_gets_its_sentence(root, masks, arguments, words):
+    for number, values in masks.items():
+        write(root, f'{number:02d}', bands(values))
     with pytest.raises(UsageError, match=words) as caught:
         make(**{'root': root, 'split': 'all', **arguments})
     assert '\n' not in str(caught.value)
-
-
-@pytest.fixture
-def lunar(tmp_path, monkeypatch) -> Path:
-    monkeypatch.setenv('MOON_MULTICLASS_DATA', str(tmp_path))
-    for i in range(10):
-        write_pair(tmp_path, f'{i}', np.zeros((64, 64, 3), np.uint8), bands((0, 1, 2, 3)))
-    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -162,8 +144,10 @@ def lunar(tmp_path, monkeypatch) -> Path:
         ('unet_r34_4_classes', [0, 1, 2, 3], ('ground', 'sky', 'small_rock', 'large_rock')),
     ],
 )
-@pytest.mark.usefixtures('lunar')
-def test_lunar_configs(name, labels, classes, repository):
+def test_lunar_configs(name, labels, classes, repository, tmp_path, monkeypatch):
+    monkeypatch.setenv('MOON_MULTICLASS_DATA', str(tmp_path))
+    for i in range(10):
+        write_pair(tmp_path, f'{i}', np.zeros((64, 64, 3), np.uint8), bands((0, 1, 2, 3)))
     cfg = Config.fromfile(repository / 'configs' / 'multiclass' / f'{name}.py')
     parts = []
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
@@ -212,3 +196,47 @@ def test_load_size_resizes_image_by_area_and_mask_by_nearest(tmp_path):
     assert np.abs(bgr - cells).max() <= 1
     assert (label(dataset) == mask[1::3, 1::3] // 255).all()
     assert dataset[0]['data_samples'].ori_shape == (32, 40)
+
+
+def turned(pixels, turn) -> bytes:
+    """As a camera that lies on its side stores it, with a tag."""
+    return encoded(np.ascontiguousarray(np.rot90(pixels, {6: 1, 3: 2}[turn])), exif=with_turn(turn))
+
+
+def test_photographs_and_their_masks_are_turned_alike(tmp_path, said):
+    upright = np.random.default_rng(1).integers(0, 99, (40, 64, 3), dtype=np.uint8)
+    labels = np.zeros((40, 64), np.uint8)
+    labels[5:10, 5:30] = 255
+    write_pair(tmp_path, '0', upright, labels)
+    image, mask = (tmp_path / 'images' / kind / f'{kind}0.png' for kind in ('render', 'ground'))
+    image.write_bytes(turned(upright, 6))
+    for data in (mask.read_bytes(), turned(labels, 6)):
+        mask.write_bytes(data)
+        dataset = MoonDataset(tmp_path, 'all', pipeline=PIPELINE)
+        np.testing.assert_array_equal(dataset[0]['inputs'].numpy()[::-1].transpose(1, 2, 0), upright)
+        np.testing.assert_array_equal(label(dataset), labels // 255)
+    assert not said
+    # sizes do not prove which one is right
+    image.write_bytes(turned(upright, 3))
+    mask.write_bytes(encoded(labels))
+    MoonDataset(tmp_path, 'all')
+    assert len(said) == 1 and 'ground0.png' in said[0]
+    # it fits the unturned image only: the remedy works
+    image.write_bytes(turned(upright, 6))
+    mask.write_bytes(encoded(np.ascontiguousarray(np.rot90(labels))))
+    with pytest.raises(UsageError, match=r'before an EXIF tag turns one .*exiftool -Orientation= '):
+        MoonDataset(tmp_path, 'all')
+    image.write_bytes(encoded(np.ascontiguousarray(np.rot90(upright))))
+    assert len(MoonDataset(tmp_path, 'all')) == 1
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-be'])
+def test_lists_of_every_editor(tmp_path, encoding):
+    names = ['first one', 'zweites ü', '0003']
+    for name in (*names, 'other'):
+        write_pair(tmp_path, name, np.zeros((8, 8, 3), np.uint8), np.eye(8, dtype=np.uint8))
+    text = '\r\n'.join([*names, '', ' '])
+    mark = b'\xfe\xff' if encoding.endswith('be') else b''
+    (tmp_path / 'list.txt').write_bytes(mark + text.encode(encoding))
+    dataset = MoonDataset(str(tmp_path), 'all', ann_file='list.txt')
+    assert len(dataset) == 3

@@ -28,17 +28,17 @@ def epoch_of(dataset, seed, epoch, workers=0):
     return torch.cat(list(DataLoader(dataset, batch_size=4, num_workers=workers)))
 
 
-@pytest.fixture(params=['alone', 'repeated', 'joined'])
-def dataset(request):
-    one = Drawn(serialize_data=False)
-    if request.param == 'alone':
-        return one
-    if request.param == 'repeated':
-        return SeededRepeatDataset(one, times=2)
-    return SeededConcatDataset([one, Drawn(serialize_data=False)])
-
-
-def test_workers_and_what_was_drawn_before_do_not_matter(dataset):
+@pytest.mark.parametrize(
+    'kind',
+    [
+        lambda one: one,
+        lambda one: SeededRepeatDataset(one, times=2),
+        lambda one: SeededConcatDataset([one, Drawn(serialize_data=False)]),
+    ],
+    ids=['alone', 'repeated', 'joined'],
+)
+def test_workers_and_what_was_drawn_before_do_not_matter(kind):
+    dataset = kind(Drawn(serialize_data=False))
     first = epoch_of(dataset, 0, 3)
     np.random.rand(5)
     torch.rand(5)

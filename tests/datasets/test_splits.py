@@ -58,9 +58,13 @@ OWN = dict(img_path='{split}/a', seg_map_path='{split}/b')
         (dict(fold=0, val_fraction=1.0), 'val_fraction .* less than 1, got 1.0'),
         (dict(fold=0, folds=2, val_fraction=0.99), 'train part of .* is empty'),
         (dict(fold=0, data_prefix=OWN), 'folder of its own'),
+        (dict(train_fraction=25), 'greater than 0 and at most 1, got 25'),
+        (dict(train_fraction='half'), "greater than 0 and at most 1, got 'half'"),
+        (dict(train_fraction=0.01), 'train_fraction=0.01 of the 8 training pairs .* is none'),
+        (dict(split='all', train_fraction=0.5), "share from split='train', but split is 'all'"),
     ],
 )
-def test_what_is_no_fold_is_refused(moon, options, words):
+def test_what_is_no_fold_or_share_is_refused(moon, options, words):
     with pytest.raises(UsageError, match=words):
         MoonDataset(moon, **options)
 
@@ -119,7 +123,7 @@ def part(root, **options) -> MoonDataset:
     return MoonDataset(str(root), **{'check': False, 'serialize_data': False, **options})
 
 
-def test_shares_are_nested_and_of_the_right_size(twenty):
+def test_shares_are_nested_and_of_the_training_part_alone(twenty):
     shares = [ids(part(twenty, train_fraction=share)) for share in (0.25, 0.5, 1.0)]
     # of 20 pairs, 16 are for training
     assert [len(share) for share in shares] == [4, 8, 16]
@@ -127,6 +131,15 @@ def test_shares_are_nested_and_of_the_right_size(twenty):
     assert shares[2] == ids(part(twenty)) and shares[0] == sorted(shares[0])
     # no beginning of the names' order, which follows the scenes
     assert shares[0] != shares[2][:4]
+    # nothing else becomes smaller
+    for split, count in (('val', 4), ('test', 2)):
+        whole = part(twenty, split=split, test_fraction=0.1)
+        assert len(whole) == count
+        assert ids(part(twenty, split=split, test_fraction=0.1, train_fraction=0.1)) == ids(whole)
+    # scores on the training part
+    assert len(part(twenty, train_fraction=0.25, test_mode=True)) == 16
+    small = set(ids(part(twenty, train_fraction=0.5)))
+    assert small.isdisjoint(ids(part(twenty, split='val', train_fraction=0.5)))
 
 
 def test_what_else_reads_the_training_part_sees_the_share(twenty, repository, monkeypatch):
@@ -144,33 +157,7 @@ def test_what_else_reads_the_training_part_sees_the_share(twenty, repository, mo
     assert len(CheckpointPredictions(cfg, str(twenty / 'weights.pth'), 'train')) == 4
 
 
-def test_nothing_else_becomes_smaller(twenty):
-    for split, count in (('val', 4), ('test', 2)):
-        whole = part(twenty, split=split, test_fraction=0.1)
-        assert len(whole) == count
-        assert ids(part(twenty, split=split, test_fraction=0.1, train_fraction=0.1)) == ids(whole)
-    # scores on the training part
-    assert len(part(twenty, train_fraction=0.25, test_mode=True)) == 16
-    small = set(ids(part(twenty, train_fraction=0.5)))
-    assert small.isdisjoint(ids(part(twenty, split='val', train_fraction=0.5)))
-
-
-@pytest.mark.parametrize(
-    ('options', 'words'),
-    [
-        (dict(train_fraction=25), 'greater than 0 and at most 1, got 25'),
-        (dict(train_fraction='half'), "greater than 0 and at most 1, got 'half'"),
-        (dict(train_fraction=0.01), 'train_fraction=0.01 of the 16 training pairs .* is none'),
-        (dict(split='all', train_fraction=0.5), "share from split='train', but split is 'all'"),
-    ],
-)
-def test_what_is_no_share_is_refused(twenty, options, words):
-    with pytest.raises(UsageError, match=words):
-        part(twenty, **options)
-
-
-def test_a_training_holds_out_one_fold(tool, moon, repository, tmp_path, monkeypatch):
-    monkeypatch.setenv('MOON_DATA', str(moon))
+def test_a_training_holds_out_one_fold(tool, moon, repository, tmp_path):
     config = repository / 'configs' / 'unet_baseline.py'
     options = ['--cfg-options', *MOON_OPTIONS, 'default_hooks.fixed_samples.count=0']
     run = ['--work-dir', tmp_path / 'run', '--fold', '1', '--folds', '2']

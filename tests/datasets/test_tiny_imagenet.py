@@ -12,10 +12,7 @@ def test_labels_and_names(tiny_imagenet):
     assert found == {('n00000001', 0), ('n00000002', 1), ('n00000003', 2)}
     val = TinyImageNet(tiny_imagenet, 'val')
     assert [val.get_data_info(i)['gt_label'] for i in range(6)] == [0, 0, 1, 1, 2, 2]
-
-
-def test_chosen_classes_keep_their_order(tiny_imagenet):
-    wnids = ['n00000003', 'n00000001']
-    val = TinyImageNet(tiny_imagenet, 'val', wnids=wnids)
+    # chosen classes keep their order
+    val = TinyImageNet(tiny_imagenet, 'val', wnids=['n00000003', 'n00000001'])
     assert [val.get_data_info(i)['gt_label'] for i in range(len(val))] == [1, 1, 0, 0]
     assert val.metainfo['classes'] == ('n00000003', 'red')

@@ -1,7 +1,11 @@
-"""Backbones and heads hold what they declare."""
+"""Backbones and heads hold what they declare; frozen stages compute folded, and nobody can tell but the clock."""
+
+import copy
 
 import pytest
 import torch
+import torch.nn as nn
+from mmengine.hooks import EMAHook
 
 from custom_modules.models.backbones import MobileEncoder, MoonNet
 from custom_modules.models.backbones.networks import NarrowResNet, SimpleNet, UNetEncoder
@@ -53,7 +57,6 @@ def test_skips_of_other_widths_are_adapted(channels, adapters):
         (lambda: MoonNet(out_indices=(5,)), 'out_indices must lie in 0..4'),
         (lambda: MoonNet(frozen_stages=5), 'frozen_stages must lie in -1..4'),
         (lambda: UNetHead((4, 8, 16), decoder_channels=(4,)), 'one number per skip connection'),
-        (lambda: UNetHead((4, 8), sampler=dict(type='OHEMPixelSampler')), 'no pixel sampler'),
         (lambda: UNetHead((4, 8), upsample='nearest'), "'deconv' or 'bilinear'"),
     ],
 )
@@ -88,3 +91,119 @@ def test_a_flat_image_stays_finite_in_standardized_grey_and_a_neighbour_does_not
         together = model(torch.cat([image, flat]))[0]
     assert torch.isfinite(together).all()
     assert torch.allclose(alone[0], together[0], atol=1e-5)
+
+
+IMAGES = torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(0))
+
+
+def lively(backbone, **kwargs):
+    """With statistics and factors as a trained network has them: fresh ones fold to nothing."""
+    torch.manual_seed(0)
+    model = backbone(**kwargs)
+    for m in model.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            for tensor in (m.weight, m.bias, m.running_mean, m.running_var):
+                tensor.data.uniform_(0.5, 1.5)
+    return model
+
+
+def outputs(model, folded: bool) -> tuple:
+    kept, model._folded = model._folded, model._folded if folded else None
+    try:
+        return model(IMAGES)
+    finally:
+        model._folded = kept
+
+
+def same(model) -> bool:
+    """Whether the folded copies are those of the weights there are now."""
+    pairs = zip(outputs(model, True), outputs(model, False), strict=True)
+    return all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in pairs)
+
+
+@pytest.mark.parametrize('backbone', [MobileEncoder, MoonNet, NarrowResNet, SimpleNet, UNetEncoder])
+@pytest.mark.parametrize('frozen', [0, 2, 4])
+def test_folded_equals_unfolded(backbone, frozen):
+    # the norms that train divide by the spread of few values, which in float32 would enlarge the rounding
+    model, images = lively(backbone).double(), IMAGES.double()
+    keys = list(model.state_dict())
+    model.frozen_stages = frozen
+    model.train()
+    state = copy.deepcopy(model.state_dict())
+    # all of them unfrozen, in eval, as the definition
+    reference = copy.deepcopy(model)
+    reference.frozen_stages = -1
+    for stage in reference.stages[: frozen + 1]:
+        stage.eval()
+    for index, (a, b) in enumerate(zip(model(images), reference(images), strict=True)):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
+        assert (a.grad_fn is None) == (index <= frozen)
+    assert list(model.state_dict()) == keys and len(list(model.modules())) == len(list(reference.modules()))
+    for name, value in state.items():
+        stage = int(name.split('.')[1])
+        if stage <= frozen:
+            assert torch.equal(value, model.state_dict()[name])
+    norms = [[m for m in copied.modules() if isinstance(m, nn.BatchNorm2d)] for copied in model._folded._copies]
+    assert len(norms) == frozen + 1 and not any(norms), 'really folded'
+
+
+def test_gradients_of_what_trains_are_those_of_the_unfolded():
+    model = lively(MoonNet, frozen_stages=2).train()
+    gradients = []
+    for folded in (True, False):
+        model.zero_grad()
+        outputs(model, folded)[-1].square().mean().backward()
+        gradients.append([p.grad for p in model.parameters()])
+    frozen = sum(len(list(s.parameters())) for s in model.stages[:3])
+    assert all(g is None for g in gradients[0][:frozen] + gradients[1][:frozen])
+    for a, b in zip(*(g[frozen:] for g in gradients), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_copies_follow_the_weights():
+    model = lively(MoonNet, frozen_stages=4).train()
+    assert same(model)
+    other = lively(MoonNet)
+    for m in other.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.running_mean.add_(0.3)
+    model.load_state_dict(other.state_dict())
+    assert same(model), 'load_state_dict'
+    with torch.no_grad():
+        model.stages[1][0].bn1.running_var.mul_(2)
+    assert same(model), 'in place'
+    model.frozen_stages = 1
+    assert same(model), 'woken'
+    twin = copy.deepcopy(model)
+    twin.stages[0][0].weight.data.mul_(2)
+    assert same(twin) and same(model), 'deepcopy'
+    model.to(torch.float64)
+    assert model._folded.copies(list(model.stages[:2]))[0].get_parameter('0.weight').dtype == (torch.float64), 'cast'
+
+
+def test_averaged_weights_swapped_in_behind_autograd():
+    model = lively(MoonNet, frozen_stages=4).train()
+    hook = EMAHook(update_buffers=True)
+    hook.src_model = model
+    hook.ema_model = type('Averaged', (), dict(module=lively(MoonNet), update_buffers=True))()
+    for p in hook.ema_model.module.parameters():
+        p.data.mul_(1.1)
+    before = model(IMAGES)[-1]
+    # as mmengine's validation does it: swap, then eval
+    hook._swap_ema_parameters()
+    model.eval()
+    assert same(model) and not torch.allclose(before, model(IMAGES)[-1], rtol=1e-2)
+    hook._swap_ema_parameters()
+    model.train()
+    torch.testing.assert_close(before, model(IMAGES)[-1])
+
+
+def test_inference_mode_gradients_of_images_and_hooks_on_frozen_layers_work():
+    model = lively(MoonNet, frozen_stages=3).train()
+    with torch.inference_mode():
+        model(IMAGES)
+    seen, images = [], IMAGES.clone().requires_grad_()
+    model.stages[2].register_forward_hook(lambda *args: seen.append(1))
+    model(images)[-1].sum().backward()
+    assert model.stages[4][0].conv1.weight.grad is not None
+    assert images.grad.abs().sum() > 0 and seen == [1]

@@ -1,4 +1,4 @@
-"""A loss falls when the prediction gets better (for one channel, mmseg's Dice rises); heads give nothing but losses."""
+"""A loss falls when the prediction gets better; heads give nothing but losses; a student imitates its teacher."""
 
 import math
 
@@ -103,3 +103,56 @@ def test_heads_give_losses_only(name, repository):
     assert {k: v.item() for k, v in losses.items()} == {k: v.item() for k, v in stock.items()}
     with pytest.raises(ValueError, match='has no pixel sampler: weight or choose'):
         MODELS.build(dict(cfg, sampler=dict(type='OHEMPixelSampler', thresh=0.7)))
+
+
+HEAD = dict(type='UNetHead', loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True))
+NETWORK = dict(backbone=dict(type='MobileEncoder'), decode_head=HEAD)
+
+
+def student(teacher):
+    return MODELS.build(dict(type='DistilledSegmentor', teacher=teacher, **NETWORK))
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    init_default_scope('mmseg')
+    torch.manual_seed(0)
+    config = dict(type='UNetSegmentor', **NETWORK)
+    torch.save({'state_dict': MODELS.build(config).state_dict()}, tmp_path / 'teacher.pth')
+    return dict(config, init_cfg=dict(type='Pretrained', checkpoint=str(tmp_path / 'teacher.pth')))
+
+
+def test_unlabelled_pixels_are_learnt_from_a_teacher_who_does_not_stay(teacher):
+    torch.manual_seed(1)
+    model = student(teacher)
+    model.init_weights()
+    images = torch.randn(2, 3, 32, 32)
+    unknown = SegDataSample(gt_sem_seg=PixelData(data=torch.full((1, 32, 32), 255)))
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    (knows,) = model._teachers
+
+    def apart() -> float:
+        with torch.no_grad():
+            answers = [one(images, mode='tensor').sigmoid() for one in (model, knows)]
+        return float((answers[0] - answers[1]).abs().mean())
+
+    before = apart()
+    for _ in range(12):
+        losses = model(images, [unknown, unknown], mode='loss')
+        assert losses['decode.loss_ce'] == 0
+        optimizer.zero_grad()
+        losses['loss_imitation'].backward()
+        optimizer.step()
+    assert apart() < before / 2
+    # its weights are those of a segmentor without a teacher
+    alone = MODELS.build(dict(type='UNetSegmentor', **NETWORK))
+    assert list(model.state_dict()) == list(alone.state_dict())
+    assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in alone.parameters())
+
+
+def test_a_teacher_that_knows_nothing_is_refused(teacher):
+    with pytest.raises(ValueError, match='needs weights'):
+        student(dict(teacher, init_cfg=None))
+    model = student(dict(teacher, decode_head=dict(HEAD, num_classes=3)))
+    with pytest.raises((ValueError, RuntimeError), match='output channels'):
+        model.init_weights()

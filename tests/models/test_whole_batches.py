@@ -253,7 +253,6 @@ OPTIONS = [
 
 
 def test_a_resumed_run_sees_the_same(tiny_imagenet, tool, tmp_path, monkeypatch, repository):
-    monkeypatch.setenv('TINY_IMAGENET', str(tiny_imagenet))
     config = repository / 'configs' / 'classifier.py'
     seen = []
     prepare = BatchAugClsPreProcessor.forward
