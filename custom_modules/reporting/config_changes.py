@@ -1,6 +1,7 @@
 """How configs differ."""
 
 import ast
+import os
 import re
 from pathlib import Path
 
@@ -67,7 +68,10 @@ def config_difference(before, now) -> str:
         return ''
     new, old = (flat.get(keys[0], 'not there') for flat in (now, before))
     more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
-    return f'{keys[0]} is {new:.60} and was {old:.60}{more}'
+    # of two long values the part in which they differ
+    start = max(0, len(os.path.commonprefix([new, old])) - 30)
+    new, old = ('...' * (start > 0) + text[start : start + 60] + '...' * (len(text) > start + 60) for text in (new, old))
+    return f'{keys[0]} is {new} and was {old}{more}'
 
 
 def _text(value) -> str:

@@ -12,7 +12,7 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from scipy.stats import wilcoxon
 
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.reporting.config_changes import flat_config
+from custom_modules.reporting.config_changes import config_difference, flat_config
 from custom_modules.reporting.scoring import shared_images
 
 
@@ -182,3 +182,10 @@ def test_a_moved_copy_of_the_validation_images_is_known(repository, moon, tmp_pa
     assert shared_images(cfg, 'val', files)
     cfg.test_dataloader.dataset.split = 'all'
     assert not shared_images(cfg, 'val', files)
+
+
+def test_of_two_long_values_the_part_that_differs_is_named():
+    path = '/a' * 50
+    old, new = (Config(dict(load_from=f'{path}/{name}.pth', model=dict(type='A'))) for name in ('old', 'new'))
+    said = config_difference(old, new)
+    assert said.startswith('load_from is ...a/a') and '/new.pth and was ...a' in said and said.endswith('/old.pth')
