@@ -1,4 +1,4 @@
-"""Picture files of every kind, as bytes."""
+"""Picture files of every kind, as bytes, and what tests write, read and compare."""
 
 import io
 
@@ -33,3 +33,29 @@ def with_turn(turn: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x112] = turn
     return exif
+
+
+def save(path, pixels, **options) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path, **options)
+
+
+def load(path) -> np.ndarray:
+    return np.asarray(Image.open(path))
+
+
+def contents(folder, pattern: str = '*') -> dict[str, bytes]:
+    """All files of a folder by their paths within it."""
+    found = (path for path in sorted(folder.rglob(pattern)) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def dates(folder) -> dict:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob('*.png')}
+
+
+def complaint(capsys) -> str:
+    """The one line that says what is wrong."""
+    text = capsys.readouterr().err
+    assert text.count('\n') == 1
+    return text

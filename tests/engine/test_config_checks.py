@@ -3,17 +3,10 @@
 import pytest
 from conftest import MOON_OPTIONS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from mmseg.registry import MODELS
 
 import custom_modules.classification
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.engine.config_checks import (
-    head_size,
-    require_matching_classes,
-    require_unpadded,
-    require_whole_loops,
-)
+from custom_modules.engine.config_checks import require_matching_classes, require_unpadded, require_whole_loops
 from custom_modules.utils.errors import UsageError
 
 TWO = dict(type='MoonDataset', data_root='.')
@@ -108,15 +101,6 @@ def test_each_mistake_gets_its_sentence(cfg, words):
     assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ('options', 'size'), [({}, (2, 1)), (dict(num_classes=4), (4, 4)), (dict(out_channels=2), (2, 2))]
-)
-def test_what_is_said_of_a_head_is_what_is_built(options, size):
-    init_default_scope('mmseg')
-    head = MODELS.build(dict(type='UNetHead', in_channels=(4, 8), **options))
-    assert head_size(config(), ours(**options)) == (head.num_classes, head.out_channels) == size
-
-
 WEIGHTED = dict(type='CrossEntropyLoss', class_weight=[1, 1, 1])
 
 
@@ -159,8 +143,7 @@ def test_a_batch_has_images(size):
         + [f'{part}_dataloader.dataset.ann_file={{moon}}/linked.txt' for part in ('val', 'test')],
     ],
 )
-def test_shared_images_are_refused(options, tool, repository, moon, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv('MOON_DATA', str(moon))
+def test_shared_images_are_refused(options, tool, repository, moon, tmp_path, capsys):
     (moon / 'list.txt').write_text('0001\n0002\n')
     (moon / 'linked.txt').write_text('0009\n')
     link = moon / 'images' / 'render' / 'render0009.png'

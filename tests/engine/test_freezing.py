@@ -52,9 +52,8 @@ def test_only_the_rest_trains(backbone, frozen):
 
 
 @pytest.fixture
-def runner(repository, moon, tmp_path, monkeypatch):
+def runner(repository, moon, tmp_path):
     """The unfreezing experiment, small, from random weights."""
-    monkeypatch.setenv('MOON_DATA', str(moon))
 
     def build(schedule, epochs, *options, resume=False) -> Runner:
         small = read_options([*MOON_OPTIONS, 'model.backbone.init_cfg=None', *options])

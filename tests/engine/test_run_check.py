@@ -30,9 +30,8 @@ class ScriptedScoreHook(Hook):
 
 
 @pytest.fixture
-def runner(repository, moon, monkeypatch):
+def runner(repository, moon):
     """Build the runner of a small network from random weights."""
-    monkeypatch.setenv('MOON_DATA', str(moon))
 
     def build(work_dir, *options, resume=False, scripted=True, **changes) -> Runner:
         fresh_process()

@@ -64,7 +64,6 @@ def test_the_network_computes_in_bfloat16_and_nothing_else(repository):
 def test_amp_goes_by_the_machine(tool, moon, tmp_path, repository, monkeypatch, hardware, capsys):
     """And --amp before the config takes no value."""
     monkeypatch.setattr(HARDWARE, lambda: hardware)
-    monkeypatch.setenv('MOON_DATA', str(moon))
     config, run = repository / 'configs' / 'unet_baseline.py', tmp_path / 'run'
     options = ['--cfg-options', *MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]']
     for flags, mixed in ((['--amp', 'auto', config], hardware), (['--amp', config], True)):

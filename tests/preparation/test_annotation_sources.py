@@ -6,8 +6,7 @@ import json
 import cv2
 import numpy as np
 import pytest
-from pictures import encoded
-from prepared import load, save
+from pictures import encoded, load, save
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset
 from custom_modules.preparation.coco_file import CocoFile

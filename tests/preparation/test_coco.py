@@ -1,13 +1,14 @@
-"""COCO json to index masks: nothing is lost, nothing lands outside, nothing is replaced unseen."""
+"""COCO json to index masks and back: nothing is lost, nothing lands outside, nothing is replaced unseen."""
 
 import json
 import re
 
 import numpy as np
 import pytest
+from pictures import complaint, contents, dates, load, save
 from PIL import Image
-from prepared import complaint, contents, dates, load, save
 from pycocotools import mask as rle_tools
+from pycocotools.coco import COCO
 
 from custom_modules.preparation.coco_file import CocoFile
 from tools.prepare_data import main
@@ -225,3 +226,75 @@ def test_a_different_file_is_not_replaced_unasked(coco, tmp_path, capsys, name):
     assert contents(tmp_path / 'out') == {name: b'something else'}
     assert to_masks(coco, tmp_path, '--overwrite', images=BLACK) == 0
     assert other.read_bytes() != b'something else' and len(contents(tmp_path / 'out')) == 7
+
+
+NAMES = ['background', 'sky', 'small rock', 'large rock']
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Pairs in a sub-folder and beside it; noise, so that components touch at edges and corners."""
+    rng = np.random.default_rng(0)
+    for name in ('0001.png', '0002.jpg', 'val/0001.jpeg', 'val/empty.png'):
+        save(tmp_path / 'src/images' / name, rng.integers(0, 255, (40, 30, 3), dtype=np.uint8))
+        blocks = np.kron(rng.integers(0, 4, (20, 15)), np.ones((2, 2)))
+        mask = np.where(rng.random((40, 30)) < 0.1, 3, blocks).astype(np.uint8)
+        path = (tmp_path / 'src/masks' / name).with_suffix('.png')
+        save(path, mask * (path.stem != 'empty'))
+    (tmp_path / 'src/classes.txt').write_text('\n'.join(NAMES) + '\n')
+    return tmp_path / 'src'
+
+
+def to_coco(src, out, *options):
+    return main(['masks-to-coco', str(src / 'images'), str(src / 'masks'), '--out', str(out), *options])
+
+
+def test_there_and_back_is_identical(pairs, tmp_path, capsys):
+    assert to_coco(pairs, tmp_path / 'coco.json') == 0
+    assert '4 images, 3 categories' in capsys.readouterr().out
+    arguments = '--images', str(pairs / 'images'), '--out', str(tmp_path / 'out')
+    assert main(['coco-to-masks', str(tmp_path / 'coco.json'), *arguments]) == 0
+    before, after = contents(pairs), contents(tmp_path / 'out')
+    assert before.keys() == after.keys()
+    for path in before:
+        # packed by another library
+        same = before[path] == after[path]
+        assert same or np.array_equal(load(pairs / path), load(tmp_path / 'out' / path)), path
+
+
+def test_annotations_are_components(tmp_path):
+    mask = np.zeros((6, 8), np.uint8)
+    mask[0:2, 0:3] = 1
+    mask[2, 3] = 1  # touches at a corner
+    mask[4:6, 6:8] = 1
+    mask[4, 5] = 2  # touches another class
+    save(tmp_path / 'images/a.png', mask)
+    save(tmp_path / 'masks/a.png', mask)
+    options = ['--classes', 'ground', 'small', 'large', 'unseen']
+    assert to_coco(tmp_path, tmp_path / 'a.json', *options) == 0
+    read = COCO(tmp_path / 'a.json')
+    assert [c['name'] for c in read.loadCats(read.getCatIds())] == ['small', 'large', 'unseen']
+    found = [(a['category_id'], a['area'], a['bbox']) for a in read.anns.values()]
+    assert found == [(1, 7, [0, 0, 4, 3]), (1, 4, [6, 4, 2, 2]), (2, 1, [5, 4, 1, 1])]
+    assert np.array_equal(read.annToMask(read.anns[1]), (mask == 1) * (np.arange(8) < 4))
+
+
+NOTHING = np.zeros((40, 30), np.uint8)
+BAD = {
+    'index': (lambda src: save(src / 'masks/0001.png', NOTHING + 255), "0001.png holds index 255, .* is 3, 'large rock'"),
+    'size': (lambda src: save(src / 'masks/0001.png', NOTHING.T), 'masks/0001.png is 40x30 pixels, .*/0001.png is 30x40'),
+    'no mask': (lambda src: (src / 'masks/val/0001.png').unlink(), r'1 images have no mask in .* \(val/0001\)'),
+    'no image': (lambda src: (src / 'images/val/0001.jpeg').unlink(), r'1 masks have no image in .* \(val/0001\)'),
+    'one mask': (lambda src: save(src / 'images/0001.jpg', NOTHING), '0001.jpg and .*0001.png would share a mask'),
+    'no classes': (lambda src: (src / 'classes.txt').unlink(), 'neither named by --classes .* nor in .*classes.txt'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('name', BAD)
+def test_bad_masks_are_refused(pairs, tmp_path, capsys, name):
+    damage, sentence = BAD[name]
+    damage(pairs)
+    assert to_coco(pairs, tmp_path / 'coco.json') == 2
+    text = complaint(capsys)
+    assert re.search(sentence, text), text
+    assert not (tmp_path / 'coco.json').exists()

@@ -5,7 +5,7 @@ import re
 import cv2
 import numpy as np
 import pytest
-from prepared import complaint, contents, dates
+from pictures import complaint, contents, dates
 
 from custom_modules.preparation.lunar import MoonClasses
 from custom_modules.utils.errors import UsageError

@@ -6,7 +6,7 @@ import tarfile
 import zipfile
 
 import pytest
-from prepared import complaint, contents
+from pictures import complaint, contents
 
 from tools.prepare_data import main
 

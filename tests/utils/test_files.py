@@ -63,39 +63,6 @@ def test_nothing_is_overwritten_unasked(tmp_path):
         require_free_folder(tmp_path / 'a.png' / 'out', ['*.png'])
 
 
-@pytest.mark.parametrize(
-    ('number', 'words'),
-    [
-        (errno.ENOSPC, 'free some space'),
-        (errno.EACCES, 'mend the permissions'),
-        (errno.ENOTDIR, 'a file is where a folder should be'),
-        (errno.EFBIG, 'ulimit -f'),
-    ],
-)
-def test_what_the_system_refuses_is_one_sentence(number, words, capsys):
-    @reporting_errors
-    def command():
-        raise OSError(number, os.strerror(number), 'work_dirs/run/epoch_1.pth')
-
-    with pytest.raises(SystemExit) as stop:
-        command()
-    said = capsys.readouterr().err
-    assert stop.value.code == 2 and said.count('\n') == 1
-    assert said.startswith('error: work_dirs/run/epoch_1.pth could not be') and words in said
-
-
-def test_errors_of_a_loaders_worker_are_their_last_line():
-    traceback = 'Caught {0} in DataLoader worker process 0.\nOriginal Traceback:\n  File "x"\n{0}: {1}\n'
-    denied = "[Errno 13] Permission denied: '/data/a.png'"
-    error = PermissionError(traceback.format('PermissionError', denied))
-    assert sentence_of(error).startswith('/data/a.png could not be read or written (permission')
-    sentence = 'the mask a.png holds 7: threshold it.'
-    error = UsageError(traceback.format('custom_modules.utils.errors.UsageError', sentence))
-    assert sentence_of(error) == sentence
-    gone = RuntimeError('[third_party/gloo/pair.cc:561] Connection closed by peer [127.0.0.1]:1')
-    assert sentence_of(gone).startswith('another process of this run has ended')
-
-
 def test_a_defect_keeps_its_traceback():
     for error in (ValueError('x'), FileNotFoundError(2, 'No such file', 'a'), OSError('odd')):
         assert sentence_of(error) is None

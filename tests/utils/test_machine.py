@@ -36,9 +36,3 @@ def test_a_process_calls_functions_until_one_takes_too_long(tmp_path):
             process.call(time.sleep, 60, seconds=0.2)
     with pytest.raises(ProcessLookupError):
         os.kill(there, 0)
-
-
-def test_what_a_process_cannot_import_is_told(tmp_path):
-    process = LoggedProcess(tmp_path / 'log', ['no_such_module'], 1)
-    with contextlib.closing(process), pytest.raises(ModuleNotFoundError, match='no_such_module'):
-        process.call(os.getpid)
