@@ -8,7 +8,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from custom_modules.deploy.rocks import Rock, find_rocks
+from custom_modules.deploy.rocks import Rock, find_rocks, shown
 from custom_modules.deploy.tiling import labels_of, map_of_tiles, maps_of_wholes, strips
 from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.utils.errors import UsageError
@@ -89,15 +89,14 @@ class Detection(NamedTuple):
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as it is, and as the network sees it: of the model's size, or at the scale of the windows; RGB (H, W, 3), uint8."""
+    """A picture as an overlay shows it, and as the network sees it: RGB (H, W, 3), uint8."""
 
+    # its own width and height in pixels
+    size: tuple[int, int]
+    # as it is, or smaller: of a mosaic only this stays in memory
     image: np.ndarray
+    # of the model's size, or at the scale of the windows
     seen: np.ndarray
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return self.image.shape[1::-1]
 
 
 class RockDetector:
@@ -187,7 +186,7 @@ class RockDetector:
             # finer is better for no set that was measured
             scale = self.scale or min(size) / min(image.shape[:2])
             size = tuple(max(1, round(scale * side)) for side in image.shape[1::-1])
-        return Picture(image, resized(image, size))
+        return Picture(image.shape[1::-1], shown(image), resized(image, size))
 
     def maps(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
         """Predict prepared pictures, the network's part: of each the map of probabilities (K, h, w) in steps of 1/65535, uint16."""

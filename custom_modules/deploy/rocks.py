@@ -8,7 +8,7 @@ import numpy as np
 
 from custom_modules.deploy.tiling import strips
 
-# an overlay is to look at: its longer side has at most so many pixels
+# of an overlay, which is to look at, in pixels
 LONGEST = 4096
 
 
@@ -44,12 +44,14 @@ def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], 
     height, width = labels.shape
     rocks: list[Rock] = []
     for label in range(1, len(classes)):
-        of_class = (labels == label).view(np.uint8)
+        # of a mosaic each copy is 100 MB: the outlines, which need one, come before the areas, which are four times as large
+        of_class = labels if len(classes) == 2 else (labels == label).view(np.uint8)
+        rings, tree = cv2.findContours(of_class, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        if not rings:
+            continue
         # OpenCV's own statistics take eight times as long as the areas
         count, areas = cv2.connectedComponents(of_class)
-        if count == 1:
-            continue
-        boxes = _boxes(of_class, areas, count)
+        boxes = _boxes(rings, tree, areas, count)
         sums = _sums(areas, boxes, found, label)
         for area in range(1, count):
             x, y, w, h = boxes[area].tolist()
@@ -73,10 +75,9 @@ def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], 
     return rocks
 
 
-def _boxes(of_class: np.ndarray, areas: np.ndarray, count: int) -> np.ndarray:
-    """Left, top, width and height of each of the ``count`` numbers in ``areas`` (H, W), the connected areas of a mask; the first is no area."""
+def _boxes(rings: Sequence[np.ndarray], tree: np.ndarray, areas: np.ndarray, count: int) -> np.ndarray:
+    """Left, top, width and height of each of the ``count`` numbers in ``areas`` (H, W) by their outlines; the first is no area."""
     boxes = np.zeros((count, 4), int)
-    rings, tree = cv2.findContours(of_class, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     for ring, (*_, parent) in zip(rings, tree[0], strict=True):
         # else it goes around a hole
         if parent < 0:
@@ -142,13 +143,19 @@ def _simplified(ring: np.ndarray, tolerance: float) -> np.ndarray:
     return fewer if len(fewer) > 2 and cv2.contourArea(fewer) else ring
 
 
+def shown(image: np.ndarray) -> np.ndarray:
+    """Shrink a picture that is larger than an overlay may be: its longer side has at most 4096 pixels."""
+    shrunk = LONGEST / max(image.shape[:2])
+    if shrunk >= 1:
+        return image
+    size = [max(1, round(side * shrunk)) for side in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
 def outlined(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Draw the outlines of a mask's areas into its picture, in the colours of their classes; at most 4096 pixels long."""
-    shrunk = LONGEST / max(labels.shape)
-    if shrunk < 1:
-        size = [max(1, round(side * shrunk)) for side in labels.shape[::-1]]
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
+    """Draw the outlines of a mask's areas into its picture, in the colours of their classes; a larger mask is shrunk to its size."""
+    if labels.shape != image.shape[:2]:
+        labels = cv2.resize(labels, image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     drawn = image.copy()
     thickness = max(2, round(max(labels.shape) / 400))
     for label, colour in enumerate(palette[1:], 1):
