@@ -1,5 +1,5 @@
-# The best detector within the budget. Second stage: rock_detector_zoomed.py, trained on with whole pictures, in which a rock is
-# as large as it will be; averaged with the first stage it is published. checkpoints/rock_detector.md has all commands.
+# The best detector within the budget, second of three stages: rock_detector_zoomed.py, trained on with whole pictures, in which a
+# rock is as large as it will be. The third, ablations/detector_distilled.py, is published. checkpoints/rock_detector.md has all commands.
 #   python tools/train.py configs/rock_detector_zoomed.py && python tools/train.py configs/rock_detector.py
 _base_ = ['./rock_detector_zoomed.py']
 checkpoint = '{{$MOON_ZOOMED:work_dirs/rock_detector_zoomed/epoch_25.pth}}'
