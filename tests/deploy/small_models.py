@@ -1,8 +1,12 @@
-"""Small networks with random weights, as a user's config and checkpoint."""
+"""Small networks with random weights, as a user gives them, and a detector whose answers are exact to compute by hand."""
 
 from pathlib import Path
 
+import numpy as np
 import torch
+
+from custom_modules.deploy import detector
+from custom_modules.evaluation.exported import ModelCard
 
 CONFIGS = {
     # the encoder asleep, as it is published; grey, as the detectors see
@@ -54,3 +58,37 @@ def write_model(folder: Path, name: str, repository: Path) -> tuple[Path, Path]:
             layer.bias.copy_((layer.bias - logits.mean((0, 2, 3))) * 2 / logits.std())
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
     return config, checkpoint
+
+
+ROCK = ModelCard(
+    task='segmentation',
+    classes=('background', 'rock'),
+    palette=((40, 40, 40), (230, 159, 0)),
+    threshold=0.5,
+    size=(64, 64),
+    source='bright 0',
+)
+
+
+class BrightRocks:
+    """The probability of a pixel is its brightness.
+
+    Attributes:
+        batches (list[int]): How many windows each call had.
+    """
+
+    def __init__(self, card: ModelCard = ROCK) -> None:
+        self.card = card
+        self.batches = []
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        assert images.dtype == np.uint8 and images.shape[1:] == (*self.card.size[::-1], 3)
+        self.batches.append(len(images))
+        return images.mean(axis=3, dtype=np.float32)[:, None] / 255
+
+
+def bright_detector(monkeypatch, model=None, **settings) -> detector.RockDetector:
+    """Make a RockDetector with this model in place of a file's."""
+    model = model or BrightRocks()
+    monkeypatch.setattr(detector, 'load_model', lambda *given, **where: model)
+    return detector.RockDetector(**settings)

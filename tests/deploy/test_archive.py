@@ -1,12 +1,11 @@
 """What the workers of a cluster write and say, and what is made of it: each picture once, as by one process."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
-from bright_rocks import bright_detector
-from PIL import Image
+from pictures import contents, save
+from small_models import bright_detector
 
 from custom_modules.deploy.archive import Worker, entries_of, tasks_of
 from custom_modules.deploy.predict import Outcome, Results, predict_pictures, record_all
@@ -17,17 +16,12 @@ from custom_modules.utils.images import find_pictures
 @pytest.fixture
 def sources(tmp_path):
     folder = tmp_path / 'photos'
-    folder.mkdir()
     for i in range(10):
         image = np.full((64, 64), 30, np.uint8)
         image[4 + i : 20, 10:30] = 240
-        Image.fromarray(image).save(folder / f'{i}.png')
+        save(folder / f'{i}.png', image)
     (folder / '7.png').write_text('no picture')
     return find_pictures([str(folder)])
-
-
-def files(folder) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob('*.*')}
 
 
 def worker(out, **shown) -> Worker:
@@ -61,7 +55,7 @@ def test_what_came_twice_or_was_lost_is_there_once(monkeypatch, sources, tmp_pat
     expected = predict_pictures(detector, sources, alone)
     assert (outcome.pictures, outcome.rocks) == (expected.pictures, expected.rocks) == (9, 9)
     assert outcome.skipped == expected.skipped and len(outcome.skipped) == 1
-    ours, theirs = files(tmp_path / 'out'), files(tmp_path / 'alone')
+    ours, theirs = contents(tmp_path / 'out'), contents(tmp_path / 'alone')
     for table in ('pictures.jsonl', 'rocks.csv'):
         lines = [sorted(found.pop(table).splitlines()) for found in (ours, theirs)]
         assert lines[0] == lines[1], table
@@ -103,18 +97,3 @@ def test_a_full_disk_and_a_defect_end_it(monkeypatch, sources, tmp_path):
 def test_a_folder_that_only_one_machine_sees_is_refused(tmp_path):
     with pytest.raises(UsageError, match='is not on a disk that all machines of the cluster see'):
         worker(tmp_path)
-
-
-def test_tasks_are_whole_batches_and_few_are_lost_with_a_worker(sources):
-    many = sources * 1000
-    sizes = [len(json.loads(task['task'])) for task in tasks_of(many, 4, 16)]
-    assert sum(sizes) == 10_000 and set(sizes[:-1]) == {256}
-
-
-def test_without_ray_the_remedy_is_named(monkeypatch, tool, sources, tmp_path, capsys):
-    bright_detector(monkeypatch)
-    monkeypatch.setitem(sys.modules, 'ray', None)
-    folder = sources[0].path.parent
-    assert tool('predict.py', folder, '-o', tmp_path / 'out', '--ray') == 2
-    assert 'pip install -r requirements/cluster.txt' in capsys.readouterr().err
-    assert not (tmp_path / 'out').exists()

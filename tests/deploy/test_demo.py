@@ -15,24 +15,17 @@ import pytest
 from chromium import bad_picture, download, downloaded_picture, watched_tabs
 from conftest import REPOSITORY, free_port
 from PIL import Image
-from small_models import write_model
 
 pytest.importorskip('gradio')
-pytest.importorskip('onnxscript')
+pytest.importorskip('onnxruntime')
+small_onnx = pytest.importorskip('small_onnx')
 
 COUNT = re.compile(r'(\d+) rocks?')
 
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
-    from custom_modules.deploy.export import export_onnx
-    from custom_modules.deploy.torch_model import TorchModel
-
-    folder = tmp_path_factory.mktemp('model')
-    path = folder / 'small.onnx'
-    given = write_model(folder, 'segmentor', REPOSITORY)
-    path.write_bytes(export_onnx(TorchModel(*given, device='cpu')))
-    return path
+    return small_onnx.write_small_onnx(tmp_path_factory.mktemp('model') / 'small.onnx')
 
 
 @pytest.fixture(scope='module')

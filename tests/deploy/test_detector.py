@@ -4,11 +4,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from bright_rocks import BrightRocks, bright_detector
 from mmengine.dataset import Compose
 from PIL import Image
 from pycocotools import mask as coco
-from small_models import CONFIGS, write_model
+from small_models import CONFIGS, BrightRocks, bright_detector, write_model
 
 from custom_modules.deploy import tiling
 from custom_modules.deploy.detector import RockDetector, load_model
@@ -194,11 +193,3 @@ def test_rocks_are_those_of_opencv_and_cross_strips(monkeypatch, smooth):
             assert [*rock.box, rock.area] == stat.tolist()
             assert rock.centre == tuple(centre.round(2))
             assert abs(rock.probability - probability[parts == number].mean()) < 1e-4
-
-
-def test_one_channel_counts_corners_as_neighbours():
-    labels = np.eye(6, dtype=np.uint8)
-    found = np.full((1, 6, 6), 0.9 * STEPS, np.uint16)
-    (rock,) = find_rocks(labels, found, ('background', 'rock'), tolerance=0)
-    assert rock.area == 6 and rock.probability == pytest.approx(0.9, abs=1e-4)
-    assert (drawn(rock.polygons, labels.shape) == labels).all()

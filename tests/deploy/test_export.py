@@ -82,18 +82,6 @@ def test_a_file_that_differs_is_not_written(tool, models, files, monkeypatch, tm
         require_equal(export.Deviation(float('nan'), 1, 32))
 
 
-def test_other_files_and_sizes_are_refused(files, tmp_path):
-    # a model of somebody else
-    other = onnx.load(files['segmentor'])
-    del other.metadata_props[:]
-    for content in (b'', other.SerializeToString()):
-        (tmp_path / 'other.onnx').write_bytes(content)
-        with pytest.raises(UsageError, match='is no model that tools/export.py wrote'):
-            OnnxModel(tmp_path / 'other.onnx')
-    with pytest.raises(UsageError, match='takes pictures of 64x64 pixels, got 80x64'):
-        OnnxModel(files['segmentor'])(noise(1, 64, 80))
-
-
 def test_prediction_imports_neither_torch_nor_mmseg(files, tmp_path):
     Image.fromarray(noise(90, 120)).save(tmp_path / 'photo.jpg')
     code = (

@@ -7,9 +7,10 @@ import signal
 import cv2
 import numpy as np
 import pytest
-from bright_rocks import ROCK, BrightRocks, bright_detector
 from mmcv.transforms import LoadImageFromFile
+from pictures import contents, save
 from PIL import Image
+from small_models import ROCK, BrightRocks, bright_detector
 
 from custom_modules.deploy import detector as detector_module
 from custom_modules.deploy.predict import Results, predict_pictures
@@ -22,8 +23,7 @@ def photo(path, rocks=((10, 20), (40, 50)), size=(120, 90)) -> np.ndarray:
     image = np.full((*size[::-1], 3), 30, np.uint8)
     for y, x in rocks:
         image[y : y + 12, x : x + 12] = 240
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path)
+    save(path, image)
     return image
 
 
@@ -43,13 +43,6 @@ def bright(monkeypatch):
     return model
 
 
-def files(folder) -> dict[str, bytes]:
-    paths = [path for path in folder.rglob('*') if path.is_file()]
-    found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    assert not [name for name in found if 'unfinished' in name]
-    return found
-
-
 def test_every_picture_has_its_files(tool, bright, photos, tmp_path, capsys):
     out = tmp_path / 'out'
     given = ('--mode', 'tile', '--scale', 1, '--probability')
@@ -59,7 +52,7 @@ def test_every_picture_has_its_files(tool, bright, photos, tmp_path, capsys):
     names = ('a', 'b', 'sol 1/c', 'sol 1/d', 'sol 1/x/é')
     expected = {f'masks/{n}.png' for n in names} | {f'overlays/{n}.jpg' for n in names}
     expected |= {f'probabilities/{n}.png' for n in names}
-    assert set(files(out)) == expected | {'pictures.jsonl', 'rocks.csv', 'rocks.json'}
+    assert set(contents(out)) == expected | {'pictures.jsonl', 'rocks.csv', 'rocks.json'}
     image = np.asarray(Image.open(photos / 'a.png'))
     mask = np.asarray(Image.open(out / 'masks' / 'a.png'))
     assert (mask == (image[..., 0] > 128) * np.uint8(255)).all()
@@ -111,8 +104,7 @@ def test_masks_are_scored_against_the_truth(tool, bright, tmp_path, capsys):
         truth[10:22, 20:32] = 255
         # the second rock of the second picture is none
         truth[40:52, 50:62] = 255 * (i == 0)
-        (tmp_path / 'true').mkdir(exist_ok=True)
-        Image.fromarray(truth).save(tmp_path / 'true' / f'ground{i}.png')
+        save(tmp_path / 'true' / f'ground{i}.png', truth)
     given = ('predict.py', tmp_path / 'in', '-o', tmp_path / 'out', '--mode', 'tile', '--scale', 1)
     given += ('--truth', tmp_path / 'true', '--img-prefix', 'render', '--mask-prefix', 'ground')
     assert tool(*given) == 0
@@ -127,10 +119,10 @@ def test_masks_are_scored_against_the_truth(tool, bright, tmp_path, capsys):
 def test_what_is_there_is_refused_or_skipped(tool, bright, photos, tmp_path, capsys):
     out = tmp_path / 'out'
     assert tool('predict.py', photos / 'a.png', '-o', out) == 0
-    before = files(out)
+    before = contents(out)
     assert tool('predict.py', photos, '-o', out) == 2
     assert 'holds results already: go on with --resume' in capsys.readouterr().err
-    assert files(out) == before
+    assert contents(out) == before
     assert tool('predict.py', photos, '-o', out, '--resume', '--threshold', 0.3) == 2
     assert 'have another threshold' in capsys.readouterr().err
     # a power cut in the middle of a line
@@ -142,7 +134,7 @@ def test_what_is_there_is_refused_or_skipped(tool, bright, photos, tmp_path, cap
     assert sum(bright.batches) == 4
     whole = tmp_path / 'whole'
     assert tool('predict.py', photos, '-o', whole) == 0
-    assert files(out) == files(whole)
+    assert contents(out) == contents(whole)
 
 
 def test_a_ctrl_c_leaves_whole_files_and_the_rest_follows(tool, bright, photos, tmp_path, monkeypatch, capsys):
@@ -157,7 +149,7 @@ def test_a_ctrl_c_leaves_whole_files_and_the_rest_follows(tool, bright, photos, 
     monkeypatch.setattr(Results, 'record', interrupted)
     assert tool('predict.py', photos, '-o', out, '--batch-size', 1) == 130
     assert 'interrupted: all files there are whole; go on with --resume' in capsys.readouterr().err
-    unbroken, found = files(tmp_path / 'unbroken'), files(out)
+    unbroken, found = contents(tmp_path / 'unbroken'), contents(out)
     tables = 'pictures.jsonl', 'rocks.csv', 'rocks.json'
     pictures = {name: content for name, content in found.items() if name not in tables}
     assert 4 <= len(pictures) < 10 and pictures.items() <= unbroken.items()
@@ -165,7 +157,7 @@ def test_a_ctrl_c_leaves_whole_files_and_the_rest_follows(tool, bright, photos, 
     assert len(found['rocks.csv'].splitlines()) == 1 + 2 * 2
     monkeypatch.setattr(Results, 'record', record)
     assert tool('predict.py', photos, '-o', out, '--batch-size', 1, '--resume') == 0
-    assert files(out) == unbroken
+    assert contents(out) == unbroken
 
 
 def test_a_bad_file_is_named_and_the_others_are_predicted(tool, bright, photos, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The folds of one config and seed are one row: every image once, by a model that has not seen it."""
+"""Differences are paired over images, and the folds of one config and seed are one row: every image once, by a model that has not seen it."""
 
 import json
 from types import SimpleNamespace
@@ -8,25 +8,67 @@ import pytest
 import torch
 from conftest import make_moon, run_tool
 from report_runs import make_run
+from scipy.stats import wilcoxon
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.reporting.comparison import _require_held_out
+from custom_modules.reporting.paired import PairedDifference, pooled_counts, score_interval
 from custom_modules.utils.errors import UsageError
 
+CLASSES = ('background', 'rock')
+
+
+def rock(*images) -> np.ndarray:
+    """Confusion matrices from true positives, false positives and false negatives of each image."""
+    return np.array([[[100 - sum(i), i[1]], [i[2], i[0]]] for i in images])
+
+
+def counts(*images, score='rock_Dice'):
+    return pooled_counts(rock(*images), CLASSES, score)
+
+
+def test_a_false_alarm_on_an_image_without_rock_is_an_error():
+    rocks = [(10, 2, 2)] * 5
+    clean = [*rocks, *[(0, 0, 0)] * 6]
+    invents = [*rocks, *((0, n, 0) for n in range(1, 7))]
+    found = PairedDifference.between([counts(*invents)], [counts(*clean)])
+    assert found.images == 11 and found.difference < 0 and found.high <= 0
+    # six images at 0 where the other has 100
+    assert counts(*invents).own.tolist()[5:] == [0] * 6
+    assert counts(*clean).own.tolist()[5:] == [100] * 6
+    assert found.p == pytest.approx(wilcoxon([0] * 5 + [-100] * 6).pvalue) and found.p < 0.05
+
+
+def test_one_image_has_a_difference_and_nothing_that_says_how_sure_it_is():
+    found = PairedDifference.between([counts((8, 1, 1))], [counts((4, 1, 5))])
+    assert found.difference == pytest.approx(100 * (16 / 18 - 8 / 14))
+    assert (found.low, found.high, found.p, found.decisive, found.without) == (None,) * 5
+    assert score_interval([counts((8, 1, 1))]) is None
+
+
+def test_the_interval_is_paired_and_has_the_mean_over_seeds():
+    rng = np.random.default_rng(1)
+    images = [tuple(rng.integers(1, 20, 3)) for _ in range(12)]
+    better = [(tp + 3, fp, fn) for tp, fp, fn in images]
+    found = PairedDifference.between([counts(*better), counts(*images)], [counts(*images)] * 2)
+    # the same images for both: much narrower than the score's own interval
+    low, high = score_interval([counts(*images)])
+    assert 0 < found.low < found.difference < found.high < (high - low)
+    whole, alone = (
+        PairedDifference.between([counts(*side)], [counts(*images)]).difference for side in (better, images)
+    )
+    assert found.difference == pytest.approx((whole + alone) / 2) and alone == 0
+    nothing = PairedDifference.between([counts(*images)], [counts(*images)])
+    assert (nothing.difference, nothing.low, nothing.high, nothing.p) == (0, 0, 0, None)
+
+
+def test_the_image_with_most_pixels_decides():
+    images = [(1, 1, 1)] * 6
+    found = PairedDifference.between([counts(*images, (60, 0, 0))], [counts(*images, (30, 0, 30))])
+    assert found.decisive == 6 and found.without == 0 and found.difference > 10
+
+
 PARTS = ('train', 'val', 'test')
-
-
-def fold_options(fold: int, folds: int = 2, **options) -> dict:
-    held_out = {f'{part}_dataloader.dataset.fold': fold for part in PARTS}
-    held_out |= {f'{part}_dataloader.dataset.folds': folds for part in PARTS}
-    return held_out | {'test_dataloader.dataset.split': 'test'} | options
-
-
-def shift(run, bias: float) -> None:
-    path = next(run.glob('best*.pth'))
-    weights = torch.load(path)
-    weights['state_dict']['decode_head.conv_seg.bias'] += bias
-    torch.save(weights, path)
 
 
 @pytest.fixture(scope='module')
@@ -35,14 +77,18 @@ def folder(tmp_path_factory):
     root = tmp_path_factory.mktemp('folds')
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('MOON_DATA', str(make_moon(root / 'moon', count=12)))
-        small = {f'{p}_dataloader.dataset.load_size': (64, 64) for p in PARTS}
-        small |= {'model.backbone.widths': [4, 4, 8]}
+        small = {'model.backbone.widths': [4, 4, 8], 'test_dataloader.dataset.split': 'test'}
 
-        def make(name, fold, seed=0, config='unet_baseline', folds=2, **options):
-            options = small | fold_options(fold, folds) | options
-            run = make_run(root, config, seed, name=f'{name}/seed_{seed}_fold{fold}', **options)
+        def make(name, fold, seed=0, folds=2, **options):
+            part = dict(load_size=(64, 64), fold=fold, folds=folds)
+            held_out = {f'{p}_dataloader.dataset.{key}': part[key] for p in PARTS for key in part}
+            options = small | held_out | options
+            run = make_run(root, 'unet_baseline', seed, name=f'{name}/seed_{seed}_fold{fold}', **options)
             # no model is a copy of another fold's
-            shift(run, 0.01 * fold)
+            path = next(run.glob('best*.pth'))
+            weights = torch.load(path)
+            weights['state_dict']['decode_head.conv_seg.bias'] += 0.01 * fold
+            torch.save(weights, path)
 
         for fold in (0, 1):
             make('plain', fold)

@@ -166,8 +166,7 @@ def test_a_copy_is_no_seed_and_mistakes_are_said(runs, tmp_path, tool, capsys):
     assert not (tmp_path / 's').exists()
 
 
-def test_a_moved_copy_of_the_validation_images_is_known(repository, moon, tmp_path, monkeypatch):
-    monkeypatch.setenv('MOON_DATA', str(moon))
+def test_a_moved_copy_of_the_validation_images_is_known(repository, moon, tmp_path):
     init_default_scope('mmseg')
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
     moved = shutil.copytree(moon, tmp_path / 'moved')

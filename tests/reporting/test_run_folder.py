@@ -129,7 +129,7 @@ def test_a_run_that_ended_without_a_finite_loss_is_named(tmp_path, value):
     assert spoil(0) is None
 
 
-def test_a_fold_is_that_of_the_test_part(tmp_path):
+def test_a_fold_is_that_of_the_test_part():
     test = dict(type='MoonDataset', data_root='x', split='test', fold=2)
 
     def fold(**options):
