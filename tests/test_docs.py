@@ -162,6 +162,13 @@ def test_commands_have_the_flags_that_the_documents_give(called):
         assert re.search(rf'(?<![\w-]){flag}(?![\w-])', given), (flag, pages)
 
 
+def test_commands_survive_a_second_run():
+    """A pattern would name two checkpoints then."""
+    for page in PLAIN:
+        for line in shell_lines(page):
+            assert not re.search(r'[*?]\S*\.pth', line), (name(page), line)
+
+
 def test_configs_and_tools_in_commands_exist():
     seen = 0
     for page in PAGES:

@@ -14,7 +14,7 @@ from custom_modules.utils.files import require_absent
 def main() -> None:
     """Publish."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('checkpoint', help='checkpoint of a run, such as work_dirs/classifier/best_*.pth')
+    parser.add_argument('checkpoint', help='checkpoint of a run, such as work_dirs/classifier/epoch_80.pth')
     parser.add_argument('out', help='file to write, such as checkpoints/moon_net.pth')
     text = "config whose test set names the classes, if the checkpoint does not (a run's own does)"
     parser.add_argument('--config', help=text)

@@ -72,6 +72,22 @@ def merge_args(cfg, args) -> None:
         cfg.test_evaluator = [*metrics, dict(type='DumpResults', out_file_path=args.out)]
 
 
+def name_masks(test_loop) -> None:
+    """Have each image's mask a name of its own, also where data sets are joined; a UsageError if the metric knows only one folder."""
+    from custom_modules.evaluation.class_iou_metric import ClassIoUMetric, mask_names
+
+    dataset = test_loop.dataloader.dataset
+    names = mask_names([dataset.get_data_info(i)['img_path'] for i in range(len(dataset))])
+    for metric in test_loop.evaluator.metrics:
+        if isinstance(metric, ClassIoUMetric):
+            metric.mask_names = names
+        elif any('/' in name for name in names.values()):
+            raise UsageError(
+                f'images of several folders have one name, so that {type(metric).__name__} would overwrite masks in --out: '
+                'test one data set after the other, or set test_evaluator.type=ClassIoUMetric.'
+            )
+
+
 @reporting_errors
 def main() -> None:
     """Test."""
@@ -109,11 +125,15 @@ def main() -> None:
             if isinstance(metric, ClassificationReport):
                 metric.out_dir = metric.out_dir or runner.log_dir
     try:
+        if args.out and cfg.default_scope == 'mmseg':
+            name_masks(runner.test_loop)
         scores = runner.test()
     except MissingMasksError as error:
-        config = [args.config] if cfg.load_from else []
+        # with options, what they made of the config lies in the work dir
+        config = str(Path(cfg.work_dir) / Path(args.config).name) if args.cfg_options and not args.tta else args.config
+        config = [config] if cfg.load_from else []
         command = ['python', 'tools/predict.py', *config, args.checkpoint, error.images]
-        command += ['-o', args.out or 'work_dirs/predictions']
+        command += ['-o', args.out or 'work_dirs/predictions', *['--tta'] * args.tta]
         raise UsageError(
             f'{str(error).rstrip(".")}; without masks there are no scores, but the rocks are found by `{shlex.join(command)}`.'
         ) from error

@@ -160,8 +160,8 @@ def read_pair(
 def _compare_sizes(image: Path, mask: Path, files: Sequence[bytes], size: tuple, mask_size: tuple) -> list[Finding]:
     turns = [orientation(data) for data in files]
     if size == mask_size:
-        # a quarter turn of what is not square shows by the sizes that the mask was drawn upright
-        proven = turns[0] >= 5 and size[0] != size[1]
+        # a quarter turn of one of them, where they are not square, shows by the sizes that its tag counts
+        proven = min(turns) == 1 and max(turns) >= 5 and size[0] != size[1]
         if turns[0] == turns[1] or proven:
             return []
         return [Finding('perhaps_turned', mask, f'image {turns[0]}, mask {turns[1]}')]

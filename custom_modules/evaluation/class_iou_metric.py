@@ -1,7 +1,9 @@
 """Scores of single classes: over all pixels, over images and over objects."""
 
 import inspect
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +15,8 @@ from custom_modules.datasets.masks import IGNORED
 from custom_modules.evaluation.confusion import class_scores
 from custom_modules.evaluation.objects import LABEL_LIMIT, class_object_counts, object_f1
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import write_atomically
+from custom_modules.utils.images import PngFile
 
 # masks that wait for their transfer take this much of the device's memory at most
 WAITING_BYTES = 2**27
@@ -39,6 +43,10 @@ class ClassIoUMetric(IoUMetric):
         label_limit (float): Objects up to this share of their image do not count; 0 counts all. Defaults to the lunar renders'
             ``LABEL_LIMIT``, 240 pixels of 720x480, which are 11 of 128x128.
         **kwargs: ``ignore_index``, ``output_dir``, ... of mmseg's ``IoUMetric``.
+
+    Attributes:
+        mask_names (dict[str, str]): What the masks in ``output_dir`` are called, by the image's path, see :func:`mask_names`;
+            an image that is not in it gives its own name.
     """
 
     def __init__(
@@ -54,6 +62,7 @@ class ClassIoUMetric(IoUMetric):
         super().__init__(iou_metrics=list(iou_metrics), **kwargs)
         self.report_classes = tuple(report_classes)
         self.label_limit = label_limit
+        self.mask_names: dict[str, str] = {}
         self._confusions: list[torch.Tensor] = []
         # masks of each batch, on their device, and the images' shapes; then objects of each image and class
         self._masks: list[tuple[torch.Tensor, list]] = []
@@ -61,10 +70,11 @@ class ClassIoUMetric(IoUMetric):
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count a batch of ``pred_sem_seg`` and ``gt_sem_seg``, and write its masks where ``output_dir`` is given."""
-        if self.output_dir is not None:
-            format_only, self.format_only = self.format_only, True
-            super().process(data_batch, data_samples)
-            self.format_only = format_only
+        for sample in data_samples if self.output_dir is not None else ():
+            mask = sample['pred_sem_seg']['data'].squeeze().cpu().numpy() + bool(sample.get('reduce_zero_label'))
+            name = self.mask_names.get(sample['img_path'], Path(sample['img_path']).stem)
+            content = PngFile.encode(mask.astype(np.uint8), areas=True)
+            write_atomically(Path(self.output_dir, f'{name}.png'), content, sync=False)
         if not self.format_only:
             self._confusions.append(self._count(data_samples))
 
@@ -146,6 +156,21 @@ class ClassIoUMetric(IoUMetric):
                 objects = np.sum([counts[place] for counts in self._objects], axis=0)
                 metrics[f'{name}_object_F1'] = float(object_f1(objects))
         return metrics
+
+
+def mask_names(images: Sequence[str]) -> dict[str, str]:
+    """Name the mask of each image after it; where two would have one name, as in joined data sets, with the folders that tell them apart.
+
+    Example:
+        >>> mask_names(['a/render1.png', 'b/render1.png'])
+        {'a/render1.png': 'a/render1', 'b/render1.png': 'b/render1'}
+    """
+    names = {path: Path(path).stem for path in images}
+    if len(set(names.values())) == len(names):
+        return names
+    places = {path: os.path.splitext(os.path.abspath(path))[0] for path in names}
+    shared = os.path.commonpath([os.path.dirname(place) for place in places.values()])
+    return {path: Path(os.path.relpath(place, shared)).as_posix() for path, place in places.items()}
 
 
 def _or_other(values: torch.Tensor, classes: int) -> torch.Tensor:

@@ -3,13 +3,15 @@
 import json
 import os
 import re
+import shlex
+import shutil
 
 import numpy as np
 import pytest
 from conftest import make_moon
 from mmengine.hooks import ParamSchedulerHook
 from PIL import Image
-from short_runs import command, errors, run_tool, weights
+from short_runs import before_step, command, errors, killed_when, run_tool, weights, without_privileges
 
 from custom_modules.datasets.splits import hashed_split
 from custom_modules.evaluation.class_iou_metric import ClassIoUMetric
@@ -184,10 +186,65 @@ def test_without_validation(train, tmp_path):
     assert (tmp_path / 'run' / 'epoch_3.pth').is_file()
 
 
-@pytest.mark.skipif(os.name != 'posix' or os.geteuid() == 0, reason='root may read anything')
-def test_an_image_that_cannot_be_read_any_more(data, train):
+@pytest.mark.skipif(os.name != 'posix', reason='Windows has other permissions')
+@pytest.mark.parametrize('workers', [0, 2])
+def test_an_image_that_cannot_be_read_any_more(workers, data, tmp_path, monkeypatch):
     """Its permissions changed after the check: in a loader's process the error is that of the file."""
-    folder = make_moon(data / 'locked')
-    (folder / 'images' / 'render' / 'render0000.png').chmod(0)
-    code, (error,) = train(pairs='locked')
-    assert code == 2 and 'render0000.png' in error
+    folder = make_moon(data / f'locked{workers}')
+    monkeypatch.setenv('MOON_DATA', str(folder))
+
+    def lock() -> None:
+        without_privileges()
+        before_step(0, lambda: (folder / 'images' / 'render' / 'render0000.png').chmod(0))()
+
+    options = [f'train_dataloader.num_workers={workers}', 'train_dataloader.dataset.cache=None']
+    code = killed_when(command('unet_baseline', tmp_path / 'run', options=options), lock, tmp_path)
+    said = (tmp_path / 'output.txt').read_text()
+    assert code == 2 and 'Traceback' not in said
+    assert 'render0000.png cannot be read as an image: permission denied' in said.splitlines()[-1]
+
+
+@pytest.fixture
+def tested(untrained, tool, tmp_path, capsys):
+    """Test a segmentor that has learnt nothing, with masks to write: exit code and what was said."""
+
+    def run(config=None):
+        own, weights, options = untrained
+        if config is not None:
+            options = [option for option in options if not option.startswith('test_dataloader.dataset.')]
+        paths = '--work-dir', tmp_path / 'a work dir', '--out', tmp_path / 'die Felsmasken ü'
+        code = tool('test.py', config or own, weights, *paths, '--cfg-options', *options)
+        return code, errors(capsys)
+
+    return run
+
+
+def test_photographs_without_masks_lead_to_the_prediction(tested, tool, moon, tmp_path, monkeypatch):
+    """By the very command that is named: blanks in names, and options that change the model."""
+    photographs = shutil.copytree(moon / 'images' / 'render', tmp_path / 'my photographs' / 'images' / 'render')
+    monkeypatch.setenv('MOON_DATA', str(tmp_path / 'my photographs'))
+    code, (error,) = tested()
+    assert code == 2 and f'masks were looked for in {photographs.parent}' in error
+    _, name, *arguments = shlex.split(re.search('found by `(python .*)`', error)[1])
+    assert tool(os.path.basename(name), *arguments) == 0
+    masks = (tmp_path / 'die Felsmasken ü' / 'masks').iterdir()
+    assert sorted(path.name for path in masks) == sorted(path.name for path in photographs.iterdir())
+
+
+JOINED = """
+_base_ = ['{base}']
+part = dict(_base_.test_dataloader.dataset, load_size=(64, 64), split='all')
+parts = [dict(part, data_root=root) for root in {roots}]
+test_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=parts))
+"""
+
+
+def test_images_of_one_name_in_two_data_sets_have_a_mask_each(tested, untrained, moon, tmp_path):
+    other = shutil.copytree(moon, tmp_path / 'other')
+    path = tmp_path / 'joined.py'
+    path.write_text(JOINED.format(base=untrained[0].as_posix(), roots=[str(moon), str(other)]))
+    assert tested(path) == (0, [])
+    out = tmp_path / 'die Felsmasken ü'
+    names = [path.relative_to(out).as_posix() for path in out.rglob('*.png')]
+    expected = [f'{root}/images/render/render000{i}.png' for root in ('moon', 'other') for i in range(10)]
+    assert sorted(names) == expected

@@ -1,6 +1,6 @@
 """2,000 damaged files give results or one sentence.
 
-``FILES_ROUNDS=20 pytest tests/faults/test_damaged_files.py`` makes it twenty times longer.
+``FILES_ROUNDS=10 python -m pytest tests/faults/test_damaged_files.py`` makes it ten times longer.
 """
 
 import functools

@@ -3,6 +3,7 @@
 import builtins
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 
@@ -28,6 +29,7 @@ OFFERED = {
     'early stopping': 'default_hooks = dict(early_stopping=dict(monitor="val_loss", rule="less", patience=2, min_delta=10.0))\n',
     'several best': 'default_hooks = dict(checkpoint=dict(save_best=["rock_Dice", "val_loss"], rule=["greater", "less"]))\n',
     'bfloat16 and accumulated gradients': 'optim_wrapper = dict(type="BFloat16OptimWrapper", accumulative_counts=2)\n',
+    'a share of the images': 'train_dataloader["dataset"].update(train_fraction=0.75)\n',
     'groups with rates of their own': 'optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))\n',
 }  # fmt: skip
 NARROW = 'widths=(4, 4, 4, 4, 4), init_cfg=None'
@@ -78,7 +80,7 @@ def test_whatever_a_config_offers_goes_on_as_it_was(name, config, tmp_path):
     base, text = SEGMENTORS[name]
     path = config(base, text)
     options = ['model.backbone.widths=[4,4,4,4,4]'] if 'backbone' in base else []
-    whole, pieces = tmp_path / 'whole', tmp_path / 'pieces'
+    whole, pieces = tmp_path / 'whole', tmp_path / 'zweiter Lauf ü'
     assert run_tool(command(path, whole, options=options)) == 0
     start = command(path, pieces, options=options)
     assert killed_when(start, KILLED_IN_THE_THIRD_EPOCH, tmp_path) == -signal.SIGKILL
@@ -88,9 +90,14 @@ def test_whatever_a_config_offers_goes_on_as_it_was(name, config, tmp_path):
     # averages and moments too
     last = [torch.load(folder / names[-1], weights_only=True) for folder in (whole, pieces)]
     assert repr(last[0].get('optimizer')) == repr(last[1].get('optimizer'))
-    # what it wrote is tested
-    test = ['test.py', str(path), str(pieces / 'epoch_3.pth'), '--work-dir', str(tmp_path / 'test')]
-    assert run_tool([*test, *command(path, tmp_path, options=options)[4:]]) == 0
+    require_tested(path, pieces / 'epoch_3.pth', options)
+
+
+def require_tested(config: Path, checkpoint: Path, options=()) -> None:
+    """What a run wrote can be tested."""
+    folder = config.parent / 'test'
+    test = ['test.py', str(config), str(checkpoint), '--work-dir', str(folder)]
+    assert run_tool([*test, *command(config, folder, options=options)[4:]]) == 0
 
 
 def in_write(name: str, when: str):
@@ -200,6 +207,7 @@ def test_killed_at_random_again_and_again(unbroken, tmp_path):
         assert code in (0, -signal.SIGKILL), (tmp_path / 'output.txt').read_text()[-2000:]
     assert run_tool(command(path, pieces, '--resume')) == 0
     require_the_same(whole, pieces)
+    require_tested(path, pieces / 'epoch_3.pth')
 
 
 # drawn sample by sample, in the main process or by two workers; dropout draws in the network
@@ -219,7 +227,7 @@ DRAWN = {
 
 @pytest.mark.parametrize('name', DRAWN)
 def test_random_numbers_follow_from_seed_epoch_and_sample(name, config, tmp_path):
-    """Killed and resumed with two workers, and whole without: the same weights."""
+    """Killed with two workers and resumed with them and without, and whole without: the same weights."""
     base, text = DRAWN[name]
     path = config(base, text)
     small = SMALL if base == 'unet_baseline' else [*loader_options(), 'train_cfg.max_epochs=3']
@@ -229,5 +237,10 @@ def test_random_numbers_follow_from_seed_epoch_and_sample(name, config, tmp_path
     start = command(path, pieces, small=small, options=workers)
     killed = killed_when(start, KILLED_IN_THE_THIRD_EPOCH, tmp_path)
     assert killed == -signal.SIGKILL, (tmp_path / 'output.txt').read_text()[-2000:]
-    assert run_tool(command(path, pieces, '--resume', small=small, options=workers)) == 0
-    require_the_same(whole, pieces)
+    shutil.copytree(pieces, tmp_path / 'left')
+    for options in (workers, []):
+        assert run_tool(command(path, pieces, '--resume', small=small, options=options)) == 0
+        require_the_same(whole, pieces)
+        # as it was left, in its own place
+        shutil.rmtree(pieces)
+        shutil.copytree(tmp_path / 'left', pieces)

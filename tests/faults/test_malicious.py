@@ -10,7 +10,7 @@ import torch
 from conftest import REPOSITORY
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
-from mmpretrain import get_model
+from mmpretrain import ImageClassificationInferencer, get_model
 from mmseg.apis import MMSegInferencer, init_model
 from short_runs import SMALL, command, run_tool
 
@@ -83,13 +83,16 @@ def training(*options):
     )  # fmt: skip
 
 
-def mmpretrain_get_model(path, root, out):
-    # the libraries look up names where the default scope says
-    init_default_scope('mmpretrain')
-    try:
-        get_model(str(REPOSITORY / 'configs' / 'classifier.py'), pretrained=str(path), device='cpu')
-    finally:
-        init_default_scope('mmseg')
+def by_mmpretrain(load):
+    def act(path, root, out):
+        # the libraries look up names where the default scope says
+        init_default_scope('mmpretrain')
+        try:
+            load(str(REPOSITORY / 'configs' / 'classifier.py'), pretrained=str(path), device='cpu')
+        finally:
+            init_default_scope('mmseg')
+
+    return act
 
 
 ENTRIES = {
@@ -101,7 +104,11 @@ ENTRIES = {
     'publish': by_tool('publish.py', '{path}', '{out}/published.pth'),
     'average': by_tool('average.py', '{path}', '{root}/weights.pth', '--out', '{out}/average.pth'),
     "mmseg's init_model": lambda path, root, out: init_model(str(root / 'small.py'), str(path), device='cpu') and None,
-    "mmpretrain's get_model": mmpretrain_get_model,
+    'predict': by_tool('predict.py', '{root}/small.py', '{path}', f'{REPOSITORY}/docs/demo/scene1.jpg', '-o', '{out}/found'),
+    'analyze': by_tool('analyze.py', 'errors', f'{REPOSITORY}/configs/unet_baseline.py', '{path}', '--out', '{out}/analysis', '--cfg-options', *SMALL),
+    "mmseg's inferencer": lambda path, root, out: MMSegInferencer(str(root / 'small.py'), str(path), device='cpu') and None,
+    "mmpretrain's get_model": by_mmpretrain(get_model),
+    "mmpretrain's inferencer": by_mmpretrain(ImageClassificationInferencer),
     "mmengine's inferencer without a config": lambda path, root, out: MMSegInferencer(None, weights=str(path), device='cpu') and None,
 }  # fmt: skip
 

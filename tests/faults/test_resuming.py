@@ -102,7 +102,9 @@ def test_a_run_begins_from_weights_in_any_form(form, config, trained, tmp_path):
     else:
         shutil.copy(source, path)
     options = [f'load_from={path}', 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0']
-    assert run_tool(command(trained / f'{config}.py', tmp_path / 'run', options=options)) == 0
+    run = command(trained / f'{config}.py', tmp_path / 'run', options=options)
+    assert run_tool(run) == 0
+    assert run_tool(['test.py', run[1], str(path), '--work-dir', str(tmp_path / 'test'), *run[4:]]) == 0
     result = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=True)
     for key in ('backbone.stages.0.0.weight', 'decode_head.conv_seg.weight'):
         assert torch.equal(result['state_dict'][key], state[key])
