@@ -83,7 +83,6 @@ def test_classification_inferencer_and_get_model(photographs, tmp_path):
 @pytest.mark.parametrize('config', ['unet_baseline', 'unet_backbone_frozen'])
 def test_mmsegs_browse_dataset(config, moon, tmp_path, monkeypatch):
     own = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'analysis_tools' / 'browse_dataset.py'
-    monkeypatch.setenv('MOON_DATA', str(moon))
     command = [str(own), f'{REPOSITORY}/configs/{config}.py', '--output-dir', str(tmp_path / 'out'), '--not-show']
     monkeypatch.setattr(sys, 'argv', command)
     fresh_process()
