@@ -107,7 +107,9 @@ def kill_me() -> None:
 
 
 def weights(path: Path) -> dict[str, torch.Tensor]:
-    return torch.load(path, map_location='cpu', weights_only=True)['state_dict']
+    """The tensors of a checkpoint; where averages are kept, those that are not averaged too."""
+    found = torch.load(path, map_location='cpu', weights_only=True)
+    return found['state_dict'] | {f'other.{name}': tensor for name, tensor in found.get('ema_state_dict', {}).items()}
 
 
 def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> list[str]:

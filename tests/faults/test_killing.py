@@ -29,6 +29,7 @@ OFFERED = {
     'early stopping': 'default_hooks = dict(early_stopping=dict(monitor="val_loss", rule="less", patience=2, min_delta=10.0))\n',
     'several best': 'default_hooks = dict(checkpoint=dict(save_best=["rock_Dice", "val_loss"], rule=["greater", "less"]))\n',
     'bfloat16 and accumulated gradients': 'optim_wrapper = dict(type="BFloat16OptimWrapper", accumulative_counts=2)\n',
+    'whole batches on the device': 'train_dataloader = _base_.whole_batches\n',
     'a share of the images': 'train_dataloader["dataset"].update(train_fraction=0.75)\n',
     'groups with rates of their own': 'optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))\n',
 }  # fmt: skip
@@ -43,11 +44,25 @@ CACHED = (
     'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
     'default_hooks = dict(feature_cache=dict(enabled=True))\n'
 )
-SEGMENTORS = {
+THREE_CLASSES = (
+    'wnids = ["n00000001", "n00000002", "n00000003"]\n'
+    'data = dict(dataset=dict(wnids=wnids))\n'
+    'train_dataloader = dict(data, batch_size=8)\n'
+    'val_dataloader = data\ntest_dataloader = data\n'
+    'model = dict(head=dict(num_classes=3, topk=(1,)))\n'
+    'val_evaluator = [dict(type="{metric}")]\ntest_evaluator = val_evaluator\n'
+)
+GROWING = THREE_CLASSES.format(metric='BatchAccuracy') + (
+    'model.update(backbone=dict(widths=(4, 4, 4, 4, 4)))\nmodel["head"].update(in_channels=4)\n'
+    'val_evaluator[0].update(topk=(1,))\n'
+    'default_hooks = dict(checkpoint=dict(interval=1))\ntrain_cfg = dict(val_interval=1)\n'
+)
+RUNS = {
     **{name: ('unet_baseline', BATCHES + text) for name, text in OFFERED.items()},
     'stages that are unfrozen': ('unet_backbone_unfreeze', UNFREEZING),
     'cached features': ('unet_backbone_frozen', CACHED),
-}
+    'growing images, merged groups and warmed-up averages of a classifier': ('classifier', GROWING),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -75,29 +90,34 @@ def require_the_same(whole: Path, pieces: Path) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize('name', SEGMENTORS)
+@pytest.mark.parametrize('name', RUNS)
 def test_whatever_a_config_offers_goes_on_as_it_was(name, config, tmp_path):
-    base, text = SEGMENTORS[name]
+    base, text = RUNS[name]
     path = config(base, text)
-    options = ['model.backbone.widths=[4,4,4,4,4]'] if 'backbone' in base else []
+    small = small_of(base)
+    small += ['model.backbone.widths=[4,4,4,4,4]'] * ('backbone' in base)
     whole, pieces = tmp_path / 'whole', tmp_path / 'zweiter Lauf ü'
-    assert run_tool(command(path, whole, options=options)) == 0
-    start = command(path, pieces, options=options)
+    assert run_tool(command(path, whole, small=small)) == 0
+    start = command(path, pieces, small=small)
     assert killed_when(start, KILLED_IN_THE_THIRD_EPOCH, tmp_path) == -signal.SIGKILL
     assert (pieces / 'epoch_2.pth').is_file() and not (pieces / 'epoch_3.pth').exists()
-    assert run_tool(command(path, pieces, '--resume', options=options)) == 0
+    assert run_tool(command(path, pieces, '--resume', small=small)) == 0
     names = require_the_same(whole, pieces)
     # averages and moments too
     last = [torch.load(folder / names[-1], weights_only=True) for folder in (whole, pieces)]
     assert repr(last[0].get('optimizer')) == repr(last[1].get('optimizer'))
-    require_tested(path, pieces / 'epoch_3.pth', options)
+    require_tested(path, pieces / 'epoch_3.pth', small)
 
 
-def require_tested(config: Path, checkpoint: Path, options=()) -> None:
+def small_of(base: str) -> list[str]:
+    return [*SMALL] if 'unet' in base else [*loader_options(), 'train_cfg.max_epochs=3']
+
+
+def require_tested(config: Path, checkpoint: Path, small=SMALL) -> None:
     """What a run wrote can be tested."""
     folder = config.parent / 'test'
     test = ['test.py', str(config), str(checkpoint), '--work-dir', str(folder)]
-    assert run_tool([*test, *command(config, folder, options=options)[4:]]) == 0
+    assert run_tool([*test, *command(config, folder, small=small)[4:]]) == 0
 
 
 def in_write(name: str, when: str):
@@ -213,15 +233,7 @@ def test_killed_at_random_again_and_again(unbroken, tmp_path):
 # drawn sample by sample, in the main process or by two workers; dropout draws in the network
 DRAWN = {
     'a segmentor': ('unet_baseline', 'model = dict(decode_head=dict(dropout_ratio=0.3))\n'),
-    'a classifier': (
-        'reference/report2_simple_net_classifier',
-        'wnids = ["n00000001", "n00000002", "n00000003"]\n'
-        'data = dict(dataset=dict(wnids=wnids))\n'
-        'train_dataloader = dict(data, batch_size=8)\n'
-        'val_dataloader = data\ntest_dataloader = data\n'
-        'model = dict(head=dict(num_classes=3, topk=(1,)))\n'
-        'val_evaluator = [dict(type="Accuracy")]\ntest_evaluator = val_evaluator\n',
-    ),
+    'a classifier': ('reference/report2_simple_net_classifier', THREE_CLASSES.format(metric='Accuracy')),
 }
 
 
@@ -230,7 +242,7 @@ def test_random_numbers_follow_from_seed_epoch_and_sample(name, config, tmp_path
     """Killed with two workers and resumed with them and without, and whole without: the same weights."""
     base, text = DRAWN[name]
     path = config(base, text)
-    small = SMALL if base == 'unet_baseline' else [*loader_options(), 'train_cfg.max_epochs=3']
+    small = small_of(base)
     workers = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
     whole, pieces = tmp_path / 'whole', tmp_path / 'pieces'
     assert run_tool(command(path, whole, small=small)) == 0
