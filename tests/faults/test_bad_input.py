@@ -213,6 +213,7 @@ def tested(untrained, tool, tmp_path, capsys):
         if config is not None:
             options = [option for option in options if not option.startswith('test_dataloader.dataset.')]
         paths = '--work-dir', tmp_path / 'a work dir', '--out', tmp_path / 'die Felsmasken ü'
+        paths += ('--show-dir', tmp_path / 'pictures') * (config is not None)
         code = tool('test.py', config or own, weights, *paths, '--cfg-options', *options)
         return code, errors(capsys)
 
@@ -248,3 +249,4 @@ def test_images_of_one_name_in_two_data_sets_have_a_mask_each(tested, untrained,
     names = [path.relative_to(out).as_posix() for path in out.rglob('*.png')]
     expected = [f'{root}/images/render/render000{i}.png' for root in ('moon', 'other') for i in range(10)]
     assert sorted(names) == expected
+    assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 20
