@@ -75,7 +75,7 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from custom_modules.engine.config import hold_out, load_config
-    from custom_modules.engine.config_checks import check_config
+    from custom_modules.engine.config_checks import check_config, require_training
     from custom_modules.engine.data_checks import (
         require_a_batch,
         require_data_folders,
@@ -90,6 +90,7 @@ def main() -> None:
     if args.fold is not None:
         _, cfg = hold_out(cfg, args.fold, args.folds)
     check_config(cfg)
+    require_training(cfg)
     # before a look at what lies there, and as long as this process lives
     first = is_first_process(args.launcher)
     lock = first and lock_work_dir(cfg.work_dir)  # noqa: F841

@@ -112,6 +112,9 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, BaseSegDataset):
             raise UsageError(
                 f"train_fraction takes its share from split='train', but split is {split!r}: leave it out, or rename the part."
             )
+        whole = isinstance(load_size, list | tuple) and all(isinstance(side, int) and side > 0 for side in load_size)
+        if load_size is not None and not (whole and len(load_size) == 2):
+            raise UsageError(f'load_size is (width, height) in pixels, such as (128, 128), got {load_size!r}.')
         if kwargs.get('test_mode') and kwargs.get('cache') == 'batches':
             kwargs['cache'] = 'ram'
         colours = class_palette(len(classes), palette)

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from mmengine.runner import Runner
 
 from custom_modules.engine.devices import join_processes, require_launcher
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_line
 
 # what the runner and the tools read from a config besides the runner's own arguments
 READ_FROM_CONFIG = (
@@ -137,6 +137,12 @@ def load_config(
     logger.setLevel('WARNING')
     try:
         cfg = Config.fromfile(path)
+    except UsageError:
+        raise
+    except Exception as error:
+        # a config is a program: it can fail in any way
+        reason = f'{type(error).__name__}: {first_line(error)}'
+        raise UsageError(f'{path} cannot be read ({reason}): mend it, or what it inherits from.') from error
     finally:
         logger.setLevel(level)
     sections = config_sections()
@@ -146,7 +152,13 @@ def load_config(
                 f'--cfg-options {key} would change nothing: give the place that is read, such as '
                 f'train_dataloader.dataset.data_root; the sections are {", ".join(sorted(sections))}.'
             )
-    cfg.merge_from_dict(dict(cfg_options or {}))
+    try:
+        cfg.merge_from_dict(dict(cfg_options or {}))
+    except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
+        # which of them is in mmengine's words, if anywhere
+        raise UsageError(
+            f'--cfg-options cannot be put into {path} ({first_line(error)}): give keys that are there, and numbers for places in lists.'
+        ) from error
     # variables that only shaped the config would fill the log and slow the dump
     for key in set(cfg) - sections - {'custom_imports'}:
         cfg.pop(key)

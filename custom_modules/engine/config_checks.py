@@ -2,19 +2,29 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 
 import torch
+from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, OPTIMIZERS, Registry
 
 from custom_modules.datasets.masks import read_class_weights
-from custom_modules.engine.config import each_config, is_cut_by_hash, loaded_data_sets, type_name
+from custom_modules.engine.config import PARTS, each_config, is_cut_by_hash, loaded_data_sets, type_name
 from custom_modules.utils.errors import UsageError, first_five
 
 INSTEAD = {
     'DiceLoss': ('is inverted', 'BinaryDiceLoss'),
     'TverskyLoss': ('is constantly 0', 'BinaryTverskyLoss'),
     'FocalLoss': ('raises', 'BinaryFocalLoss'),
+}
+# whole numbers of a config, and the least that each may be
+LEAST = {
+    **{f'{part}_dataloader.batch_size': 1 for part in PARTS},
+    **{f'{part}_dataloader.num_workers': 0 for part in PARTS},
+    **dict.fromkeys(('train_cfg.max_epochs', 'train_cfg.max_iters', 'train_cfg.val_interval'), 1),
+    **dict.fromkeys(('optim_wrapper.accumulative_counts', 'default_hooks.logger.interval'), 1),
+    'randomness.seed': 0,
 }
 
 
@@ -28,8 +38,17 @@ def check_config(cfg) -> None:
     require_unpadded(cfg)
 
 
+def require_training(cfg) -> None:
+    """Refuse a config that does not say what is trained on, for how long, or how."""
+    gone = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if cfg.get(key) is None]
+    if gone:
+        raise UsageError(
+            f'there is no {" and no ".join(gone)}, without which nothing is trained: add it to the config.'
+        )
+
+
 def require_whole_loops(cfg) -> None:
-    """Refuse a config that has a validation or a test in parts, or batches without images."""
+    """Refuse a config that has a validation or a test in parts, or numbers of steps, images or processes that are none."""
     for part, name in (('val', 'validation'), ('test', 'test')):
         keys = [f'{part}_{key}' for key in ('dataloader', 'cfg', 'evaluator')]
         gone = [key for key in keys if cfg.get(key) is None]
@@ -40,20 +59,38 @@ def require_whole_loops(cfg) -> None:
                 f'there is no {" and no ".join(gone)}, but {" and ".join(there)}: without {name}, write --cfg-options '
                 f'{" ".join(f"{key}=None" for key in keys)}{best}, or the same in the config.'
             )
-    for part in ('train', 'val', 'test'):
-        loader = cfg.get(f'{part}_dataloader') or {}
-        size = loader.get('batch_size', 1)
-        if 'batch_sampler' not in loader and (not isinstance(size, int) or size < 1):
-            raise UsageError(
-                f'{part}_dataloader.batch_size is the number of images in a batch, a whole number of at least 1, got {size!r}.'
-            )
+    for key, least in LEAST.items():
+        *parents, last = key.split('.')
+        for i in range(1, len(parents) + 1):
+            owner = _at(cfg, parents[:i])
+            if owner is not None and not isinstance(owner, Mapping):
+                raise UsageError(
+                    f'{".".join(parents[:i])} is a dict of settings, got {owner!r}: mend it in the config.'
+                )
+        value = _at(cfg, [*parents, last])
+        if value is not None and (not isinstance(value, int) or value < least):
+            raise UsageError(f'{key} is a whole number of at least {least}, got {value!r}: mend it.')
+
+
+def _at(cfg, keys: Sequence[str]):
+    for key in keys:
+        cfg = cfg.get(key) if isinstance(cfg, Mapping | Config) else None
+    return cfg
 
 
 def require_sound_optimizer(cfg) -> None:
     """Refuse settings that the optimizer does not take, which torch else says in a traceback when all data has been read."""
+    norm = _at(cfg, ('optim_wrapper', 'clip_grad', 'max_norm'))
+    if norm is not None and not (isinstance(norm, Real) and norm > 0):
+        raise UsageError(f'optim_wrapper.clip_grad.max_norm is a number above 0, got {norm!r}: mend it.')
     optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
-    if not isinstance(optimizer, Mapping) or _registered(OPTIMIZERS, cfg, optimizer) is None:
+    if not isinstance(optimizer, Mapping):
         return
+    if _registered(OPTIMIZERS, cfg, optimizer) is None:
+        raise UsageError(
+            f'there is no optimizer named {type_name(optimizer)!r}: mend optim_wrapper.optimizer.type, or name the module that '
+            'registers it in custom_imports.'
+        )
     try:
         OPTIMIZERS.build(dict(optimizer, params=[torch.zeros(1, requires_grad=True)]))
     except (TypeError, ValueError) as error:
@@ -73,7 +110,7 @@ def require_one_split(cfg) -> None:
     for _, dataset in loaded_data_sets(cfg):
         # parts that have folders of their own are not cut; all is cut nowhere
         if is_cut_by_hash(dataset) and dataset.get('split') != 'all':
-            cut = f'val_fraction={float(dataset.get("val_fraction", 0.2))}'
+            cut = f'val_fraction={_share(dataset, "val_fraction", 0.2)}'
             listed = [f'ann_file={dataset.ann_file}'] if dataset.get('ann_file') else []
             if dataset.get('fold') is not None:
                 folds = f'fold={dataset.fold} folds={dataset.get("folds", 5)}'
@@ -82,7 +119,7 @@ def require_one_split(cfg) -> None:
                 # a list beside a hashed part knows nothing of it either
                 cut = 'ann_file'
             else:
-                cut += f' test_fraction={float(dataset.get("test_fraction", 0.0))}'
+                cut += f' test_fraction={_share(dataset, "test_fraction", 0.0)}'
             folder = ' '.join((dataset.get('data_prefix') or {}).values())
             cuts.setdefault((os.path.normpath(dataset.data_root), folder), set()).add(cut)
     for (root, _), found in cuts.items():
@@ -91,6 +128,13 @@ def require_one_split(cfg) -> None:
                 f'the data sets on {root} are cut differently ({" and ".join(sorted(found))}): set the same '
                 'in the train, val and test data loader, or images are shared between them.'
             )
+
+
+def _share(dataset: dict, key: str, default: float) -> float:
+    value = dataset.get(key, default)
+    if not isinstance(value, Real):
+        raise UsageError(f'{key} of {type_name(dataset)} is a share, a number from 0 to 1, got {value!r}: mend it.')
+    return float(value)
 
 
 def require_matching_classes(cfg) -> None:

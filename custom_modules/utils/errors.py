@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 
 class UsageError(ValueError):
@@ -25,10 +26,21 @@ def first_five(names: Iterable[str]) -> str:
     return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
 
 
+def first_line(error: Exception) -> str:
+    """Give an error's own words, as far as one line holds them."""
+    # of a KeyError the text is the key's
+    text = error.args[0] if isinstance(error, KeyError) and error.args else error
+    return next(iter(str(text).splitlines()), '')
+
+
 # what gloo and NCCL say where another process of the run is gone
 GONE = re.compile(r'(gloo|nccl).*(closed by peer|reset by peer|timed out|timeout|remote process)', re.I | re.S)
 # what Python says of a setting that a class does not have
 UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
+# what mmengine says of a type that no module has registered
+UNREGISTERED = re.compile(r'([\w.]+) is not in the (?:\w+::)?([\w ]+) registry')
+# what a class raises of settings that it cannot take
+UNFIT = TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, ArithmeticError
 ELSEWHERE = 'write elsewhere with --work-dir or --out'
 # what the system refuses, and what helps; anything else is a defect, and keeps its traceback
 REMEDIES = {
@@ -47,8 +59,8 @@ REMEDIES = {
 def sentence_of(error: Exception) -> str | None:
     r"""Say in one sentence what a user can mend; None for any other error.
 
-    That is a :class:`UsageError`, an ``OSError`` about room, rights or a failing disk, a setting of the config that its class
-    does not have, or what is raised where another process of the run is gone. It may come from a data loader's worker process, as the text of a traceback.
+    That is a :class:`UsageError`, an ``OSError`` about room, rights or a failing disk, a part of the config that its class
+    refuses, or what is raised where another process of the run is gone. It may come from a data loader's worker process, as the text of a traceback.
 
     Example:
         >>> sentence_of(OSError(errno.ENOSPC, 'No space left on device', 'a.pth')).split(':')[0]
@@ -63,9 +75,8 @@ def sentence_of(error: Exception) -> str | None:
         return re.sub(r'^[\w.]+Error: ', '', last)
     if isinstance(error, RuntimeError) and GONE.search(text):
         return 'another process of this run has ended, and its own output says why: mend that, and go on with --resume.'
-    unknown = UNKNOWN.search(text) if isinstance(error, TypeError) else None
-    if unknown and _built_from_config(error):
-        return f'{unknown[1]} has no setting {unknown[2]!r}: mend or remove it in the config or in --cfg-options.'
+    if isinstance(error, UNFIT) and (fault := _fault_of_config(error)):
+        return f'{fault} in the config or in --cfg-options.'
     number = re.search(r'\[Errno (\d+)\] ([^:]+)(?:: (.+))?', last)
     if not isinstance(error, OSError) or not number or int(number[1]) not in REMEDIES:
         return None
@@ -73,9 +84,34 @@ def sentence_of(error: Exception) -> str | None:
     return f'{name} could not be read or written ({number[2].lower()}): {REMEDIES[int(number[1])]}.'
 
 
-def _built_from_config(error: Exception) -> bool:
-    names = (frame.f_code.co_name for frame, _ in traceback.walk_tb(error.__traceback__))
-    return any(name.startswith('build') for name in names)
+def _fault_of_config(error: Exception) -> str | None:
+    """Say what of a config cannot be made, and what helps there; None where nothing was being made, or what fails is no constructor."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    places = [i for i, (frame, _) in enumerate(frames) if frame.f_code.co_name.startswith('build')]
+    if not places:
+        return None
+    builder, below = frames[places[-1]][0], [frame for frame, _ in frames[places[-1] + 1 :]]
+    text = first_line(error)
+    if unknown := UNKNOWN.search(text):
+        return f'{unknown[1]} has no setting {unknown[2]!r}: mend or remove it'
+    if unregistered := UNREGISTERED.search(text):
+        name, kind = unregistered.groups()
+        return (
+            f'there is no {kind} named {name!r}: name the module that registers it in custom_imports, or mend its type'
+        )
+    ours = [frame.f_code.co_name for frame in below if _module_of(frame).startswith('custom_modules')]
+    if not _module_of(builder).startswith('mm') or (ours and not ours[-1].startswith(('__init__', '_init'))):
+        return None
+    cfg = builder.f_locals.get('cfg')
+    kind = cfg.get('type') if isinstance(cfg, dict) else None
+    what = kind if isinstance(kind, str) else getattr(kind, '__name__', 'a part')
+    last, line = frames[-1]
+    where = f'{Path(last.f_code.co_filename).name}, line {line}'
+    return f'{what} cannot be made ({type(error).__name__}: {text}; {where}): mend its settings'
+
+
+def _module_of(frame) -> str:
+    return frame.f_globals.get('__name__', '')
 
 
 def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:

@@ -6,7 +6,7 @@ from mmengine.config import Config
 
 import custom_modules.classification
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.engine.config_checks import require_matching_classes, require_unpadded, require_whole_loops
+from custom_modules.engine.config_checks import require_matching_classes, require_unpadded
 from custom_modules.utils.errors import UsageError
 
 TWO = dict(type='MoonDataset', data_root='.')
@@ -122,15 +122,6 @@ def test_a_loss_that_would_mislead_is_refused(classes, wrong, sentence):
     with pytest.raises(UsageError, match=sentence) as error:
         require_matching_classes(config(head, TWO if classes == 2 else THREE))
     assert str(error.value).startswith('model.decode_head.loss_decode.0: ')
-
-
-@pytest.mark.parametrize('size', [0, 2.5])
-def test_a_batch_has_images(size):
-    cfg = Config(dict(train_dataloader=dict(batch_size=8)))
-    require_whole_loops(cfg)
-    cfg.train_dataloader.batch_size = size
-    with pytest.raises(UsageError, match='train_dataloader.batch_size is .* at least 1, got'):
-        require_whole_loops(cfg)
 
 
 @pytest.mark.parametrize(

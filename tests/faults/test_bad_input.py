@@ -38,18 +38,67 @@ def test_a_loss_that_is_no_number_ends_the_run(train, tmp_path):
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
-@pytest.mark.parametrize(
-    ('setting', 'said'),
-    [
-        ('train_cfg.max_epoch=2', "EpochBasedTrainLoop has no setting 'max_epoch'"),
-        ('val_evaluator.label_limt=3', "ClassIoUMetric has no setting 'label_limt'"),
-        ('model.backbone.width=[4,4,8]', "has no setting 'width'"),
-        ('default_hooks.logger.intervall=5', "LoggerHook has no setting 'intervall'"),
-    ],
-)
-def test_a_mistyped_setting_is_named(setting, said, train):
+NO_SETTING = {
+    # mistyped
+    'train_cfg.max_epoch=2': "EpochBasedTrainLoop has no setting 'max_epoch'",
+    'val_evaluator.label_limt=3': "ClassIoUMetric has no setting 'label_limt'",
+    'model.backbone.width=[4,4,8]': "has no setting 'width'",
+    'default_hooks.logger.intervall=5': "LoggerHook has no setting 'intervall'",
+    # of a type that is not there
+    'model.type=UNetSegmentr': "no model named 'UNetSegmentr': name the module .* custom_imports, or mend its type in the config",
+    'train_dataloader.dataset.type=MoonDatset': "no dataset named 'MoonDatset'",
+    'train_dataloader.dataset.pipeline.0.type=Lod': "no transform named 'Lod'",
+    'optim_wrapper.optimizer.type=AdamX': "no optimizer named 'AdamX'",
+    'param_scheduler.0.type=Cosine': "no parameter scheduler named 'Cosine'",
+    'visualizer.type=Panels': "no visualizer named 'Panels'",
+    # of another kind, or no number that can be
+    'train_cfg.max_epochs=abc': "max_epochs is a whole number of at least 1, got 'abc'",
+    'train_cfg.val_interval=0': 'val_interval is a whole number of at least 1, got 0',
+    'train_dataloader.num_workers=-1': 'num_workers is a whole number of at least 0, got -1',
+    'train_dataloader.batch_size=2.5': 'batch_size is a whole number of at least 1, got 2.5',
+    'randomness.seed=-1': 'seed is a whole number of at least 0, got -1',
+    'optim_wrapper.clip_grad.max_norm=abc': "max_norm is a number above 0, got 'abc'",
+    'optim_wrapper.accumulative_counts=0': 'accumulative_counts is a whole number of at least 1',
+    'train_dataloader.dataset.val_fraction=abc': "val_fraction of MoonDataset is a share, .* got 'abc'",
+    'train_dataloader.dataset.load_size=64': r'load_size is .width, height. in pixels, .* got 64',
+    'val_dataloader.dataset.load_size=(0,0)': r'load_size is .width, height. in pixels, .* got \(0, 0\)',
+    'model.backbone.widths=3': r"UNetEncoder cannot be made \(TypeError: .*int.* has no len\(\); staged_backbone.py, line \d+\): mend",
+    'model.decode_head=None': 'UNetSegmentor cannot be made',
+    'model=None': 'there is no model, without which nothing is trained',
+    'train_dataloader=None': 'there is no train_dataloader, without',
+    'train_dataloader.batch_size=0': 'batch_size is a whole number of at least 1, got 0',
+    'param_scheduler.9.type=StepLR': '--cfg-options cannot be put into .*unet_baseline.py',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize('setting', NO_SETTING)
+def test_a_setting_that_cannot_be_is_named(setting, train):
     code, (error,) = train(setting)
-    assert code == 2 and said in error
+    assert code == 2 and re.search(NO_SETTING[setting], error), error
+
+
+CONFIGS = {
+    'a bracket that is open': ('model = dict(', 'SyntaxError: .*was never closed'),
+    'a base that is not there': ("_base_ = ['./nowhere.py']", 'No such file or directory: .*nowhere.py'),
+    'a name that is not there': ('model = modle', "NameError: name 'modle' is not defined"),
+    'a key that the base lacks': ('param_scheduler = _base_.schedulers.platau', "has no attribute 'platau'"),
+    'a module that is not there': ("custom_imports = dict(imports=['nowhere'])", 'ImportError: .*nowhere'),
+    'a part that is no dict': ('model = 3', 'cannot inherit from base because model is a dict'),
+    'a loader that is no dict': ('val_dataloader = [1]', 'cannot be put into|val_dataloader is a dict of settings'),
+    'two bases with one key': ("_base_ = ['{base}', '{base}']", 'Duplicate key is not allowed'),
+}
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_a_config_that_cannot_be_read_is_named(name, data, tmp_path, capsys, repository):
+    text, words = CONFIGS[name]
+    base = (repository / 'configs' / 'unet_baseline.py').as_posix()
+    path = tmp_path / 'mine.py'
+    path.write_text(text.format(base=base) if '_base_ =' in text else f"_base_ = ['{base}']\n{text}\n")
+    assert run_tool(command(path, tmp_path / 'run')) == 2
+    (error,) = errors(capsys)
+    assert 'mine.py cannot be read' in error or 'cannot be put into' in error or 'is a dict' in error
+    assert re.search(words, error), error
 
 
 RATES = {
