@@ -99,19 +99,29 @@ class Results(PictureFiles):
             write_atomically(self._manifest, _line(settings))
         else:
             require_no_results(out, resume)
-        with self._manifest.open('r+b') as file:
-            there = json.loads(file.readline())
-            whole = file.tell()
-            for line in iter(file.readline, b''):
-                whole += len(line) * line.endswith(b'\n')
-            # a line that was cut off in the middle counts for nothing
-            file.truncate(whole)
+        try:
+            there, self.done = self._what_is_there()
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(
+                f'{self._manifest} is damaged, or no list of results ({error}): choose another folder, or remove this one to predict anew.'
+            ) from error
         other = [key for key, value in settings.items() if there.get(key) != value]
         if other:
             raise UsageError(
                 f'the results in {self.out} have another {", ".join(other)}: choose another folder, or the same settings.'
             )
-        self.done = {entry['picture'] for entry in self._entries()}
+
+    def _what_is_there(self) -> tuple[dict, set[str]]:
+        """Read the settings and which pictures are done; a last line that was cut off in the middle is cut away."""
+        with self._manifest.open('r+b') as file:
+            there = dict(json.loads(file.readline()))
+            whole, done = file.tell(), set()
+            for line in iter(file.readline, b''):
+                if line.endswith(b'\n'):
+                    done.add(json.loads(line)['picture'])
+                    whole += len(line)
+            file.truncate(whole)
+        return there, done
 
     def record(self, entry: dict) -> None:
         """Note that the files of a picture are there; once, however often it is told."""

@@ -32,8 +32,7 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     train, val = pd.DataFrame(), pd.DataFrame()
     for path in scalar_files(work_dir):
-        # without the last line of a run that was cut off in the middle of it
-        rows = [json.loads(line) for line in path.read_text(encoding='utf-8').split('\n')[:-1]]
+        rows = _rows(path)
         epochs = _epochs([row for row in rows if 'epoch' in row])
         scores = pd.DataFrame(row for row in rows if 'epoch' not in row)
         if not scores.empty:
@@ -45,6 +44,14 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         else:
             train, val = _continued(train, epochs), _continued(val, scores)
     return train, val
+
+
+def _rows(path: Path) -> list[dict]:
+    try:
+        # without the last line of a run that was cut off in the middle of it
+        return [dict(json.loads(line)) for line in path.read_text(encoding='utf-8').split('\n')[:-1]]
+    except (ValueError, TypeError) as error:
+        raise UsageError(f'{path} is damaged ({error}): train anew, or leave this run out.') from error
 
 
 def _epochs(lines: list[dict]) -> pd.DataFrame:

@@ -14,7 +14,9 @@ from pictures import encoded, of_opencv, of_palette
 from PIL import Image
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset, MoonDataset
+from custom_modules.deploy.predict import Results
 from custom_modules.models.safe_loading import load_checkpoint_file
+from custom_modules.reporting.runs import read_scalars
 from custom_modules.utils.errors import reporting_errors
 from custom_modules.utils.images import find_pictures, read_image, read_mask
 from tools.prepare_data import main as prepare
@@ -231,6 +233,24 @@ def picture_list(root):
     find_pictures([str(root / 'list.txt')])
 
 
+def results(content: bytes):
+    def act(root):
+        (root / 'pictures.jsonl').write_bytes(content)
+        Results(root, None, {}, resume=True)
+
+    return act, 'pictures.jsonl is damaged, or no list of results'
+
+
+def scalars(content: bytes):
+    def act(root):
+        path = root / '20260101_000000' / 'vis_data' / 'scalars.json'
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+        read_scalars(root)
+
+    return act, 'scalars.json is damaged'
+
+
 def other_colours(root):
     for folder, data in (('images', encoded(SCENE[:8, :8])), ('masks', palette([[0] * 3, [0, 0, 9], [0, 9, 0]]))):
         (root / folder).mkdir()
@@ -255,6 +275,13 @@ BAD = {
     'no Tiny ImageNet': (tiny(data_root='nowhere'), 'no such folder: run .*prepare_data.py tiny-imagenet'),
     'a class without images': (tiny(remove('train/n00000002')), 'Class n00000002 has no'),
     'a list of pictures that is no text': (picture_list, 'no text in UTF-8'),
+    'results of a prediction that are none': results(b'<html>\n'),
+    'results of a prediction that are a list': results(b'[1]\n'),
+    'results of a prediction with a damaged line': results(b'{}\n{"pict\n{"picture": "a.png"}\n'),
+    'results of a prediction that are no text': results(b'\xff\xfe\n'),
+    'a log with a damaged line': scalars(b'{"epoch": 1, "lo\n{"epoch": 2, "loss": 1}\n'),
+    'a log of numbers': scalars(b'3\n4\n'),
+    'a log that is no text': scalars(PNG),
     'a palette in other colours': (other_colours, 'index 1 is class 1 in the colour of class 2'),
 }  # fmt: skip
 
