@@ -81,27 +81,6 @@ def test_two_owners(site, package, distributions, level, words, top):
         assert installed == INSTALL
 
 
-def test_torch_and_torchvision_of_two_builds():
-    error = dict(error='RuntimeError: operator torchvision::nms does not exist')
-    first, fine = doctor.check_imports(dict(torch={}, torchvision=error), missing=())
-    assert (
-        first.level == 'problem' and 'uninstall -y torch torchvision' in first.remedy and fine.text.endswith(': torch')
-    )
-
-
-def test_a_crash_an_error_and_a_hang_become_outcomes():
-    outcomes = {
-        'print("@@ noise"); result = 3': {'result': 3},
-        'import os; os.abort()': {'error': 'the process died with SIGABRT'},
-        'raise ImportError("libGL.so.1: no such file\\nx")': {'error': 'ImportError: libGL.so.1: no such file'},
-        'import sys; sys.exit(4)': {'error': 'SystemExit: 4'},
-        'import os; os._exit(7)': {'error': 'the process died with exit code 7'},
-    }
-    assert doctor.try_steps({code: code for code in outcomes}) == outcomes
-    (slow,) = doctor.try_steps({'slow': 'import time; time.sleep(60)'}, seconds=0.3).values()
-    assert slow == {'error': 'it did not end within 0.3 s'}
-
-
 def test_tool_runs_where_nothing_or_something_broken_is_installed(tmp_path):
     """In an environment of its own, without a single package."""
     venv.create(tmp_path / 'env', with_pip=False)
