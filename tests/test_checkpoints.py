@@ -2,11 +2,15 @@
 
 import hashlib
 import re
+import runpy
+import sys
+from pathlib import Path
 
+import mmseg
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY
+from conftest import REPOSITORY, fresh_process
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmpretrain import ImageClassificationInferencer, get_model
@@ -157,7 +161,9 @@ def test_mmseg_inferencer(photographs, tmp_path):
     out = tmp_path / 'out'
     results = inferencer(photographs, out_dir=str(out), return_vis=True)
     assert [mask.shape for mask in results['predictions']] == [(128, 128), (96, 160)]
-    assert inferencer.visualizer.dataset_meta['classes'][1] == 'rock'
+    published = torch.load(WEIGHTS, weights_only=True)['meta']['dataset_meta']
+    assert inferencer.visualizer.dataset_meta['classes'][1] == published['classes'][1] == 'rock'
+    assert np.array_equal(inferencer.visualizer.dataset_meta['palette'], published['palette'])
     assert sorted(path.name for path in (out / 'vis').iterdir()) == ['a.png', 'b.jpg']
     assert len(list((out / 'pred').iterdir())) == 2
     written = np.asarray(Image.open(out / 'vis' / 'a.png'))
@@ -180,3 +186,17 @@ def test_classification_inferencer_and_get_model(photographs, tmp_path):
     for result in results:
         assert result['pred_class'] == names[result['pred_label']]
     assert len(list((tmp_path / 'shown').iterdir())) == 2
+
+
+@pytest.mark.parametrize('config', ['unet_baseline', 'unet_backbone_frozen'])
+def test_mmsegs_browse_dataset(config, moon, tmp_path, monkeypatch):
+    own = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'analysis_tools' / 'browse_dataset.py'
+    command = [str(own), f'{REPOSITORY}/configs/{config}.py', '--output-dir', str(tmp_path / 'out'), '--not-show']
+    monkeypatch.setattr(sys, 'argv', command)
+    fresh_process()
+    runpy.run_path(str(own), run_name='__main__')
+    pictures = sorted((tmp_path / 'out').iterdir())
+    assert len(pictures) == 8
+    # input and truth side by side
+    shown = np.asarray(Image.open(pictures[0]))
+    assert shown.shape[1] == 2 * 128 and (shown[-128:, :128] != shown[-128:, 128:]).any()

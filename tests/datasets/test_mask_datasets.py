@@ -1,4 +1,4 @@
-"""Data sets of pairs: indices, palettes, turned photographs, the split, the load size, and a sentence for each mistake."""
+"""Data sets of pairs: indices, palettes, turned photographs, the split, the load size, class weights, and a sentence for each mistake."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from pair_sets import PIPELINE, ids, label, write
 from pictures import encoded, with_turn
 
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset, MoonDataset
-from custom_modules.datasets.masks import class_palette
+from custom_modules.datasets.masks import class_weights, count_pixels
 from custom_modules.utils.errors import UsageError
 
 CLASSES = ('background', 'small', 'large')
@@ -98,13 +98,6 @@ def test_a_class_without_a_pixel_is_said_and_nothing_is_read_unless_checked(root
     (root / 'masks' / '03.png').write_text('hello')
     assert len(make(root, (*CLASSES, 'huge'), split='all', check=False)) == 10
     assert len(said) == 1
-
-
-def test_colours_of_any_number_differ_and_the_background_is_darkest():
-    for count in (2, 8, 9, 40):
-        palette = class_palette(count)
-        assert len({tuple(colour) for colour in palette}) == count
-        assert sum(palette[0]) <= min(map(sum, palette))
 
 
 BEYOND, ROCKS_OF_255 = {3: (0, 1, 2, 7)}, dict.fromkeys(range(10), (0, 255))
@@ -240,3 +233,34 @@ def test_lists_of_every_editor(tmp_path, encoding):
     (tmp_path / 'list.txt').write_bytes(mark + text.encode(encoding))
     dataset = MoonDataset(str(tmp_path), 'all', ann_file='list.txt')
     assert len(dataset) == 3
+
+
+def test_pixels_are_counted_through_the_label_map(tmp_path):
+    mask = np.zeros((64, 64), np.uint8)
+    mask[:8], mask[8:16] = 1, 3
+    for part, name, own in (('train', 'a', mask), ('train', 'b', mask * 0), ('test', 'c', mask * 0 + 3)):
+        write(tmp_path / part, name, own)
+
+    def counted(classes, **options):
+        parts = dict(img_path='{split}/images', seg_map_path='{split}/masks')
+        return count_pixels(make(tmp_path, classes, data_prefix=parts, **options))
+
+    # of the training masks, and a load size does not change the counts
+    found = counted(CLASSES, label_map={0: 0, 1: 1, 3: 2}, load_size=(8, 8))
+    assert found.tolist() == [[3072, 512, 512], [4096, 0, 0]]
+    assert counted(CLASSES[:2], ignore_index=3).sum(axis=0).tolist() == [7168, 512]
+    with pytest.raises(UsageError, match=r'a\.png holds the label 3, but the 2 classes'):
+        counted(CLASSES[:2], check=False)
+
+
+def test_weights_equal_a_computation_by_hand():
+    found = class_weights(('ground', 'small', 'large'), np.array([[3072, 512, 512], [4096, 0, 0]]))
+    # 1 / (3 * 7/8), 1 / (3 * 1/16)
+    assert found['inverse_frequency'] == pytest.approx([8 / 21, 16 / 3, 16 / 3])
+    # the share of 1 and 3 in the one mask that has them is 1/8, and it is the median
+    assert found['median_frequency'] == pytest.approx([1 / 7, 1, 1])
+    binary = class_weights(('background', 'rock'), np.array([[30, 2], [20, 8]]))
+    assert binary['positive_weight'] == 5
+    assert binary['median_frequency'] == pytest.approx([0.6, 3.0])
+    none = class_weights(('ground', 'huge'), np.array([[30, 0], [20, 0]]))
+    assert none['positive_weight'] is None and 'no pixel of huge in the 2 masks' in none['reason']

@@ -191,20 +191,6 @@ def test_the_threshold_changes_the_answer(open_page):
     assert answered(page, 'scene1.jpg') != first and download(page, 'overlay') != before
 
 
-def test_a_file_is_dropped(open_page, photo):
-    page = open_page()
-    data = list(photo('dropped.png', 60, 60).read_bytes())
-    page.evaluate(
-        """data => {
-            const dataTransfer = new DataTransfer();
-            dataTransfer.items.add(new File([Uint8Array.from(data)], 'dropped.png'));
-            document.body.dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}));
-        }""",
-        data,
-    )
-    assert answered(page, 'dropped.png') > 0
-
-
 def test_a_phone_shows_all_of_it(open_page):
     page = open_page(390, 844)
     page.get_by_role('button', name='Scene 2').click()

@@ -1,7 +1,5 @@
 """Augmentation of batches, of samples or whole: masks stay exact, image and mask move together, a step decides its random numbers."""
 
-from types import SimpleNamespace
-
 import cv2
 import numpy as np
 import pytest
@@ -11,7 +9,6 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
-from torch.utils.data import DataLoader
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.datasets import batches
@@ -19,7 +16,6 @@ from custom_modules.datasets.batches import batch_collate
 from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.datasets.transforms import RandomAffine
 from custom_modules.engine.config_checks import require_one_augmentation
-from custom_modules.engine.data_checks import require_a_batch
 from custom_modules.models import batch_augmentations
 from custom_modules.models.batch_photometric import BatchPhotoMetricDistortion, BatchRandomBlur, BatchRandomGamma
 from custom_modules.models.data_preprocessor import BatchAugPreProcessor, BatchRandomAffine
@@ -310,21 +306,3 @@ def test_it_is_augmented_as_samples_are(moon, repository, hub, preset, size_divi
         assert losses[0] == losses[1]
     assert torch.equal(batch['inputs'], before[0])
     assert torch.equal(batch['data_samples'].gt_sem_seg.data, before[1])
-
-
-def test_what_takes_no_whole_batches_is_refused(moon):
-    def runner(collate='batch_collate', **parts):
-        head = UNetHead(in_channels=(4, 8))
-        parts = dict(data_preprocessor=BatchAugPreProcessor(), decode_head=head) | parts
-        loader = DataLoader(whole(moon), 2, collate_fn=batch_collate)
-        cfg = Config(dict(train_dataloader=dict(collate_fn=dict(type=collate))))
-        return SimpleNamespace(model=SimpleNamespace(**parts), train_dataloader=loader, cfg=cfg)
-
-    require_a_batch(runner())
-    for changed in (
-        dict(collate='pseudo_collate'),
-        dict(data_preprocessor=SegDataPreProcessor()),
-        dict(auxiliary_head=torch.nn.Identity()),
-    ):
-        with pytest.raises(UsageError, match='gives whole batches, which need'):
-            require_a_batch(runner(**changed))
