@@ -101,5 +101,4 @@ def bit_flip_scores(cfg, checkpoint: str, rates: Sequence[float], seeds: Sequenc
         # a class that is nowhere predicted nor true has no score, and one that is lost has 0
         own, held = np.nan_to_num(np.array(found)).T
         rows.append((rate, np.mean(flips), own.mean(), own.min(), held.mean(), held.min()))
-    names = ['rate', 'flips', 'dice', 'worst', 'clamped_dice', 'clamped_worst']
-    return pd.DataFrame(rows, columns=names)
+    return pd.DataFrame(rows, columns=['rate', 'flips', 'dice', 'worst', 'clamped_dice', 'clamped_worst'])

@@ -55,8 +55,7 @@ def analysis_text(run: dict, results: dict) -> str:
 def _hardest(images: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     table = images[['name', 'brightness']].rename(columns=dict(name='image'))
     table.insert(1, 'Dice', images[[f'{name}_Dice' for name in names]].mean(axis=1))
-    shares = images[[f'{name}_true_share' for name in names]].sum(axis=1)
-    table.insert(2, 'share of objects %', shares)
+    table.insert(2, 'share of objects %', images[[f'{name}_true_share' for name in names]].sum(axis=1))
     return table.dropna(subset='Dice').sort_values('Dice', kind='stable').head(10)
 
 
@@ -184,8 +183,7 @@ def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: 
     total = int(np.isfinite(dice).sum())
     for (kind, rank, (_, name, score)), prediction in zip(chosen, drawn, strict=True):
         file = f'{kind}_rank{rank:0{len(str(total))}d}_dice{score:.2f}_{name}.png'
-        panel = large.draw(prediction, f'{kind}, rank {rank} of {total}:')
-        write_picture(panel, folder / file)
+        write_picture(large.draw(prediction, f'{kind}, rank {rank} of {total}:'), folder / file)
         columns[kind].append(small.draw(prediction, f'{rank}.', legend=False))
     write_picture(contact_sheet(columns, large.legend()), folder / SHEET)
     best, worst = chosen[0], max(chosen, key=lambda one: one[1])

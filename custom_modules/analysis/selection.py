@@ -64,14 +64,12 @@ def image_row(prediction: Prediction, classes: Sequence[str], tolerance: float |
     columns = prediction.scores.by_class()
     columns['true_share'] = percent(confusion.sum(axis=1), confusion.sum())
     columns['predicted_share'] = percent(confusion.sum(axis=0), confusion.sum())
-    brightness = float(prediction.image.mean())
-    row = dict(name=prediction.name, file=prediction.img_path, brightness=brightness)
+    row = dict(name=prediction.name, file=prediction.img_path, brightness=float(prediction.image.mean()))
     for index, name in enumerate(classes):
         row |= {f'{name}_{column}': float(values[index]) for column, values in columns.items()}
         if index:
             masks = (mask == index for mask in (prediction.truth, prediction.predicted))
-            ignored = prediction.truth == IGNORED
-            row[f'{name}_boundary_F1'] = boundary_f1(*masks, tolerance, ignored)
+            row[f'{name}_boundary_F1'] = boundary_f1(*masks, tolerance, prediction.truth == IGNORED)
     return row
 
 

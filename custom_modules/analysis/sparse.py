@@ -51,8 +51,7 @@ class SparseScores:
         for index, counts in enumerate(self._counts):
             counts += np.bincount(steps[truth == index], minlength=STEPS + 1)
         for name in self.rocks:
-            rock = (truth == self.classes.index(name)).astype(np.uint8)
-            count, parts = cv2.connectedComponents(rock, connectivity=8)
+            count, parts = cv2.connectedComponents((truth == self.classes.index(name)).astype(np.uint8), connectivity=8)
             for part in range(1, count):
                 own = np.sort(probability[parts == part])[::-1]
                 self._found_up_to.append(float(own[int(np.ceil(FOUND * len(own))) - 1]))
@@ -69,8 +68,7 @@ class SparseScores:
         # what nobody outlined is of no interest by itself
         called[0], pixels[0] = called.sum(), pixels.sum()
         names = ['all pixels', *self.classes[1:]]
-        shares = percent(called, pixels)
-        return pd.DataFrame({'class': names, 'pixels': pixels, 'called_rock': shares})
+        return pd.DataFrame({'class': names, 'pixels': pixels, 'called_rock': percent(called, pixels)})
 
     def recall(self) -> dict[str, float]:
         """Count the outlined rocks that are found while :attr:`share` of all pixels is called rock.
@@ -141,8 +139,7 @@ def sparse_scores(
     for fold, checkpoint in enumerate(checkpoints):
         unseen = dict(split='test', fold=fold, folds=len(checkpoints)) if checkpoints[1:] else {}
         for prefix in prefixes:
-            named = dict(img_prefix=prefix, mask_prefix=prefix)
-            cfg.test_dataloader.dataset = common | unseen | named
+            cfg.test_dataloader.dataset = common | unseen | dict(img_prefix=prefix, mask_prefix=prefix)
             predictions = CheckpointPredictions(cfg, checkpoint)
             if predictions.threshold is None:
                 raise UsageError(

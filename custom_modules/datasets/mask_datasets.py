@@ -107,8 +107,7 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, BaseSegDataset):
             raise UsageError(
                 f'train_fraction is the share of the training part to train on, greater than 0 and at most 1, got {train_fraction!r}.'
             )
-        named = split in ('train', 'val', 'test') or kwargs.get('test_mode')
-        if train_fraction < 1 and not named:
+        if train_fraction < 1 and not (split in ('train', 'val', 'test') or kwargs.get('test_mode')):
             raise UsageError(
                 f"train_fraction takes its share from split='train', but split is {split!r}: leave it out, or rename the part."
             )
@@ -183,8 +182,7 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, BaseSegDataset):
     def cut(self, ids: Collection[str]) -> list[str]:
         """Choose, of the ids that have a pair and are listed, those of this part, sorted: by fold, by hash, or all."""
         if self.fold is not None:
-            val_fraction = self.fractions['val_fraction']
-            return fold_split(ids, self.split, self.fold, self.folds, val_fraction)
+            return fold_split(ids, self.split, self.fold, self.folds, self.fractions['val_fraction'])
         if self.ann_file or self.own_folders:
             return sorted(ids)
         return hashed_split(ids, self.split, **self.fractions)

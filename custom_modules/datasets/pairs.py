@@ -144,8 +144,7 @@ def read_pair(
     pixels, labels = arrays
     if labels is None or image is None:
         return pixels, labels, set(), found
-    small = labels.dtype == np.uint8
-    occurring = np.flatnonzero(count_values(labels)) if small else np.unique(labels)
+    occurring = np.flatnonzero(count_values(labels)) if labels.dtype == np.uint8 else np.unique(labels)
     occurring = set(occurring.tolist())
     if wrong := values.stray(occurring):
         listed = ', '.join(map(str, wrong[:6])) + (', ...' if len(wrong) > 6 else '')

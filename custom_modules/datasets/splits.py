@@ -61,8 +61,7 @@ def fold_split(ids: Collection[str], split: str, fold: int, folds: int, val_frac
     shuffled = hashed_order(ids)
     first, end = (round(k * len(ids) / folds) for k in (fold, fold + 1))
     others = shuffled[end:] + shuffled[:first]
-    val = round(val_fraction * len(others))
-    return _part(split, shuffled[first:end], others, val)
+    return _part(split, shuffled[first:end], others, round(val_fraction * len(others)))
 
 
 def _part(split: str, test: list[str], others: list[str], val: int) -> list[str]:

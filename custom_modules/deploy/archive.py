@@ -58,8 +58,7 @@ def tasks_of(sources: Sequence[Source], workers: int, batch_size: int) -> list[d
     batches = min(MOST_PICTURES, len(sources) // (8 * workers)) // batch_size
     size = batch_size * max(1, batches)
     absolute = [(str(source.path.absolute()), source.name) for source in sources]
-    starts = range(0, len(absolute), size)
-    return [dict(task=json.dumps(absolute[start : start + size])) for start in starts]
+    return [dict(task=json.dumps(absolute[start : start + size])) for start in range(0, len(absolute), size)]
 
 
 def entries_of(
@@ -92,8 +91,7 @@ def entries_of(
                 raise RuntimeError(f'of a worker: {said["traceback"]}')
             else:
                 raise UsageError(f'{said["fault"].rstrip(".")}; then go on with --resume.')
-        heard = results.done.union(skipped)
-        lost = [source for source in left if source.name not in heard]
+        lost = [source for source in left if source.name not in results.done | skipped.keys()]
         if len(lost) == len(left):
             if batch_size == 1:
                 break
@@ -151,11 +149,9 @@ def predict_archive(
             yield from said.iter_rows()
         except ActorDiedError as error:
             # of a worker that could not begin; its own error comes last
-            reason = str(error).strip().splitlines()[-1]
-            raise UsageError(f'no worker could begin: {reason}') from error
+            raise UsageError(f'no worker could begin: {str(error).strip().splitlines()[-1]}') from error
 
     wanted = [source for source in sources if source.name not in results.done]
     outcome = Outcome()
-    batch_size = how['settings'].get('batch_size', 16)
-    entries = entries_of(run, wanted, results, outcome, workers, batch_size)
+    entries = entries_of(run, wanted, results, outcome, workers, how['settings'].get('batch_size', 16))
     return record_all(entries, len(wanted), results, outcome)

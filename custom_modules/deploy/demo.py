@@ -52,8 +52,7 @@ class Page:
                 )
             looking = copy.copy(self._detector)
             if windows:
-                scale = windows * min(looking.card.size) / min(width, height)
-                looking.mode, looking.scale = 'tile', scale
+                looking.mode, looking.scale = 'tile', windows * min(looking.card.size) / min(width, height)
             picture = looking.prepare(path)
             return picture, *looking.maps([picture])
         except UsageError as error:
@@ -100,8 +99,7 @@ def make_page(page: Page):
         seen = gr.State(None)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
-                look = dict(file_types=['image'], height=120, elem_id='photograph')
-                file = gr.File(label='Photograph', **look)
+                file = gr.File(label='Photograph', file_types=['image'], height=120, elem_id='photograph')
                 scenes = [str(path) for path in page.examples]
                 look = dict(columns=2, height=250, allow_preview=False, interactive=False)
                 gallery = gr.Gallery(scenes, label='or a synthetic scene', elem_id='scenes', **look)
@@ -112,13 +110,11 @@ def make_page(page: Page):
                 windows = gr.Slider(0, 4, 0, step=1, label=closely, elem_id='windows')
             with gr.Column(scale=2, min_width=280):
                 count = gr.Markdown(ASK, elem_id='count')
-                look = dict(show_label=False, interactive=False, buttons=['fullscreen'])
-                overlay = gr.Image(elem_id='picture', **look)
+                overlay = gr.Image(elem_id='picture', show_label=False, interactive=False, buttons=['fullscreen'])
                 with gr.Row():
                     names = 'Mask', 'Overlay', 'CSV'
                     downloads = [gr.DownloadButton(n, size='sm', elem_id=n.lower()) for n in names]
-                look = dict(interactive=False, label='Rocks', max_height=320, elem_id='table')
-                table = gr.Dataframe(headers=HEADS, **look)
+                table = gr.Dataframe(headers=HEADS, interactive=False, label='Rocks', max_height=320, elem_id='table')
         outputs = [count, overlay, table, *downloads]
         shared = dict(show_progress='minimal', api_visibility='private', trigger_mode='always_last')
         for event in (file.change, windows.change):

@@ -61,8 +61,7 @@ def load_model(
         if checkpoint is not None:
             raise UsageError(f'{model} holds its weights: leave {checkpoint} out.')
         if amp:
-            what = '--amp is for a checkpoint'
-            raise UsageError(f'{what}: an .onnx file computes as it was exported.')
+            raise UsageError('--amp is for a checkpoint: an .onnx file computes as it was exported.')
         return OnnxModel(model, device or 'cpu', threads)
     if checkpoint is None:
         raise UsageError(
@@ -147,8 +146,7 @@ class RockDetector:
         if mode not in ('whole', 'tile'):
             raise UsageError(f"the mode is 'whole' or 'tile', got {mode!r}.")
         if scale is not None and (mode != 'tile' or not scale > 0):
-            what = "a scale is a number above 0 and belongs to mode 'tile'"
-            raise UsageError(f'{what}, got {scale}.')
+            raise UsageError(f"a scale is a number above 0 and belongs to mode 'tile', got {scale}.")
         if not 0 <= overlap < 1:
             raise UsageError(f'the overlap is a share from 0 to below 1, got {overlap}.')
         if threshold is not None and not 0 <= threshold <= 1:
@@ -174,8 +172,7 @@ class RockDetector:
         picture = self.prepare(picture)
         (found,) = self.maps([picture])
         labels, rocks = self.finish(found, picture.size)
-        parts = [part for _, part in strips(found, picture.size)]
-        probability = np.concatenate(parts, axis=1)
+        probability = np.concatenate([part for _, part in strips(found, picture.size)], axis=1)
         return Detection(labels, probability[0] if len(found) == 1 else probability, rocks)
 
     def prepare(self, picture: np.ndarray | str | Path) -> Picture:

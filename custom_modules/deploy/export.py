@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -146,17 +147,6 @@ def _pairs(model: TorchModel, folder: str | Path) -> list[Sample]:
     return samples
 
 
-class _Reader:
-    """Pictures as onnxruntime asks for them."""
-
-    def __init__(self, samples: Sequence[Sample]) -> None:
-        self._images = (image for image, _ in samples)
-
-    def get_next(self) -> dict | None:
-        image = next(self._images, None)
-        return None if image is None else dict(images=image)
-
-
 def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
     """Quantize a file of :func:`export_onnx`: static, per channel, with QDQ nodes; uint8 activations, int8 weights.
 
@@ -166,6 +156,9 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    images = (dict(images=image) for image, _ in samples[:MOST])
+    # onnxruntime asks for one after another
+    reader = SimpleNamespace(get_next=lambda: next(images, None))
     with TemporaryDirectory() as folder:
         plain, ready, small = (Path(folder, f'{name}.onnx') for name in ('plain', 'ready', 'small'))
         plain.write_bytes(exported)
@@ -176,7 +169,7 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
         quantize_static(
             ready,
             small,
-            _Reader(samples[:MOST]),
+            reader,
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,

@@ -38,12 +38,9 @@ class PictureFiles:
 
     out: Path
     detector: RockDetector
-    # whether to write pictures with the rocks outlined
-    overlay: bool = True
-    # whether to write probabilities
-    probability: bool = False
-    # how far outlines may be off, in pixels; 0 is exact
-    tolerance: float = 1
+    overlay: bool = True  # whether to write pictures with the rocks outlined
+    probability: bool = False  # whether to write probabilities
+    tolerance: float = 1  # how far outlines may be off, in pixels; 0 is exact
 
     def add(self, source: Source, picture: Picture, found: np.ndarray) -> dict:
         """Write the files of one picture, from its map of probabilities; several threads may do so. Returns what :meth:`Results.record` takes."""
@@ -63,8 +60,7 @@ class PictureFiles:
                 whole[rows] = np.rint((part[0] if len(part) == 1 else 1 - part[0]) * STEPS)
             self._write('probabilities', source, '.png', PngFile.encode(whole))
         width, height = picture.size
-        rows = [vars(rock) for rock in rocks]
-        return dict(picture=source.name, width=width, height=height, rocks=rows)
+        return dict(picture=source.name, width=width, height=height, rocks=list(map(vars, rocks)))
 
     def _write(self, kind: str, source: Source, suffix: str, content: bytes) -> None:
         # made again where a power cut takes them
@@ -142,9 +138,12 @@ class Results(PictureFiles):
             for entry in self._entries():
                 table.writerows(_row(entry['picture'], rock) for rock in entry['rocks'])
         with atomic_path(self.out / 'rocks.json') as path, path.open('w') as file:
-            classes = list(enumerate(self.detector.card.classes))[1:]
-            categories = (dict(id=label, name=name, supercategory='') for label, name in classes)
-            parts = dict(categories=categories, images=self._images(), annotations=self._shapes())
+            names = list(enumerate(self.detector.card.classes))[1:]
+            parts = dict(
+                categories=(dict(id=label, name=name, supercategory='') for label, name in names),
+                images=self._images(),
+                annotations=self._shapes(),
+            )
             # piece by piece: the rocks of a million pictures need no memory
             for name, values in parts.items():
                 file.write(f'{"{" if name == "categories" else ","}"{name}": [\n')
@@ -160,8 +159,7 @@ class Results(PictureFiles):
 
     def _images(self) -> Iterator[dict]:
         for i, entry in enumerate(self._entries(), 1):
-            size = dict(width=entry['width'], height=entry['height'])
-            yield dict(id=i, file_name=entry['picture'], **size)
+            yield dict(id=i, file_name=entry['picture'], width=entry['width'], height=entry['height'])
 
     def _shapes(self) -> Iterator[dict]:
         rocks = ((i, rock) for i, entry in enumerate(self._entries(), 1) for rock in entry['rocks'])

@@ -46,8 +46,7 @@ def write_page(model: str | Path | None, folder: Path) -> list[str]:
     deviation = compare(given, OnnxModel(small))
     kept = deviation.largest <= TOLERANCE and len(small) < len(content)
     if folder.resolve() != SOURCE:
-        built = shutil.ignore_patterns('model.*', 'scene*.jpg')
-        shutil.copytree(SOURCE, folder, ignore=built, dirs_exist_ok=True)
+        shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns('model.*', 'scene*.jpg'), dirs_exist_ok=True)
     write_atomically(folder / 'model.onnx', small if kept else content)
     write_atomically(folder / 'model.json', json.dumps(vars(given.card)).encode() + b'\n')
     renderer = MoonRenderer(28, (720, 480))
@@ -72,8 +71,7 @@ def halved(content: bytes) -> bytes:
             name, half = tensor.name, f'{tensor.name}.half'
             tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), half))
             # undone once, when the model is loaded
-            to = onnx.TensorProto.FLOAT
-            casts.append(onnx.helper.make_node('Cast', [half], [name], to=to))
+            casts.append(onnx.helper.make_node('Cast', [half], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)

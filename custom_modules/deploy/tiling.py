@@ -60,8 +60,7 @@ def map_of_tiles(model, picture: np.ndarray, overlap: float, batch_size: int) ->
     found, band, done = None, None, 0
     for first in range(0, len(windows), batch_size):
         batch = windows[first : first + batch_size]
-        cut = np.stack([picture[t : t + rows, left : left + columns] for t, left in batch])
-        probabilities = model(cut)
+        probabilities = model(np.stack([picture[t : t + rows, left : left + columns] for t, left in batch]))
         if found is None:
             found = np.empty((probabilities.shape[1], *picture.shape[:2]), np.uint16)
             band = np.zeros((found.shape[0], 0, found.shape[2]), np.float32)
@@ -124,6 +123,5 @@ def labels_of(found: np.ndarray, size: tuple[int, int], threshold: float | None)
     """
     labels = np.empty(size[::-1], np.uint8)
     for rows, probabilities in strips(found, size):
-        one = len(probabilities) == 1
-        labels[rows] = probabilities[0] > threshold if one else probabilities.argmax(axis=0)
+        labels[rows] = probabilities[0] > threshold if len(probabilities) == 1 else probabilities.argmax(axis=0)
     return labels

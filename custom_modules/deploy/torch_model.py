@@ -34,8 +34,7 @@ class PixelsToProbabilities(nn.Module):
                 f'the data preprocessor pads in testing (test_cfg={preprocessor.test_cfg}): leave its test_cfg out.'
             )
         # mmseg and mmpretrain have two names for it; data sets load BGR
-        turns = getattr(preprocessor, '_channel_conversion', False)
-        self.takes_bgr = not getattr(preprocessor, 'to_rgb', turns)
+        self.takes_bgr = not getattr(preprocessor, 'to_rgb', getattr(preprocessor, '_channel_conversion', False))
         normalises = getattr(preprocessor, '_enable_normalize', False)
         mean = preprocessor.mean if normalises else torch.zeros(3)
         std = preprocessor.std if normalises else torch.ones(3)
@@ -57,8 +56,7 @@ class PixelsToProbabilities(nn.Module):
             return logits.softmax(1)
         head = self.model.decode_head
         if logits.shape[2:] != pixels.shape[2:]:
-            corners = head.align_corners
-            logits = F.interpolate(logits, pixels.shape[2:], mode='bilinear', align_corners=corners)
+            logits = F.interpolate(logits, pixels.shape[2:], mode='bilinear', align_corners=head.align_corners)
         return logits.sigmoid().squeeze(1) if head.out_channels == 1 else logits.softmax(1)
 
 

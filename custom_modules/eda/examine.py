@@ -29,8 +29,7 @@ def object_areas(labels: np.ndarray, classes: int) -> list[np.ndarray]:
     areas = [np.zeros(0, np.int64) for _ in range(1, classes)]
     # of many classes a mask holds few
     for index in np.flatnonzero(np.bincount(labels.ravel(), minlength=classes)[1:classes]) + 1:
-        of_class = (labels == index).astype(np.uint8)
-        _, _, stats, _ = cv2.connectedComponentsWithStats(of_class, connectivity=8)
+        _, _, stats, _ = cv2.connectedComponentsWithStats((labels == index).astype(np.uint8), connectivity=8)
         # the first row is everything else
         areas[index - 1] = stats[1:, cv2.CC_STAT_AREA].astype(np.int64)
     return areas

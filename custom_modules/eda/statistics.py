@@ -64,8 +64,7 @@ def describe_objects(found: Sequence[tuple[np.ndarray, int]], load_size: tuple[i
     if load_size is not None and areas.size:
         scales = [load_size[0] * load_size[1] / whole for _, whole in found]
         scaled = np.concatenate([a * s for (a, _), s in zip(found, scales, strict=True)])
-        below = 100 * float((scaled < 1).mean())
-        at_load_size = dict(pixels=quantiles(scaled), below_one_pixel_percent=below)
+        at_load_size = dict(pixels=quantiles(scaled), below_one_pixel_percent=100 * float((scaled < 1).mean()))
     return dict(
         count=int(areas.size),
         per_image=quantiles([len(areas) for areas, _ in found]),

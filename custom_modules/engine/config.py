@@ -73,8 +73,7 @@ def is_cut_by_hash(dataset: dict) -> bool:
 
 def config_sections() -> set[str]:
     """Name the top-level keys of a config that do something; the others only shaped it."""
-    parameters = inspect.signature(Runner.__init__).parameters
-    return {*parameters, *READ_FROM_CONFIG} - {'self', 'cfg'}
+    return {*inspect.signature(Runner.__init__).parameters, *READ_FROM_CONFIG} - {'self', 'cfg'}
 
 
 def read_options(texts: Iterable[str]) -> dict[str, object]:
@@ -230,5 +229,4 @@ def hold_out_nothing(cfg) -> None:
     for part in ('val', 'test'):
         loader = cfg.get(f'{part}_dataloader')
         if loader:
-            own = dict(pipeline=loader.dataset.get('pipeline'), test_mode=True)
-            loader.dataset = copy.deepcopy(train) | own
+            loader.dataset = copy.deepcopy(train) | dict(pipeline=loader.dataset.get('pipeline'), test_mode=True)

@@ -113,8 +113,7 @@ def require_one_split(cfg) -> None:
             cut = f'val_fraction={_share(dataset, "val_fraction", 0.2)}'
             listed = [f'ann_file={dataset.ann_file}'] if dataset.get('ann_file') else []
             if dataset.get('fold') is not None:
-                folds = f'fold={dataset.fold} folds={dataset.get("folds", 5)}'
-                cut = ' '.join([folds, cut, *listed])
+                cut = ' '.join([f'fold={dataset.fold} folds={dataset.get("folds", 5)}', cut, *listed])
             elif listed:
                 # a list beside a hashed part knows nothing of it either
                 cut = 'ann_file'

@@ -122,8 +122,7 @@ def precision_of(cfg) -> str:
     defaults = dict(AmpOptimWrapper='float16', BFloat16OptimWrapper='bfloat16')
     if wrapper.type in defaults:
         name = str(wrapper.get('dtype') or defaults[wrapper.type]).removeprefix('torch.')
-    compiles = (cfg.default_hooks.get('compile') or {}).get('enabled')
-    return f'{name} compiled' if compiles else name
+    return f'{name} compiled' if (cfg.default_hooks.get('compile') or {}).get('enabled') else name
 
 
 def speed_advice(cfg) -> str | None:

@@ -147,8 +147,7 @@ class ClassIoUMetric(IoUMetric):
                     'set it in val_evaluator and test_evaluator.'
                 )
             own = [counts[:, classes.index(name)] for counts in (hit, labelled, predicted)]
-            undefined = 0.0 if own[1].any() else float('nan')
-            pooled = class_scores(*(counts.sum() for counts in own), absent=undefined)
+            pooled = class_scores(*(counts.sum() for counts in own), absent=0.0 if own[1].any() else float('nan'))
             metrics |= {f'{name}_{key[0].upper()}{key[1:]}': float(v) for key, v in pooled.items()}
             dice = class_scores(*(counts[counted] for counts in own), absent=100.0)['Dice']
             metrics[f'{name}_image_Dice'] = float(dice.mean()) if len(dice) else float('nan')
@@ -182,5 +181,4 @@ def _areas(confusions: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
     counts = confusions.float()
     intersect = counts.diagonal(dim1=1, dim2=2)[:, :-1]
     predicted, labelled = counts.sum(1)[:, :-1], counts.sum(2)[:, :-1]
-    union = predicted + labelled - intersect
-    return list(zip(intersect, union, predicted, labelled, strict=True))
+    return list(zip(intersect, predicted + labelled - intersect, predicted, labelled, strict=True))

@@ -109,10 +109,9 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         for i, name in enumerate(names):
             own = {k: _rounded(c[i].item()) if images[i] else None for k, c in columns.items()}
             classes.append(dict(name=name, **own, images=images[i].item()))
-        tops = zip(topk, accuracies, strict=True)
         return dict(
             images=len(labels),
-            **{f'top{k}': _rounded(value[0].item()) for k, value in tops},
+            **{f'top{k}': _rounded(value[0].item()) for k, value in zip(topk, accuracies, strict=True)},
             macro={key: _rounded(c[images > 0].mean().item()) for key, c in columns.items()},
             classes=classes,
             confusion_counts=counts.tolist(),

@@ -121,8 +121,7 @@ def frequent_confusions(counts: np.ndarray, most: int) -> list[tuple[int, int]]:
     """Find the most frequent confusions, at most ``most``: true and predicted class; of equals the first class comes first."""
     wrong = np.array(counts)
     np.fill_diagonal(wrong, 0)
-    pairs = map(tuple, np.argwhere(wrong).tolist())
-    return sorted(pairs, key=lambda pair: -wrong[pair])[:most]
+    return sorted(map(tuple, np.argwhere(wrong).tolist()), key=lambda pair: -wrong[pair])[:most]
 
 
 def draw_confusion(
@@ -140,8 +139,7 @@ def draw_confusion(
     figure = Figure(figsize=(side, side))
     axes = figure.add_subplot(facecolor='lightgrey')
     image = axes.imshow(shares, cmap='Blues', vmin=0, vmax=100, interpolation='nearest')
-    bar = figure.colorbar(image, ax=axes, fraction=0.04, pad=0.03)
-    bar.set_label(f"share of the true class's {what} (%)")
+    figure.colorbar(image, ax=axes, fraction=0.04, pad=0.03).set_label(f"share of the true class's {what} (%)")
     size = dict(fontsize=9 if readable else 7)
     names = [plot_text(name) for name in classes]
     axes.set_xticks(range(len(names)), names, rotation=90, **size)
@@ -150,6 +148,5 @@ def draw_confusion(
     for row, column in np.argwhere(shares >= (0.5 if counts is None else 0)) if readable else ():
         share = shares[row, column]
         words = f'{share:.0f}' if counts is None else f'{share:.1f} %\n{counts[row, column]:,}'
-        colour = 'white' if share > 50 else 'black'
-        axes.text(column, row, words, ha='center', va='center', color=colour, **size)
+        axes.text(column, row, words, ha='center', va='center', color='white' if share > 50 else 'black', **size)
     return figure_png(figure)

@@ -82,8 +82,7 @@ class OnnxModel:
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(file if loaded else str(file), options, [provider])
-            metadata = self._session.get_modelmeta().custom_metadata_map
-            self.card = ModelCard.from_metadata(metadata)
+            self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map)
         # onnxruntime's own errors have no common class
         except Exception as error:
             raise UsageError(

@@ -52,8 +52,7 @@ class ObjectMatch:
     def counts(self, limit: float = 0.0) -> np.ndarray:
         """Count the objects larger than a limit in pixels: true ones, found ones, predicted ones, invented ones; they add up."""
         true, predicted = self.true_areas > limit, self.areas > limit
-        parts = (true, true & self.found, predicted, predicted & self.invented)
-        return np.array([part.sum() for part in parts])
+        return np.array([part.sum() for part in (true, true & self.found, predicted, predicted & self.invented)])
 
 
 def match_objects(truth: np.ndarray, predicted: np.ndarray) -> ObjectMatch:

@@ -46,8 +46,7 @@ class Prediction:
         read = read_image(self.img_path)
         if read.shape[:2] == self.truth.shape:
             return read
-        shrinks = read.shape[0] > self.truth.shape[0]
-        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        how = cv2.INTER_AREA if read.shape[0] > self.truth.shape[0] else cv2.INTER_LINEAR
         return cv2.resize(read, self.truth.shape[::-1], interpolation=how)
 
     @property

@@ -35,16 +35,14 @@ class BatchPhotoMetricDistortion(BatchAugment):
         # of each: the base class asks for all
         self.each, self.prob = prob, 1.0
 
-    def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw what is added and the factor. See the base class."""
+    def _draw(self, random: StepRandom) -> np.ndarray:
         added = random.uniform(-self.brightness_delta, self.brightness_delta)
         added[random.uniform(0, 1) >= self.each] = 0
         factor = random.uniform(*self.contrast_range)
         factor[random.uniform(0, 1) >= self.each] = 1
         return np.stack([added, factor], axis=1)
 
-    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
-        """Brighten or darken. See the base class."""
+    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
         added, factor = (self.per_sample(column, images) for column in values.T)
         return images.add_(added).clamp_(0, 255).mul_(factor).clamp_(0, 255), masks
 
@@ -64,12 +62,10 @@ class BatchRandomBlur(BatchAugment):
         # OpenCV's width for 8 bit
         self.radius = max(1, round(3 * sigma))
 
-    def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw the width. See the base class."""
+    def _draw(self, random: StepRandom) -> np.ndarray:
         return random.uniform(0.1, self.sigma)[:, None]
 
-    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
-        """Blur along the rows, then along the columns. See the base class."""
+    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
         count, channels, height, width = images.shape
         distance = np.arange(-self.radius, self.radius + 1)
         kernels = np.exp(-0.5 * (distance / values) ** 2)
@@ -101,12 +97,10 @@ class BatchRandomGamma(BatchAugment):
         super().__init__(prob)
         self.gamma_range = gamma_range
 
-    def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw the exponent. See the base class."""
+    def _draw(self, random: StepRandom) -> np.ndarray:
         return np.exp(random.uniform(*np.log(self.gamma_range)))[:, None]
 
-    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
-        """Bend. See the base class."""
+    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
         return images.div_(255).pow_(self.per_sample(values[:, 0], images)).mul_(255), masks
 
 
@@ -126,12 +120,10 @@ class BatchRandomNoise(BatchAugment):
         super().__init__(prob)
         self.std = std
 
-    def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw the strength and the noise's seed. See the base class."""
+    def _draw(self, random: StepRandom) -> np.ndarray:
         return np.stack([random.uniform(0, self.std), random.integers(2**32)], axis=1)
 
-    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
-        """Add noise. See the base class."""
+    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
         noise = torch.empty_like(images)
         generator = torch.Generator(images.device)
         for sample, seed in zip(noise, values[:, 1], strict=True):
@@ -162,12 +154,10 @@ class BatchColorJitter(BatchAugment):
         super().__init__(prob=1.0)
         self.ranges = (brightness, contrast, saturation)
 
-    def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw the three factors. See the base class."""
+    def _draw(self, random: StepRandom) -> np.ndarray:
         return np.stack([random.uniform(1 - reach, 1 + reach) for reach in self.ranges], axis=1)
 
-    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
-        """Change colours. See the base class."""
+    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
         bright, contrast, colour = values.T
         grey = _grey(images)
         mean = grey.mean(dim=(2, 3), keepdim=True)
@@ -189,6 +179,5 @@ class BatchRandomGrayscale(BatchAugment):
     def __init__(self, prob: float = 0.1) -> None:
         super().__init__(prob)
 
-    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
-        """Take the colour out. See the base class."""
+    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
         return _grey(images).expand_as(images).contiguous(), masks

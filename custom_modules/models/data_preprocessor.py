@@ -105,15 +105,13 @@ class BatchRandomAffine(AffineRanges, BatchAugment):
         BatchAugment.__init__(self, prob)
         AffineRanges.__init__(self, **ranges)
 
-    def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw angle, factor and both shifts. See the base class."""
+    def _draw(self, random: StepRandom) -> np.ndarray:
         angle = random.uniform(-self.degree, self.degree)
         factor = random.uniform(1 - self.scale, 1 + self.scale)
-        shifts = [random.uniform(-self.translate, self.translate) for _ in range(2)]
+        shifts = (random.uniform(-self.translate, self.translate) for _ in range(2))
         return np.stack([angle, factor, *shifts], axis=1)
 
-    def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Warp. See the base class."""
+    def _apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
         size = images.shape[-2:]
         theta = torch.from_numpy(self._inverse(values, *size)).to(images.device, non_blocking=True)
         grid = F.affine_grid(theta, (len(images), 1, *size), align_corners=False)
@@ -133,7 +131,6 @@ class BatchRandomAffine(AffineRanges, BatchAugment):
         cos, sin = np.cos(np.deg2rad(angle)) / factor, np.sin(np.deg2rad(angle)) / factor
         # half an image is one unit, so a share of it is two
         x, y = 2 * shift_x, 2 * shift_y
-        first = [cos, -sin * height / width]
-        second = [sin * width / height, cos]
-        rows = [[*row, -(row[0] * x + row[1] * y)] for row in (first, second)]
+        turned = [cos, -sin * height / width], [sin * width / height, cos]
+        rows = [[*row, -(row[0] * x + row[1] * y)] for row in turned]
         return np.array(rows, dtype=np.float32).transpose(2, 0, 1).copy()

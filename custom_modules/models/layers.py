@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from mmcv.cnn import DepthwiseSeparableConvModule
 from torch import Tensor
 from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.ops import Conv2dNormActivation
 
 
 class DoubleConv(nn.Sequential):
@@ -28,8 +29,7 @@ class DoubleConv(nn.Sequential):
             if separable:
                 layers.append(DepthwiseSeparableConvModule(width, channels, 3, padding=1, norm_cfg=norm))
             else:
-                convolution = nn.Conv2d(width, channels, 3, padding=1, bias=bias)
-                layers += [convolution, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)]
+                layers += Conv2dNormActivation(width, channels, bias=bias)
         super().__init__(*layers)
 
 
@@ -105,8 +105,7 @@ class UpBlock(nn.Module):
             self.up = nn.Identity()
         else:
             raise ValueError(f"upsample is 'deconv' or 'bilinear', got {upsample!r}.")
-        fits = skip_channels == channels
-        self.adapter = nn.Identity() if fits else nn.Conv2d(skip_channels, channels, 1)
+        self.adapter = nn.Identity() if skip_channels == channels else nn.Conv2d(skip_channels, channels, 1)
         self.conv = DoubleConv(in_channels + channels, channels, separable=separable)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:

@@ -102,8 +102,7 @@ def _as_checkpoint(loaded: object, name: str) -> dict:
     meta = checkpoint.get('meta')
     checkpoint['meta'] = dict(meta) if isinstance(meta, Mapping) else {}
     hub = checkpoint.get('message_hub')
-    infos = [checkpoint['meta'], hub.get('runtime_info') if isinstance(hub, Mapping) else None]
-    for info in infos:
+    for info in (checkpoint['meta'], hub.get('runtime_info') if isinstance(hub, Mapping) else None):
         # Runner.resume runs the first, mmengine's inferencer the second
         for key in ('config', 'cfg') if isinstance(info, dict) else ():
             info.pop(key, None)

@@ -70,8 +70,7 @@ class ValLossSegmentor(EncoderDecoder):
             for name, value in self.decode_head.loss_by_feat(logits[i : i + 1], [sample]).items():
                 if 'loss' in name:
                     losses[f'val_{name}'].append(value)
-        metas = [sample.metainfo for sample in samples]
-        predicted = self.decode_head.predict_by_feat(logits, metas)
+        predicted = self.decode_head.predict_by_feat(logits, [sample.metainfo for sample in samples])
         predictions.extend(self.postprocess_result(predicted, samples))
 
 

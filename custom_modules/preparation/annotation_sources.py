@@ -83,13 +83,11 @@ def _polygon(points, centre=0, degrees=0):
 def _placed(values, left, top, width, height):
     """Give run lengths of an image in which pixels of a mask lie; None if they reach beyond it."""
     rows, columns = values.shape
-    inside = 0 <= left <= width - columns and 0 <= top <= height - rows
-    if not inside or width * height > 1 << 30:
+    if not (0 <= left <= width - columns and 0 <= top <= height - rows) or width * height > 1 << 30:
         return None
     whole = np.zeros((height, width), np.uint8, order='F')
     whole[top : top + rows, left : left + columns] = values
-    rle = rle_tools.encode(whole)
-    return dict(size=[height, width], counts=rle['counts'].decode())
+    return dict(size=[height, width], counts=rle_tools.encode(whole)['counts'].decode())
 
 
 def _read_labelme(folder):
@@ -138,8 +136,7 @@ def _read_cvat(content):
         pictures.append((image.get('name'), image.get('width'), image.get('height'), shapes))
     if not pictures and root.find('track') is not None:
         raise ValueError('it is of a video, while "CVAT for images" is what can be read')
-    names = [label.findtext('name') for label in root.iter('label')]
-    return _in_coco_form(pictures, filter(None, names))
+    return _in_coco_form(pictures, filter(None, (label.findtext('name') for label in root.iter('label'))))
 
 
 def _cvat_outline(shape, image):

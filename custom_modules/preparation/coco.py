@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -96,16 +95,13 @@ def coco_to_masks(coco, out, images=None, overwrite=False):
             coco.left_out[kind].append(f'{image["given"]} to {name.as_posix()}')
         if source is not None:
             files.append((Path(out, 'images', name), source.read_bytes))
-        files.append((Path(out, 'masks', name).with_suffix('.png'), partial(_mask_file, coco, image)))
+        mask = Path(out, 'masks', name).with_suffix('.png')
+        files.append((mask, lambda image=image: PngFile.encode(coco.draw(image))))
     if not taken:
         raise UsageError(f'{images} has none of the {len(complaints)} images of {coco.path}: {complaints[0][1]}.')
     for what, details in complaints:
         coco.left_out[what].append(details)
     return write_missing(files, overwrite), len(taken)
-
-
-def _mask_file(coco, image):
-    return PngFile.encode(coco.draw(image))
 
 
 def _source(folder, image):
@@ -168,17 +164,10 @@ def masks_to_coco(pairs, root, names, out, overwrite=False):
             count, labels = cv2.connectedComponents((indices == index).astype(np.uint8))
             for label in range(1, count):
                 rle = rle_tools.encode(np.asfortranarray(labels == label, np.uint8))
-                annotations.append(
-                    dict(
-                        id=len(annotations) + 1,
-                        image_id=number,
-                        category_id=index,
-                        segmentation=dict(size=rle['size'], counts=rle['counts'].decode()),
-                        area=int(rle_tools.area(rle)),
-                        bbox=rle_tools.toBbox(rle).tolist(),
-                        iscrowd=0,
-                    )
-                )
+                own = dict(id=len(annotations) + 1, image_id=number, category_id=index)
+                own['segmentation'] = dict(size=rle['size'], counts=rle['counts'].decode())
+                measured = dict(area=int(rle_tools.area(rle)), bbox=rle_tools.toBbox(rle).tolist())
+                annotations.append(dict(own, **measured, iscrowd=0))
     categories = [dict(id=i, name=name, supercategory='') for i, name in enumerate(names) if i]
     coco = dict(images=images, categories=categories, annotations=annotations)
     content = json.dumps(coco).encode()

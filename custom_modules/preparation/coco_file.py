@@ -226,8 +226,7 @@ class CocoFile:
         self.left_out[what].append(' '.join(str(name).split())[:80])
 
     def _refuse(self, what):
-        left = self.left_out.items()
-        reasons = ', '.join(f'{len(names)} {kind} ({first_five(names)})' for kind, names in left)
+        reasons = ', '.join(f'{len(names)} {kind} ({first_five(names)})' for kind, names in self.left_out.items())
         what += f': {reasons}' if reasons else ''
         raise UsageError(f'{self.path} cannot be drawn as masks: {what}; mend it or export it again.')
 

@@ -99,8 +99,7 @@ class LunarSource:
         images, photos = self.folder / 'images', self.folder / 'real_moon_images'
         for picture in progress(sorted(images.glob('render/render*.png')), 'Checking masks'):
             name = picture.stem.removeprefix('render')
-            masks = [images / kind / f'{kind}{name}.png' for kind in self.kinds]
-            mask = self._first_coloured(picture, masks)
+            mask = self._first_coloured(picture, [images / kind / f'{kind}{name}.png' for kind in self.kinds])
             if mask is not None and only in (None, mask.parent.name):
                 self.renders.append((name, picture, mask))
                 self.kinds[mask.parent.name] += 1

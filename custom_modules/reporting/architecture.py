@@ -144,14 +144,12 @@ def _record(model: nn.Module, modules: Sequence[nn.Module], size: tuple[int, int
 
     def note(module: nn.Module, inputs: tuple, output: object) -> None:
         tensors = tuple(_tensors(inputs))
-        outputs = list(_tensors(output))
         # the tensors stay alive, so that no other one takes their place in memory
-        calls.setdefault(module, _Call(len(calls), tensors, outputs[-1]))
+        calls.setdefault(module, _Call(len(calls), tensors, list(_tensors(output))[-1]))
 
     handles = [module.register_forward_hook(note) for module in modules]
     try:
-        parameter = next(model.parameters())
-        model(torch.zeros(1, 3, *size, device=parameter.device), mode='tensor')
+        model(torch.zeros(1, 3, *size, device=next(model.parameters()).device), mode='tensor')
     finally:
         for handle in handles:
             handle.remove()

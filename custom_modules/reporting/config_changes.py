@@ -54,9 +54,8 @@ def pooled_config(cfg) -> dict[str, str]:
         >>> list(pooled_config(cfg).values())
         ['[RepeatDataset(dataset=MoonDataset(fold=each, folds=5))]']
     """
-    flat = flat_config(cfg)
     # within a list of data sets too, which is one value
-    texts = {key: re.sub(r'\bfold=\d+', 'fold=each', text) for key, text in flat.items()}
+    texts = {key: re.sub(r'\bfold=\d+', 'fold=each', text) for key, text in flat_config(cfg).items()}
     return {key: 'each' if key.endswith('.fold') else text for key, text in texts.items()}
 
 

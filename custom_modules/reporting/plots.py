@@ -47,8 +47,7 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
     scores = list(dict.fromkeys(score for run in runs for score in _scores(run)))
     rows = ['loss', *scores, 'learning rate']
     figure = Figure(figsize=(9, 2.3 * len(rows) + 0.35 * len(names)), layout='constrained')
-    grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False)
-    panels = dict(zip(rows, grid.flat, strict=True))
+    panels = dict(zip(rows, figure.subplots(len(rows), 1, sharex=True, squeeze=False).flat, strict=True))
     styles = itertools.cycle(itertools.product(STYLES, COLOURS))
     looks = {
         name: dict(color=colour, linestyle=style, linewidth=1.2)
@@ -66,8 +65,7 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
                 panels[row].plot(table[column].dropna(), **line)
         reached = run.score(scores[0], run.best_epoch) if scores else None
         if reached is not None:
-            ring = dict(fillstyle='none', color=look['color'])
-            panels[scores[0]].plot(run.best_epoch, reached, 'o', **ring)
+            panels[scores[0]].plot(run.best_epoch, reached, 'o', fillstyle='none', color=look['color'])
     panels['loss'].set_ylabel('loss\n(validation dotted)')
     for score in scores:
         panels[score].set_ylabel(f'{score} (%)\nof validation')
@@ -94,8 +92,7 @@ def draw_models(cells: Sequence[tuple[str, np.ndarray]]) -> bytes:
     height, width = cells[0][1].shape[:2]
     columns = min(GALLERY_COLUMNS, len(cells))
     rows = -(-len(cells) // columns)
-    size = (2.4 * columns, (2.4 * height / width + 0.5) * rows)
-    figure = Figure(figsize=size, layout='constrained')
+    figure = Figure(figsize=(2.4 * columns, (2.4 * height / width + 0.5) * rows), layout='constrained')
     for number, (caption, picture) in enumerate(cells, start=1):
         axes = figure.add_subplot(rows, columns, number)
         axes.set_axis_off()
@@ -124,8 +121,7 @@ def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
             score = prediction.scores.named(first.classes).get(comparison.score, np.nan)
             # nan: neither there nor predicted
             words = 'nothing to find' if score != score else f'{comparison.score} {score:.1f}'
-            errors = error_map(image, prediction.truth, prediction.predicted)
-            cells.append((f'{label}\n{words}', errors))
+            cells.append((f'{label}\n{words}', error_map(image, prediction.truth, prediction.predicted)))
         rows[name] = cells
     return rows
 
@@ -210,8 +206,7 @@ def _kind(stage: Stage) -> str:
         return 'image'
     if stage.part != 'backbone':
         return 'decoder or head'
-    states = {'': 'encoder', 'always': 'encoder, frozen'}
-    return states.get(stage.frozen, 'encoder, frozen at first')
+    return {'': 'encoder', 'always': 'encoder, frozen'}.get(stage.frozen, 'encoder, frozen at first')
 
 
 def _box(axes: Axes, centre: tuple[float, float], stage: Stage) -> FancyBboxPatch:
@@ -230,5 +225,4 @@ def _box(axes: Axes, centre: tuple[float, float], stage: Stage) -> FancyBboxPatc
     axes.text(x, corner[1] + 0.13, plot_text(name), ha='center', va='center', fontsize=8.5, weight='bold')  # fmt: skip
     middle = corner[1] + 0.2 + (BOX_HEIGHT - 0.2) / 2
     axes.text(x, middle, plot_text('\n'.join(lines)), ha='center', va='center', fontsize=7.5)
-
     return box

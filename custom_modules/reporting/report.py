@@ -138,7 +138,6 @@ def _training(run: RunFolder) -> dict:
 
 def _classifier(number: int, result: ClassifierResult) -> dict:
     run = result.run
-    drawing = f'architecture_classifier_{number:02d}_{run.title}'
     return dict(
         label=run.title,
         config=run.name,
@@ -150,7 +149,7 @@ def _classifier(number: int, result: ClassifierResult) -> dict:
         width=result.architecture.size[1],
         **result.report,
         picture=f'confusion_{number:02d}_{file_name(run.title)}.png',
-        architecture=_architecture(result.architecture, drawing),
+        architecture=_architecture(result.architecture, f'architecture_classifier_{number:02d}_{run.title}'),
     )
 
 

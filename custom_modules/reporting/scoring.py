@@ -242,8 +242,7 @@ def score_classifier(run: RunFolder, cfg: Config) -> ClassifierResult:
     scores = torch.stack([sample.pred_score for sample in samples]).cpu()
     names = [Path(sample.img_path).name for sample in samples]
     content = repr((names, labels.tolist(), loader.dataset.metainfo.get('classes')))
-    inputs = model.data_preprocessor(next(iter(loader)), False)['inputs']
-    size = tuple(inputs.shape[2:])
+    size = tuple(model.data_preprocessor(next(iter(loader)), False)['inputs'].shape[2:])
     return ClassifierResult(
         run=run,
         report=metric.report(scores, labels),

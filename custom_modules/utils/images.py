@@ -116,8 +116,7 @@ def file_bytes(source: Content, name: str = '', what: str = 'an image') -> tuple
     try:
         return Path(source).read_bytes(), name or str(source)
     except (OSError, ValueError) as error:
-        reason = (getattr(error, 'strerror', None) or str(error)).lower()
-        raise _unreadable(source, what, reason) from error
+        raise _unreadable(source, what, (getattr(error, 'strerror', None) or str(error)).lower()) from error
 
 
 def _decoded(decode, source: Content, name: str, what: str) -> np.ndarray:
@@ -219,8 +218,7 @@ def _of_input(text: str) -> Iterator[tuple[Path, PurePath]]:
         yield path, PurePath(path.name)
     elif glob.has_magic(text):
         fixed = next(i for i, part in enumerate(path.parts) if glob.has_magic(part))
-        matches = map(Path, glob.iglob(str(path), recursive=True))
-        yield from _pictures(Path(*path.parts[:fixed]), matches)
+        yield from _pictures(Path(*path.parts[:fixed]), map(Path, glob.iglob(str(path), recursive=True)))
     else:
         raise UsageError(f'there is no picture, folder or list {text}: mend the path.')
 

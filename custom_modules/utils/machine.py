@@ -144,8 +144,7 @@ def connect(address: str, variables: Iterable[str] = ()) -> Cluster:
     total, nodes = ray.cluster_resources(), sum(node['Alive'] for node in ray.nodes())
     cpus, gpus = total.get('CPU', 0.0), total.get('GPU', 0.0)
     dashboard = f'http://{context.dashboard_url}' if context.dashboard_url else 'not running'
-    title = f'Ray: {nodes} nodes, {cpus:g} CPUs, {gpus:g} GPUs; dashboard: {dashboard}'
-    return Cluster(title, cpus, gpus)
+    return Cluster(f'Ray: {nodes} nodes, {cpus:g} CPUs, {gpus:g} GPUs; dashboard: {dashboard}', cpus, gpus)
 
 
 def _require_answer(address: str) -> None:

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 def progress(items: Iterable, label: str, total: int | None = None) -> Iterable:
     """Give the same items under a progress bar on stderr, shown on a terminal only; ``total`` where they have no length."""
     console = Console(stderr=True)
-    hidden = not console.is_terminal
-    return track(items, label, total, console=console, disable=hidden, transient=True)
+    return track(items, label, total, console=console, disable=not console.is_terminal, transient=True)
 
 
 def text_table(title: str, columns: Sequence[str], rows: Iterable[Sequence]) -> str:

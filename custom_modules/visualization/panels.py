@@ -35,8 +35,7 @@ def contact_sheet(columns: Mapping[str, Sequence[np.ndarray]], colours: Mapping[
         if pictures:
             column = lay_out(pictures, 0, SHEET_GAP)
             laid.append(np.concatenate([text_strip(head, column.shape[1], 22, bold=True), column]))
-    margin = [(0, 0), (SHEET_GAP, 0), (0, 0)]
-    sheet = np.pad(lay_out(laid, 1, SHEET_GAP), margin, constant_values=255)
+    sheet = np.pad(lay_out(laid, 1, SHEET_GAP), [(0, 0), (SHEET_GAP, 0), (0, 0)], constant_values=255)
     return np.concatenate([sheet, legend_strip(colours, sheet.shape[1], 20)])
 
 
@@ -79,11 +78,9 @@ class PredictionPanel:
     def _scores(self, prediction: Prediction) -> str:
         scores = prediction.scores.by_class()
         dice, iou = ([_score(value) for value in scores[name]] for name in ('Dice', 'IoU'))
-        rows = zip(self.classes, dice, iou, strict=True)
-        own = [f'{name} Dice {one}, IoU {other}' for name, one, other in rows][1:]
+        own = [f'{name} Dice {one}, IoU {other}' for name, one, other in zip(self.classes, dice, iou, strict=True)][1:]
         if len(own) > 1:
-            mean = _score(prediction.scores.foreground_dice)
-            own.insert(0, f'mDice without {self.classes[0]} {mean}')
+            own.insert(0, f'mDice without {self.classes[0]} {_score(prediction.scores.foreground_dice)}')
         return '  |  '.join(own)
 
 

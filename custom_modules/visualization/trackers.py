@@ -142,8 +142,7 @@ class OptionalVisBackend(BaseVisBackend):
         if isinstance(value, dict):
             return {key: self._filled(item) for key, item in value.items()}
         if isinstance(value, str):
-            named = value.replace('{run}', self._work_dir.name)
-            return named.replace('{work_dir}', str(self._work_dir))
+            return value.replace('{run}', self._work_dir.name).replace('{work_dir}', str(self._work_dir))
         return value
 
 

@@ -84,15 +84,13 @@ class PanelVisualizer(SegLocalVisualizer):
     def _overlay(self, image: np.ndarray, segmentation: PixelData) -> np.ndarray:
         # tensors of any device, or arrays as mmseg's browse_dataset.py has them
         labels = segmentation.cpu().numpy().data.squeeze().astype(np.uint8)
-        size = image.shape[1::-1]
-        labels = cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT)
+        labels = cv2.resize(labels, image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
         return overlay(image, labels, self.dataset_meta['palette'], self.alpha)
 
 
 def _captioned(image: np.ndarray, caption: str) -> np.ndarray:
     scale = max(image.shape[0] / 480, 0.3)
-    height = round(28 * scale)
-    strip = np.full((height, image.shape[1], 3), 255, np.uint8)
+    strip = np.full((round(28 * scale), image.shape[1], 3), 255, np.uint8)
     where, font = (round(6 * scale), round(20 * scale)), cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(strip, caption, where, font, 0.65 * scale, (0, 0, 0), 1, cv2.LINE_AA)
     return np.concatenate([strip, image], axis=0)
@@ -186,8 +184,7 @@ class FixedSamplesHook(Hook):
         for path, sample in self._samples.items():
             name = self._names[path]
             file = folder / f'{name}_epoch_{self._seen:03d}.png'
-            image = scaled_image(path, self.width)
-            runner.visualizer.add_datasample(name, image, sample, out_file=str(file))
+            runner.visualizer.add_datasample(name, scaled_image(path, self.width), sample, out_file=str(file))
             # as drawn by any of mmseg's visualizers, which either write or hand on
             panel = read_image(file)
             for backend in runner.visualizer._vis_backends.values():

@@ -47,8 +47,7 @@ class RunCheckHook(Hook):
             )
         runner.message_hub.update_info('training_images', training_images(runner))
         wrapper = runner.cfg.get('optim_wrapper') or {}
-        parts = wrapper.get('optimizer'), wrapper.get('paramwise_cfg')
-        rates = repr((*parts, runner.cfg.get('param_scheduler')))
+        rates = repr((wrapper.get('optimizer'), wrapper.get('paramwise_cfg'), runner.cfg.get('param_scheduler')))
         if _begun_with(runner.message_hub, 'planned_rates', rates) != rates:
             runner.logger.warning(
                 'Resumed with other settings of the optimizer or its schedulers, which change nothing: those of the checkpoint '

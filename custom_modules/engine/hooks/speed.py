@@ -43,8 +43,7 @@ class ChannelsLastHook(Hook):
         """Bring the optimizer's averages, which a resume may have loaded, to the layout of their weights."""
         for weight, state in runner.optim_wrapper.optimizer.state.items():
             for name, value in state.items():
-                same = torch.is_tensor(value) and value.shape == weight.shape
-                if same and value.stride() != weight.stride():
+                if torch.is_tensor(value) and value.shape == weight.shape and value.stride() != weight.stride():
                     state[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 

@@ -109,13 +109,8 @@ class NarrowResNet(StagedBackbone):
         for depth in depths:
             strides.append(strides[-1] * (2 if depth else 1))
         super().__init__(widths, strides, **kwargs)
-        stem = [
-            nn.Conv2d(in_channels, widths[0], 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(inplace=True),
-            nn.MaxPool2d(3, stride=1, padding=1),
-        ]
-        self.stages.append(nn.Sequential(*stem))
+        stem = Conv2dNormActivation(in_channels, widths[0], 7, stride=2)
+        self.stages.append(nn.Sequential(*stem, nn.MaxPool2d(3, stride=1, padding=1)))
         for stage in each_stage(widths, depths):
             self.stages.append(residual_stage(BasicBlock, *stage))
         self._freeze_stages()
@@ -137,12 +132,7 @@ class SimpleNet(StagedBackbone):
 
     def __init__(self, widths: Sequence[int] = (16, 32, 64, 128, 256), in_channels: int = 3, **kwargs) -> None:
         super().__init__(widths, **kwargs)
-        stem = [
-            nn.Conv2d(in_channels, widths[0], 3, padding=1, bias=False),
-            nn.BatchNorm2d(widths[0]),
-            nn.ReLU(inplace=True),
-        ]
-        self.stages.append(nn.Sequential(*stem))
+        self.stages.append(Conv2dNormActivation(in_channels, widths[0]))
         for narrow, wide in zip(widths, widths[1:], strict=False):
             self.stages.append(residual_stage(Bottleneck, narrow, wide, depth=1))
         self._freeze_stages()

@@ -32,7 +32,8 @@ class FoldedStages:
 
     def copies(self, stages: list[nn.Module]) -> list[nn.Module]:
         """Give the folded copies of stages in eval mode, to be called without gradient."""
-        state = [_mark(t) for s in stages for t in (*s.parameters(), *s.buffers())]
+        tensors = [t for s in stages for t in (*s.parameters(), *s.buffers())]
+        state = [(t.data_ptr(), -1 if t.is_inference() else t._version, t.dtype) for t in tensors]
         if state != self._state:
             # of inference mode, they would be unusable outside of it
             with torch.inference_mode(False), torch.no_grad():
@@ -43,11 +44,6 @@ class FoldedStages:
     def __reduce__(self):
         # a copied or pickled backbone folds its own weights
         return FoldedStages, ()
-
-
-def _mark(tensor: Tensor) -> tuple:
-    version = -1 if tensor.is_inference() else tensor._version
-    return tensor.data_ptr(), version, tensor.dtype
 
 
 def _fold(stage: nn.Module) -> nn.Module:

@@ -25,8 +25,7 @@ class Camera:
         width, height = size
         self.size = size
         self.focal = focal * max(size)
-        columns = (np.arange(width) + 0.5 - width / 2) / self.focal
-        self.across = columns.astype(np.float32)
+        self.across = ((np.arange(width) + 0.5 - width / 2) / self.focal).astype(np.float32)
         samples = int(np.clip(2.2 * height, 260, 960))
         path = np.linspace(0, 1, samples) ** 1.2
         depth = (self.NEAREST * (self.FARTHEST / self.NEAREST) ** path).astype(np.float32)
@@ -38,8 +37,7 @@ class Camera:
         skyline = np.maximum.accumulate(rise, axis=0)
         # Row of the level direction, such that the skyline cuts the picture as wanted.
         self.level_row = self._aim(skyline[-1], max(sky_share, 1e-3)) + min(sky_share, 0.0) * height
-        rows = (self.level_row - (np.arange(height) + 0.5)) / self.focal
-        self.up = rows.astype(np.float32)
+        self.up = ((self.level_row - (np.arange(height) + 0.5)) / self.focal).astype(np.float32)
         self.depth = self._first_hits(depth, rise, skyline)
 
     def positions(self, depth):
@@ -121,15 +119,17 @@ class Exposure:
         usual = float(np.quantile(lit, 0.6)) if lit.size else 0.3
         exposed = light * (self._wanted**self._gamma / max(usual, 0.02))
         if self._photo:
-            exposed = exposed * self._uneven(light.shape)
+            corners = self._rng.normal(1, 0.1, (2, 2)).astype(np.float32)
+            exposed = exposed * cv2.resize(
+                np.clip(corners, 0.7, 1.3), light.shape[::-1], interpolation=cv2.INTER_LINEAR
+            )
         # A film-like shoulder instead of a hard clip.
         exposed = np.where(exposed > 0.6, 0.6 + 0.4 * np.tanh((exposed - 0.6) / 0.4), exposed)
         # The lens blurs a little, before the sensor adds its noise.
         blurred = cv2.GaussianBlur(exposed.astype(np.float32), (0, 0), self._blur)
         grey = np.maximum(blurred, 0) ** np.float32(1 / self._gamma)
         if self._sharpen:
-            soft = cv2.GaussianBlur(grey, (0, 0), 1.2)
-            grey += np.float32(self._sharpen) * (grey - soft)
+            grey += np.float32(self._sharpen) * (grey - cv2.GaussianBlur(grey, (0, 0), 1.2))
         if self._crush:
             # The usual brightness stays where it is.
             stretch = self._wanted / max(self._wanted - self._crush, 0.05)
@@ -145,10 +145,6 @@ class Exposure:
             # A sensor whose black is cut off has no noise in it.
             colour += noise * (colour > 3)
         return np.clip(np.rint(colour), 0, 255).astype(np.uint8)
-
-    def _uneven(self, shape):
-        corners = self._rng.normal(1, 0.1, (2, 2)).astype(np.float32)
-        return cv2.resize(np.clip(corners, 0.7, 1.3), shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 class SceneStyle:
@@ -177,9 +173,8 @@ class SceneStyle:
         self.patches = rng.choice([0.0, 0.6, 1.2, 2.0])
         self.rubble = np.exp(rng.normal(0.4, 0.7))
         self.grit = rng.uniform(0.1, 0.5) if rng.random() < (0.45 if self.photo else 0.15) else 1.0
-        self.goal, self.boulder = False, 0.12
-        if style == 'goal':
-            self.boulder = rng.uniform(0, 0.8)
+        self.goal = False
+        self.boulder = rng.uniform(0, 0.8) if style == 'goal' else 0.12
         if self.photo:
             self._draw_photo(rng)
             if style == 'goal' or rng.random() < self.GOAL:

@@ -72,8 +72,7 @@ class SyntheticSet:
         if workers < 1:
             raise UsageError(f'--workers must be 1 or more, not {workers}.')
         self._claim(overwrite)
-        numbers = range(1, self.count + 1)
-        missing = [n for n in numbers if not all(path.is_file() for path in self._paths(n))]
+        missing = [n for n in range(1, self.count + 1) if not all(path.is_file() for path in self._paths(n))]
         workers = min(workers, len(missing))
         if workers > 1:
             self._write_in_processes(missing, workers)

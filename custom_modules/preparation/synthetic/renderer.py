@@ -32,8 +32,7 @@ class Hardware:
             if rng.random() < 0.3:
                 # In its own shadow.
                 bright = rng.uniform(0, 0.1)
-            foil = np.float32(bright) * np.exp(np.float32(shiny) * crinkles)
-            self.light = np.where(part > 0, foil, self.light)
+            self.light = np.where(part > 0, np.float32(bright) * np.exp(np.float32(shiny) * crinkles), self.light)
             cover |= part
             foot, across = foot + rng.normal(0, 1) * across, across * rng.uniform(0.3, 1.5)
         if rng.random() < 0.35:
@@ -48,10 +47,8 @@ class Hardware:
         left, right = foot - across / 2, foot + across / 2
         slant = rng.normal(0, 0.25, 2) * across
         lower = top + abs(rng.normal(0, 0.1)) * height
-        corners = [(left, height + 9), (right, height + 9)]
-        corners += [(right + slant[0], lower), (left + slant[1], top)]
-        hull = cv2.convexHull(np.array(corners, np.float32))
-        return np.rint(hull).astype(np.int32)
+        corners = [(left, height + 9), (right, height + 9), (right + slant[0], lower), (left + slant[1], top)]
+        return np.rint(cv2.convexHull(np.array(corners, np.float32))).astype(np.int32)
 
 
 class RoverTrack:
@@ -106,8 +103,7 @@ class ScreenNoise:
         """Return the layer's slopes to the right and down, per wavelength, (2, height, width)."""
         index = self._nearest(wavelength)
         if index not in self._slopes:
-            layer = self.layer(wavelength)
-            pair = [cv2.Sobel(layer, cv2.CV_32F, *way) for way in ((1, 0), (0, 1))]
+            pair = [cv2.Sobel(self.layer(wavelength), cv2.CV_32F, *way) for way in ((1, 0), (0, 1))]
             self._slopes[index] = np.stack(pair) * np.float32(self.WAVELENGTHS[index] / 48)
         return self._slopes[index]
 
@@ -177,8 +173,7 @@ class Scene:
         """
         kinds = np.array([3 if rock.large else 2 for rock in self.rocks] + [0, 1, 0], np.uint8)
         classes = kinds[self.owner]
-        stony = (self.owner >= 0).astype(np.uint8)
-        _, parts, table, _ = cv2.connectedComponentsWithStats(stony, connectivity=8)
+        _, parts, table, _ = cv2.connectedComponentsWithStats((self.owner >= 0).astype(np.uint8), connectivity=8)
         least = min_rock * self.size[0] * self.size[1] / self.REFERENCE
         small = table[:, cv2.CC_STAT_AREA] < least
         small[0] = False
@@ -207,8 +202,7 @@ class Scene:
         # A ragged outline, which no cut by planes has.
         ragged = self.noise.layer(0.5 * rock.pixels)[rows, columns] * np.float32(0.6)
         ragged = ragged + self.noise.layer(0.15 * rock.pixels)[rows, columns] * np.float32(0.4)
-        swell = ragged * np.float32(rock.ragged * rock.radius)
-        met = rock.meet(across, up, self.camera.altitude, swell)
+        met = rock.meet(across, up, self.camera.altitude, ragged * np.float32(rock.ragged * rock.radius))
         nearer = met < self.depth[rows, columns]
         self.depth[rows, columns][nearer] = met[nearer]
         self.owner[rows, columns][nearer] = index
@@ -239,8 +233,7 @@ class MoonRenderer:
         rng = np.random.default_rng([self.seed, number])
         scene = Scene(rng, self.size, self.style)
         light = self._light(scene, rng)
-        picture = Exposure(rng, scene.style.photo).develop(light, scene.owner == -1)
-        return picture, scene.mask(self.min_rock)
+        return Exposure(rng, scene.style.photo).develop(light, scene.owner == -1), scene.mask(self.min_rock)
 
     def _light(self, scene, rng):
         sky = np.isinf(scene.depth)
@@ -253,8 +246,7 @@ class MoonRenderer:
         self._cast(scene, x, y, z, open_sky, np.tensordot(sun, normal, 1))
         scene.pebbles.lay(normal, albedo, open_sky)
         toward_sun = np.tensordot(sun, normal, 1)
-        lens = np.array([0, 0, scene.camera.altitude], np.float32)
-        view = np.stack([lens[0] - x, lens[1] - y, lens[2] - z])
+        view = np.stack([-x, -y, np.float32(scene.camera.altitude) - z])
         view /= np.linalg.norm(view, axis=0)
         toward_lens = np.maximum((view * normal).sum(0), 0.02)
         lit = np.maximum(toward_sun, 0) * open_sky

@@ -99,8 +99,7 @@ class Rock:
             crossing = gap / slope
         inward = slope < 0
         near = np.where(inward, crossing, -np.inf).max(axis=0)
-        far = np.where(inward, np.inf, crossing).min(axis=0)
-        return near, far
+        return near, np.where(inward, np.inf, crossing).min(axis=0)
 
 
 class Pebbles:
@@ -129,8 +128,7 @@ class Pebbles:
         order = np.argsort(-scene.depth[rows, columns], kind='stable')
         self._rows, self._columns = rows[order], columns[order]
         self._radius = radius[order].astype(np.float32)
-        brightness = rng.normal(0, 0.25, len(order))
-        self._albedo = (scene.style.stone * np.exp(brightness)).astype(np.float32)
+        self._albedo = (scene.style.stone * np.exp(rng.normal(0, 0.25, len(order)))).astype(np.float32)
 
     def lay(self, normal, albedo, sun):
         """Draw the pebbles into unit normals (3, height, width), brightness and the share of the sun (height, width), in place."""
@@ -193,8 +191,7 @@ class Pebbles:
         up = (steep * np.sin(turn)).astype(np.float32)
         flat = rng.uniform(0.45, 0.95, (count, 1, 1)).astype(np.float32)
         radius = np.maximum(self._radius[chosen, None, None], np.float32(0.75))
-        reach = int(np.ceil(float(radius.max()) * 1.2))
-        rows, columns, inside, steps = self._window(chosen, reach)
+        rows, columns, inside, steps = self._window(chosen, int(np.ceil(float(radius.max()) * 1.2)))
         dx, dy = steps[None, None, :] / radius, -steps[None, :, None] / (radius * flat)
         lowest = np.full(rows.shape, np.inf, np.float32)
         facet = np.zeros(rows.shape, np.intp)
@@ -216,8 +213,7 @@ class Pebbles:
         facing /= np.sqrt(1 + a**2 + b**2)
         there = (rows, columns)
         normal[(slice(None), *there)] += (facing - normal[(slice(None), *there)]) * cover
-        bright = self._albedo[chosen][which]
-        albedo[there] += (bright - albedo[there]) * cover
+        albedo[there] += (self._albedo[chosen][which] - albedo[there]) * cover
         sun[there] += (here[which] - sun[there]) * cover
 
 
@@ -243,8 +239,7 @@ class RockField:
         steep = rng.uniform(1.15, 1.9)
         radii = self._body * (1 - rng.random(number)) ** (-1 / steep)
         rows, columns = scene.ground_pixels(rng, number, rng.uniform(0, 0.8), patchy=False)
-        widest = 0.11 * max(scene.size)
-        for row, column, radius in zip(rows, columns, np.minimum(radii, widest), strict=False):
+        for row, column, radius in zip(rows, columns, np.minimum(radii, 0.11 * max(scene.size)), strict=False):
             self._place(row, column, radius)
         self._boulders(rng)
         self.pebbles = Pebbles(rng, scene, self._body)

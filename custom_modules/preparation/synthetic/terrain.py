@@ -26,7 +26,8 @@ class NoiseTile:
         self._cos, self._sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
         self._offset = rng.uniform(0, pixels, 2).astype(np.float32)
         relief = self._fractal(rng, falloff, band)
-        relief *= slope / self._rms_slope(relief)
+        across, down = self._slopes(relief)
+        relief *= slope / np.sqrt(np.mean(across**2 + down**2))
         for _ in range(craters):
             self._stamp_crater(relief, rng)
         self.relief = relief.astype(np.float32)
@@ -75,10 +76,6 @@ class NoiseTile:
         down = (np.roll(relief, -1, 0) - np.roll(relief, 1, 0)) / step
         return across, down
 
-    def _rms_slope(self, relief):
-        across, down = self._slopes(relief)
-        return np.sqrt(np.mean(across**2 + down**2))
-
     def _stamp_crater(self, relief, rng):
         # Few large, many small; the smallest still spans some texels.
         radius = 4 * (1 - rng.random()) ** (-1 / 1.6)
@@ -90,8 +87,7 @@ class NoiseTile:
         distance = np.hypot(steps[:, None], steps[None, :]) / radius
         bowl = np.minimum(distance**2 - 1, 0)
         rim = 0.28 * np.exp(-(((distance - 1.05) / 0.28) ** 2))
-        window = np.ix_((centre[0] + steps) % self.pixels, (centre[1] + steps) % self.pixels)
-        relief[window] += depth * (bowl + rim)
+        relief[np.ix_((centre[0] + steps) % self.pixels, (centre[1] + steps) % self.pixels)] += depth * (bowl + rim)
 
 
 class Terrain:
