@@ -8,5 +8,5 @@ with quiet_imports():
     from .engine import optim  # noqa: F401
     from .engine.hooks import checkpointing, logging, run_check, schedules, speed  # noqa: F401
     from .evaluation import classification_report  # noqa: F401
-    from .models import backbones, batch_augmentations, batch_photometric, classifiers  # noqa: F401
+    from .models import backbones, batch_photometric, classifiers  # noqa: F401
     from .visualization import trackers  # noqa: F401

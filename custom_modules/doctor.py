@@ -11,13 +11,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
-from importlib.metadata import PackageNotFoundError, distributions, version
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import NamedTuple
 
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY, find_data
-from custom_modules.utils.machine import available_cores, available_memory
+from custom_modules.utils.machine import available_cores, available_memory, installed_version
 
 try:
     from packaging.requirements import Requirement
@@ -124,9 +124,9 @@ def check_requirements(file: Path) -> list[Finding]:
     found, good, missing = [], [], []
     for line in lines:
         name = re.match(r'[\w.-]+', line).group()
-        installed, asked = _version(name), f'{file.name} asks for {line}'
-        if installed is None and (other := next(filter(_version, STAND_INS.get(name, ())), None)):
-            text = f'{name} is not installed, {other} {_version(other)} stands in for it, but {asked}'
+        installed, asked = installed_version(name), f'{file.name} asks for {line}'
+        if installed is None and (other := next(filter(installed_version, STAND_INS.get(name, ())), None)):
+            text = f'{name} is not installed, {other} {installed_version(other)} stands in for it, but {asked}'
             remedy = f'docs/install.md says what was run with others; or {pip_command(other)}'
             found.append(Finding('warning', text, remedy))
         elif installed is None:
@@ -143,13 +143,6 @@ def check_requirements(file: Path) -> list[Finding]:
     if good:
         found.append(Finding('ok', f'{len(good)} {share} in their ranges: {", ".join(good)}'))
     return found
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def package_owners() -> dict[str, list[tuple[str, str]]]:
@@ -265,8 +258,7 @@ def check_devices(outcome: dict) -> list[Finding]:
     return [Finding('ok', f'no GPU was found, and none is needed ({built}): the CPU is used')]
 
 
-# seconds for one process: on a cold disk torch alone takes half a minute
-MARK, PATIENCE = '@@step ', 120
+MARK, PATIENCE = '@@step ', 120  # seconds for one process: on a cold disk torch alone takes half a minute
 CHILD = f"""
 import json, sys, warnings
 warnings.simplefilter('ignore')

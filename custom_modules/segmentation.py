@@ -8,13 +8,5 @@ with quiet_imports():
     from .engine import optim  # noqa: F401
     from .engine.hooks import checkpointing, feature_cache, logging, run_check, schedules, speed  # noqa: F401
     from .evaluation import class_iou_metric  # noqa: F401
-    from .models import (  # noqa: F401
-        backbones,
-        batch_augmentations,
-        batch_photometric,
-        data_preprocessor,
-        losses,
-        segmentors,
-        unet_head,
-    )
+    from .models import backbones, batch_photometric, data_preprocessor, losses, segmentors, unet_head  # noqa: F401
     from .visualization import trackers, visualizer  # noqa: F401

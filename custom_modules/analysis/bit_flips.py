@@ -95,9 +95,9 @@ def bit_flip_scores(cfg, checkpoint: str, rates: Sequence[float], seeds: Sequenc
             state = {name: value.clone() for name, value in sound.items()}
             flips.append(flip_bits(state.values(), rate, np.random.default_rng(seed)))
             model.load_state_dict(state)
+            dice = pooled_dice(predictions)
             with clamped_activations(model, limits):
-                clamped = pooled_dice(predictions)
-            found.append((pooled_dice(predictions), clamped))
+                found.append((dice, pooled_dice(predictions)))
         # a class that is nowhere predicted nor true has no score, and one that is lost has 0
         own, held = np.nan_to_num(np.array(found)).T
         rows.append((rate, np.mean(flips), own.mean(), own.min(), held.mean(), held.min()))

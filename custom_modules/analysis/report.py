@@ -16,8 +16,7 @@ from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.tables import json_values, markdown_table
-from custom_modules.visualization.drawing import write_picture
-from custom_modules.visualization.panels import PredictionPanel, contact_sheet
+from custom_modules.visualization.drawing import PredictionPanel, contact_sheet, write_picture
 
 TEMPLATE = Path(__file__).parent / 'analysis.md.jinja'
 FILES = ('analysis.md', 'analysis.json', 'images.csv')
@@ -63,13 +62,10 @@ def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: flo
     """Analyse the errors of a segmentor's checkpoint on a part of its config's data, ``'test'``, ``'val'`` or ``'train'``.
 
     The threshold is chosen on ``'val'`` all the same, which is predicted as well if it is other data. The tolerance of
-    ``boundary_f1`` is in pixels.
+    ``boundary_f1`` is in pixels. A UsageError is raised as by ``CheckpointPredictions``.
 
     Returns:
         tuple[dict, dict]: What was analysed, and its results, as :func:`write_analysis` takes them.
-
-    Raises:
-        UsageError: As ``CheckpointPredictions``.
     """
     predictions = CheckpointPredictions(cfg, checkpoint, part)
     analysis = ErrorAnalysis(predictions.classes, predictions.threshold, tolerance)
@@ -132,13 +128,10 @@ def write_analysis(run: dict, results: dict, folder: Path) -> Path:
 
 
 def write_chosen_panels(predictions: CheckpointPredictions, names: Sequence[str], part: str, folder: Path) -> list[str]:
-    """Draw images that a user has named (see :func:`find_images`), each on its own, to a folder.
+    """Draw images that a user has named (see :func:`find_images`, which refuses others), each on its own, to a folder.
 
     Returns:
         list[str]: What there is to say: each image's score.
-
-    Raises:
-        UsageError: If there is no such image.
     """
     found = find_images(names, image_paths(predictions.loader.dataset), part)
     panel = PredictionPanel(predictions.classes, predictions.palette)
@@ -158,13 +151,11 @@ def _score_name(classes: Sequence[str]) -> str:
 def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: Path) -> list[str]:
     """Draw the best, the median and the worst images, so many of each, each on its own and all on one sheet, to a folder.
 
-    All images are predicted once to rank them, and those that are drawn once more: a large set needs no large memory.
+    All images are predicted once to rank them, and those that are drawn once more: a large set needs no large memory. It is
+    a UsageError if no image has a Dice.
 
     Returns:
         list[str]: What there is to say: the range of the scores, and which images have none.
-
-    Raises:
-        UsageError: If no image has a Dice.
     """
     ranked = [(p.img_path, p.name, p.scores.foreground_dice) for p in predictions]
     dice = [score for _, _, score in ranked]

@@ -13,8 +13,7 @@ from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import read_lines
 
-# the network's probabilities are counted in as many steps
-STEPS = 4096
+STEPS = 4096  # the network's probabilities are counted in as many steps
 
 
 class SparseScores:

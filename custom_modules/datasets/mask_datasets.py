@@ -11,7 +11,7 @@ from torch import Tensor
 
 # so that its files are always loaded by the reader that has checked them
 from custom_modules.datasets import transforms  # noqa: F401
-from custom_modules.datasets.batches import WholeBatches
+from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IGNORED, MaskValues, class_palette
 from custom_modules.datasets.pairs import check_pairs, find_pairs, warn
 from custom_modules.datasets.samples import SeededSamples
@@ -21,7 +21,7 @@ from custom_modules.utils.files import find_data
 
 
 @DATASETS.register_module()
-class IndexedMaskDataset(SeededSamples, WholeBatches, BaseSegDataset):
+class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
     """Any folders of images and of one-channel masks that hold class indices.
 
     An image and a mask whose names have the same id belong together. They are split by ``{split}`` in a folder of
@@ -55,7 +55,7 @@ class IndexedMaskDataset(SeededSamples, WholeBatches, BaseSegDataset):
         remedy (str): What helps when files are missing, for the error's sentence.
         check (bool): Whether to read every file of the split once and refuse damaged ones. Defaults to True.
         **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache``
-            of :class:`WholeBatches`, where ``'batches'`` is as ``'ram'`` for images that are scored one by one.
+            of :class:`DecodeOnce`, where ``'batches'`` is as ``'ram'`` for images that are scored one by one.
 
     Raises:
         UsageError: In one sentence: what was expected, what was found and what to do.
@@ -221,29 +221,18 @@ class MoonDataset(IndexedMaskDataset):
 
     METAINFO = dict(classes=('background', 'rock'), palette=[[40, 40, 40], [230, 159, 0]])
     title = 'The Moon data set'
-    # no mask mixes the two ways to write rock
-    value_sets = ({0, 255}, {0, 1})
+    value_sets = ({0, 255}, {0, 1})  # no mask mixes the two ways to write rock
 
-    def __init__(
-        self,
-        data_root: str,
-        split: str = 'train',
-        data_prefix: dict | None = None,
-        img_prefix: str = 'render',
-        mask_prefix: str = 'ground',
-        **kwargs,
-    ) -> None:
+    def __init__(self, data_root: str, split: str = 'train', data_prefix: dict | None = None, **kwargs) -> None:
         super().__init__(
             data_root,
             **self.METAINFO,
             split=split,
             label_map={0: 0, 1: 1, 255: 1},
             data_prefix=data_prefix or dict(img_path='images/render', seg_map_path='images/ground'),
-            img_prefix=img_prefix,
-            mask_prefix=mask_prefix,
             remedy='run `python tools/prepare_data.py lunar SRC` or `... synthetic`, or set MOON_DATA to the '
             'folder that holds images/',
-            **kwargs,
+            **dict(img_prefix='render', mask_prefix='ground') | kwargs,
         )
 
     def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:

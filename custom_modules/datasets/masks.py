@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.tables import progress
+from custom_modules.utils.tables import in_threads
 
-# the label that mmseg's losses and scores leave out
-IGNORED = 255
+IGNORED = 255  # the label that mmseg's losses and scores leave out
 
 
 class MaskValues:
@@ -117,9 +115,7 @@ def count_pixels(dataset) -> np.ndarray:
             )
         return pixels[: len(classes)]
 
-    # decoding releases the interpreter's lock, so threads help
-    with ThreadPoolExecutor() as pool:
-        return np.array(list(progress(pool.map(count, range(len(dataset))), 'Counting pixels', len(dataset))))
+    return np.array(in_threads(count, range(len(dataset)), 'Counting pixels'))
 
 
 def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:

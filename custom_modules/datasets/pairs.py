@@ -1,7 +1,6 @@
 """Pairs of image and mask: how they are found, and whether they can be used, as training reads them."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from custom_modules.utils.images import (
     read_image,
     read_mask,
 )
+from custom_modules.utils.tables import in_threads
 
 
 class MissingMasksError(UsageError):
@@ -137,8 +137,7 @@ def read_pair(
                 pixels = read(data)
         except ImageError as error:
             kinds = dict(unreadable=f'unreadable_{what}', ambiguous='unclear_pixels')
-            kind = kinds.get(error.kind, error.kind)
-            found.append(Finding(kind, path, error.reason, error.remedy))
+            found.append(Finding(kinds.get(error.kind, error.kind), path, error.reason, error.remedy))
         files.append(data)
         arrays.append(pixels)
     pixels, labels = arrays
@@ -188,9 +187,7 @@ def check_pairs(
     def examine(pair: tuple[Path, Path]) -> tuple[set[int], list[Finding]]:
         return read_pair(*pair, values)[2:]
 
-    # decoding releases the interpreter's lock, so threads help
-    with ThreadPoolExecutor() as pool:
-        examined = list(pool.map(examine, pairs))
+    examined = in_threads(examine, pairs)
     of_kind = {}
     for _, findings in examined:
         # of a pair only the first: what follows may be its consequence

@@ -7,8 +7,7 @@ from pathlib import Path
 from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import read_lines
 
-# of a cross-validation, where a config does not say
-FOLDS = 5
+FOLDS = 5  # of a cross-validation, where a config does not say
 
 
 def hashed_order(ids: Iterable[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from mmpretrain.datasets import BaseDataset
@@ -10,11 +9,12 @@ from mmpretrain.registry import DATASETS, TRANSFORMS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from custom_modules.datasets.batches import WholeBatches
+from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.samples import LoadImageFromFile, SeededSamples
 from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import find_data, read_lines
 from custom_modules.utils.images import SUFFIXES, ImageError, read_image
+from custom_modules.utils.tables import in_threads
 
 # of this scope: a classification run never imports mmseg, nor the other way round
 TRANSFORMS.register_module(module=LoadImageFromFile, force=True)
@@ -23,7 +23,7 @@ UNPACK = f'unpack the archive again ({PREPARE})'
 
 
 @DATASETS.register_module()
-class TinyImageNet(SeededSamples, WholeBatches, BaseDataset):
+class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
     """Tiny ImageNet-200, read from its archive's own layout.
 
     200 classes with 500 training and 50 validation images of 64x64 each (the test images have no labels). A subset of ImageNet,
@@ -43,7 +43,7 @@ class TinyImageNet(SeededSamples, WholeBatches, BaseDataset):
         wnids (Sequence[str], optional): The classes to use. All of ``wnids.txt``, sorted, by default.
         check (bool): Whether to look at both ends of every file, and to refuse empty and broken ones. Defaults to True.
         **kwargs: ``pipeline``, ``test_mode``, ... of :class:`mmpretrain.datasets.BaseDataset`; ``cache`` of
-            :class:`WholeBatches`. All 100,000 training images take 1.2 GB.
+            :class:`DecodeOnce`. All 100,000 training images take 1.2 GB.
 
     Raises:
         UsageError: If a folder, list, image or class is missing; the sentence says which.
@@ -150,10 +150,7 @@ def _check_files(paths: Sequence[Path]) -> None:
             return f'{path} ({getattr(error, "reason", error)})'
         return ''
 
-    # waiting for the disk releases the interpreter's lock
-    with ThreadPoolExecutor() as pool:
-        broken = list(filter(None, pool.map(complaint, paths, chunksize=64)))
-    if broken:
+    if broken := list(filter(None, in_threads(complaint, paths))):
         raise UsageError(
             f'{len(broken)} of {len(paths)} images cannot be read: {first_five(broken)}; {UNPACK}, or remove them.'
         )

@@ -37,8 +37,8 @@ class LoadAnnotations(transforms.LoadAnnotations):
         if self.reduce_zero_label:
             # 255, "ignore", stays
             table[:-1] -= 1
-        for value, label in (results.get('label_map') or {}).items():
-            mapped[value] = label
+        label_map = results.get('label_map') or {}
+        mapped[list(label_map)] = list(label_map.values())
         table = mapped[table]
         results['gt_seg_map'] = labels if (table == same).all() else cv2.LUT(labels, table)
         results['seg_fields'].append('gt_seg_map')

@@ -12,8 +12,7 @@ from custom_modules.deploy.predict import MANIFEST, Outcome, PictureFiles, Resul
 from custom_modules.utils.errors import UsageError, quiet_libraries, sentence_of
 from custom_modules.utils.images import Source
 
-# pictures that a worker gets at a time: what is done again where it dies
-MOST_PICTURES = 256
+MOST_PICTURES = 256  # pictures that a worker gets at a time: what is done again where it dies
 
 
 class Worker:

@@ -127,8 +127,7 @@ def make_page(page: Page):
 def serve(model: str | None, folder: Path, host: str, port: int) -> None:
     """Serve the page until Ctrl-C, with an ``.onnx`` file or the best published detector, exported; uploads and results go into ``folder``.
 
-    Raises:
-        UsageError: If the model cannot be used, or the port is taken.
+    It is a UsageError if the model cannot be used, or the port is taken.
     """
     if model is None:
         from custom_modules.deploy.export import export_best

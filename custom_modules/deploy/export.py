@@ -32,10 +32,7 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
 
     The input is ``images``, RGB (N, H, W, 3), uint8; the output ``probability``, float32: (N, H, W) of one channel,
     (N, K, H, W) of several, (N, K) of a classifier. N is free; if ``dynamic`` H and W too, else they are those of training.
-    The file is whole in itself; the card is its metadata.
-
-    Raises:
-        UsageError: If torch cannot export it.
+    The file is whole in itself; the card is its metadata. It is a UsageError if torch cannot export it.
     """
     width, height = model.card.size
     free = torch.export.Dim.DYNAMIC
@@ -112,15 +109,13 @@ def export_best(folder: str | Path) -> Path:
 
 # a picture (1, H, W, 3) and its true labels (1, H, W), where there is a mask
 Sample = tuple[np.ndarray, np.ndarray | None]
-# pictures whose activations are looked at; more change little
-MOST = 200
+MOST = 200  # pictures whose activations are looked at; more change little
 
 
 def load_samples(model: TorchModel, folder: str | Path) -> list[Sample]:
     """Load pictures of the model's size, with masks where they lie as in the data root of the config's test data set.
 
-    Raises:
-        UsageError: If there are fewer than two pictures.
+    It is a UsageError if there are fewer than two pictures.
     """
     samples = _pairs(model, folder) if model.card.task == 'segmentation' else []
     if not samples:

@@ -20,11 +20,10 @@ from custom_modules.deploy.rocks import outlined
 from custom_modules.deploy.tiling import STEPS, strips
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import atomic_path, remove_unfinished, write_atomically
-from custom_modules.utils.images import PngFile, Source, image_size
+from custom_modules.utils.images import Source, encode_png, image_size
 from custom_modules.utils.tables import progress
 
-# pixels of the pictures that are in memory at one time; a larger one goes alone
-MOST_PIXELS = 2**27
+MOST_PIXELS = 2**27  # pixels of the pictures that are in memory at one time; a larger one goes alone
 COLUMNS = (
     'picture', 'number', 'class', 'area', 'left', 'top', 'width', 'height', 'centre_x', 'centre_y',
     'probability', 'touches_border',
@@ -47,7 +46,7 @@ class PictureFiles:
         card = self.detector.card
         labels, rocks = self.detector.finish(found, picture.size, self.tolerance)
         mask = labels * np.uint8(255) if len(card.classes) == 2 else labels
-        self._write('masks', source, '.png', PngFile.encode(mask, areas=True))
+        self._write('masks', source, '.png', encode_png(mask, areas=True))
         if self.overlay:
             drawn = outlined(picture.image, labels, card.palette)
             bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR, dst=drawn)
@@ -58,7 +57,7 @@ class PictureFiles:
             for rows, part in strips(found, picture.size):
                 # of several classes: of not being the first, the background
                 whole[rows] = np.rint((part[0] if len(part) == 1 else 1 - part[0]) * STEPS)
-            self._write('probabilities', source, '.png', PngFile.encode(whole))
+            self._write('probabilities', source, '.png', encode_png(whole))
         width, height = picture.size
         return dict(picture=source.name, width=width, height=height, rocks=list(map(vars, rocks)))
 
@@ -136,7 +135,9 @@ class Results(PictureFiles):
             table = csv.writer(file)
             table.writerow(COLUMNS)
             for entry in self._entries():
-                table.writerows(_row(entry['picture'], rock) for rock in entry['rocks'])
+                for rock in entry['rocks']:
+                    row = [entry['picture'], rock['number'], rock['name'], rock['area'], *rock['box'], *rock['centre']]
+                    table.writerow([*row, rock['probability'], int(rock['touches_border'])])
         with atomic_path(self.out / 'rocks.json') as path, path.open('w') as file:
             names = list(enumerate(self.detector.card.classes))[1:]
             parts = dict(
@@ -171,11 +172,6 @@ class Results(PictureFiles):
 
 def _line(value: dict) -> bytes:
     return json.dumps(value).encode() + b'\n'
-
-
-def _row(picture: str, rock: dict) -> list:
-    numbers = [rock['area'], *rock['box'], *rock['centre'], rock['probability']]
-    return [picture, rock['number'], rock['name'], *numbers, int(rock['touches_border'])]
 
 
 @dataclass

@@ -9,8 +9,7 @@ from scipy.ndimage import find_objects
 
 from custom_modules.deploy.tiling import strips
 
-# of an overlay, which is to look at, in pixels
-LONGEST = 4096
+LONGEST = 4096  # of an overlay, which is to look at, in pixels
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,12 @@ from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY, write_atomically
 
-# the page itself: written by hand, beside it onnxruntime-web as it is published
-SOURCE = REPOSITORY / 'docs' / 'demo'
+SOURCE = REPOSITORY / 'docs' / 'demo'  # the page itself: written by hand, beside it onnxruntime-web as it is published
 # the smallest published detector, as a visitor downloads it; its int8 form rounds otherwise in a browser
 SMALLEST = REPOSITORY / 'checkpoints' / 'rock_detector_mobile.onnx'
 SCENES = 3
-# in index.html: pages that may be replaced
-MARK = 'content="tools/demo.py"'
-# numbers of a tensor that is worth storing in 16 bits
-MANY = 1024
+MARK = 'content="tools/demo.py"'  # in index.html: pages that may be replaced
+MANY = 1024  # numbers of a tensor that is worth storing in 16 bits
 
 
 def write_page(model: str | Path | None, folder: Path) -> list[str]:

@@ -149,8 +149,7 @@ def find_defects(subject: Subject, examined: Mapping[str, dict[str, PairFacts]])
         tuple[list[dict], list[dict]]: Those that break or falsify a training, and the others, by kind and part.
     """
     found = defaultdict(list)
-    parts = subject.parts + ([subject.loose] if subject.loose else [])
-    for part in parts:
+    for part in subject.parts + ([subject.loose] if subject.loose else []):
         _of_files(found, subject, part, examined[part.name])
     for part in subject.parts:
         _of_part(found, subject, part, examined[part.name].values())

@@ -1,10 +1,8 @@
 """The whole survey and its report."""
 
 import json
-import os
 import random
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jinja2
@@ -17,7 +15,7 @@ from custom_modules.eda.examine import PairFacts, examine_pair, find_defects
 from custom_modules.eda.sources import Subject
 from custom_modules.eda.statistics import LEVELS, summarize
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.tables import markdown_rows, progress
+from custom_modules.utils.tables import in_threads, markdown_rows
 
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / 'templates'),
@@ -120,14 +118,7 @@ def survey(subject: Subject, seed: int = 0) -> tuple[dict, list[tuple[str, np.nd
         pair, values = job
         return examine_pair(*pair, values, subject.palette, sizes, pair[0] in drawn)
 
-    # decoding releases the interpreter's lock, so threads help
-    pool = ThreadPoolExecutor(min(8, os.cpu_count() or 1))
-    try:
-        facts = list(progress(pool.map(examine, jobs.items()), 'Looking', len(jobs)))
-    finally:
-        # after Ctrl-C the files in hand are enough
-        pool.shutdown(cancel_futures=True)
-    found = dict(zip(jobs, facts, strict=True))
+    found = dict(zip(jobs, in_threads(examine, jobs.items(), 'Looking'), strict=True))
     examined = {part.name: dict(zip(part.ids, map(found.get, part.files()), strict=True)) for part in parts}
     pictures = {image: facts.thumbnail for (image, _), facts in found.items() if facts.thumbnail is not None}
     shown = [(captions[image], pictures[image]) for image in drawn if image in pictures]

@@ -15,8 +15,7 @@ from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import read_lines
 from custom_modules.utils.images import ImageError, read_mask
 
-# more values are no classes, but edges that JPEG or smoothing made: defects of rock masks
-MOST_CLASSES = 32
+MOST_CLASSES = 32  # more values are no classes, but edges that JPEG or smoothing made: defects of rock masks
 
 
 @dataclass(frozen=True)

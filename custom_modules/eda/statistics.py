@@ -26,7 +26,6 @@ def quantiles(values: Sequence[float]) -> dict[str, float] | None:
 
 
 def _intensity(pairs: Sequence[PairFacts]) -> dict:
-    """Describe how bright images are, exactly, over all their pixels."""
     value = np.arange(256)
     grey = [pair.histogram.sum(axis=0) for pair in pairs]
     brightness = dict(image_brightness=quantiles([float(counts @ value / counts.sum()) for counts in grey]))
@@ -36,16 +35,10 @@ def _intensity(pairs: Sequence[PairFacts]) -> dict:
     total, channels = int(histogram[0].sum()), []
     for name, counts in zip(('red', 'green', 'blue'), histogram, strict=True):
         mean, occurring = float(counts @ value / total), np.flatnonzero(counts)
-        channel = dict(
-            name=name,
-            mean=mean,
-            std=float(np.sqrt(counts @ (value - mean) ** 2 / total)),
-            min=int(occurring[0]),
-            max=int(occurring[-1]),
-            at_0_percent=100 * int(counts[0]) / total,
-            at_255_percent=100 * int(counts[255]) / total,
-        )
-        channels.append(channel)
+        deviation = float(np.sqrt(counts @ (value - mean) ** 2 / total))
+        channel = dict(name=name, mean=mean, std=deviation, min=int(occurring[0]), max=int(occurring[-1]))
+        at_ends = {f'at_{end}_percent': 100 * int(counts[end]) / total for end in (0, 255)}
+        channels.append(channel | at_ends)
     black, blown = (100 * sum(getattr(pair, name) for pair in pairs) / total for name in ('black', 'blown'))
     return dict(channels=channels, black_percent=black, blown_percent=blown, **brightness)
 
@@ -88,8 +81,7 @@ def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
     right, predicted, true = np.reshape(overlap, (-1, 3)).T
     scores = class_scores(right, true, predicted)
     dice, iou = (json_values(scores[key]) for key in ('Dice', 'IoU'))
-    columns = zip(classes, dice, iou, strict=True)
-    rows = [dict(name=name, dice=own_dice, iou=own_iou) for name, own_dice, own_iou in columns]
+    rows = [dict(name=name, dice=d, iou=i) for name, d, i in zip(classes, dice, iou, strict=True)]
     means = {}
     for mean, found in (('mDice', dice), ('mIoU', iou)):
         known = [value for value in found if value is not None]

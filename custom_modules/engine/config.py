@@ -79,10 +79,8 @@ def config_sections() -> set[str]:
 def read_options(texts: Iterable[str]) -> dict[str, object]:
     """Read ``KEY=VALUE`` pairs of ``--cfg-options``; a value is a number, a word, or a list of these.
 
-    mmengine takes ``a=dict(b=1)`` for a word and gives up on a bracket that stays open; both are refused.
-
-    Raises:
-        UsageError: If one is no such pair.
+    mmengine takes ``a=dict(b=1)`` for a word and gives up on a bracket that stays open; both, and what is no such pair, are
+    refused with a UsageError.
 
     Example:
         >>> read_options(['load_size=(256,256)', 'default_hooks.checkpoint.filename_tmpl=e{}.pth'])

@@ -281,7 +281,6 @@ def require_unpadded(cfg) -> None:
 
 
 def _types(steps: list | None) -> list[str]:
-    """Name the steps, those within a choice of steps too."""
     names = []
     for step in steps or ():
         if isinstance(step, list | tuple):

@@ -58,10 +58,8 @@ def require_no_run(work_dir: str | Path) -> None:
 def last_checkpoint(work_dir: str | Path) -> Path | None:
     """Find the checkpoint that a run goes on from: the one that ``last_checkpoint`` names, or the newest one that is sound.
 
-    In a copied or moved folder it is its own checkpoint, wherever it was written. None where there is none.
-
-    Raises:
-        UsageError: If there are some, and none of them can be read.
+    In a copied or moved folder it is its own checkpoint, wherever it was written. None where there is none; a UsageError if
+    there are some, and none of them can be read.
     """
     # heavy, and only needed where there is something
     from mmengine.logging import print_log

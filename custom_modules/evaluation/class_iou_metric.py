@@ -18,8 +18,7 @@ from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.images import PngFile
 
-# masks that wait for their transfer take this much of the device's memory at most
-WAITING_BYTES = 2**27
+WAITING_BYTES = 2**27  # masks that wait for their transfer take this much of the device's memory at most
 
 
 @METRICS.register_module()
@@ -81,7 +80,11 @@ class ClassIoUMetric(IoUMetric):
     def evaluate(self, size: int) -> dict[str, float]:
         """Compute the scores of all that was counted since the last time, of a data set of ``size`` images."""
         if self._confusions:
-            self.results.extend(_areas(torch.cat(self._confusions).cpu()))
+            counts = torch.cat(self._confusions).cpu().float()
+            hit = counts.diagonal(dim1=1, dim2=2)[:, :-1]
+            predicted, labelled = counts.sum(1)[:, :-1], counts.sum(2)[:, :-1]
+            # as mmseg has it: intersection, union, predicted and labelled area of each class, for each image
+            self.results.extend(zip(hit, predicted + labelled - hit, predicted, labelled, strict=True))
             self._confusions.clear()
         self._count_objects()
         # of all processes; mmseg's results have no place for them
@@ -174,11 +177,3 @@ def mask_names(images: Sequence[str]) -> dict[str, str]:
 
 def _or_other(values: torch.Tensor, classes: int) -> torch.Tensor:
     return values.where((values >= 0) & (values < classes), classes)
-
-
-def _areas(confusions: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
-    """Each image's result as mmseg has it: intersection, union, predicted and labelled area of each class."""
-    counts = confusions.float()
-    intersect = counts.diagonal(dim1=1, dim2=2)[:, :-1]
-    predicted, labelled = counts.sum(1)[:, :-1], counts.sum(2)[:, :-1]
-    return list(zip(intersect, predicted + labelled - intersect, predicted, labelled, strict=True))

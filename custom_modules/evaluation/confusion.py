@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.utils.plotting import figure_png, plot_text
 
-# up to so many classes a picture shows its numbers
-READABLE = 20
+READABLE = 20  # up to so many classes a picture shows its numbers
 
 
 def percent(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.ndarray:

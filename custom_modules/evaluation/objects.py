@@ -126,7 +126,8 @@ def score_mask_files(
     pairs, _ = mask_pairs(predicted, true, img_prefix, mask_prefix)
     confusions, objects = [], []
     for ours, theirs in progress(pairs, 'Scoring', len(pairs)):
-        found, truth = (_labels(path, len(classes)) for path in (ours, theirs))
+        masks = (read_mask(path) for path in (ours, theirs))
+        found, truth = ((mask > 0 if len(classes) == 2 else mask).astype(np.uint8) for mask in masks)
         if found.shape != truth.shape:
             sizes = '{}x{} and {}x{}'.format(*found.shape[::-1], *truth.shape[::-1])
             raise UsageError(f'{ours} and {theirs} are {sizes} pixels: give masks of equal size.')
@@ -141,8 +142,3 @@ def score_mask_files(
         {'class': name, 'images': len(pairs)} | {key: values[i] for key, values in scores.items()}
         for i, name in enumerate(classes[1:])
     ]
-
-
-def _labels(path: Path, classes: int) -> np.ndarray:
-    labels = read_mask(path)
-    return ((labels > 0) if classes == 2 else labels).astype(np.uint8)

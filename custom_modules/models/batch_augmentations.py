@@ -45,10 +45,8 @@ class BatchAugment(ABC):
         prob (float): How often a sample is changed.
     """
 
-    # whether pixels move, and the mask's with them
-    moves = False
-    # the row of numbers that changes nothing
-    identity: tuple[float, ...] | None = None
+    moves = False  # whether pixels move, and the mask's with them
+    identity: tuple[float, ...] | None = None  # the row of numbers that changes nothing
 
     def __init__(self, prob: float) -> None:
         self.prob = prob

@@ -9,8 +9,7 @@ from mmengine.registry import MODELS
 
 from custom_modules.models.batch_augmentations import BatchAugment, StepRandom
 
-# of red, green and blue in grey, as OpenCV has it
-GREY = (0.299, 0.587, 0.114)
+GREY = (0.299, 0.587, 0.114)  # of red, green and blue in grey, as OpenCV has it
 
 
 @MODELS.register_module()
@@ -132,7 +131,6 @@ class BatchRandomNoise(BatchAugment):
 
 
 def _grey(images: torch.Tensor) -> torch.Tensor:
-    """The grey image (N, 1, H, W) of RGB images."""
     red, green, blue = images.split(1, dim=1)
     return (GREY[0] * red).add_(green, alpha=GREY[1]).add_(blue, alpha=GREY[2])
 

@@ -16,7 +16,7 @@ from custom_modules.models.batch_augmentations import AugmentsBatches
 class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
     """mmpretrain's ``ClsDataPreprocessor`` that augments the whole batch on its device, in training only.
 
-    It takes batches of ``WholeBatches`` and lists of samples. In training it always gives the former, with ``gt_score`` (N,
+    It takes batches of ``DecodeOnce`` and lists of samples. In training it always gives the former, with ``gt_score`` (N,
     classes) where ``to_onehot`` or ``batch_augments`` ask for it. Augmentation comes before normalisation, so grey values are 0
     to 255, in the order red, green, blue with ``to_rgb``. mmpretrain's own ``batch_augments`` (``Mixup``, ...) come last, by
     the same seed and step.

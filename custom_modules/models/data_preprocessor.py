@@ -18,7 +18,7 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
     """mmseg's ``SegDataPreProcessor`` that augments the whole batch on its device, in training only.
 
     The data set then gives the same each time and can be cached. Augmentation comes before normalisation and padding, so grey
-    values are 0 to 255. All images are of one size; a batch of ``WholeBatches`` is never taken apart. Written here because
+    values are 0 to 255. All images are of one size; a batch of ``DecodeOnce`` is never taken apart. Written here because
     ``torchvision.transforms.v2`` would turn a whole batch alike, and kornia draws from torch's global generator, which no seed
     and iteration could replay after a resume.
 

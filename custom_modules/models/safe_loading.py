@@ -24,8 +24,7 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from custom_modules.utils.errors import UsageError
 
-# for what loads a file by another way than mmengine's registry
-os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'
+os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # for what loads a file by another way than mmengine's registry
 
 # methods that mmengine puts into a checkpoint by name: of a history its statistics, of a scheduler its curve
 METHODS = {
@@ -69,8 +68,7 @@ if hasattr(mmengine_checkpoint, 'get_torch_safe_globals'):
 def load_checkpoint_file(path: str | Path, map_location: str | torch.device | Callable | None = 'cpu') -> dict:
     """Read a checkpoint from a file, in the form of :func:`_as_checkpoint`.
 
-    Raises:
-        UsageError: If there is no such file, or it is damaged, or holds more than tensors and plain values.
+    It is a UsageError if there is no such file, or it is damaged, or holds more than tensors and plain values.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -165,11 +163,8 @@ def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '', pa
     """Make sure that a checkpoint, a file or an address, provides every tensor of a module, before it is loaded, and count them.
 
     mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another architecture, it goes on from
-    random weights with only a warning. ``prefix`` is what the keys have before the module's own, ``part`` the module's name in
-    the model.
-
-    Raises:
-        UsageError: If the checkpoint cannot be read safely, or a tensor is missing or of another shape.
+    random weights with only a warning. ``prefix`` is what the keys have before the module's own, ``part`` the module's name
+    in the model. It is a UsageError if the checkpoint cannot be read safely, or a tensor is missing or of another shape.
     """
     try:
         loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')

@@ -22,8 +22,7 @@ class LeanLossMixin:
     each iteration. The samples of a batch may also come as one. It stands before mmseg's head among the bases.
     """
 
-    # a batch's samples may be one
-    takes_whole_batches = True
+    takes_whole_batches = True  # a batch's samples may be one
 
     def __init__(self, **kwargs) -> None:
         if kwargs.get('sampler') is not None:
@@ -31,7 +30,6 @@ class LeanLossMixin:
         super().__init__(**kwargs)
 
     def _stack_batch_gt(self, batch_data_samples: SegDataSample | list) -> Tensor:
-        """Give the masks (N, 1, H, W)."""
         if isinstance(batch_data_samples, SegDataSample):
             # a copy, as a stack is one: the losses change it
             return batch_data_samples.gt_sem_seg.data[:, None].clone()

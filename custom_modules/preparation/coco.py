@@ -10,7 +10,7 @@ from pycocotools import mask as rle_tools
 
 from custom_modules.preparation.lunar import write_missing
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.images import PngFile, image_size, orientation, read_mask
+from custom_modules.utils.images import encode_png, image_size, orientation, read_mask
 from custom_modules.utils.tables import progress
 
 TURNED = 'images that their EXIF tag turns, while their size does not tell whether they were drawn so, which is assumed'
@@ -96,7 +96,7 @@ def coco_to_masks(coco, out, images=None, overwrite=False):
         if source is not None:
             files.append((Path(out, 'images', name), source.read_bytes))
         mask = Path(out, 'masks', name).with_suffix('.png')
-        files.append((mask, lambda image=image: PngFile.encode(coco.draw(image))))
+        files.append((mask, lambda image=image: encode_png(coco.draw(image))))
     if not taken:
         raise UsageError(f'{images} has none of the {len(complaints)} images of {coco.path}: {complaints[0][1]}.')
     for what, details in complaints:

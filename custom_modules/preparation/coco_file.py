@@ -120,8 +120,7 @@ class CocoFile:
     """
 
     PARTS = ('images', 'categories', 'annotations')
-    # 255 is "ignore" to losses and metrics; OpenCV reads no larger picture
-    MOST, MOST_PIXELS = 254, 2**30
+    MOST, MOST_PIXELS = 254, 2**30  # 255 is "ignore" to losses and metrics; OpenCV reads no larger picture
 
     def __init__(self, path):
         self.path, self.left_out = Path(path), defaultdict(list)

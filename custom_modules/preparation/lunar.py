@@ -10,7 +10,7 @@ import numpy as np
 from custom_modules.preparation.synthetic.rocks import without_pebbles
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.images import PngFile
+from custom_modules.utils.images import encode_png, read_png
 from custom_modules.utils.tables import progress
 
 
@@ -120,7 +120,7 @@ class LunarSource:
             self.bare.append(picture)
             return None
         for mask in masks:
-            pixels, shape = PngFile.read(mask), PngFile.read(picture).shape
+            pixels, shape = read_png(mask), read_png(picture).shape
             if pixels.shape[:2] != shape[:2]:
                 size, other = (f'{found[1]}x{found[0]}' for found in (pixels.shape, shape))
                 raise UsageError(f'{mask} is {size} pixels, but {picture} is {other}.')
@@ -147,12 +147,12 @@ def convert_lunar(source, out, overwrite=False, pebbles=True):
     """
 
     def draw(mask, binary):
-        found = MoonClasses.read_colours(PngFile.read(mask))
+        found = MoonClasses.read_colours(read_png(mask))
         if binary:
             found = MoonClasses.rocks(found)
             if not pebbles and mask.parent.name == 'ground':
                 found = without_pebbles(found)
-        return PngFile.encode(found)
+        return encode_png(found)
 
     groups = {'MOON_SEGMENTATION': source.renders, 'MOON_PHOTOS': source.photos}
     files, written = [], {}

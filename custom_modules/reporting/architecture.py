@@ -26,26 +26,19 @@ TITLES = {
 class Stage:
     """One stage of a network, as an image of the input size runs through it."""
 
-    # what to call it: stem, stage 1, up 1, output, or the module's own name
-    name: str
-    # the model's attribute that it is in, such as backbone
-    part: str
-    # what it is made of
-    block: str
-    # of its input and output; None where it is not used
-    in_channels: int | None
-    channels: int | None
+    name: str  # what to call it: stem, stage 1, up 1, output, or the module's own name
+    part: str  # the model's attribute that it is in, such as backbone
+    block: str  # what it is made of
+    in_channels: int | None  # of its input; None where it is not used
+    channels: int | None  # of its output; None where it is not used
     # how many pixels of the input's side one pixel of the output stands for; None where it is not a whole number
     stride: int | None
-    # height and width of its output; None for a vector
-    size: tuple[int, int] | None
+    size: tuple[int, int] | None  # height and width of its output; None for a vector
     parameters: int
-    # when they do not train: '' for never, 'always', or 'for 10 epochs'
-    frozen: str = ''
-    # the stages whose output it takes, 'input' is the image; of them what comes as a skip connection, and what that passes
-    inputs: tuple[str, ...] = ()
-    skip: str = ''
-    adapter: str = ''
+    frozen: str = ''  # when they do not train: '' for never, 'always', or 'for 10 epochs'
+    inputs: tuple[str, ...] = ()  # the stages whose output it takes, 'input' is the image
+    skip: str = ''  # the one of them that comes as a skip connection
+    adapter: str = ''  # what that passes
 
 
 @dataclass(frozen=True)
@@ -189,7 +182,6 @@ def _stage_modules(part: str, module: nn.Module) -> list[tuple[str, list[nn.Modu
 
 
 def _title(part: str, name: str) -> str:
-    """Name a stage as one speaks of it."""
     known = {'conv1': 'stem', 'stages.0': 'stem', 'conv_seg': 'output', 'fc': 'output'}
     known |= {'maxpool': 'max pool', 'gap': 'pool', 'grey_standardize': 'grey'}
     if name in known:
@@ -202,7 +194,6 @@ def _title(part: str, name: str) -> str:
 
 
 def _block(module: nn.Module) -> str:
-    """Say in words what a module is made of."""
     kind = type(module).__name__
     if kind.startswith(MINOR):
         return ''
@@ -239,7 +230,6 @@ def _convolution(module: nn.Conv2d | nn.ConvTranspose2d) -> str:
 
 
 def _adapter(modules: Sequence[nn.Module], skips: Sequence[tuple[int, int]], size: tuple[int, int] | None) -> str:
-    """Say what the skip connection of a decoder's level passes."""
     adapter = next((m.adapter for m in modules if hasattr(m, 'adapter')), None)
     texts = []
     if skips and skips[0] != size:

@@ -1,32 +1,4 @@
-"""A report: plain values, which ``results.json`` holds; of them a Markdown page with its pictures, and one HTML file.
-
-Percent unless something else is said; what is undefined or not known is null. The fields:
-
-- ``date``, ``software`` (versions), ``machine``, ``options`` (``--cfg-options``), ``checkpoints`` (``best`` or ``last``)
-- ``left_out``, ``doubts``: a reason for each folder that was not compared, or was and is odd
-- ``classifiers``: of each run ``label``, ``config``, ``seed``, ``best_epoch`` and ``epochs``, its cost (as below, with
-  ``height`` and ``width`` of the input), everything of ``ClassificationReport``, ``picture`` (of the confusion matrix),
-  ``architecture``
-- ``arms``: the segmentors, one entry for each config. With any of them also ``score`` (what the table compares by),
-  ``compared`` (the scores that have intervals) and ``test_data`` (``images``, ``height``, ``width``, ``classes``, ``fingerprint``)
-
-An entry of ``arms``:
-
-- ``label``, ``config`` (its name), ``source`` (its path in the repository), ``link`` (to it, from the report's folder),
-  ``changes`` (what it changes in its base)
-- its cost: ``parameters``, ``flops`` (multiply-additions of one image), ``images_per_second``, ``batch``, ``device``
-- ``mean``, ``spread``: of each score over the seeds, the latter the standard deviation (n - 1), null for one seed
-- ``intervals``: of each score in ``compared`` the ends of its 95 % interval over images
-- ``against_first``: the difference to the first entry by ``score``, and ``differences`` by each score in ``compared``:
-  ``difference``, ``low``, ``high``, ``p``, ``images``, ``decisive`` (an image), ``without`` (the difference without it), as in
-  :class:`~custom_modules.reporting.paired.PairedDifference`; null for the first entry itself
-- ``last_epoch_mean``: of ``score`` as logged after the last epoch, over the seeds
-- ``runs``: of each seed ``work_dir``, ``seed``, ``epochs``, ``best_epoch``, ``checkpoint``, ``scores``, ``last_epoch_logged``,
-  ``images`` (by name its ``confusion`` matrix, rows the true classes, and ``objects``: true, found, predicted, invented of each
-  class but the background), and ``folds``: null, or for each fold its ``fold``, ``work_dir``, ``epochs``, ``best_epoch`` and
-  ``checkpoint``; the run's own are then those of the first
-- ``architecture``: ``name``, ``size`` (height and width of the input), ``stages`` (the fields of :class:`Stage`), ``picture``
-"""
+"""A report: plain values for ``results.json``, whose fields ``results.md`` lists, and of them a Markdown and an HTML page."""
 
 import base64
 import os
@@ -35,7 +7,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import quote
 
@@ -50,6 +21,7 @@ from custom_modules.reporting.comparison import Comparison
 from custom_modules.reporting.paired import RESAMPLES
 from custom_modules.reporting.runs import RunFolder, held_out_fold
 from custom_modules.reporting.scoring import ClassifierResult, SegmentorResult
+from custom_modules.utils.machine import installed_version
 from custom_modules.utils.tables import json_values
 from custom_modules.visualization.drawing import ERROR_COLOURS, encoded
 
@@ -58,10 +30,10 @@ TEMPLATES = Path(__file__).parent / 'templates'
 
 
 def comparison_data(comparison: Comparison, out: Path) -> dict:
-    """Lay out a comparison as the plain values that this module's docstring lists; links to configs are from the folder ``out``."""
+    """Lay out a comparison as the plain values that ``results.md`` lists; links to configs are from the folder ``out``."""
     data = dict(
         date=date.today().isoformat(),
-        software={name: _version(name) for name in LIBRARIES},
+        software={name: installed_version(name) for name in LIBRARIES},
         machine=f'{platform.machine()}, {torch.get_num_threads()} threads',
         options={key: str(value) for key, value in comparison.options.items()},
         checkpoints='last' if comparison.last_epoch else 'best',
@@ -168,13 +140,6 @@ def _logged_mean(runs: Iterable[RunFolder], score: str) -> float | None:
     return None if None in values else sum(values) / len(values)
 
 
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
 def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, bytes]:
     """Make the files of a report, by their paths: a Markdown page with its pictures, and an HTML page that needs no other file.
 
@@ -228,7 +193,6 @@ def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, by
 
 
 def _pictures(comparison: Comparison, data: dict) -> dict[str, bytes]:
-    """Draw networks, curves and confusion matrices, by their names."""
     pictures = {}
     results = [*comparison.groups, *comparison.classifiers]
     for result, entry in zip(results, [*data['arms'], *data['classifiers']], strict=True):

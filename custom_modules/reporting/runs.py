@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from custom_modules.datasets.splits import FOLDS
-from custom_modules.engine.config import data_set_configs
+from custom_modules.engine.config import loaded_data_sets
 from custom_modules.utils.errors import UsageError
 
 
@@ -190,8 +190,7 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """The checkpoint to score: the best by the monitored score, or the last where none was chosen or it is asked for.
 
-        Raises:
-            UsageError: If there is none.
+        It is a UsageError if there is none.
         """
         best = self._best_files
         if best and not self.last_epoch:
@@ -284,8 +283,7 @@ class RunFolder:
 
 def held_out_fold(cfg) -> tuple[int, int] | None:
     """Read from a config which part of how many of a cross-validation it tests on; None where there is none."""
-    test = (cfg.get('test_dataloader') or {}).get('dataset')
-    for _, dataset in data_set_configs('test', test):
+    for _, dataset in loaded_data_sets(cfg, ['test']):
         if dataset.get('fold') is not None and dataset.get('split') == 'test':
             return int(dataset['fold']), int(dataset.get('folds', FOLDS))
     return None

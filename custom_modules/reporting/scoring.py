@@ -16,7 +16,7 @@ from mmengine.runner import Runner
 from torch.utils.benchmark import Timer
 
 from custom_modules.analysis.selection import image_paths
-from custom_modules.engine.config import data_set_configs, each_config, type_name, without_cache
+from custom_modules.engine.config import each_config, loaded_data_sets, type_name, without_cache
 from custom_modules.engine.weights import load_model
 from custom_modules.evaluation.confusion import ConfusionScores, image_dice
 from custom_modules.evaluation.objects import LABEL_LIMIT, class_object_counts, object_f1
@@ -32,34 +32,24 @@ from custom_modules.utils.tables import progress
 class SegmentorResult:
     """A finished segmentation run, scored again on its config's test part; or all folds of one, each on its own."""
 
-    # the run; the folds' runs in their order
-    runs: tuple[RunFolder, ...]
-    # which part of how many was held out and is tested on; of folds that of the first
-    fold: tuple[int, int] | None
+    runs: tuple[RunFolder, ...]  # the run; the folds' runs in their order
+    fold: tuple[int, int] | None  # which part of how many was held out and is tested on; of folds that of the first
     classes: tuple[str, ...]
     palette: list
-    # height and width of the masks
-    size: tuple[int, int]
-    # of each image its name, the digest of it and its mask, and its confusion matrix (images, classes, classes)
-    names: list[str]
-    keys: list[str]
-    confusions: np.ndarray
+    size: tuple[int, int]  # height and width of the masks
+    names: list[str]  # of the images
+    keys: list[str]  # the digest of each image and its mask
+    confusions: np.ndarray  # the confusion matrix of each image (images, classes, classes)
     # of each image and class but the background the counts of ObjectMatch.counts (images, classes - 1, 4)
     objects: np.ndarray
-    # the predictions to show, by their keys
-    kept: dict[str, Prediction]
-    # of images, masks, classes and resolution; results with the same one can be compared
-    fingerprint: str
-    # whether the best checkpoint was chosen on some of these very test images, and on how many of them it was trained
-    chosen_on_test: bool
-    learnt_on_test: int
-    # of the checkpoint's content; a copy has the same
-    weights: str
-    # of measure_cost and describe_architecture, where they were asked for
-    cost: dict | None = None
-    architecture: Architecture | None = None
-    # folds that are not there
-    missing: tuple[int, ...] = ()
+    kept: dict[str, Prediction]  # the predictions to show, by their keys
+    fingerprint: str  # of images, masks, classes and resolution; results with the same one can be compared
+    chosen_on_test: bool  # whether the best checkpoint was chosen on some of these very test images
+    learnt_on_test: int  # on how many of them it was trained
+    weights: str  # of the checkpoint's content; a copy has the same
+    cost: dict | None = None  # of measure_cost, where it was asked for
+    architecture: Architecture | None = None  # of describe_architecture, where it was asked for
+    missing: tuple[int, ...] = ()  # folds that are not there
 
     @property
     def run(self) -> RunFolder:
@@ -138,11 +128,8 @@ class ClassifierResult:
 def score_segmentor(run: RunFolder, cfg: Config, shown: int = 6, measured: bool = True) -> SegmentorResult:
     """Score a run's checkpoint on the test part of its config, perhaps with other test data.
 
-    The predictions of ``shown`` images, evenly spaced over the part, are kept; ``measured`` says whether to measure what the model
-    costs, and describe it.
-
-    Raises:
-        UsageError: If data or checkpoint are not there or do not fit.
+    The predictions of ``shown`` images, evenly spaced over the part, are kept; ``measured`` says whether to measure what the
+    model costs, and describe it. It is a UsageError if data or checkpoint are not there or do not fit.
     """
     predictions = CheckpointPredictions(cfg, str(run.checkpoint))
     classes = predictions.classes
@@ -222,8 +209,7 @@ def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorR
 def score_classifier(run: RunFolder, cfg: Config) -> ClassifierResult:
     """Score a run's checkpoint on the test part of its config, perhaps with other test data.
 
-    Raises:
-        UsageError: If data or checkpoint are not there or do not fit.
+    It is a UsageError if data or checkpoint are not there or do not fit.
     """
     init_default_scope(cfg.default_scope)
     # imported here: a report on segmentors never needs mmpretrain
@@ -258,16 +244,12 @@ def shared_images(cfg: Config, part: str, files: Sequence[Path]) -> int:
 
     Where the other part's files are gone it is all or none, as the parts are cut.
     """
-    data = (cfg.get(f'{part}_dataloader') or {}).get('dataset')
-    if not data:
-        return 0
-    parts = [config for _, config in data_set_configs(part, data)]
+    parts = [config for _, config in loaded_data_sets(cfg, [part])]
     try:
         built = [DATASETS.build(_unread(config)) for config in parts]
     except (UsageError, OSError):
         # moved away: all that is left is how it was cut
-        test = data_set_configs('test', cfg.test_dataloader.dataset)
-        same = [_cut(config) for config in parts] == [_cut(config) for _, config in test]
+        same = [_cut(config) for config in parts] == [_cut(config) for _, config in loaded_data_sets(cfg, ['test'])]
         return len(files) * same
     others = {Path(path).name: Path(path) for config in built for path in image_paths(config)}
     pairs = [(file, others[file.name]) for file in files if file.name in others]

@@ -17,8 +17,7 @@ from custom_modules.reporting.runs import RunFolder, run_config
 from custom_modules.utils.errors import UsageError
 
 TRAIN = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
-# mmengine reads configs through the interpreter's list of modules, which threads share
-_READING = threading.Lock()
+_READING = threading.Lock()  # mmengine reads configs through the interpreter's list of modules, which threads share
 
 
 @dataclass
@@ -26,19 +25,16 @@ class Run:
     """One training of a sweep."""
 
     config: Path
-    # what all its seeds and folds are called: the config's name and what is varied
-    name: str
+    name: str  # what all its seeds and folds are called: the config's name and what is varied
     seed: int
-    # its work dir
-    folder: Path
+    folder: Path  # its work dir
     # its --cfg-options, as KEY=VALUE, and the config with them; both without the seed
     options: tuple[str, ...]
     cfg: Any
     # 'waits', 'runs', 'finished', 'failed' or 'interrupted', and what is to be said of it
     state: str = 'waits'
     note: str = ''
-    # how long this sweep was busy with it
-    minutes: float | None = None
+    minutes: float | None = None  # how long this sweep was busy with it
 
     @property
     def command(self) -> list[str]:

@@ -52,7 +52,7 @@ def _opencv(data: bytes, flags: int) -> np.ndarray:
 
 
 def decode_png(data: bytes) -> np.ndarray:
-    """Decode a PNG to what is stored, (H, W) or (H, W, channels); for the errors see ``PngFile.read``."""
+    """Decode a PNG to what is stored, (H, W) or (H, W, channels); for the errors see ``images.read_png``."""
     if not data.startswith(PNG):
         raise ValueError('it is no PNG')
     _require_whole(data)
@@ -128,7 +128,6 @@ def orientation_of(picture: Image.Image) -> int:
 
 
 def _turned_upright(pixels: np.ndarray, tag: int) -> np.ndarray:
-    """Bring stored pixels upright."""
     if tag >= 5:
         pixels = pixels.swapaxes(0, 1)
     if tag in (2, 3, 6, 7):

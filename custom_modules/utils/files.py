@@ -9,8 +9,7 @@ from pathlib import Path
 from custom_modules.utils.errors import UsageError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# the end of a file's name while it is being written
-UNFINISHED = '.unfinished'
+UNFINISHED = '.unfinished'  # the end of a file's name while it is being written
 
 
 @contextlib.contextmanager

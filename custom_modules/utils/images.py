@@ -18,8 +18,7 @@ from custom_modules.utils.files import read_lines
 # of files that are looked for as pictures
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 AGAIN = 'copy or download it again'
-# a file, or what it holds
-Content = str | Path | bytes
+Content = str | Path | bytes  # a file, or what it holds
 
 
 class ImageError(UsageError):
@@ -96,8 +95,7 @@ def orientation(source: Content) -> int:
 def image_size(path: str | Path) -> tuple[int, int]:
     """Return width and height of an image, of any format that Pillow reads, from its header, turned as its EXIF tag says.
 
-    Raises:
-        ImageError: If the file is no image that can be read. A :class:`UsageError`.
+    It is an :class:`ImageError`, which is a :class:`UsageError`, if the file is no image that can be read.
     """
     try:
         with Image.open(path) as image:
@@ -143,25 +141,21 @@ def _words(error: Exception) -> str:
     return (text.split(' <')[0] or type(error).__name__).strip().rstrip('.')
 
 
-class PngFile:
-    """PNG files as they are stored."""
+def read_png(path: str | Path) -> np.ndarray:
+    """Return the pixels of a PNG as they are stored, (H, W) or (H, W, channels); an :class:`ImageError` if it is none, cut short or damaged."""
+    return _decoded(decoding.decode_png, path, '', 'a PNG picture')
 
-    @staticmethod
-    def read(path: str | Path) -> np.ndarray:
-        """Return the pixels, (H, W) or (H, W, channels); an :class:`ImageError` if it is no PNG, cut short or damaged."""
-        return _decoded(decoding.decode_png, path, '', 'a PNG picture')
 
-    @staticmethod
-    def encode(pixels: np.ndarray, areas: bool = False) -> bytes:
-        """Return pixels, (H, W) or (H, W, 3) BGR, as PNG; the same pixels give the same bytes.
+def encode_png(pixels: np.ndarray, areas: bool = False) -> bytes:
+    """Return pixels, (H, W) or (H, W, 3) BGR, as PNG; the same pixels give the same bytes.
 
-        ``areas`` says that neighbours are mostly equal, as in a mask: the file is smaller then, and written five times as fast.
-        """
-        how = [cv2.IMWRITE_PNG_COMPRESSION, 4]
-        if areas:
-            how += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-            how += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
-        return cv2.imencode('.png', pixels, how)[1].tobytes()
+    ``areas`` says that neighbours are mostly equal, as in a mask: the file is smaller then, and written five times as fast.
+    """
+    how = [cv2.IMWRITE_PNG_COMPRESSION, 4]
+    if areas:
+        how += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+        how += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+    return cv2.imencode('.png', pixels, how)[1].tobytes()
 
 
 class Source(NamedTuple):

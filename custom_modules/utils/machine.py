@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 from datetime import datetime, timezone
 from importlib import import_module
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,6 +73,14 @@ def share_of_machine(job: int, jobs: int, gpus: Sequence[str], environment: Mapp
     return share | ({'CUDA_VISIBLE_DEVICES': gpus[job % len(gpus)]} if gpus else {})
 
 
+def installed_version(name: str) -> str | None:
+    """Give the version of an installed distribution; None if it is not there."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
 def machine_facts(threads: int) -> dict[str, str]:
     """Describe the machine and the software that numbers were measured with; ``threads`` are torch's."""
     import torch
@@ -83,8 +91,7 @@ def machine_facts(threads: int) -> dict[str, str]:
     if torch.cuda.is_available():
         # with TF32 a GPU's float32 convolutions round their inputs to 10 bits
         gpu = f'{torch.cuda.get_device_name()}, TF32 {torch.backends.cudnn.allow_tf32}'
-    found = {one.metadata['Name']: one.version for one in distributions()}
-    named = sorted(found.keys() & set(PACKAGES.split()))
+    found = {name: installed_version(name) for name in sorted(PACKAGES.split())}
     return dict(
         date=datetime.now(timezone.utc).isoformat(timespec='seconds'),
         cpu=(models or ['unknown'])[0],
@@ -93,7 +100,7 @@ def machine_facts(threads: int) -> dict[str, str]:
         load_before=f'{os.getloadavg()[0]:.1f}',
         gpu=gpu,
         torch=f'{torch.__version__}, {torch.backends.cpu.get_cpu_capability()}',
-        packages=', '.join(f'{name} {found[name]}' for name in named),
+        packages=', '.join(f'{name} {number}' for name, number in found.items() if number),
     )
 
 

@@ -70,7 +70,10 @@ class PanelVisualizer(SegLocalVisualizer):
         cells = [_captioned(image, 'input')]
         for wanted, key, caption in ((draw_gt, 'gt_sem_seg', 'truth'), (draw_pred, 'pred_sem_seg', 'prediction')):
             if wanted and data_sample is not None and key in data_sample:
-                cells.append(_captioned(self._overlay(image, data_sample.get(key)), caption))
+                # tensors of any device, or arrays as mmseg's browse_dataset.py has them
+                labels = data_sample.get(key).cpu().numpy().data.squeeze().astype(np.uint8)
+                labels = cv2.resize(labels, image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+                cells.append(_captioned(overlay(image, labels, self.dataset_meta['palette'], self.alpha), caption))
         panel = np.concatenate(cells, axis=1)
         # for get_image, as the libraries' inferencers ask
         self.set_image(panel)
@@ -80,12 +83,6 @@ class PanelVisualizer(SegLocalVisualizer):
             write_picture(panel, out_file)
         else:
             self.add_image(name, panel, step)
-
-    def _overlay(self, image: np.ndarray, segmentation: PixelData) -> np.ndarray:
-        # tensors of any device, or arrays as mmseg's browse_dataset.py has them
-        labels = segmentation.cpu().numpy().data.squeeze().astype(np.uint8)
-        labels = cv2.resize(labels, image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-        return overlay(image, labels, self.dataset_meta['palette'], self.alpha)
 
 
 def _captioned(image: np.ndarray, caption: str) -> np.ndarray:

@@ -11,8 +11,8 @@ from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
-from custom_modules.datasets import batches
-from custom_modules.datasets.batches import batch_collate
+from custom_modules.datasets import cache
+from custom_modules.datasets.cache import batch_collate
 from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.datasets.transforms import RandomAffine
 from custom_modules.engine.config_checks import require_one_augmentation
@@ -252,7 +252,7 @@ def whole(root, pipeline=(*LOAD, PACK), **options) -> MoonDataset:
 
 
 def test_a_whole_batch_is_its_samples(moon, monkeypatch):
-    monkeypatch.setattr(batches, 'SHARE', 3)
+    monkeypatch.setattr(cache, 'SHARE', 3)
     dataset = whole(moon)
     order = [5, 0, 5, 2]
     batch = dataset.__getitems__(order)

@@ -16,8 +16,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import custom_modules.classification  # noqa: F401
-from custom_modules.datasets import batches
-from custom_modules.datasets.batches import batch_collate
+from custom_modules.datasets import cache
+from custom_modules.datasets.cache import batch_collate
 from custom_modules.datasets.tiny_imagenet import TinyImageNet
 from custom_modules.engine.optim import WarmedUpEMA
 from custom_modules.models.batch_augmentations import BatchRandomResizedCrop, StepRandom
@@ -45,7 +45,7 @@ def random(count: int, step: int = 0) -> StepRandom:
 @pytest.mark.parametrize('share', [500, 4])
 def test_a_batch_is_its_samples(tiny_imagenet, monkeypatch, pipeline, share):
     """Also where several processes decode."""
-    monkeypatch.setattr(batches, 'SHARE', share)
+    monkeypatch.setattr(cache, 'SHARE', share)
     dataset = whole(tiny_imagenet, pipeline)
     order = [17, 0, 9, 9, 4]
     batch = dataset.__getitems__(order)
@@ -75,7 +75,7 @@ def test_a_crop_is_opencvs_resize_of_the_area_that_is_asked_for(monkeypatch):
 
     def difference(size: int, place: list[float], part: np.ndarray) -> np.ndarray:
         crop = BatchRandomResizedCrop(size)
-        monkeypatch.setattr(crop, 'draw', lambda random: np.array([place]))
+        monkeypatch.setattr(crop, '_draw', lambda random: np.array([place]))
         out, _ = crop(torch.from_numpy(image.transpose(2, 0, 1))[None], None, random(1))
         expected = cv2.resize(part, (size, size), interpolation=cv2.INTER_LINEAR)
         return np.abs(out[0].numpy().transpose(1, 2, 0) - expected)
@@ -186,11 +186,11 @@ def test_scores_are_those_of_single_samples(tiny_imagenet, repository):
     model = MODELS.build(cfg.model).eval()
     pipeline = cfg.val_dataloader.dataset.pipeline
     scores = {}
-    for cache in (None, 'batches'):
-        dataset = TinyImageNet(tiny_imagenet, 'val', pipeline=pipeline, cache=cache)
+    for kind in (None, 'batches'):
+        dataset = TinyImageNet(tiny_imagenet, 'val', pipeline=pipeline, cache=kind)
         dataset.full_init()
         metrics = [dict(type='BatchAccuracy', topk=(1, 2)), dict(type='ClassificationReport')]
-        if cache is None:
+        if kind is None:
             metrics[0]['type'] = 'Accuracy'
         evaluator = Evaluator(metrics)
         evaluator.dataset_meta = dataset.metainfo
@@ -200,7 +200,7 @@ def test_scores_are_those_of_single_samples(tiny_imagenet, repository):
                 outputs = model.val_step(data)
             predicted += [s.pred_score.reshape(-1, 3) for s in outputs]
             evaluator.process(data_samples=outputs, data_batch=data)
-        scores[cache] = evaluator.evaluate(len(dataset)), torch.cat(predicted)
+        scores[kind] = evaluator.evaluate(len(dataset)), torch.cat(predicted)
     assert scores['batches'][0] == scores[None][0]
     assert 'accuracy/top2' in scores[None][0] and 'report/macro_f1' in scores[None][0]
     torch.testing.assert_close(scores['batches'][1], scores[None][1], atol=1e-5, rtol=0)

@@ -8,7 +8,7 @@ import pytest
 from pictures import encoded, of_opencv, of_palette, with_turn
 from PIL import Image, ImageOps
 
-from custom_modules.utils.images import PngFile, image_size, read_image, read_mask
+from custom_modules.utils.images import encode_png, image_size, read_image, read_mask
 
 RNG = np.random.default_rng(0)
 SCENE = cv2.GaussianBlur(RNG.integers(0, 256, (40, 64, 3), dtype=np.uint8), (5, 5), 2)
@@ -126,6 +126,6 @@ def test_masks_of_every_kind_hold_what_they_show(data, expected):
 def test_a_mask_is_smaller_as_areas_with_the_same_pixels():
     mask = np.zeros((300, 400), np.uint8)
     cv2.circle(mask, (200, 150), 90, 255, -1)
-    plain, small = PngFile.encode(mask), PngFile.encode(mask, areas=True)
+    plain, small = encode_png(mask), encode_png(mask, areas=True)
     assert len(small) < len(plain)
     assert (read_mask(small) == mask).all() and (read_mask(plain) == mask).all()

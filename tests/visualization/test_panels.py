@@ -15,8 +15,7 @@ from PIL import Image
 
 from custom_modules.engine.config import load_config, read_options
 from custom_modules.evaluation.predictions import Prediction
-from custom_modules.visualization.drawing import ERROR_COLOURS, legend_strip
-from custom_modules.visualization.panels import PANEL_GAP, PredictionPanel
+from custom_modules.visualization.drawing import ERROR_COLOURS, PANEL_GAP, PredictionPanel, legend_strip
 from custom_modules.visualization.visualizer import PanelVisualizer
 
 PALETTE = [[0, 0, 0], [200, 0, 0]]

@@ -63,8 +63,7 @@ class FeatureCache:
 
 # by name: a classification run does not have these classes
 PREPROCESSORS = ('SegDataPreProcessor', 'BatchAugPreProcessor')
-# the rest is for the decoder, and for loading
-SHARE = 0.5
+SHARE = 0.5  # the rest is for the decoder, and for loading
 
 
 def require_constant_features(runner: Runner, model: nn.Module) -> None:
@@ -126,8 +125,7 @@ class FeatureCacheHook(Hook):
         enabled (bool): ``default_hooks = dict(feature_cache=dict(enabled=True))`` switches it on. Defaults to False.
     """
 
-    # after a hook that compiles the encoder, and one that freezes it
-    priority = 'LOW'
+    priority = 'LOW'  # after a hook that compiles the encoder, and one that freezes it
 
     def __init__(self, enabled: bool = False) -> None:
         self.enabled = enabled

@@ -12,8 +12,7 @@ from custom_modules.engine.devices import inner_model
 from custom_modules.engine.resuming import require_fitting_weights, require_resumable, training_images
 from custom_modules.utils.errors import UsageError
 
-# of which more is better
-HIGH_IS_GOOD = ('dice', 'iou', 'acc', 'recall', 'precision', 'f1', 'fscore', 'top')
+HIGH_IS_GOOD = ('dice', 'iou', 'acc', 'recall', 'precision', 'f1', 'fscore', 'top')  # of which more is better
 
 
 @HOOKS.register_module()
@@ -148,8 +147,7 @@ class FiniteLossHook(Hook):
         interval (int): Every how many iterations the losses of a GPU are read, and at the end of an epoch. Defaults to 10.
     """
 
-    # before anything is saved, and after LazyScalarsHook's own
-    priority = 'NORMAL'
+    priority = 'NORMAL'  # before anything is saved, and after LazyScalarsHook's own
 
     def __init__(self, interval: int = 10) -> None:
         self.interval = interval
@@ -160,10 +158,8 @@ class FiniteLossHook(Hook):
         loss = outputs['loss'].detach()
         self._waiting.append((runner.iter, loss, files_of_batch(data_batch)))
         last = self.end_of_epoch(runner.train_dataloader, batch_idx)
-        if last or loss.device.type == 'cpu' or len(self._waiting) >= self.interval:
-            self._require_finite(runner)
-
-    def _require_finite(self, runner) -> None:
+        if not (last or loss.device.type == 'cpu' or len(self._waiting) >= self.interval):
+            return
         waiting, self._waiting = self._waiting, []
         values = torch.stack([loss.reshape(()) for _, loss, _ in waiting]).tolist()
         for (iteration, _, files), value in zip(waiting, values, strict=True):

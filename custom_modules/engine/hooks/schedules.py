@@ -33,8 +33,7 @@ class FreezeScheduleHook(Hook):
         >>> default_hooks = dict(freeze_schedule=dict(type='FreezeScheduleHook', schedule={0: 4, 4: 2, 20: -1}))
     """
 
-    # before the ones that look at gradients or parameters
-    priority = 'VERY_HIGH'
+    priority = 'VERY_HIGH'  # before the ones that look at gradients or parameters
 
     def __init__(self, schedule: Mapping[int, int]) -> None:
         self.schedule = {int(epoch): int(frozen) for epoch, frozen in schedule.items()}

@@ -26,8 +26,7 @@ class MoonNet(StagedBackbone):
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (16, 32, 64, 128, 256).
         depths (Sequence[int]): Basic blocks in each stage. Defaults to (1, 2, 2, 1).
-        in_channels (int): Channels of the image. Defaults to 3.
-        **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
+        **kwargs: ``in_channels`` and others of :class:`StagedBackbone`, but for widths and strides.
 
     Example:
         >>> import torch
@@ -37,14 +36,10 @@ class MoonNet(StagedBackbone):
     """
 
     def __init__(
-        self,
-        widths: Sequence[int] = (16, 32, 64, 128, 256),
-        depths: Sequence[int] = (1, 2, 2, 1),
-        in_channels: int = 3,
-        **kwargs,
+        self, widths: Sequence[int] = (16, 32, 64, 128, 256), depths: Sequence[int] = (1, 2, 2, 1), **kwargs
     ) -> None:
         super().__init__(widths, **kwargs)
-        self.stages.append(DoubleConv(in_channels, widths[0], bias=False))
+        self.stages.append(DoubleConv(self.in_channels, widths[0], bias=False))
         for stage in each_stage(widths, depths):
             self.stages.append(residual_stage(BasicBlock, *stage, pooled_shortcut=True))
         self._freeze_stages()
@@ -61,8 +56,7 @@ class MobileEncoder(StagedBackbone):
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (8, 16, 32, 64, 112).
         depths (Sequence[int]): Blocks in each stage. Defaults to (1, 2, 2, 2).
         expand_ratio (int): How many times wider a block is inside. Defaults to 4.
-        in_channels (int): Channels of the image. Defaults to 3.
-        **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
+        **kwargs: ``in_channels`` and others of :class:`StagedBackbone`, but for widths and strides.
     """
 
     def __init__(
@@ -70,11 +64,10 @@ class MobileEncoder(StagedBackbone):
         widths: Sequence[int] = (8, 16, 32, 64, 112),
         depths: Sequence[int] = (1, 2, 2, 2),
         expand_ratio: int = 4,
-        in_channels: int = 3,
         **kwargs,
     ) -> None:
         super().__init__(widths, **kwargs)
-        self.stages.append(Conv2dNormActivation(in_channels, widths[0], activation_layer=nn.ReLU6))
+        self.stages.append(Conv2dNormActivation(self.in_channels, widths[0], activation_layer=nn.ReLU6))
         for narrow, wide, depth in each_stage(widths, depths):
             blocks = [InvertedResidual(narrow, wide, 2, expand_ratio)]
             blocks += [InvertedResidual(wide, wide, 1, expand_ratio) for _ in range(depth - 1)]
@@ -94,22 +87,17 @@ class NarrowResNet(StagedBackbone):
         depths (Sequence[int]): Blocks in each stage. A stage of depth 0, as wide as the one before, is left out: its index remains, so
             the others still take the weights of a network that has it, as in the report's U-Net, which goes
             from the stem to the second stage. Defaults to (2, 2, 2, 2).
-        in_channels (int): Channels of the image. Defaults to 3.
-        **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
+        **kwargs: ``in_channels`` and others of :class:`StagedBackbone`, but for widths and strides.
     """
 
     def __init__(
-        self,
-        widths: Sequence[int] = (18, 18, 36, 72, 144),
-        depths: Sequence[int] = (2, 2, 2, 2),
-        in_channels: int = 3,
-        **kwargs,
+        self, widths: Sequence[int] = (18, 18, 36, 72, 144), depths: Sequence[int] = (2, 2, 2, 2), **kwargs
     ) -> None:
         strides = [2]
         for depth in depths:
             strides.append(strides[-1] * (2 if depth else 1))
         super().__init__(widths, strides, **kwargs)
-        stem = Conv2dNormActivation(in_channels, widths[0], 7, stride=2)
+        stem = Conv2dNormActivation(self.in_channels, widths[0], 7, stride=2)
         self.stages.append(nn.Sequential(*stem, nn.MaxPool2d(3, stride=1, padding=1)))
         for stage in each_stage(widths, depths):
             self.stages.append(residual_stage(BasicBlock, *stage))
@@ -126,13 +114,12 @@ class SimpleNet(StagedBackbone):
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages, divisible by 4. Defaults to (16, 32, 64, 128, 256).
-        in_channels (int): Channels of the image. Defaults to 3.
-        **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
+        **kwargs: ``in_channels`` and others of :class:`StagedBackbone`, but for widths and strides.
     """
 
-    def __init__(self, widths: Sequence[int] = (16, 32, 64, 128, 256), in_channels: int = 3, **kwargs) -> None:
+    def __init__(self, widths: Sequence[int] = (16, 32, 64, 128, 256), **kwargs) -> None:
         super().__init__(widths, **kwargs)
-        self.stages.append(Conv2dNormActivation(in_channels, widths[0]))
+        self.stages.append(Conv2dNormActivation(self.in_channels, widths[0]))
         for narrow, wide in zip(widths, widths[1:], strict=False):
             self.stages.append(residual_stage(Bottleneck, narrow, wide, depth=1))
         self._freeze_stages()
@@ -148,13 +135,12 @@ class UNetEncoder(StagedBackbone):
 
     Args:
         widths (Sequence[int]): Channels of each level, the bottleneck last. Defaults to (18, 36, 72, 144, 288).
-        in_channels (int): Channels of the image. Defaults to 3.
-        **kwargs: Of :class:`StagedBackbone`, but for widths and strides.
+        **kwargs: ``in_channels`` and others of :class:`StagedBackbone`, but for widths and strides.
     """
 
-    def __init__(self, widths: Sequence[int] = (18, 36, 72, 144, 288), in_channels: int = 3, **kwargs) -> None:
+    def __init__(self, widths: Sequence[int] = (18, 36, 72, 144, 288), **kwargs) -> None:
         super().__init__(widths, **kwargs)
-        self.stages.append(DoubleConv(in_channels, widths[0]))
+        self.stages.append(DoubleConv(self.in_channels, widths[0]))
         for narrow, wide in zip(widths, widths[1:], strict=False):
             self.stages.append(nn.Sequential(nn.MaxPool2d(2), DoubleConv(narrow, wide)))
         self._freeze_stages()

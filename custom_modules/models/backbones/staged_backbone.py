@@ -71,6 +71,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         fold_frozen (bool): Compute frozen stages as :class:`FoldedStages`. Defaults to True.
         grey_standardize (bool): Let :class:`GreyStandardize` take out exposure, contrast and colour cast. It belongs to the
             backbone, so that whatever runs the network cannot forget it. Defaults to False.
+        in_channels (int): Channels of the image. Defaults to 3.
 
     Attributes:
         out_channels (tuple[int]): Channels of each feature map that ``forward`` returns.
@@ -87,6 +88,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         frozen_norm_eval: bool = True,
         fold_frozen: bool = True,
         grey_standardize: bool = False,
+        in_channels: int = 3,
     ) -> None:
         super().__init__(init_cfg)
         last = len(widths) - 1
@@ -97,7 +99,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         self.out_channels = tuple(widths[i] for i in self.out_indices)
         self.out_strides = tuple(strides[i] for i in self.out_indices)
         self._last_stage = last
-        self.frozen_norm_eval = frozen_norm_eval
+        self.frozen_norm_eval, self.in_channels = frozen_norm_eval, in_channels
         self.grey_standardize = GreyStandardize() if grey_standardize else None
         self.stages = nn.ModuleList()
         self._folded = FoldedStages() if fold_frozen else None

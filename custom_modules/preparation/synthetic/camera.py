@@ -165,8 +165,7 @@ class SceneStyle:
     """
 
     STYLES = ('render', 'photo', 'mixed', 'goal')
-    # share of photographs of one boulder: a rover drives up to what it wants to see
-    GOAL = 0.4
+    GOAL = 0.4  # share of photographs of one boulder: a rover drives up to what it wants to see
 
     def __init__(self, rng, style):
         self.photo = style in ('photo', 'goal') or (style == 'mixed' and bool(rng.random() < 0.5))

@@ -13,7 +13,7 @@ from custom_modules.preparation.synthetic.camera import SceneStyle
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import UNFINISHED, write_atomically
-from custom_modules.utils.images import PngFile
+from custom_modules.utils.images import encode_png
 from custom_modules.utils.tables import progress
 
 
@@ -94,7 +94,7 @@ class SyntheticSet:
             cv2.setNumThreads(threads)
         contents = picture, MoonClasses.paint(classes), MoonClasses.rocks(classes)
         for path, pixels in zip(self._paths(number), contents, strict=True):
-            write_atomically(path, PngFile.encode(pixels), sync=False)
+            write_atomically(path, encode_png(pixels), sync=False)
 
     def _claim(self, overwrite):
         record = self.out / self.RECORD

@@ -121,8 +121,7 @@ class Scene:
         sun: Unit vector towards the sun.
     """
 
-    # Pixels of a picture of 720x480, in which the least area of a labelled rock is counted.
-    REFERENCE = 720 * 480
+    REFERENCE = 720 * 480  # Pixels of a picture of 720x480, in which the least area of a labelled rock is counted.
 
     def __init__(self, rng, size, style='mixed'):
         self.size = size

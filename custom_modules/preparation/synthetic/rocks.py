@@ -227,8 +227,7 @@ class RockField:
     # Radius in metres from which a rock is large, and radius in pixels of 720 from which it is a body.
     LARGE, BODY = 0.42, 4.5
     USUAL, MOST = 38, 120
-    # How often a boulder stands right before the lens.
-    NEAR = 0.25
+    NEAR = 0.25  # How often a boulder stands right before the lens.
 
     def __init__(self, rng, scene):
         self._rng, self._scene = rng, scene
