@@ -134,8 +134,7 @@ def check_requirements(file: Path) -> list[Finding]:
         elif Requirement and Requirement(line).specifier.contains(installed, prereleases=True):
             good.append(f'{name} {installed}')
         elif Requirement:
-            text = f'{name} {installed} is out of its range: {asked}'
-            found.append(Finding('problem', text, pip_command()))
+            found.append(Finding('problem', f'{name} {installed} is out of its range: {asked}', pip_command()))
     share = f'of {len(lines)} packages of {file.name} are'
     if missing:
         text = f'{len(missing)} {share} not installed: {", ".join(missing)}'

@@ -14,11 +14,7 @@ ACTIVATIONS = (nn.ReLU, nn.ReLU6)
 
 
 def flip_bits(tensors: Iterable[torch.Tensor], rate: float, random: np.random.Generator) -> int:
-    """Flip each bit of float32 tensors with the probability ``rate``, in place; tensors of other types stay as they are.
-
-    Returns:
-        int: How many were flipped.
-    """
+    """Flip each bit of float32 tensors (others stay) with the probability ``rate``, in place, and count how many were flipped."""
     flipped = 0
     for tensor in tensors:
         if tensor.dtype != torch.float32:
@@ -69,12 +65,10 @@ def pooled_dice(predictions: CheckpointPredictions) -> float:
 def bit_flip_scores(cfg, checkpoint: str, rates: Sequence[float], seeds: Sequence[int]) -> pd.DataFrame:
     """Score a segmentor's checkpoint on the test part with bits flipped, as it is and with clamped activations.
 
-    The limits of the activations are taken from the same images, without their masks. ``rates`` are probabilities of each bit, and
-    ``seeds`` those of the flips, the same for every rate.
-
-    Returns:
-        pd.DataFrame: Per rate: ``rate``, mean number of ``flips``, mean and lowest Dice over the seeds, ``dice`` and ``worst``, and
-        the same with clamped activations, ``clamped_dice`` and ``clamped_worst``. The first row, of rate 0, is the sound model.
+    The limits of the activations are taken from the same images, without their masks. ``rates`` are probabilities of
+    each bit, and ``seeds`` those of the flips, the same for every rate. There is a row per ``rate``: mean number of
+    ``flips``, mean and lowest Dice over the seeds, ``dice`` and ``worst``, and the same with clamped activations,
+    ``clamped_dice`` and ``clamped_worst``. The first row, of rate 0, is the sound model.
     """
     predictions = CheckpointPredictions(cfg, checkpoint)
     model = predictions.model

@@ -17,16 +17,11 @@ ROW_BANDS = tuple(f'{100 * i / ROWS:g}-{100 * (i + 1) / ROWS:g}' for i in range(
 
 
 def group_scores(classes: Sequence[str], groups: Mapping[str, Sequence], confusions: np.ndarray) -> pd.DataFrame:
-    """Score groups of pixels or images.
+    """Score groups of pixels or images, by the pixels of each group (groups, classes, classes), rows the true classes.
 
-    Args:
-        classes (Sequence[str]): Names of the classes, the background first.
-        groups (Mapping[str, Sequence]): Columns that describe the groups.
-        confusions (np.ndarray): Pixels of each group (groups, classes, classes), rows the true classes.
-
-    Returns:
-        pd.DataFrame: Per ``class`` (but the background) and group: its columns, ``share`` (percent of the class's true pixels that
-        lie there), ``Dice``, ``precision``, ``recall`` in percent, nan where there is nothing to count.
+    ``groups`` are columns that describe them, ``classes`` the names of the classes, the background first. There is a
+    row per ``class`` (but the background) and group: its columns, ``share`` (percent of the class's true pixels that
+    lie there), ``Dice``, ``precision``, ``recall`` in percent, nan where there is nothing to count.
     """
     scores = ConfusionScores(confusions).by_class()
     tables = []
@@ -43,9 +38,8 @@ def brightness_groups(
 ) -> pd.DataFrame:
     """Score the darkest quarter of the images, the next one, ... to the brightest: by mean brightness, 0 to 255, and confusion matrix.
 
-    Returns:
-        pd.DataFrame: Of :func:`group_scores`, without the share; a quarter's columns are ``brightness`` (its range) and
-        ``images``. Fewer than four images: one each.
+    The table is that of :func:`group_scores` without the share; a quarter's columns are ``brightness`` (its range) and
+    ``images``. Fewer than four images: one each.
     """
     order = np.argsort(brightness, kind='stable')
     quarters = np.array_split(order, min(BRIGHTNESS_GROUPS, len(order)))
@@ -58,9 +52,8 @@ def brightness_groups(
 def confusion_sentences(confusion: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
     """Name what is most often taken for what, by pixels (classes, classes), rows the true classes.
 
-    Returns:
-        pd.DataFrame: The ten pairs with the most pixels: ``true``, ``predicted``, ``pixels``, ``share`` (percent of the true class)
-        and ``words``, a sentence.
+    Of the ten pairs with the most pixels: ``true``, ``predicted``, ``pixels``, ``share`` (percent of the true class),
+    ``words``.
     """
     rows = []
     for i, j in frequent_confusions(confusion, 10):
@@ -113,9 +106,8 @@ class ErrorAnalysis:
     def results(self) -> dict:
         """Sum up.
 
-        Returns:
-            dict: ``images`` (a table), ``means``, ``scores`` (a table by class), ``confusion``, ``confusions`` (the most
-            frequent, a table), ``object_sizes``, ``rows``, ``brightness`` (tables), ``calibration``.
+        In ``images``, ``scores`` (by class), ``confusions`` (the most frequent), ``object_sizes``, ``rows`` and
+        ``brightness`` are tables, in ``means``, ``confusion`` and ``calibration`` numbers.
         """
         confusion = sum(self.confusions)
         images = pd.DataFrame(self.images)

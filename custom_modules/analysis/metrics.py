@@ -44,12 +44,11 @@ class ObjectSizes:
                 np.add.at(counts[:, column], _bin_of(match.areas), values)
 
     def table(self) -> pd.DataFrame:
-        """Lay out the counts, from the smallest size to the largest that occurs.
+        """Lay out the counts per ``class`` and ``size`` (pixels), from the smallest size to the largest that occurs.
 
-        Returns:
-            pd.DataFrame: Per ``class`` and ``size`` (pixels): ``objects`` (true ones), ``pixels`` of them, ``recall`` (percent of
-            these pixels that were found), ``found`` (percent of the objects of which at least half was found),
-            ``predicted`` (predicted objects), ``false_alarms`` (percent of these that are invented).
+        These are ``objects`` (true ones), ``pixels`` of them, ``recall`` (percent of these pixels that were found),
+        ``found`` (percent of the objects of which at least half was found), ``predicted`` (predicted objects),
+        ``false_alarms`` (percent of these that are invented).
         """
         tables = []
         for name, counts in zip(self.classes[1:], self.counts[1:], strict=True):
@@ -79,17 +78,15 @@ def boundary_f1(
 ) -> float:
     """Score the outline of a class: F1 of the boundary pixels that lie near the other mask's boundary.
 
-    As in `What is a good evaluation measure for semantic segmentation? <https://doi.org/10.5244/C.27.32>`_ (Csurka et al.,
-    BMVC 2013). A boundary is the outermost pixels of an object; where it leaves the image it has none.
+    As in `What is a good evaluation measure for semantic segmentation? <https://doi.org/10.5244/C.27.32>`_ (Csurka et
+    al., BMVC 2013). A boundary is the outermost pixels of an object; where it leaves the image it has none. The score
+    is in percent, 0 if one mask alone has a boundary, nan if none has.
 
     Args:
         truth (np.ndarray): Where the class is (H, W), bool.
         predicted (np.ndarray): Where it is predicted (H, W), bool.
         tolerance (float, optional): Distance between pixel centres that is near. Default: 0.75 % of the diagonal, 1 pixel at least.
         ignored (np.ndarray, optional): Pixels without a class (H, W), bool: boundaries in and beside them do not count.
-
-    Returns:
-        float: Percent; 0 if one mask alone has a boundary, nan if none has.
     """
     if tolerance is None:
         tolerance = max(1.0, 0.0075 * float(np.hypot(*truth.shape)))
@@ -138,9 +135,8 @@ class Calibration:
     def table(self) -> pd.DataFrame:
         """Lay out the curve.
 
-        Returns:
-            pd.DataFrame: Per bin ``from`` and ``to``, ``pixels``, their mean ``probability`` and the share that is ``right``, all
-            but ``pixels`` from 0 to 1; nan in an empty bin.
+        Per bin ``from`` and ``to``, ``pixels``, their mean ``probability`` and the share that is ``right``, all but
+        ``pixels`` from 0 to 1; nan in an empty bin.
         """
         pixels, total, right = self.sums
         with np.errstate(invalid='ignore'):

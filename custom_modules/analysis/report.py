@@ -62,10 +62,8 @@ def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: flo
     """Analyse the errors of a segmentor's checkpoint on a part of its config's data, ``'test'``, ``'val'`` or ``'train'``.
 
     The threshold is chosen on ``'val'`` all the same, which is predicted as well if it is other data. The tolerance of
-    ``boundary_f1`` is in pixels. A UsageError is raised as by ``CheckpointPredictions``.
-
-    Returns:
-        tuple[dict, dict]: What was analysed, and its results, as :func:`write_analysis` takes them.
+    ``boundary_f1`` is in pixels. What was analysed, and its results, are given as :func:`write_analysis` takes them;
+    errors are those of ``CheckpointPredictions``.
     """
     predictions = CheckpointPredictions(cfg, checkpoint, part)
     analysis = ErrorAnalysis(predictions.classes, predictions.threshold, tolerance)
@@ -128,11 +126,7 @@ def write_analysis(run: dict, results: dict, folder: Path) -> Path:
 
 
 def write_chosen_panels(predictions: CheckpointPredictions, names: Sequence[str], part: str, folder: Path) -> list[str]:
-    """Draw images that a user has named (see :func:`find_images`, which refuses others), each on its own, to a folder.
-
-    Returns:
-        list[str]: What there is to say: each image's score.
-    """
+    """Draw images that a user has named (:func:`find_images`), each on its own, to a folder, and say each one's score."""
     found = find_images(names, image_paths(predictions.loader.dataset), part)
     panel = PredictionPanel(predictions.classes, predictions.palette)
     lines, score = [], _score_name(predictions.classes)
@@ -151,11 +145,9 @@ def _score_name(classes: Sequence[str]) -> str:
 def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: Path) -> list[str]:
     """Draw the best, the median and the worst images, so many of each, each on its own and all on one sheet, to a folder.
 
-    All images are predicted once to rank them, and those that are drawn once more: a large set needs no large memory. It is
-    a UsageError if no image has a Dice.
-
-    Returns:
-        list[str]: What there is to say: the range of the scores, and which images have none.
+    All images are predicted once to rank them, and those that are drawn once more: a large set needs no large memory.
+    What is returned says the range of the scores, and which images have none. It is a UsageError if no image has a
+    Dice.
     """
     ranked = [(p.img_path, p.name, p.scores.foreground_dice) for p in predictions]
     dice = [score for _, _, score in ranked]

@@ -37,10 +37,8 @@ def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[i
 def best_median_worst(scores: Sequence[float], count: int) -> dict[str, list[tuple[int, int]]]:
     """Choose the best, the middle and the worst of a ranking, ``count`` of each kind and each at most once.
 
-    Scores of nan are not ranked; fewer than three times as many scores are shared out. Of equal scores the earlier is better.
-
-    Returns:
-        dict[str, list[tuple[int, int]]]: Under ``best``, ``median`` and ``worst`` rank (from 1) and index in ``scores``, by rank.
+    Scores of nan are not ranked; fewer than three times as many scores are shared out. Of equal scores the earlier is
+    better. Under ``best``, ``median`` and ``worst`` are rank (from 1) and index in ``scores``, by rank.
     """
     scores = np.asarray(scores, float)
     order = [int(i) for i in np.argsort(-scores, kind='stable') if np.isfinite(scores[i])]
@@ -54,10 +52,9 @@ def best_median_worst(scores: Sequence[float], count: int) -> dict[str, list[tup
 def image_row(prediction: Prediction, classes: Sequence[str], tolerance: float | None = None) -> dict[str, float | str]:
     """Describe one image: how much of each class it has, how well that was found, how bright it is.
 
-    Returns:
-        dict[str, float | str]: ``name``, ``file``, ``brightness`` (mean of the pixels' three channels, 0 to 255), and per
-        class in percent ``<class>_Dice``, ``_IoU``, ``_precision``, ``_recall``, ``_true_share``, ``_predicted_share`` and,
-        but for the background, ``_boundary_F1``. What is undefined is nan.
+    There are ``name``, ``file``, ``brightness`` (mean of the pixels' three channels, 0 to 255), and per class in
+    percent ``<class>_Dice``, ``_IoU``, ``_precision``, ``_recall``, ``_true_share``, ``_predicted_share`` and, but for
+    the background, ``_boundary_F1``. What is undefined is nan.
     """
     confusion = prediction.scores.confusion
     columns = prediction.scores.by_class()

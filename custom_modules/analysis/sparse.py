@@ -19,16 +19,14 @@ STEPS = 4096  # the network's probabilities are counted in as many steps
 class SparseScores:
     """What share of each outlined class is called rock, and how many outlined rocks are found.
 
-    A score such as Dice would count every rock that nobody outlined as an error. But pixels of things that are no rocks should
-    not be called rock, and outlined rocks should be found while few pixels are called rock in all.
+    A score such as Dice would count every rock that nobody outlined as an error. But pixels of things that are no rocks
+    should not be called rock, and outlined rocks should be found while few pixels are called rock in all. It is a
+    UsageError if a name is none of the classes.
 
     Args:
         classes (Sequence[str]): Name of each mask value; the first, 0, is what nobody outlined.
         rocks (Collection[str]): Which of them are rock.
         share (float): At which share of all pixels called rock the outlined rocks are counted, 0 to 1. Defaults to 0.05.
-
-    Raises:
-        UsageError: If a name is none of the classes.
     """
 
     def __init__(self, classes: Sequence[str], rocks: Collection[str], share: float = 0.05) -> None:
@@ -56,11 +54,9 @@ class SparseScores:
                 self._found_up_to.append(float(own[int(np.ceil(FOUND * len(own))) - 1]))
 
     def table(self, threshold: float) -> pd.DataFrame:
-        """Lay out what is called rock above a threshold.
+        """Lay out what is called rock above a threshold: of all pixels, then of each outlined ``class``.
 
-        Returns:
-            pd.DataFrame: Of all pixels, then of each outlined class: ``class``, ``pixels`` and ``called_rock`` in percent; nan where
-            the class does not occur.
+        ``pixels`` are counted, ``called_rock`` is in percent, nan where the class does not occur.
         """
         called = self._counts[:, int(np.ceil(threshold * STEPS)) :].sum(axis=1)
         pixels = self._counts.sum(axis=1)
@@ -72,9 +68,8 @@ class SparseScores:
     def recall(self) -> dict[str, float]:
         """Count the outlined rocks that are found while :attr:`share` of all pixels is called rock.
 
-        Returns:
-            dict[str, float]: The ``threshold`` that gives this share; the percentage of outlined rock ``pixels`` that are called
-            rock, and of outlined ``rocks`` of which at least half of the pixels are. nan where none is outlined.
+        Beside the ``threshold`` that gives this share: the percentage of outlined rock ``pixels`` that are called rock,
+        and of outlined ``rocks`` of which at least half of the pixels are. nan where none is outlined.
         """
         from_top = self._counts[:, ::-1].cumsum(axis=1)
         totals = from_top.sum(axis=0)

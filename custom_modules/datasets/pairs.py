@@ -124,9 +124,8 @@ def read_pair(
 ) -> tuple[np.ndarray | None, np.ndarray | None, set[int], list[Finding]]:
     """Read an image and its mask, where there are such, and find what is wrong with them, of each kind at most one.
 
-    Returns:
-        tuple: The image's RGB pixels and the mask's values as training sees them, None where they cannot be read, the set of
-            values that occur, and the list of findings.
+    Given are the image's RGB pixels and the mask's values as training sees them, None where they cannot be read, the
+    set of values that occur, and the list of findings.
     """
     found, files, arrays = [], [], []
     for path, read, what in ((image, read_image, 'image'), (mask, read_mask, 'mask')):
@@ -177,11 +176,9 @@ def check_pairs(
 ) -> set[int]:
     """Read every image and mask once, as training does, and refuse what would fail, or train on nonsense, later.
 
-    ``values_text`` says in words what a mask may hold. ``values_remedy`` helps against other values, ``colour_remedy`` against
-    masks of several channels; both are for the sentence of the UsageError, which names the first five files.
-
-    Returns:
-        set[int]: The values that occur in the masks.
+    ``values_text`` says in words what a mask may hold. ``values_remedy`` helps against other values, ``colour_remedy``
+    against masks of several channels; both are for the sentence of the UsageError, which names the first five files.
+    What is given are the values that occur in the masks.
     """
 
     def examine(pair: tuple[Path, Path]) -> tuple[set[int], list[Finding]]:

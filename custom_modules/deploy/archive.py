@@ -32,8 +32,8 @@ class Worker:
     def __call__(self, row: dict) -> list[dict]:
         """Predict the pictures of a task, one of :func:`tasks_of`, and write their files.
 
-        Returns:
-            list[dict]: In ``said``, as JSON: entries of pictures, or ``skipped`` with name and reason, or a ``fault`` that ends all.
+        In ``said`` are, as JSON, entries of pictures, or ``skipped`` with name and reason, or a ``fault`` that ends
+        all.
         """
         sources = [Source(Path(path), name) for path, name in json.loads(row['task'])]
         skipped: list[tuple[Path, str]] = []
@@ -70,14 +70,9 @@ def entries_of(
 ) -> Generator[dict]:
     """Have pictures predicted by workers, and again where a worker died, until there is word of each, or no way on.
 
-    ``run`` gives tasks to workers, and what :class:`Worker` says, in any order; of a lost task nothing. ``outcome`` gets the
-    pictures that are not there at the end, and why.
-
-    Yields:
-        dict: Of each picture what :meth:`Results.record` takes, perhaps twice.
-
-    Raises:
-        UsageError | RuntimeError: If a worker could not write, or met with a defect.
+    ``run`` gives tasks to workers, and what :class:`Worker` says, in any order; of a lost task nothing. ``outcome``
+    gets the pictures that are not there at the end, and why. Of each picture it yields what :meth:`Results.record`
+    takes, perhaps twice. It is a UsageError or a RuntimeError if a worker could not write, or met with a defect.
     """
     left, skipped = list(sources), {}
     while left:
@@ -106,8 +101,9 @@ def predict_archive(
 ) -> Outcome:
     """Predict pictures by the workers of the Ray cluster that this process is connected to, and write their results.
 
-    A worker writes a picture's files, and this process alone its line in the manifest, once: whoever dies, what has no line
-    is done again, and its files are replaced whole.
+    A worker writes a picture's files, and this process alone its line in the manifest, once: whoever dies, what has no
+    line is done again, and its files are replaced whole. It is a UsageError if Ray Data is not installed, or a worker
+    cannot begin or write.
 
     Args:
         sources (Sequence[Source]): The pictures; those that ``results`` has already are left out.
@@ -116,9 +112,6 @@ def predict_archive(
         workers (int): How many to begin with; there are more when machines join, and fewer when they leave.
         cpus (int): Of each worker.
         gpus (float): Of each worker.
-
-    Raises:
-        UsageError: If Ray Data is not installed, or a worker cannot begin or write.
     """
     # its log goes to the screen, with a traceback for each lost task
     os.environ.setdefault('RAY_DATA_LOG_LEVEL', 'CRITICAL')

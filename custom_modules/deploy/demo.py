@@ -64,8 +64,7 @@ class Page:
     def answer(self, seen: tuple | None, threshold: float) -> tuple:
         """Outline and list the rocks of what :meth:`look` gave, where the probability is above the threshold.
 
-        Returns:
-            tuple: Sentence, overlay's path, rows of the table, and the paths of mask, overlay and CSV.
+        Given are a sentence, the overlay's path, rows of the table, and the paths of mask, overlay and CSV.
         """
         if seen is None:
             return (ASK, None, [], *[None] * 3)

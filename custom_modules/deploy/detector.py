@@ -40,7 +40,10 @@ def load_model(
     amp: bool = False,
     threads: int | None = None,
 ):
-    """Load what a user names: an exported file alone, or a config with its checkpoint.
+    """Load what a user names: an exported file alone (``OnnxModel``), or a config with its checkpoint (``TorchModel``).
+
+    Both take and give the same, and have a ``card``. It is a UsageError if they do not go together, or one cannot be
+    used.
 
     Args:
         model (str | Path, optional): A file ending in ``.onnx``, or a config. Defaults to the best published detector.
@@ -48,12 +51,6 @@ def load_model(
         device (str, optional): ``'cpu'``, ``'cuda'``, ... Defaults to the fastest there is (an .onnx file: the CPU).
         amp (bool): Whether a checkpoint computes in bfloat16. Defaults to False.
         threads (int, optional): Threads of the network. Defaults to the library's choice.
-
-    Returns:
-        OnnxModel | TorchModel: The model; both take and give the same, and have a ``card``.
-
-    Raises:
-        UsageError: If they do not go together, or one of them cannot be used.
     """
     if model is None:
         model, checkpoint = BEST_CONFIG, BEST_CHECKPOINT
@@ -166,8 +163,7 @@ class RockDetector:
     def __call__(self, picture: np.ndarray | str | Path) -> Detection:
         """Find the rocks in a picture: a file of any format that Pillow reads, or RGB (H, W, 3) or grey (H, W), uint8 or uint16.
 
-        Raises:
-            UsageError: If it cannot be read, or is no such array.
+        It is a UsageError if it cannot be read, or is no such array.
         """
         picture = self.prepare(picture)
         (found,) = self.maps([picture])

@@ -75,16 +75,14 @@ def require_no_results(out: str | Path, resume: bool) -> None:
 class Results(PictureFiles):
     """The folder of a prediction. Each file in it is whole or not there.
 
-    ``pictures.jsonl`` gets a line for each picture when its files are written: what a broken-off run has done (``done``), and
-    what the two tables are made of at the end.
+    ``pictures.jsonl`` gets a line for each picture when its files are written: what a broken-off run has done
+    (``done``), and what the two tables are made of at the end. It is a UsageError if there are results already and
+    ``resume`` is False, or they have other settings.
 
     Args:
         settings (dict): What the results depend on; a resumed run must have the same.
         resume (bool): Whether to go on with what is there. Defaults to False.
         out, detector, **shown: Of :class:`PictureFiles`.
-
-    Raises:
-        UsageError: If there are results already and ``resume`` is False, or they have other settings.
     """
 
     def __init__(self, out: str | Path, detector: RockDetector, settings: dict, resume: bool = False, **shown) -> None:
@@ -222,8 +220,8 @@ def predicted(
 ) -> Generator[dict]:
     """Predict pictures and write their files, reading and writing in as many threads as there are ``workers`` each.
 
-    Yields:
-        dict: Of each picture, when its files are there, what :meth:`Results.record` takes. What cannot be read goes to ``skipped``.
+    Of each picture it yields, when its files are there, what :meth:`Results.record` takes. What cannot be read goes to
+    ``skipped``.
     """
     # a mosaic is no attack: up to what OpenCV can write
     Image.MAX_IMAGE_PIXELS = 2**29

@@ -73,9 +73,7 @@ def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: floa
     """Trace a connected area (H, W), bool, along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
 
     The x and y of its first pixel are ``origin``; with a ``tolerance``, in pixels, the outline may be off by so much.
-
-    Returns:
-        list[list[float]]: One polygon x, y, x, y, ...; holes are joined to the outer line by a slit of no width.
+    There is one polygon x, y, x, y, ...; holes are joined to the outer line by a slit of no width.
 
     Example:
         >>> outlines(np.array([[1, 1, 0], [1, 1, 1]], bool))

@@ -34,11 +34,9 @@ def _ramp(size: int, overlap: float) -> np.ndarray:
 def map_of_tiles(model, picture: np.ndarray, overlap: float, batch_size: int) -> np.ndarray:
     """Predict a picture in overlapping windows of the model's size, ``batch_size`` at a time, and blend them.
 
-    Of RGB (H, W, 3), uint8, at the scale that the model shall see, and a window's least share in its neighbour. Only one row of
-    windows is held in full precision, so that memory grows by two bytes per pixel and channel.
-
-    Returns:
-        np.ndarray: Probabilities (K, H, W) in steps of 1/65535, uint16.
+    Of RGB (H, W, 3), uint8, at the scale that the model shall see, and a window's least share in its neighbour, it
+    makes probabilities (K, H, W) in steps of 1/65535, uint16. Only one row of windows is held in full precision, so
+    that memory grows by two bytes per pixel and channel.
     """
     height, width = picture.shape[:2]
     columns, rows = model.card.size
@@ -89,8 +87,7 @@ def _steps(probabilities: np.ndarray) -> np.ndarray:
 def strips(found: np.ndarray, size: tuple[int, int]) -> Iterator[tuple[slice, np.ndarray]]:
     """Enlarge or shrink a map (K, h, w), uint16, to a picture's size (width, height), a strip of rows at a time; bilinear, as mmseg does.
 
-    Yields:
-        tuple[slice, np.ndarray]: The rows, and their probabilities (K, rows, width), float32.
+    It yields the rows, and their probabilities (K, rows, width), float32.
     """
     width, height = size
     rows = found.shape[1]

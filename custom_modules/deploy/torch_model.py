@@ -42,11 +42,7 @@ class PixelsToProbabilities(nn.Module):
         self.register_buffer('std', std.detach().clone().view(1, -1, 1, 1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Predict RGB images (N, H, W, 3), uint8.
-
-        Returns:
-            Tensor: Float32: of one channel (N, H, W), of a segmentor (N, K, H, W), of a classifier (N, K).
-        """
+        """Predict RGB images (N, H, W, 3), uint8, in float32: (N, H, W) of one channel, else (N, K, H, W), of a classifier (N, K)."""
         pixels = images.permute(0, 3, 1, 2).float()
         if self.takes_bgr:
             pixels = pixels.flip(1)
@@ -63,14 +59,12 @@ class PixelsToProbabilities(nn.Module):
 class TorchModel:
     """A config (of a segmentor or a classifier) with its checkpoint. Calls from several threads wait for each other.
 
-    Its arguments are those of :func:`custom_modules.deploy.detector.load_model`; ``threads`` are torch's in this process.
+    Its arguments are those of :func:`custom_modules.deploy.detector.load_model`; ``threads`` are torch's in this
+    process. It is a UsageError if the config, the checkpoint or the device cannot be used.
 
     Attributes:
         card (ModelCard): What it is.
         network (PixelsToProbabilities): The network.
-
-    Raises:
-        UsageError: If the config, the checkpoint or the device cannot be used.
     """
 
     def __init__(

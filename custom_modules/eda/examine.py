@@ -145,8 +145,7 @@ KINDS = {
 def find_defects(subject: Subject, examined: Mapping[str, dict[str, PairFacts]]) -> tuple[list[dict], list[dict]]:
     """Gather every defect of a data set, by what was found on each id of each part; none hides another.
 
-    Returns:
-        tuple[list[dict], list[dict]]: Those that break or falsify a training, and the others, by kind and part.
+    First come those that break or falsify a training, then the others, both by kind and part.
     """
     found = defaultdict(list)
     for part in subject.parts + ([subject.loose] if subject.loose else []):

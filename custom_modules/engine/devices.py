@@ -130,12 +130,8 @@ def speed_advice(cfg) -> str | None:
     if cfg.optim_wrapper.get('type') == 'OptimWrapper' and mixed_precision_pays():
         ways.append('--amp')
     compiles = (cfg.get('default_hooks') or {}).get('compile')
-    if compiles and not compiles.get('enabled') and _can_compile():
+    # which needs Triton there, and a C++ compiler here
+    tool = find_spec('triton') if devices.get_device() == 'cuda' else shutil.which(os.environ.get('CXX', 'g++'))
+    if compiles and not compiles.get('enabled') and tool:
         ways.append('in a long run --cfg-options default_hooks.compile.enabled=True (minutes at first)')
     return f'Faster on this machine: {", and ".join(ways)}.' if ways else None
-
-
-def _can_compile() -> bool:
-    if devices.get_device() == 'cuda':
-        return find_spec('triton') is not None
-    return shutil.which(os.environ.get('CXX', 'g++')) is not None

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
+from torch import Tensor
 
 
 class StepRandom:
@@ -56,9 +57,7 @@ class BatchAugment(ABC):
         return np.empty((len(random), 0))
 
     @abstractmethod
-    def _apply(
-        self, images: torch.Tensor, masks: torch.Tensor | None, values: np.ndarray
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _apply(self, images: Tensor, masks: Tensor | None, values: np.ndarray) -> tuple[Tensor, Tensor | None]:
         """Give changed samples, in place or not.
 
         Args:
@@ -99,7 +98,7 @@ class BatchAugment(ABC):
         return images, masks
 
     @staticmethod
-    def per_sample(column: np.ndarray, images: torch.Tensor) -> torch.Tensor:
+    def per_sample(column: np.ndarray, images: Tensor) -> Tensor:
         """Send one number per sample (N,) to the images' device, shaped (N, 1, 1, 1) to multiply them."""
         column = torch.from_numpy(np.ascontiguousarray(column, dtype=np.float32))
         return column.to(images.device, non_blocking=True).view(-1, 1, 1, 1)
@@ -146,7 +145,7 @@ class BatchRandomFlip(BatchAugment):
             raise ValueError(f"direction is 'horizontal' or 'vertical', got {direction!r}.")
         self.axis = -1 if direction == 'horizontal' else -2
 
-    def _apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _apply(self, images, masks, values) -> tuple[Tensor, Tensor | None]:
         return images.flip(self.axis), None if masks is None else masks.flip(self.axis)
 
 
@@ -229,7 +228,7 @@ class AugmentsBatches:
             images = images.sub_(self.mean).div_(self.std)
         return images, masks
 
-    def _stack(self, tensors: list[torch.Tensor]) -> torch.Tensor:
+    def _stack(self, tensors: list[Tensor]) -> Tensor:
         """One copy to the device in place of one per sample; from pinned memory, so that the host does not wait."""
         out = None
         if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':

@@ -20,11 +20,8 @@ MOST_CLASSES = 255
 def mask_pairs(images, masks, img_prefix='', mask_prefix=''):
     """Find pairs of image and mask, `<img_prefix>0001.png` (`.jpg`, `.jpeg`) and `<mask_prefix>0001.png`, sub-folders included.
 
-    Returns:
-        The pairs, by ascending name, and the other files.
-
-    Raises:
-        UsageError: A folder is missing or holds none, an image or a mask stands alone, or two images share a mask.
+    Given are the pairs, by ascending name, and the other files. It is a UsageError if a folder is missing or holds
+    none, an image or a mask stands alone, or two images share a mask.
     """
     unused = []
     found = _find(Path(images), img_prefix, ('.png', '.jpg', '.jpeg'), unused)
@@ -61,19 +58,15 @@ def coco_to_masks(coco, out, images=None, overwrite=False):
     """Write `masks/<file name>.png`, `classes.txt`, and with a folder of `images` these too, byte for byte.
 
     A mask holds 0 for background and 1 to N for the categories in the order of their ids, which are the lines of
-    `classes.txt`. Sub-folders of the json's file names are kept, and files that are there already, so that an interrupted run goes on.
+    `classes.txt`. Sub-folders of the json's file names are kept, and files that are there already, so that an
+    interrupted run goes on. Given are the number of files written, and the number of masks that are there now. It is a
+    UsageError if no image is there with the size that the json says, or a file exists with other content.
 
     Args:
         coco: A `CocoFile`; what is left out here is added to its list.
         out: Folder to write to.
         images: Folder of the images; by default none are copied.
         overwrite: Whether to replace files that differ from what would be written.
-
-    Returns:
-        The number of files written, and the number of masks that are there now.
-
-    Raises:
-        UsageError: No image is there with the size that the json says, or a file exists with other content.
     """
     if images is not None and not Path(images).is_dir():
         raise UsageError(f'{images} is not a folder.')
@@ -135,8 +128,10 @@ def _complaint(path, image, coco):
 def masks_to_coco(pairs, root, names, out, overwrite=False):
     """Write index masks as a COCO json, all or nothing, and return its content.
 
-    Index k becomes category k. Every connected component (of 8 neighbours) of a class is one annotation with compressed run
-    lengths, so that the way back is exact.
+    Index k becomes category k. Every connected component (of 8 neighbours) of a class is one annotation with compressed
+    run lengths, so that the way back is exact. It is a UsageError if the names are fewer than two, more than a mask
+    holds, or not different; the file exists with other content; or a mask or image cannot be read, has several
+    channels, another size than its image, or an index without a name.
 
     Args:
         pairs: Image and mask of each, see `mask_pairs`.
@@ -144,10 +139,6 @@ def masks_to_coco(pairs, root, names, out, overwrite=False):
         names: Of the classes by index, the background first.
         out: The json.
         overwrite: Whether to replace one with other content.
-
-    Raises:
-        UsageError: The names are fewer than two, more than a mask holds, or not different; the file exists with other content;
-            or a mask or image cannot be read, has several channels, another size than its image, or an index without a name.
     """
     if not 2 <= len(names) <= MOST_CLASSES or len(set(names)) < len(names):
         raise UsageError(

@@ -40,11 +40,9 @@ def identity(value):
 def read_shape(segmentation, width, height):
     """Read a `segmentation` of a COCO json: polygons, uncompressed or compressed run lengths (RLE), of an image of that size.
 
-    pycocotools trusts what it is given: run lengths that end early leave random memory in the mask, text that is none and
-    points far outside make it read and write where it must not.
-
-    Returns:
-        What pycocotools can draw, what is wrong if it is not to (else None), and the number of polygons that are none.
+    pycocotools trusts what it is given: run lengths that end early leave random memory in the mask, text that is none
+    and points far outside make it read and write where it must not. Given is what pycocotools can draw, what is wrong
+    if it is not to (else None), and the number of polygons that are none.
 
     Examples:
         >>> read_shape([[0, 0, 4, 0, 4, 4]], 8, 6)
@@ -106,17 +104,15 @@ def _decompressed(text):
 class CocoFile:
     """A COCO json, CVAT's XML file, or the folder of labelme's json files: what can be drawn is read, the rest counted and named.
 
-    Ids may be numbers or text, sizes 96.0 or text. A category named 'background' is index 0, categories of one name are one
-    class, entries of one file name and size are one image. File names that lead elsewhere, as an absolute or a Windows path
-    does, keep what can be a path below a folder.
+    Ids may be numbers or text, sizes 96.0 or text. A category named 'background' is index 0, categories of one name are
+    one class, entries of one file name and size are one image. File names that lead elsewhere, as an absolute or a
+    Windows path does, keep what can be a path below a folder. It is a UsageError if the file is no COCO json, or
+    nothing in it can be drawn.
 
     Attributes:
         names: Class names by the mask's index: 'background', then the categories in the order of their ids.
         images: Sound entries of the images, with `id`, `file_name`, `width` and `height`.
         left_out: What is not read: list of names by what is wrong with them.
-
-    Raises:
-        UsageError: The file is no COCO json, or nothing in it can be drawn.
     """
 
     PARTS = ('images', 'categories', 'annotations')

@@ -73,8 +73,10 @@ class LunarSource:
     """Pairs of pictures and coloured masks in the layout of the Artificial Lunar Landscape set.
 
     `images/render/render0001.png` with `images/clean/clean0001.png` (preferred) or `images/ground/ground0001.png`, and
-    `real_moon_images/PCAM1.png` or `TCAM1.png` with `g_PCAM1.png`. Every mask is read here already, so that a bad one is found
-    before anything is written. Source: R. Pessia and G. Ishigami, Keio University, CC BY-NC-SA 4.0.
+    `real_moon_images/PCAM1.png` or `TCAM1.png` with `g_PCAM1.png`. Every mask is read here already, so that a bad one
+    is found before anything is written. Source: R. Pessia and G. Ishigami, Keio University, CC BY-NC-SA 4.0. It is a
+    UsageError if the folder is missing, or holds no picture with a coloured mask; a file is no whole PNG; a mask has
+    another size than its picture.
 
     Args:
         folder: Folder that holds `images` and, or, `real_moon_images`.
@@ -84,10 +86,6 @@ class LunarSource:
         renders, photos: Lists of (name such as '0001' or 'PCAM1', picture path, mask path).
         kinds: Number of renders by kind of mask, 'clean' and 'ground'.
         bare, grey: Pictures without any mask, and those whose only mask is black and white.
-
-    Raises:
-        UsageError: The folder is missing, or holds no picture with a coloured mask;
-            a file is no whole PNG; a mask has another size than its picture.
     """
 
     def __init__(self, folder, only=None):
@@ -131,19 +129,17 @@ class LunarSource:
 
 
 def convert_lunar(source, out, overwrite=False, pebbles=True):
-    """Write binary and multi-class sets, of renders and of photographs; for the errors see `write_missing`.
+    """Write binary and multi-class sets, of renders and of photographs, and count the pairs of each folder written.
 
-    Every set has `images/render/render<name>.png`, copied byte for byte, and `images/ground/ground<name>.png`. Binary masks hold
-    0 and 255 (any rock), multi-class masks 0 ground, 1 sky, 2 small rock, 3 large rock.
+    Every set has `images/render/render<name>.png`, copied byte for byte, and `images/ground/ground<name>.png`. Binary
+    masks hold 0 and 255 (any rock), multi-class masks 0 ground, 1 sky, 2 small rock, 3 large rock. Errors are those of
+    `write_missing`.
 
     Args:
         source: A `LunarSource`.
         out: Folder for the sets.
         overwrite: Whether to replace files that differ from what would be written.
         pebbles: Whether binary masks from `ground` keep what `clean` ones leave out.
-
-    Returns:
-        The number of pairs of each folder written.
     """
 
     def draw(mask, binary):
@@ -170,12 +166,11 @@ def convert_lunar(source, out, overwrite=False, pebbles=True):
 def write_missing(files, overwrite):
     """Write what is not there yet, and return the number of files written.
 
+    It is a UsageError if a file exists with other content, and none has been written, or a source file cannot be read.
+
     Args:
         files: Of each its path, and a function that gives its bytes.
         overwrite: Whether to replace files that have other content.
-
-    Raises:
-        UsageError: A file exists with other content, and none has been written; or a source file cannot be read.
     """
     # all conflicts first: half a set of new files among old ones would be worse than none
     missing = []

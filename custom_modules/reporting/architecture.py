@@ -107,9 +107,7 @@ def describe_architecture(model: nn.Module, size: tuple[int, int], cfg: Mapping)
     return Architecture(' + '.join(kinds), tuple(size), tuple(stages))
 
 
-def _origins(
-    modules: Sequence[nn.Module], inputs, owners: Mapping, before: Sequence[Stage], waiting
-) -> tuple[list[str], str]:
+def _origins(modules, inputs, owners: Mapping, before: Sequence[Stage], waiting) -> tuple[list[str], str]:
     """Name the stages that a stage's input comes from, and the one of them that comes as a skip connection.
 
     A tensor that no stage has put out was made of several, or resized: of all outputs that nothing has taken yet.

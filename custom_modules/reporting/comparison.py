@@ -118,17 +118,15 @@ def compare_runs(
 ) -> Comparison:
     """Score runs again, each on its own test part, and put together what belongs together.
 
-    Seeds of one config form a group, folds of a seed are pooled. Left out are runs that are broken or unfinished, folds that
-    are there twice or share images, and what has other test images, masks, classes or resolution than the first that is complete.
+    Seeds of one config form a group, folds of a seed are pooled. Left out are runs that are broken or unfinished, folds
+    that are there twice or share images, and what has other test images, masks, classes or resolution than the first
+    that is complete. It is a UsageError if a folder does not exist, or nothing is left to compare.
 
     Args:
         work_dirs (Sequence[str | Path]): The runs' folders; the first segmentor's config is what others are compared with.
         cfg_options (dict, optional): What to change in each config before scoring, such as the place of the test data.
         shown (int): Of how many images the predictions are kept. Defaults to 6.
         last_epoch (bool): Score the last epoch's checkpoint in place of the best one. Defaults to False.
-
-    Raises:
-        UsageError: If a folder does not exist, or nothing is left to compare.
     """
     for path in work_dirs:
         require_work_dir(path)
@@ -252,8 +250,6 @@ def _require_held_out(result: SegmentorResult, others: Sequence[SegmentorResult]
             )
 
 
-def _require_same_test_data(
-    result: SegmentorResult | ClassifierResult, other: SegmentorResult | ClassifierResult
-) -> None:
+def _require_same_test_data(result, other) -> None:
     if result.fingerprint != other.fingerprint:
         raise UsageError(f'other test data than {other.title}: {result.test_set} instead of {other.test_set}')

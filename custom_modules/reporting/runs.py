@@ -23,12 +23,10 @@ def scalar_files(work_dir: Path) -> list[Path]:
 def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the scalars that mmengine logged in a work dir, across resumes.
 
-    Each start writes a folder of its own. One that begins with epoch 1 is a new run, and what lies there from
-    before is left out; any other goes on, and its epochs replace those of the same number.
-
-    Returns:
-        tuple[pd.DataFrame, pd.DataFrame]: The training's scalars by epoch (means of the epoch's lines, the learning rates
-        as they were last), and those of the validations by epoch. Empty where there are none.
+    Each start writes a folder of its own. One that begins with epoch 1 is a new run, and what lies there from before is
+    left out; any other goes on, and its epochs replace those of the same number. Given are the training's scalars by
+    epoch (means of the epoch's lines, the learning rates as they were last), and those of the validations by epoch;
+    empty where there are none.
     """
     train, val = pd.DataFrame(), pd.DataFrame()
     for path in scalar_files(work_dir):
@@ -74,14 +72,11 @@ def _continued(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def run_config(path: Path) -> tuple:
-    """Read the config that a run was trained with, as it lies in its work dir.
+    """Read the experiment's name, and the config that a run was trained with, as it lies in its work dir.
 
-    Returns:
-        tuple[str, mmengine.Config]: The experiment's name, and the config of the run's latest start. Of one that was
-        resumed, ``load_from`` is that of the start before: where it went on from is its own checkpoint.
-
-    Raises:
-        UsageError: If the folder holds no config or several, or it cannot be read.
+    It is that of the run's latest start. Of one that was resumed, ``load_from`` is that of the start before: where it
+    went on from is its own checkpoint. It is a UsageError if the folder holds no config or several, or it cannot be
+    read.
     """
     configs = sorted(path.glob('*.py'))
     if len(configs) != 1:

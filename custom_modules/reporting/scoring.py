@@ -276,9 +276,8 @@ def shown_indices(count: int, shown: int) -> Collection[int]:
 def measure_cost(model: nn.Module, size: tuple[int, int], batch: int = 8) -> dict:
     """Count and measure a model of mmseg or mmpretrain in eval mode, for an input of height and width; takes about a second.
 
-    Returns:
-        dict: ``parameters``, ``flops`` (multiply-additions of one image, each counted once, as mmengine counts; None where it cannot),
-        ``images_per_second`` through the network alone in a ``batch`` of so many, and the ``device``.
+    There are ``parameters``, ``flops`` (multiply-additions of one image, each counted once, as mmengine counts; None
+    where it cannot), ``images_per_second`` through the network alone in a ``batch`` of so many, and the ``device``.
     """
     device = next(model.parameters()).device
     inputs = torch.zeros(batch, 3, *size, device=device)

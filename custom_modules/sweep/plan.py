@@ -44,11 +44,10 @@ class Run:
         return [sys.executable, str(TRAIN), *where, *options]
 
     def look(self) -> tuple[str, str]:
-        """Look into its work dir, and say what is missing or differs there.
+        """Look into its work dir, and say what is missing or differs there, in a word and words.
 
-        Returns:
-            tuple[str, str]: ``'new'``: nothing is there that would be lost; ``'unfinished'``: it can go on; ``'finished'``: by its own
-            log it reached its last epoch or was stopped early; ``'changed'``: something else lies there; and the words.
+        ``'new'``: nothing is there that would be lost; ``'unfinished'``: it can go on; ``'finished'``: by its own log
+        it reached its last epoch or was stopped early; ``'changed'``: something else lies there.
         """
         # without weights there is nothing to go on from, and nothing to lose
         if not any(self.folder.glob('*.pth')):

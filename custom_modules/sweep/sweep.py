@@ -31,7 +31,9 @@ def run_sweep(
 ) -> bool:
     """Bring every run to its end: what is finished is skipped, what broke off goes on, one that fails does not end the others.
 
-    Several sweeps on one folder share the work: a training locks its work dir, and who finds it locked does another run first.
+    Several sweeps on one folder share the work: a training locks its work dir, and who finds it locked does another run
+    first. What is returned is whether it came to its end: False if it was asked to stop (Ctrl-C), which ends the
+    trainings too.
 
     Args:
         runs (Sequence[Run]): The runs in their order; how far they are is written into them.
@@ -40,9 +42,6 @@ def run_sweep(
         tell (Callable): Is given a run when its state or note has changed.
         watch (Callable): Is called again and again, every ``pause`` seconds.
         pause (float): Defaults to 0.5.
-
-    Returns:
-        bool: Whether it came to its end; False if it was asked to stop (Ctrl-C), which ends the trainings too.
     """
     began, futures = time.time(), {}
 
@@ -91,14 +90,10 @@ def bring_to_end(
 ) -> tuple[str, str, float | None]:
     """Do what is to be done for a run, there where it is to be done; its training prints to ``sweep.log`` in its work dir.
 
-    With ``rerun`` a run of another config is moved aside. What failed after the time ``since``, under another sweep, is not tried
-    again. ``started`` is given the training's process, which has the variables ``environment``.
-
-    Returns:
-        tuple[str, str, float | None]: ``'finished'``, ``'failed'``, or ``'waits'`` if another sweep is at it; a note; minutes.
-
-    Raises:
-        ChildProcessError: If the training was killed; it can go on from its last checkpoint.
+    With ``rerun`` a run of another config is moved aside. What failed after the time ``since``, under another sweep, is
+    not tried again. ``started`` is given the training's process, which has the variables ``environment``. Given are
+    ``'finished'``, ``'failed'``, or ``'waits'`` if another sweep is at it, a note, and minutes. It is a
+    ChildProcessError if the training was killed; it can go on from its last checkpoint.
     """
     # held from the first look on: a training takes its own lock only seconds after its start
     run.folder.parent.mkdir(parents=True, exist_ok=True)

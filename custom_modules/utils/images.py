@@ -35,18 +35,16 @@ class ImageError(UsageError):
 def read_image(source: Content, name: str = '', order: str = 'RGB') -> np.ndarray:
     """Read an image (H, W, 3), uint8, as every part of this project sees it: check, training, prediction and pictures.
 
-    It is turned as its EXIF tag says. Grey, palette, CMYK and transparent images become RGB; transparency is dropped. More
-    than 8 bits are brought to 8 by shifting: by the smallest depth of 8, 10, 12, 14 and 16 bits that holds the brightest
-    pixel, so that 12 bits in a 16-bit file are not all but black. Floating-point numbers up to 1 are shares of white. 8-bit
-    RGB and grey PNG and JPEG files give the very pixels of OpenCV.
+    It is turned as its EXIF tag says. Grey, palette, CMYK and transparent images become RGB; transparency is dropped.
+    More than 8 bits are brought to 8 by shifting: by the smallest depth of 8, 10, 12, 14 and 16 bits that holds the
+    brightest pixel, so that 12 bits in a 16-bit file are not all but black. Floating-point numbers up to 1 are shares
+    of white. 8-bit RGB and grey PNG and JPEG files give the very pixels of OpenCV. It is an :class:`ImageError`, which
+    is a :class:`UsageError`, if it cannot be read, is cut short, or holds NaN or numbers of no known depth.
 
     Args:
         source (str | Path | bytes): The file, or what it holds.
         name (str): Name of the file for an error's sentence, where it is given as bytes.
         order (str): ``'RGB'`` (default) or ``'BGR'``.
-
-    Raises:
-        ImageError: If it cannot be read, is cut short, or holds NaN or numbers of no known depth. A :class:`UsageError`.
     """
     bgr = _decoded(decoding.decode_image, source, name, 'an image')
     # in place: a copy of a mosaic takes half a gigabyte

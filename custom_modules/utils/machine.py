@@ -232,16 +232,14 @@ def last_line(log: Path) -> str:
     return next((line.strip() for line in reversed(lines) if line.strip()), '')
 
 
-def stop_processes(
-    processes: Sequence[subprocess.Popen], grace: float = 60, hurry: Callable[[], bool] = lambda: False
-) -> None:
+def stop_processes(processes: Sequence[subprocess.Popen], hurry: Callable[[], bool] = lambda: False) -> None:
     """End processes, each with a session of its own, as a Ctrl-C does.
 
-    Those that do not listen for ``grace`` seconds, or until ``hurry`` says to wait no longer, end at once with what they started.
+    Those that do not listen for a minute, or until ``hurry`` says to wait no longer, end at once with what they started.
     """
     for process in processes:
         process.send_signal(signal.SIGINT)
-    deadline = time.monotonic() + grace
+    deadline = time.monotonic() + 60
     while running := [process for process in processes if process.poll() is None]:
         if time.monotonic() > deadline or hurry():
             for process in running:

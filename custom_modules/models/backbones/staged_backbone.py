@@ -108,10 +108,8 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Compute the feature maps of ``out_indices``, finest first, from images (N, 3, H, W).
 
-        Frozen stages build no graph, unless the images themselves require a gradient.
-
-        Returns:
-            tuple[Tensor]: One (N, out_channels[i], H / out_strides[i], W / out_strides[i]) each.
+        Each is (N, out_channels[i], H / out_strides[i], W / out_strides[i]). Frozen stages build no graph, unless the
+        images themselves require a gradient.
         """
         stages = list(self.stages[: max(self.out_indices) + 1])
         frozen = 0 if x.requires_grad else min(self._frozen_stages + 1, len(stages))

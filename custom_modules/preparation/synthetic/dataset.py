@@ -20,16 +20,14 @@ from custom_modules.utils.tables import progress
 class SyntheticSet:
     """A synthetic set and the record (`dataset.json`) of what it was made from.
 
-    Of each number there are a render, a coloured mask (clean) and a binary one (ground), see `MoonRenderer`. The record is
-    written before the first picture: a folder that does not match it is refused, so two sets never mix.
+    Of each number there are a render, a coloured mask (clean) and a binary one (ground), see `MoonRenderer`. The record
+    is written before the first picture: a folder that does not match it is refused, so two sets never mix. It is a
+    UsageError if an argument is out of range, which the sentence names.
 
     Args:
         out: Folder of the set.
         count: Number of pictures.
         size, seed, style, min_rock: As of `MoonRenderer`.
-
-    Raises:
-        UsageError: An argument is out of range, which the sentence names.
     """
 
     RECORD = 'dataset.json'
@@ -62,12 +60,11 @@ class SyntheticSet:
     def make(self, workers=1, overwrite=False):
         """Render what is missing, and return the number of pictures rendered.
 
+        It is a UsageError if the folder holds another set, or `workers` is below 1.
+
         Args:
             workers: Number of processes, 1 or more; 1 starts none.
             overwrite: Whether to delete a set that this tool made and begin anew.
-
-        Raises:
-            UsageError: The folder holds another set, or `workers` is below 1.
         """
         if workers < 1:
             raise UsageError(f'--workers must be 1 or more, not {workers}.')
