@@ -85,8 +85,7 @@ class ErrorAnalysis:
         self.images: list[dict] = []
         self.confusions: list[np.ndarray] = []
         self.sizes = ObjectSizes(classes)
-        # of each eighth of the height, from the top
-        self.rows = np.zeros((ROWS, len(classes), len(classes)), np.int64)
+        self.rows = np.zeros((ROWS, len(classes), len(classes)), np.int64)  # of each eighth of the height, from the top
         self.calibration = Calibration()
         self.sweep = ThresholdSweep() if threshold is not None else None
 

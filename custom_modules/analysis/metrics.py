@@ -115,8 +115,7 @@ class Calibration:
 
     def __init__(self) -> None:
         self.edges = np.linspace(0, 1, BINS + 1)
-        # pixels, sum of their probabilities, pixels that are right
-        self.sums = np.zeros((3, BINS))
+        self.sums = np.zeros((3, BINS))  # pixels, sum of their probabilities, pixels that are right
 
     def add(self, prediction: Prediction) -> None:
         """Count one image."""

@@ -39,8 +39,7 @@ class SparseScores:
         self.classes, self.rocks, self.share = tuple(classes), tuple(rocks), share
         # how many pixels of each class have a probability of at least step / STEPS, before it is summed up
         self._counts = np.zeros((len(classes), STEPS + 1), np.int64)
-        # up to which threshold each outlined rock is found
-        self._found_up_to: list[float] = []
+        self._found_up_to: list[float] = []  # up to which threshold each outlined rock is found
 
     def add(self, truth: np.ndarray, probability: np.ndarray) -> None:
         """Count one picture: the index of each pixel's class, and the probability of rock, 0 to 1 (H, W)."""

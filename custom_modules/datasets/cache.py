@@ -95,8 +95,7 @@ class DecodeOnce:
 
     def get_subset_(self, indices) -> None:
         """Keep some of the samples, as mmengine's ``BaseDataset`` does; call ``full_init()`` to decode them."""
-        # places mean other samples now
-        self._kept = None
+        self._kept = None  # places mean other samples now
         super().get_subset_(indices)
 
     def _copy_without_annotation(self, memo=None):

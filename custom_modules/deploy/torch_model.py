@@ -89,8 +89,7 @@ class TorchModel:
                 f'the device {device!r} cannot be used ({str(error).splitlines()[0]}): choose --device cpu.'
             ) from error
         self.amp = amp
-        # frozen stages are folded at their first use
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # frozen stages are folded at their first use
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Predict a batch, as :class:`custom_modules.evaluation.exported.OnnxModel`."""

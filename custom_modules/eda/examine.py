@@ -1,6 +1,7 @@
 """One pair of image and mask, examined, and the defects of a data set, by name."""
 
 import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -117,29 +118,7 @@ def examine_pair(
 
 
 # kind: whether it breaks or falsifies a training, what it is, what helps
-KINDS = {
-    'image_without_mask': (True, 'image without a mask', 'add the masks or remove the images'),
-    'listed_without_file': (True, 'id in ann_file without a file', 'correct the list'),
-    'unreadable_image': (True, 'unreadable image', 'copy or download them again'),
-    'unreadable_mask': (True, 'unreadable mask', 'copy or download them again'),
-    'unclear_pixels': (True, 'file that does not say what its pixels mean', 'save it as 8-bit PNG, a mask without palette and transparency'),
-    'several_channels': (True, 'mask with several channels', 'save them with one channel that holds the class index of each pixel'),
-    'stray_values': (True, 'mask with values that no class has', 'save them as PNG without smoothing, or name the values in label_map or ignore_index'),
-    'wrong_palette': (True, "mask whose palette shows its indices in other classes' colours", 'save them as grey PNG with the class index of each pixel, or correct the palette of the config'),
-    'turned_away': (True, 'mask that fits its image only before an EXIF tag turns one of them', 'remove the tag, as with `exiftool -Orientation= FILES`'),
-    'size_mismatch': (True, 'mask of another size than its image', 'resize the mask with nearest neighbour'),
-    'duplicate_across_parts': (True, 'same picture in several parts', 'keep one of them, or scores tell what was learned by heart'),
-    'id_in_several_parts': (True, 'same id in several parts', 'list each id once, or rename what are different scenes'),
-    'no_sound_pair': (True, 'part without a sound pair', 'add pairs, or mend the defects'),
-    'no_object': (True, 'part without a pixel of any class but the first', 'check the masks, or choose another split'),
-    'mask_without_image': (False, 'mask without an image', 'they are not used'),
-    'empty_mask': (False, 'empty mask: nothing is drawn, or all is ignored', 'check that there is nothing to see in the image'),
-    'background_only_mask': (False, 'mask of background only (empty ones too)', 'check that there is nothing to see in the image'),
-    'duplicate_within_part': (False, 'same picture twice in a part', 'it counts twice'),
-    'perhaps_turned': (False, 'mask whose EXIF tag turns it otherwise than its image', 'see on the sample sheet whether it was drawn upright'),
-    'absent_class': (False, 'class without a pixel in a part', 'it can neither be learned nor scored there'),
-    'pair_in_no_part': (False, 'pair that no part takes', 'they are not used'),
-}  # fmt: skip
+KINDS = json.loads(Path(__file__).with_name('templates').joinpath('defects.json').read_bytes())
 
 
 def find_defects(subject: Subject, examined: Mapping[str, dict[str, PairFacts]]) -> tuple[list[dict], list[dict]]:

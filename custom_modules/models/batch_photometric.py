@@ -31,8 +31,7 @@ class BatchPhotoMetricDistortion(BatchAugment):
     ) -> None:
         super().__init__(prob)
         self.brightness_delta, self.contrast_range = brightness_delta, contrast_range
-        # of each: the base class asks for all
-        self.each, self.prob = prob, 1.0
+        self.each, self.prob = prob, 1.0  # of each: the base class asks for all
 
     def _draw(self, random: StepRandom) -> np.ndarray:
         added = random.uniform(-self.brightness_delta, self.brightness_delta)
@@ -58,8 +57,7 @@ class BatchRandomBlur(BatchAugment):
     def __init__(self, sigma: float = 1.5, prob: float = 1.0) -> None:
         super().__init__(prob)
         self.sigma = sigma
-        # OpenCV's width for 8 bit
-        self.radius = max(1, round(3 * sigma))
+        self.radius = max(1, round(3 * sigma))  # OpenCV's width for 8 bit
 
     def _draw(self, random: StepRandom) -> np.ndarray:
         return random.uniform(0.1, self.sigma)[:, None]

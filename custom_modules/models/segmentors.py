@@ -125,8 +125,7 @@ class DistilledSegmentor(UNetSegmentor):
         if not all((config.get('init_cfg') or {}).get('checkpoint') for config in self._teacher_configs):
             raise ValueError("A teacher needs weights: give it init_cfg=dict(type='Pretrained', checkpoint=FILE).")
         self.imitation_weight = imitation_weight
-        # a tuple hides them from parameters, checkpoints and averages
-        self._teachers: tuple[nn.Module, ...] = ()
+        self._teachers: tuple[nn.Module, ...] = ()  # a tuple hides them from parameters, checkpoints and averages
 
     def init_weights(self) -> None:
         """Initialize the weights before training, and load the teachers."""

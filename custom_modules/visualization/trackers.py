@@ -127,8 +127,7 @@ class OptionalVisBackend(BaseVisBackend):
         except (Exception, SystemExit) as error:
             self._given_up.add(what)
             if isinstance(error, TimeoutError):
-                # its thread is busy with that
-                self._backend = None
+                self._backend = None  # its thread is busy with that
                 self._given_up.add('start')
             reason = str(error).strip().split('\n')[0][:200] or type(error).__name__
             line = f'{self._backend_cfg["type"]}: {what} failed and is not tried again, the run goes on with its local logs ({reason})'

@@ -158,8 +158,7 @@ class FixedSamplesHook(Hook):
         """Draw the last validation, which is not known to be the last before."""
         if self._seen != self._drawn:
             self._draw(runner)
-        # what is validated later belongs to no epoch
-        self._names = {}
+        self._names = {}  # what is validated later belongs to no epoch
 
     def _chosen(self, size: int) -> list[int]:
         if self.indices is None:

@@ -27,8 +27,7 @@ class FeatureCache:
     """
 
     def __init__(self, backbone: nn.Module, batch_size: int) -> None:
-        # what the images of the next call are; None passes it on
-        self.names: Sequence[str] | None = None
+        self.names: Sequence[str] | None = None  # what the images of the next call are; None passes it on
         self._compute, self._batch_size = backbone.forward, batch_size
         # of each image and size of the batch, and of each size the layout of its batches
         self._rows: dict[tuple, list[Tensor]] = {}

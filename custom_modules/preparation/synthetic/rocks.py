@@ -20,8 +20,7 @@ class Rock:
         self.ragged = rng.uniform(0.01, 0.055)
         self.texture = rng.uniform(0.3, 1.0)
         self.cracked = bool(rng.random() < 0.5)
-        # How much its brightness varies over its faces, as minerals and dust do.
-        self.blotched = 0.0
+        self.blotched = 0.0  # How much its brightness varies over its faces, as minerals and dust do.
         # Width of the rounded edges between the facets: sharp splinters, worn boulders.
         self._round = np.float32(radius * rng.uniform(0.01, 0.05))
         # Evenly spread directions, jittered: random ones alone leave long spikes.
@@ -47,8 +46,7 @@ class Rock:
         self.offsets = (offsets / length[:, 0]).astype(np.float32)
         self.half_height = float(scale[2])
         self.radius = float(radius)
-        # Corners reach a little beyond the ellipsoid that the planes touch.
-        self.reach = float(1.4 * scale.max())
+        self.reach = float(1.4 * scale.max())  # Corners reach a little beyond the ellipsoid that the planes touch.
 
     def bounds(self, tail=(0.0, 0.0, 0.0)):
         """Return the corners of a box round the rock, swept along `tail` (metres), as (3, 16)."""
