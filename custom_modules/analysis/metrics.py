@@ -35,8 +35,7 @@ class ObjectSizes:
         """Count one image."""
         counted = prediction.truth != IGNORED
         for index, counts in enumerate(self.counts[1:], start=1):
-            truth = prediction.truth == index
-            match = match_objects(truth, (prediction.predicted == index) & counted)
+            match = match_objects(prediction.truth == index, (prediction.predicted == index) & counted)
             areas, bins = match.true_areas, _bin_of(match.true_areas)
             for column, values in enumerate([areas > 0, areas, match.true_hits, match.found]):
                 np.add.at(counts[:, column], bins, values)

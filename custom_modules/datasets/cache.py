@@ -158,8 +158,7 @@ class DecodeOnce:
         found = {key: tensor[rows] for key, tensor in self._kept.items()}
         inputs, sample = found.pop('img'), self.batch_sample(**found)
         # for sentences about a batch; by this way it is not copied
-        paths = [self._paths[index] for index in indices]
-        sample.set_field(paths, 'img_path', field_type='metainfo')
+        sample.set_field([self._paths[index] for index in indices], 'img_path', field_type='metainfo')
         return dict(inputs=inputs, data_samples=sample)
 
     def batch_sample(self, **found: torch.Tensor) -> BaseDataElement:

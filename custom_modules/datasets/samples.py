@@ -28,8 +28,7 @@ class LoadImageFromFile(transforms.LoadImageFromFile):
 
     def transform(self, results: dict) -> dict | None:
         """Load ``img`` (H, W, 3), uint8, BGR; an unreadable file is a UsageError, or None with ``ignore_empty``."""
-        options = self.color_type, self.imdecode_backend, self.file_client_args
-        if options != ('color', 'cv2', None):
+        if (self.color_type, self.imdecode_backend, self.file_client_args) != ('color', 'cv2', None):
             return super().transform(results)
         path = results['img_path']
         try:

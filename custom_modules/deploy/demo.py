@@ -111,8 +111,7 @@ def make_page(page: Page):
                 count = gr.Markdown(ASK, elem_id='count')
                 overlay = gr.Image(elem_id='picture', show_label=False, interactive=False, buttons=['fullscreen'])
                 with gr.Row():
-                    names = 'Mask', 'Overlay', 'CSV'
-                    downloads = [gr.DownloadButton(n, size='sm', elem_id=n.lower()) for n in names]
+                    downloads = [gr.DownloadButton(n, size='sm', elem_id=n.lower()) for n in ('Mask', 'Overlay', 'CSV')]
                 table = gr.Dataframe(headers=HEADS, interactive=False, label='Rocks', max_height=320, elem_id='table')
         outputs = [count, overlay, table, *downloads]
         shared = dict(show_progress='minimal', api_visibility='private', trigger_mode='always_last')

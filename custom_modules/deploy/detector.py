@@ -29,8 +29,7 @@ class Mirrored:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Predict a batch, as :class:`OnnxModel`."""
-        mirrored = self._model(images[:, :, ::-1])
-        return (self._model(images) + mirrored[..., ::-1]) / 2
+        return (self._model(images) + self._model(images[:, :, ::-1])[..., ::-1]) / 2
 
 
 def load_model(

@@ -137,8 +137,7 @@ def _pairs(model: TorchModel, folder: str | Path) -> list[Sample]:
     for sample in progress(dataset, 'Reading', len(dataset)):
         # data sets load BGR
         image = np.ascontiguousarray(sample['inputs'].permute(1, 2, 0).numpy()[None, ..., ::-1])
-        truth = sample['data_samples'].gt_sem_seg.data.numpy()
-        samples.append((image, truth.astype(np.uint8)))
+        samples.append((image, sample['data_samples'].gt_sem_seg.data.numpy().astype(np.uint8)))
     return samples
 
 

@@ -69,8 +69,7 @@ def map_of_tiles(model, picture: np.ndarray, overlap: float, batch_size: int) ->
         # above the next window nothing is added any more
         following = windows[first + len(batch) :]
         end = following[0][0] if following else picture.shape[0]
-        blended = band[:, : end - done] / (share[0][done:end, None] * share[1])
-        found[:, done:end] = _steps(blended)
+        found[:, done:end] = _steps(band[:, : end - done] / (share[0][done:end, None] * share[1]))
         band, done = band[:, end - done :], end
     return np.ascontiguousarray(found[:, :height, :width])
 

@@ -34,8 +34,7 @@ def _numbers(weights) -> str:
 
 def summary_lines(summary: dict) -> list[str]:
     """Say the most important of what ``eda_summary.json`` holds in a few lines, one sentence each."""
-    template = TEMPLATES.get_template('lines.jinja')
-    return template.render(summary, first_five=first_five, numbers=_numbers).splitlines()
+    return TEMPLATES.get_template('lines.jinja').render(summary, first_five=first_five, numbers=_numbers).splitlines()
 
 
 def markdown_report(summary: dict, lines: Iterable[str]) -> str:

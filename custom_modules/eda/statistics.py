@@ -37,8 +37,7 @@ def _intensity(pairs: Sequence[PairFacts]) -> dict:
         mean, occurring = float(counts @ value / total), np.flatnonzero(counts)
         deviation = float(np.sqrt(counts @ (value - mean) ** 2 / total))
         channel = dict(name=name, mean=mean, std=deviation, min=int(occurring[0]), max=int(occurring[-1]))
-        at_ends = {f'at_{end}_percent': 100 * int(counts[end]) / total for end in (0, 255)}
-        channels.append(channel | at_ends)
+        channels.append(channel | {f'at_{end}_percent': 100 * int(counts[end]) / total for end in (0, 255)})
     black, blown = (100 * sum(getattr(pair, name) for pair in pairs) / total for name in ('black', 'blown'))
     return dict(channels=channels, black_percent=black, blown_percent=blown, **brightness)
 

@@ -172,9 +172,8 @@ def require_matching_classes(cfg) -> None:
 
 def head_size(cfg, head: dict) -> tuple[int | None, int | None]:
     """Find out how many classes and output channels a head will have; None where the config does not say."""
-    bases = getattr(_registered(MODELS, cfg, head), '__mro__', ())
     # mmseg's own heads have no default, and one channel only if they are told so
-    ours = any(base.__name__ == 'UNetHead' for base in bases)
+    ours = any(base.__name__ == 'UNetHead' for base in getattr(_registered(MODELS, cfg, head), '__mro__', ()))
     classes = head.get('num_classes', 2 if ours else None)
     return classes, head.get('out_channels') or (1 if ours and classes == 2 else classes)
 

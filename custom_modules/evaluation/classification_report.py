@@ -83,8 +83,7 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Compute the macro means by ``pred_score`` and ``gt_label`` of each image, and write the report."""
         scores = torch.stack([result['pred_score'] for result in results])
-        labels = torch.cat([result['gt_label'] for result in results])
-        report = self.report(scores, labels)
+        report = self.report(scores, torch.cat([result['gt_label'] for result in results]))
         if self.out_dir:
             self._write(report)
         return {f'macro_{name}': value for name, value in report['macro'].items()}

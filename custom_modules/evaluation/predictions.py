@@ -137,8 +137,7 @@ class ExportedModel(BaseModel):
 
     def forward(self, inputs: Tensor, data_samples=None, mode: str = 'tensor') -> Tensor:
         """Compute probabilities (N, K, H, W), of a classifier (N, K), of images (N, 3, H, W), uint8, BGR, as data sets give them."""
-        images = inputs.permute(0, 2, 3, 1).flip(-1).cpu().numpy()
-        return torch.from_numpy(self.exported(images))
+        return torch.from_numpy(self.exported(inputs.permute(0, 2, 3, 1).flip(-1).cpu().numpy()))
 
     def test_step(self, data: dict) -> list[BaseDataElement]:
         """Give the samples, a list or one of all, of a batch what their library's metrics look for."""

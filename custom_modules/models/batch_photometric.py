@@ -64,8 +64,7 @@ class BatchRandomBlur(BatchAugment):
 
     def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
         count, channels, height, width = images.shape
-        distance = np.arange(-self.radius, self.radius + 1)
-        kernels = np.exp(-0.5 * (distance / values) ** 2)
+        kernels = np.exp(-0.5 * (np.arange(-self.radius, self.radius + 1) / values) ** 2)
         kernels = np.float32(kernels / kernels.sum(axis=1, keepdims=True))
         kernels = torch.from_numpy(kernels).to(images.device, non_blocking=True)
         # each plane is a group with a kernel of its own
@@ -160,8 +159,7 @@ class BatchColorJitter(BatchAugment):
         both = bright * contrast
         factors = (both * colour, both * (1 - colour), bright * (1 - contrast))
         own, greyish, flat = (self.per_sample(factor, images) for factor in factors)
-        added = grey.mul_(greyish).add_(mean.mul_(flat))
-        return images.mul_(own).add_(added).clamp_(0, 255), masks
+        return images.mul_(own).add_(grey.mul_(greyish).add_(mean.mul_(flat))).clamp_(0, 255), masks
 
 
 @MODELS.register_module()

@@ -39,8 +39,7 @@ class ValLossSegmentor(EncoderDecoder):
         predictions, losses = [], defaultdict(list)
         for part in batches_of_one_size(data):
             self._predict_with_loss(part, predictions, losses)
-        ignored = self.decode_head.ignore_index
-        labelled = [bool((s.gt_sem_seg.data != ignored).any()) for s in data['data_samples']]
+        labelled = [bool((s.gt_sem_seg.data != self.decode_head.ignore_index).any()) for s in data['data_samples']]
         counted = next(iter(losses.values()))[0].new_tensor(labelled)
         sums = {name: torch.stack(v).where(counted > 0, 0) for name, v in losses.items()}
         sums['images'] = counted

@@ -88,8 +88,7 @@ def coco_to_masks(coco, out, images=None, overwrite=False):
             coco.left_out[kind].append(f'{image["given"]} to {name.as_posix()}')
         if source is not None:
             files.append((Path(out, 'images', name), source.read_bytes))
-        mask = Path(out, 'masks', name).with_suffix('.png')
-        files.append((mask, lambda image=image: encode_png(coco.draw(image))))
+        files.append((Path(out, 'masks', name).with_suffix('.png'), lambda image=image: encode_png(coco.draw(image))))
     if not taken:
         raise UsageError(f'{images} has none of the {len(complaints)} images of {coco.path}: {complaints[0][1]}.')
     for what, details in complaints:

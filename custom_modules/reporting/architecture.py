@@ -84,7 +84,6 @@ def describe_architecture(model: nn.Module, size: tuple[int, int], cfg: Mapping)
         strided = pixels and pixels[0] > 1 and size[0] % pixels[0] == 0
         sources, skip = _origins(modules, inputs, owners, stages, waiting)
         waiting = [source for source in waiting if source not in sources]
-        skips = [stage.size for stage in stages if stage.name == skip]
         stage = Stage(
             name=name,
             part=part,
@@ -97,7 +96,7 @@ def describe_architecture(model: nn.Module, size: tuple[int, int], cfg: Mapping)
             frozen=_frozen(part, name, schedule),
             inputs=tuple(sources),
             skip=skip,
-            adapter=_adapter(modules, skips, pixels),
+            adapter=_adapter(modules, [stage.size for stage in stages if stage.name == skip], pixels),
         )
         stages.append(stage)
         if output is not None:
@@ -134,9 +133,8 @@ def _record(model: nn.Module, modules: Sequence[nn.Module], size: tuple[int, int
     calls = {}
 
     def note(module: nn.Module, inputs: tuple, output: object) -> None:
-        tensors = tuple(_tensors(inputs))
         # the tensors stay alive, so that no other one takes their place in memory
-        calls.setdefault(module, _Call(len(calls), tensors, list(_tensors(output))[-1]))
+        calls.setdefault(module, _Call(len(calls), tuple(_tensors(inputs)), list(_tensors(output))[-1]))
 
     handles = [module.register_forward_hook(note) for module in modules]
     try:

@@ -101,8 +101,7 @@ def _interval(score: Callable, count: int) -> tuple[float, float] | None:
     if count < 2:
         return None
     # drawn with replacement; fixed: a report can be repeated to the digit, and all models meet the same resamples
-    draw = np.random.default_rng(0)
-    scores = score(draw.multinomial(count, np.full(count, 1 / count), RESAMPLES))
+    scores = score(np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES))
     # a resample may hold nothing to count
     if not np.isfinite(scores).any():
         return None

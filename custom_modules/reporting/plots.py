@@ -75,8 +75,7 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
     for axes in panels.values():
         axes.grid(alpha=0.3)
     handles = [Line2D([], [], **look) for look in looks.values()]
-    shown = [plot_text(name) for name in names]
-    figure.legend(handles, shown, loc='outside upper center', ncols=min(3, len(names)))
+    figure.legend(handles, [plot_text(name) for name in names], loc='outside upper center', ncols=min(3, len(names)))
     return figure_png(figure)
 
 

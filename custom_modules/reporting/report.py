@@ -196,8 +196,7 @@ def _pictures(comparison: Comparison, data: dict) -> dict[str, bytes]:
     pictures = {}
     results = [*comparison.groups, *comparison.classifiers]
     for result, entry in zip(results, [*data['arms'], *data['classifiers']], strict=True):
-        picture = plots.draw_architecture(result.architecture, entry['label'])
-        pictures[entry['architecture']['picture']] = picture
+        pictures[entry['architecture']['picture']] = plots.draw_architecture(result.architecture, entry['label'])
     if comparison.groups:
         named = zip(comparison.groups, comparison.labels(), strict=True)
         runs, labels = zip(*((r, label) for group, label in named for r in group.runs), strict=True)

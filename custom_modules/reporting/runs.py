@@ -60,8 +60,7 @@ def _epochs(lines: list[dict]) -> pd.DataFrame:
     epochs = by_epoch.mean()
     if 'loss' in table:
         # pandas' mean would pass over nan
-        finite = np.isfinite(table['loss']).groupby(table['epoch']).all()
-        epochs.loc[~finite, 'loss'] = math.nan
+        epochs.loc[~np.isfinite(table['loss']).groupby(table['epoch']).all(), 'loss'] = math.nan
     rates = [c for c in epochs if c == 'lr' or c.startswith('lr/') or c == 'frozen_stages']
     epochs[rates] = by_epoch[rates].last()
     return epochs

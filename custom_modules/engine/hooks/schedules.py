@@ -153,5 +153,4 @@ class ResumableSeedHook(DistSamplerSeedHook):
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         """Seed torch's generators."""
-        numbers = np.random.SeedSequence((runner.seed, runner.iter, get_rank()))
-        torch.manual_seed(int(numbers.generate_state(1)[0]))
+        torch.manual_seed(int(np.random.SeedSequence((runner.seed, runner.iter, get_rank())).generate_state(1)[0]))

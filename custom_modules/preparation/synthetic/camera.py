@@ -186,8 +186,7 @@ class SceneStyle:
         self.sky_share = rng.beta(1.7, 6.8)
         self.relief = 1.0
         # low, seldom right behind the camera, where shadows hide, nor straight ahead, where every stone shows its black side
-        bearing = np.pi * rng.beta(2.4, 1.8) * rng.choice([-0.9, 0.9])
-        self.sun = self._toward(bearing, rng.uniform(10, 48))
+        self.sun = self._toward(np.pi * rng.beta(2.4, 1.8) * rng.choice([-0.9, 0.9]), rng.uniform(10, 48))
         self.stone = np.exp(rng.normal(0.45, 0.22))
         self.ambient = rng.uniform(0, 0.004)
         self.rocks = 1.0
@@ -215,8 +214,7 @@ class SceneStyle:
         self.goal = True
         self.focal = np.exp(rng.uniform(np.log(0.9), np.log(1.8)))
         self.sky_share = rng.uniform(-0.3, 0.25)
-        bearing = np.pi * rng.uniform(0.6, 1) * rng.choice([-1, 1])
-        self.sun = self._toward(bearing, rng.uniform(15, 55))
+        self.sun = self._toward(np.pi * rng.uniform(0.6, 1) * rng.choice([-1, 1]), rng.uniform(15, 55))
         self.stone = np.exp(rng.normal(0.25, 0.25))
         if rng.random() < 0.75:
             self.grit = rng.uniform(0.02, 0.3)

@@ -157,8 +157,7 @@ class Scene:
         weight = np.where(ground, np.minimum(depth, 150), 0) ** far * ground
         if patchy:
             # Wavelengths follow the row: ground far away is seen at a slant.
-            cloud = self.noise.layer(80 * width / 720)[rows, columns]
-            weight = weight * np.exp(1.1 * cloud)
+            weight = weight * np.exp(1.1 * self.noise.layer(80 * width / 720)[rows, columns])
         # The share that is kept is decided by the picture's own mean, never by chance alone.
         usual = weight[ground].mean() if ground.any() else 1
         kept = np.nonzero(rng.random(tries) * 3 * usual < weight)[0][:number]

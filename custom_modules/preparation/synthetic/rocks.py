@@ -64,8 +64,7 @@ class Rock:
             swell: How far all planes move outward, in metres, per ray (rows, columns).
         """
         nx, ny, nz = self.normals.T
-        lens = np.array([0, 0, altitude], np.float32) - self.centre
-        gap = self.offsets - self.normals @ lens
+        gap = self.offsets - self.normals @ (np.array([0, 0, altitude], np.float32) - self.centre)
         slope = (nz[:, None] * up + ny[:, None])[:, :, None] + (nx[:, None] * across)[:, None, :]
         near, far = self._span(gap[:, None, None] + swell, slope)
         return np.where((near < far) & (near > 0.2), near, np.float32(np.inf))
@@ -81,8 +80,7 @@ class Rock:
     def facing(self, x, y, z):
         """Return unit normals (3, points) at surface points, rounded off along the edges."""
         points = np.stack([x - self.centre[0], y - self.centre[1], z - self.centre[2]])
-        depth = self.offsets[:, None] - self._project(points)
-        weight = np.exp(-np.maximum(depth, 0) / self._round)
+        weight = np.exp(-np.maximum(self.offsets[:, None] - self._project(points), 0) / self._round)
         normal = sum(w[None] * n[:, None] for w, n in zip(weight, self.normals, strict=True))
         return normal / np.maximum(np.linalg.norm(normal, axis=0), 1e-6)
 
@@ -96,8 +94,7 @@ class Rock:
         with np.errstate(divide='ignore', invalid='ignore'):
             crossing = gap / slope
         inward = slope < 0
-        near = np.where(inward, crossing, -np.inf).max(axis=0)
-        return near, np.where(inward, np.inf, crossing).min(axis=0)
+        return np.where(inward, crossing, -np.inf).max(axis=0), np.where(inward, np.inf, crossing).min(axis=0)
 
 
 class Pebbles:
@@ -231,8 +228,7 @@ class RockField:
         self._rng, self._scene = rng, scene
         self._body = self.BODY * max(scene.size) / 720
         self.rocks = []
-        usual = self.USUAL * scene.style.rocks * np.exp(rng.normal(0, 0.7))
-        number = min(rng.poisson(usual), self.MOST)
+        number = min(rng.poisson(self.USUAL * scene.style.rocks * np.exp(rng.normal(0, 0.7))), self.MOST)
         steep = rng.uniform(1.15, 1.9)
         radii = self._body * (1 - rng.random(number)) ** (-1 / steep)
         rows, columns = scene.ground_pixels(rng, number, rng.uniform(0, 0.8), patchy=False)
@@ -261,8 +257,7 @@ class RockField:
 
     def _near_boulder(self, rng):
         # it fills up to half of the picture, hardly brighter than the ground, and rougher: its faces, cracks and outline tell
-        goal = self._scene.style.goal
-        radius = max(self._scene.size) * rng.uniform(*((0.15, 0.5) if goal else (0.1, 0.34)))
+        radius = max(self._scene.size) * rng.uniform(*((0.15, 0.5) if self._scene.style.goal else (0.1, 0.34)))
         # Most of the ground is too far away for a stone of that size.
         rows, columns = self._scene.ground_pixels(self._rng, 8, 0.0, patchy=False)
         before = len(self.rocks)
