@@ -136,18 +136,10 @@ def serve(model: str | None, folder: Path, host: str, port: int) -> None:
     # no font comes from another server
     theme = gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     blocks = make_page(Page(RockDetector(model), folder))
+    place = dict(server_name=host, server_port=port, max_file_size=f'{MOST_MEGABYTES}mb')
+    plain = dict(footer_links=[], quiet=True, share=False, ssr_mode=False, prevent_thread_lock=True)
     try:
-        blocks.queue(max_size=20).launch(
-            server_name=host,
-            server_port=port,
-            max_file_size=f'{MOST_MEGABYTES}mb',
-            theme=theme,
-            footer_links=[],
-            quiet=True,
-            share=False,
-            ssr_mode=False,
-            prevent_thread_lock=True,
-        )
+        blocks.queue(max_size=20).launch(theme=theme, **place, **plain)
     except OSError as error:
         raise UsageError(f'{host}:{port} cannot be used ({error}): choose another --port.') from error
     print(f'http://{host}:{port}', flush=True)

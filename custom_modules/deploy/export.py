@@ -39,16 +39,10 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
     # unlike sides: what is equal in the example would be taken for equal always
     example = torch.zeros(2, height, width + 32 * dynamic, 3, dtype=torch.uint8)
     axes = {0: free, 1: free, 2: free} if dynamic else {0: free}
+    network = model.network.to(memory_format=torch.contiguous_format)
+    names = dict(input_names=['images'], output_names=['probability'], dynamic_shapes=dict(images=axes))
     try:
-        program = torch.onnx.export(
-            model.network.to(memory_format=torch.contiguous_format),
-            (example,),
-            input_names=['images'],
-            output_names=['probability'],
-            dynamic_shapes=dict(images=axes),
-            dynamo=True,
-            verbose=False,
-        )
+        program = torch.onnx.export(network, (example,), dynamo=True, verbose=False, **names)
     except torch.onnx.errors.OnnxExporterError as error:
         name, why = model.card.source.split()[0], str(error).strip().splitlines()[0]
         raise UsageError(f'torch cannot export {name}: {why}') from error
@@ -160,16 +154,9 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
         nodes = onnx.load(ready).graph.node
         convolutions = [i for i, node in enumerate(nodes) if node.op_type == 'Conv']
         inner = range(convolutions[0], convolutions[-1])
-        quantize_static(
-            ready,
-            small,
-            reader,
-            quant_format=QuantFormat.QDQ,
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=[node.name for i, node in enumerate(nodes) if i not in inner],
-        )
+        how = dict(quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
+        left = [node.name for i, node in enumerate(nodes) if i not in inner]
+        quantize_static(ready, small, reader, per_channel=True, nodes_to_exclude=left, **how)
         return small.read_bytes()
 
 

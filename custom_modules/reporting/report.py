@@ -158,14 +158,8 @@ def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, by
     pages.filters['cell'] = lambda text: re.sub(r'([\\`*_<>\[\]|])', r'\\\1', str(text))
     pictures = _pictures(comparison, data)
     arms = data['arms']
-    values = dict(
-        data=data,
-        title=title,
-        inline={name: _inline(picture) for name, picture in pictures.items()},
-        networks=_networks(data),
-        gallery=[],
-        colours=ERROR_COLOURS,
-    )
+    values = dict(data=data, title=title, networks=_networks(data), gallery=[], colours=ERROR_COLOURS)
+    values['inline'] = {name: _inline(picture) for name, picture in pictures.items()}
     if arms:
         for number, (name, cells) in enumerate(plots.gallery(comparison).items()):
             file = f'{number:02d}_{file_name(name)}.png'
@@ -173,12 +167,9 @@ def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, by
             shown = [dict(caption=words, src=_inline(encoded(image))) for words, image in cells]
             values['gallery'].append(dict(name=name, file=file, cells=shown))
         chosen = ([each.chosen_on_test for each in group.results] for group in comparison.groups)
-        notes = pages.get_template('notes.jinja').render(
-            data=data,
-            biased=[arm['label'] for arm, own in zip(arms, chosen, strict=True) if any(own)],
-            seeds=[len(arm['runs']) for arm in arms],
-            resamples=RESAMPLES,
-        )
+        biased = [arm['label'] for arm, own in zip(arms, chosen, strict=True) if any(own)]
+        seeds = [len(arm['runs']) for arm in arms]
+        notes = pages.get_template('notes.jinja').render(data=data, biased=biased, seeds=seeds, resamples=RESAMPLES)
         kinds = ('Dice', 'IoU', 'image_Dice', 'object_F1')
         named = [f'{name}_{kind}' for kind in kinds for name in data['test_data']['classes'][1:]]
         values |= dict(

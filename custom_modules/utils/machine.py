@@ -142,12 +142,9 @@ def connect(address: str, variables: Iterable[str] = ()) -> Cluster:
     if address != 'auto':
         _require_answer(address)
     environment = {name: os.environ[name] for name in variables if name in os.environ}
-    context = ray.init(
-        None if address == 'auto' else address,
-        runtime_env=dict(env_vars={**environment, 'PYTHONPATH': str(REPOSITORY)}),
-        log_to_driver=False,
-        logging_level='ERROR',
-    )
+    there = dict(env_vars={**environment, 'PYTHONPATH': str(REPOSITORY)})
+    named = None if address == 'auto' else address
+    context = ray.init(named, runtime_env=there, log_to_driver=False, logging_level='ERROR')
     total, nodes = ray.cluster_resources(), sum(node['Alive'] for node in ray.nodes())
     cpus, gpus = total.get('CPU', 0.0), total.get('GPU', 0.0)
     dashboard = f'http://{context.dashboard_url}' if context.dashboard_url else 'not running'
@@ -175,14 +172,8 @@ def start_logged(command: Sequence[str], log: Path, environment: Mapping[str, st
     with log.open('a', encoding='utf-8') as file:
         file.write(f'\n{time.strftime("%Y-%m-%d %H:%M:%S")} {" ".join(command)}\n')
         file.flush()
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
+        streams = dict(stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT)
+        return subprocess.Popen(command, env=environment, start_new_session=True, **streams)
 
 
 class LoggedProcess:

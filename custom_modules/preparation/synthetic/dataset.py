@@ -47,15 +47,8 @@ class SyntheticSet:
                 raise UsageError(f'{option} must be {range_}, not {value}.')
         self.out, self.count = Path(out), count
         self.renderer = MoonRenderer(seed, size, style, min_rock)
-        self.recipe = {
-            'made_by': 'tools/prepare_data.py synthetic',
-            'renderer_version': MoonRenderer.VERSION,
-            'seed': seed,
-            'size': f'{width}x{height}',
-            'style': style,
-            'min_rock': min_rock,
-            'count': count,
-        }
+        self.recipe = dict(made_by='tools/prepare_data.py synthetic', renderer_version=MoonRenderer.VERSION, seed=seed)
+        self.recipe |= dict(size=f'{width}x{height}', style=style, min_rock=min_rock, count=count)
 
     def make(self, workers=1, overwrite=False):
         """Render what is missing, and return the number of pictures rendered.
