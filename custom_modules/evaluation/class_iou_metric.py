@@ -16,7 +16,7 @@ from custom_modules.evaluation.confusion import class_scores
 from custom_modules.evaluation.objects import LABEL_LIMIT, class_object_counts, object_f1
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.images import PngFile
+from custom_modules.utils.images import encode_png
 
 WAITING_BYTES = 2**27  # masks that wait for their transfer take this much of the device's memory at most
 
@@ -72,7 +72,7 @@ class ClassIoUMetric(IoUMetric):
         for sample in data_samples if self.output_dir is not None else ():
             mask = sample['pred_sem_seg']['data'].squeeze().cpu().numpy() + bool(sample.get('reduce_zero_label'))
             name = self.mask_names.get(sample['img_path'], Path(sample['img_path']).stem)
-            content = PngFile.encode(mask.astype(np.uint8), areas=True)
+            content = encode_png(mask.astype(np.uint8), areas=True)
             write_atomically(Path(self.output_dir, f'{name}.png'), content, sync=False)
         if not self.format_only:
             self._confusions.append(self._count(data_samples))
