@@ -96,6 +96,9 @@ def sparse_scores(
 ) -> tuple[SparseScores, float, int]:
     """Score a checkpoint on sparsely labelled pictures, or those of a cross-validation, each on the part that it has not seen.
 
+    Given are the scores, the config's threshold, and how many pictures were counted. It is a UsageError if the folder
+    or the config is of another kind, or no picture has such a name.
+
     Args:
         cfg (mmengine.Config): A binary segmentor's config; the pictures are scored at the size that it tests at.
         checkpoints (Sequence[str]): Its weights; several are those of fold 0, 1, ..., and the scores are of all together.
@@ -103,12 +106,6 @@ def sparse_scores(
         rocks (Sequence[str]): The classes that are rock.
         prefixes (Sequence[str]): How names begin; the pictures of each are cut into folds by themselves, as in training.
         share (float): Of :class:`SparseScores`.
-
-    Returns:
-        tuple[SparseScores, float, int]: The scores, the config's threshold, and how many pictures were counted.
-
-    Raises:
-        UsageError: If the folder or the config is of another kind, or no picture has such a name.
     """
     names = folder / 'classes.txt'
     if not names.is_file():

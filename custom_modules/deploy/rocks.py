@@ -54,18 +54,11 @@ def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], 
             moments = cv2.moments(part.view(np.uint8))
             pixels = round(moments['m00'])
             centre = np.array([moments['m10'] + x * pixels, moments['m01'] + y * pixels]) / pixels
-            rock = Rock(
-                number=len(rocks) + 1,
-                label=label,
-                name=classes[label],
-                area=pixels,
-                box=(x, y, w, h),
-                centre=tuple(centre.round(2).tolist()),
-                probability=round(float(sums[area]) / pixels, 4),
-                touches_border=x == 0 or y == 0 or x + w == width or y + h == height,
-                polygons=outlines(part, (x, y), tolerance),
-            )
-            rocks.append(rock)
+            place = dict(box=(x, y, w, h), centre=tuple(centre.round(2).tolist()))
+            place['touches_border'] = x == 0 or y == 0 or x + w == width or y + h == height
+            found_there = dict(area=pixels, probability=round(float(sums[area]) / pixels, 4))
+            found_there['polygons'] = outlines(part, (x, y), tolerance)
+            rocks.append(Rock(len(rocks) + 1, label, classes[label], **place, **found_there))
     return rocks
 
 

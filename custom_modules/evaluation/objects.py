@@ -106,19 +106,15 @@ def score_mask_files(
 ) -> list[dict]:
     """Score every class but the first in mask files, at the size that they have, by the rules of ``ClassIoUMetric``.
 
+    Of each ``class`` there are ``images``, ``Dice`` of all pixels, ``image_Dice`` (mean over images) and ``object_F1``.
+    It is a UsageError if a mask is missing, has another size, or several channels.
+
     Args:
         predicted (Path): Folder of masks as PNG, named after their pictures: class indices, or of two classes 0/255.
         true (Path): Folder of true masks, the same; of two classes 0/1 too.
         classes (Sequence[str]): Names of the classes.
         img_prefix (str): What a picture's name has before what both share. Defaults to nothing.
         mask_prefix (str): The same of a true mask's name. Defaults to nothing.
-
-    Returns:
-        list[dict]: Of each class ``class``, ``images``, ``Dice`` of all pixels, ``image_Dice`` (mean over images),
-            ``object_F1``.
-
-    Raises:
-        UsageError: If a mask is missing, has another size, or several channels.
     """
     # a training needs no pycocotools
     from custom_modules.preparation.coco import mask_pairs

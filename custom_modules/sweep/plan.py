@@ -76,6 +76,9 @@ def plan_sweep(
 ) -> list[Run]:
     """Lay out the trainings of a sweep, and read every config with its options, before anything starts.
 
+    First comes every config with the first seed, so that a sweep that is broken off can be compared. It is a UsageError
+    if a config or an option cannot be read, two configs would share a folder, or something is there twice.
+
     Args:
         configs (Sequence[str | Path]): The configs' files.
         seeds (Sequence[int]): The seeds.
@@ -83,12 +86,6 @@ def plan_sweep(
         options (Sequence[str]): Settings of all runs, as ``KEY=VALUE``.
         vary (Sequence[str]): Settings that take several values, as ``KEY=V1,V2``; each is combined with each.
         folds (int, optional): Into how many parts the data are cut, each held out once. None (default): they are not.
-
-    Returns:
-        list[Run]: First every config with the first seed, so that a sweep that is broken off can be compared.
-
-    Raises:
-        UsageError: If a config or an option cannot be read, two configs would share a folder, or something is there twice.
     """
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UsageError(f'--seeds takes different numbers from 0 on, got {list(seeds)}.')
