@@ -24,7 +24,9 @@ LEAST = {
     **{f'{part}_dataloader.num_workers': 0 for part in PARTS},
     **dict.fromkeys(('train_cfg.max_epochs', 'train_cfg.max_iters', 'train_cfg.val_interval'), 1),
     **dict.fromkeys(('optim_wrapper.accumulative_counts', 'default_hooks.logger.interval'), 1),
-    'randomness.seed': 0,
+    # -1 is never, and all
+    **dict.fromkeys(('default_hooks.checkpoint.interval', 'default_hooks.checkpoint.max_keep_ckpts'), -1),
+    **dict.fromkeys(('randomness.seed', 'train_cfg.val_begin'), 0),
 }
 
 

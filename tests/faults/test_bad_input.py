@@ -56,6 +56,7 @@ NO_SETTING = {
     'train_cfg.val_interval=0': 'val_interval is a whole number of at least 1, got 0',
     'train_dataloader.num_workers=-1': 'num_workers is a whole number of at least 0, got -1',
     'train_dataloader.batch_size=2.5': 'batch_size is a whole number of at least 1, got 2.5',
+    'default_hooks.checkpoint.interval=abc': 'interval is a whole number of at least -1',
     'randomness.seed=-1': 'seed is a whole number of at least 0, got -1',
     'optim_wrapper.clip_grad.max_norm=abc': "max_norm is a number above 0, got 'abc'",
     'optim_wrapper.accumulative_counts=0': 'accumulative_counts is a whole number of at least 1',
