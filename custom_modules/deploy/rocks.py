@@ -5,26 +5,34 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.ndimage import find_objects
 
 from custom_modules.deploy.tiling import strips
 
-LONGEST = 4096  # of an overlay, which is to look at, in pixels
+# of an overlay, which is to look at, in pixels
+LONGEST = 4096
 
 
 @dataclass(frozen=True)
 class Rock:
     """One connected area of a class; pixels count from the picture's upper left corner."""
 
-    number: int  # from 1 on, from top to bottom
-    label: int  # its class's index
-    name: str  # its class's name
-    area: int  # in pixels
-    box: tuple[int, int, int, int]  # left, top, width and height
-    centre: tuple[float, float]  # mean x and y of its pixels
-    probability: float  # mean probability of its class over its pixels, 0 to 1
-    touches_border: bool  # whether it may go on outside of the picture
-    polygons: list[list[float]]  # outlines x, y, x, y, ... as in COCO; a hole is cut out by a slit
+    # from 1 on, from top to bottom
+    number: int
+    # its class's index and name
+    label: int
+    name: str
+    # in pixels
+    area: int
+    # left, top, width and height
+    box: tuple[int, int, int, int]
+    # mean x and y of its pixels
+    centre: tuple[float, float]
+    # mean probability of its class over its pixels, 0 to 1
+    probability: float
+    # whether it may go on outside of the picture
+    touches_border: bool
+    # outlines x, y, x, y, ... as in COCO; a hole is cut out by a slit
+    polygons: list[list[float]]
 
 
 def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], tolerance: float = 1.0) -> list[Rock]:
@@ -36,37 +44,70 @@ def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], 
     height, width = labels.shape
     rocks: list[Rock] = []
     for label in range(1, len(classes)):
-        # of a mosaic each copy is 100 MB
+        # of a mosaic each copy is 100 MB: the outlines, which need one, come before the areas, which are four times as large
         of_class = labels if len(classes) == 2 else (labels == label).view(np.uint8)
+        rings, tree = cv2.findContours(of_class, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+        if not rings:
+            continue
         # OpenCV's own statistics take eight times as long as the areas
         count, areas = cv2.connectedComponents(of_class)
-        if count == 1:
-            continue
-        sums = np.zeros(count)
-        for rows, probabilities in strips(found, (width, height)):
-            own = np.nonzero(of_class[rows])
-            channel = probabilities[min(label, len(probabilities) - 1)]
-            sums += np.bincount(areas[rows][own], channel[own], count)
-        for area, box in enumerate(find_objects(areas), 1):
-            part = areas[box] == area
-            (h, w), (y, x) = part.shape, (side.start for side in box)
+        boxes = _boxes(rings, tree, areas, count)
+        sums = _sums(areas, boxes, found, label)
+        for area in range(1, count):
+            x, y, w, h = boxes[area].tolist()
+            part = areas[y : y + h, x : x + w] == area
             # whole numbers: what is divided is exact
             moments = cv2.moments(part.view(np.uint8))
             pixels = round(moments['m00'])
             centre = np.array([moments['m10'] + x * pixels, moments['m01'] + y * pixels]) / pixels
-            place = dict(box=(x, y, w, h), centre=tuple(centre.round(2).tolist()))
-            place['touches_border'] = x == 0 or y == 0 or x + w == width or y + h == height
-            found_there = dict(area=pixels, probability=round(float(sums[area]) / pixels, 4))
-            found_there['polygons'] = outlines(part, (x, y), tolerance)
-            rocks.append(Rock(len(rocks) + 1, label, classes[label], **place, **found_there))
+            rock = Rock(
+                number=len(rocks) + 1,
+                label=label,
+                name=classes[label],
+                area=pixels,
+                box=(x, y, w, h),
+                centre=tuple(centre.round(2).tolist()),
+                probability=round(float(sums[area]) / pixels, 4),
+                touches_border=x == 0 or y == 0 or x + w == width or y + h == height,
+                polygons=outlines(part, (x, y), tolerance),
+            )
+            rocks.append(rock)
     return rocks
+
+
+def _boxes(rings: Sequence[np.ndarray], tree: np.ndarray, areas: np.ndarray, count: int) -> np.ndarray:
+    """Left, top, width and height of each of the ``count`` numbers in ``areas`` (H, W) by their outlines; the first is no area."""
+    boxes = np.zeros((count, 4), int)
+    for ring, (*_, parent) in zip(rings, tree[0], strict=True):
+        # else it goes around a hole
+        if parent < 0:
+            x, y = ring[0, 0]
+            boxes[areas[y, x]] = cv2.boundingRect(ring)
+    return boxes
+
+
+def _sums(areas: np.ndarray, boxes: np.ndarray, found: np.ndarray, label: int) -> np.ndarray:
+    """Sum the probabilities of a class over each connected area."""
+    sums = np.zeros(len(boxes))
+    ends = boxes[:, 1] + boxes[:, 3]
+    for rows, probabilities in strips(found, areas.shape[::-1]):
+        channel = probabilities[min(label, len(probabilities) - 1)]
+        for area in np.flatnonzero((boxes[:, 1] < rows.stop) & (ends > rows.start)):
+            x, y, w, _ = boxes[area].tolist()
+            top, end = max(y, rows.start), min(int(ends[area]), rows.stop)
+            inside = (areas[top:end, x : x + w] == area).view(np.uint8)
+            part = channel[top - rows.start : end - rows.start, x : x + w]
+            sums[area] += cv2.mean(part, inside)[0] * cv2.countNonZero(inside)
+    return sums
 
 
 def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: float = 0.0) -> list[list[float]]:
     """Trace a connected area (H, W), bool, along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
 
     The x and y of its first pixel are ``origin``; with a ``tolerance``, in pixels, the outline may be off by so much.
-    There is one polygon x, y, x, y, ...; holes are joined to the outer line by a slit of no width.
+
+    Returns:
+        list[list[float]]: One polygon x, y, x, y, ...; holes are joined to the outer line by a slit of no width.
 
     Example:
         >>> outlines(np.array([[1, 1, 0], [1, 1, 1]], bool))
@@ -75,7 +116,9 @@ def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: floa
     # in quarters of pixels each one has a corner of its own: the border's quarters name the corners in their order
     quarters = cv2.resize(area.view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     rings, tree = cv2.findContours(quarters, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    corners = [_corners((ring[:, 0] + 1) // 2, tolerance) for ring in rings]
+    corners = [_without_straight_points((ring[:, 0] + 1) // 2) for ring in rings]
+    if tolerance:
+        corners = [_simplified(ring, tolerance) for ring in corners]
     outer = next(i for i, (_, _, _, parent) in enumerate(tree[0]) if parent < 0)
     line = corners[outer]
     for i, hole in enumerate(corners):
@@ -89,12 +132,14 @@ def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: floa
     return [(line + origin).ravel().tolist()]
 
 
-def _corners(ring: np.ndarray, tolerance: float) -> np.ndarray:
-    """Leave the points of a ring where it turns, or fewer of them within a tolerance."""
+def _without_straight_points(ring: np.ndarray) -> np.ndarray:
     ring = ring[(ring != np.roll(ring, 1, axis=0)).any(axis=1)]
     before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
-    ring = ring[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
-    fewer = cv2.approxPolyDP(ring[:, None].astype(np.int32), tolerance, True)[:, 0] if tolerance else ring
+    return ring[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
+
+
+def _simplified(ring: np.ndarray, tolerance: float) -> np.ndarray:
+    fewer = cv2.approxPolyDP(ring[:, None].astype(np.int32), tolerance, True)[:, 0]
     return fewer if len(fewer) > 2 and cv2.contourArea(fewer) else ring
 
 
@@ -114,7 +159,8 @@ def outlined(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[i
     drawn = image.copy()
     thickness = max(2, round(max(labels.shape) / 400))
     for label, colour in enumerate(palette[1:], 1):
-        lines, _ = cv2.findContours((labels == label).view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        area = (labels == label).view(np.uint8)
+        lines, _ = cv2.findContours(area, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         # on a dark rim, to be seen on bright ground too
         cv2.drawContours(drawn, lines, -1, (0, 0, 0), thickness + 2)
         cv2.drawContours(drawn, lines, -1, tuple(map(int, colour)), thickness)
