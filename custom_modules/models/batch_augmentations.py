@@ -9,7 +9,6 @@ import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
-from torch import Tensor
 
 
 class StepRandom:
@@ -46,24 +45,28 @@ class BatchAugment(ABC):
         prob (float): How often a sample is changed.
     """
 
-    moves = False  # whether pixels move, and the mask's with them
-    identity: tuple[float, ...] | None = None  # the row of numbers that changes nothing
+    # whether pixels move, and the mask's with them
+    moves = False
+    # the row of numbers that changes nothing
+    identity: tuple[float, ...] | None = None
 
     def __init__(self, prob: float) -> None:
         self.prob = prob
 
-    def _draw(self, random: StepRandom) -> np.ndarray:
+    def draw(self, random: StepRandom) -> np.ndarray:
         """Draw the numbers of all samples (N, K); none where there is nothing to choose but whether."""
         return np.empty((len(random), 0))
 
     @abstractmethod
-    def _apply(self, images: Tensor, masks: Tensor | None, values: np.ndarray) -> tuple[Tensor, Tensor | None]:
+    def apply(
+        self, images: torch.Tensor, masks: torch.Tensor | None, values: np.ndarray
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Give changed samples, in place or not.
 
         Args:
             images (Tensor): (N, C, H, W) float32, 0 to 255.
             masks (Tensor, optional): (N, 1, H, W) labels; None where pixels do not move.
-            values (np.ndarray): Their rows of ``_draw``.
+            values (np.ndarray): Their rows of ``draw``.
         """
 
     def __call__(self, images, masks, random: StepRandom, chosen: np.ndarray | None = None):
@@ -76,7 +79,7 @@ class BatchAugment(ABC):
             chosen (np.ndarray, optional): The samples that may change, bool (N,). Defaults to all.
         """
         hit = random.uniform(0, 1) < self.prob
-        values = self._draw(random)
+        values = self.draw(random)
         if chosen is not None:
             hit &= chosen
         if self.identity is not None:
@@ -86,19 +89,19 @@ class BatchAugment(ABC):
         if len(rows) == 0:
             return images, masks
         if len(rows) == len(images):
-            changed, moved = self._apply(images, masks if moves else None, values)
+            changed, moved = self.apply(images, masks if moves else None, values)
             return changed, moved if moves else masks
         # only the changed samples are computed
         index = torch.from_numpy(rows).to(images.device, non_blocking=True)
         some_masks = masks.index_select(0, index) if moves else None
-        changed, moved = self._apply(images.index_select(0, index), some_masks, values[rows])
+        changed, moved = self.apply(images.index_select(0, index), some_masks, values[rows])
         images.index_copy_(0, index, changed)
         if moves:
             masks.index_copy_(0, index, moved)
         return images, masks
 
     @staticmethod
-    def per_sample(column: np.ndarray, images: Tensor) -> Tensor:
+    def per_sample(column: np.ndarray, images: torch.Tensor) -> torch.Tensor:
         """Send one number per sample (N,) to the images' device, shaped (N, 1, 1, 1) to multiply them."""
         column = torch.from_numpy(np.ascontiguousarray(column, dtype=np.float32))
         return column.to(images.device, non_blocking=True).view(-1, 1, 1, 1)
@@ -145,7 +148,8 @@ class BatchRandomFlip(BatchAugment):
             raise ValueError(f"direction is 'horizontal' or 'vertical', got {direction!r}.")
         self.axis = -1 if direction == 'horizontal' else -2
 
-    def _apply(self, images, masks, values) -> tuple[Tensor, Tensor | None]:
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Mirror. See the base class."""
         return images.flip(self.axis), None if masks is None else masks.flip(self.axis)
 
 
@@ -167,7 +171,7 @@ class BatchRandomResizedCrop:
     ) -> None:
         self.size, self.scale, self.ratio = size, scale, ratio
 
-    def _draw(self, random: StepRandom) -> np.ndarray:
+    def draw(self, random: StepRandom) -> np.ndarray:
         """Draw left edge, upper edge, width and height, as shares of the image (N, 4)."""
         area = random.uniform(*self.scale)
         form = np.exp(random.uniform(*np.log(self.ratio)))
@@ -177,7 +181,7 @@ class BatchRandomResizedCrop:
 
     def __call__(self, images, masks, random: StepRandom, chosen: np.ndarray | None = None):
         """Crop all samples; ``chosen`` is not looked at, since a batch has one size. See ``BatchAugment``."""
-        left, top, width, height = self._draw(random).T
+        left, top, width, height = self.draw(random).T
         zero = np.zeros_like(left)
         # affine_grid's units: -1 and 1 are the image's outer edges
         rows = [[width, zero, 2 * left + width - 1], [zero, height, 2 * top + height - 1]]
@@ -228,9 +232,10 @@ class AugmentsBatches:
             images = images.sub_(self.mean).div_(self.std)
         return images, masks
 
-    def _stack(self, tensors: list[Tensor]) -> Tensor:
+    def _stack(self, tensors: list[torch.Tensor]) -> torch.Tensor:
         """One copy to the device in place of one per sample; from pinned memory, so that the host does not wait."""
         out = None
         if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':
-            out = torch.empty((len(tensors), *tensors[0].shape), dtype=tensors[0].dtype, pin_memory=True)
+            shape = (len(tensors), *tensors[0].shape)
+            out = torch.empty(shape, dtype=tensors[0].dtype, pin_memory=True)
         return torch.stack(tensors, out=out).to(self.device, non_blocking=True)

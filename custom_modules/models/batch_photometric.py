@@ -9,7 +9,8 @@ from mmengine.registry import MODELS
 
 from custom_modules.models.batch_augmentations import BatchAugment, StepRandom
 
-GREY = (0.299, 0.587, 0.114)  # of red, green and blue in grey, as OpenCV has it
+# of red, green and blue in grey, as OpenCV has it
+GREY = (0.299, 0.587, 0.114)
 
 
 @MODELS.register_module()
@@ -31,16 +32,19 @@ class BatchPhotoMetricDistortion(BatchAugment):
     ) -> None:
         super().__init__(prob)
         self.brightness_delta, self.contrast_range = brightness_delta, contrast_range
-        self.each, self.prob = prob, 1.0  # of each: the base class asks for all
+        # of each: the base class asks for all
+        self.each, self.prob = prob, 1.0
 
-    def _draw(self, random: StepRandom) -> np.ndarray:
+    def draw(self, random: StepRandom) -> np.ndarray:
+        """Draw what is added and the factor. See the base class."""
         added = random.uniform(-self.brightness_delta, self.brightness_delta)
         added[random.uniform(0, 1) >= self.each] = 0
         factor = random.uniform(*self.contrast_range)
         factor[random.uniform(0, 1) >= self.each] = 1
         return np.stack([added, factor], axis=1)
 
-    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+        """Brighten or darken. See the base class."""
         added, factor = (self.per_sample(column, images) for column in values.T)
         return images.add_(added).clamp_(0, 255).mul_(factor).clamp_(0, 255), masks
 
@@ -57,14 +61,18 @@ class BatchRandomBlur(BatchAugment):
     def __init__(self, sigma: float = 1.5, prob: float = 1.0) -> None:
         super().__init__(prob)
         self.sigma = sigma
-        self.radius = max(1, round(3 * sigma))  # OpenCV's width for 8 bit
+        # OpenCV's width for 8 bit
+        self.radius = max(1, round(3 * sigma))
 
-    def _draw(self, random: StepRandom) -> np.ndarray:
+    def draw(self, random: StepRandom) -> np.ndarray:
+        """Draw the width. See the base class."""
         return random.uniform(0.1, self.sigma)[:, None]
 
-    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+        """Blur along the rows, then along the columns. See the base class."""
         count, channels, height, width = images.shape
-        kernels = np.exp(-0.5 * (np.arange(-self.radius, self.radius + 1) / values) ** 2)
+        distance = np.arange(-self.radius, self.radius + 1)
+        kernels = np.exp(-0.5 * (distance / values) ** 2)
         kernels = np.float32(kernels / kernels.sum(axis=1, keepdims=True))
         kernels = torch.from_numpy(kernels).to(images.device, non_blocking=True)
         # each plane is a group with a kernel of its own
@@ -93,10 +101,12 @@ class BatchRandomGamma(BatchAugment):
         super().__init__(prob)
         self.gamma_range = gamma_range
 
-    def _draw(self, random: StepRandom) -> np.ndarray:
+    def draw(self, random: StepRandom) -> np.ndarray:
+        """Draw the exponent. See the base class."""
         return np.exp(random.uniform(*np.log(self.gamma_range)))[:, None]
 
-    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+        """Bend. See the base class."""
         return images.div_(255).pow_(self.per_sample(values[:, 0], images)).mul_(255), masks
 
 
@@ -116,10 +126,12 @@ class BatchRandomNoise(BatchAugment):
         super().__init__(prob)
         self.std = std
 
-    def _draw(self, random: StepRandom) -> np.ndarray:
+    def draw(self, random: StepRandom) -> np.ndarray:
+        """Draw the strength and the noise's seed. See the base class."""
         return np.stack([random.uniform(0, self.std), random.integers(2**32)], axis=1)
 
-    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+        """Add noise. See the base class."""
         noise = torch.empty_like(images)
         generator = torch.Generator(images.device)
         for sample, seed in zip(noise, values[:, 1], strict=True):
@@ -128,6 +140,7 @@ class BatchRandomNoise(BatchAugment):
 
 
 def _grey(images: torch.Tensor) -> torch.Tensor:
+    """The grey image (N, 1, H, W) of RGB images."""
     red, green, blue = images.split(1, dim=1)
     return (GREY[0] * red).add_(green, alpha=GREY[1]).add_(blue, alpha=GREY[2])
 
@@ -149,17 +162,20 @@ class BatchColorJitter(BatchAugment):
         super().__init__(prob=1.0)
         self.ranges = (brightness, contrast, saturation)
 
-    def _draw(self, random: StepRandom) -> np.ndarray:
+    def draw(self, random: StepRandom) -> np.ndarray:
+        """Draw the three factors. See the base class."""
         return np.stack([random.uniform(1 - reach, 1 + reach) for reach in self.ranges], axis=1)
 
-    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+        """Change colours. See the base class."""
         bright, contrast, colour = values.T
         grey = _grey(images)
         mean = grey.mean(dim=(2, 3), keepdim=True)
         both = bright * contrast
         factors = (both * colour, both * (1 - colour), bright * (1 - contrast))
         own, greyish, flat = (self.per_sample(factor, images) for factor in factors)
-        return images.mul_(own).add_(grey.mul_(greyish).add_(mean.mul_(flat))).clamp_(0, 255), masks
+        added = grey.mul_(greyish).add_(mean.mul_(flat))
+        return images.mul_(own).add_(added).clamp_(0, 255), masks
 
 
 @MODELS.register_module()
@@ -173,5 +189,6 @@ class BatchRandomGrayscale(BatchAugment):
     def __init__(self, prob: float = 0.1) -> None:
         super().__init__(prob)
 
-    def _apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, None]:
+        """Take the colour out. See the base class."""
         return _grey(images).expand_as(images).contiguous(), masks

@@ -105,13 +105,15 @@ class BatchRandomAffine(AffineRanges, BatchAugment):
         BatchAugment.__init__(self, prob)
         AffineRanges.__init__(self, **ranges)
 
-    def _draw(self, random: StepRandom) -> np.ndarray:
+    def draw(self, random: StepRandom) -> np.ndarray:
+        """Draw angle, factor and both shifts. See the base class."""
         angle = random.uniform(-self.degree, self.degree)
         factor = random.uniform(1 - self.scale, 1 + self.scale)
         shifts = (random.uniform(-self.translate, self.translate) for _ in range(2))
         return np.stack([angle, factor, *shifts], axis=1)
 
-    def _apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Warp. See the base class."""
         size = images.shape[-2:]
         theta = torch.from_numpy(self._inverse(values, *size)).to(images.device, non_blocking=True)
         grid = F.affine_grid(theta, (len(images), 1, *size), align_corners=False)

@@ -146,7 +146,7 @@ def test_affine_is_the_per_sample_transform(monkeypatch):
     monkeypatch.setattr(np.random, 'uniform', lambda *args: next(draws))
     results = single.transform(dict(img=image, gt_seg_map=mask, seg_fields=['gt_seg_map']))
     images = torch.from_numpy(image.transpose(2, 0, 1).copy())[None]
-    images, masks = BatchRandomAffine()._apply(images, torch.from_numpy(mask)[None, None].long(), values)
+    images, masks = BatchRandomAffine().apply(images, torch.from_numpy(mask)[None, None].long(), values)
     # OpenCV rounds places to 1/32 pixel
     inside = results['gt_seg_map'] != 255
     difference = np.abs(images[0].numpy().transpose(1, 2, 0) - results['img'])
@@ -158,10 +158,10 @@ def test_affine_is_the_per_sample_transform(monkeypatch):
 def test_grey_values_by_hand():
     images = torch.tensor([0.0, 100, 200]).expand(2, 3, 1, 3).contiguous()
     values = np.array([[80, 0.5], [-120, 2.0]])
-    out, _ = BatchPhotoMetricDistortion()._apply(images.clone(), None, values)
+    out, _ = BatchPhotoMetricDistortion().apply(images.clone(), None, values)
     # clipped after each of the two
     assert out[:, 0, 0].tolist() == [[40, 90, 127.5], [0, 0, 160]]
-    out, _ = BatchRandomGamma()._apply(images.clone(), None, np.array([[2.0], [0.5]]))
+    out, _ = BatchRandomGamma().apply(images.clone(), None, np.array([[2.0], [0.5]]))
     by_hand = [[255 * (x / 255) ** g for x in (0, 100, 200)] for g in (2.0, 0.5)]
     assert torch.allclose(out[:, 0, 0], torch.tensor(by_hand))
 
@@ -169,7 +169,7 @@ def test_grey_values_by_hand():
 def test_blur_is_opencvs():
     images = np.random.default_rng(0).integers(0, 256, (2, 3, 30, 40)).astype(np.float32)
     blur, sigmas = BatchRandomBlur(sigma=1.5), np.array([[0.6], [1.5]])
-    out, _ = blur._apply(torch.from_numpy(images), None, sigmas)
+    out, _ = blur.apply(torch.from_numpy(images), None, sigmas)
     for image, blurred, (sigma,) in zip(images, out, sigmas, strict=True):
         expected = cv2.GaussianBlur(image.transpose(1, 2, 0), (0, 0), sigma)
         assert np.abs(blurred.numpy().transpose(1, 2, 0) - expected).max() < 0.5

@@ -75,7 +75,7 @@ def test_a_crop_is_opencvs_resize_of_the_area_that_is_asked_for(monkeypatch):
 
     def difference(size: int, place: list[float], part: np.ndarray) -> np.ndarray:
         crop = BatchRandomResizedCrop(size)
-        monkeypatch.setattr(crop, '_draw', lambda random: np.array([place]))
+        monkeypatch.setattr(crop, 'draw', lambda random: np.array([place]))
         out, _ = crop(torch.from_numpy(image.transpose(2, 0, 1))[None], None, random(1))
         expected = cv2.resize(part, (size, size), interpolation=cv2.INTER_LINEAR)
         return np.abs(out[0].numpy().transpose(1, 2, 0) - expected)
@@ -85,7 +85,7 @@ def test_a_crop_is_opencvs_resize_of_the_area_that_is_asked_for(monkeypatch):
     # the upper right quarter
     quarter = difference(128, [0.5, 0.0, 0.5, 0.5], image[:32, 32:])
     assert quarter[4:-4, 4:-4].max() < 1e-2
-    left, top, width, height = BatchRandomResizedCrop(64, scale=(0.35, 0.6))._draw(random(2000)).T
+    left, top, width, height = BatchRandomResizedCrop(64, scale=(0.35, 0.6)).draw(random(2000)).T
     assert min(left.min(), top.min()) >= 0
     assert max((left + width).max(), (top + height).max()) <= 1 + 1e-9
     area = width * height
@@ -101,7 +101,7 @@ def test_colours_by_hand():
     expected = (expected - mean) * 0.7 + mean
     grey = (expected * weights).sum(1, keepdim=True)
     expected = ((expected - grey) * 1.3 + grey).clamp(0, 255)
-    out, _ = BatchColorJitter()._apply(pixels.clone(), None, np.array([[1.2, 0.7, 1.3]]))
+    out, _ = BatchColorJitter().apply(pixels.clone(), None, np.array([[1.2, 0.7, 1.3]]))
     torch.testing.assert_close(out, expected)
     grey, _ = BatchRandomGrayscale(prob=1.0)(pixels.clone(), None, random(1))
     torch.testing.assert_close(grey, (pixels * weights).sum(1, keepdim=True).expand(1, 3, 1, 2))
