@@ -39,9 +39,16 @@ def analysis_text(run: dict, results: dict) -> str:
     probability, share = "predicted class's probability", 'share of pixels that are right'
     if len(classes) == 2:
         probability, share = f'probability of {classes[1]}', f'share of {classes[1]}'
-    given = dict(run=run, results=results, hardest=_hardest(results['images'], classes[1:]), sizes=SIZES)
-    given['table'] = lambda table, heads=PERCENT: markdown_table(table, heads)
-    return f'{template.render(given, probability=probability, share=share)}\n'
+    text = template.render(
+        run=run,
+        results=results,
+        hardest=_hardest(results['images'], classes[1:]),
+        probability=probability,
+        share=share,
+        table=lambda table, heads=PERCENT: markdown_table(table, heads),
+        sizes=SIZES,
+    )
+    return f'{text}\n'
 
 
 def _hardest(images: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
@@ -76,11 +83,17 @@ def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: flo
             own, val_images = (image_paths(each.loader.dataset) for each in (predictions, others))
             same_data = not set(own).isdisjoint(val_images)
         best, on_val, on_part = val.best, val.table(), analysis.sweep.table()
-        scores = [float(dice) for dice in (on_val.Dice[best], on_part.Dice[best], results['scores'].Dice[1])]
-        chosen = dict(best=float(THRESHOLDS[best]), val_dice=scores[0], dice=scores[1])
-        chosen |= dict(default=predictions.threshold, default_dice=scores[2], same_data=same_data)
-        chosen['config'] = f'model = dict(decode_head=dict(threshold={THRESHOLDS[best]:g}))'
-        results['thresholds'] = chosen | dict(val=on_val, part=on_part)
+        results['thresholds'] = dict(
+            best=float(THRESHOLDS[best]),
+            val_dice=float(on_val.Dice[best]),
+            dice=float(on_part.Dice[best]),
+            default=predictions.threshold,
+            default_dice=float(results['scores'].Dice[1]),
+            same_data=same_data,
+            config=f'model = dict(decode_head=dict(threshold={THRESHOLDS[best]:g}))',
+            val=on_val,
+            part=on_part,
+        )
     size = sizes.pop() if len(sizes) == 1 else f'{len(sizes)} sizes'
     run = dict(checkpoint=str(checkpoint), part=part, size=size, threshold=predictions.threshold, tolerance=tolerance)
     return run, results
@@ -128,7 +141,7 @@ def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: 
     """Draw the best, the median and the worst images, so many of each, each on its own and all on one sheet, to a folder.
 
     All images are predicted once to rank them, and those that are drawn once more: a large set needs no large memory.
-    What is returned says the range of the scores, and which images have none. It is a UsageError if no image has a
+    Returns words on the range of the scores, and which images have none. Raises a UsageError if no image has a
     Dice.
     """
     ranked = [(p.img_path, p.name, p.scores.foreground_dice) for p in predictions]

@@ -17,7 +17,7 @@ from custom_modules.utils.errors import UsageError, first_five
 def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[int]:
     """Find the images that a user names in a data set (``paths``): by name, with or without suffix, which may fit several, or by path.
 
-    It is a UsageError if there is no such image in the part that is called ``part``.
+    Raises a UsageError if there is no such image in the part that is called ``part``.
     """
     files = [Path(path).resolve() for path in paths]
     found: list[int] = []

@@ -20,7 +20,7 @@ class SparseScores:
     """What share of each outlined class is called rock, and how many outlined rocks are found.
 
     A score such as Dice would count every rock that nobody outlined as an error. But pixels of things that are no rocks
-    should not be called rock, and outlined rocks should be found while few pixels are called rock in all. It is a
+    should not be called rock, and outlined rocks should be found while few pixels are called rock in all. Raises a
     UsageError if a name is none of the classes.
 
     Args:
@@ -96,7 +96,7 @@ def sparse_scores(
 ) -> tuple[SparseScores, float, int]:
     """Score a checkpoint on sparsely labelled pictures, or those of a cross-validation, each on the part that it has not seen.
 
-    Given are the scores, the config's threshold, and how many pictures were counted. It is a UsageError if the folder
+    Returns the scores, the config's threshold, and how many pictures were counted. Raises a UsageError if the folder
     or the config is of another kind, or no picture has such a name.
 
     Args:
@@ -115,9 +115,16 @@ def sparse_scores(
         )
     scores = SparseScores([line for line in read_lines(names) if line], rocks, share)
     test = cfg.test_dataloader.dataset
-    common = dict(type='IndexedMaskDataset', data_root=str(folder.resolve()), classes=scores.classes, split='all')
-    common |= dict(load_size=test.get('load_size'), pipeline=test.get('pipeline'), test_mode=True)
-    common['remedy'] = 'give --prefix one that they begin with'
+    common = dict(
+        type='IndexedMaskDataset',
+        data_root=str(folder.resolve()),
+        classes=scores.classes,
+        split='all',
+        load_size=test.get('load_size'),
+        pipeline=test.get('pipeline'),
+        test_mode=True,
+        remedy='give --prefix one that they begin with',
+    )
     pictures = 0
     for fold, checkpoint in enumerate(checkpoints):
         unseen = dict(split='test', fold=fold, folds=len(checkpoints)) if checkpoints[1:] else {}

@@ -124,7 +124,7 @@ def read_pair(
 ) -> tuple[np.ndarray | None, np.ndarray | None, set[int], list[Finding]]:
     """Read an image and its mask, where there are such, and find what is wrong with them, of each kind at most one.
 
-    Given are the image's RGB pixels and the mask's values as training sees them, None where they cannot be read, the
+    Returns the image's RGB pixels and the mask's values as training sees them, None where they cannot be read, the
     set of values that occur, and the list of findings.
     """
     found, files, arrays = [], [], []
@@ -178,7 +178,7 @@ def check_pairs(
 
     ``values_text`` says in words what a mask may hold. ``values_remedy`` helps against other values, ``colour_remedy``
     against masks of several channels; both are for the sentence of the UsageError, which names the first five files.
-    What is given are the values that occur in the masks.
+    Returns the values that occur in the masks.
     """
 
     def examine(pair: tuple[Path, Path]) -> tuple[set[int], list[Finding]]:

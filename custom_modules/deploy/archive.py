@@ -72,7 +72,7 @@ def entries_of(
 
     ``run`` gives tasks to workers, and what :class:`Worker` says, in any order; of a lost task nothing. ``outcome``
     gets the pictures that are not there at the end, and why. Of each picture it yields what :meth:`Results.record`
-    takes, perhaps twice. It is a UsageError or a RuntimeError if a worker could not write, or met with a defect.
+    takes, perhaps twice. Raises a UsageError or a RuntimeError if a worker could not write, or met with a defect.
     """
     left, skipped = list(sources), {}
     while left:
@@ -102,7 +102,7 @@ def predict_archive(
     """Predict pictures by the workers of the Ray cluster that this process is connected to, and write their results.
 
     A worker writes a picture's files, and this process alone its line in the manifest, once: whoever dies, what has no
-    line is done again, and its files are replaced whole. It is a UsageError if Ray Data is not installed, or a worker
+    line is done again, and its files are replaced whole. Raises a UsageError if Ray Data is not installed, or a worker
     cannot begin or write.
 
     Args:

@@ -64,7 +64,7 @@ class Page:
     def answer(self, seen: tuple | None, threshold: float) -> tuple:
         """Outline and list the rocks of what :meth:`look` gave, where the probability is above the threshold.
 
-        Given are a sentence, the overlay's path, rows of the table, and the paths of mask, overlay and CSV.
+        Returns a sentence, the overlay's path, rows of the table, and the paths of mask, overlay and CSV.
         """
         if seen is None:
             return (ASK, None, [], *[None] * 3)
@@ -125,7 +125,7 @@ def make_page(page: Page):
 def serve(model: str | None, folder: Path, host: str, port: int) -> None:
     """Serve the page until Ctrl-C, with an ``.onnx`` file or the best published detector, exported; uploads and results go into ``folder``.
 
-    It is a UsageError if the model cannot be used, or the port is taken.
+    Raises a UsageError if the model cannot be used, or the port is taken.
     """
     if model is None:
         from custom_modules.deploy.export import export_best
@@ -136,10 +136,18 @@ def serve(model: str | None, folder: Path, host: str, port: int) -> None:
     # no font comes from another server
     theme = gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     blocks = make_page(Page(RockDetector(model), folder))
-    place = dict(server_name=host, server_port=port, max_file_size=f'{MOST_MEGABYTES}mb')
-    plain = dict(footer_links=[], quiet=True, share=False, ssr_mode=False, prevent_thread_lock=True)
     try:
-        blocks.queue(max_size=20).launch(theme=theme, **place, **plain)
+        blocks.queue(max_size=20).launch(
+            server_name=host,
+            server_port=port,
+            max_file_size=f'{MOST_MEGABYTES}mb',
+            theme=theme,
+            footer_links=[],
+            quiet=True,
+            share=False,
+            ssr_mode=False,
+            prevent_thread_lock=True,
+        )
     except OSError as error:
         raise UsageError(f'{host}:{port} cannot be used ({error}): choose another --port.') from error
     print(f'http://{host}:{port}', flush=True)

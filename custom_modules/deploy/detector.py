@@ -41,7 +41,7 @@ def load_model(
 ):
     """Load what a user names: an exported file alone (``OnnxModel``), or a config with its checkpoint (``TorchModel``).
 
-    Both take and give the same, and have a ``card``. It is a UsageError if they do not go together, or one cannot be
+    Both take and give the same, and have a ``card``. Raises a UsageError if they do not go together, or one cannot be
     used.
 
     Args:
@@ -162,7 +162,7 @@ class RockDetector:
     def __call__(self, picture: np.ndarray | str | Path) -> Detection:
         """Find the rocks in a picture: a file of any format that Pillow reads, or RGB (H, W, 3) or grey (H, W), uint8 or uint16.
 
-        It is a UsageError if it cannot be read, or is no such array.
+        Raises a UsageError if it cannot be read, or is no such array.
         """
         picture = self.prepare(picture)
         (found,) = self.maps([picture])

@@ -32,17 +32,23 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
 
     The input is ``images``, RGB (N, H, W, 3), uint8; the output ``probability``, float32: (N, H, W) of one channel,
     (N, K, H, W) of several, (N, K) of a classifier. N is free; if ``dynamic`` H and W too, else they are those of training.
-    The file is whole in itself; the card is its metadata. It is a UsageError if torch cannot export it.
+    The file is whole in itself; the card is its metadata. Raises a UsageError if torch cannot export it.
     """
     width, height = model.card.size
     free = torch.export.Dim.DYNAMIC
     # unlike sides: what is equal in the example would be taken for equal always
     example = torch.zeros(2, height, width + 32 * dynamic, 3, dtype=torch.uint8)
     axes = {0: free, 1: free, 2: free} if dynamic else {0: free}
-    network = model.network.to(memory_format=torch.contiguous_format)
-    names = dict(input_names=['images'], output_names=['probability'], dynamic_shapes=dict(images=axes))
     try:
-        program = torch.onnx.export(network, (example,), dynamo=True, verbose=False, **names)
+        program = torch.onnx.export(
+            model.network.to(memory_format=torch.contiguous_format),
+            (example,),
+            input_names=['images'],
+            output_names=['probability'],
+            dynamic_shapes=dict(images=axes),
+            dynamo=True,
+            verbose=False,
+        )
     except torch.onnx.errors.OnnxExporterError as error:
         name, why = model.card.source.split()[0], str(error).strip().splitlines()[0]
         raise UsageError(f'torch cannot export {name}: {why}') from error
@@ -109,7 +115,7 @@ MOST = 200  # pictures whose activations are looked at; more change little
 def load_samples(model: TorchModel, folder: str | Path) -> list[Sample]:
     """Load pictures of the model's size, with masks where they lie as in the data root of the config's test data set.
 
-    It is a UsageError if there are fewer than two pictures.
+    Raises a UsageError if there are fewer than two pictures.
     """
     samples = _pairs(model, folder) if model.card.task == 'segmentation' else []
     if not samples:
@@ -154,9 +160,16 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
         nodes = onnx.load(ready).graph.node
         convolutions = [i for i, node in enumerate(nodes) if node.op_type == 'Conv']
         inner = range(convolutions[0], convolutions[-1])
-        how = dict(quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
-        left = [node.name for i, node in enumerate(nodes) if i not in inner]
-        quantize_static(ready, small, reader, per_channel=True, nodes_to_exclude=left, **how)
+        quantize_static(
+            ready,
+            small,
+            reader,
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=[node.name for i, node in enumerate(nodes) if i not in inner],
+        )
         return small.read_bytes()
 
 

@@ -76,7 +76,7 @@ class Results(PictureFiles):
     """The folder of a prediction. Each file in it is whole or not there.
 
     ``pictures.jsonl`` gets a line for each picture when its files are written: what a broken-off run has done
-    (``done``), and what the two tables are made of at the end. It is a UsageError if there are results already and
+    (``done``), and what the two tables are made of at the end. Raises a UsageError if there are results already and
     ``resume`` is False, or they have other settings.
 
     Args:

@@ -60,7 +60,7 @@ class TorchModel:
     """A config (of a segmentor or a classifier) with its checkpoint. Calls from several threads wait for each other.
 
     Its arguments are those of :func:`custom_modules.deploy.detector.load_model`; ``threads`` are torch's in this
-    process. It is a UsageError if the config, the checkpoint or the device cannot be used.
+    process. Raises a UsageError if the config, the checkpoint or the device cannot be used.
 
     Attributes:
         card (ModelCard): What it is.

@@ -97,7 +97,7 @@ def _squeezed_rows(found: dict) -> list[dict]:
 def survey(subject: Subject, seed: int = 0) -> tuple[dict, list[tuple[str, np.ndarray]]]:
     """Look at every file of a data set once.
 
-    Given is what ``eda_summary.json`` holds, and up to twelve pairs to show, drawn by the seed: caption and picture.
+    Returns what ``eda_summary.json`` holds, and up to twelve pairs to show, drawn by the seed: caption and picture.
     """
     sizes = [(side, side) for side in (64, 128, 256)]
     if subject.load_size and subject.load_size not in sizes:

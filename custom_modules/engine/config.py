@@ -179,8 +179,8 @@ def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
     """Hold out part ``fold`` (from 0 on) of ``folds`` of the images that a segmentor's config tests on, wherever it trains on them.
 
     A training set that names ``fold`` itself, as ``fold=None``, is cut too: what is trained can then be tested on
-    several sets. Given is what changes as ``KEY=VALUE``, ``fold`` and ``folds`` of each data set and ``split=test`` of
-    the test set, which in many configs is the validation part, and the config with them. It is a UsageError if it does
+    several sets. Returns what changes as ``KEY=VALUE``, ``fold`` and ``folds`` of each data set and ``split=test`` of
+    the test set, which in many configs is the validation part, and the config with them. Raises a UsageError if it does
     not train on images of the folder that it tests on.
     """
     found = list(loaded_data_sets(cfg))

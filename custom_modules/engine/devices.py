@@ -89,7 +89,7 @@ def mixed_precision_pays() -> bool:
 def set_mixed_precision(optim_wrapper) -> None:
     """Choose the fastest precision that the hardware computes in by itself, in the optimizer's config, which is changed in place.
 
-    It is a UsageError if there is none but float32, or another than the hardware's is asked for.
+    Raises a UsageError if there is none but float32, or another than the hardware's is asked for.
     """
     if not mixed_precision_pays():
         raise UsageError(

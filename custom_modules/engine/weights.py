@@ -25,7 +25,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 def load_model(cfg, checkpoint: str | Path) -> nn.Module:
     """Build the model of a segmentor's or classifier's config with all weights of a checkpoint, in eval mode on the CPU.
 
-    It is a UsageError if the checkpoint cannot be read safely, or does not fill the model.
+    Raises a UsageError if the checkpoint cannot be read safely, or does not fill the model.
     """
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)

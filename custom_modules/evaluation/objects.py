@@ -107,7 +107,7 @@ def score_mask_files(
     """Score every class but the first in mask files, at the size that they have, by the rules of ``ClassIoUMetric``.
 
     Of each ``class`` there are ``images``, ``Dice`` of all pixels, ``image_Dice`` (mean over images) and ``object_F1``.
-    It is a UsageError if a mask is missing, has another size, or several channels.
+    Raises a UsageError if a mask is missing, has another size, or several channels.
 
     Args:
         predicted (Path): Folder of masks as PNG, named after their pictures: class indices, or of two classes 0/255.

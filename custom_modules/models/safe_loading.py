@@ -68,7 +68,7 @@ if hasattr(mmengine_checkpoint, 'get_torch_safe_globals'):
 def load_checkpoint_file(path: str | Path, map_location: str | torch.device | Callable | None = 'cpu') -> dict:
     """Read a checkpoint from a file, in the form of :func:`_as_checkpoint`.
 
-    It is a UsageError if there is no such file, or it is damaged, or holds more than tensors and plain values.
+    Raises a UsageError if there is no such file, or it is damaged, or holds more than tensors and plain values.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -164,7 +164,7 @@ def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '', pa
 
     mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another architecture, it goes on from
     random weights with only a warning. ``prefix`` is what the keys have before the module's own, ``part`` the module's name
-    in the model. It is a UsageError if the checkpoint cannot be read safely, or a tensor is missing or of another shape.
+    in the model. Raises a UsageError if the checkpoint cannot be read safely, or a tensor is missing or of another shape.
     """
     try:
         loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')

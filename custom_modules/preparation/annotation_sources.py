@@ -18,7 +18,7 @@ POLYGONS = ('polygon', 'rotation', 'oriented_rectangle')
 def read_annotations(path):
     """Read a COCO json, a CVAT XML file ("CVAT for images"), or a folder of labelme's json files, as a COCO json holds it.
 
-    Categories of labelme are sorted by name, those of CVAT are in the order of its labels. It is a ValueError if it
+    Categories of labelme are sorted by name, those of CVAT are in the order of its labels. Raises a ValueError if it
     cannot be read as what it looks like, and a UsageError if there is no such file, or no annotation in the folder.
     """
     path = Path(path)

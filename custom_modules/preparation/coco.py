@@ -20,7 +20,7 @@ MOST_CLASSES = 255
 def mask_pairs(images, masks, img_prefix='', mask_prefix=''):
     """Find pairs of image and mask, `<img_prefix>0001.png` (`.jpg`, `.jpeg`) and `<mask_prefix>0001.png`, sub-folders included.
 
-    Given are the pairs, by ascending name, and the other files. It is a UsageError if a folder is missing or holds
+    Returns the pairs, by ascending name, and the other files. Raises a UsageError if a folder is missing or holds
     none, an image or a mask stands alone, or two images share a mask.
     """
     unused = []
@@ -59,7 +59,7 @@ def coco_to_masks(coco, out, images=None, overwrite=False):
 
     A mask holds 0 for background and 1 to N for the categories in the order of their ids, which are the lines of
     `classes.txt`. Sub-folders of the json's file names are kept, and files that are there already, so that an
-    interrupted run goes on. Given are the number of files written, and the number of masks that are there now. It is a
+    interrupted run goes on. Returns the number of files written, and the number of masks that are there now. Raises a
     UsageError if no image is there with the size that the json says, or a file exists with other content.
 
     Args:
@@ -128,7 +128,7 @@ def masks_to_coco(pairs, root, names, out, overwrite=False):
     """Write index masks as a COCO json, all or nothing, and return its content.
 
     Index k becomes category k. Every connected component (of 8 neighbours) of a class is one annotation with compressed
-    run lengths, so that the way back is exact. It is a UsageError if the names are fewer than two, more than a mask
+    run lengths, so that the way back is exact. Raises a UsageError if the names are fewer than two, more than a mask
     holds, or not different; the file exists with other content; or a mask or image cannot be read, has several
     channels, another size than its image, or an index without a name.
 
@@ -154,10 +154,17 @@ def masks_to_coco(pairs, root, names, out, overwrite=False):
             count, labels = cv2.connectedComponents((indices == index).astype(np.uint8))
             for label in range(1, count):
                 rle = rle_tools.encode(np.asfortranarray(labels == label, np.uint8))
-                own = dict(id=len(annotations) + 1, image_id=number, category_id=index)
-                own['segmentation'] = dict(size=rle['size'], counts=rle['counts'].decode())
-                measured = dict(area=int(rle_tools.area(rle)), bbox=rle_tools.toBbox(rle).tolist())
-                annotations.append(dict(own, **measured, iscrowd=0))
+                annotations.append(
+                    dict(
+                        id=len(annotations) + 1,
+                        image_id=number,
+                        category_id=index,
+                        segmentation=dict(size=rle['size'], counts=rle['counts'].decode()),
+                        area=int(rle_tools.area(rle)),
+                        bbox=rle_tools.toBbox(rle).tolist(),
+                        iscrowd=0,
+                    )
+                )
     categories = [dict(id=i, name=name, supercategory='') for i, name in enumerate(names) if i]
     coco = dict(images=images, categories=categories, annotations=annotations)
     content = json.dumps(coco).encode()

@@ -41,7 +41,7 @@ def read_shape(segmentation, width, height):
     """Read a `segmentation` of a COCO json: polygons, uncompressed or compressed run lengths (RLE), of an image of that size.
 
     pycocotools trusts what it is given: run lengths that end early leave random memory in the mask, text that is none
-    and points far outside make it read and write where it must not. Given is what pycocotools can draw, what is wrong
+    and points far outside make it read and write where it must not. Returns what pycocotools can draw, what is wrong
     if it is not to (else None), and the number of polygons that are none.
 
     Examples:
@@ -106,7 +106,7 @@ class CocoFile:
 
     Ids may be numbers or text, sizes 96.0 or text. A category named 'background' is index 0, categories of one name are
     one class, entries of one file name and size are one image. File names that lead elsewhere, as an absolute or a
-    Windows path does, keep what can be a path below a folder. It is a UsageError if the file is no COCO json, or
+    Windows path does, keep what can be a path below a folder. Raises a UsageError if the file is no COCO json, or
     nothing in it can be drawn.
 
     Attributes:

@@ -74,7 +74,7 @@ class LunarSource:
 
     `images/render/render0001.png` with `images/clean/clean0001.png` (preferred) or `images/ground/ground0001.png`, and
     `real_moon_images/PCAM1.png` or `TCAM1.png` with `g_PCAM1.png`. Every mask is read here already, so that a bad one
-    is found before anything is written. Source: R. Pessia and G. Ishigami, Keio University, CC BY-NC-SA 4.0. It is a
+    is found before anything is written. Source: R. Pessia and G. Ishigami, Keio University, CC BY-NC-SA 4.0. Raises a
     UsageError if the folder is missing, or holds no picture with a coloured mask; a file is no whole PNG; a mask has
     another size than its picture.
 
@@ -166,7 +166,7 @@ def convert_lunar(source, out, overwrite=False, pebbles=True):
 def write_missing(files, overwrite):
     """Write what is not there yet, and return the number of files written.
 
-    It is a UsageError if a file exists with other content, and none has been written, or a source file cannot be read.
+    Raises a UsageError if a file exists with other content, and none has been written, or a source file cannot be read.
 
     Args:
         files: Of each its path, and a function that gives its bytes.

@@ -24,7 +24,7 @@ def unpack_tiny_imagenet(archive, out):
     """Unpack an archive to `<out>/tiny-imagenet-200`, all or nothing.
 
     It is a zip or tar file (also compressed) of the folder `tiny-imagenet-200`, of what is in it, or with folders
-    around it. Given are the folder, and the number of files written: 0 when it is there already. It is a UsageError if
+    around it. Returns the folder, and the number of files written: 0 when it is there already. Raises a UsageError if
     the archive is unsafe, damaged or not Tiny ImageNet, or the folder exists without being that.
     """
     archive, target = Path(archive), Path(out) / TOP

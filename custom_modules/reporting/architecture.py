@@ -38,7 +38,7 @@ class Stage:
     frozen: str = ''  # when they do not train: '' for never, 'always', or 'for 10 epochs'
     inputs: tuple[str, ...] = ()  # the stages whose output it takes, 'input' is the image
     skip: str = ''  # the one of them that comes as a skip connection
-    adapter: str = ''  # what that passes
+    adapter: str = ''  # what the skip connection passes
 
 
 @dataclass(frozen=True)
@@ -84,12 +84,22 @@ def describe_architecture(model: nn.Module, size: tuple[int, int], cfg: Mapping)
         strided = pixels and pixels[0] > 1 and size[0] % pixels[0] == 0
         sources, skip = _origins(modules, inputs, owners, stages, waiting)
         waiting = [source for source in waiting if source not in sources]
-        channels = output.shape[1] if output is not None else None
-        shape = dict(in_channels=inputs[0].shape[1] if inputs else None, channels=channels, size=pixels)
-        shape['stride'] = size[0] // pixels[0] if strided else None
-        adapter = _adapter(modules, [stage.size for stage in stages if stage.name == skip], pixels)
-        way = dict(inputs=tuple(sources), skip=skip, adapter=adapter, frozen=_frozen(part, name, schedule))
-        stages.append(Stage(name, part, block, parameters=parameters, **shape, **way))
+        skips = [stage.size for stage in stages if stage.name == skip]
+        stage = Stage(
+            name=name,
+            part=part,
+            block=block,
+            in_channels=inputs[0].shape[1] if inputs else None,
+            channels=output.shape[1] if output is not None else None,
+            stride=size[0] // pixels[0] if strided else None,
+            size=pixels,
+            parameters=parameters,
+            frozen=_frozen(part, name, schedule),
+            inputs=tuple(sources),
+            skip=skip,
+            adapter=_adapter(modules, skips, pixels),
+        )
+        stages.append(stage)
         if output is not None:
             owners[_key(output)] = name
             waiting.append(name)

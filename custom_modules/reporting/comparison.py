@@ -120,7 +120,7 @@ def compare_runs(
 
     Seeds of one config form a group, folds of a seed are pooled. Left out are runs that are broken or unfinished, folds
     that are there twice or share images, and what has other test images, masks, classes or resolution than the first
-    that is complete. It is a UsageError if a folder does not exist, or nothing is left to compare.
+    that is complete. Raises a UsageError if a folder does not exist, or nothing is left to compare.
 
     Args:
         work_dirs (Sequence[str | Path]): The runs' folders; the first segmentor's config is what others are compared with.

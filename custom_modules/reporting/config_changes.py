@@ -97,7 +97,7 @@ def config_source(name: str) -> Path | None:
 def config_changes(cfg, source: Path | None) -> dict[str, str] | None:
     """Say what an experiment, as it ran, changes in its base: the lines of its file, and what its command line changed.
 
-    Given is the new value of each key that differs; one that is the same in the training, validation and test loader is
+    Returns the new value of each key that differs; one that is the same in the training, validation and test loader is
     named once, as ``*_dataloader``. None without a file, or if its bases cannot be read.
     """
     base = source and _base_of(source)

@@ -24,7 +24,7 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the scalars that mmengine logged in a work dir, across resumes.
 
     Each start writes a folder of its own. One that begins with epoch 1 is a new run, and what lies there from before is
-    left out; any other goes on, and its epochs replace those of the same number. Given are the training's scalars by
+    left out; any other goes on, and its epochs replace those of the same number. Returns the training's scalars by
     epoch (means of the epoch's lines, the learning rates as they were last), and those of the validations by epoch;
     empty where there are none.
     """
@@ -74,7 +74,7 @@ def run_config(path: Path) -> tuple:
     """Read the experiment's name, and the config that a run was trained with, as it lies in its work dir.
 
     It is that of the run's latest start. Of one that was resumed, ``load_from`` is that of the start before: where it
-    went on from is its own checkpoint. It is a UsageError if the folder holds no config or several, or it cannot be
+    went on from is its own checkpoint. Raises a UsageError if the folder holds no config or several, or it cannot be
     read.
     """
     configs = sorted(path.glob('*.py'))
@@ -184,7 +184,7 @@ class RunFolder:
     def checkpoint(self) -> Path:
         """The checkpoint to score: the best by the monitored score, or the last where none was chosen or it is asked for.
 
-        It is a UsageError if there is none.
+        Raises a UsageError if there is none.
         """
         best = self._best_files
         if best and not self.last_epoch:

@@ -129,7 +129,7 @@ def score_segmentor(run: RunFolder, cfg: Config, shown: int = 6, measured: bool 
     """Score a run's checkpoint on the test part of its config, perhaps with other test data.
 
     The predictions of ``shown`` images, evenly spaced over the part, are kept; ``measured`` says whether to measure what the
-    model costs, and describe it. It is a UsageError if data or checkpoint are not there or do not fit.
+    model costs, and describe it. Raises a UsageError if data or checkpoint are not there or do not fit.
     """
     predictions = CheckpointPredictions(cfg, str(run.checkpoint))
     classes = predictions.classes
@@ -153,15 +153,24 @@ def score_segmentor(run: RunFolder, cfg: Config, shown: int = 6, measured: bool 
             kept[keys[-1]] = prediction
     size = prediction.truth.shape
     chosen = run.monitored is not None and not run.last_epoch
-    images = dict(names=names, keys=keys, confusions=np.array(confusions), objects=np.array(objects), kept=kept)
-    data = dict(classes=classes, palette=predictions.palette, size=size, fingerprint=together.hexdigest()[:16])
-    seen = dict(learnt_on_test=shared_images(cfg, 'train', files))
-    seen['chosen_on_test'] = bool(chosen and shared_images(cfg, 'val', files))
-    seen['weights'] = hashlib.sha256(run.checkpoint.read_bytes()).hexdigest()
-    if measured:
-        cost, architecture = measure_cost(predictions.model, size), describe_architecture(predictions.model, size, cfg)
-        data |= dict(cost=cost, architecture=architecture)
-    return SegmentorResult(runs=(run,), fold=held_out_fold(cfg), **data, **images, **seen)
+    return SegmentorResult(
+        runs=(run,),
+        fold=held_out_fold(cfg),
+        classes=classes,
+        palette=predictions.palette,
+        size=size,
+        names=names,
+        keys=keys,
+        confusions=np.array(confusions),
+        objects=np.array(objects),
+        kept=kept,
+        fingerprint=together.hexdigest()[:16],
+        chosen_on_test=bool(chosen and shared_images(cfg, 'val', files)),
+        learnt_on_test=shared_images(cfg, 'train', files),
+        weights=hashlib.sha256(run.checkpoint.read_bytes()).hexdigest(),
+        cost=measure_cost(predictions.model, size) if measured else None,
+        architecture=describe_architecture(predictions.model, size, cfg) if measured else None,
+    )
 
 
 def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorResult:
@@ -200,7 +209,7 @@ def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorR
 def score_classifier(run: RunFolder, cfg: Config) -> ClassifierResult:
     """Score a run's checkpoint on the test part of its config, perhaps with other test data.
 
-    It is a UsageError if data or checkpoint are not there or do not fit.
+    Raises a UsageError if data or checkpoint are not there or do not fit.
     """
     init_default_scope(cfg.default_scope)
     # imported here: a report on segmentors never needs mmpretrain

@@ -76,7 +76,7 @@ def plan_sweep(
 ) -> list[Run]:
     """Lay out the trainings of a sweep, and read every config with its options, before anything starts.
 
-    First comes every config with the first seed, so that a sweep that is broken off can be compared. It is a UsageError
+    First comes every config with the first seed, so that a sweep that is broken off can be compared. Raises a UsageError
     if a config or an option cannot be read, two configs would share a folder, or something is there twice.
 
     Args:

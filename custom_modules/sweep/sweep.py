@@ -32,7 +32,7 @@ def run_sweep(
     """Bring every run to its end: what is finished is skipped, what broke off goes on, one that fails does not end the others.
 
     Several sweeps on one folder share the work: a training locks its work dir, and who finds it locked does another run
-    first. What is returned is whether it came to its end: False if it was asked to stop (Ctrl-C), which ends the
+    first. Returns whether it came to its end: False if it was asked to stop (Ctrl-C), which ends the
     trainings too.
 
     Args:
@@ -91,8 +91,8 @@ def bring_to_end(
     """Do what is to be done for a run, there where it is to be done; its training prints to ``sweep.log`` in its work dir.
 
     With ``rerun`` a run of another config is moved aside. What failed after the time ``since``, under another sweep, is
-    not tried again. ``started`` is given the training's process, which has the variables ``environment``. Given are
-    ``'finished'``, ``'failed'``, or ``'waits'`` if another sweep is at it, a note, and minutes. It is a
+    not tried again. ``started`` is given the training's process, which has the variables ``environment``. Returns
+    ``'finished'``, ``'failed'``, or ``'waits'`` if another sweep is at it, a note, and minutes. Raises a
     ChildProcessError if the training was killed; it can go on from its last checkpoint.
     """
     # held from the first look on: a training takes its own lock only seconds after its start

@@ -38,7 +38,7 @@ def read_image(source: Content, name: str = '', order: str = 'RGB') -> np.ndarra
     It is turned as its EXIF tag says. Grey, palette, CMYK and transparent images become RGB; transparency is dropped.
     More than 8 bits are brought to 8 by shifting: by the smallest depth of 8, 10, 12, 14 and 16 bits that holds the
     brightest pixel, so that 12 bits in a 16-bit file are not all but black. Floating-point numbers up to 1 are shares
-    of white. 8-bit RGB and grey PNG and JPEG files give the very pixels of OpenCV. It is an :class:`ImageError`, which
+    of white. 8-bit RGB and grey PNG and JPEG files give the very pixels of OpenCV. Raises an :class:`ImageError`, which
     is a :class:`UsageError`, if it cannot be read, is cut short, or holds NaN or numbers of no known depth.
 
     Args:
@@ -93,7 +93,7 @@ def orientation(source: Content) -> int:
 def image_size(path: str | Path) -> tuple[int, int]:
     """Return width and height of an image, of any format that Pillow reads, from its header, turned as its EXIF tag says.
 
-    It is an :class:`ImageError`, which is a :class:`UsageError`, if the file is no image that can be read.
+    Raises an :class:`ImageError`, which is a :class:`UsageError`, if the file is no image that can be read.
     """
     try:
         with Image.open(path) as image:

@@ -21,7 +21,7 @@ class SyntheticSet:
     """A synthetic set and the record (`dataset.json`) of what it was made from.
 
     Of each number there are a render, a coloured mask (clean) and a binary one (ground), see `MoonRenderer`. The record
-    is written before the first picture: a folder that does not match it is refused, so two sets never mix. It is a
+    is written before the first picture: a folder that does not match it is refused, so two sets never mix. Raises a
     UsageError if an argument is out of range, which the sentence names.
 
     Args:
@@ -53,7 +53,7 @@ class SyntheticSet:
     def make(self, workers=1, overwrite=False):
         """Render what is missing, and return the number of pictures rendered.
 
-        It is a UsageError if the folder holds another set, or `workers` is below 1.
+        Raises a UsageError if the folder holds another set, or `workers` is below 1.
 
         Args:
             workers: Number of processes, 1 or more; 1 starts none.
