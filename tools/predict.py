@@ -105,7 +105,7 @@ def main() -> None:
     model, inputs = split(args.given)
 
     from custom_modules.deploy.detector import RockDetector
-    from custom_modules.deploy.predict import Results, predict_pictures, require_no_results
+    from custom_modules.deploy.predict import Results, calls_at_once, predict_pictures, require_no_results
     from custom_modules.utils.images import find_pictures
     from custom_modules.utils.machine import available_cores, connect
 
@@ -118,7 +118,10 @@ def main() -> None:
     settings = {name: getattr(args, name) for name in look}
     # of a cluster, this machine need not have the workers' device
     device = 'cpu' if args.ray else args.device
-    detector = RockDetector(*model, **settings, batch_size=args.batch_size, device=device)
+    cores = available_cores()
+    calls = calls_at_once(sources, cores)
+    how = dict(batch_size=args.batch_size, calls=calls, threads=cores // calls)
+    detector = RockDetector(*model, **settings, **how, device=device)
     shown = dict(overlay=not args.no_overlay, probability=args.probability, tolerance=args.tolerance)
     cluster = connect(args.ray) if args.ray else None
     known = dict(settings, model=detector.card.source, **shown)
@@ -127,7 +130,7 @@ def main() -> None:
     if cluster:
         outcome = predict_by_ray(args, cluster, model, settings, shown, sources, results)
     else:
-        outcome = predict_pictures(detector, sources, results, available_cores())
+        outcome = predict_pictures(detector, sources, results, cores + 1)
     for path, reason in outcome.skipped:
         print(f'skipped {path}: {reason}', file=sys.stderr)
     rate = outcome.pictures / max(outcome.seconds, 1e-9)

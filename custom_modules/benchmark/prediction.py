@@ -21,6 +21,7 @@ from custom_modules.deploy.detector import RockDetector
 from custom_modules.deploy.predict import predicted
 from custom_modules.engine.config import without_cache
 from custom_modules.engine.weights import load_model
+from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.utils.images import Source
 from custom_modules.utils.machine import peak_memory
 
@@ -30,16 +31,16 @@ from .training import class_indices, smp_unet
 
 
 class Prediction(Contestant):
-    """A config's network in float32, with random weights where there is no file of them, which is as fast.
+    """A config's network, with random weights where there is no file of them, which is as fast.
 
     Each round predicts so many ``images``, in whole batches, for each batch size of ``batches``.
     """
 
     batches, images, layout = (1, 16), 64, torch.channels_last
 
-    def __init__(self, name: str, cfg: Config, size, weights: str | None, title: str = '') -> None:
+    def __init__(self, name: str, cfg: Config, size, weights: str | None, title: str = '', precision='float32') -> None:
         super().__init__(name, cfg, size, title)
-        self.precision, self.weights = 'float32', weights
+        self.precision, self.weights = precision, weights
 
     def _build(self, cfg: Config) -> None:
         self.paths = image_paths(DATASETS.build(without_cache(cfg.val_dataloader.dataset)))
@@ -85,17 +86,25 @@ class Prediction(Contestant):
 class ToolPrediction(Prediction):
     """The config as tools/predict.py predicts, without writing.
 
-    It reads, resizes and lists rocks in threads beside the network.
+    Each of its threads reads, resizes, predicts and lists the rocks of a batch.
     """
 
     def _load(self, cfg: Config, config: str, weights: str) -> None:
-        self.detector = RockDetector(config, weights)
+        threads, amp = torch.get_num_threads(), self.precision == 'bfloat16'
+        self.detector = RockDetector(config, weights, amp=amp, calls=threads)
         self.model = self.detector.model.network.model
 
+    def _network(self, inputs) -> None:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bfloat16'):
+            super()._network(inputs)
+
     def _masks(self, files: list[str], batch: int) -> list:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(threads // self.detector.calls)
         self.detector.batch_size, skipped = batch, []
         sources = [Source(Path(file), str(number)) for number, file in enumerate(files)]
-        masks = list(predicted(self.detector, sources, self, torch.get_num_threads(), skipped))
+        masks = list(predicted(self.detector, sources, self, threads + 1, skipped))
+        torch.set_num_threads(threads)
         if skipped:
             raise RuntimeError(f'files were skipped: {skipped}')
         return masks
@@ -118,7 +127,9 @@ class ExportedPrediction(ToolPrediction):
     """An exported file by onnxruntime, whose network takes pixels and gives probabilities."""
 
     def _load(self, cfg: Config, config: str, weights: str) -> None:
-        self.detector = RockDetector(weights, threads=torch.get_num_threads())
+        threads = torch.get_num_threads()
+        self.detector = RockDetector(weights, calls=threads, threads=1)
+        self.network = OnnxModel(weights, threads=threads)
         # to count it
         self.model = MODELS.build(cfg.model)
 
@@ -126,7 +137,7 @@ class ExportedPrediction(ToolPrediction):
         return np.random.default_rng(0).integers(0, 256, (batch, *self.size, 3), dtype=np.uint8)
 
     def _network(self, inputs) -> None:
-        self.detector.model(inputs)
+        self.network(inputs)
 
 
 class StockPrediction(Prediction):
@@ -194,13 +205,15 @@ def prediction_contestants(
     checkpoint, found = next((file for file in weights if file not in files), None), []
     plain = stock_config(cfg, size, 0, 'float32')
     for count in dict.fromkeys((threads, 1)) if files else ():
-        forms = [ToolPrediction('PyTorch', cfg, size, checkpoint)]
+        forms = [
+            ToolPrediction('PyTorch', cfg, size, checkpoint),
+            ToolPrediction('PyTorch --amp', cfg, size, checkpoint, precision='bfloat16'),
+        ]
         if shutil.which(os.environ.get('CXX', 'g++')):
             forms.append(CompiledPrediction('compiled', cfg, size, checkpoint))
         for file in files:
             title = f'exported, {Path(file).stat().st_size / 2**20:.1f} MiB'
-            forms.append(ExportedPrediction(Path(file).name, cfg, size, file, title))
-            forms[-1].precision = 'as exported'
+            forms.append(ExportedPrediction(Path(file).name, cfg, size, file, title, 'as exported'))
         forms.append(StockPrediction('MMSegInferencer', plain, size, checkpoint))
         for one in forms:
             one.name, one.threads = f'{one.name}, {count} thread{"s" * (count > 1)}', count
@@ -208,6 +221,7 @@ def prediction_contestants(
     if not files:
         found = [
             ToolPrediction('project', cfg, size, checkpoint),
+            ToolPrediction('project --amp', cfg, size, checkpoint, precision='bfloat16'),
             StockPrediction('stock', plain, size, checkpoint),
             BarePrediction('bare loop', cfg, size, checkpoint),
         ]

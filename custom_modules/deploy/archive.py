@@ -19,14 +19,14 @@ class Worker:
     """A process of the cluster, with a detector of its own, that writes into a folder which :class:`Results` has begun.
 
     ``model`` is what :class:`RockDetector` takes by position, with absolute paths, ``settings`` what it takes by name, ``shown``
-    what :class:`PictureFiles` takes by name. The network has so many ``threads``; as many read, and as many write.
+    what :class:`PictureFiles` takes by name. So many ``threads`` read, predict and write.
     """
 
     def __init__(self, out: str | Path, model: Sequence[str], settings: dict, shown: dict, threads: int = 1) -> None:
         quiet_libraries()
         if not Path(out, MANIFEST).is_file():
             raise UsageError(f'{out} is not on a disk that all machines of the cluster see.')
-        self._detector = RockDetector(*model, **settings, threads=threads)
+        self._detector = RockDetector(*model, **settings, threads=1, calls=threads)
         self._files, self._threads = PictureFiles(Path(out), self._detector, **shown), threads
 
     def __call__(self, row: dict) -> list[dict]:

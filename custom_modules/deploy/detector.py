@@ -109,7 +109,9 @@ class RockDetector:
         threshold (float, optional): Above which probability a pixel is rock. Defaults to the model's own.
         tta (bool): Whether to average with the mirror image, at twice the time. Defaults to False.
         batch_size (int): Windows in one call of the network. Defaults to 16.
-        **where: ``device``, ``amp`` and ``threads`` of :func:`load_model`.
+        calls (int): On a CPU, how many batches :func:`predict_pictures` may have in the network at one time. Many pictures are
+            done sooner by several calls of one thread than by one of several threads. Defaults to 1.
+        **where: ``device``, ``amp`` and ``threads`` (of each call) of :func:`load_model`.
 
     Attributes:
         model (OnnxModel | TorchModel | Mirrored): The network.
@@ -137,6 +139,7 @@ class RockDetector:
         threshold: float | None = None,
         tta: bool = False,
         batch_size: int = 16,
+        calls: int = 1,
         **where,
     ) -> None:
         if mode not in ('whole', 'tile'):
@@ -156,7 +159,9 @@ class RockDetector:
                 f'a threshold is for one channel, but {model} has {len(self.card.classes)} classes: leave it out.'
             )
         self.threshold = self.card.threshold if threshold is None else threshold
-        self.mode, self.scale, self.overlap, self.batch_size = mode, scale, overlap, batch_size
+        self.mode, self.scale, self.overlap = mode, scale, overlap
+        self.batch_size = batch_size
+        self.calls = calls if str(loaded.device) == 'cpu' else 1
         self.model = Mirrored(loaded) if tta else loaded
 
     def __call__(self, picture: np.ndarray | str | Path) -> Detection:

@@ -2,14 +2,14 @@
 
 import csv
 import json
-import math
 import os
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Semaphore
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from custom_modules.deploy.rocks import outlined
 from custom_modules.deploy.tiling import STEPS, strips
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import atomic_path, remove_unfinished, write_atomically
-from custom_modules.utils.images import Source, encode_png, image_size
+from custom_modules.utils.images import Source, encode_png, pixel_count
 from custom_modules.utils.tables import progress
 
 MOST_PIXELS = 2**27  # pixels of the pictures that are in memory at one time; a larger one goes alone
@@ -183,8 +183,17 @@ class Outcome:
     interrupted: bool = False
 
 
+def calls_at_once(sources: Sequence[Source], cores: int) -> int:
+    """Say how many batches to predict at one time on so many cores: one on each, unless pictures are few, or too large.
+
+    Of a mosaic there is one in memory, for all cores.
+    """
+    largest = max((pixel_count(source.path) for source in sources[:16]), default=0)
+    return max(1, min(cores, len(sources), MOST_PIXELS // max(1, largest)))
+
+
 def predict_pictures(detector: RockDetector, sources: Sequence[Source], results: Results, workers: int = 2) -> Outcome:
-    """Predict pictures that ``results`` lacks, and write their results, reading and writing in as many threads as there are ``workers`` each.
+    """Predict pictures that ``results`` lacks, and write their results, in so many threads.
 
     An ``OSError`` ends it where nothing can be written any more.
     """
@@ -218,63 +227,60 @@ def predicted(
     workers: int,
     skipped: list[tuple[Path, str]],
 ) -> Generator[dict]:
-    """Predict pictures and write their files, reading and writing in as many threads as there are ``workers`` each.
+    """Predict pictures and write their files. Each of the ``workers``, which are threads, reads, predicts and writes a batch.
+
+    With one more than may be in the network at a time (``detector.calls``), it need not wait for files.
 
     Of each picture it yields, when its files are there, what :meth:`Results.record` takes. What cannot be read goes to
     ``skipped``.
     """
     # a mosaic is no attack: up to what OpenCV can write
     Image.MAX_IMAGE_PIXELS = 2**29
-    readers, writers = ThreadPoolExecutor(workers), ThreadPoolExecutor(workers)
+    network = Semaphore(detector.calls)
+
+    def predict(batch: list[Source]) -> list[dict]:
+        read = []
+        for source in batch:
+            try:
+                read.append((source, detector.prepare(source.path)))
+            except (UsageError, OSError, ValueError, MemoryError, cv2.error) as error:
+                skipped.append((source.path, str(error)))
+        with network:
+            maps = detector.maps([picture for _, picture in read]) if read else []
+        return [files.add(source, picture, found) for (source, picture), found in zip(read, maps, strict=True)]
+
+    pool = ThreadPoolExecutor(workers)
     of_opencv = cv2.getNumThreads()
     # a picture is the task of one thread
     cv2.setNumThreads(1)
     try:
-        yield from _written(detector, sources, files, readers, writers, skipped)
+        group = min(detector.batch_size, -(-len(sources) // detector.calls)) if detector.mode == 'whole' else 1
+        batches = _batches(sources, group, MOST_PIXELS // (workers + 1))
+        running, held, following = deque(), 0, next(batches, None)
+        while following or running:
+            # one more than there are threads, so that none waits for this one
+            while following and len(running) <= workers and not (held and held + following[0] > MOST_PIXELS):
+                pixels, batch = following
+                held += pixels
+                running.append((pixels, pool.submit(predict, batch)))
+                following = next(batches, None)
+            pixels, done = running.popleft()
+            yield from done.result()
+            held -= pixels
     finally:
-        for pool in (readers, writers):
-            pool.shutdown(cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
         cv2.setNumThreads(of_opencv)
 
 
-def _written(detector: RockDetector, sources, files, readers, writers, skipped) -> Iterator[dict]:
-    group = detector.batch_size if detector.mode == 'whole' else 1
-    waiting, held = deque(sources), 0
-    reading: deque[tuple[Source, int, Future]] = deque()
-    writing: deque[tuple[int, Future]] = deque()
-    while waiting or reading or writing:
-        while waiting and len(reading) < 2 * group:
-            pixels = _pixels(waiting[0].path)
-            if held and held + pixels > MOST_PIXELS:
-                break
-            held += pixels
-            source = waiting.popleft()
-            reading.append((source, pixels, readers.submit(detector.prepare, source.path)))
-        batch = []
-        for _ in range(min(group, len(reading))):
-            source, pixels, future = reading.popleft()
-            try:
-                batch.append((source, pixels, future.result()))
-            except (UsageError, OSError, ValueError, MemoryError, cv2.error) as error:
-                skipped.append((source.path, str(error)))
-                held -= pixels
-        maps = detector.maps([picture for _, _, picture in batch]) if batch else []
-        for (source, pixels, picture), found in zip(batch, maps, strict=True):
-            writing.append((pixels, writers.submit(files.add, source, picture, found)))
-        # what is written belongs to its thread alone
-        batch = maps = picture = found = None
-        idle = not reading
-        while writing and (idle or writing[0][1].done() or len(writing) > 2 * group):
-            pixels, future = writing.popleft()
-            yield future.result()
-            held -= pixels
-            # there is room to read again
-            idle = idle and not waiting
-
-
-def _pixels(path: Path) -> int:
-    try:
-        return math.prod(image_size(path))
-    except UsageError:
-        # it is said when the file is read
-        return 0
+def _batches(sources: Sequence[Source], group: int, most: int) -> Iterator[tuple[int, list[Source]]]:
+    """Cut pictures into batches of at most ``group``, and of so many pixels together, which it yields too, or of one."""
+    batch, held = [], 0
+    for source in sources:
+        pixels = pixel_count(source.path)
+        if batch and (len(batch) == group or held + pixels > most):
+            yield held, batch
+            batch, held = [], 0
+        batch.append(source)
+        held += pixels
+    if batch:
+        yield held, batch

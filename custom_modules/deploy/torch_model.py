@@ -1,7 +1,6 @@
 """A config with its checkpoint, as an exported file is used: pixels in, probabilities out."""
 
 import hashlib
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -57,13 +56,14 @@ class PixelsToProbabilities(nn.Module):
 
 
 class TorchModel:
-    """A config (of a segmentor or a classifier) with its checkpoint. Calls from several threads wait for each other.
+    """A config (of a segmentor or a classifier) with its checkpoint. Safe to be called from several threads.
 
     Its arguments are those of :func:`custom_modules.deploy.detector.load_model`; ``threads`` are torch's in this
     process. Raises a UsageError if the config, the checkpoint or the device cannot be used.
 
     Attributes:
         card (ModelCard): What it is.
+        device (torch.device): Where it computes.
         network (PixelsToProbabilities): The network.
     """
 
@@ -89,13 +89,14 @@ class TorchModel:
                 f'the device {device!r} cannot be used ({str(error).splitlines()[0]}): choose --device cpu.'
             ) from error
         self.amp = amp
-        self._lock = threading.Lock()  # frozen stages are folded at their first use
+        # frozen stages are folded at their first use, during which no other thread may call a module
+        self(np.zeros((1, *self.card.size[::-1], 3), np.uint8))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Predict a batch, as :class:`custom_modules.evaluation.exported.OnnxModel`."""
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
         amp = torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp)
-        with self._lock, torch.inference_mode(), amp:
+        with torch.inference_mode(), amp:
             found = self.network(pixels).float().cpu().numpy()
         return found[:, None] if found.ndim == 3 else found
 

@@ -58,6 +58,7 @@ class OnnxModel:
 
     Attributes:
         card (ModelCard): What the file says of itself.
+        device (str): Where it computes.
 
     Raises:
         UsageError: If it is no such file, or onnxruntime or the device is missing.
@@ -76,7 +77,7 @@ class OnnxModel:
             raise UsageError(
                 f'onnxruntime cannot use the device {device!r} here: choose --device cpu, or install onnxruntime-gpu.'
             )
-        options = onnxruntime.SessionOptions()
+        self.device, options = device, onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         # its warnings are about nodes that it leaves as they are
         options.log_severity_level = 3

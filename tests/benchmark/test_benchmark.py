@@ -146,7 +146,12 @@ def test_exported_files_are_compared_with_pytorch(untrained, measure, tmp_path, 
     exported.write_bytes(export_onnx(TorchModel(tmp_path / 'small.py', weights, device='cpu')))
     given = weights, exported, '--repeats', 1, '--images', 2, '--batch', 2
     found = measure('infer', *given, options=options)['contestants']
-    assert list(found) == ['PyTorch, 1 thread', 'small.onnx, 1 thread', 'MMSegInferencer, 1 thread']
+    assert list(found) == [
+        'PyTorch, 1 thread',
+        'PyTorch --amp, 1 thread',
+        'small.onnx, 1 thread',
+        'MMSegInferencer, 1 thread',
+    ]
     assert 'MiB' in found['small.onnx, 1 thread']['title']
     for one in found.values():
         # the first of two rounds does not count
@@ -173,7 +178,7 @@ def test_files_are_predicted_alike(untrained, measure, monkeypatch):
     options = [*options, *sizes]
     given = weights, '--repeats', 1, '--images', 3, '--batch', 2
     found = measure('infer', *given, options=options)['contestants']
-    assert [name for name in found if name != 'smp'] == ['project', 'stock', 'bare loop']
+    assert [name for name in found if name != 'smp'] == ['project', 'project --amp', 'stock', 'bare loop']
     assert found['project']['parameters'] == found['stock']['parameters'] > 0
     for one in found.values():
         # three images are two batches of two

@@ -75,10 +75,11 @@ class BrightRocks:
 
     Attributes:
         batches (list[int]): How many windows each call had.
+        device (str): Where it says that it computes.
     """
 
     def __init__(self, card: ModelCard = ROCK) -> None:
-        self.card = card
+        self.card, self.device = card, 'cpu'
         self.batches = []
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
