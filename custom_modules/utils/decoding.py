@@ -28,9 +28,9 @@ def decode_image(data: bytes) -> np.ndarray:
     """Decode an image to BGR (H, W, 3), uint8, upright; for the rules and errors see ``read_image``."""
     turn = None
     if data.startswith(PNG):
-        _require_whole(data)
+        beside = _beside_pixels(data)
         # bit depth and colour type: grey or RGB
-        if data[24] == 8 and data[25] in (0, 2) and b'tRNS' not in data and b'acTL' not in data:
+        if data[24] == 8 and data[25] in (0, 2) and b'tRNS' not in beside and b'acTL' not in beside:
             turn = orientation(data)
     elif data.startswith(JPEG):
         with Image.open(BytesIO(data)) as picture:
@@ -55,7 +55,7 @@ def decode_png(data: bytes) -> np.ndarray:
     """Decode a PNG to what is stored, (H, W) or (H, W, channels); for the errors see ``images.read_png``."""
     if not data.startswith(PNG):
         raise ValueError('it is no PNG')
-    _require_whole(data)
+    _beside_pixels(data)
     return _opencv(data, cv2.IMREAD_UNCHANGED)
 
 
@@ -96,22 +96,27 @@ def _deep_channels(data: bytes) -> np.ndarray | None:
     return _turned_upright(pixels if pixels.shape[2] > 1 else pixels.repeat(3, axis=2), turn)
 
 
-def _require_whole(data: bytes) -> None:
-    # of a PNG that lacks something, OpenCV and at times Pillow give what there is
-    place = len(PNG)
+def _beside_pixels(data: bytes) -> bytes:
+    """Give the chunks of a PNG but those of its pixels; a ValueError if it is cut short."""
+    # of one that lacks something, OpenCV and at times Pillow give what there is
+    place, beside = len(PNG), []
     while place + 12 <= len(data):
-        if data[place + 4 : place + 8] == b'IEND':
-            return
-        place += 12 + int.from_bytes(data[place : place + 4], 'big')
+        kind = data[place + 4 : place + 8]
+        if kind == b'IEND':
+            return b''.join(beside)
+        end = place + 12 + int.from_bytes(data[place : place + 4], 'big')
+        if kind != b'IDAT':
+            beside.append(data[place:end])
+        place = end
     raise ValueError('it is cut short')
 
 
 def orientation(data: bytes) -> int:
     """Give the EXIF orientation of a readable image, 1 to 8, by its header; for what that means see ``images.orientation``."""
     if data.startswith(PNG):
-        _require_whole(data)
+        beside = _beside_pixels(data)
         # most have none, in a chunk, as XMP or ImageMagick's way; Pillow would decode all pixels to look behind them
-        if not any(word in data for word in (b'eXIf', b'exif', b'Exif', b'rientation')):
+        if not any(word in beside for word in (b'eXIf', b'exif', b'Exif', b'rientation')):
             return 1
     with Image.open(BytesIO(data)) as picture:
         return orientation_of(picture)
@@ -160,8 +165,8 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
 def decode_mask(data: bytes) -> np.ndarray:
     """Decode a mask to (H, W), uint8 or int32, upright; for the rules and errors see ``read_mask``."""
     if data.startswith(PNG):
-        _require_whole(data)
-        if data[24] == 8 and data[25] == 0 and not any(name in data for name in (b'tRNS', b'acTL', b'eXIf')):
+        beside = _beside_pixels(data)
+        if data[24] == 8 and data[25] == 0 and not any(name in beside for name in (b'tRNS', b'acTL', b'eXIf')):
             return _opencv(data, cv2.IMREAD_UNCHANGED)
     values = _deep_channels(data)
     if values is not None:
