@@ -90,8 +90,8 @@ class Picture:
     size: tuple[int, int]
     # as it is, or smaller: of a mosaic only this stays in memory
     image: np.ndarray
-    # of the model's size, or at the scale of the windows
-    seen: np.ndarray
+    # of the model's size, or at the scale of the windows; None when it is not needed any more
+    seen: np.ndarray | None
 
 
 class RockDetector:

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Semaphore
 
@@ -29,6 +29,8 @@ COLUMNS = (
     'probability', 'touches_border',
 )  # fmt: skip
 MANIFEST = 'pictures.jsonl'
+# a mosaic is no attack: up to what OpenCV can write
+Image.MAX_IMAGE_PIXELS = 2**29
 
 
 @dataclass
@@ -234,8 +236,6 @@ def predicted(
     Of each picture it yields, when its files are there, what :meth:`Results.record` takes. What cannot be read goes to
     ``skipped``.
     """
-    # a mosaic is no attack: up to what OpenCV can write
-    Image.MAX_IMAGE_PIXELS = 2**29
     network = Semaphore(detector.calls)
 
     def predict(batch: list[Source]) -> list[dict]:
@@ -247,6 +247,8 @@ def predicted(
                 skipped.append((source.path, str(error)))
         with network:
             maps = detector.maps([picture for _, picture in read]) if read else []
+        # a mosaic's pixels, a third of a gigabyte, make room for its areas
+        read = [(source, replace(picture, seen=None)) for source, picture in read]
         return [files.add(source, picture, found) for (source, picture), found in zip(read, maps, strict=True)]
 
     pool = ThreadPoolExecutor(workers)

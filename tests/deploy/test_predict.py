@@ -14,7 +14,7 @@ from PIL import Image
 from small_models import ROCK, BrightRocks, bright_detector
 
 from custom_modules.deploy import detector as detector_module
-from custom_modules.deploy.predict import Results, predict_pictures
+from custom_modules.deploy.predict import Results, calls_at_once, predict_pictures
 from custom_modules.preparation.coco_file import CocoFile
 from custom_modules.utils.images import find_pictures
 
@@ -114,6 +114,15 @@ def test_batches_side_by_side_find_the_same(monkeypatch, photos, tmp_path):
         outcome = predict_pictures(detector, sources, Results(tmp_path / name, detector, {}))
         assert outcome.pictures == 4 and [path.name for path, _ in outcome.skipped] == ['b.png']
     assert contents(tmp_path / 'two') == contents(tmp_path / 'one')
+
+
+@pytest.mark.filterwarnings('error')
+def test_a_mosaic_has_all_cores(photos, tmp_path):
+    small = find_pictures([str(photos)])
+    assert calls_at_once(small, 4) == 4 and calls_at_once(small, 8) == len(small)
+    # more than Pillow opens without leave
+    Image.new('1', (24000, 9000)).save(tmp_path / 'mosaic.png')
+    assert calls_at_once([*find_pictures([str(tmp_path / 'mosaic.png')]), *small], 4) == 1
 
 
 def test_masks_are_scored_against_the_truth(tool, bright, tmp_path, capsys):
