@@ -44,20 +44,14 @@ def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], 
     height, width = labels.shape
     rocks: list[Rock] = []
     for label in range(1, len(classes)):
-        # of a mosaic each copy is 100 MB: the outlines, which need one, come before the areas, which are four times as large
         of_class = labels if len(classes) == 2 else (labels == label).view(np.uint8)
-        rings, tree = cv2.findContours(of_class, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-        if not rings:
-            continue
-        # OpenCV's own statistics take eight times as long as the areas
-        count, areas = cv2.connectedComponents(of_class)
-        boxes = _boxes(rings, tree, areas, count)
-        sums = _sums(areas, boxes, found, label)
-        for area in range(1, count):
-            x, y, w, h = boxes[area].tolist()
-            part = areas[y : y + h, x : x + w] == area
+        # not by a number for each pixel: of a mosaic they are half a gigabyte
+        areas = _areas(*cv2.findContours(of_class, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE))
+        sums = _sums(areas, labels.shape, found, label) if areas else ()
+        for rings, probability in zip(areas, sums, strict=True):
+            part, (x, y, w, h) = _filled(rings)
             # whole numbers: what is divided is exact
-            moments = cv2.moments(part.view(np.uint8))
+            moments = cv2.moments(part)
             pixels = round(moments['m00'])
             centre = np.array([moments['m10'] + x * pixels, moments['m01'] + y * pixels]) / pixels
             rock = Rock(
@@ -67,7 +61,7 @@ def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], 
                 area=pixels,
                 box=(x, y, w, h),
                 centre=tuple(centre.round(2).tolist()),
-                probability=round(float(sums[area]) / pixels, 4),
+                probability=round(float(probability) / pixels, 4),
                 touches_border=x == 0 or y == 0 or x + w == width or y + h == height,
                 polygons=outlines(part, (x, y), tolerance),
             )
@@ -75,34 +69,39 @@ def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], 
     return rocks
 
 
-def _boxes(rings: Sequence[np.ndarray], tree: np.ndarray, areas: np.ndarray, count: int) -> np.ndarray:
-    """Left, top, width and height of each of the ``count`` numbers in ``areas`` (H, W) by their outlines; the first is no area."""
-    boxes = np.zeros((count, 4), int)
-    for ring, (*_, parent) in zip(rings, tree[0], strict=True):
-        # else it goes around a hole
-        if parent < 0:
-            x, y = ring[0, 0]
-            boxes[areas[y, x]] = cv2.boundingRect(ring)
-    return boxes
+def _areas(rings: Sequence[np.ndarray], tree: np.ndarray | None) -> list[list[np.ndarray]]:
+    """Group OpenCV's outlines by connected area, from top to bottom: of each the outer one, then those of its holes."""
+    areas: dict[int, list[np.ndarray]] = {}
+    for i, (*_, parent) in enumerate([] if tree is None else tree[0]):
+        rings_of_area = areas.setdefault(i if parent < 0 else parent, [])
+        rings_of_area.insert(0 if parent < 0 else len(rings_of_area), rings[i])
+    # an outline begins at its first pixel
+    return sorted(areas.values(), key=lambda found: found[0][0, 0, ::-1].tolist())
 
 
-def _sums(areas: np.ndarray, boxes: np.ndarray, found: np.ndarray, label: int) -> np.ndarray:
-    """Sum the probabilities of a class over each connected area."""
-    sums = np.zeros(len(boxes))
-    ends = boxes[:, 1] + boxes[:, 3]
-    for rows, probabilities in strips(found, areas.shape[::-1]):
+def _filled(rings: Sequence[np.ndarray]) -> tuple[np.ndarray, tuple[int, int, int, int]]:
+    """Fill an area: its pixels (h, w), uint8, and its box, which is left, top, width and height."""
+    x, y, w, h = box = tuple(cv2.boundingRect(rings[0]))
+    return cv2.drawContours(np.zeros((h, w), np.uint8), rings, -1, 1, cv2.FILLED, offset=(-x, -y)), box
+
+
+def _sums(areas: list[list[np.ndarray]], shape: tuple[int, int], found: np.ndarray, label: int) -> np.ndarray:
+    """Sum the probabilities of a class over each area, in a picture of a shape (H, W)."""
+    sums, tops = np.zeros(len(areas)), np.array([rings[0][0, 0, 1] for rings in areas])
+    ends = np.array([1 + rings[0][:, 0, 1].max() for rings in areas])
+    for rows, probabilities in strips(found, shape[::-1]):
         channel = probabilities[min(label, len(probabilities) - 1)]
-        for area in np.flatnonzero((boxes[:, 1] < rows.stop) & (ends > rows.start)):
-            x, y, w, _ = boxes[area].tolist()
-            top, end = max(y, rows.start), min(int(ends[area]), rows.stop)
-            inside = (areas[top:end, x : x + w] == area).view(np.uint8)
-            part = channel[top - rows.start : end - rows.start, x : x + w]
-            sums[area] += cv2.mean(part, inside)[0] * cv2.countNonZero(inside)
+        for area in np.flatnonzero((tops < rows.stop) & (ends > rows.start)):
+            part, (x, y, w, h) = _filled(areas[area])
+            top, end = max(y, rows.start), min(y + h, rows.stop)
+            inside = part[top - y : end - y]
+            of_class = channel[top - rows.start : end - rows.start, x : x + w]
+            sums[area] += cv2.mean(of_class, inside)[0] * cv2.countNonZero(inside)
     return sums
 
 
 def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: float = 0.0) -> list[list[float]]:
-    """Trace a connected area (H, W), bool, along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
+    """Trace a connected area (H, W), bool or uint8, along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
 
     The x and y of its first pixel are ``origin``; with a ``tolerance``, in pixels, the outline may be off by so much.
 
