@@ -120,7 +120,8 @@ def main() -> None:
     device = 'cpu' if args.ray else args.device
     cores = available_cores()
     calls = calls_at_once(sources, cores)
-    how = dict(batch_size=args.batch_size, calls=calls, threads=cores // calls)
+    # one call has the library's own choice of threads, such as OMP_NUM_THREADS
+    how = dict(batch_size=args.batch_size, calls=calls, threads=cores // calls if calls > 1 else None)
     detector = RockDetector(*model, **settings, **how, device=device)
     shown = dict(overlay=not args.no_overlay, probability=args.probability, tolerance=args.tolerance)
     cluster = connect(args.ray) if args.ray else None

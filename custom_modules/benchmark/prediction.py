@@ -103,7 +103,7 @@ class ToolPrediction(Prediction):
         torch.set_num_threads(threads // self.detector.calls)
         self.detector.batch_size, skipped = batch, []
         sources = [Source(Path(file), str(number)) for number, file in enumerate(files)]
-        masks = list(predicted(self.detector, sources, self, threads + 1, skipped))
+        masks = list(predicted(self.detector, sources, self, threads, skipped))
         torch.set_num_threads(threads)
         if skipped:
             raise RuntimeError(f'files were skipped: {skipped}')
