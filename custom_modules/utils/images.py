@@ -94,20 +94,24 @@ def orientation(source: Content) -> int:
 def image_size(path: str | Path) -> tuple[int, int]:
     """Return width and height of an image, of any format that Pillow reads, from its header, turned as its EXIF tag says.
 
-    Raises an :class:`ImageError`, which is a :class:`UsageError`, if the file is no image that can be read.
+    Raises an :class:`ImageError`, which is a :class:`UsageError`, if the file is no image, or a PNG that is cut short.
     """
     try:
         with Image.open(path) as image:
             width, height = image.size
-            # Pillow gives the size of a turned TIFF turned
-            turned = image.format != 'TIFF' and decoding.orientation_of(image) >= 5
+            if image.format == 'PNG':
+                # Pillow would decode all pixels to look behind them
+                turned = decoding.orientation(Path(path).read_bytes()) >= 5
+            else:
+                # Pillow gives the size of a turned TIFF turned
+                turned = image.format != 'TIFF' and decoding.orientation_of(image) >= 5
     except DAMAGE as error:
         raise _unreadable(path, 'an image', _words(error)) from error
     return (height, width) if turned else (width, height)
 
 
 def pixel_count(path: str | Path) -> int:
-    """Count the pixels of an image by its header alone; 0 if it cannot be read. For :func:`image_size` Pillow decodes a whole PNG."""
+    """Count the pixels of an image, upright or not, by its header alone; 0 if it cannot be read."""
     try:
         with Image.open(path) as image:
             return math.prod(image.size)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from pictures import encoded, of_opencv, of_palette, with_turn
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
 
+from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import encode_png, image_size, read_image, read_mask
 
 RNG = np.random.default_rng(0)
@@ -53,6 +55,17 @@ def test_images_and_masks_are_turned_alike(form, turn, tmp_path):
         data = encoded(ROCKS, form, exif=with_turn(turn))
         upright = ImageOps.exif_transpose(Image.open(BytesIO(data)))
         np.testing.assert_array_equal(read_mask(data), np.asarray(upright))
+
+
+def test_the_size_of_a_png_is_known_without_its_pixels(tmp_path, monkeypatch):
+    path = tmp_path / 'a.png'
+    path.write_bytes(encoded(SCENE, 'PNG', exif=with_turn(6)))
+    loads = []
+    monkeypatch.setattr(PngImageFile, 'load', lambda self: loads.append(self))
+    assert image_size(path) == SCENE.shape[:2] and not loads
+    path.write_bytes(path.read_bytes()[:-12])
+    with pytest.raises(UsageError, match='cut short'):
+        image_size(path)
 
 
 WIDE = GREY.astype(np.uint16)
