@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from multiprocessing import get_all_start_methods
 from numbers import Real
 from pathlib import Path
 
@@ -28,12 +29,19 @@ LEAST = {
     **dict.fromkeys(('default_hooks.checkpoint.interval', 'default_hooks.checkpoint.max_keep_ckpts'), -1),
     **dict.fromkeys(('randomness.seed', 'train_cfg.val_begin'), 0),
 }
+# numbers of mmengine's schedulers
+SCHEDULED = (
+    'begin', 'end', 'last_step', 'T_max', 'eta_min', 'eta_min_ratio', 'factor', 'start_factor', 'end_factor', 'gamma',
+    'step_size', 'power', 'total_steps', 'eta_max', 'pct_start', 'div_factor', 'final_div_factor', 'patience', 'cooldown',
+    'threshold', 'min_value', 'eps',
+)  # fmt: skip
 
 
 def check_config(cfg) -> None:
     """Make every check that needs no data of a config of :func:`custom_modules.engine.config.load_config`; a UsageError says what is wrong."""
     require_whole_loops(cfg)
     require_sound_optimizer(cfg)
+    require_numbers_of_schedulers(cfg)
     require_one_split(cfg)
     require_matching_classes(cfg)
     require_one_augmentation(cfg)
@@ -72,6 +80,9 @@ def require_whole_loops(cfg) -> None:
         value = _at(cfg, [*parents, last])
         if value is not None and (not isinstance(value, int) or value < least):
             raise UsageError(f'{key} is a whole number of at least {least}, got {value!r}: mend it.')
+    start, known = _at(cfg, ('env_cfg', 'mp_cfg', 'mp_start_method')), get_all_start_methods()
+    if start is not None and start not in known and os.name == 'posix':
+        raise UsageError(f'env_cfg.mp_cfg.mp_start_method is one of {", ".join(known)}, got {start!r}: mend it.')
 
 
 def _at(cfg, keys: Sequence[str]):
@@ -104,6 +115,14 @@ def require_sound_optimizer(cfg) -> None:
     except RuntimeError:
         # of the device, which is not known yet
         return
+
+
+def require_numbers_of_schedulers(cfg) -> None:
+    """Refuse words where mmengine's schedulers calculate with numbers, which they find out in the first step."""
+    for key, scheduler in each_config('param_scheduler', cfg.get('param_scheduler')):
+        for name in SCHEDULED:
+            if isinstance(scheduler.get(name), str):
+                raise UsageError(f'{key}.{name} is a number, got {scheduler[name]!r}: mend it.')
 
 
 def require_one_split(cfg) -> None:

@@ -58,6 +58,7 @@ NO_SETTING = {
     'train_dataloader.batch_size=2.5': 'batch_size is a whole number of at least 1, got 2.5',
     'default_hooks.checkpoint.interval=abc': 'interval is a whole number of at least -1',
     'randomness.seed=-1': 'seed is a whole number of at least 0, got -1',
+    'env_cfg.mp_cfg.mp_start_method=x': "mp_start_method is one of fork, spawn.*, got 'x'",
     'optim_wrapper.clip_grad.max_norm=abc': "max_norm is a number above 0, got 'abc'",
     'optim_wrapper.accumulative_counts=0': 'accumulative_counts is a whole number of at least 1',
     'train_dataloader.dataset.val_fraction=abc': "val_fraction of MoonDataset is a share, .* got 'abc'",
@@ -107,6 +108,10 @@ RATES = {
     'nan': (['optim_wrapper.optimizer.lr=nan'], 'cannot be made .Invalid learning rate: nan'),
     'a word': (['optim_wrapper.optimizer.lr=fast'], 'AdamW, cannot be made'),
     'unknown': (['optim_wrapper.optimizer.rate=0.1'], 'unexpected keyword argument .rate'),
+    'a word in a schedule': (
+        ['param_scheduler.1.eta_min_ratio=a'],
+        'param_scheduler.1.eta_min_ratio is a number, got .a',
+    ),
     'of SGD, which takes nan': (
         ['optim_wrapper.optimizer.type=SGD', 'optim_wrapper.optimizer.lr=nan'],
         r'learning rate .* is nan in epoch 1',
