@@ -73,8 +73,9 @@ def build_parser():
     text = 'Convert the public Artificial Lunar Landscape set into binary and multi-class sets.'
     option = add('lunar', lunar, text, DATA, 'folder for the sets', differing)
     option('src', type=Path, help='folder with images/render, images/clean or images/ground')
-    text = 'only renders whose mask is from this folder (images/clean is preferred where both have one)'
+    text = 'only renders with a mask in this folder, and that mask (by default images/clean is preferred)'
     option('--only', choices=['clean', 'ground'], help=text)
+    option('--names', metavar='FILE', help='only the pictures of this list, one name per line, such as 0016 or PCAM2')
     text = (
         'take out of binary masks from images/ground what images/clean leaves out: thin areas, and those '
         'below 240 pixels of a picture of 720x480'
@@ -126,14 +127,12 @@ def synthetic(args):
 def lunar(args):
     """Convert the public set."""
     from custom_modules.preparation.lunar import LunarSource, convert_lunar
+    from custom_modules.utils.files import read_lines
 
-    source = LunarSource(args.src, args.only)
+    source = LunarSource(args.src, args.only, read_lines(args.names) if args.names else None)
     written = convert_lunar(source, args.out, args.overwrite, not args.without_pebbles)
-    kinds = source.kinds
-    print(
-        f'Masks of {len(source.renders)} renders: {kinds["clean"]} from images/clean, '
-        f'{kinds["ground"]} from images/ground; photographs: {len(source.photos)}.'
-    )
+    kinds = ', '.join(f'{count} from images/{kind}' for kind, count in source.kinds.items())
+    print(f'Masks of {len(source.renders)} renders: {kinds}; photographs: {len(source.photos)}.')
     for pictures, what in ((source.bare, 'without a mask'), (source.grey, 'with a grey mask only')):
         if pictures:
             names = first_five(path.name for path in pictures)

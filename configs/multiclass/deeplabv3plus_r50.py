@@ -12,3 +12,6 @@ model = dict(decode_head=dict(loss_decode=[loss]))
 train_dataloader = dict(dataset=dict(pipeline=_base_.augmented_pipeline))
 optim_wrapper = dict(optimizer=dict(_delete_=True, type='Adam', lr=1e-4, fused=True))
 train_cfg = dict(max_epochs=30)
+# in ten steps an epoch the running statistics trail so far behind that for epochs nothing but background is predicted
+custom_imports = dict(imports=['custom_modules.segmentation', 'mmpretrain.engine.hooks.precise_bn_hook'])
+default_hooks = dict(precise_bn=dict(type='mmpretrain.PreciseBNHook', priority='ABOVE_NORMAL'))

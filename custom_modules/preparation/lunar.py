@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from custom_modules.preparation.synthetic.rocks import without_pebbles
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.images import encode_png, read_png
 from custom_modules.utils.tables import progress
@@ -80,7 +80,8 @@ class LunarSource:
 
     Args:
         folder: Folder that holds `images` and, or, `real_moon_images`.
-        only: 'clean' or 'ground', to take only renders whose mask is of this kind; None takes all.
+        only: 'clean' or 'ground', to take masks of this kind alone; None takes all renders.
+        names: Names to take, such as '0001' or 'PCAM1'; None takes all. A UsageError if one is not there, or has no mask.
 
     Attributes:
         renders, photos: Lists of (name such as '0001' or 'PCAM1', picture path, mask path).
@@ -88,21 +89,24 @@ class LunarSource:
         bare, grey: Pictures without any mask, and those whose only mask is black and white.
     """
 
-    def __init__(self, folder, only=None):
+    def __init__(self, folder, only=None, names=None):
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise UsageError(f'{self.folder} is not a folder.')
         self.renders, self.photos, self.bare, self.grey = [], [], [], []
-        self.kinds = {'clean': 0, 'ground': 0}
+        self.kinds = dict.fromkeys([only] if only else ['clean', 'ground'], 0)
         images, photos = self.folder / 'images', self.folder / 'real_moon_images'
         for picture in progress(sorted(images.glob('render/render*.png')), 'Checking masks'):
             name = picture.stem.removeprefix('render')
-            mask = self._first_coloured(picture, [images / kind / f'{kind}{name}.png' for kind in self.kinds])
-            if mask is not None and only in (None, mask.parent.name):
+            masks = [images / kind / f'{kind}{name}.png' for kind in self.kinds]
+            if (names is not None and name not in names) or (only and not masks[0].is_file()):
+                continue
+            mask = self._first_coloured(picture, masks)
+            if mask is not None:
                 self.renders.append((name, picture, mask))
                 self.kinds[mask.parent.name] += 1
         for picture in sorted(photos.glob('*.png')):
-            if re.fullmatch(r'[PT]CAM\d+', picture.stem):
+            if re.fullmatch(r'[PT]CAM\d+', picture.stem) and (names is None or picture.stem in names):
                 mask = self._first_coloured(picture, [photos / f'g_{picture.name}'])
                 if mask is not None:
                     self.photos.append((picture.stem, picture, mask))
@@ -111,6 +115,12 @@ class LunarSource:
             if self.grey:
                 what = f'black-and-white masks only ({len(self.grey)}): use it as it is, with MOON_DATA={self.folder}'
             raise UsageError(f'{self.folder} holds {what}.')
+        gone = sorted(set(names or ()) - {name for name, *_ in (*self.renders, *self.photos)})
+        if gone:
+            raise UsageError(
+                f'{self.folder} lacks {len(gone)} of the {len(set(names))} pictures that are named, or their '
+                f'{only or "coloured"} masks ({first_five(gone)}): take them off the list, or name the whole set.'
+            )
 
     def _first_coloured(self, picture, masks):
         masks = [mask for mask in masks if mask.is_file()]

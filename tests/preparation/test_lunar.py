@@ -125,12 +125,24 @@ def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
     out = tmp_path / 'out'
     assert lunar(src, out, '--only', 'ground', '--without-pebbles') == 0
     masks = out / 'MOON_SEGMENTATION_BINARY/images/ground'
-    assert [path.name for path in masks.iterdir()] == ['ground0002.png']
+    assert sorted(path.name for path in masks.iterdir()) == ['ground0001.png', 'ground0002.png']
+    # of 0001 images/clean is not looked at: the decoy is all sky
+    assert not load(masks / 'ground0001.png').any()
     found, wanted = load(masks / 'ground0002.png') > 0, stones >= SMALL
     # but for the corners, which a disc rounds, and in their places
     assert not (found & ~wanted).any() and (found & wanted).sum() / wanted.sum() > 0.97
     classes = load(out / 'MOON_SEGMENTATION_MULTICLASS/images/ground/ground0002.png')
     assert np.array_equal(classes, pebbles)
+
+
+def test_a_list_of_names(src, tmp_path, capsys):
+    names, out = tmp_path / 'names.txt', tmp_path / 'out'
+    names.write_text('0002\n')
+    assert lunar(src, out, '--names', str(names)) == 0
+    assert {path.split('/')[-1] for path in contents(out)} == {'render0002.png', 'ground0002.png'}
+    names.write_text('0001\nPCAM7\n0009\n')
+    assert lunar(src, tmp_path / 'other', '--names', str(names)) == 2 and not (tmp_path / 'other').exists()
+    assert re.search(r'lacks 1 of the 3 pictures .* \(0009\)', complaint(capsys))
 
 
 @pytest.mark.parametrize(
