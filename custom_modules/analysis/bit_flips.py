@@ -1,7 +1,7 @@
 """What random bit flips in its weights do to a segmentor, as radiation causes them on board."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pandas as pd
@@ -35,16 +35,12 @@ def flip_bits(tensors: Iterable[torch.Tensor], rate: float, random: np.random.Ge
 @contextmanager
 def activation_hooks(model: nn.Module, hook: Callable) -> Iterator[None]:
     """Call a hook with the name and output of each activation of a model; what it returns takes the output's place."""
-    handles = [
-        module.register_forward_hook(lambda _, inputs, output, name=name: hook(name, output))
-        for name, module in model.named_modules()
-        if isinstance(module, ACTIVATIONS)
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, module in model.named_modules():
+            if isinstance(module, ACTIVATIONS):
+                handle = module.register_forward_hook(lambda _, given, output, name=name: hook(name, output))
+                hooks.enter_context(handle)
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def clamped_activations(model: nn.Module, limits: dict[str, float]):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
@@ -137,12 +138,10 @@ def _record(model: nn.Module, modules: Sequence[nn.Module], size: tuple[int, int
         # the tensors stay alive, so that no other one takes their place in memory
         calls.setdefault(module, _Call(len(calls), tuple(_tensors(inputs)), list(_tensors(output))[-1]))
 
-    handles = [module.register_forward_hook(note) for module in modules]
-    try:
+    with ExitStack() as hooks:
+        for module in modules:
+            hooks.enter_context(module.register_forward_hook(note))
         model(torch.zeros(1, 3, *size, device=next(model.parameters()).device), mode='tensor')
-    finally:
-        for handle in handles:
-            handle.remove()
     return calls
 
 
