@@ -1,19 +1,38 @@
-"""Errors by class, place and brightness."""
+"""Errors by image, class, place and brightness."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from custom_modules.analysis.metrics import Calibration, ObjectSizes, ThresholdSweep
-from custom_modules.analysis.selection import image_row
+from custom_modules.analysis.metrics import Calibration, ObjectSizes, ThresholdSweep, boundary_f1
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.evaluation.confusion import ConfusionScores, frequent_confusions
+from custom_modules.evaluation.confusion import ConfusionScores, frequent_confusions, percent
 from custom_modules.evaluation.predictions import Prediction
 
 BRIGHTNESS_GROUPS = 4
 ROWS = 8
 ROW_BANDS = tuple(f'{100 * i / ROWS:g}-{100 * (i + 1) / ROWS:g}' for i in range(ROWS))
+
+
+def image_row(prediction: Prediction, classes: Sequence[str], tolerance: float | None = None) -> dict[str, float | str]:
+    """Describe one image: how much of each class it has, how well that was found, how bright it is.
+
+    There are ``name``, ``file``, ``brightness`` (mean of the pixels' three channels, 0 to 255), and per class in
+    percent ``<class>_Dice``, ``_IoU``, ``_precision``, ``_recall``, ``_true_share``, ``_predicted_share`` and, but for
+    the background, ``_boundary_F1``. What is undefined is nan.
+    """
+    confusion = prediction.scores.confusion
+    columns = prediction.scores.by_class()
+    columns['true_share'] = percent(confusion.sum(axis=1), confusion.sum())
+    columns['predicted_share'] = percent(confusion.sum(axis=0), confusion.sum())
+    row = dict(name=prediction.name, file=prediction.img_path, brightness=float(prediction.image.mean()))
+    for index, name in enumerate(classes):
+        row |= {f'{name}_{column}': float(values[index]) for column, values in columns.items()}
+        if index:
+            masks = (mask == index for mask in (prediction.truth, prediction.predicted))
+            row[f'{name}_boundary_F1'] = boundary_f1(*masks, tolerance, prediction.truth == IGNORED)
+    return row
 
 
 def group_scores(classes: Sequence[str], groups: Mapping[str, Sequence], confusions: np.ndarray) -> pd.DataFrame:

@@ -1,5 +1,6 @@
-"""The analysis of a checkpoint, as text, tables and panels."""
+"""The analysis of a checkpoint, as text, tables and panels, and which images these show."""
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,12 +8,12 @@ from pathlib import Path
 import jinja2
 import numpy as np
 import pandas as pd
+from torch.utils.data import DataLoader, Subset
 
 from custom_modules.analysis.errors import ErrorAnalysis
 from custom_modules.analysis.metrics import THRESHOLDS, ThresholdSweep
 from custom_modules.analysis.plots import analysis_pictures
-from custom_modules.analysis.selection import best_median_worst, chosen_predictions, find_images, image_paths
-from custom_modules.evaluation.predictions import CheckpointPredictions
+from custom_modules.evaluation.predictions import CheckpointPredictions, image_paths
 from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.tables import json_values, markdown_table
@@ -120,6 +121,35 @@ def write_analysis(run: dict, results: dict, folder: Path) -> Path:
     return folder / 'analysis.md'
 
 
+def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[int]:
+    """Find the images that a user names in a data set (``paths``): by name, with or without suffix, which may fit several, or by path.
+
+    Raises a UsageError if there is no such image in the part that is called ``part``.
+    """
+    files = [Path(path).resolve() for path in paths]
+    found: list[int] = []
+    for name in given:
+        path = Path(name).expanduser().resolve()
+        own = [i for i, file in enumerate(files) if name in (file.name, file.stem) or path == file]
+        if not own:
+            raise UsageError(
+                f'there is no image {name} among the {len(files)} of the {part} part ({first_five(file.stem for file in files)}): '
+                'choose one of them or another --part; in any photograph tools/predict.py finds rocks.'
+            )
+        found += own
+    # each once, in the order given
+    return list(dict.fromkeys(found))
+
+
+def chosen_predictions(predictions: CheckpointPredictions, chosen: Sequence[int]) -> CheckpointPredictions:
+    """Predict some images only, by index, in their order, with the model that is loaded already."""
+    own = copy.copy(predictions)
+    images = Subset(predictions.loader.dataset, chosen)
+    # one at a time: files may differ in size
+    own.loader = DataLoader(images, batch_size=1, collate_fn=predictions.loader.collate_fn)
+    return own
+
+
 def write_chosen_panels(predictions: CheckpointPredictions, names: Sequence[str], part: str, folder: Path) -> list[str]:
     """Draw images that a user has named (:func:`find_images`), each on its own, to a folder, and say each one's score."""
     found = find_images(names, image_paths(predictions.loader.dataset), part)
@@ -135,6 +165,21 @@ def write_chosen_panels(predictions: CheckpointPredictions, names: Sequence[str]
 def _score_name(classes: Sequence[str]) -> str:
     """Say what images are ranked by, such as ``'rock Dice'``."""
     return f'{classes[1]} Dice' if len(classes) == 2 else f'mDice without {classes[0]}'
+
+
+def best_median_worst(scores: Sequence[float], count: int) -> dict[str, list[tuple[int, int]]]:
+    """Choose the best, the middle and the worst of a ranking, ``count`` of each kind and each at most once.
+
+    Scores of nan are not ranked; fewer than three times as many scores are shared out. Of equal scores the earlier is
+    better. Under ``best``, ``median`` and ``worst`` are rank (from 1) and index in ``scores``, by rank.
+    """
+    scores = np.asarray(scores, float)
+    order = [int(i) for i in np.argsort(-scores, kind='stable') if np.isfinite(scores[i])]
+    ranked = list(enumerate(order, start=1))
+    edge = min(count, max((len(ranked) + 1) // 3, 1))
+    rest = ranked[edge : len(ranked) - edge]
+    begin = max(len(rest) - count, 0) // 2
+    return dict(best=ranked[:edge], median=rest[begin : begin + count], worst=ranked[edge:][-edge:])
 
 
 def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: Path) -> list[str]:

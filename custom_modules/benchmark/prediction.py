@@ -16,12 +16,12 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS
 
-from custom_modules.analysis.selection import image_paths
 from custom_modules.deploy.detector import RockDetector
 from custom_modules.deploy.predict import predicted
 from custom_modules.engine.config import without_cache
 from custom_modules.engine.weights import load_model
 from custom_modules.evaluation.exported import OnnxModel
+from custom_modules.evaluation.predictions import image_paths
 from custom_modules.utils.images import Source
 from custom_modules.utils.machine import peak_memory
 

@@ -55,6 +55,11 @@ class Prediction:
         return ConfusionScores.from_masks(self.truth, self.predicted, len(self.probabilities))
 
 
+def image_paths(dataset) -> list[str]:
+    """List the files of a data set's images, in its order."""
+    return [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
+
+
 class CheckpointPredictions:
     """The predictions of a segmentor's checkpoint on a part of its config's data, image by image, as they are asked for.
 

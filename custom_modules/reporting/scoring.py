@@ -15,12 +15,11 @@ from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
 from torch.utils.benchmark import Timer
 
-from custom_modules.analysis.selection import image_paths
 from custom_modules.engine.config import each_config, loaded_data_sets, type_name, without_cache
 from custom_modules.engine.weights import load_model
 from custom_modules.evaluation.confusion import ConfusionScores, image_dice
 from custom_modules.evaluation.objects import LABEL_LIMIT, class_object_counts, object_f1
-from custom_modules.evaluation.predictions import CheckpointPredictions, Prediction
+from custom_modules.evaluation.predictions import CheckpointPredictions, Prediction, image_paths
 from custom_modules.reporting.architecture import Architecture, describe_architecture
 from custom_modules.reporting.paired import ImageCounts, pooled_counts
 from custom_modules.reporting.runs import RunFolder, held_out_fold

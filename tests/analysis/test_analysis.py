@@ -16,7 +16,7 @@ from torch import nn
 from custom_modules.analysis.bit_flips import clamped_activations, flip_bits
 from custom_modules.analysis.errors import ErrorAnalysis
 from custom_modules.analysis.metrics import BINS, THRESHOLDS, Calibration, ObjectSizes, ThresholdSweep, boundary_f1
-from custom_modules.analysis.selection import best_median_worst
+from custom_modules.analysis.report import best_median_worst
 from custom_modules.analysis.sparse import SparseScores
 from custom_modules.datasets.splits import fold_split
 from custom_modules.evaluation.confusion import ConfusionScores
