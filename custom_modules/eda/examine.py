@@ -13,27 +13,8 @@ import numpy as np
 from custom_modules.datasets.masks import IGNORED, MaskValues
 from custom_modules.datasets.pairs import count_values, read_pair
 from custom_modules.eda.sources import Part, Subject
+from custom_modules.evaluation.objects import object_areas
 from custom_modules.visualization.drawing import overlay
-
-
-def object_areas(labels: np.ndarray, classes: int) -> list[np.ndarray]:
-    """Count the pixels of each object of a mask (H, W), for every class but the first.
-
-    An object are connected pixels of one class, diagonal neighbours included.
-
-    Example:
-        >>> mask = np.zeros((8, 8), np.uint8)
-        >>> mask[:2, :2] = mask[2, 2] = mask[6, 6] = 1
-        >>> [areas.tolist() for areas in object_areas(mask, 2)]
-        [[5, 1]]
-    """
-    areas = [np.zeros(0, np.int64) for _ in range(1, classes)]
-    # of many classes a mask holds few
-    for index in np.flatnonzero(np.bincount(labels.ravel(), minlength=classes)[1:classes]) + 1:
-        _, _, stats, _ = cv2.connectedComponentsWithStats((labels == index).astype(np.uint8), connectivity=8)
-        # the first row is everything else
-        areas[index - 1] = stats[1:, cv2.CC_STAT_AREA].astype(np.int64)
-    return areas
 
 
 def squeezed_overlap(labels: np.ndarray, size: tuple[int, int], classes: int) -> np.ndarray:
@@ -72,7 +53,7 @@ class PairFacts:
     counts: np.ndarray | None = None  # pixels of each class
     ignored: int = 0  # pixels without one
     drawn: bool = False  # whether the mask holds another value than 0 that is not ignored
-    objects: list[np.ndarray] = field(default_factory=list)  # of object_areas
+    objects: list[np.ndarray] = field(default_factory=list)  # pixels of each object, of each class but the first
     overlaps: np.ndarray | None = None  # of squeezed_overlap at each size (sizes, classes, 3)
     thumbnail: np.ndarray | None = None  # image and mask, at most 480 pixels long, where one was asked for
 
@@ -108,7 +89,9 @@ def examine_pair(
     counts = count_values(labels)
     facts.counts, facts.ignored = counts[:classes], int(counts[IGNORED])
     facts.drawn = bool(((drawn != 0) & (labels != IGNORED)).any())
-    facts.objects = object_areas(labels, classes)
+    # of many classes a mask holds few
+    none = np.zeros(0, np.int64)
+    facts.objects = [object_areas(labels == i) if facts.counts[i] else none for i in range(1, classes)]
     facts.overlaps = np.stack([squeezed_overlap(labels, size, classes) for size in sizes])
     if with_thumbnail:
         scale = min(1, 480 / max(labels.shape))

@@ -93,6 +93,11 @@ def object_f1(counts: np.ndarray) -> np.ndarray:
     return np.where(true + predicted > 0, score, np.nan)
 
 
+def object_areas(mask: np.ndarray) -> np.ndarray:
+    """Count the pixels of each object of a mask of one class (H, W), bool."""
+    return _areas_and_hits(mask, mask)[0]
+
+
 def _areas_and_hits(mask: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Area of each connected part of a mask, and how many of its pixels the other mask has."""
     count, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
