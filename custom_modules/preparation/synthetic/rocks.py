@@ -71,23 +71,21 @@ class Rock:
 
     def shades(self, x, y, z, sun):
         """Tell which points lie in the rock's shadow; the arrays are of one shape, in metres."""
-        points = np.stack([x - self.centre[0], y - self.centre[1], z - self.centre[2]])
-        gap = self.offsets.reshape(-1, *[1] * x.ndim) - self._project(points)
+        gap = self.offsets.reshape(-1, *[1] * x.ndim) - self._project(x, y, z)
         slope = self.normals @ np.asarray(sun, np.float32)
         near, far = self._span(gap, slope.reshape(-1, *[1] * x.ndim))
         return (near < far) & (far > 0)
 
     def facing(self, x, y, z):
         """Return unit normals (3, points) at surface points, rounded off along the edges."""
-        points = np.stack([x - self.centre[0], y - self.centre[1], z - self.centre[2]])
-        weight = np.exp(-np.maximum(self.offsets[:, None] - self._project(points), 0) / self._round)
+        weight = np.exp(-np.maximum(self.offsets[:, None] - self._project(x, y, z), 0) / self._round)
         normal = sum(w[None] * n[:, None] for w, n in zip(weight, self.normals, strict=True))
         return normal / np.maximum(np.linalg.norm(normal, axis=0), 1e-6)
 
-    def _project(self, points):
+    def _project(self, x, y, z):
         # Written out rather than as a matrix product: threads of a BLAS may change the last bit.
-        rows = self.normals.reshape(-1, 3, *[1] * (points.ndim - 1))
-        return rows[:, 0] * points[0] + rows[:, 1] * points[1] + rows[:, 2] * points[2]
+        nx, ny, nz = self.normals.T.reshape(3, -1, *[1] * x.ndim)
+        return nx * (x - self.centre[0]) + ny * (y - self.centre[1]) + nz * (z - self.centre[2])
 
     @staticmethod
     def _span(gap, slope):
