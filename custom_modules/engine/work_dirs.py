@@ -5,7 +5,9 @@ import time
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+from mmengine.logging import print_log
 
+from custom_modules.models.safe_loading import load_checkpoint_file
 from custom_modules.utils.errors import UsageError
 
 LOCK = 'training.lock'
@@ -61,11 +63,6 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
     In a copied or moved folder it is its own checkpoint, wherever it was written. None where there is none; a UsageError if
     there are some, and none of them can be read.
     """
-    # heavy, and only needed where there is something
-    from mmengine.logging import print_log
-
-    from custom_modules.models.safe_loading import load_checkpoint_file
-
     folder = Path(work_dir)
     note = folder / 'last_checkpoint'
     named = Path(note.read_text(errors='replace').strip()).name if note.is_file() else ''

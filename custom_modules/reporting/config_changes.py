@@ -5,6 +5,8 @@ import os
 import re
 from pathlib import Path
 
+from mmengine.config import Config
+
 from custom_modules.engine.config import config_sections
 from custom_modules.utils.files import REPOSITORY
 
@@ -121,8 +123,6 @@ def config_changes(cfg, source: Path | None) -> dict[str, str] | None:
 
 def _base_of(source: Path):
     """Merge the bases of a config file, as mmengine does: they share no top-level key."""
-    from mmengine.config import Config
-
     merged = Config()
     for statement in ast.parse(source.read_text(encoding='utf-8')).body:
         names = [t.id for t in getattr(statement, 'targets', ()) if isinstance(t, ast.Name)]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from mmengine.hooks import EarlyStoppingHook
 
 from custom_modules.datasets.splits import FOLDS
 from custom_modules.engine.config import loaded_data_sets
@@ -261,8 +262,6 @@ class RunFolder:
 
     @property
     def _stopped_early(self) -> bool:
-        from mmengine.hooks import EarlyStoppingHook
-
         hook = self._hook('early_stopping').items()
         options = {key: value for key, value in hook if key not in ('type', 'priority')}
         if options.get('monitor') not in self.val:
