@@ -107,6 +107,18 @@ def read_options(texts: Iterable[str]) -> dict[str, object]:
     return found.options
 
 
+def read_config(path: Path, remedy: str) -> Config:
+    """Read a config file as it is; a UsageError, which ends in the remedy, if that fails."""
+    try:
+        return Config.fromfile(path)
+    except UsageError:
+        raise
+    except Exception as error:
+        # a config is a program: it can fail in any way
+        reason = f'{type(error).__name__}: {first_line(error)}'
+        raise UsageError(f'{path} cannot be read ({reason}): {remedy}.') from error
+
+
 def load_config(
     path: str | Path,
     cfg_options: Mapping[str, object] | None = None,
@@ -133,13 +145,7 @@ def load_config(
     # mmengine says of each variable of the environment that it reads it, once for each place
     logger.setLevel('WARNING')
     try:
-        cfg = Config.fromfile(path)
-    except UsageError:
-        raise
-    except Exception as error:
-        # a config is a program: it can fail in any way
-        reason = f'{type(error).__name__}: {first_line(error)}'
-        raise UsageError(f'{path} cannot be read ({reason}): mend it, or what it inherits from.') from error
+        cfg = read_config(path, 'mend it, or what it inherits from')
     finally:
         logger.setLevel(level)
     sections = config_sections()

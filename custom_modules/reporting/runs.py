@@ -11,7 +11,7 @@ import pandas as pd
 from mmengine.hooks import EarlyStoppingHook
 
 from custom_modules.datasets.splits import FOLDS
-from custom_modules.engine.config import loaded_data_sets
+from custom_modules.engine.config import loaded_data_sets, read_config
 from custom_modules.utils.errors import UsageError
 
 
@@ -87,24 +87,13 @@ def run_config(path: Path) -> tuple:
     # tools/test.py may have replaced the config in the work dir; the one beside the scalars is the training's
     beside = (file.with_name('config.py') for file in reversed(scalar_files(path)))
     own = [file for file in beside if file.is_file()] or configs
-    cfg = _read(own[0])
+    cfg = read_config(own[0], 'train anew')
     for earlier in own[1:]:
         if not cfg.get('resume'):
             break
-        before = _read(earlier)
+        before = read_config(earlier, 'train anew')
         cfg.resume, cfg.load_from = before.get('resume', False), before.get('load_from')
     return configs[0].stem, cfg
-
-
-def _read(path: Path):
-    from mmengine.config import Config
-
-    try:
-        return Config.fromfile(path)
-    except Exception as error:
-        # a config is a program: it can fail in any way
-        reason = f'{type(error).__name__}: {error}'
-        raise UsageError(f'{path} cannot be read ({reason}): train anew.') from error
 
 
 def require_work_dir(path: str | Path) -> None:
