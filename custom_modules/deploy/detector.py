@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from custom_modules.deploy.rocks import Rock, find_rocks, shown
-from custom_modules.deploy.tiling import labels_of, map_of_tiles, maps_of_wholes, strips
+from custom_modules.deploy.tiling import in_steps, labels_of, map_of_tiles, strips
 from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
@@ -189,7 +189,7 @@ class RockDetector:
         """Predict prepared pictures, the network's part: of each the map of probabilities (K, h, w) in steps of 1/65535, uint16."""
         seen = [picture.seen for picture in pictures]
         if self.mode == 'whole':
-            return maps_of_wholes(self.model, seen)
+            return list(in_steps(self.model(np.stack(seen))))
         return [map_of_tiles(self.model, one, self.overlap, self.batch_size) for one in seen]
 
     def finish(self, found: np.ndarray, size: tuple[int, int], tolerance: float = 1.0) -> tuple[np.ndarray, list[Rock]]:

@@ -1,6 +1,6 @@
 """From a picture of any size to a map of probabilities and back: at once, or in overlapping windows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -69,17 +69,13 @@ def map_of_tiles(model, picture: np.ndarray, overlap: float, batch_size: int) ->
         # above the next window nothing is added any more
         following = windows[first + len(batch) :]
         end = following[0][0] if following else picture.shape[0]
-        found[:, done:end] = _steps(band[:, : end - done] / (share[0][done:end, None] * share[1]))
+        found[:, done:end] = in_steps(band[:, : end - done] / (share[0][done:end, None] * share[1]))
         band, done = band[:, end - done :], end
     return np.ascontiguousarray(found[:, :height, :width])
 
 
-def maps_of_wholes(model, pictures: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Predict pictures that have the model's size in one call: of each probabilities (K, H, W) in steps of 1/65535, uint16."""
-    return list(_steps(model(np.stack(pictures))))
-
-
-def _steps(probabilities: np.ndarray) -> np.ndarray:
+def in_steps(probabilities: np.ndarray) -> np.ndarray:
+    """Bring probabilities to steps of 1/65535, uint16."""
     return np.rint(probabilities * STEPS).astype(np.uint16)
 
 
