@@ -8,13 +8,14 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from custom_modules.deploy.rocks import Rock, find_rocks, shown
+from custom_modules.deploy.rocks import Rock, find_rocks
 from custom_modules.deploy.tiling import in_steps, labels_of, map_of_tiles, strips
 from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
-from custom_modules.utils.images import as_rgb, read_image
+from custom_modules.utils.images import as_rgb, read_image, shrunk
 
+LONGEST = 4096  # of an overlay, which is to look at, in pixels
 # what is used where no model is named: the best published detector
 BEST_CONFIG = REPOSITORY / 'configs' / 'rock_detector.py'
 BEST_CHECKPOINT = REPOSITORY / 'checkpoints' / 'rock_detector.pth'
@@ -183,7 +184,7 @@ class RockDetector:
             # finer is better for no set that was measured
             scale = self.scale or min(size) / min(image.shape[:2])
             size = tuple(max(1, round(scale * side)) for side in image.shape[1::-1])
-        return Picture(image.shape[1::-1], shown(image), resized(image, size))
+        return Picture(image.shape[1::-1], shrunk(image, LONGEST), resized(image, size))
 
     def maps(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
         """Predict prepared pictures, the network's part: of each the map of probabilities (K, h, w) in steps of 1/65535, uint16."""

@@ -8,9 +8,6 @@ import numpy as np
 
 from custom_modules.deploy.tiling import strips
 
-# of an overlay, which is to look at, in pixels
-LONGEST = 4096
-
 
 @dataclass(frozen=True)
 class Rock:
@@ -140,15 +137,6 @@ def _without_straight_points(ring: np.ndarray) -> np.ndarray:
 def _simplified(ring: np.ndarray, tolerance: float) -> np.ndarray:
     fewer = cv2.approxPolyDP(ring[:, None].astype(np.int32), tolerance, True)[:, 0]
     return fewer if len(fewer) > 2 and cv2.contourArea(fewer) else ring
-
-
-def shown(image: np.ndarray) -> np.ndarray:
-    """Shrink a picture that is larger than an overlay may be: its longer side has at most 4096 pixels."""
-    shrunk = LONGEST / max(image.shape[:2])
-    if shrunk >= 1:
-        return image
-    size = [max(1, round(side * shrunk)) for side in image.shape[1::-1]]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def outlined(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:

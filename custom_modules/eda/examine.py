@@ -14,6 +14,7 @@ from custom_modules.datasets.masks import IGNORED, MaskValues
 from custom_modules.datasets.pairs import count_values, read_pair
 from custom_modules.eda.sources import Part, Subject
 from custom_modules.evaluation.objects import object_areas
+from custom_modules.utils.images import shrunk
 from custom_modules.visualization.drawing import overlay
 
 
@@ -94,9 +95,7 @@ def examine_pair(
     facts.objects = [object_areas(labels == i) if facts.counts[i] else none for i in range(1, classes)]
     facts.overlaps = np.stack([squeezed_overlap(labels, size, classes) for size in sizes])
     if with_thumbnail:
-        scale = min(1, 480 / max(labels.shape))
-        size = tuple(max(1, round(scale * side)) for side in labels.shape[::-1])
-        facts.thumbnail = cv2.resize(overlay(pixels, labels, palette), size, interpolation=cv2.INTER_AREA)
+        facts.thumbnail = shrunk(overlay(pixels, labels, palette), 480)
     return facts
 
 

@@ -77,6 +77,15 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     return image[..., None].repeat(3, axis=2) if grey else image
 
 
+def shrunk(image: np.ndarray, longest: int) -> np.ndarray:
+    """Shrink a picture (H, W, 3) by area, if its longer side has more than so many pixels."""
+    scale = longest / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = [max(1, round(scale * side)) for side in image.shape[1::-1]]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
 def mask_palette(source: Content) -> dict[int, tuple[int, int, int]]:
     """Give the colours in which a readable mask shows its indices; nothing if it has no palette."""
     data, _ = file_bytes(source)
