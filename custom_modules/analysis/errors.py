@@ -7,7 +7,7 @@ import pandas as pd
 
 from custom_modules.analysis.metrics import Calibration, ObjectSizes, ThresholdSweep, boundary_f1
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.evaluation.confusion import ConfusionScores, frequent_confusions, percent
+from custom_modules.evaluation.confusion import ConfusionScores, percent
 from custom_modules.evaluation.predictions import Prediction
 
 BRIGHTNESS_GROUPS = 4
@@ -75,7 +75,10 @@ def confusion_sentences(confusion: np.ndarray, classes: Sequence[str]) -> pd.Dat
     ``words``.
     """
     rows = []
-    for i, j in frequent_confusions(confusion, 10):
+    wrong = np.array(confusion)
+    np.fill_diagonal(wrong, 0)
+    # of equals the first class comes first
+    for i, j in sorted(np.argwhere(wrong).tolist(), key=lambda pair: -wrong[tuple(pair)])[:10]:
         true, predicted, pixels = classes[i], classes[j], int(confusion[i, j])
         share = 100 * pixels / int(confusion[i].sum())
         words = f'{share:.1f} % of {true} is taken for {predicted} ({pixels} pixels)'

@@ -116,13 +116,6 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.ma.filled(np.ma.masked_invalid(values).mean(axis=-1), np.nan)
 
 
-def frequent_confusions(counts: np.ndarray, most: int) -> list[tuple[int, int]]:
-    """Find the most frequent confusions, at most ``most``: true and predicted class; of equals the first class comes first."""
-    wrong = np.array(counts)
-    np.fill_diagonal(wrong, 0)
-    return sorted(map(tuple, np.argwhere(wrong).tolist()), key=lambda pair: -wrong[pair])[:most]
-
-
 def draw_confusion(
     shares: np.ndarray, classes: Sequence[str], what: str = 'images', counts: np.ndarray | None = None
 ) -> bytes:
