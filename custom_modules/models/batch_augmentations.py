@@ -226,8 +226,10 @@ class AugmentsBatches:
         if to_rgb and images.shape[1] == 3:
             images = images.flip(1)
         images = images.to(torch.float32, copy=True)
-        for augment in self.augments if random else ():
-            images, masks = augment(images, masks, random)
+        # mixed precision is for the network: grey values have more than bfloat16's eight bits
+        with torch.autocast(self.device.type, enabled=False):
+            for augment in self.augments if random else ():
+                images, masks = augment(images, masks, random)
         if self._enable_normalize:
             images = images.sub_(self.mean).div_(self.std)
         return images, masks

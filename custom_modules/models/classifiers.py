@@ -43,19 +43,17 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
         if not isinstance(images, Tensor):
             images = self._stack(images)
         batch = DataSample(gt_label=labels.to(self.device, non_blocking=True))
-        # mixed precision is for the network: grey values have more than bfloat16's eight bits
-        with torch.autocast(self.device.type, enabled=False):
-            images = images.to(self.device, non_blocking=True)
-            seed, step = self._seed_and_step() if training else (0, 0)
-            random = self._random(seed, step, len(images)) if training else None
-            images, _ = self._prepare(images, None, random, self.to_rgb)
-            if training and self.to_onehot:
-                scores = images.new_zeros(len(images), self.num_classes)
-                scores.scatter_(1, batch.gt_label[:, None], 1.0)
-                if self.batch_augments:
-                    with _seeded(seed, step):
-                        images, scores = self.batch_augments(images, scores)
-                batch.set_field(scores, 'gt_score', dtype=Tensor)
+        images = images.to(self.device, non_blocking=True)
+        seed, step = self._seed_and_step() if training else (0, 0)
+        random = self._random(seed, step, len(images)) if training else None
+        images, _ = self._prepare(images, None, random, self.to_rgb)
+        if training and self.to_onehot:
+            scores = images.new_zeros(len(images), self.num_classes)
+            scores.scatter_(1, batch.gt_label[:, None], 1.0)
+            if self.batch_augments:
+                with _seeded(seed, step):
+                    images, scores = self.batch_augments(images, scores)
+            batch.set_field(scores, 'gt_score', dtype=Tensor)
         return dict(inputs=images, data_samples=batch)
 
 

@@ -42,29 +42,27 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
         whole, augments = isinstance(samples, SegDataSample), training and self.augments
         if not (whole or augments):
             return super().forward(data, training)
-        # mixed precision is for the network: grey values have more than bfloat16's eight bits
-        with torch.autocast(self.device.type, enabled=False):
-            if whole:
-                images = images.to(self.device, non_blocking=True)
-                # a copy, which may be changed in place
-                masks = samples.gt_sem_seg.data.to(self.device, non_blocking=True, copy=True)[:, None]
-            else:
-                self._require_one_size(images, samples)
-                masks = self._stack([sample.gt_sem_seg.data for sample in samples])
-                images = self._stack(images)
-            random = self._random(*self._seed_and_step(), len(images)) if augments else None
-            images, masks = self._prepare(images, masks, random, self._channel_conversion)
-            size = images.shape[-2:]
-            if self.size is not None:
-                target = tuple(map(max, size, self.size[-2:]))
-            else:
-                divisor = self.size_divisor or 1
-                target = tuple(-(-side // divisor) * divisor for side in size)
-            # to the right and below
-            padding = (0, target[1] - size[1], 0, target[0] - size[0])
-            if any(padding):
-                images = F.pad(images, padding, value=self.pad_val)
-                masks = F.pad(masks, padding, value=self.seg_pad_val)
+        if whole:
+            images = images.to(self.device, non_blocking=True)
+            # a copy, which may be changed in place
+            masks = samples.gt_sem_seg.data.to(self.device, non_blocking=True, copy=True)[:, None]
+        else:
+            self._require_one_size(images, samples)
+            masks = self._stack([sample.gt_sem_seg.data for sample in samples])
+            images = self._stack(images)
+        random = self._random(*self._seed_and_step(), len(images)) if augments else None
+        images, masks = self._prepare(images, masks, random, self._channel_conversion)
+        size = images.shape[-2:]
+        if self.size is not None:
+            target = tuple(map(max, size, self.size[-2:]))
+        else:
+            divisor = self.size_divisor or 1
+            target = tuple(-(-side // divisor) * divisor for side in size)
+        # to the right and below
+        padding = (0, target[1] - size[1], 0, target[0] - size[0])
+        if any(padding):
+            images = F.pad(images, padding, value=self.pad_val)
+            masks = F.pad(masks, padding, value=self.seg_pad_val)
         meta = dict(img_shape=size, pad_shape=target, padding_size=padding)
         if whole:
             masks = PixelData(data=masks[:, 0].long())
