@@ -35,10 +35,9 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
     The file is whole in itself; the card is its metadata. Raises a UsageError if torch cannot export it.
     """
     width, height = model.card.size
-    free = torch.export.Dim.DYNAMIC
     # unlike sides: what is equal in the example would be taken for equal always
     example = torch.zeros(2, height, width + 32 * dynamic, 3, dtype=torch.uint8)
-    axes = {0: free, 1: free, 2: free} if dynamic else {0: free}
+    axes = {0: 'N', 1: 'H', 2: 'W'} if dynamic else {0: 'N'}
     try:
         program = torch.onnx.export(
             model.network.to(memory_format=torch.contiguous_format),
@@ -53,12 +52,7 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
         name, why = model.card.source.split()[0], str(error).strip().splitlines()[0]
         raise UsageError(f'torch cannot export {name}: {why}') from error
     exported = program.model_proto
-    (images,), (probability,) = exported.graph.input, exported.graph.output
-    names = {a.dim_param: n for a, n in zip(images.type.tensor_type.shape.dim, 'NHW', strict=False)}
-    for axis in (a for v in (images, probability) for a in v.type.tensor_type.shape.dim):
-        if axis.dim_param:
-            axis.dim_param = names.get(axis.dim_param, axis.dim_param)
-    # the inner tensors' sizes keep torch's own names
+    # the sizes of inner tensors, which nobody reads
     del exported.graph.value_info[:]
     onnx.helper.set_model_props(exported, model.card.as_metadata())
     return exported.SerializeToString()
