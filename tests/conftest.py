@@ -1,6 +1,7 @@
 """Generated data and short runs that the tests share."""
 
 import gc
+import json
 import os
 import runpy
 import socket
@@ -195,6 +196,40 @@ def tool():
 
 
 @pytest.fixture
+def refused(capsys):
+    """A function that requires a tool to end with exit code 2, and one line that says some words."""
+
+    def require(words: str, *command: object) -> None:
+        assert run_tool(*command) == 2
+        (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith('error: ')]
+        assert words in line
+
+    return require
+
+
+def write_config(path: Path, base: str, text: str = '') -> Path:
+    """Write a config of one base in ``configs/`` and further lines."""
+    path.write_text(f"_base_ = ['{REPOSITORY.as_posix()}/configs/{base}.py']\n{text}")
+    return path
+
+
+def logged(work_dir: Path) -> list[dict]:
+    """All rows of scalars that the starts of a run have logged."""
+    files = sorted(work_dir.glob('*/vis_data/scalars.json'))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+class Trap:
+    """Unpickled, it makes a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+@pytest.fixture
 def small(tmp_path) -> Path:
     """A config of two epochs and nothing to train, to plan sweeps with."""
     from mmengine.config import Config
@@ -240,8 +275,7 @@ def untrained(moon, tmp_path, segmentation) -> tuple[Path, Path, list[str]]:
     model = dict(Config.fromfile(config).model, backbone=dict(type='UNetEncoder', widths=(4, 8)))
     torch.manual_seed(0)
     torch.save(dict(state_dict=MODELS.build(model).state_dict()), weights)
-    options = loader_options(**{'dataset.load_size': '(64,64)'})
-    return config, weights, [*options, 'model.backbone.widths=(4,8)']
+    return config, weights, [*loader_options(**{'dataset.load_size': '(64,64)'}), 'model.backbone.widths=(4,8)']
 
 
 @pytest.fixture(scope='session')

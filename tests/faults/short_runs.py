@@ -8,9 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import conftest
 import torch
-from conftest import REPOSITORY, loader_options
+from conftest import REPOSITORY, loader_options, run_tool
 
 # two steps an epoch on the ten pairs of the tests
 SMALL = [
@@ -26,14 +25,15 @@ def command(config: str | Path, work_dir: Path, *arguments: object, options=(), 
     """The command line of a small training; what ``options`` say last holds."""
     config = config if isinstance(config, Path) else REPOSITORY / 'configs' / f'{config}.py'
     return [
-        *('train.py', str(config), '--work-dir', str(work_dir), *map(str, arguments)),
-        *('--cfg-options', *small, *options),
+        'train.py',
+        str(config),
+        '--work-dir',
+        str(work_dir),
+        *map(str, arguments),
+        '--cfg-options',
+        *small,
+        *options,
     ]
-
-
-def run_tool(argv: list) -> int:
-    """Run a tool here, as from the command line; returns its exit code."""
-    return conftest.run_tool(*argv)
 
 
 def errors(capsys) -> list[str]:
@@ -77,7 +77,7 @@ def forked(argv: list[str], moment: Callable[[], object], folder: Path) -> multi
             # what pytest captures is not the process's own
             sys.stdout, sys.stderr = os.fdopen(1, 'w', 1), os.fdopen(2, 'w', 1)
         moment()
-        code = run_tool(argv)
+        code = run_tool(*argv)
         sys.stderr.flush()
         os._exit(code)
 

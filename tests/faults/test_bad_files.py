@@ -151,7 +151,7 @@ COCO = dict(
         dict(id=2, image_id=2, category_id=2, segmentation=dict(size=[32, 48], counts=[100, 36, 1400]), iscrowd=1),
         dict(id=3, image_id=2, category_id=1, segmentation=dict(size=[32, 48], counts='0P`1'), iscrowd=1),
     ],
-)  # fmt: skip
+)
 BOXES = dict(COCO, annotations=[dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 9, 9])])
 
 
@@ -176,7 +176,7 @@ COMMANDS = {
     'an archive that is none': ('tiny-imagenet', b'hello', 'neither a zip nor a tar'),
     'an archive that is cut': ('tiny-imagenet', ARCHIVE[:-30], 'neither a zip nor|damaged'),
     'another archive': ('tiny-imagenet', archive({'a.txt': 'a'}), 'it is not Tiny ImageNet'),
-}  # fmt: skip
+}
 
 
 def one_source(command, content, words):
@@ -255,8 +255,7 @@ def other_colours(root):
     for folder, data in (('images', encoded(SCENE[:8, :8])), ('masks', palette([[0] * 3, [0, 0, 9], [0, 9, 0]]))):
         (root / folder).mkdir()
         (root / folder / 'a.png').write_bytes(data)
-    colours = [[0, 0, 0], [0, 9, 0], [0, 0, 9]]
-    IndexedMaskDataset(str(root), ('a', 'b', 'c'), colours, split='all')
+    IndexedMaskDataset(str(root), ('a', 'b', 'c'), [[0, 0, 0], [0, 9, 0], [0, 0, 9]], split='all')
 
 
 BAD = {
@@ -294,6 +293,5 @@ def test_one_bad_input(name, tmp_path, capsys):
         reporting_errors(lambda: codes.append(act(tmp_path)))()
     except SystemExit as stop:
         codes.append(stop.code)
-    lines = capsys.readouterr().err.splitlines()
-    (line,) = [line for line in lines if not line.startswith(('libpng', '[ WARN'))]
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith(('libpng', '[ WARN'))]
     assert codes == [2] and re.search(words, line), line

@@ -1,6 +1,5 @@
 """What else goes wrong in a training: a loss that is no number, masks without a label, a validation that fails or is not there."""
 
-import json
 import os
 import re
 import shlex
@@ -8,7 +7,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import make_moon
+from conftest import logged, make_moon, write_config
 from mmengine.hooks import ParamSchedulerHook
 from PIL import Image
 from short_runs import before_step, command, errors, killed_when, run_tool, weights, without_privileges
@@ -24,8 +23,7 @@ def train(data, tmp_path, monkeypatch, capsys):
 
     def run(*options, pairs='moon', flags=()):
         monkeypatch.setenv('MOON_DATA', str(data / pairs))
-        code = run_tool(command('unet_baseline', tmp_path / 'run', *flags, options=options))
-        return code, errors(capsys)
+        return run_tool(*command('unet_baseline', tmp_path / 'run', *flags, options=options)), errors(capsys)
 
     return run
 
@@ -64,13 +62,13 @@ NO_SETTING = {
     'train_dataloader.dataset.val_fraction=abc': "val_fraction of MoonDataset is a share, .* got 'abc'",
     'train_dataloader.dataset.load_size=64': r'load_size is .width, height. in pixels, .* got 64',
     'val_dataloader.dataset.load_size=(0,0)': r'load_size is .width, height. in pixels, .* got \(0, 0\)',
-    'model.backbone.widths=3': r"UNetEncoder cannot be made \(TypeError: .*int.* has no len\(\); staged_backbone.py, line \d+\): mend",
+    'model.backbone.widths=3': r'UNetEncoder cannot be made \(TypeError: .*int.* has no len\(\); staged_backbone.py, line \d+\): mend',
     'model.decode_head=None': 'UNetSegmentor cannot be made',
     'model=None': 'there is no model, without which nothing is trained',
     'train_dataloader=None': 'there is no train_dataloader, without',
     'train_dataloader.batch_size=0': 'batch_size is a whole number of at least 1, got 0',
     'param_scheduler.9.type=StepLR': '--cfg-options cannot be put into .*unet_baseline.py',
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize('setting', NO_SETTING)
@@ -94,10 +92,10 @@ CONFIGS = {
 @pytest.mark.parametrize('name', CONFIGS)
 def test_a_config_that_cannot_be_read_is_named(name, data, tmp_path, capsys, repository):
     text, words = CONFIGS[name]
-    base = (repository / 'configs' / 'unet_baseline.py').as_posix()
-    path = tmp_path / 'mine.py'
-    path.write_text(text.format(base=base) if '_base_ =' in text else f"_base_ = ['{base}']\n{text}\n")
-    assert run_tool(command(path, tmp_path / 'run')) == 2
+    path = write_config(tmp_path / 'mine.py', 'unet_baseline', f'{text}\n')
+    if '_base_ =' in text:
+        path.write_text(text.format(base=repository / 'configs' / 'unet_baseline.py'))
+    assert run_tool(*command(path, tmp_path / 'run')) == 2
     (error,) = errors(capsys)
     assert 'mine.py cannot be read' in error or 'cannot be put into' in error or 'is a dict' in error
     assert re.search(words, error), error
@@ -145,8 +143,7 @@ def test_weights_that_are_no_numbers_are_not_saved(train, tmp_path, monkeypatch)
     code, (error,) = train()
     assert code == 2 and 'decode_head.conv_seg.bias is nan or infinite after 4 iterations' in error
     assert [path.name for path in (tmp_path / 'run').glob('epoch_*.pth')] == ['epoch_1.pth']
-    saved = weights(tmp_path / 'run' / 'epoch_1.pth')
-    assert all(tensor.isfinite().all() for tensor in saved.values())
+    assert all(tensor.isfinite().all() for tensor in weights(tmp_path / 'run' / 'epoch_1.pth').values())
 
 
 @pytest.fixture(scope='module')
@@ -158,18 +155,11 @@ def unlabelled(data):
     for name in ids:
         path = folder / 'images' / 'ground' / f'ground{name}.png'
         mask = (np.asarray(Image.open(path)) > 0).astype(np.uint8)
-        ignored = name in (val[0], *training[:7])
-        Image.fromarray(np.full_like(mask, 7) if ignored else mask).save(path)
+        Image.fromarray(np.full_like(mask, 7) if name in (val[0], *training[:7]) else mask).save(path)
     return folder
 
 
-def scalars(run) -> list[dict]:
-    files = sorted(run.glob('*/vis_data/scalars.json'))
-    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
-
-
 CONFIG = """
-_base_ = ['{base}']
 marked = dict(
     type='IndexedMaskDataset', data_root='{data}', classes=('ground', 'rock'), ignore_index=7, load_size=(64, 64),
     data_prefix=dict(img_path='images/render', seg_map_path='images/ground'), img_prefix='render', mask_prefix='ground')
@@ -181,16 +171,13 @@ test_dataloader = val_dataloader
 
 
 @pytest.mark.parametrize('loss', ['bce_dice', 'lovasz', 'tversky', 'focal'])
-def test_masks_without_a_label_cost_nothing(loss, unlabelled, tmp_path, capsys, repository):
-    path = tmp_path / 'experiment.py'
-    base = (repository / 'configs' / 'unet_baseline.py').as_posix()
-    text = CONFIG.format(base=base, data=unlabelled.as_posix())
-    path.write_text(text + f'model = dict(decode_head=dict(loss_decode=_base_.losses.{loss}))\n')
-    run = tmp_path / 'run'
-    options = ['train_dataloader.batch_size=1', 'val_dataloader.batch_size=2']
-    options.append('train_cfg.max_epochs=2')
-    assert run_tool(command(path, run, options=options)) == 0, capsys.readouterr().err
-    rows = scalars(run)
+def test_masks_without_a_label_cost_nothing(loss, unlabelled, tmp_path, capsys):
+    model = f'model = dict(decode_head=dict(loss_decode=_base_.losses.{loss}))\n'
+    text = CONFIG.format(data=unlabelled.as_posix()) + model
+    path, run = write_config(tmp_path / 'experiment.py', 'unet_baseline', text), tmp_path / 'run'
+    options = ['train_dataloader.batch_size=1', 'val_dataloader.batch_size=2', 'train_cfg.max_epochs=2']
+    assert run_tool(*command(path, run, options=options)) == 0, capsys.readouterr().err
+    rows = logged(run)
     losses = [row['val_loss'] for row in rows if 'val_loss' in row]
     assert len(losses) == 2 and np.isfinite(losses).all() and min(losses) > 0
     assert all(np.isfinite(row['loss']) for row in rows if 'loss' in row)
@@ -211,8 +198,7 @@ def test_a_validation_that_fails_costs_no_epoch(train, tmp_path, monkeypatch):
     assert weights(tmp_path / 'run' / 'epoch_2.pth')
     # the resume repeats it
     assert train(flags=['--resume']) == (0, [])
-    rows = scalars(tmp_path / 'run')
-    assert [row['step'] for row in rows if 'rock_Dice' in row] == [1, 2, 3]
+    assert [row['step'] for row in logged(tmp_path / 'run') if 'rock_Dice' in row] == [1, 2, 3]
 
 
 def test_one_pair_on_purpose(data, train, tmp_path):
@@ -288,18 +274,16 @@ def test_photographs_without_masks_lead_to_the_prediction(tested, tool, moon, tm
 
 
 JOINED = """
-_base_ = ['{base}']
 part = dict(_base_.test_dataloader.dataset, load_size=(64, 64), split='all')
 parts = [dict(part, data_root=root) for root in {roots}]
 test_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=parts))
 """
 
 
-def test_images_of_one_name_in_two_data_sets_have_a_mask_each(tested, untrained, moon, tmp_path):
+def test_images_of_one_name_in_two_data_sets_have_a_mask_each(tested, moon, tmp_path):
     other = shutil.copytree(moon, tmp_path / 'other')
-    path = tmp_path / 'joined.py'
-    path.write_text(JOINED.format(base=untrained[0].as_posix(), roots=[str(moon), str(other)]))
-    assert tested(path) == (0, [])
+    text = JOINED.format(roots=[str(moon), str(other)])
+    assert tested(write_config(tmp_path / 'joined.py', 'unet_baseline', text)) == (0, [])
     out = tmp_path / 'die Felsmasken ü'
     names = [path.relative_to(out).as_posix() for path in out.rglob('*.png')]
     expected = [f'{root}/images/render/render000{i}.png' for root in ('moon', 'other') for i in range(10)]

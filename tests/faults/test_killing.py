@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import REPOSITORY, loader_options
+from conftest import free_port, loader_options, write_config
 from mmengine.evaluator import Evaluator
 from mmengine.runner import EpochBasedTrainLoop, ValLoop
-from short_runs import SMALL, before_step, command, differing, kill_me, killed_when, run_tool, weights
+from short_runs import SMALL, before_step, command, differing, forked, kill_me, killed_when, run_tool, weights
 
 pytestmark = pytest.mark.usefixtures('data')
 # what follows from (seed, iteration) alone, in a segmentor
-BATCHES = (
-    'model = dict(data_preprocessor=_base_.batch_augments.default)\n'
-    'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
-)
+PLAIN = 'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
+BATCHES = f'model = dict(data_preprocessor=_base_.batch_augments.default)\n{PLAIN}'
 PLATEAU = 'param_scheduler = _base_.schedulers.plateau\nparam_scheduler[0].update(patience=0, monitor="val_loss", rule="less", threshold=10.0)\n'
 # whatever a config of this project offers that keeps a state between steps or epochs
 OFFERED = {
@@ -32,18 +30,13 @@ OFFERED = {
     'whole batches on the device': 'train_dataloader = _base_.whole_batches\n',
     'a share of the images': 'train_dataloader["dataset"].update(train_fraction=0.75)\n',
     'groups with rates of their own': 'optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))\n',
-}  # fmt: skip
+}
 NARROW = 'widths=(4, 4, 4, 4, 4), init_cfg=None'
 UNFREEZING = (
-    f'model = dict(backbone=dict({NARROW}), data_preprocessor=_base_.batch_augments.default)\n'
-    'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
+    f'model = dict(backbone=dict({NARROW}), data_preprocessor=_base_.batch_augments.default)\n{PLAIN}'
     'default_hooks = dict(freeze_schedule=dict(schedule={0: 4, 1: 2, 2: -1}, _delete_=True, type="FreezeScheduleHook"))\n'
 )
-CACHED = (
-    f'model = dict(backbone=dict({NARROW}))\n'
-    'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
-    'default_hooks = dict(feature_cache=dict(enabled=True))\n'
-)
+CACHED = f'model = dict(backbone=dict({NARROW}))\n{PLAIN}default_hooks = dict(feature_cache=dict(enabled=True))\n'
 THREE_CLASSES = (
     'wnids = ["n00000001", "n00000002", "n00000003"]\n'
     'data = dict(dataset=dict(wnids=wnids))\n'
@@ -62,22 +55,13 @@ RUNS = {
     'stages that are unfrozen': ('unet_backbone_unfreeze', UNFREEZING),
     'cached features': ('unet_backbone_frozen', CACHED),
     'growing images, merged groups and warmed-up averages of a classifier': ('classifier', GROWING),
-}  # fmt: skip
-
-
-@pytest.fixture
-def config(tmp_path):
-
-    def write(base: str, text: str):
-        path = tmp_path / 'experiment.py'
-        path.write_text(f"_base_ = ['{REPOSITORY.as_posix()}/configs/{base}.py']\n{text}")
-        return path
-
-    return write
+}
 
 
 # all checkpoints being written
 KILLED_IN_THE_THIRD_EPOCH = before_step(2, kill_me, index=1)
+# one of two processes
+LAST_EPOCH = before_step(1, kill_me)
 
 
 def require_the_same(whole: Path, pieces: Path) -> list[str]:
@@ -91,17 +75,16 @@ def require_the_same(whole: Path, pieces: Path) -> list[str]:
 
 
 @pytest.mark.parametrize('name', RUNS)
-def test_whatever_a_config_offers_goes_on_as_it_was(name, config, tmp_path):
+def test_whatever_a_config_offers_goes_on_as_it_was(name, tmp_path):
     base, text = RUNS[name]
-    path = config(base, text)
+    path = write_config(tmp_path / 'experiment.py', base, text)
     small = small_of(base)
     small += ['model.backbone.widths=[4,4,4,4,4]'] * ('backbone' in base)
     whole, pieces = tmp_path / 'whole', tmp_path / 'zweiter Lauf ü'
-    assert run_tool(command(path, whole, small=small)) == 0
-    start = command(path, pieces, small=small)
-    assert killed_when(start, KILLED_IN_THE_THIRD_EPOCH, tmp_path) == -signal.SIGKILL
+    assert run_tool(*command(path, whole, small=small)) == 0
+    assert killed_when(command(path, pieces, small=small), KILLED_IN_THE_THIRD_EPOCH, tmp_path) == -signal.SIGKILL
     assert (pieces / 'epoch_2.pth').is_file() and not (pieces / 'epoch_3.pth').exists()
-    assert run_tool(command(path, pieces, '--resume', small=small)) == 0
+    assert run_tool(*command(path, pieces, '--resume', small=small)) == 0
     names = require_the_same(whole, pieces)
     # averages and moments too
     last = [torch.load(folder / names[-1], weights_only=True) for folder in (whole, pieces)]
@@ -117,7 +100,7 @@ def require_tested(config: Path, checkpoint: Path, small=SMALL) -> None:
     """What a run wrote can be tested."""
     folder = config.parent / 'test'
     test = ['test.py', str(config), str(checkpoint), '--work-dir', str(folder)]
-    assert run_tool([*test, *command(config, folder, small=small)[4:]]) == 0
+    assert run_tool(*test, *command(config, folder, small=small)[4:]) == 0
 
 
 def in_write(name: str, when: str):
@@ -134,8 +117,7 @@ def in_write(name: str, when: str):
                 kill_me()
 
         def killing_fsync(descriptor):
-            path = os.readlink(f'/proc/self/fd/{descriptor}')
-            if when == 'half way' and f'.{name}.' in path:
+            if when == 'half way' and f'.{name}.' in os.readlink(f'/proc/self/fd/{descriptor}'):
                 os.ftruncate(descriptor, 1000)
                 kill_me()
             fsync(descriptor)
@@ -194,12 +176,9 @@ MOMENTS = {
 def unbroken(data, tmp_path_factory):
     """The run that nothing broke off: plateau, early stopping and averages wait for its scores."""
     folder = tmp_path_factory.mktemp('unbroken')
-    path = folder / 'experiment.py'
-    path.write_text(
-        f"_base_ = ['{REPOSITORY.as_posix()}/configs/unet_baseline.py']\n{BATCHES}"
-        f'{PLATEAU}default_hooks = dict(ema=_base_.ema, checkpoint=dict(save_best="val_loss", rule="less"))\n'
-    )
-    assert run_tool(command(path, folder / 'run')) == 0
+    hooks = 'default_hooks = dict(ema=_base_.ema, checkpoint=dict(save_best="val_loss", rule="less"))\n'
+    path = write_config(folder / 'experiment.py', 'unet_baseline', f'{BATCHES}{PLATEAU}{hooks}')
+    assert run_tool(*command(path, folder / 'run')) == 0
     return path, folder / 'run'
 
 
@@ -208,7 +187,7 @@ def test_killed_at_a_moment(name, unbroken, tmp_path):
     path, whole = unbroken
     pieces = tmp_path / 'run'
     assert killed_when(command(path, pieces), MOMENTS[name], tmp_path) == -signal.SIGKILL
-    assert run_tool(command(path, pieces, '--resume')) == 0
+    assert run_tool(*command(path, pieces, '--resume')) == 0
     require_the_same(whole, pieces)
 
 
@@ -225,7 +204,7 @@ def test_killed_at_random_again_and_again(unbroken, tmp_path):
 
         code = killed_when(command(path, pieces, '--resume'), moment, tmp_path)
         assert code in (0, -signal.SIGKILL), (tmp_path / 'output.txt').read_text()[-2000:]
-    assert run_tool(command(path, pieces, '--resume')) == 0
+    assert run_tool(*command(path, pieces, '--resume')) == 0
     require_the_same(whole, pieces)
     require_tested(path, pieces / 'epoch_3.pth')
 
@@ -238,21 +217,49 @@ DRAWN = {
 
 
 @pytest.mark.parametrize('name', DRAWN)
-def test_random_numbers_follow_from_seed_epoch_and_sample(name, config, tmp_path):
+def test_random_numbers_follow_from_seed_epoch_and_sample(name, tmp_path):
     """Killed with two workers and resumed with them and without, and whole without: the same weights."""
     base, text = DRAWN[name]
-    path = config(base, text)
-    small = small_of(base)
+    path, small = write_config(tmp_path / 'experiment.py', base, text), small_of(base)
     workers = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
     whole, pieces = tmp_path / 'whole', tmp_path / 'pieces'
-    assert run_tool(command(path, whole, small=small)) == 0
-    start = command(path, pieces, small=small, options=workers)
-    killed = killed_when(start, KILLED_IN_THE_THIRD_EPOCH, tmp_path)
+    assert run_tool(*command(path, whole, small=small)) == 0
+    killed = killed_when(command(path, pieces, small=small, options=workers), KILLED_IN_THE_THIRD_EPOCH, tmp_path)
     assert killed == -signal.SIGKILL, (tmp_path / 'output.txt').read_text()[-2000:]
     shutil.copytree(pieces, tmp_path / 'left')
     for options in (workers, []):
-        assert run_tool(command(path, pieces, '--resume', small=small, options=options)) == 0
+        assert run_tool(*command(path, pieces, '--resume', small=small, options=options)) == 0
         require_the_same(whole, pieces)
         # as it was left, in its own place
         shutil.rmtree(pieces)
         shutil.copytree(tmp_path / 'left', pieces)
+
+
+def test_one_of_two_processes_is_killed(tmp_path):
+    """The other says so, and both go on from what was saved."""
+
+    def run(moment, *flags) -> list[int]:
+        port, processes = free_port(), []
+        for rank in (0, 1):
+            told = dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2, MASTER_PORT=port)
+
+            def begin(told=told) -> None:
+                os.environ.update({name: str(value) for name, value in told.items()})
+                os.environ['MASTER_ADDR'] = '127.0.0.1'
+                if told['RANK']:
+                    moment()
+
+            (tmp_path / str(rank)).mkdir(exist_ok=True)
+            options = ['train_dataloader.batch_size=2', 'train_cfg.max_epochs=2']
+            argv = command('unet_baseline', tmp_path / 'run', '--launcher', 'pytorch', *flags, options=options)
+            processes.append(forked(argv, begin, tmp_path / str(rank)))
+        for process in processes:
+            process.join(240)
+        return [process.exitcode for process in processes]
+
+    assert run(LAST_EPOCH) == [2, -signal.SIGKILL]
+    said = (tmp_path / '0' / 'output.txt').read_text()
+    assert 'error: another process of this run has ended' in said and 'Traceback' not in said
+    assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
+    assert run(lambda: None, '--resume') == [0, 0]
+    assert (tmp_path / 'run' / 'epoch_2.pth').is_file()

@@ -1,13 +1,10 @@
 """A stranger's file runs nothing, whichever way it comes in: each of them would make a folder if it could."""
 
-import os
 import pickle
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY
+from conftest import REPOSITORY, Trap
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmpretrain import ImageClassificationInferencer, get_model
@@ -17,16 +14,6 @@ from short_runs import SMALL, command, run_tool
 import custom_modules.segmentation  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures('data')
-
-
-class Trap:
-    """Unpickled, it makes a folder."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder)
-
-    def __reduce__(self):
-        return os.mkdir, (self.folder,)
 
 
 @pytest.fixture(scope='module')
@@ -59,8 +46,7 @@ def stranger(request, root, tmp_path):
         hub['runtime_info']['cfg'] = text
     checkpoint |= dict(message_hub=hub, optimizer={}, param_schedulers=[])
     path = tmp_path / 'stranger.pth'
-    zipped = request.param != 'old pickle'
-    torch.save(checkpoint, path, _use_new_zipfile_serialization=zipped)
+    torch.save(checkpoint, path, _use_new_zipfile_serialization=request.param != 'old pickle')
     # the trap works where nothing holds it back
     if request.param in ('pickle', 'old pickle', 'in the weights'):
         with pytest.MonkeyPatch.context() as patch:
@@ -73,13 +59,13 @@ def stranger(request, root, tmp_path):
 
 
 def by_tool(name, *arguments):
-    return lambda path, root, out: run_tool([name, *(str(a).format(path=path, root=root, out=out) for a in arguments)])
+    return lambda path, root, out: run_tool(name, *(str(a).format(path=path, root=root, out=out) for a in arguments))
 
 
 def training(*options):
     """A training of an epoch with these options, or one that is resumed."""
     return lambda path, root, out: run_tool(
-        command('unet_baseline', out / 'run', options=[*(o.format(path=path) for o in options), 'train_cfg.max_epochs=1'])
+        *command('unet_baseline', out / 'run', options=[*(o.format(path=path) for o in options), 'train_cfg.max_epochs=1'])
     )  # fmt: skip
 
 
@@ -98,7 +84,7 @@ def by_mmpretrain(load):
 ENTRIES = {
     'test': by_tool('test.py', f'{REPOSITORY}/configs/unet_baseline.py', '{path}', '--work-dir', '{out}/test', '--cfg-options', *SMALL),
     'visualize': by_tool('visualize.py', f'{REPOSITORY}/configs/unet_baseline.py', '{path}', '--out', '{out}/panels', '--cfg-options', *SMALL),
-    'resume': lambda path, root, out: run_tool(command('unet_baseline', out / 'run', '--resume', path)),
+    'resume': lambda path, root, out: run_tool(*command('unet_baseline', out / 'run', '--resume', path)),
     'load_from': training('load_from={path}'),
     'init_cfg': training('model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint={path}', 'model.backbone.init_cfg.prefix=backbone.'),
     'publish': by_tool('publish.py', '{path}', '{out}/published.pth'),
@@ -135,19 +121,10 @@ def test_weights_of_classes_are_numbers(suffix, tmp_path, capsys):
     path = tmp_path / f'w.{suffix}'
     path.write_bytes(pickle.dumps(Trap(tmp_path / 'ran')))
     option = f'model.decode_head.loss_decode.0.class_weight={path}'
-    assert run_tool(command('unet_baseline', tmp_path / 'run', options=[option])) == 2
+    assert run_tool(*command('unet_baseline', tmp_path / 'run', options=[option])) == 2
     said = capsys.readouterr().err
     assert 'holds the weights of classes as .json or .npy' in said or 'holds no numbers' in said
     # as the library's own tools do
     with pytest.raises(ValueError):
         MODELS.build(dict(type='mmseg.CrossEntropyLoss', class_weight=str(path)))
     assert not (tmp_path / 'ran').exists()
-
-
-def test_those_as_json_and_npy_are_read(tmp_path):
-    (tmp_path / 'w.json').write_text('[2.0]')
-    np.save(tmp_path / 'w.npy', np.array([2.0]))
-    for name in ('w.json', 'w.npy'):
-        weights = f'model.decode_head.loss_decode.0.class_weight={tmp_path / name}'
-        options = [weights, 'train_cfg.max_epochs=1']
-        assert run_tool(command('unet_baseline', tmp_path / name[2:], options=options)) == 0

@@ -6,7 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import make_tiny_imagenet
+from conftest import make_tiny_imagenet, write_config
 from mmengine.registry import init_default_scope
 from pictures import encoded, of_opencv, of_palette, with_turn
 from PIL import Image
@@ -82,7 +82,7 @@ def test_all_see_what_the_files_show(name, tmp_path):
     assert scores['Dice'] == 100
 
 
-def test_endings_of_every_kind_in_one_folder_and_a_list_of_blanks(tmp_path, repository):
+def test_endings_of_every_kind_in_one_folder_and_a_list_of_blanks(tmp_path):
     """Mixed endings, and names with blanks in a list as Windows writes it."""
     files = dict(
         zip(('a 1.jpg', 'b 2.png', 'c.JPG', 'd 4.TIF', 'e.jpeg'), ('JPEG', 'PNG', 'JPEG', 'TIFF', 'JPEG'), strict=True)
@@ -105,9 +105,8 @@ def test_endings_of_every_kind_in_one_folder_and_a_list_of_blanks(tmp_path, repo
     assert [source.path.name for source in find_pictures([str(tmp_path / 'pictures.txt')])] == ['a 1.jpg', 'c.JPG']
     for more, count in (({}, 5), (dict(ann_file='list.txt'), 3)):
         part = dict(own, type='MoonDataset', split='all', **more)
-        base = (repository / 'configs' / '_base_' / 'seg_runtime.py').as_posix()
-        (tmp_path / 'mine.py').write_text(f"_base_ = ['{base}']\ntrain_dataloader = dict(dataset={part})\n")
-        summary, _ = survey(config_subject(str(tmp_path / 'mine.py')))
+        text = f'train_dataloader = dict(dataset={part})\n'
+        summary, _ = survey(config_subject(str(write_config(tmp_path / 'mine.py', '_base_/seg_runtime', text))))
         assert summary['errors'] == [] and summary['parts']['train']['sound_pairs'] == count
 
 
@@ -137,6 +136,7 @@ def twice_in_itself(root):
 
 
 LAYOUTS = {
+    'as it is': lambda root: None,
     'files of a Mac': of_a_mac,
     'validation sorted by class': sorted_by_class,
     'validation sorted as the training': lambda root: sorted_by_class(root, 'images'),
@@ -151,8 +151,15 @@ def test_tiny_imagenet_as_others_unpack_it(name, tmp_path):
     root = make_tiny_imagenet(tmp_path / 'tiny-imagenet-200', TINY)
     LAYOUTS[name](root)
     train, val = (TinyImageNet(str(root), split) for split in ('train', 'val'))
-    assert len(train) == 18 and [val.get_data_info(i)['gt_label'] for i in range(6)] == [0, 0, 1, 1, 2, 2]
-    assert train.metainfo['classes'] == (('red', 'green', TINY[2]) if name != 'no words' else tuple(TINY))
+    names = tuple(TINY) if name == 'no words' else ('red', 'green', TINY[2])
+    infos = [train.get_data_info(i) for i in range(18)]
+    found = {(info['img_path'].split('/')[-3], info['gt_label']) for info in infos}
+    assert len(train) == 18 and found == {(wnid, label) for label, wnid in enumerate(TINY)}
+    # chosen classes keep their order
+    chosen = TinyImageNet(str(root), 'val', wnids=[TINY[2], TINY[0]])
+    for data, labels in ((val, [0, 0, 1, 1, 2, 2]), (chosen, [1, 1, 0, 0])):
+        assert [data.get_data_info(i)['gt_label'] for i in range(len(data))] == labels
+    assert train.metainfo['classes'] == names and chosen.metainfo['classes'] == (names[2], names[0])
 
 
 @pytest.mark.parametrize('top', ['', 'tiny-imagenet-200/tiny-imagenet-200/', 'tiny/'])

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from conftest import REPOSITORY
+from conftest import write_config
 from short_runs import command, errors, run_tool
 
 
@@ -13,12 +13,9 @@ from short_runs import command, errors, run_tool
 def trained(data, tmp_path_factory):
     """Work dirs of two epochs: of a plain run, and of one with averaged weights."""
     root = tmp_path_factory.mktemp('trained')
-    base = f"_base_ = ['{REPOSITORY.as_posix()}/configs/unet_baseline.py']\n"
-    (root / 'plain.py').write_text(base)
-    (root / 'averaged.py').write_text(base + 'default_hooks = dict(ema=_base_.ema)\n')
-    for name in ('plain', 'averaged'):
-        run = command(root / f'{name}.py', root / name, options=['train_cfg.max_epochs=2'])
-        assert run_tool(run) == 0
+    for name, text in (('plain', ''), ('averaged', 'default_hooks = dict(ema=_base_.ema)\n')):
+        config = write_config(root / f'{name}.py', 'unet_baseline', text)
+        assert run_tool(*command(config, root / name, options=['train_cfg.max_epochs=2'])) == 0
     return root
 
 
@@ -33,7 +30,7 @@ def resume(trained, tmp_path, capsys):
             checkpoint = torch.load(work_dir / 'epoch_2.pth', weights_only=True)
             change(checkpoint)
             torch.save(checkpoint, work_dir / 'epoch_2.pth')
-        code = run_tool(command(trained / f'{config}.py', work_dir, '--resume', options=options))
+        code = run_tool(*command(trained / f'{config}.py', work_dir, '--resume', options=options))
         return code, errors(capsys), sorted(path.name for path in work_dir.glob('epoch_*.pth'))
 
     return run
@@ -103,8 +100,8 @@ def test_a_run_begins_from_weights_in_any_form(form, config, trained, tmp_path):
         shutil.copy(source, path)
     options = [f'load_from={path}', 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0']
     run = command(trained / f'{config}.py', tmp_path / 'run', options=options)
-    assert run_tool(run) == 0
-    assert run_tool(['test.py', run[1], str(path), '--work-dir', str(tmp_path / 'test'), *run[4:]]) == 0
+    assert run_tool(*run) == 0
+    assert run_tool('test.py', run[1], str(path), '--work-dir', str(tmp_path / 'test'), *run[4:]) == 0
     result = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=True)
     for key in ('backbone.stages.0.0.weight', 'decode_head.conv_seg.weight'):
         assert torch.equal(result['state_dict'][key], state[key])
@@ -120,7 +117,7 @@ def test_a_run_does_not_begin_from_half_a_model(other, trained, tmp_path, capsys
         model[name] = model[name].repeat(3, 1, 1, 1)
     torch.save(model, tmp_path / 'other.pth')
     options = [f'load_from={tmp_path / "other.pth"}']
-    assert run_tool(command(trained / 'plain.py', tmp_path / 'run', options=options)) == 2
+    assert run_tool(*command(trained / 'plain.py', tmp_path / 'run', options=options)) == 2
     said = capsys.readouterr().err
     assert 'does not fit the model' in said and "prefix='backbone.'" in said
     assert not list((tmp_path / 'run').glob('*.pth'))

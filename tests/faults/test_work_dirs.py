@@ -32,7 +32,7 @@ ROOT = os.name == 'posix' and os.geteuid() == 0
 @pytest.fixture(scope='module')
 def root(data, tmp_path_factory):
     root = tmp_path_factory.mktemp('work_dirs')
-    assert run_tool(command('unet_baseline', root / 'run')) == 0
+    assert run_tool(*command('unet_baseline', root / 'run')) == 0
     return root
 
 
@@ -46,7 +46,7 @@ def test_a_folder_with_weights_is_not_overwritten(run, capsys):
     """Also where the note is gone that names the last checkpoint."""
     (run / 'last_checkpoint').unlink()
     before = {path.name: path.stat().st_mtime_ns for path in run.glob('*.pth')}
-    assert run_tool(command('unet_baseline', run)) == 2
+    assert run_tool(*command('unet_baseline', run)) == 2
     assert 'already holds a run' in errors(capsys)[0]
     assert before == {path.name: path.stat().st_mtime_ns for path in run.glob('*.pth')}
 
@@ -56,16 +56,15 @@ def test_two_trainings_in_one_folder(tmp_path, capsys):
     run, marker = tmp_path / 'run', tmp_path / 'at work'
     options = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
     argv = command('unet_baseline', run, options=options)
-    waiting = before_step(1, lambda: (marker.touch(), time.sleep(600)))
-    process = forked(argv, waiting, tmp_path)
+    process = forked(argv, before_step(1, lambda: (marker.touch(), time.sleep(600))), tmp_path)
     while not marker.exists() and process.is_alive():
         time.sleep(0.05)
     resume = command('unet_baseline', run, '--resume', options=options)
-    assert run_tool(resume) == 2
+    assert run_tool(*resume) == 2
     assert 'another process is training in' in errors(capsys)[0]
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert run_tool(resume) == 0
+    assert run_tool(*resume) == 0
     assert (run / 'epoch_3.pth').is_file()
 
 
@@ -76,8 +75,7 @@ def test_a_note_that_leads_nowhere(note, run):
         (run / 'last_checkpoint').unlink()
     else:
         (run / 'last_checkpoint').write_text(note, encoding='latin-1')
-    found = last_checkpoint(run)
-    assert found.name == ('epoch_2.pth' if note and 'epoch_2' in note else 'epoch_3.pth')
+    assert last_checkpoint(run).name == ('epoch_2.pth' if note and 'epoch_2' in note else 'epoch_3.pth')
 
 
 def test_a_damaged_checkpoint_is_passed_over(run, root, capsys):
@@ -86,7 +84,7 @@ def test_a_damaged_checkpoint_is_passed_over(run, root, capsys):
     assert last_checkpoint(run).name == 'epoch_2.pth'
     assert 'epoch_3.pth was not loaded' in capsys.readouterr().out
     # a resume ends as the whole run
-    assert run_tool(command('unet_baseline', run, '--resume')) == 0
+    assert run_tool(*command('unet_baseline', run, '--resume')) == 0
     assert not differing(weights(path), weights(root / 'run' / 'epoch_3.pth'))
     path.write_bytes(b'')
     (run / 'epoch_2.pth').write_bytes(b'')
@@ -126,8 +124,7 @@ def small_disk(tmp_path):
     folder = tmp_path / 'disk'
     folder.mkdir()
     mount = ['mount', '-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', str(folder)]
-    allowed = ROOT and shutil.which('mount')
-    if not allowed or subprocess.run(mount, capture_output=True).returncode:
+    if not (ROOT and shutil.which('mount')) or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip('no right to mount a disk')
     yield folder
     subprocess.run(['umount', '-l', str(folder)], check=True)
@@ -144,18 +141,17 @@ def test_a_full_disk(small_disk, tmp_path):
                 file.flush()
 
     code = killed_when(command('unet_baseline', run), before_step(2, fill), tmp_path)
-    said = (tmp_path / 'output.txt').read_text()
-    (line,) = [line for line in said.splitlines() if line.startswith('error: ')]
+    (line,) = [line for line in (tmp_path / 'output.txt').read_text().splitlines() if line.startswith('error: ')]
     assert code == 2 and 'no space left on device' in line and 'free some space' in line
     assert 'epoch_2.pth' in sound_checkpoints(run)
     (small_disk / 'filler').unlink()
-    assert run_tool(command('unet_baseline', run, '--resume')) == 0
+    assert run_tool(*command('unet_baseline', run, '--resume')) == 0
     assert 'epoch_3.pth' in sound_checkpoints(run)
 
 
 def test_a_read_only_folder(small_disk, capsys):
     subprocess.run(['mount', '-o', 'remount,ro', str(small_disk)], check=True)
-    assert run_tool(command('unet_baseline', small_disk / 'run')) == 2
+    assert run_tool(*command('unet_baseline', small_disk / 'run')) == 2
     assert 'read-only file system' in errors(capsys)[0]
 
 
