@@ -10,8 +10,7 @@ from PIL import Image
 def encoded(pixels, form: str = 'PNG', **options) -> bytes:
     """A file of Pillow's, of an array or one of its images."""
     stream = io.BytesIO()
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    image.save(stream, form, **options)
+    (pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)).save(stream, form, **options)
     return stream.getvalue()
 
 

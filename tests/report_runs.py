@@ -18,8 +18,7 @@ def write_scalars(folder: Path, epochs: list[int], scores: list[dict] | None = N
         loss = dict(lr=0.1 / epoch, loss=2.0 / epoch, epoch=epoch, iter=2 * epoch, step=2 * epoch)
         lines += [{**loss, 'loss': 4.0 / epoch}, loss, {**(scores[i] if scores else VAL), 'step': epoch}]
     (folder / 'vis_data').mkdir(parents=True)
-    text = ''.join(json.dumps(line) + '\n' for line in lines)
-    (folder / 'vis_data' / 'scalars.json').write_text(text)
+    (folder / 'vis_data' / 'scalars.json').write_text(''.join(json.dumps(line) + '\n' for line in lines))
 
 
 def make_run(
@@ -48,7 +47,6 @@ def make_run(
         sample = DATASETS.build(cfg.test_dataloader.dataset)[0]
         batch = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
         with torch.no_grad():
-            logits = model(model.data_preprocessor(batch)['inputs'])
-            model.decode_head.conv_seg.bias -= logits.quantile(0.8)
+            model.decode_head.conv_seg.bias -= model(model.data_preprocessor(batch)['inputs']).quantile(0.8)
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
     return folder

@@ -14,6 +14,7 @@ from custom_modules.utils.errors import UsageError
 
 CLASSES = ('background', 'small', 'large')
 pytestmark = pytest.mark.usefixtures('segmentation')
+BEYOND, ROCKS_OF_255 = {3: (0, 1, 2, 7)}, dict.fromkeys(range(10), (0, 255))
 
 
 @pytest.fixture
@@ -100,9 +101,6 @@ def test_a_class_without_a_pixel_is_said_and_nothing_is_read_unless_checked(root
     assert len(said) == 1
 
 
-BEYOND, ROCKS_OF_255 = {3: (0, 1, 2, 7)}, dict.fromkeys(range(10), (0, 255))
-
-
 @pytest.mark.parametrize(
     ('masks', 'arguments', 'words'),
     [
@@ -153,17 +151,6 @@ def test_lunar_configs(name, labels, classes, repository, tmp_path, monkeypatch)
     assert set(cfg.test_evaluator.report_classes) <= set(classes)
 
 
-@pytest.mark.parametrize('rock', [255, 1])
-def test_masks_become_0_and_1(tmp_path, rock):
-    mask = np.zeros((64, 64), np.uint8)
-    mask[10:20, 30:40] = rock
-    write_pair(tmp_path, '0001', np.zeros((64, 64, 3), np.uint8), mask)
-    found = MoonDataset(tmp_path, 'all', pipeline=PIPELINE)
-    # its own size by default
-    assert found[0]['inputs'].shape == (3, 64, 64)
-    assert (label(found) == mask // rock).all()
-
-
 def test_split_is_80_20_and_the_same_everywhere(moon, tmp_path):
     train, val, everything = (ids(MoonDataset(moon, split)) for split in ('train', 'val', 'all'))
     assert len(train) == 8 and sorted(train + val) == everything
@@ -185,8 +172,7 @@ def test_load_size_resizes_image_by_area_and_mask_by_nearest(tmp_path):
     dataset = MoonDataset(tmp_path, 'all', load_size=(40, 32), pipeline=PIPELINE)
     bgr = dataset[0]['inputs'].numpy().transpose(1, 2, 0)
     # 3x3 cells: area is their mean, nearest is their centre
-    cells = image[..., ::-1].reshape(32, 3, 40, 3, 3).mean((1, 3))
-    assert np.abs(bgr - cells).max() <= 1
+    assert np.abs(bgr - image[..., ::-1].reshape(32, 3, 40, 3, 3).mean((1, 3))).max() <= 1
     assert (label(dataset) == mask[1::3, 1::3] // 255).all()
     assert dataset[0]['data_samples'].ori_shape == (32, 40)
 
@@ -196,18 +182,17 @@ def turned(pixels, turn) -> bytes:
     return encoded(np.ascontiguousarray(np.rot90(pixels, {6: 1, 3: 2}[turn])), exif=with_turn(turn))
 
 
-def test_photographs_and_their_masks_are_turned_alike(tmp_path, said):
+def test_a_mask_that_its_photographs_tag_leaves_in_doubt(tmp_path, said):
+    """What fits is in tests/faults/test_other_peoples_files.py."""
     upright = np.random.default_rng(1).integers(0, 99, (40, 64, 3), dtype=np.uint8)
     labels = np.zeros((40, 64), np.uint8)
     labels[5:10, 5:30] = 255
     write_pair(tmp_path, '0', upright, labels)
     image, mask = (tmp_path / 'images' / kind / f'{kind}0.png' for kind in ('render', 'ground'))
-    image.write_bytes(turned(upright, 6))
     for data in (mask.read_bytes(), turned(labels, 6)):
+        image.write_bytes(turned(upright, 6))
         mask.write_bytes(data)
-        dataset = MoonDataset(tmp_path, 'all', pipeline=PIPELINE)
-        np.testing.assert_array_equal(dataset[0]['inputs'].numpy()[::-1].transpose(1, 2, 0), upright)
-        np.testing.assert_array_equal(label(dataset), labels // 255)
+        MoonDataset(tmp_path, 'all')
     assert not said
     # sizes do not prove which one is right
     image.write_bytes(turned(upright, 3))
@@ -221,18 +206,6 @@ def test_photographs_and_their_masks_are_turned_alike(tmp_path, said):
         MoonDataset(tmp_path, 'all')
     image.write_bytes(encoded(np.ascontiguousarray(np.rot90(upright))))
     assert len(MoonDataset(tmp_path, 'all')) == 1
-
-
-@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-be'])
-def test_lists_of_every_editor(tmp_path, encoding):
-    names = ['first one', 'zweites ü', '0003']
-    for name in (*names, 'other'):
-        write_pair(tmp_path, name, np.zeros((8, 8, 3), np.uint8), np.eye(8, dtype=np.uint8))
-    text = '\r\n'.join([*names, '', ' '])
-    mark = b'\xfe\xff' if encoding.endswith('be') else b''
-    (tmp_path / 'list.txt').write_bytes(mark + text.encode(encoding))
-    dataset = MoonDataset(str(tmp_path), 'all', ann_file='list.txt')
-    assert len(dataset) == 3
 
 
 def test_pixels_are_counted_through_the_label_map(tmp_path):

@@ -9,7 +9,6 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.dataset import BaseDataset, Compose
 from mmengine.registry import DATASETS, init_default_scope
 from mmengine.runner import Runner
@@ -20,7 +19,6 @@ import custom_modules.segmentation  # noqa: F401
 from custom_modules.datasets import cache
 from custom_modules.datasets.mask_datasets import IndexedMaskDataset
 from custom_modules.datasets.samples import SeededConcatDataset, SeededRepeatDataset, SeededSamples, seeded
-from custom_modules.engine.config import without_cache
 from custom_modules.utils.errors import UsageError
 
 RESIZE_OTHERWISE = dict(type='Resize', scale=(40, 20), keep_ratio=True)
@@ -143,16 +141,6 @@ def test_it_is_filled_for_a_data_loader_only(moon, decodes):
     assert decodes(lambda: built(moon, cache='ram', lazy_init=True)) == 0
     with pytest.raises(UsageError, match="'ram' or 'batches' or None, got 'disk'"):
         built(moon, cache='disk')
-
-
-def test_the_configs_keep_samples(moon, decodes, repository):
-    init_default_scope('mmseg')
-    loader = Config.fromfile(repository / 'configs/unet_baseline.py').val_dataloader
-    assert decodes(lambda: Runner.build_dataloader(loader)) > 0
-    # one pass gains nothing, within another set neither
-    repeated = dict(loader, dataset=dict(type='RepeatDataset', times=2, dataset=loader.dataset))
-    assert decodes(lambda: Runner.build_dataloader(without_cache(loader))) == 0
-    assert 'cache' not in without_cache(repeated)['dataset']['dataset'] and loader.dataset.cache == 'ram'
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,9 @@ from custom_modules.evaluation.confusion import ConfusionScores, image_dice
 from custom_modules.evaluation.objects import LABEL_LIMIT, class_object_counts, object_f1
 
 SIZE = 128
+ROCK = (10, 10, 6, 6)
+FAR = (60, 60, 6, 6)
+MEANS = ['mIoU', 'mDice', 'mFscore']
 
 
 def masks(*boxes) -> np.ndarray:
@@ -35,8 +38,7 @@ def process(metric, pairs) -> None:
     samples = []
     for truth, predicted in pairs:
         data = torch.as_tensor(predicted.astype(np.int64))[None]
-        label = torch.as_tensor(truth)[None]
-        samples.append(dict(pred_sem_seg=dict(data=data), gt_sem_seg=dict(data=label)))
+        samples.append(dict(pred_sem_seg=dict(data=data), gt_sem_seg=dict(data=torch.as_tensor(truth)[None])))
     metric.process({}, samples)
 
 
@@ -50,10 +52,6 @@ def scores(pairs, batches: int = 1, **options) -> dict:
 def random_pairs(count: int, share: float) -> list[tuple]:
     pairs = np.random.default_rng(0).random((count, 2, SIZE, SIZE)) > share
     return [tuple(pair.astype(np.uint8)) for pair in pairs]
-
-
-ROCK = (10, 10, 6, 6)
-FAR = (60, 60, 6, 6)
 
 
 def test_pixels_are_counted_over_the_whole_set():
@@ -100,8 +98,7 @@ def test_pixels_are_counted_over_the_whole_set():
     ],
 )
 def test_objects_are_found_and_invented_by_the_rule(true, drawn, f1):
-    found = scores([(masks(*true), masks(*drawn))])
-    assert found['rock_object_F1'] == pytest.approx(f1)
+    assert scores([(masks(*true), masks(*drawn))])['rock_object_F1'] == pytest.approx(f1)
 
 
 def test_an_image_without_rock_counts_and_ignored_pixels_do_not():
@@ -111,8 +108,7 @@ def test_an_image_without_rock_counts_and_ignored_pixels_do_not():
     own = 100 * 36 / 54
     found = scores([(rock, half), (empty, empty), (empty, rock)])
     assert found['rock_image_Dice'] == pytest.approx((own + 100 + 0) / 3)
-    unknown = np.full_like(rock, 255)
-    assert scores([(rock, half), (unknown, rock)])['rock_image_Dice'] == pytest.approx(own)
+    assert scores([(rock, half), (np.full_like(rock, 255), rock)])['rock_image_Dice'] == pytest.approx(own)
     nothing = scores([(empty, empty)])
     assert nothing['rock_image_Dice'] == 100 and np.isnan(nothing['rock_object_F1'])
     # all of the second object lies where nothing is known
@@ -145,9 +141,6 @@ def test_metric_and_report_count_the_same():
     assert pooled['rock_Dice'] == pytest.approx(found['rock_Dice'])
     counts = sum(class_object_counts(*pair, [1], LABEL_LIMIT) for pair in pairs)
     assert object_f1(counts) == pytest.approx(found['rock_object_F1'])
-
-
-MEANS = ['mIoU', 'mDice', 'mFscore']
 
 
 def samples(classes: int, absent: int | None, values=torch.int64) -> list[dict]:

@@ -64,16 +64,13 @@ def test_equals_a_computation_by_hand(tmp_path, log):
     precision, recall = [3 / 6, 2 / 3, 1 / 1], [3 / 4, 2 / 4, 1 / 2]
     f1 = [2 * p * r / (p + r) for p, r in zip(precision, recall, strict=True)]
     report = read(tmp_path)
-    keys = ['images', 'top1', 'macro', 'classes', 'confusion_counts', 'confusion_matrix']
-    assert list(report) == keys
+    assert list(report) == ['images', 'top1', 'macro', 'classes', 'confusion_counts', 'confusion_matrix']
     assert report['images'] == 10 and report['top1'] == pytest.approx(60)
     for key, values in (('precision', precision), ('recall', recall), ('f1', f1)):
-        found = [row[key] for row in report['classes']]
-        assert found == pytest.approx([100 * v for v in values], abs=1e-3), key
+        assert [row[key] for row in report['classes']] == pytest.approx([100 * v for v in values], abs=1e-3), key
         assert report['macro'][key] == pytest.approx(100 * sum(values) / 3, abs=1e-3)
         assert scalars[f'report/macro_{key}'] == report['macro'][key]
-    images = [(row['name'], row['images']) for row in report['classes']]
-    assert images == [('cat', 4), ('dog', 4), ('owl', 2)]
+    assert [(row['name'], row['images']) for row in report['classes']] == [('cat', 4), ('dog', 4), ('owl', 2)]
     assert report['confusion_counts'] == COUNTS
     assert report['confusion_matrix'] == [[75, 25, 0], [50, 50, 0], [50, 0, 50]]
     scores, where = log

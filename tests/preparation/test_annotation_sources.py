@@ -18,6 +18,7 @@ EMPTY = np.zeros((HEIGHT, WIDTH), np.uint8)
 EXPECTED = EMPTY.copy()
 EXPECTED[4:10, 6:20] = 1
 EXPECTED[20:24, 30:40] = 2
+RUNS = '1, 10, ' + ', '.join(['2, 10'] * 3) + ', 1'
 
 
 def of_labelme(*shapes) -> str:
@@ -37,9 +38,6 @@ def write(content: str, folder):
     path.parent.mkdir(exist_ok=True)
     path.write_text(content)
     return path if path.suffix == '.xml' else folder
-
-
-RUNS = '1, 10, ' + ', '.join(['2, 10'] * 3) + ', 1'
 
 
 @pytest.mark.parametrize(
@@ -72,20 +70,6 @@ def test_from_annotations_to_a_data_set(content, tmp_path, capsys):
     assert len(IndexedMaskDataset(str(out), names, split='all')) == 1
 
 
-@pytest.mark.parametrize(
-    ('content', 'words'),
-    [
-        ('<annotations>', 'it is no XML'),
-        ('<!DOCTYPE a><annotations/>', 'declares a document type'),
-        ('<annotations><track id="0"/></annotations>', 'is of a video'),
-        ('{"shapes": ', 'a.json is no JSON'),
-    ],
-)
-def test_files_that_are_none_of_theirs(tmp_path, content, words):
-    with pytest.raises(UsageError, match=words):
-        CocoFile(write(content, tmp_path))
-
-
 PIXELS = base64.b64encode(encoded(np.eye(6, 9, dtype=np.uint8))).decode()
 EYE = EMPTY.copy()
 EYE[5:11, 7:16] = np.eye(6, 9)
@@ -111,14 +95,21 @@ def test_other_shapes_are_drawn(name, tmp_path):
     assert (mask != expected).sum() <= border and mask.sum() >= border
 
 
+NO_OUTLINE = 'has no outline .* rock of .*a.jpg'
+
+
 @pytest.mark.parametrize(
-    'content',
+    ('content', 'words'),
     [
-        of_labelme(dict(shape_type='mask', points=[[7, 5], [15, 10]], mask='no picture')),
-        of_labelme(dict(shape_type='mask', points=[[45, 5], [53, 10]], mask=PIXELS)),
-        of_cvat('<ellipse label="rock" cx="20" cy="16" rx="12"/>'),
+        ('<annotations>', 'it is no XML'),
+        ('<!DOCTYPE a><annotations/>', 'declares a document type'),
+        ('<annotations><track id="0"/></annotations>', 'is of a video'),
+        ('{"shapes": ', 'a.json is no JSON'),
+        (of_labelme(dict(shape_type='mask', points=[[7, 5], [15, 10]], mask='no picture')), NO_OUTLINE),
+        (of_labelme(dict(shape_type='mask', points=[[45, 5], [53, 10]], mask=PIXELS)), NO_OUTLINE),
+        (of_cvat('<ellipse label="rock" cx="20" cy="16" rx="12"/>'), NO_OUTLINE),
     ],
 )
-def test_damaged_shapes_are_counted(content, tmp_path):
-    with pytest.raises(UsageError, match='has no outline .* rock of .*a.jpg'):
+def test_files_that_are_none_of_theirs_or_damaged(tmp_path, content, words):
+    with pytest.raises(UsageError, match=words):
         CocoFile(write(content, tmp_path))

@@ -5,8 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from pictures import complaint, contents, dates, load, save
-from PIL import Image
+from pictures import complaint, contents, dates, load, save, with_turn
 from pycocotools import mask as rle_tools
 from pycocotools.coco import COCO
 
@@ -18,6 +17,7 @@ BLACK = np.zeros((HEIGHT, WIDTH), np.uint8)
 EXPECTED = BLACK.copy()
 # rock: its id is the higher one
 EXPECTED[2:5, 3:9] = 2
+NAMES = ['background', 'sky', 'small rock', 'large rock']
 
 
 def square(left, top, right, bottom):
@@ -56,8 +56,7 @@ def to_masks(data, tmp_path, *options, images=None):
 def test_all_kinds_of_shapes_are_drawn_and_the_smaller_lies_on_top(coco, tmp_path):
     small = dict(id=8, image_id=1, category_id=3, segmentation=[square(4, 3, 6, 4)])
     # of two parts, one of them beyond the border
-    parts = [square(0, 0, 2, 1), square(12, 10, 20, 15)]
-    large = dict(id=9, image_id=1, category_id=3, segmentation=parts)
+    large = dict(id=9, image_id=1, category_id=3, segmentation=[square(0, 0, 2, 1), square(12, 10, 20, 15)])
     coco['annotations'] = [small, *coco['annotations'], large]
     assert to_masks(coco, tmp_path) == 0
     for name in ('uncompressed', 'compressed'):
@@ -128,7 +127,7 @@ UNSOUND = {
     'rle no text': ('runs', dict(counts='\x00\xff'), COVER, 3),
     'runs below 0': ('runs', dict(counts=[-3, 195]), COVER, 3),
     'runs of floats': ('runs', dict(counts=[3.5, 188.5]), COVER, 3),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize('name', UNSOUND)
@@ -173,12 +172,9 @@ def test_other_forms_of_the_same_annotations(coco, tmp_path, name):
 @pytest.mark.parametrize(('lying', 'tag'), [(True, 6), (False, 6), (False, 3)])
 def test_a_turned_photograph_has_the_size_that_training_sees(coco, tmp_path, capsys, lying, tag):
     """Annotations of the unturned one get a remedy; where sizes do not prove which it is, that is said."""
-    exif = Image.Exif()
-    exif[0x0112] = tag
-    (tmp_path / 'images').mkdir()
+    stored = np.ascontiguousarray(BLACK.T if lying else BLACK)
     for image in coco['images']:
-        stored = Image.fromarray(np.ascontiguousarray(BLACK.T if lying else BLACK))
-        stored.save(tmp_path / 'images' / image['file_name'], exif=exif)
+        save(tmp_path / 'images' / image['file_name'], stored, exif=with_turn(tag))
     code = to_masks(coco, tmp_path, '--images', tmp_path / 'images')
     if lying or tag == 3:
         unsure = '3 images that their EXIF tag turns, while' in capsys.readouterr().out
@@ -193,8 +189,7 @@ def test_an_image_that_is_cut_is_left_out(coco, tmp_path, capsys):
     cut = tmp_path / 'images' / 'polygons.png'
     cut.write_bytes(cut.read_bytes()[:-20])
     assert to_masks(coco, tmp_path, '--images', tmp_path / 'images') == 0
-    said = f'1 images that cannot be read: {cut} cannot be read (it is cut short)'
-    assert said in capsys.readouterr().out
+    assert f'1 images that cannot be read: {cut} cannot be read (it is cut short)' in capsys.readouterr().out
 
 
 def test_an_interrupted_run_goes_on(coco, tmp_path, capsys, monkeypatch):
@@ -226,9 +221,6 @@ def test_a_different_file_is_not_replaced_unasked(coco, tmp_path, capsys, name):
     assert contents(tmp_path / 'out') == {name: b'something else'}
     assert to_masks(coco, tmp_path, '--overwrite', images=BLACK) == 0
     assert other.read_bytes() != b'something else' and len(contents(tmp_path / 'out')) == 7
-
-
-NAMES = ['background', 'sky', 'small rock', 'large rock']
 
 
 @pytest.fixture
@@ -270,8 +262,7 @@ def test_annotations_are_components(tmp_path):
     mask[4, 5] = 2  # touches another class
     save(tmp_path / 'images/a.png', mask)
     save(tmp_path / 'masks/a.png', mask)
-    options = ['--classes', 'ground', 'small', 'large', 'unseen']
-    assert to_coco(tmp_path, tmp_path / 'a.json', *options) == 0
+    assert to_coco(tmp_path, tmp_path / 'a.json', '--classes', 'ground', 'small', 'large', 'unseen') == 0
     read = COCO(tmp_path / 'a.json')
     assert [c['name'] for c in read.loadCats(read.getCatIds())] == ['small', 'large', 'unseen']
     found = [(a['category_id'], a['area'], a['bbox']) for a in read.anns.values()]

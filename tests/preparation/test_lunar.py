@@ -5,22 +5,13 @@ import re
 import cv2
 import numpy as np
 import pytest
-from pictures import complaint, contents, dates
+from pictures import complaint, contents, dates, load, save
 
 from custom_modules.preparation.lunar import MoonClasses
 from custom_modules.utils.errors import UsageError
 from tools.prepare_data import main
 
 GROUND, SKY, SMALL, LARGE = range(4)
-
-
-def save(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), pixels)
-
-
-def load(path):
-    return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
 
 def scene():
@@ -34,13 +25,13 @@ def scene():
 
 
 def soften(classes, fade=False):
-    """Return a mask like the public ones: anti-aliased, and fading with distance on request."""
+    """Return a mask like the public ones, in RGB: anti-aliased, and fading with distance on request."""
     sharp = MoonClasses.paint(np.kron(classes, np.ones((4, 4), np.uint8)))
     soft = cv2.resize(cv2.GaussianBlur(sharp, (0, 0), 2), (96, 64), interpolation=cv2.INTER_AREA)
     if fade:
         rocks = np.linspace(0.25, 1.2, 64).clip(0, 1)[:, None]
         soft = np.stack([soft[..., 0] * rocks, soft[..., 1] * rocks, soft[..., 2] * 0.88], -1)
-    return soft.astype(np.uint8)
+    return soft.astype(np.uint8)[..., ::-1]
 
 
 @pytest.fixture
@@ -66,11 +57,10 @@ def lunar(src, out, *options):
 def test_known_classes_are_recovered(fade):
     truth = scene()
     assert np.array_equal(MoonClasses.read_colours(MoonClasses.paint(truth)), truth)
-    found = MoonClasses.read_colours(soften(truth, fade))
+    found = MoonClasses.read_colours(soften(truth, fade)[..., ::-1])
     # Every pixel farther than one from a border must be right; at borders no foreign class comes.
     kernel = np.ones((3, 3), np.uint8)
-    inner = cv2.erode(truth, kernel) == cv2.dilate(truth, kernel)
-    assert (found == truth)[inner].all()
+    assert (found == truth)[cv2.erode(truth, kernel) == cv2.dilate(truth, kernel)].all()
     for kind in range(4):
         both, either = (found == kind) & (truth == kind), (found == kind) | (truth == kind)
         assert both.sum() / either.sum() > 0.75, f'class {kind}'
@@ -83,9 +73,8 @@ def test_known_classes_are_recovered(fade):
 def test_layout_naming_and_values(src, tmp_path, capsys):
     out = tmp_path / 'out'
     assert lunar(src, out) == 0
-    found = contents(out)
     # 0003 has no mask
-    assert sorted(found) == sorted(
+    assert sorted(contents(out)) == sorted(
         f'{group}_{kind}/images/{part}/{part}{name}.png'
         for group, names in (('MOON_SEGMENTATION', ('0001', '0002')), ('MOON_PHOTOS', ('PCAM7',)))
         for kind in ('BINARY', 'MULTICLASS')
@@ -120,7 +109,7 @@ def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
     pebbles = stones.copy()
     # one is thin, one small
     pebbles[480:490, 640:740] = pebbles[440:454, 500:514] = SMALL
-    for name, pixels in (('render', stones), ('ground', MoonClasses.paint(pebbles))):
+    for name, pixels in (('render', stones), ('ground', MoonClasses.paint(pebbles)[..., ::-1])):
         save(src / f'images/{name}/{name}0002.png', pixels)
     out = tmp_path / 'out'
     assert lunar(src, out, '--only', 'ground', '--without-pebbles') == 0
@@ -131,8 +120,7 @@ def test_one_kind_of_mask_without_its_pebbles(src, tmp_path):
     found, wanted = load(masks / 'ground0002.png') > 0, stones >= SMALL
     # but for the corners, which a disc rounds, and in their places
     assert not (found & ~wanted).any() and (found & wanted).sum() / wanted.sum() > 0.97
-    classes = load(out / 'MOON_SEGMENTATION_MULTICLASS/images/ground/ground0002.png')
-    assert np.array_equal(classes, pebbles)
+    assert np.array_equal(load(out / 'MOON_SEGMENTATION_MULTICLASS/images/ground/ground0002.png'), pebbles)
 
 
 def test_a_list_of_names(src, tmp_path, capsys):
@@ -153,7 +141,7 @@ def test_a_list_of_names(src, tmp_path, capsys):
         ('clean/clean0001', lambda path: save(path, load(path)[:32]), 'is 96x32 pixels, but .* 96x64'),
     ],
 )
-def test_bad_pictures_are_refused_before_anything_is_written(src, tmp_path, capsys, name, damage, words):  # fmt: skip
+def test_bad_pictures_are_refused_before_anything_is_written(src, tmp_path, capsys, name, damage, words):
     damage(src / f'images/{name}.png')
     assert lunar(src, tmp_path / 'out') == 2
     assert re.search(words, complaint(capsys)) and not (tmp_path / 'out').exists()

@@ -74,7 +74,7 @@ LINKS = [(make_tar, kind) for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile
         *((make, {name: b'evil'}, None, repr(name)) for make in (make_tar, make_zip) for name in EVIL),
         *((make, {}, kind, 'is a link or a device') for make, kind in [*LINKS, (make_zip, stat.S_IFLNK)]),
     ],
-)  # fmt: skip
+)
 def test_nothing_outside_its_folder_and_no_link_is_unpacked(tmp_path, capsys, make, more, link, words):
     archive = make(tmp_path / 'a', FILES | more, link)
     assert unpack(archive, tmp_path / 'out') == 2

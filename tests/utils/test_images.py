@@ -29,6 +29,9 @@ ORDINARY = {
     for number, options in enumerate(all_options)
     for kind, pixels in (('colour', SCENE), ('grey', GREY), ('odd', SCENE[:33, :51]))
 }
+WIDE = GREY.astype(np.uint16)
+COLOUR = SCENE[..., ::-1].astype(np.uint16)
+BLACK, WHITE, RED, GREEN = [0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0]
 
 
 @pytest.mark.parametrize('name', ORDINARY)
@@ -42,8 +45,7 @@ def test_ordinary_files_give_the_pixels_of_opencv(name):
 @pytest.mark.parametrize('form', ['PNG', 'TIFF', 'WEBP', 'JPEG'])
 @pytest.mark.parametrize('turn', range(1, 9))
 def test_images_and_masks_are_turned_alike(form, turn, tmp_path):
-    options = dict(lossless=True) if form == 'WEBP' else {}
-    data = encoded(SCENE, form, exif=with_turn(turn), **options)
+    data = encoded(SCENE, form, exif=with_turn(turn), **dict(lossless=True) if form == 'WEBP' else {})
     upright = ImageOps.exif_transpose(Image.open(BytesIO(data)))
     image = read_image(data)
     np.testing.assert_array_equal(image.shape[1::-1], upright.size)
@@ -66,10 +68,6 @@ def test_the_size_of_a_png_is_known_without_its_pixels(tmp_path, monkeypatch):
     path.write_bytes(path.read_bytes()[:-12])
     with pytest.raises(UsageError, match='cut short'):
         image_size(path)
-
-
-WIDE = GREY.astype(np.uint16)
-COLOUR = SCENE[..., ::-1].astype(np.uint16)
 
 
 @pytest.mark.parametrize(
@@ -99,9 +97,6 @@ def test_images_of_every_kind_look_as_they_are_seen(data, expected):
 def test_cmyk_is_read_in_its_colours():
     data = encoded(Image.new('RGB', (16, 16), (200, 40, 90)).convert('CMYK'), 'JPEG', quality=100)
     assert np.abs(read_image(data)[8, 8].astype(int) - (200, 40, 90)).max() < 4
-
-
-BLACK, WHITE, RED, GREEN = [0, 0, 0], [255, 255, 255], [255, 0, 0], [0, 255, 0]
 
 
 @pytest.mark.parametrize(
