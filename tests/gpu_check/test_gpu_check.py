@@ -1,12 +1,18 @@
-"""The check for GPU machines: the rows by importance, and one that fails ends nothing."""
+"""The check for GPU machines: the rows by importance; what fails, differs or takes too long is told, and ends nothing."""
 
 import functools
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
 
 from custom_modules.benchmark import training
 from custom_modules.benchmark.training import PARTS
+from custom_modules.gpu_check import repeatability
 from custom_modules.gpu_check.check import GpuCheck, Row, markdown
+from custom_modules.gpu_check.repeatability import check_repeatability
 from custom_modules.utils.machine import LoggedProcess
 
 
@@ -31,26 +37,6 @@ def test_a_row_that_fails_ends_nothing(tmp_path, monkeypatch):
     assert not check.folder.exists()
 
 
-def test_a_row_that_broke_off_does_not_count(tmp_path):
-    class Late:
-        def call(self, function, *given, seconds):
-            if not given:
-                raise TimeoutError
-            return {}
-
-        def close(self, wait: bool) -> None:
-            pass
-
-    row = Row('unet_baseline', 'stock', 'float32', 4)
-    check = GpuCheck(tmp_path / 'out', 1, 'cpu', small=True)
-    check._contestant = lambda row: 'one'
-    check.processes = {('stock', 'segmentation'): Late()}
-    assert check._measured(row) == dict(dropped='no time was left') and not check.processes
-    # one that takes too long by itself is told
-    check.end, check.processes = check.end + 1000, {('stock', 'segmentation'): Late()}
-    assert 'TimeoutError' in check._measured(row)['error']
-
-
 def test_ratios_are_of_rows_of_one_batch_size():
     def row(who: str, seconds: float, batch: int = 4) -> tuple[Row, dict]:
         times = dict(training=seconds, epoch=2 * seconds)
@@ -65,3 +51,49 @@ def test_ratios_are_of_rows_of_one_batch_size():
     # of batch 4 stock takes 8 times as long; of batch 8 there is nobody else
     found = [cells[-2:] for cells in lines if cells[:1] == ['training']]
     assert found == [['12.00', '1.00'], ['1.50', '8.00'], ['4.00', '1.00']]
+
+
+# writes four epochs slowly, and goes on from those that are there; its "weights" are what a variable says
+TRAIN = """
+import os, pathlib, sys, time
+folder = pathlib.Path(sys.argv[sys.argv.index('--work-dir') + 1])
+assert '--resume' in sys.argv and 'train_cfg.max_epochs=4' in sys.argv and sys.argv[-1] == 'a=1'
+assert ('pytorch' in sys.argv) == ('RANK' in os.environ)
+if os.environ.get('RANK') == '1':
+    sys.exit('no second process here')
+folder.mkdir(parents=True, exist_ok=True)
+for epoch in range(1, 5):
+    target = folder / f'epoch_{epoch}.pth'
+    if not target.exists():
+        time.sleep(0.2)
+        target.write_text(os.environ['WEIGHT'] + '1' * (folder.name == 'twin'))
+"""
+
+
+@pytest.fixture
+def fake(tmp_path, monkeypatch):
+    tool = tmp_path / 'tools' / 'train.py'
+    tool.parent.mkdir()
+    tool.write_text(TRAIN)
+    monkeypatch.setattr(repeatability, 'REPOSITORY', tmp_path)
+
+    def read(path: Path) -> dict:
+        return dict(weight=torch.tensor(float(path.read_text())))
+
+    monkeypatch.setattr(repeatability, 'read_weights', read)
+    variables = dict(WEIGHT='0.5')
+    return lambda seconds: check_repeatability('config.py', tmp_path / 'runs', ['a=1'], variables, seconds)
+
+
+def test_what_differs_and_what_fails_is_told(fake, tmp_path):
+    found = fake(60)
+    assert found['one seed twice'] == 'largest deviation of a weight 0.01'
+    assert found['killed and resumed'] == 'bit-identical'
+    assert found['two ranks on one GPU'] == 'failed: no second process here'
+    # it was started twice
+    assert (tmp_path / 'runs' / 'killed.log').read_text().count('tools/train.py') == 2
+
+
+def test_what_takes_too_long_is_ended(fake, tmp_path):
+    assert set(fake(0).values()) == {'failed: no time was left'}
+    assert not list((tmp_path / 'runs').glob('*/epoch_4.pth'))
