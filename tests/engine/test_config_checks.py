@@ -12,12 +12,14 @@ from custom_modules.utils.errors import UsageError
 TWO = dict(type='MoonDataset', data_root='.')
 THREE = dict(type='IndexedMaskDataset', data_root='.', classes=('background', 'small', 'large'))
 CITY = dict(type='CityscapesDataset')
+OTHER_ORDER = dict(THREE, classes=('background', 'large', 'small'))
+TOP_5 = dict(val_evaluator=[dict(type='Accuracy', topk=(1, 5))])
+WEIGHTED = dict(type='CrossEntropyLoss', class_weight=[1, 1, 1])
 
 
 def config(decode_head=None, dataset=TWO, **more) -> Config:
     model = dict(type='EncoderDecoder', decode_head=decode_head, **more)
-    cfg = dict(default_scope='mmseg', model=model, train_dataloader=dict(dataset=dataset))
-    return Config(cfg)
+    return Config(dict(default_scope='mmseg', model=model, train_dataloader=dict(dataset=dataset)))
 
 
 def ours(**options) -> dict:
@@ -70,10 +72,6 @@ def with_part(name, dataset) -> Config:
     return cfg
 
 
-OTHER_ORDER = dict(THREE, classes=('background', 'large', 'small'))
-TOP_5 = dict(val_evaluator=[dict(type='Accuracy', topk=(1, 5))])
-
-
 @pytest.mark.parametrize(
     ('cfg', 'words'),
     [
@@ -99,9 +97,6 @@ def test_each_mistake_gets_its_sentence(cfg, words):
     with pytest.raises(UsageError, match=words) as caught:
         require_matching_classes(cfg)
     assert '\n' not in str(caught.value)
-
-
-WEIGHTED = dict(type='CrossEntropyLoss', class_weight=[1, 1, 1])
 
 
 @pytest.mark.parametrize(
@@ -134,7 +129,7 @@ def test_a_loss_that_would_mislead_is_refused(classes, wrong, sentence):
         + [f'{part}_dataloader.dataset.ann_file={{moon}}/linked.txt' for part in ('val', 'test')],
     ],
 )
-def test_shared_images_are_refused(options, tool, repository, moon, tmp_path, capsys):
+def test_shared_images_are_refused(options, refused, repository, moon, tmp_path):
     (moon / 'list.txt').write_text('0001\n0002\n')
     (moon / 'linked.txt').write_text('0009\n')
     link = moon / 'images' / 'render' / 'render0009.png'
@@ -142,25 +137,22 @@ def test_shared_images_are_refused(options, tool, repository, moon, tmp_path, ca
     link.symlink_to(link.with_name('render0001.png'))
     options = [option.format(moon=moon) for option in options]
     run = ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
-    assert tool('train.py', repository / 'configs' / 'unet_baseline.py', *run) == 2
-    told = capsys.readouterr().err
-    assert 'images of the val set are trained on, such as' in told
+    config = repository / 'configs' / 'unet_baseline.py'
+    refused('images of the val set are trained on, such as', 'train.py', config, *run)
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
-def test_a_set_within_a_set_is_looked_into(tool, repository, moon, monkeypatch, capsys):
+def test_a_set_within_a_set_is_looked_into(refused, repository, moon, monkeypatch):
     for name in ('MOON_DATA', 'MOON_FURTHER', 'MOON_SYNTHETIC', 'MOON_GOALS'):
         monkeypatch.setenv(name, str(moon))
     config = repository / 'configs' / 'ablations' / 'detector_with_boulders.py'
     fractions = [f'{part}_dataloader.dataset.val_fraction=0.4' for part in ('val', 'test')]
-    assert tool('train.py', config, '--cfg-options', *fractions) == 2
-    assert 'images are shared' in capsys.readouterr().err
+    refused('images are shared', 'train.py', config, '--cfg-options', *fractions)
 
 
 def padded(load_size, **dataset) -> dict:
     dataset = dict(type='MoonDataset', load_size=load_size, **dataset)
-    backbone = dict(type='MoonNet', grey_standardize=True)
-    model = dict(backbone=backbone, data_preprocessor=dict(size_divisor=32))
+    model = dict(backbone=dict(type='MoonNet', grey_standardize=True), data_preprocessor=dict(size_divisor=32))
     return Config(dict(model=model, train_dataloader=dict(dataset=dataset)))
 
 

@@ -57,8 +57,7 @@ def runner(repository, moon, tmp_path):
 
     def build(schedule, epochs, *options, resume=False) -> Runner:
         small = read_options([*MOON_OPTIONS, 'model.backbone.init_cfg=None', *options])
-        config = repository / 'configs' / 'unet_backbone_unfreeze.py'
-        cfg = load_config(config, small, tmp_path / 'run')
+        cfg = load_config(repository / 'configs' / 'unet_backbone_unfreeze.py', small, tmp_path / 'run')
         cfg.default_hooks.freeze_schedule.schedule = schedule
         cfg.train_cfg.max_epochs = epochs
         cfg.resume = resume

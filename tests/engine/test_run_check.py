@@ -1,12 +1,11 @@
 """What waits for a score: it exists, is the same after a resume, and leads where it should."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import MOON_OPTIONS, fresh_process
+from conftest import MOON_OPTIONS, fresh_process, logged
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -16,6 +15,7 @@ from custom_modules.engine.optim import GroupOneCycleLR
 from custom_modules.utils.errors import UsageError
 
 SCRIPT = [10.0, 20.0, 15.0, 14.0, 13.0, 30.0, 12.0, 11.0]
+PLATEAU = dict(type='ReduceOnPlateauLR', monitor='rock_dice', rule='greater', patience=3)
 
 
 @HOOKS.register_module()
@@ -59,17 +59,14 @@ def train(runner):
 def test_early_stopping_is_the_same_after_a_resume(train, tmp_path):
     """Best in epoch 2; with a patience of 3 the fifth epoch is the last, in one go or in pieces."""
     patience = 'default_hooks.early_stopping.patience=3'
-    whole = train(tmp_path / 'whole', patience, epochs=8)
-    assert whole.epoch == 5
+    assert train(tmp_path / 'whole', patience, epochs=8).epoch == 5
     pieces = tmp_path / 'pieces'
     assert train(pieces, patience, epochs=3).epoch == 3
     assert train(pieces, patience, epochs=4, resume=True).epoch == 4
-    last = train(pieces, patience, epochs=8, resume=True)
-    assert last.epoch == 5
+    assert train(pieces, patience, epochs=8, resume=True).epoch == 5
     # what has stopped stays stopped, unless there is more patience
     assert train(pieces, patience, epochs=8, resume=True).epoch == 5
-    more = 'default_hooks.early_stopping.patience=4'
-    assert train(pieces, more, epochs=6, resume=True).epoch == 6
+    assert train(pieces, 'default_hooks.early_stopping.patience=4', epochs=6, resume=True).epoch == 6
 
 
 def best_checkpoints(folder: Path) -> list[str]:
@@ -80,8 +77,7 @@ def test_a_run_from_another_ones_checkpoint_leaves_its_best_alone(train, tmp_pat
     """Its second epoch, 20, is the best; what follows reaches 15, 14, 13 first: less, and yet the best of its own."""
     first, second = tmp_path / 'first', tmp_path / 'second'
     train(first, epochs=2)
-    other = dict(load_from=str(first / 'epoch_2.pth'), resume=True)
-    train(second, epochs=4, **other)
+    train(second, epochs=4, load_from=str(first / 'epoch_2.pth'), resume=True)
     assert best_checkpoints(first) == ['best_rock_Dice_epoch_2.pth']
     assert best_checkpoints(second) == ['best_rock_Dice_epoch_3.pth']
     # its own is replaced as ever
@@ -101,9 +97,6 @@ def test_the_best_one_goes_after_the_better_one_is_there(train, tmp_path, monkey
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / 'run', epochs=2)
     assert best_checkpoints(tmp_path / 'run') == ['best_rock_Dice_epoch_1.pth']
-
-
-PLATEAU = dict(type='ReduceOnPlateauLR', monitor='rock_dice', rule='greater', patience=3)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +124,7 @@ def test_what_a_resume_does_not_change_is_said(train, tmp_path):
     longer = 'Resumed with max_epochs=2, but the schedulers were made for 1'
     other = 'other settings of the optimizer or its schedulers, which change nothing'
     for rate, said in (('0.002', longer), ('0.001', other)):
-        option = f'optim_wrapper.optimizer.lr={rate}'
-        run = train(tmp_path / 'run', option, epochs=2, resume=True)
+        run = train(tmp_path / 'run', f'optim_wrapper.optimizer.lr={rate}', epochs=2, resume=True)
         log = (Path(run.log_dir) / f'{run.timestamp}.log').read_text()
         assert said in log and (other in log) == (said == other)
 
@@ -140,8 +132,7 @@ def test_what_a_resume_does_not_change_is_said(train, tmp_path):
 def test_validation_loss_equals_the_training_loss_of_the_same_images(runner, tmp_path):
     run = runner(tmp_path / 'run', scripted=False)
     run.train()
-    (file,) = (tmp_path / 'run').glob('*/vis_data/scalars.json')
-    (row,) = [r for r in map(json.loads, file.read_text().splitlines()) if 'val_loss' in r]
+    (row,) = [row for row in logged(tmp_path / 'run') if 'val_loss' in row]
     model = run.model.eval()
     losses = []
     with torch.no_grad():

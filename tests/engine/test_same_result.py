@@ -1,12 +1,11 @@
 """The fast path changes no result: one seed ends in the same weights and log, cached or not, to the last bit where nothing is rounded anew."""
 
 import copy
-import json
 from types import SimpleNamespace
 
 import pytest
 import torch
-from conftest import MOON_OPTIONS, REPOSITORY, make_moon, run_tool
+from conftest import MOON_OPTIONS, REPOSITORY, logged, make_moon, run_tool
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
@@ -25,6 +24,7 @@ OPTIONS = [
     'train_dataloader.batch_size=2',
     'default_hooks.logger.interval=3',
 ]
+CONFIG = 'configs/ablations/frozen_features_cached.py'
 
 
 @pytest.fixture(scope='module')
@@ -47,9 +47,7 @@ def train(tmp_path_factory):
             patch.setattr(LazyRuntimeInfoHook, 'read', read)
             arguments = ['--work-dir', root / name, '--cfg-options', *OPTIONS, *options]
             assert run_tool('train.py', config, *arguments) == 0
-        (file,) = (root / name).glob('*/vis_data/scalars.json')
-        rows = [json.loads(line) for line in file.read_text().splitlines()]
-        return torch.load(root / name / 'epoch_1.pth', weights_only=True), rows, waited
+        return torch.load(root / name / 'epoch_1.pth', weights_only=True), logged(root / name), waited
 
     yield run
     torch.use_deterministic_algorithms(False)
@@ -101,14 +99,10 @@ def test_layout_and_fused_optimizer_up_to_rounding(train):
         torch.testing.assert_close(plain[name], expected, rtol=2e-5, atol=2e-6)
 
 
-CONFIG = 'configs/ablations/frozen_features_cached.py'
-
-
 def test_a_run_ends_in_the_same_weights(tool, moon, repository, tmp_path, monkeypatch):
     """That a resumed one does too is for tests/faults/test_killing.py."""
     calls, plain = [], FeatureCache._joined
-    joined = lambda *args: calls.append(1) or plain(*args)  # noqa: E731
-    monkeypatch.setattr(FeatureCache, '_joined', joined)
+    monkeypatch.setattr(FeatureCache, '_joined', lambda *args: calls.append(1) or plain(*args))
 
     def train(enabled: bool) -> dict[str, torch.Tensor]:
         options = [
@@ -148,8 +142,7 @@ def test_whole_batches_take_their_own_rows_in_the_same_layout():
     # other pixels: what comes back was kept
     cache.names = ['c', 'a', 'a']
     expected = backbone(images[[2, 0, 0]])
-    found = cache.forward(torch.zeros_like(images))
-    for a, b in zip(found, expected, strict=True):
+    for a, b in zip(cache.forward(torch.zeros_like(images)), expected, strict=True):
         assert torch.equal(a, b) and a.stride() == b.stride() and not a.requires_grad
     # a new image, another size, a ragged batch, a call outside of training
     other = torch.rand(3, 3, 32, 32).to(memory_format=torch.channels_last)
@@ -182,8 +175,7 @@ def run(built):
     """What is looked at of a runner, and its model."""
     model, dataset = copy.deepcopy(built)
     loader = SimpleNamespace(dataset=dataset)
-    hooks = [FreezeScheduleHook({0: 4, 5: 2})]
-    return SimpleNamespace(hooks=hooks, max_epochs=5, train_dataloader=loader), model
+    return SimpleNamespace(hooks=[FreezeScheduleHook({0: 4, 5: 2})], max_epochs=5, train_dataloader=loader), model
 
 
 def frozen_stages(runner, model, value):

@@ -16,8 +16,6 @@ from custom_modules.engine.hooks.speed import ChannelsLastHook, CompileHook
 from custom_modules.engine.optim import BFloat16OptimWrapper
 from custom_modules.models.backbones import MoonNet
 
-HARDWARE = 'custom_modules.engine.devices.cpu_has_bfloat16'
-
 
 def first_step(repository, wrapper: type) -> dict:
     """One step of a small U-Net with batch augmentation; what it saw and what it lost."""
@@ -39,8 +37,7 @@ def first_step(repository, wrapper: type) -> dict:
     samples = [SegDataSample(gt_sem_seg=PixelData(data=mask)) for _ in range(4)]
     optimizer = wrapper(torch.optim.SGD(model.parameters(), lr=0.1))
     losses = model.train_step(dict(inputs=[image] * 4, data_samples=samples), optimizer)
-    pairs = zip(weights, model.parameters(), strict=True)
-    moved = sum(not torch.equal(old, new) for old, new in pairs)
+    moved = sum(not torch.equal(old, new) for old, new in zip(weights, model.parameters(), strict=True))
     return dict(seen, losses=losses, model=model, moved=moved)
 
 
@@ -61,15 +58,14 @@ def test_the_network_computes_in_bfloat16_and_nothing_else(repository):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='takes the GPU')
 @pytest.mark.parametrize('hardware', [True, False])
-def test_amp_goes_by_the_machine(tool, moon, tmp_path, repository, monkeypatch, hardware, capsys):
+def test_amp_goes_by_the_machine(tool, refused, moon, tmp_path, repository, monkeypatch, hardware):
     """And --amp before the config takes no value."""
-    monkeypatch.setattr(HARDWARE, lambda: hardware)
+    monkeypatch.setattr('custom_modules.engine.devices.cpu_has_bfloat16', lambda: hardware)
     config, run = repository / 'configs' / 'unet_baseline.py', tmp_path / 'run'
     options = ['--cfg-options', *MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]']
     for flags, mixed in ((['--amp', 'auto', config], hardware), (['--amp', config], True)):
         if mixed and not hardware:
-            assert tool('train.py', *flags, *options) == 2
-            assert 'needs a GPU, or a CPU with AVX-512 BF16 or AMX' in capsys.readouterr().err
+            refused('needs a GPU, or a CPU with AVX-512 BF16 or AMX', 'train.py', *flags, *options)
             continue
         folder = run / str(len(flags))
         assert tool('train.py', *flags, '--work-dir', folder, *options) == 0
@@ -79,19 +75,15 @@ def test_amp_goes_by_the_machine(tool, moon, tmp_path, repository, monkeypatch, 
         assert all(t.dtype == torch.float32 for t in saved.values() if t.is_floating_point())
 
 
-WIDTHS = (4, 4, 4, 4, 4)
-
-
 def runner(model, size: int = 4):
-    loader = SimpleNamespace(batch_size=size)
-    return SimpleNamespace(model=model, train_dataloader=loader)
+    return SimpleNamespace(model=model, train_dataloader=SimpleNamespace(batch_size=size))
 
 
 class Model(torch.nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.backbone = MoonNet(WIDTHS)
+        self.backbone = MoonNet((4,) * 5)
 
 
 def test_compiled_are_whole_training_batches_only():
@@ -126,8 +118,7 @@ def test_compiled_are_whole_training_batches_only():
     assert counts[0] > 0 and len(set(counts)) == 1, 'once, not in each epoch'
     model.train()
     model.backbone.frozen_stages = 4
-    features = model.backbone(images)
-    assert all(f.grad_fn is None for f in features)
+    assert all(f.grad_fn is None for f in model.backbone(images))
     hook.after_train(runner(model))
     assert 'forward' not in vars(model.backbone)
 

@@ -34,12 +34,8 @@ KINDS = dict(
         config='classifier',
         data='TINY_IMAGENET',
         options=[
-            'model.backbone.widths=[4,8,8,8,8]',
-            'model.head.in_channels=8',
-            'model.head.num_classes=8',
-            'train_cfg.val_interval=1',
-            'default_hooks.checkpoint.interval=1',
-            'test_dataloader.batch_size=16',
+            *('model.backbone.widths=[4,8,8,8,8]', 'model.head.in_channels=8', 'model.head.num_classes=8'),
+            *('train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1', 'test_dataloader.batch_size=16'),
         ],
         batch=12,
         frozen=-1,
@@ -111,8 +107,7 @@ def runs(request, tmp_path_factory):
     assert [process.returncode for process in started] == [0, 0], '\n'.join(outputs)
     # the file of the two, by one
     run_here(root, 'again', score='two.scored.pth')
-    said = {n: json.loads((root / f'{n}.json').read_text()) for n in ('one_0', 'two_0', 'two_1')}
-    return root, said
+    return root, {n: json.loads((root / f'{n}.json').read_text()) for n in ('one_0', 'two_0', 'two_1')}
 
 
 def test_weights_and_scores_are_those_of_the_double_batch(runs):

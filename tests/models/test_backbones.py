@@ -12,6 +12,7 @@ from custom_modules.models.backbones.networks import NarrowResNet, SimpleNet, UN
 from custom_modules.models.unet_head import UNetHead
 
 BACKBONES = [MobileEncoder, MoonNet, UNetEncoder]
+IMAGES = torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize('backbone', BACKBONES)
@@ -91,9 +92,6 @@ def test_a_flat_image_stays_finite_in_standardized_grey_and_a_neighbour_does_not
         together = model(torch.cat([image, flat]))[0]
     assert torch.isfinite(together).all()
     assert torch.allclose(alone[0], together[0], atol=1e-5)
-
-
-IMAGES = torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(0))
 
 
 def lively(backbone, **kwargs):

@@ -35,6 +35,8 @@ STILL = [
 EACH = [FLIP, FLOP, AFFINE, *STILL, dict(type='BatchRandomChoice', augments=[AFFINE, *STILL])]
 SCOPE = 'mmseg'
 pytestmark = pytest.mark.usefixtures('hub')
+LOAD = [dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'ResizeToLoadSize')]
+PACK = dict(type='PackSegInputs')
 
 
 @pytest.fixture(scope='module')
@@ -135,13 +137,11 @@ def test_a_marker_is_followed_by_its_label(augments):
 
 def test_affine_is_the_per_sample_transform(monkeypatch):
     """The same angle, factor and shift in both: the same direction, the same centre, the same border."""
-    rng = np.random.default_rng(0)
     # smooth, and not square
-    image = cv2.GaussianBlur(rng.integers(0, 256, (60, 90, 3)).astype(np.float32), (0, 0), 3)
+    image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (60, 90, 3)).astype(np.float32), (0, 0), 3)
     mask = (image[..., 0] > image[..., 0].mean()).astype(np.uint8)
     values = np.array([[25.0, 1.1, 0.1, -0.05]])
-    shares = values[:, 2:]
-    draws = iter([values[0, 0], values[0, 1], shares[0]])
+    draws = iter([values[0, 0], values[0, 1], values[0, 2:]])
     single = RandomAffine(prob=1.0)
     monkeypatch.setattr(np.random, 'uniform', lambda *args: next(draws))
     results = single.transform(dict(img=image, gt_seg_map=mask, seg_fields=['gt_seg_map']))
@@ -157,8 +157,7 @@ def test_affine_is_the_per_sample_transform(monkeypatch):
 
 def test_grey_values_by_hand():
     images = torch.tensor([0.0, 100, 200]).expand(2, 3, 1, 3).contiguous()
-    values = np.array([[80, 0.5], [-120, 2.0]])
-    out, _ = BatchPhotoMetricDistortion().apply(images.clone(), None, values)
+    out, _ = BatchPhotoMetricDistortion().apply(images.clone(), None, np.array([[80, 0.5], [-120, 2.0]]))
     # clipped after each of the two
     assert out[:, 0, 0].tolist() == [[40, 90, 127.5], [0, 0, 160]]
     out, _ = BatchRandomGamma().apply(images.clone(), None, np.array([[2.0], [0.5]]))
@@ -177,10 +176,9 @@ def test_blur_is_opencvs():
 
 def test_numbers_that_change_nothing_change_nothing():
     """An interpolation at angle 0 and scale 1 would blur by its rounding."""
-    still = dict(brightness_delta=0, contrast_range=(1, 1))
     calm = [
         dict(type='BatchRandomAffine', prob=1.0),
-        dict(type='BatchPhotoMetricDistortion', prob=1.0, **still),
+        dict(type='BatchPhotoMetricDistortion', prob=1.0, brightness_delta=0, contrast_range=(1, 1)),
         dict(type='BatchRandomGamma', prob=1.0, gamma_range=(1, 1)),
     ]
     out = raw(*calm)(make_batch(), True)
@@ -239,10 +237,6 @@ def test_one_line_without_the_other_is_refused(preset, repository):
     require_one_augmentation(cfg)
 
 
-LOAD = [dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'ResizeToLoadSize')]
-PACK = dict(type='PackSegInputs')
-
-
 def whole(root, pipeline=(*LOAD, PACK), **options) -> MoonDataset:
     init_default_scope('mmseg')
     given = dict(load_size=(48, 40), cache='batches', pipeline=[dict(step) for step in pipeline])
@@ -273,8 +267,7 @@ def test_what_fits_into_no_whole_batch_is_said(moon):
     with pytest.raises(UsageError, match='RandomFlip may change'):
         whole(moon, [*LOAD, dict(type='RandomFlip', prob=0.5), PACK])
     for folder in ('render', 'ground'):
-        path = sorted((moon / 'images' / folder).iterdir())[-1]
-        cv2.imwrite(str(path), np.full((50, 60), 255, np.uint8))
+        cv2.imwrite(str(sorted((moon / 'images' / folder).iterdir())[-1]), np.full((50, 60), 255, np.uint8))
     with pytest.raises(UsageError, match='is 60x50, the first image 64x64: set load_size, or'):
         whole(moon, split='all', load_size=None)
 

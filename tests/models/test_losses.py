@@ -29,6 +29,8 @@ LOSSES = [
     # mmseg's own is right for one channel, image by image
     dict(type='LovaszLoss', loss_type='binary', per_image=True),
 ]
+HEAD = dict(type='UNetHead', loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True))
+NETWORK = dict(backbone=dict(type='MobileEncoder'), decode_head=HEAD)
 
 
 def logits(label: torch.Tensor, strength: float = 8.0) -> torch.Tensor:
@@ -42,8 +44,7 @@ def loss(request):
 
 def test_costs_fall_all_the_way_to_the_truth(loss):
     """Not only at the ends: each step from the opposite to the truth is a step down."""
-    strengths = (-8, -6, -3, -1, 0, 0.5, 0.9, 8)
-    costs = [float(loss(s * logits(LABEL, 1.0), LABEL)) for s in strengths]
+    costs = [float(loss(s * logits(LABEL, 1.0), LABEL)) for s in (-8, -6, -3, -1, 0, 0.5, 0.9, 8)]
     assert costs[-1] < 0.05 < 0.5 < costs[0]
     assert costs == sorted(costs, reverse=True) and len(set(costs)) == len(costs)
 
@@ -103,10 +104,6 @@ def test_heads_give_losses_only(name, repository):
     assert {k: v.item() for k, v in losses.items()} == {k: v.item() for k, v in stock.items()}
     with pytest.raises(ValueError, match='has no pixel sampler: weight or choose'):
         MODELS.build(dict(cfg, sampler=dict(type='OHEMPixelSampler', thresh=0.7)))
-
-
-HEAD = dict(type='UNetHead', loss_decode=dict(type='CrossEntropyLoss', use_sigmoid=True))
-NETWORK = dict(backbone=dict(type='MobileEncoder'), decode_head=HEAD)
 
 
 def student(teacher):

@@ -8,19 +8,12 @@ import zipfile
 import numpy as np
 import pytest
 import torch
+from conftest import Trap
 from mmengine.logging import HistoryBuffer, MMLogger
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from custom_modules.models.backbones import MoonNet
 from custom_modules.utils.errors import UsageError
-
-
-class Trap:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
 
 
 def test_what_the_libraries_download_themselves_is_not_executed(tmp_path, monkeypatch):
