@@ -4,42 +4,37 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from conftest import write_config
 
 from custom_modules.deploy import detector
 from custom_modules.evaluation.exported import ModelCard
 
+SEVERAL = dict(dataset=dict(load_size=(64, 96)))
+# of each the base, and what differs
 CONFIGS = {
     # the encoder asleep, as it is published; grey, as the detectors see
-    'segmentor': """
-_base_ = ['{configs}/unet_backbone_scratch.py']
-model = dict(
-    backbone=dict(
-        widths=(4, 8, 8, 8, 8), depths=(1, 1, 1, 1), grey_standardize=True, frozen_stages=2
+    'segmentor': (
+        'unet_backbone_scratch',
+        'model = dict(\n'
+        '    backbone=dict(widths=(4, 8, 8, 8, 8), depths=(1, 1, 1, 1), grey_standardize=True, frozen_stages=2),\n'
+        '    decode_head=dict(threshold=0.4))\n'
+        'val_dataloader = dict(dataset=dict(load_size=(64, 64)))\ntest_dataloader = val_dataloader\n',
     ),
-    decode_head=dict(threshold=0.4),
-)
-val_dataloader = dict(dataset=dict(load_size=(64, 64)))
-test_dataloader = val_dataloader
-""",
-    'several': """
-_base_ = ['{configs}/multiclass/unet_r34.py']
-model = dict(backbone=dict(init_cfg=None, base_channels=4, stem_channels=4))
-val_dataloader = dict(dataset=dict(load_size=(64, 96)))
-test_dataloader = dict(dataset=dict(load_size=(64, 96)))
-""",
-    'classifier': """
-_base_ = ['{configs}/reference/report2_simple_net_classifier.py']
-""",
+    'several': (
+        'multiclass/unet_r34',
+        'model = dict(backbone=dict(init_cfg=None, base_channels=4, stem_channels=4))\n'
+        f'val_dataloader = {SEVERAL}\ntest_dataloader = {SEVERAL}\n',
+    ),
+    'classifier': ('reference/report2_simple_net_classifier', ''),
 }
 
 
-def write_model(folder: Path, name: str, repository: Path) -> tuple[Path, Path]:
+def write_model(folder: Path, name: str) -> tuple[Path, Path]:
     """Write a config and a checkpoint of random weights that do not all say the same."""
     from mmengine.config import Config
     from mmengine.registry import MODELS, init_default_scope
 
-    config, checkpoint = folder / f'{name}.py', folder / f'{name}.pth'
-    config.write_text(CONFIGS[name].format(configs=(repository / 'configs').as_posix()))
+    config, checkpoint = write_config(folder / f'{name}.py', *CONFIGS[name]), folder / f'{name}.pth'
     cfg = Config.fromfile(config)
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)

@@ -36,8 +36,7 @@ def write_small_onnx(path: Path, **card) -> Path:
     """Write two convolutions of random weights; what is bright tends to be rock. ``card`` is what it says of itself unlike ``CARD``."""
     rng = np.random.default_rng(0)
     first = rng.normal(0, 0.05, (64, 3, 3, 3)) + 1 / 27
-    last = rng.normal(0, 0.02, (1, 64, 3, 3)) + 4 / 576
-    weights = dict(half=127.0, scale=127.5, first=first, last=last)
+    weights = dict(half=127.0, scale=127.5, first=first, last=rng.normal(0, 0.02, (1, 64, 3, 3)) + 4 / 576)
     arrays = {name: np.float32(value) for name, value in weights.items()} | dict(axis=np.array([1]))
     model = onnx.parser.parse_model(NETWORK)
     model.graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in arrays.items())

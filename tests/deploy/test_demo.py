@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from chromium import bad_picture, download, downloaded_picture, watched_tabs
 from conftest import REPOSITORY, free_port
-from PIL import Image
+from pictures import save
 
 pytest.importorskip('gradio')
 pytest.importorskip('onnxruntime')
@@ -55,21 +55,13 @@ def open_page(browser, server):
     """Open the page; errors that it prints and requests to elsewhere fail the test."""
     with watched_tabs(browser, server) as open_tab:
 
-        def open_it(*window, **strict):
-            tab = open_tab(*window, **strict)
+        def open_it(**strict):
+            tab = open_tab(**strict)
             tab.goto(server)
             tab.wait_for_selector('#scenes img')
             return tab
 
         yield open_it
-
-
-@pytest.fixture
-def photo(tmp_path):
-    """A picture that a browser does not know: 16 bits, as TIFF."""
-    noise = np.random.default_rng(0).integers(0, 65535, (90, 120), dtype=np.uint16)
-    Image.fromarray(noise).save(tmp_path / 'photo.tif')
-    return tmp_path / 'photo.tif'
 
 
 def upload(page, path) -> int:
@@ -83,9 +75,12 @@ def count(page) -> int:
     return int(COUNT.search(text)[1])
 
 
-def test_a_photograph_is_answered_with_rocks_and_files(open_page, photo, model):
+def test_a_photograph_is_answered_with_rocks_and_files(open_page, tmp_path, model):
     from custom_modules.deploy import RockDetector
 
+    # that a browser does not know: 16 bits, as TIFF
+    photo = tmp_path / 'photo.tif'
+    save(photo, np.random.default_rng(0).integers(0, 65535, (90, 120), dtype=np.uint16))
     page = open_page()
     found = upload(page, photo)
     expected = RockDetector(model)(photo)
@@ -117,6 +112,5 @@ def test_mistakes_are_answered_in_a_sentence(open_page, tmp_path, kind, sentence
 
 
 def test_it_answers_this_machine_alone(server):
-    port = int(server.rsplit(':')[-1])
-    with pytest.raises(OSError), socket.create_connection(('127.0.0.2', port), timeout=2):
+    with pytest.raises(OSError), socket.create_connection(('127.0.0.2', int(server.rsplit(':')[-1])), timeout=2):
         pass

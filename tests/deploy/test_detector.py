@@ -5,47 +5,28 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import Compose
-from PIL import Image
 from pycocotools import mask as coco
-from small_models import CONFIGS, BrightRocks, bright_detector, write_model
+from small_models import BrightRocks, bright_detector, write_model
 
 from custom_modules.deploy import tiling
 from custom_modules.deploy.detector import RockDetector, load_model
 from custom_modules.deploy.rocks import find_rocks, outlines
 from custom_modules.deploy.tiling import STEPS, labels_of, map_of_tiles, strips, window_starts
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
-from custom_modules.utils.errors import UsageError
-
-
-@pytest.fixture(scope='module')
-def models(tmp_path_factory, repository):
-    folder = tmp_path_factory.mktemp('models')
-    return {name: write_model(folder, name, repository) for name in CONFIGS}
-
-
-@pytest.fixture(scope='module')
-def scene(tmp_path_factory):
-    path = tmp_path_factory.mktemp('scene') / 'scene.png'
-    cv2.imwrite(str(path), MoonRenderer(3, (150, 100)).render(2)[0])
-    return path
-
-
-def by_the_library(model, path):
-    """What the config's own pipeline, model and post-processing say of a file."""
-    dataset = model.config.test_dataloader.dataset
-    steps = [step for step in dataset.pipeline if 'Annotations' not in step.type]
-    sample = Compose(steps)(dict(img_path=str(path), load_size=dataset.get('load_size')))
-    batch = dict(inputs=[sample['inputs']], data_samples=[sample['data_samples']])
-    with torch.inference_mode():
-        return model.network.model.test_step(batch)[0]
 
 
 @pytest.mark.parametrize('name', ['segmentor', 'several'])
-def test_a_segmentor_sees_what_its_own_pipeline_sees(models, scene, name):
-    model = load_model(*models[name], device='cpu')
-    detector = RockDetector(*models[name], device='cpu')
+def test_a_segmentor_sees_what_its_own_pipeline_sees(name, tmp_path):
+    files, scene = write_model(tmp_path, name), tmp_path / 'scene.png'
+    cv2.imwrite(str(scene), MoonRenderer(3, (150, 100)).render(2)[0])
+    model, detector = load_model(*files, device='cpu'), RockDetector(*files, device='cpu')
     found = model(detector.prepare(scene).seen[None])[0]
-    sample = by_the_library(model, scene)
+    # what the config's own pipeline, model and post-processing say of the file
+    dataset = model.config.test_dataloader.dataset
+    steps = Compose([step for step in dataset.pipeline if 'Annotations' not in step.type])
+    loaded = steps(dict(img_path=str(scene), load_size=dataset.load_size))
+    with torch.inference_mode():
+        (sample,) = model.network.model.test_step({key: [value] for key, value in loaded.items()})
     raw = sample.seg_logits.data
     expected = (raw if len(raw) == 1 else raw.softmax(0)).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-5)
@@ -54,18 +35,6 @@ def test_a_segmentor_sees_what_its_own_pipeline_sees(models, scene, name):
     mask, probability, _ = detector(np.ascontiguousarray(detector.prepare(scene).seen))
     assert (mask == sample.pred_sem_seg.data[0].numpy()).mean() > 0.999
     np.testing.assert_allclose(probability.reshape(expected.shape), expected, atol=5e-5)
-
-
-def test_a_classifier_sees_what_its_own_pipeline_sees(models, scene):
-    model = load_model(*models['classifier'], device='cpu')
-    image = cv2.resize(np.asarray(Image.open(scene)), model.card.size)
-    sized = scene.with_name('sized.png')
-    Image.fromarray(image).save(sized)
-    expected = by_the_library(model, sized).pred_score.numpy()
-    np.testing.assert_allclose(model(image[None])[0], expected, atol=1e-5)
-    assert expected.std() > 1e-3
-    with pytest.raises(UsageError, match='is a classifier'):
-        RockDetector(*models['classifier'], device='cpu')
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -127,13 +96,8 @@ def test_the_mirror_image_is_averaged(monkeypatch):
             found[..., 32:] = 0
             return found
 
-    picture = np.full((64, 64, 3), 255, np.uint8)
-    found = bright_detector(monkeypatch, LeftOnly(), tta=True)(picture)
+    found = bright_detector(monkeypatch, LeftOnly(), tta=True)(np.full((64, 64, 3), 255, np.uint8))
     np.testing.assert_allclose(found.probability, 0.5, atol=1e-4)
-
-
-def drawn(polygons: list, shape: tuple[int, int]) -> np.ndarray:
-    return coco.decode(coco.merge(coco.frPyObjects(polygons, *shape))).astype(bool)
 
 
 def areas(rng: np.random.Generator, smooth: bool) -> np.ndarray:
@@ -152,9 +116,8 @@ def test_exact_outlines_give_the_area_back(smooth):
         count, labels, boxes, _ = cv2.connectedComponentsWithStats(areas(rng, smooth))
         for area in range(1, count):
             x, y, w, h, _ = boxes[area].tolist()
-            part = labels[y : y + h, x : x + w] == area
-            (polygon,) = outlines(part, (x, y))
-            assert (drawn([polygon], labels.shape) == (labels == area)).all()
+            (polygon,) = outlines(labels[y : y + h, x : x + w] == area, (x, y))
+            assert (coco.decode(coco.frPyObjects([polygon], *labels.shape))[..., 0] == (labels == area)).all()
             checked += 1
     assert checked > 60
 
@@ -167,12 +130,10 @@ def test_rocks_are_listed():
     found = np.full((3, 20, 30), 0.1 * STEPS, np.uint16)
     found[1, 10:14, 10:13] = 0.8 * STEPS
     found[1, 10, 10:13] = 0.4 * STEPS
-    first, second, third = find_rocks(labels, found, ('ground', 'rock', 'boulder'))
-    assert [rock.number for rock in (first, second, third)] == [1, 2, 3]
-    assert (first.box, first.area, first.touches_border) == ((4, 0, 4, 2), 8, True)
-    assert (second.box, second.area, second.touches_border) == ((10, 10, 3, 4), 12, False)
-    assert second.centre == (11, 11.5) and second.probability == pytest.approx(0.7, abs=1e-4)
-    assert (third.name, third.label) == ('boulder', 2)
+    rocks = find_rocks(labels, found, ('ground', 'rock', 'boulder'))
+    facts = [(rock.number, rock.name, rock.label, rock.touches_border) for rock in rocks]
+    assert facts == [(1, 'rock', 1, True), (2, 'rock', 1, False), (3, 'boulder', 2, False)]
+    assert rocks[1].probability == pytest.approx(0.7, abs=1e-4)
     assert find_rocks(labels * 0, found, ('ground', 'rock', 'boulder')) == []
 
 

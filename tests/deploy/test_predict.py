@@ -1,4 +1,4 @@
-"""Pictures in, files out: whole, named after the picture, and nothing twice."""
+"""Pictures in, files out: whole, named after the picture, and nothing twice; of the workers of a cluster as of one process."""
 
 import csv
 import json
@@ -8,14 +8,15 @@ import threading
 import cv2
 import numpy as np
 import pytest
-from mmcv.transforms import LoadImageFromFile
 from pictures import contents, save
 from PIL import Image
 from small_models import ROCK, BrightRocks, bright_detector
 
 from custom_modules.deploy import detector as detector_module
-from custom_modules.deploy.predict import Results, calls_at_once, predict_pictures
+from custom_modules.deploy.archive import Worker, entries_of, tasks_of
+from custom_modules.deploy.predict import Outcome, Results, calls_at_once, predict_pictures, record_all
 from custom_modules.preparation.coco_file import CocoFile
+from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import find_pictures
 
 
@@ -46,8 +47,7 @@ def bright(monkeypatch):
 
 def test_every_picture_has_its_files(tool, bright, photos, tmp_path, capsys):
     out = tmp_path / 'out'
-    given = ('--mode', 'tile', '--scale', 1, '--probability')
-    assert tool('predict.py', photos, '-o', out, *given) == 0
+    assert tool('predict.py', photos, '-o', out, '--mode', 'tile', '--scale', 1, '--probability') == 0
     printed = capsys.readouterr().out
     assert '5 pictures, 10 rocks' in printed and 'pictures/s' in printed
     names = ('a', 'b', 'sol 1/c', 'sol 1/d', 'sol 1/x/é')
@@ -55,15 +55,12 @@ def test_every_picture_has_its_files(tool, bright, photos, tmp_path, capsys):
     expected |= {f'probabilities/{n}.png' for n in names}
     assert set(contents(out)) == expected | {'pictures.jsonl', 'rocks.csv', 'rocks.json'}
     image = np.asarray(Image.open(photos / 'a.png'))
-    mask = np.asarray(Image.open(out / 'masks' / 'a.png'))
-    assert (mask == (image[..., 0] > 128) * np.uint8(255)).all()
+    assert (np.asarray(Image.open(out / 'masks' / 'a.png')) == (image[..., 0] > 128) * np.uint8(255)).all()
     probability = cv2.imread(str(out / 'probabilities' / 'a.png'), cv2.IMREAD_UNCHANGED)
     assert probability.dtype == np.uint16
     np.testing.assert_allclose(probability / 65535, image[..., 0] / 255, atol=1e-4)
     rows = list(csv.DictReader((out / 'rocks.csv').open()))
-    assert [row['picture'] for row in rows[::2]] == [
-        'a.png', 'b.png', 'sol 1/c.png', 'sol 1/d.tif', 'sol 1/x/é.png',
-    ]  # fmt: skip
+    assert [row['picture'] for row in rows[::2]] == ['a.png', 'b.png', 'sol 1/c.png', 'sol 1/d.tif', 'sol 1/x/é.png']
     first = rows[0]
     assert [first[key] for key in ('left', 'top', 'area', 'class')] == ['20', '10', '144', 'rock']
     assert first['probability'] == '0.9412' and first['touches_border'] == '0'
@@ -85,14 +82,12 @@ def test_several_classes_keep_their_indices(monkeypatch, tmp_path):
             return np.concatenate([0.5 - np.abs(bright - k / 2) for k in range(3)], axis=1) + 0.5
 
     three = dict(classes=('ground', 'sky', 'rock'), palette=((0, 0, 0),) * 3, threshold=None)
-    card = ROCK.__class__(**vars(ROCK) | three)
-    detector = bright_detector(monkeypatch, Three(card), mode='tile', scale=1)
+    detector = bright_detector(monkeypatch, Three(ROCK.__class__(**vars(ROCK) | three)), mode='tile', scale=1)
     image = np.zeros((64, 70, 3), np.uint8)
     image[:10], image[30:40, 30:40] = 128, 255
     Image.fromarray(image).save(tmp_path / 'a.png')
     results = Results(tmp_path / 'out', detector, {}, overlay=False, probability=True)
-    outcome = predict_pictures(detector, find_pictures([str(tmp_path / 'a.png')]), results)
-    assert outcome.rocks == 2
+    assert predict_pictures(detector, find_pictures([str(tmp_path / 'a.png')]), results).rocks == 2
     mask = np.asarray(Image.open(tmp_path / 'out' / 'masks' / 'a.png'))
     assert (mask == np.select([image[..., 0] == 255, image[..., 0] == 128], [2, 1], 0)).all()
     assert not (tmp_path / 'out' / 'overlays').exists()
@@ -125,7 +120,7 @@ def test_a_mosaic_has_all_cores(photos, tmp_path):
     assert calls_at_once([*find_pictures([str(tmp_path / 'mosaic.png')]), *small], 4) == 1
 
 
-def test_masks_are_scored_against_the_truth(tool, bright, tmp_path, capsys):
+def test_masks_are_scored_against_the_truth(tool, refused, bright, tmp_path, capsys):
     for i in range(2):
         photo(tmp_path / 'in' / f'render{i}.png')
         truth = np.zeros((90, 120), np.uint8)
@@ -140,19 +135,16 @@ def test_masks_are_scored_against_the_truth(tool, bright, tmp_path, capsys):
     expected = 'rock of 2 pictures at full size: Dice 85.71, mean over the pictures 83.33, objects F1 85.71'
     assert expected in capsys.readouterr().out
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / 'true' / 'ground1.png')
-    assert tool(*given, '--resume') == 2
-    assert 'are 120x90 and 9x9 pixels' in capsys.readouterr().err
+    refused('are 120x90 and 9x9 pixels', *given, '--resume')
 
 
-def test_what_is_there_is_refused_or_skipped(tool, bright, photos, tmp_path, capsys):
+def test_what_is_there_is_refused_or_skipped(tool, refused, bright, photos, tmp_path, capsys):
     out = tmp_path / 'out'
     assert tool('predict.py', photos / 'a.png', '-o', out) == 0
     before = contents(out)
-    assert tool('predict.py', photos, '-o', out) == 2
-    assert 'holds results already: go on with --resume' in capsys.readouterr().err
+    refused('holds results already: go on with --resume', 'predict.py', photos, '-o', out)
     assert contents(out) == before
-    assert tool('predict.py', photos, '-o', out, '--resume', '--threshold', 0.3) == 2
-    assert 'have another threshold' in capsys.readouterr().err
+    refused('have another threshold', 'predict.py', photos, '-o', out, '--resume', '--threshold', 0.3)
     # a power cut in the middle of a line
     with (out / 'pictures.jsonl').open('ab') as file:
         file.write(b'{"picture": "b.p')
@@ -202,25 +194,86 @@ def test_a_bad_file_is_named_and_the_others_are_predicted(tool, bright, photos, 
     assert {path.name for path in (out / 'masks').rglob('*.png')} == {'a.png', 'd.png', 'é.png'}
 
 
-def test_pictures_are_read_as_in_training(monkeypatch, tmp_path):
-    """Turned by the camera's mark, 16 bits, grey, transparent, CMYK: the same pixels as mmcv's reader gives."""
-    detector = bright_detector(monkeypatch)
-    wide = np.full((40, 60, 3), (200, 120, 40), np.uint8)
-    wide[:, :30] = 20
-    turned = Image.Exif()
-    turned[274] = 6
-    pictures = {
-        'turned.jpg': (Image.fromarray(wide), dict(exif=turned, quality=98)),
-        'grey.png': (Image.fromarray(wide[..., 0]), {}),
-        'deep.png': (Image.fromarray(wide[..., 0].astype(np.uint16) * 257), {}),
-        'clear.png': (Image.fromarray(np.dstack([wide, wide[..., 0]])), {}),
-        'ink.jpg': (Image.fromarray(wide).convert('CMYK'), dict(quality=98)),
-    }
-    for name, (picture, options) in pictures.items():
-        path = tmp_path / name
-        picture.save(path, **options)
-        image = detector.prepare(path).image
-        trained = LoadImageFromFile()(dict(img_path=str(path)))['img'][..., ::-1]
-        assert image.shape == trained.shape, name
-        assert np.abs(image.astype(int) - trained).mean() < 3, name
-    assert detector(tmp_path / 'turned.jpg').mask.shape == (60, 40)
+@pytest.fixture
+def sources(tmp_path):
+    folder = tmp_path / 'photos'
+    for i in range(10):
+        image = np.full((64, 64), 30, np.uint8)
+        image[4 + i : 20, 10:30] = 240
+        save(folder / f'{i}.png', image)
+    (folder / '7.png').write_text('no picture')
+    return find_pictures([str(folder)])
+
+
+def worker(out, **shown) -> Worker:
+    return Worker(out, [], dict(batch_size=2), shown)
+
+
+def told(rows, sources, results) -> Outcome:
+    """What becomes of what workers say, all at once or task by task."""
+    outcome = Outcome()
+    run = rows if callable(rows) else lambda tasks: rows
+    return record_all(entries_of(run, sources, results, outcome, 2, 2), 10, results, outcome)
+
+
+def test_what_came_twice_or_was_lost_is_there_once(monkeypatch, sources, tmp_path):
+    detector = bright_detector(monkeypatch, batch_size=2)
+    results = Results(tmp_path / 'out', detector, {})
+    first, second = worker(tmp_path / 'out'), worker(tmp_path / 'out')
+    rounds = []
+
+    def run(tasks):
+        rounds.append([len(json.loads(task['task'])) for task in tasks])
+        said = [row for task in tasks[len(rounds) == 1 :] for row in first(task)]
+        # a second worker did one again, half of which had been heard; a third was killed while it wrote
+        return said[-2:] + said[:-2] + second(tasks[-1])
+
+    (tmp_path / 'out' / 'masks').mkdir()
+    (tmp_path / 'out' / 'masks' / '.3.png.0f.unfinished').write_bytes(b'half')
+    outcome = told(run, sources, results)
+    assert rounds == [[2] * 5, [2]], 'the lost task was given out again, alone'
+    expected = predict_pictures(detector, sources, Results(tmp_path / 'alone', detector, {}))
+    assert (outcome.pictures, outcome.rocks) == (expected.pictures, expected.rocks) == (9, 9)
+    assert outcome.skipped == expected.skipped and len(outcome.skipped) == 1
+    ours, theirs = contents(tmp_path / 'out'), contents(tmp_path / 'alone')
+    for table in ('pictures.jsonl', 'rocks.csv'):
+        lines = [sorted(found.pop(table).splitlines()) for found in (ours, theirs)]
+        assert lines[0] == lines[1], table
+    assert len(ours.pop('rocks.json')) == len(theirs.pop('rocks.json')) and ours == theirs
+
+
+def test_one_that_ends_its_workers_is_named_and_its_neighbours_are_there(monkeypatch, sources, tmp_path):
+    detector = bright_detector(monkeypatch, batch_size=2)
+    works = worker(Results(tmp_path / 'out', detector, {}).out)
+    results = Results(tmp_path / 'out', detector, {}, resume=True)
+
+    def run(tasks):
+        return [row for task in tasks if '4.png' not in task['task'] for row in works(task)]
+
+    outcome = told(run, sources, results)
+    assert outcome.pictures == 8 and '5.png' in results.done
+    assert [path.name for path, _ in outcome.skipped] == ['4.png', '7.png']
+    assert 'died' in outcome.skipped[0][1]
+    # by one process, without a cluster
+    rest = predict_pictures(detector, sources, Results(tmp_path / 'out', detector, {}, resume=True))
+    assert rest.pictures == 1 and len(rest.skipped) == 1
+
+
+def test_a_full_disk_and_a_defect_end_it(monkeypatch, sources, tmp_path):
+    results = Results(tmp_path / 'out', bright_detector(monkeypatch, batch_size=2), {})
+    full, task = worker(tmp_path / 'out'), tasks_of(sources, 1, 2)[0]
+
+    def add(*given):
+        raise OSError(28, 'No space left on device', 'a.png')
+
+    full._files.add = add
+    with pytest.raises(UsageError, match=r'no space left .* go on with --resume'):
+        told(full(task), sources, results)
+    full._files = None
+    with pytest.raises(RuntimeError, match=r"(?s)Traceback .* no attribute 'add'"):
+        told(full(task), sources, results)
+
+
+def test_a_folder_that_only_one_machine_sees_is_refused(tmp_path):
+    with pytest.raises(UsageError, match='is not on a disk that all machines of the cluster see'):
+        worker(tmp_path)

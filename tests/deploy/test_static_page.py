@@ -43,47 +43,40 @@ def test_a_folder_is_complete_and_may_be_written_again(tool, tmp_path, capsys):
     assert set(links) == {'licenses'} and not re.search(r'src="http|<link[^>]*http|(?:src|href)="/', text)
 
 
-def test_half_the_bytes_say_the_same(tmp_path):
-    from custom_modules.deploy.static_page import halved
+def test_half_the_bytes_say_the_same_or_all_are_kept(tmp_path, monkeypatch):
+    from custom_modules.deploy import static_page
     from custom_modules.evaluation.exported import OnnxModel
 
-    content = small_onnx.write_small_onnx(tmp_path / 'small.onnx').read_bytes()
-    small = halved(content)
+    given = small_onnx.write_small_onnx(tmp_path / 'small.onnx')
+    content = given.read_bytes()
+    small = static_page.halved(content)
     # 1,728 numbers; the other convolution's 576 stay
     assert 3300 < len(content) - len(small) < 3456
     images = np.random.default_rng(0).integers(0, 255, (4, 48, 64, 3), dtype=np.uint8)
     before, after = OnnxModel(content), OnnxModel(small)
     assert after.card == before.card
     assert 0 < np.abs(before(images) - after(images)).max() < 1e-3
-
-
-def test_a_model_that_16_bits_change_is_kept(tmp_path, monkeypatch):
-    from custom_modules.deploy import static_page
-
-    given = small_onnx.write_small_onnx(tmp_path / 'small.onnx')
     assert 'in 16 bits' in static_page.write_page(given, tmp_path / 'a')[0]
     assert (tmp_path / 'a' / 'model.onnx').stat().st_size < given.stat().st_size
     monkeypatch.setattr(static_page, 'TOLERANCE', 0)
     assert 'in 16 bits' not in static_page.write_page(given, tmp_path / 'b')[0]
-    assert (tmp_path / 'b' / 'model.onnx').read_bytes() == given.read_bytes()
+    assert (tmp_path / 'b' / 'model.onnx').read_bytes() == content
 
 
 @pytest.mark.parametrize(
     ('changed', 'sentence'),
     [(dict(threshold=None), 'has several channels'), (dict(task='classification'), 'is a classifier')],
 )
-def test_a_model_that_the_page_cannot_show(tool, tmp_path, capsys, changed, sentence):
+def test_a_model_that_the_page_cannot_show(refused, tmp_path, changed, sentence):
     given = small_onnx.write_small_onnx(tmp_path / 'given.onnx', **changed)
-    assert tool('demo.py', given, '--static', tmp_path / 'site') == 2
-    assert sentence in capsys.readouterr().err
+    refused(sentence, 'demo.py', given, '--static', tmp_path / 'site')
     assert not (tmp_path / 'site').exists()
 
 
-def test_another_site_is_not_written_over(tool, tmp_path, capsys):
+def test_another_site_is_not_written_over(refused, tmp_path):
     (tmp_path / 'index.html').write_text('mine')
     given = small_onnx.write_small_onnx(tmp_path / 'given.onnx')
-    assert tool('demo.py', given, '--static', tmp_path) == 2
-    assert 'choose another folder with --static' in capsys.readouterr().err
+    refused('choose another folder with --static', 'demo.py', given, '--static', tmp_path)
     assert (tmp_path / 'index.html').read_text() == 'mine'
 
 
