@@ -3,7 +3,6 @@
 By hand or in its CI job, a few minutes: pip install -r requirements/cluster.txt -r requirements/export.txt; CLUSTER_TESTS=1 python -m pytest tests/cluster
 """
 
-import contextlib
 import json
 import os
 import signal
@@ -15,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import MOON_OPTIONS, REPOSITORY, make_moon
+from conftest import MOON_OPTIONS, REPOSITORY, make_moon, write_config
+from pictures import contents
 
 ray = pytest.importorskip('ray')
 psutil = pytest.importorskip('psutil')
@@ -26,23 +26,20 @@ MODEL = REPOSITORY / 'docs' / 'demo' / 'model.onnx'
 # PICTURES=2000 for the large one by hand
 PICTURES = int(os.environ.get('PICTURES', '200'))
 # nothing drawn while an image is loaded: what was drawn before a resume is not drawn again after it
-CONFIG = """
-_base_ = ['{base}']
-train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))
-"""
+CONFIG = 'train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))\n'
 EPOCHS = 6
 SEEDS = ('0', '1', '2')
 
 
-@contextlib.contextmanager
-def ray_cluster(nodes: int):
-    """Give a cluster, and its nodes of one CPU each."""
+@pytest.fixture
+def nodes():
+    """A cluster, and its two nodes of one CPU each."""
     from ray.cluster_utils import Cluster
 
     # the head has no CPU: it only keeps the books, so that each of the others may die
     cluster = Cluster(True, head_node_args=dict(num_cpus=0, include_dashboard=True))
     try:
-        added = [cluster.add_node(num_cpus=1) for _ in range(nodes)]
+        added = [cluster.add_node(num_cpus=1) for _ in range(2)]
         cluster.wait_for_nodes(timeout=300)
         yield cluster, added
     finally:
@@ -62,12 +59,6 @@ def power_cut(node, when: Callable[[list[psutil.Process]], object]):
     return found
 
 
-@pytest.fixture
-def nodes():
-    with ray_cluster(2) as nodes:
-        yield nodes
-
-
 def started(command: list, variables: dict[str, str]) -> subprocess.Popen:
     environment = os.environ | dict(variables, OMP_NUM_THREADS='1')
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -77,11 +68,6 @@ def started(command: list, variables: dict[str, str]) -> subprocess.Popen:
 def predict(pictures: Path, out: Path, *arguments: str) -> subprocess.Popen:
     command = [sys.executable, REPOSITORY / 'tools' / 'predict.py', MODEL, pictures, '-o', out]
     return started([*command, *arguments], {})
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    found = (p for p in folder.rglob('*') if p.is_file())
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in found}
 
 
 def tables(folder: Path) -> tuple[list, list]:
@@ -121,21 +107,19 @@ def test_a_node_dies_and_every_picture_is_there_once(nodes, tmp_path):
     assert tables(out) == tables(tmp_path / 'alone') and len(tables(out)[0]) > PICTURES / 4
     tabular = ('pictures.jsonl', 'rocks.csv', 'rocks.json')
     ours, theirs = (
-        {name: content for name, content in files(folder).items() if name not in tabular}
+        {name: content for name, content in contents(folder).items() if name not in tabular}
         for folder in (out, tmp_path / 'alone')
     )
     assert ours == theirs and len(ours) == 2 * PICTURES
 
 
 def sweep_command(root: Path, name: str, *arguments: str) -> list[str]:
-    config = root / 'small_unet.py'
-    config.write_text(CONFIG.format(base=(REPOSITORY / 'configs' / 'unet_baseline.py').as_posix()))
+    config = write_config(root / 'small_unet.py', 'unet_baseline', CONFIG)
     options = [*MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]', f'train_cfg.max_epochs={EPOCHS}']
     varied = ['--vary', 'optim_wrapper.optimizer.lr=1e-3,2e-3', '--seeds', *SEEDS]
     places = ['--work-dir', str(root / name), '--report', str(root / f'{name}_report')]
     tool = str(REPOSITORY / 'tools' / 'sweep.py')
-    given = [*varied, *places, *arguments, '--cfg-options', *options]
-    return [sys.executable, tool, str(config), *given]
+    return [sys.executable, tool, str(config), *varied, *places, *arguments, '--cfg-options', *options]
 
 
 def results(root: Path, name: str) -> dict:

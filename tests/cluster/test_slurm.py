@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import MOON_OPTIONS, REPOSITORY, loader_options, make_moon
+from conftest import MOON_OPTIONS, REPOSITORY, loader_options, make_moon, write_config
 
 import custom_modules.engine  # noqa: F401  (what a checkpoint may hold)
 from custom_modules.reporting.runs import read_scalars
@@ -24,7 +24,6 @@ HERE = Path(__file__).parent
 EPOCHS = 4
 # unet_baseline, without what depends on how a batch is cut, or is drawn anew after a resume
 CONFIG = """
-_base_ = ['{base}']
 custom_imports = dict(imports=['custom_modules.segmentation', 'fixed_norms'])
 custom_hooks = [dict(type='FixedNorms')]
 train_dataloader = dict(dataset=dict(pipeline=_base_.plain_pipeline))
@@ -47,8 +46,7 @@ def cluster(tmp_path_factory):
 
 
 def train(root: Path, name: str, tasks: int) -> list[str]:
-    config = root / 'small_unet.py'
-    config.write_text(CONFIG.format(base=(REPOSITORY / 'configs' / 'unet_baseline.py').as_posix()))
+    config = write_config(root / 'small_unet.py', 'unet_baseline', CONFIG)
     options = [
         *MOON_OPTIONS,
         *loader_options(**{'dataset.val_fraction': 0.25}),
@@ -109,6 +107,5 @@ def test_jobs_of_an_array_share_a_sweep(cluster, tmp_path):
     subprocess.run(array, env=cluster, check=True, timeout=600)
     for job in (1, 2):
         assert (tmp_path / f'job_{job}.txt').read_text().count('| finished |') == 3
-    runs = (tmp_path / 'sweep' / 'unet_baseline').glob('seed_*')
-    starts = [len(list(run.glob('2*'))) for run in runs]
+    starts = [len(list(run.glob('2*'))) for run in (tmp_path / 'sweep' / 'unet_baseline').glob('seed_*')]
     assert starts == [1, 1, 1], 'each was trained once'
