@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from conftest import MOON_OPTIONS, loader_options
+from pictures import dates, save
 from PIL import Image
 from sklearn.calibration import calibration_curve
 from torch import nn
@@ -24,6 +25,7 @@ from custom_modules.evaluation.predictions import Prediction
 from custom_modules.visualization.drawing import legend_strip
 
 ROCKS = ('background', 'rock')
+CLASSES = ('unknown', 'rock', 'lander')
 
 
 def predict(truth, predicted=None, probability=None, path: Path = Path('a.png'), grey=None):
@@ -56,8 +58,7 @@ def test_the_table_of_images_and_the_pooled_scores_equal_a_computation_by_hand(t
     assert one['rock_true_share'] == pytest.approx(400 / 7) == one['rock_predicted_share']
     assert one['background_Dice'] == pytest.approx(100 * 4 / 6)
     assert none['background_Dice'] == 100 and none['rock_true_share'] == 0
-    undefined = ('Dice', 'IoU', 'precision', 'recall', 'boundary_F1')
-    assert all(np.isnan(none[f'rock_{score}']) for score in undefined)
+    assert all(np.isnan(none[f'rock_{score}']) for score in ('Dice', 'IoU', 'precision', 'recall', 'boundary_F1'))
     assert wrong['rock_Dice'] == 0
     # 3 of 5 found, 2 invented, of all images together
     rock = results['scores'].iloc[1]
@@ -106,13 +107,11 @@ def test_calibration_equals_scikit_learns():
     table = found.table()
     assert table.right.to_numpy() == pytest.approx(right)
     assert table.probability.to_numpy() == pytest.approx(mean, abs=1e-6)
-    weights = table.pixels / truth.size
-    assert found.ece == pytest.approx((weights * abs(right - mean)).sum(), abs=1e-6)
+    assert found.ece == pytest.approx((table.pixels / truth.size * abs(right - mean)).sum(), abs=1e-6)
     assert found.means == pytest.approx((probability.mean(), truth.mean()))
     # of several classes it is of the highest probability: 0.6 and right, 0.9 and wrong, 0.7 without a truth
     found = Calibration()
-    several = [[[0.6, 0.1, 0.7]], [[0.3, 0.9, 0.2]], [[0.1, 0.0, 0.1]]]
-    found.add(predict([[0, 2, 255]], probability=several))
+    found.add(predict([[0, 2, 255]], probability=[[[0.6, 0.1, 0.7]], [[0.3, 0.9, 0.2]], [[0.1, 0.0, 0.1]]]))
     assert found.ece == pytest.approx((0.4 + 0.9) / 2) and found.table().pixels.sum() == 2
 
 
@@ -127,8 +126,7 @@ def test_the_sweep_is_exact_at_every_threshold():
     for threshold, dice in zip(THRESHOLDS, sweep.table().Dice, strict=True):
         # what mmseg does
         predicted = (torch.from_numpy(probability) > float(threshold)).numpy()
-        own = predict(truth, predicted.astype(int)).scores.dice[1]
-        assert dice == pytest.approx(own, abs=1e-9)
+        assert dice == pytest.approx(predict(truth, predicted.astype(int)).scores.dice[1], abs=1e-9)
     # 0.31 to 0.69 are all perfect: the middle one is taken
     sweep = ThresholdSweep()
     sweep.add(predict([[1, 0]], probability=[[0.7, 0.305]]))
@@ -151,7 +149,7 @@ def test_boundary_f1():
     assert np.isnan(boundary_f1(square, far, ignored=ignored))
 
 
-def test_tool_analyses_the_whole_set(tool, untrained, moon, capsys):
+def test_tool_analyses_the_whole_set(tool, refused, untrained, moon, capsys):
     out = moon / 'out'
     config, checkpoint, options = untrained
     command = ['analyze.py', 'errors', config, checkpoint]
@@ -173,12 +171,10 @@ def test_tool_analyses_the_whole_set(tool, untrained, moon, capsys):
     assert at_default['Dice'] == pytest.approx(chosen['default_dice'])
     # the same images at another size are the same data
     other = {out: moon / 'again', 'train': 'test'}
-    again = [other.get(word, word) for word in command]
-    assert tool(*again, 'test_dataloader.dataset.load_size=(32,32)') == 0
+    assert tool(*[other.get(word, word) for word in command], 'test_dataloader.dataset.load_size=(32,32)') == 0
     assert '(chosen on the same data)' in capsys.readouterr().out
     assert '2 images at 32x32' in (moon / 'again' / 'analysis.md').read_text()
-    assert tool(*command) == 2
-    assert 'exists already and is not overwritten' in capsys.readouterr().err
+    refused('exists already and is not overwritten', *command)
 
 
 def test_ranking_picks_best_median_and_worst_each_once():
@@ -208,7 +204,7 @@ def test_an_image_without_objects_has_no_dice():
     assert dice([0, 1, 1, 0], [0, 1, 0, 2]) == pytest.approx(100 / 3)
 
 
-def test_tool_ranks_draws_and_does_not_overwrite(tool, untrained, moon, tmp_path, capsys):
+def test_tool_ranks_draws_and_does_not_overwrite(tool, refused, untrained, moon, tmp_path, capsys):
     config, weights, options = untrained
     out = tmp_path / 'panels'
     command = ['visualize.py', config, weights, '--part', 'train', '--out', out, '--count', '2']
@@ -228,22 +224,16 @@ def test_tool_ranks_draws_and_does_not_overwrite(tool, untrained, moon, tmp_path
     for path in out.glob('*_rank*.png'):
         # 64x64, each pixel six times, above a legend of one line
         found = cv2.imread(str(path))[-384 - below : -below : 6, :384:6]
-        own = cv2.imread(str(moon / 'images' / 'render' / f'{path.stem.split("_")[-1]}.png'))
-        assert (found == own).all()
-    before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
-    assert tool(*command) == 2
-    assert 'exists already and is not overwritten' in capsys.readouterr().err
-    assert before == {path: path.stat().st_mtime_ns for path in out.iterdir()}
+        assert (found == cv2.imread(str(moon / 'images' / 'render' / f'{path.stem.split("_")[-1]}.png'))).all()
+    before = dates(out)
+    refused('exists already and is not overwritten', *command)
+    assert before == dates(out)
     chosen = [*command[:5], '--out', tmp_path / 'chosen', *command[command.index('--cfg-options') :], '--images']
-    assert tool(*chosen, 'nowhere.png') == 2
-    assert 'in any photograph tools/predict.py finds rocks' in capsys.readouterr().err
+    refused('in any photograph tools/predict.py finds rocks', *chosen, 'nowhere.png')
     named = [moon / 'images' / 'render' / f'{names[-1][:-4].split("_")[-1]}.png', names[0][:-4].split('_')[-1]]
     assert tool(*chosen, *named) == 0
     assert capsys.readouterr().out.splitlines()[-3].endswith(f'rock Dice {scores[-1]:.2f}')
     assert [path.name[:2] for path in sorted((tmp_path / 'chosen').iterdir())] == ['01', '02']
-
-
-CLASSES = ('unknown', 'rock', 'lander')
 
 
 def test_outlined_rocks_count_at_the_threshold_that_calls_a_share_of_the_pixels_rock():
@@ -263,21 +253,17 @@ def test_outlined_rocks_count_at_the_threshold_that_calls_a_share_of_the_pixels_
     assert few['threshold'] > 0.7 and few['rocks'] == 50.0
 
 
-def test_the_tool_counts_the_chosen_pictures(tool, tmp_path, capsys, repository, monkeypatch):
+def test_the_tool_counts_the_chosen_pictures(tool, refused, tmp_path, capsys, repository, monkeypatch):
     folder = tmp_path / 'sparse'
     for name in ('a1', 'a2', 'b1'):
-        rock = np.eye(64) * (name == 'a1')
-        for part, array in (('images', np.full((64, 64, 3), 90)), ('masks', rock)):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(array.astype(np.uint8)).save(folder / part / f'{name}.png')
+        for part, array in (('images', np.full((64, 64, 3), 90)), ('masks', np.eye(64) * (name == 'a1'))):
+            save(folder / part / f'{name}.png', array.astype(np.uint8))
     (folder / 'classes.txt').write_text('background\nrock\nlander\n')
     monkeypatch.chdir(tmp_path)
-    config = repository / 'configs/rock_detector_synthetic.py'
     weights = repository / 'checkpoints/rock_detector_synthetic.pth'
-    given = ['analyze.py', 'sparse', config, folder]
+    given = ['analyze.py', 'sparse', repository / 'configs/rock_detector_synthetic.py', folder]
     more = ['--cfg-options', *loader_options()]
-    assert tool(*given, weights, '--rocks', 'rok', *more) == 2
-    assert 'classes of the masks, rock, lander; got rok' in capsys.readouterr().err
+    refused('classes of the masks, rock, lander; got rok', *given, weights, '--rocks', 'rok', *more)
     out = ['--rocks', 'rock', '--prefix', 'a', '--out']
     assert tool(*given, weights, *out, 'found.json', *more) == 0
     assert '2 pictures' in capsys.readouterr().out
@@ -307,8 +293,7 @@ def test_as_many_bits_differ_as_are_flipped_and_a_seed_repeats_them():
     one, same = sound.clone(), sound.clone()
     counter = torch.tensor([7])
     count = flip_bits([one, counter], 1e-2, np.random.default_rng(3))
-    differing = (bits(one.contiguous()) != bits(sound.contiguous())).sum()
-    assert differing == count and counter.item() == 7
+    assert (bits(one.contiguous()) != bits(sound.contiguous())).sum() == count and counter.item() == 7
     assert abs(count - 1e-2 * 32 * sound.numel()) < 5 * np.sqrt(count)
     assert flip_bits([same], 1e-2, np.random.default_rng(3)) == count
     assert np.array_equal(bits(same.contiguous()), bits(one.contiguous()))
@@ -332,8 +317,7 @@ def test_clamping_holds_one_wrong_exponent_and_only_while_it_lasts():
 def test_the_table_begins_with_the_sound_model(moon, repository, tool, capsys):
     names = ('configs/rock_detector_synthetic.py', 'checkpoints/rock_detector_synthetic.pth')
     config, checkpoint = (str(repository / name) for name in names)
-    options = ['--cfg-options', *MOON_OPTIONS]
-    given = ['--rates', '1e-9', '1e-4', '--seeds', '0', *options]
+    given = ['--rates', '1e-9', '1e-4', '--seeds', '0', '--cfg-options', *MOON_OPTIONS]
     assert tool('analyze.py', 'bit-flips', config, checkpoint, *given) == 0
     rows = [line.split('|')[1:-1] for line in capsys.readouterr().out.splitlines() if '|' in line]
     sound, none, many = ([float(cell) for cell in row[1:]] for row in rows[2:])

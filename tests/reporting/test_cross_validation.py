@@ -16,6 +16,7 @@ from custom_modules.reporting.paired import PairedDifference, pooled_counts, sco
 from custom_modules.utils.errors import UsageError
 
 CLASSES = ('background', 'rock')
+PARTS = ('train', 'val', 'test')
 
 
 def rock(*images) -> np.ndarray:
@@ -66,9 +67,6 @@ def test_the_image_with_most_pixels_decides():
     images = [(1, 1, 1)] * 6
     found = PairedDifference.between([counts(*images, (60, 0, 0))], [counts(*images, (30, 0, 30))])
     assert found.decisive == 6 and found.without == 0 and found.difference > 10
-
-
-PARTS = ('train', 'val', 'test')
 
 
 @pytest.fixture(scope='module')
@@ -145,8 +143,7 @@ def test_scores_are_those_of_the_images_together(results):
 def test_what_is_missing_or_not_held_out_is_said(results):
     reasons = {'/'.join(p.split('/')[-2:]): why for p, why in results['left_out'].items()}
     assert set(reasons) == {'lacking/seed_0_fold0', 'seen/seed_0_fold0'}
-    lacking = '4 images of 64x64 (background, rock), without folds 1, 2'
-    assert lacking in reasons['lacking/seed_0_fold0']
+    assert '4 images of 64x64 (background, rock), without folds 1, 2' in reasons['lacking/seed_0_fold0']
     assert '6 of its 6 test images were trained on' in reasons['seen/seed_0_fold0']
 
 

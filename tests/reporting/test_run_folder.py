@@ -43,8 +43,7 @@ def test_scalars_of_a_run_in_pieces(tmp_path, second, scores, expected):
 
 def test_unfinished_finished_and_stopped_early(tmp_path):
     assert RunFolder(make_run(tmp_path, 'unet_baseline', 0)).gap is None
-    short = make_run(tmp_path, 'unet_baseline', 1, epochs=1)
-    assert RunFolder(short).gap == 'unfinished: 1 of 2 epochs'
+    assert RunFolder(make_run(tmp_path, 'unet_baseline', 1, epochs=1)).gap == 'unfinished: 1 of 2 epochs'
     patience = {'train_cfg.max_epochs': 40, 'default_hooks.early_stopping.patience': 2}
     stopped = make_run(tmp_path, 'unet_baseline', 2, epochs=0, **patience)
     write_scalars(stopped / '20260102_000000', [1, 2, 3, 4], dice(1.0, 5.0, 4.0, 4.5))

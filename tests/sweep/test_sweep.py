@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MOON_OPTIONS, make_moon
+from conftest import MOON_OPTIONS, make_moon, write_config
 from mmengine.config import Config
 
 import custom_modules.segmentation  # noqa: F401
@@ -36,10 +36,8 @@ def test_what_is_varied_is_part_of_the_folder(small):
     assert 'train_cfg.max_epochs=2' in runs[1].options
     assert runs[0].command[-1] == 'randomness.seed=3'
     # two that end alike are told apart, a file is named without its folder
-    names = combine(['a.x.lr=1', 'b.y.lr=ckpt/some.pth'])
-    assert [name for name, _ in names] == ['__x.lr_1__y.lr_some']
-    lists = [own for _, own in combine(['widths=[4,8],[8,16]'])]
-    assert lists == [['widths=[4,8]'], ['widths=[8,16]']]
+    assert [name for name, _ in combine(['a.x.lr=1', 'b.y.lr=ckpt/some.pth'])] == ['__x.lr_1__y.lr_some']
+    assert [own for _, own in combine(['widths=[4,8],[8,16]'])] == [['widths=[4,8]'], ['widths=[8,16]']]
 
 
 @pytest.mark.parametrize(
@@ -73,16 +71,15 @@ def test_mistakes_are_one_sentence_before_anything_starts(small, tmp_path, monke
     assert not (tmp_path / 'root').exists()
 
 
-def test_a_training_set_that_names_fold_has_to_be_cut(repository, tmp_path):
-    (tmp_path / 'two.py').write_text(
-        f"_base_ = ['{repository.as_posix()}/configs/unet_baseline.py']\n"
+def test_a_training_set_that_names_fold_has_to_be_cut(tmp_path):
+    text = (
         "more = dict(_base_.moon, data_root='elsewhere', split='all', fold=None)\n"
         'parts = [dict(_base_.moon, split="train"), more]\n'
         'train_dataloader = dict(dataset=dict(_delete_=True, type="ConcatDataset", datasets=parts))\n'
     )
-    words = "datasets.1 has split='all', of which no fold is held out"
-    with pytest.raises(UsageError, match=words):
-        plan_sweep([tmp_path / 'two.py'], [0], 'root', folds=5)
+    config = write_config(tmp_path / 'two.py', 'unet_baseline', text)
+    with pytest.raises(UsageError, match="datasets.1 has split='all', of which no fold is held out"):
+        plan_sweep([config], [0], 'root', folds=5)
 
 
 def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
@@ -108,8 +105,7 @@ def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
     assert (renders.dataset.fold, renders.dataset.folds) == (1, 2)
     assert not any('fold' in own.dataset for own in (more, scenes))
     # these ask for it
-    asking = (photographs, *sparse)
-    assert {(own.dataset.fold, own.dataset.val_fraction) for own in asking} == {(1, 0.0)}
+    assert {(own.dataset.fold, own.dataset.val_fraction) for own in (photographs, *sparse)} == {(1, 0.0)}
 
 
 CRASHES, ENDS_EARLY, IS_KILLED = 13, 14, 15
@@ -179,8 +175,7 @@ def stub(monkeypatch):
     """Runs are stubs, that take no time, or some seconds."""
 
     def install(seconds: float = 0.0) -> None:
-        command = property(lambda run: stub_command(run, seconds))
-        monkeypatch.setattr(plan.Run, 'command', command)
+        monkeypatch.setattr(plan.Run, 'command', property(lambda run: stub_command(run, seconds)))
 
     install()
     return install
@@ -192,8 +187,7 @@ def test_a_run_that_fails_ends_no_other(small, stub, tmp_path):
     runs = planned(small, tmp_path / 'root', [0, CRASHES, ENDS_EARLY, IS_KILLED, 1])
     assert swept(runs, jobs=2)
     times = [json.loads((run.folder / 'times.json').read_text()) for run in runs]
-    at_once = [sum(other[0] <= begin < other[1] for other in times) for begin, _ in times]
-    assert max(at_once) == 2
+    assert max(sum(other[0] <= begin < other[1] for other in times) for begin, _ in times) == 2
     assert states(runs) == ['finished', 'failed', 'failed', 'failed', 'finished']
     crashed, short, killed = (run.note for run in runs[1:4])
     assert crashed == f'exit code 3: RuntimeError: out of luck ({runs[1].folder}/sweep.log)'
@@ -232,8 +226,7 @@ def test_two_sweeps_share_the_work(small, stub, tmp_path):
     lock.release()
     for thread in threads:
         thread.join(30)
-    expected = ['finished', 'failed', 'finished', 'finished']
-    assert states(both[0]) == states(both[1]) == expected
+    assert states(both[0]) == states(both[1]) == ['finished', 'failed', 'finished', 'finished']
     # each once, the crash as well
     assert sorted(started(root)) == [f'small seed_{seed}' for seed in (0, 1, CRASHES, 2)]
 
@@ -275,7 +268,7 @@ def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, reposit
     assert glob.glob(f'{root}/*/seed*[0-9]') == [str(changed[0].folder)]
 
 
-def test_the_tool_refuses_before_it_starts_and_says_how_it_ended(tool, tmp_path, small, stub, capsys):
+def test_the_tool_refuses_before_it_starts_and_says_how_it_ended(tool, refused, tmp_path, small, stub, capsys):
     report, root = tmp_path / 'report', tmp_path / 'root'
     report.mkdir()
     (report / 'results.json').touch()
@@ -285,8 +278,7 @@ def test_the_tool_refuses_before_it_starts_and_says_how_it_ended(tool, tmp_path,
         (['--jobs', '0'], 'at least 1, got 0'),
         (['--jobs', '2', '--ray'], 'leave --jobs out'),
     ):
-        assert tool(*sweep, *arguments) == 2
-        assert words in capsys.readouterr().err
+        refused(words, *sweep, *arguments)
     assert tool(*sweep, '--seeds', '0', '1', '--dry-run') == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| small')]
     assert len(rows) == 2 and all('| new ' in row for row in rows)

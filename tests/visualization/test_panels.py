@@ -1,13 +1,12 @@
 """Panels show what they say, and a run shows the same images again and again while it trains."""
 
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import MOON_OPTIONS, make_moon
+from conftest import MOON_OPTIONS, logged, make_moon
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
@@ -25,6 +24,7 @@ QUARTERS = [(SIDE // 4 * i, SIDE // 4 * j) for i in (1, 3) for j in (1, 3)]
 GREY, ROCK = [100] * 3, [150, 50, 50]
 # truth is the left half, found the upper one, in the order of the quarters
 CELLS = [[GREY] * 4, [ROCK, GREY, ROCK, GREY], [ROCK, ROCK, GREY, GREY]]
+NAMES = ('0000_render0004', '0001_render0008')
 
 
 def colours(cell) -> list:
@@ -61,9 +61,6 @@ def test_masks_of_another_size_lie_where_they_belong(tmp_path):
     visualizer.add_datasample('x', image, sample, out_file=tmp_path / 'panel.png')
     panel = np.asarray(Image.open(tmp_path / 'panel.png'))[-SIDE:]
     assert [colours(cell) for cell in np.split(panel, 3, axis=1)] == CELLS
-
-
-NAMES = ('0000_render0004', '0001_render0008')
 
 
 @pytest.fixture(scope='module')
@@ -129,8 +126,7 @@ def test_images_stay_predictions_move_and_the_last_is_the_models(trained):
 
 def test_every_part_has_its_own_rate_and_stages_follow_the_schedule(trained):
     folder = Path(trained.log_dir)
-    lines = (folder / 'vis_data' / 'scalars.json').read_text().splitlines()
-    rows = [row for row in map(json.loads, lines) if 'loss' in row]
+    rows = [row for row in logged(folder.parent) if 'loss' in row]
     assert len(rows) == 8
     for row in rows:
         # mmengine's own: the rate of the first group, the encoder's, and the one without multiplier
@@ -140,5 +136,4 @@ def test_every_part_has_its_own_rate_and_stages_follow_the_schedule(trained):
     assert len(set(rates)) > 4, 'the current value, no constant'
     log = next(folder.glob('*.log')).read_text()
     assert f'lr/backbone_lr: {rates[0] / 10:.4e} lr/decode_head_lr: {rates[0]:.4e} ' in log
-    frozen = [(row['epoch'], row['frozen_stages']) for row in rows[::2]]
-    assert frozen == [(1, 4), (2, 2), (3, -1), (4, -1)]
+    assert [(row['epoch'], row['frozen_stages']) for row in rows[::2]] == [(1, 4), (2, 2), (3, -1), (4, -1)]

@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 from unittest import mock
 
 import matplotlib
 import pytest
-from conftest import MOON_OPTIONS, REPOSITORY
+from conftest import MOON_OPTIONS, REPOSITORY, logged, write_config
 from mmengine.config import Config
 from mmengine.registry import VISBACKENDS
 
@@ -43,26 +44,17 @@ def nobody(tmp_path):
             sys.modules['wandb'].teardown()
 
 
-@pytest.fixture
-def experiment(tmp_path, moon):
+def experiment(folder, tracker: str, base: str = 'unet_backbone_scratch') -> Path:
     """Write a config with the one line that chooses a tracker."""
-
-    def write(tracker: str, base: str = 'unet_backbone_scratch') -> str:
-        path = tmp_path / f'with_{tracker}.py'
-        path.write_text(
-            f'_base_ = [{str(REPOSITORY / "configs" / base)!r} + ".py"]\n'
-            f'visualizer = dict(vis_backends=_base_.trackers.{tracker})\n'
-        )
-        return str(path)
-
-    return write
+    text = f'visualizer = dict(vis_backends=_base_.trackers.{tracker})\n'
+    return write_config(folder / f'with_{tracker}.py', base, text)
 
 
 def local_scalars(work_dir) -> tuple[dict, dict]:
     """The one training and the one validation row of the own log of a run whose tracker did not fail."""
-    (log,), (path,) = work_dir.glob('*/*.log'), work_dir.glob('*/vis_data/scalars.json')
+    (log,) = work_dir.glob('*/*.log')
     assert GOES_ON not in log.read_text()
-    train, val = (json.loads(line) for line in path.read_text().splitlines())
+    train, val = logged(work_dir)
     assert 'decode.loss_dice' in train and 'rock_Dice' in val
     assert list(work_dir.glob('*/vis_data/events.out.tfevents*'))
     return train, val
@@ -78,10 +70,10 @@ def in_process(command: list[str], seconds: int = 60, **variables: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_clearml_offline_archive_holds_the_scalars(experiment, tmp_path):
+def test_clearml_offline_archive_holds_the_scalars(moon, tmp_path):
     pytest.importorskip('clearml')
     work_dir = tmp_path / 'runs' / 'my_run'
-    command = [REPOSITORY / 'tools' / 'train.py', experiment('clearml'), '--work-dir', work_dir]
+    command = [REPOSITORY / 'tools' / 'train.py', experiment(tmp_path, 'clearml'), '--work-dir', work_dir]
     in_process([*command, '--cfg-options', *MOON_OPTIONS], 120, CLEARML_OFFLINE_MODE='1')
     train, val = local_scalars(work_dir)
     (archive,) = tmp_path.rglob('offline-*.zip')
@@ -96,11 +88,10 @@ def test_clearml_offline_archive_holds_the_scalars(experiment, tmp_path):
         assert [r for r in reported if r[0] == name] == [(name, row['step'], pytest.approx(row[name]))]
 
 
-def test_mlflow_file_store_holds_the_scalars(experiment, tool, tmp_path):
+def test_mlflow_file_store_holds_the_scalars(moon, tool, tmp_path):
     mlflow = pytest.importorskip('mlflow')
     work_dir = tmp_path / 'runs' / 'my_run'
-    run = [experiment('mlflow'), '--work-dir', work_dir, '--cfg-options', *MOON_OPTIONS]
-    assert tool('train.py', *run) == 0
+    assert tool('train.py', experiment(tmp_path, 'mlflow'), '--work-dir', work_dir, '--cfg-options', *MOON_OPTIONS) == 0
     assert mlflow.active_run() is None and 'MLFLOW_TRACKING_URI' not in os.environ
     train, val = local_scalars(work_dir)
     client = mlflow.MlflowClient(tracking_uri=(tmp_path / 'runs' / 'mlruns').as_uri())
@@ -113,7 +104,7 @@ def test_mlflow_file_store_holds_the_scalars(experiment, tool, tmp_path):
         assert (metric.value, metric.step) == (pytest.approx(row[name]), row['step'])
 
 
-def test_servers_that_cannot_be_reached_hold_nothing_up(experiment, tmp_path):
+def test_servers_that_cannot_be_reached_hold_nothing_up(tmp_path):
     """With what a classification run registers."""
     for package in TRACKERS:
         pytest.importorskip(package)
@@ -138,7 +129,7 @@ def test_servers_that_cannot_be_reached_hold_nothing_up(experiment, tmp_path):
             visualizer.add_scalars(dict(loss=1.0), step=step)
         visualizer.close()
     """
-    cfg = Config.fromfile(experiment('clearml', 'classifier'))
+    cfg = Config.fromfile(experiment(tmp_path, 'clearml', 'classifier'))
     trackers = [dict(cfg.trackers[key][-1], name=key, limit=1) for key in TRACKERS]
     cfg.visualizer.vis_backends = [*cfg.vis_backends, *trackers]
     cfg.dump(tmp_path / 'all.py')
