@@ -13,10 +13,11 @@ os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 import numpy as np
 import pytest
-from PIL import Image
+from pictures import save
 from yapf.yapflib import yapf_api
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+WNIDS = ['n00000001', 'n00000002', 'n00000003']
 # clusters are set up for real, which takes minutes: only where they are asked for
 if os.environ.get('CLUSTER_TESTS') != '1':
     collect_ignore_glob = ['cluster/test_*.py']
@@ -102,9 +103,7 @@ def hub(request):
 
 def write_pair(root: Path, name: str, image: np.ndarray, mask: np.ndarray) -> None:
     for folder, prefix, array in (('render', 'render', image), ('ground', 'ground', mask)):
-        path = root / 'images' / folder / f'{prefix}{name}.png'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(array).save(path)
+        save(root / 'images' / folder / f'{prefix}{name}.png', array)
 
 
 def make_moon(root: Path, count: int = 10, size: int = 64) -> Path:
@@ -132,25 +131,19 @@ def make_tiny_imagenet(root: Path, wnids: list[str]) -> Path:
     rng = np.random.default_rng(0)
     rows = []
     for label, wnid in enumerate(wnids):
-        train, val = root / 'train' / wnid / 'images', root / 'val' / 'images'
-        for folder in (train, val):
-            folder.mkdir(parents=True, exist_ok=True)
         for i in range(6):
             colour = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)
             colour[..., label % 3] += 150
-            Image.fromarray(colour).save(train / f'{wnid}_{i}.JPEG')
+            save(root / 'train' / wnid / 'images' / f'{wnid}_{i}.JPEG', colour)
             if i < 2:
                 name = f'val_{len(rows)}.JPEG'
-                Image.fromarray(colour).save(val / name)
+                save(root / 'val' / 'images' / name, colour)
                 rows.append(f'{name}\t{wnid}\t0\t0\t62\t62')
     (root / 'val' / 'val_annotations.txt').write_text('\n'.join(rows) + '\n')
     (root / 'wnids.txt').write_text('\n'.join(reversed(wnids)) + '\n')
     names = {'n00000001': 'red, crimson', 'n00000002': 'green', 'n99999999': 'unused'}
     (root / 'words.txt').write_text(''.join(f'{w}\t{n}\n' for w, n in names.items()))
     return root
-
-
-WNIDS = ['n00000001', 'n00000002', 'n00000003']
 
 
 @pytest.fixture

@@ -1,16 +1,15 @@
 """Every config builds, stays a diff, has its published size, trains for an epoch and is tested."""
 
 import functools
-import json
 import re
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet, write_pair
+from conftest import REPOSITORY, loader_options, logged, make_moon, make_tiny_imagenet, write_pair
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
+from pictures import save
 
 EXPERIMENTS = sorted(p for p in (REPOSITORY / 'configs').rglob('*.py') if '_base_' not in p.parts)
 # counted by the reference reports, or by hand from their description; the rest is this project's own
@@ -21,6 +20,9 @@ PARAMETERS = {Path(p).stem: row.split(' | ')[1] for p, row in ROWS if '_base_' n
 
 # only read, never changed
 read = functools.cache(Config.fromfile)
+# run by other tests
+ELSEWHERE = ('classifier', 'classifier_large', 'unet_baseline', 'unet_backbone_scratch', 'unet_backbone_frozen')
+ELSEWHERE += ('frozen_features_cached',)
 
 
 def build(cfg: Config):
@@ -41,8 +43,7 @@ def test_an_experiment_is_a_diff(path):
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: p.stem)
 def test_every_config_builds_and_its_dump_is_the_same(path, tmp_path):
     cfg = read(path)
-    model = build(cfg)
-    assert f'{sum(p.numel() for p in model.parameters()):,}' == PARAMETERS[path.stem]
+    assert f'{sum(p.numel() for p in build(cfg).parameters()):,}' == PARAMETERS[path.stem]
     cfg.dump(tmp_path / 'dumped.py')
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == cfg.to_dict()
 
@@ -64,8 +65,7 @@ def test_schedules_end_where_training_ends():
     for path in EXPERIMENTS:
         cfg = read(path)
         for name, schedulers in dict(cfg.schedulers, chosen=cfg.param_scheduler).items():
-            last = schedulers[-1]
-            assert not {'end', 'T_max', 'total_steps', 'eta_min', 'milestones'} & set(last), name
+            assert not {'end', 'T_max', 'total_steps', 'eta_min', 'milestones'} & set(schedulers[-1]), name
 
 
 def test_segmentors_are_chosen_and_stopped_by_the_rocks_own_dice():
@@ -84,11 +84,6 @@ def test_segmentors_are_chosen_and_stopped_by_the_rocks_own_dice():
                 assert 2 * scheduler.get('patience', 0) < patience
 
 
-# run by other tests
-ELSEWHERE = ('classifier', 'classifier_large', 'unet_baseline', 'unet_backbone_scratch', 'unet_backbone_frozen')
-ELSEWHERE += ('frozen_features_cached',)
-
-
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     """The data sets, by the variable that names them."""
@@ -103,8 +98,7 @@ def data(tmp_path_factory):
     for name in ('C3_a', 'C3_b', 'PCAMa', 'PCAMb', 'chang4_a', 'chang4_b'):
         mask = np.repeat(np.array([0, 2, 3, 5], np.uint8), 16)[:, None].repeat(64, axis=1)
         for part, array in (('images', 40 * mask), ('masks', mask)):
-            (root / 'sparse' / part).mkdir(parents=True, exist_ok=True)
-            cv2.imwrite(str(root / 'sparse' / part / f'{name}.png'), array)
+            save(root / 'sparse' / part / f'{name}.png', array)
     return {
         'MOON_DATA': make_moon(root / 'moon', count=5),
         'MOON_SCENES': make_moon(root / 'scenes_800', count=8),
@@ -149,8 +143,7 @@ def test_one_step_and_one_test(path, data, tool, tmp_path, monkeypatch, capsys):
         options.append('model.init_cfg=None')
     run = tmp_path / 'run'
     assert tool('train.py', path, '--work-dir', run, '--cfg-options', *options) == 0
-    (scalars,) = run.glob('*/vis_data/scalars.json')
-    rows = [json.loads(line) for line in scalars.read_text().splitlines()]
+    rows = logged(run)
     assert all(np.isfinite(row['loss']) for row in rows if 'loss' in row)
     assert not segments or any(np.isfinite(row.get('val_loss', np.nan)) for row in rows)
     (best,) = run.glob('best_*.pth')
@@ -158,8 +151,7 @@ def test_one_step_and_one_test(path, data, tool, tmp_path, monkeypatch, capsys):
         # a diff of another experiment, which is tested
         return
     capsys.readouterr()
-    tested = ['--work-dir', tmp_path / 'tested', '--cfg-options', *options]
-    assert tool('test.py', path, best, *tested) == 0
+    assert tool('test.py', path, best, '--work-dir', tmp_path / 'tested', '--cfg-options', *options) == 0
     out = capsys.readouterr().out
     assert ('mDice: ' if segments else 'report/macro_f1: ') in out
     if segments and path.parent.name == 'multiclass':

@@ -89,8 +89,7 @@ def test_tool_runs_where_nothing_or_something_broken_is_installed(tmp_path):
 
     def run() -> tuple[int, str]:
         command = [python, REPOSITORY / 'tools' / 'doctor.py']
-        where = dict(env=env, cwd=tmp_path, timeout=60)
-        done = subprocess.run(command, capture_output=True, text=True, **where)
+        done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=tmp_path, timeout=60)
         assert done.stderr == ''
         return done.returncode, done.stdout
 

@@ -3,19 +3,17 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from pictures import save
 
 LOAD = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations')]
 RESIZE, PACK = dict(type='ResizeToLoadSize'), dict(type='PackSegInputs')
 PIPELINE = [*LOAD, RESIZE, PACK]
 
 
-def write(root: Path, name: str, mask, images: str = 'images', masks: str = 'masks') -> None:
-    """A mask, of Pillow or an array, and a black image."""
-    mask = mask if isinstance(mask, Image.Image) else Image.fromarray(mask)
-    for folder, picture in ((images, Image.new('RGB', mask.size)), (masks, mask)):
-        (root / folder).mkdir(parents=True, exist_ok=True)
-        picture.save(root / folder / f'{name}.png')
+def write(root: Path, name: str, mask: np.ndarray, images: str = 'images', masks: str = 'masks') -> None:
+    """A mask and a black image."""
+    save(root / images / f'{name}.png', np.zeros((*mask.shape, 3), np.uint8))
+    save(root / masks / f'{name}.png', mask)
 
 
 def ids(dataset) -> list[str]:

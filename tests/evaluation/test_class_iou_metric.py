@@ -193,15 +193,6 @@ def test_equals_mmseg_to_the_last_digit(classes, absent, values):
         ours.compute_metrics = type(ours).compute_metrics.__get__(ours)
 
 
-@pytest.fixture(scope='module')
-def model(repository):
-    init_default_scope('mmseg')
-    cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
-    cfg.model.backbone.widths = [4, 8, 8, 8, 8]
-    torch.manual_seed(0)
-    return MODELS.build(cfg.model).eval()
-
-
 def batch(sizes: list, only: slice = slice(None)) -> dict:
     generator = torch.Generator().manual_seed(0)
     inputs, kept = [], []
@@ -215,8 +206,13 @@ def batch(sizes: list, only: slice = slice(None)) -> dict:
 
 
 @pytest.mark.parametrize('sizes', [[(32, 32)] * 3, [(32, 32), (40, 24), (40, 24), (32, 32)]])
-def test_a_batch_is_its_images(model, sizes):
+def test_a_batch_is_its_images(repository, sizes):
     """Predictions and losses, also where the images differ in size (load_size=None)."""
+    init_default_scope('mmseg')
+    cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
+    cfg.model.backbone.widths = [4, 8, 8, 8, 8]
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).eval()
     with torch.no_grad():
         *together, losses = model.val_step(batch(sizes))
         tested = model.test_step(batch(sizes))

@@ -95,8 +95,8 @@ def spoil(part: str, content, suffix: str = '.png', numbers=(2,)):
     return change
 
 
-def in_list(content: bytes):
-    return lambda root: (root / 'list.txt').write_bytes(content)
+def overwrite(name: str, content: bytes):
+    return lambda root: (root / name).write_bytes(content)
 
 
 def remove(name: str):
@@ -120,9 +120,9 @@ SETS = {
     'an image of NaN': (spoil('image', tiff(np.nan, np.float32), '.tif'), {}, 'does not say what its pixels mean'),
     'a folder in place of an image': (spoil('image', ...), {}, 'unreadable file: .*directory'),
     'no list': (nothing, LISTED, 'list.txt does not exist'),
-    'an empty list': (in_list(b''), LISTED, 'it is empty'),
-    'a list of other names': (in_list(b'render0001.png\n'), LISTED, 'lists 1 ids, 1 of which'),
-    'a list that is no text': (in_list(PNG), LISTED, 'no text in UTF-8 or UTF-16'),
+    'an empty list': (overwrite('list.txt', b''), LISTED, 'it is empty'),
+    'a list of other names': (overwrite('list.txt', b'render0001.png\n'), LISTED, 'lists 1 ids, 1 of which'),
+    'a list that is no text': (overwrite('list.txt', PNG), LISTED, 'no text in UTF-8 or UTF-16'),
     'an unknown part': (nothing, dict(split='dev'), "got 'dev'"),
     'a part of no pair': (nothing, dict(split='test'), 'The test part .* is empty: 8 pairs'),
     'no folder at all': (nothing, dict(data_root='nowhere'), 'looked for in .*nowhere.*prepare_data.py .*MOON_DATA'),
@@ -222,10 +222,6 @@ def tiny(change=nothing, **options):
 def unlist_a_class(root):
     rows = (root / 'val/val_annotations.txt').read_text().splitlines()
     (root / 'val/val_annotations.txt').write_text('\n'.join(r for r in rows if TINY[2] not in r))
-
-
-def overwrite(name, content):
-    return lambda root: (root / name).write_bytes(content)
 
 
 def picture_list(root):

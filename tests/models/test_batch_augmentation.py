@@ -39,11 +39,6 @@ LOAD = [dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'Re
 PACK = dict(type='PackSegInputs')
 
 
-@pytest.fixture(scope='module')
-def presets(repository):
-    return Config.fromfile(repository / 'configs' / 'unet_baseline.py').batch_augments
-
-
 def make_batch(*sizes: tuple[int, int], count: int = 4) -> dict:
     """Coloured noise with labels 0, 1 and 3 and some ignored pixels."""
     rng = np.random.default_rng(1)
@@ -201,7 +196,8 @@ def test_probability_is_that_of_a_sample():
     assert shares == pytest.approx([0.5, 0.25, 0.25], abs=0.08) and sum(shares) == pytest.approx(1)
 
 
-def test_two_processes_draw_what_one_does(monkeypatch, presets):
+def test_two_processes_draw_what_one_does(monkeypatch, repository):
+    presets = Config.fromfile(repository / 'configs' / 'unet_baseline.py').batch_augments
     processor = BatchAugPreProcessor(augments=presets.strong.augments, size_divisor=32, **NORMALISED)
     whole, batch = processor(make_batch(count=12), True), make_batch(count=12)
     monkeypatch.setattr(batch_augmentations, 'get_world_size', lambda: 2)

@@ -1,6 +1,7 @@
 """The synthetic lunar set: exact masks, the same bytes for a seed, no mixing, safe resuming."""
 
 import os
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -47,10 +48,6 @@ def test_same_bytes_whatever_the_workers_and_the_count(made, tmp_path):
     assert len(other) == 3 and all(expected[name] != data for name, data in other.items())
 
 
-def interrupted(*_) -> None:
-    raise KeyboardInterrupt
-
-
 def test_resume_restores_identical_bytes_and_clears_leftovers(made, capsys, monkeypatch):
     before, old = contents(made, '*.png'), dates(made)
     assert synthetic(made, '--count', '6') == 0
@@ -59,7 +56,7 @@ def test_resume_restores_identical_bytes_and_clears_leftovers(made, capsys, monk
     leftover = made / 'images' / 'render' / '.render0003.png.99.unfinished'
     leftover.write_bytes(b'half a picture')
     with monkeypatch.context() as patch:
-        patch.setattr(os, 'replace', interrupted)
+        patch.setattr(os, 'replace', mock.Mock(side_effect=KeyboardInterrupt))
         assert synthetic(made, '--count', '6') == 130
     assert not (made / 'images' / 'clean' / 'clean0002.png').exists(), 'before it is whole it has no name'
     assert synthetic(made, '--count', '6') == 0

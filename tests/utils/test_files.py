@@ -2,6 +2,7 @@
 
 import errno
 import os
+from unittest import mock
 
 import pytest
 
@@ -20,11 +21,7 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch, moment)
     path = tmp_path / 'a folder' / 'é.pth'
     for content in (b'long content', b'old'):
         write_atomically(path, content, sync=False)
-
-    def interrupted(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, moment, interrupted)
+    monkeypatch.setattr(os, moment, mock.Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         write_atomically(path, b'new')
     assert path.read_bytes() == b'old'
