@@ -2,15 +2,19 @@
 
 import hashlib
 import re
+import runpy
+import sys
+from pathlib import Path
 
+import mmseg
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY
+from conftest import REPOSITORY, fresh_process
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmpretrain import ImageClassificationInferencer, get_model
-from mmseg.apis import MMSegInferencer
+from mmseg.apis import MMSegInferencer, inference_model, init_model, show_result_pyplot
 from PIL import Image
 
 from custom_modules.evaluation.exported import OnnxModel
@@ -126,6 +130,20 @@ def photographs(tmp_path) -> list[str]:
     return paths
 
 
+def test_init_model_inference_model_and_show_result(photographs, tmp_path):
+    model = init_model(CONFIG, WEIGHTS, device='cpu')
+    assert tuple(model.dataset_meta['classes']) == ('background', 'rock')
+    results = inference_model(model, photographs)
+    sizes = [tuple(result.pred_sem_seg.data.shape[-2:]) for result in results]
+    assert sizes == [(128, 128), (96, 160)]
+    # the same from pixels in memory
+    again = inference_model(model, np.asarray(Image.open(photographs[0]))[..., ::-1].copy())
+    assert torch.equal(again.pred_sem_seg.data, results[0].pred_sem_seg.data)
+    out = tmp_path / 'new' / 'shown.png'
+    picture = show_result_pyplot(model, photographs[0], again, show=False, out_file=str(out))
+    assert picture.ndim == 3 and out.is_file()
+
+
 def test_mmseg_inferencer(photographs, tmp_path):
     """Masks and pictures are written, also to folders that are not there, and what is returned is what was drawn."""
     inferencer = MMSegInferencer(CONFIG, WEIGHTS, device='cpu', show_progress=False)
@@ -156,3 +174,17 @@ def test_classification_inferencer_and_get_model(photographs, tmp_path):
     for result in inferencer(photographs, show_dir=str(tmp_path / 'shown')):
         assert result['pred_class'] == names[result['pred_label']]
     assert len(list((tmp_path / 'shown').iterdir())) == 2
+
+
+@pytest.mark.parametrize('config', ['unet_baseline', 'unet_backbone_frozen'])
+def test_mmsegs_browse_dataset(config, moon, tmp_path, monkeypatch):
+    own = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'analysis_tools' / 'browse_dataset.py'
+    command = [str(own), f'{REPOSITORY}/configs/{config}.py', '--output-dir', str(tmp_path / 'out'), '--not-show']
+    monkeypatch.setattr(sys, 'argv', command)
+    fresh_process()
+    runpy.run_path(str(own), run_name='__main__')
+    pictures = sorted((tmp_path / 'out').iterdir())
+    assert len(pictures) == 8
+    # input and truth side by side
+    shown = np.asarray(Image.open(pictures[0]))
+    assert shown.shape[1] == 2 * 128 and (shown[-128:, :128] != shown[-128:, 128:]).any()

@@ -37,7 +37,8 @@ def shell_lines(page):
     """The lines of the blocks without a language, a backslash joining two, without comments."""
     blocks = re.findall(r'^```(\w*)\n(.*?)^```$', text(page), re.DOTALL | re.MULTILINE)
     shell = '\n'.join(block for language, block in blocks if language in ('', 'sh', 'bash'))
-    return [re.sub(r'\s# .*|^# .*', '', line) for line in shell.replace('\\\n', ' ').splitlines()]
+    lines = shell.replace('\\\n', ' ').splitlines()
+    return [re.sub(r'\s# .*|^# .*', '', line) for line in lines]
 
 
 def slug(heading):
@@ -73,7 +74,8 @@ def test_tables_have_as_many_cells_as_columns(page):
 
 @pytest.mark.parametrize('page', PLAIN, ids=name)
 def test_sentences_have_at_most_25_words(page):
-    prose = ['' if re.match(r'\s*(\||#|<|!\[|\[!\[)', line) else line for line in without_code(page).splitlines()]
+    lines = without_code(page).splitlines()
+    prose = ['' if re.match(r'\s*(\||#|<|!\[|\[!\[)', line) else line for line in lines]
     items = '\n'.join(re.sub(r'^\s*([-*]|\d+\.)\s', '\n\n', line) for line in prose)
     for paragraph in re.split(r'\n\s*\n', re.sub(r'\[([^]]*)\]\([^)]*\)', r'\1', items)):
         for sentence in re.split(r'(?<=[.!?:])\s+', paragraph):
@@ -88,7 +90,8 @@ def test_the_documents_stay_short():
     results = REPOSITORY / 'docs' / 'results.md'
     assert words(results) <= 1200
     assert len(re.findall(r'^\|[-| ]+\|$', text(results), re.MULTILINE)) <= 4
-    assert sum(map(words, [page for page in REPOSITORY.glob('docs/*.md') if page != LOG])) <= 12_000
+    docs = [page for page in REPOSITORY.glob('docs/*.md') if page != LOG]
+    assert sum(map(words, docs)) <= 12_000
     # the first screen: what it is, the commands, the answer
     assert text(README).split('\n## ')[0].count('\n') <= 40
     for card in REPOSITORY.glob('checkpoints/*.md'):
@@ -150,6 +153,13 @@ def test_commands_have_the_flags_that_the_documents_give(called):
     given = help_of(*called)
     for flag, pages in commands()[called].items():
         assert re.search(rf'(?<![\w-]){flag}(?![\w-])', given), (flag, pages)
+
+
+def test_commands_survive_a_second_run():
+    """A pattern would name two checkpoints then."""
+    for page in PLAIN:
+        for line in shell_lines(page):
+            assert not re.search(r'[*?]\S*\.pth', line), (name(page), line)
 
 
 def test_configs_and_tools_in_commands_exist():

@@ -164,6 +164,15 @@ def test_the_threshold_changes_the_answer(open_page):
     assert answered(page, 'scene1.jpg') != first and download(page, 'overlay') != before
 
 
+def test_a_phone_shows_all_of_it(open_page):
+    page = open_page(390, 844)
+    page.get_by_role('button', name='Scene 2').click()
+    answered(page, 'scene2.jpg')
+    assert page.evaluate('document.documentElement.scrollWidth') <= 390
+    assert 300 < page.locator('#picture').bounding_box()['width'] <= 390
+    assert all(page.locator(f'#{name}').is_visible() for name in ('mask', 'overlay', 'csv', 'list'))
+
+
 @pytest.mark.parametrize(
     ('kind', 'sentence'),
     [
