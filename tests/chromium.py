@@ -59,8 +59,8 @@ def watched_tabs(browser, *own: str):
     """
     complaints, contexts = [], []
 
-    def open_tab(strict: bool = True):
-        contexts.append(browser.new_context(viewport=dict(width=1200, height=900)))
+    def open_tab(width: int = 1200, height: int = 900, strict: bool = True):
+        contexts.append(browser.new_context(viewport=dict(width=width, height=height)))
         tab = contexts[-1].new_page()
         allowed = (*own, 'data:', 'blob:')
         tab.on('request', lambda r: r.url.startswith(allowed) or complaints.append(r.url))

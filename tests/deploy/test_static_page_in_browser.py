@@ -55,8 +55,8 @@ def open_page(browser, site):
     """Open the page and cut the network off; errors that it prints and requests to elsewhere fail the test."""
     with watched_tabs(browser, site) as open_tab:
 
-        def open_it(**strict):
-            tab = open_tab(**strict)
+        def open_it(*window, **strict):
+            tab = open_tab(*window, **strict)
             tab.goto(site, wait_until='networkidle')
             tab.locator('#photograph:enabled').wait_for()
             tab.context.set_offline(True)
