@@ -141,7 +141,11 @@ def _bring_to_end(run: Run, rerun: bool, since: float, environment, started) -> 
 
 
 def _is_newer(path: Path, than: float) -> bool:
-    return path.is_file() and path.stat().st_mtime >= than
+    try:
+        return path.stat().st_mtime >= than
+    except FileNotFoundError:
+        # also where --rerun moves the folder aside at this moment
+        return False
 
 
 class LocalExecutor:
