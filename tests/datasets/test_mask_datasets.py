@@ -208,6 +208,18 @@ def test_a_mask_that_its_photographs_tag_leaves_in_doubt(tmp_path, said):
     assert len(MoonDataset(tmp_path, 'all')) == 1
 
 
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-be'])
+def test_lists_of_every_editor(tmp_path, encoding):
+    names = ['first one', 'zweites ü', '0003']
+    for name in (*names, 'other'):
+        write_pair(tmp_path, name, np.zeros((8, 8, 3), np.uint8), np.eye(8, dtype=np.uint8))
+    text = '\r\n'.join([*names, '', ' '])
+    mark = b'\xfe\xff' if encoding.endswith('be') else b''
+    (tmp_path / 'list.txt').write_bytes(mark + text.encode(encoding))
+    dataset = MoonDataset(str(tmp_path), 'all', ann_file='list.txt')
+    assert len(dataset) == 3
+
+
 def test_pixels_are_counted_through_the_label_map(tmp_path):
     mask = np.zeros((64, 64), np.uint8)
     mask[:8], mask[8:16] = 1, 3
