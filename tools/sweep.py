@@ -164,6 +164,7 @@ def main() -> None:
 
     from mmengine.logging import MMLogger
 
+    from custom_modules.engine.devices import emulated_precision
     from custom_modules.sweep.plan import plan_sweep
 
     # each config would say which environment variables it reads
@@ -178,6 +179,9 @@ def main() -> None:
         return
     if not args.rerun:
         refuse_other_configs(runs)
+    # each run says so in its log alone
+    if slow := next(filter(None, (emulated_precision(run.cfg) for run in runs)), None):
+        print(slow, flush=True)
     complete = sweep(runs, make_executor(args, runs), args.rerun)
     print(sweep_table(title, runs))
     if not complete:

@@ -124,8 +124,20 @@ def precision_of(cfg) -> str:
     return f'{name} compiled' if (cfg.default_hooks.get('compile') or {}).get('enabled') else name
 
 
+def emulated_precision(cfg) -> str | None:
+    """Say in one line that a config trains in bfloat16 where the processor only emulates it; None if it does not."""
+    if cfg.optim_wrapper.get('type') != 'BFloat16OptimWrapper' or mixed_precision_pays():
+        return None
+    return (
+        'Slow on this machine: its processor emulates bfloat16, at a tenth of the speed of float32: leave '
+        'optim_wrapper.type=BFloat16OptimWrapper out.'
+    )
+
+
 def speed_advice(cfg) -> str | None:
     """Say in one line what would make a config, as it is about to run, train faster on this machine; None if nothing."""
+    if slow := emulated_precision(cfg):
+        return slow
     ways = []
     if cfg.optim_wrapper.get('type') == 'OptimWrapper' and mixed_precision_pays():
         ways.append('--amp')
