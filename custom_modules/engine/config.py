@@ -26,6 +26,8 @@ READ_FROM_CONFIG = (
     'tta_pipeline',
 )
 PARTS = ('train', 'val', 'test')
+# of mmengine's runner, by their keys in default_hooks
+OWN_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
 
 def each_config(key: str, value: dict | Sequence[dict] | None) -> Iterator[tuple[str, dict]]:
@@ -165,6 +167,10 @@ def load_config(
     # variables that only shaped the config would fill the log and slow the dump
     for key in set(cfg) - sections - {'custom_imports'}:
         cfg.pop(key)
+    # mmengine itself switches off only its own hooks by None, and fails at others
+    if isinstance(hooks := cfg.get('default_hooks'), dict):
+        for name in [name for name, hook in hooks.items() if hook is None and name not in OWN_HOOKS]:
+            hooks.pop(name)
     cfg.launcher = launcher
     # backslashes would break the config that mmengine dumps
     cfg.work_dir = Path(work_dir or cfg.get('work_dir') or f'work_dirs/{path.stem}').as_posix()
