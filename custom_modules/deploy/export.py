@@ -17,7 +17,7 @@ from custom_modules.deploy.torch_model import TorchModel
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_line
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.images import find_pictures, read_image
 from custom_modules.utils.tables import progress
@@ -49,8 +49,7 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
             verbose=False,
         )
     except torch.onnx.errors.OnnxExporterError as error:
-        name, why = model.card.source.split()[0], str(error).strip().splitlines()[0]
-        raise UsageError(f'torch cannot export {name}: {why}') from error
+        raise UsageError(f'torch cannot export {model.card.source.split()[0]}: {first_line(error)}') from error
     exported = program.model_proto
     # the sizes of inner tensors, which nobody reads
     del exported.graph.value_info[:]

@@ -13,7 +13,7 @@ from custom_modules.datasets.masks import class_palette
 from custom_modules.engine.config import load_config
 from custom_modules.engine.weights import configured_classes, load_model
 from custom_modules.evaluation.exported import ModelCard
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_line
 
 
 class PixelsToProbabilities(nn.Module):
@@ -86,7 +86,7 @@ class TorchModel:
             self.network.to(self.device, memory_format=torch.channels_last)
         except (RuntimeError, AssertionError) as error:
             raise UsageError(
-                f'the device {device!r} cannot be used ({str(error).splitlines()[0]}): choose --device cpu.'
+                f'the device {device!r} cannot be used ({first_line(error)}): choose --device cpu.'
             ) from error
         self.amp = amp
         # frozen stages are folded at their first use, during which no other thread may call a module

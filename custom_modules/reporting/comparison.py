@@ -19,7 +19,7 @@ from custom_modules.reporting.scoring import (
     score_classifier,
     score_segmentor,
 )
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_line
 from custom_modules.utils.files import REPOSITORY
 
 
@@ -164,7 +164,7 @@ def compare_runs(
             left_out[path] = str(error)
         except Exception as error:
             # whatever is wrong with one run, the others are reported on
-            left_out[path] = f'{type(error).__name__}: {error}'.split('\n')[0]
+            left_out[path] = f'{type(error).__name__}: {first_line(error)}'
     pooled = [_pooled(results, shown) for results in segmentors.values() if results]
     # one that is complete, if there is any
     first = min(sum(pooled, []), key=lambda result: bool(result.missing), default=None)

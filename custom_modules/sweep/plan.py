@@ -14,7 +14,7 @@ from custom_modules.engine.config_checks import check_config
 from custom_modules.engine.data_checks import require_data_folders
 from custom_modules.reporting.config_changes import config_difference
 from custom_modules.reporting.runs import RunFolder, run_config
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_line
 
 TRAIN = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
 _READING = threading.Lock()  # mmengine reads configs through the interpreter's list of modules, which threads share
@@ -158,7 +158,7 @@ def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple
         raise UsageError(f'{title}: {error}') from error
     except Exception as error:
         # a config is a program: it can fail in any way
-        reason = f'{type(error).__name__}: {error}'.split('\n')[0]
+        reason = f'{type(error).__name__}: {first_line(error)}'
         raise UsageError(f'{title} cannot be read ({reason}): mend it, or the options.') from error
     epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
     if not isinstance(epochs, int):
