@@ -69,7 +69,7 @@ def report_command(runs, args) -> list[str]:
 
 def refuse_other_configs(runs) -> None:
     """Refuse work dirs that hold runs of other configs: they would be taken for this sweep's, or be lost."""
-    looked = [(run.folder, *run.look()) for run in runs]
+    looked = [(run.folder, *run.inspect()) for run in runs]
     changed = [(folder, detail) for folder, state, detail in looked if state == 'changed']
     if changed:
         folder, detail = changed[0]
@@ -173,7 +173,7 @@ def main() -> None:
     title = f'{len(runs)} runs in {args.work_dir}'
     if args.dry_run:
         for run in runs:
-            run.state, run.note = run.look()
+            run.state, run.note = run.inspect()
         print(sweep_table(title, runs))
         return
     if not args.rerun:
