@@ -73,7 +73,7 @@ def _resumed(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 def run_config(path: Path) -> tuple:
     """Read the experiment's name, and the config of the run's latest start.
 
-    Of a resumed run ``resume`` and ``load_from`` are those of its first start: later it loaded its own checkpoint. Raises a
+    Of a resumed run ``resume`` and ``load_from`` are those of its first start, since a resume loads its own checkpoint. Raises a
     UsageError if the folder holds no config or several, or it cannot be read.
     """
     configs = sorted(path.glob('*.py'))
