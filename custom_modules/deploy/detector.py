@@ -29,7 +29,7 @@ class Mirrored:
         self.card = model.card
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Predict a batch, as :class:`OnnxModel`."""
+        """Predict a batch, as ``OnnxModel`` does."""
         return (self._model(images) + self._model(images[:, :, ::-1])[..., ::-1]) / 2
 
 

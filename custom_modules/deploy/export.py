@@ -108,7 +108,7 @@ def load_samples(model: TorchModel, folder: str | Path) -> list[Sample]:
 
     Raises a UsageError if there are fewer than two pictures.
     """
-    samples = _pairs(model, folder) if model.card.task == 'segmentation' else []
+    samples = _samples_with_masks(model, folder) if model.card.task == 'segmentation' else []
     if not samples:
         images = (read_image(s.path) for s in progress(find_pictures([str(folder)]), 'Reading'))
         samples = [(resized(image, model.card.size)[None], None) for image in images]
@@ -117,7 +117,7 @@ def load_samples(model: TorchModel, folder: str | Path) -> list[Sample]:
     return samples
 
 
-def _pairs(model: TorchModel, folder: str | Path) -> list[Sample]:
+def _samples_with_masks(model: TorchModel, folder: str | Path) -> list[Sample]:
     config = dict(model.config.test_dataloader.dataset, data_root=str(folder), split='all')
     try:
         dataset = DATASETS.build(config)

@@ -189,10 +189,8 @@ def _pooled(results: list[SegmentorResult], shown: int) -> list[SegmentorResult]
     """Pool the folds of each seed; results without folds stay as they are."""
     if results[0].fold is None:
         return results
-    seeds: dict[int | None, list[SegmentorResult]] = {}
-    for result in results:
-        seeds.setdefault(result.run.seed, []).append(result)
-    return [pool_folds(folds, shown) for folds in seeds.values()]
+    seeds = dict.fromkeys(result.run.seed for result in results)
+    return [pool_folds([result for result in results if result.run.seed == seed], shown) for seed in seeds]
 
 
 def _doubts(result: SegmentorResult, others: Sequence[SegmentorResult]) -> list[str]:

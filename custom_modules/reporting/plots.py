@@ -132,8 +132,7 @@ def draw_architecture(architecture: Architecture, title: str) -> bytes:
     columns, rows = (max(place[i] for place in places.values()) + 1 for i in (0, 1))
     size = (COLUMN_STEP * (columns - 1) + BOX_WIDTH + 0.4, ROW_STEP * (rows - 1) + BOX_HEIGHT + 1.1)
     figure = Figure(figsize=size)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, size[0]), ylim=(size[1], 0))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, size[0]), ylim=(size[1], 0))
     axes.set_axis_off()
     centres = {
         name: (0.2 + BOX_WIDTH / 2 + COLUMN_STEP * column, 0.5 + BOX_HEIGHT / 2 + ROW_STEP * row)

@@ -184,9 +184,8 @@ def _pictures(comparison: Comparison, data: dict) -> dict[str, bytes]:
     for result, entry in zip(results, [*data['arms'], *data['classifiers']], strict=True):
         pictures[entry['architecture']['picture']] = plots.draw_architecture(result.architecture, entry['label'])
     if comparison.groups:
-        runs = [run for group in comparison.groups for run in group.runs]
         pairs = zip(comparison.groups, comparison.labels(), strict=True)
-        labels = [label for group, label in pairs for _ in group.runs]
+        runs, labels = zip(*((run, label) for group, label in pairs for run in group.runs), strict=True)
         pictures['learning_curves.png'] = plots.draw_learning_curves(runs, labels)
     if comparison.classifiers:
         runs = [result.run for result in comparison.classifiers]

@@ -196,9 +196,8 @@ class RunFolder:
 
     def score(self, name: str, epoch: int) -> float | None:
         """Look up a validation's logged score; None if it was not logged."""
-        if name not in self.val or epoch not in self.val.index or pd.isna(self.val[name][epoch]):
-            return None
-        return float(self.val[name][epoch])
+        value = self.val[name].get(epoch) if name in self.val else None
+        return None if pd.isna(value) else float(value)
 
     @property
     def _diverged_from(self) -> int | None:

@@ -74,16 +74,11 @@ def plan_sweep(
 ) -> list[Run]:
     """List the trainings of a sweep, and check every config with its options before anything starts.
 
-    All configs come first with the first seed, so that an interrupted sweep can be compared. Raises a UsageError if a config
-    or an option cannot be read, two configs would share a folder, or something is given twice.
-
-    Args:
-        configs (Sequence[str | Path]): The configs' files.
-        seeds (Sequence[int]): The seeds.
-        root (str | Path): The folder of all work dirs, ``<root>/<config's name>__<key>_<value>/seed_<seed>_fold<k>``.
-        options (Sequence[str]): Settings of all runs, as ``KEY=VALUE``.
-        vary (Sequence[str]): Settings that take several values, as ``KEY=V1,V2``; all combinations are trained.
-        folds (int, optional): The number of parts for a cross-validation. Defaults to no cross-validation.
+    ``options`` are the settings of all runs as ``KEY=VALUE``, ``vary`` those that take several values, as ``KEY=V1,V2``, in all
+    combinations; ``folds`` is the number of parts of a cross-validation. A run's work dir is
+    ``<root>/<config's name>__<key>_<value>/seed_<seed>_fold<k>``. All configs come first with the first seed, so that an
+    interrupted sweep can be compared. Raises a UsageError if a config or an option cannot be read, two configs would share
+    a folder, or something is given twice.
     """
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UsageError(f'--seeds takes different numbers from 0 on, got {list(seeds)}.')
