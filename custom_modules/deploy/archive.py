@@ -18,16 +18,16 @@ MOST_PICTURES = 256  # of a task: what is predicted again if its worker dies
 class Worker:
     """A process of the cluster, with a detector of its own, that writes into a folder which :class:`Results` has begun.
 
-    ``model`` are the positional arguments of :class:`RockDetector`, with absolute paths, ``settings`` its keyword arguments, ``shown``
-    those of :class:`PictureFiles`; ``threads`` read, predict and write.
+    ``model`` are the positional arguments of :class:`RockDetector`, with absolute paths, ``settings`` its keyword arguments,
+    ``options`` those of :class:`PictureFiles`; ``threads`` read, predict and write.
     """
 
-    def __init__(self, out: str | Path, model: Sequence[str], settings: dict, shown: dict, threads: int = 1) -> None:
+    def __init__(self, out: str | Path, model: Sequence[str], settings: dict, options: dict, threads: int = 1) -> None:
         quiet_libraries()
         if not Path(out, MANIFEST).is_file():
             raise UsageError(f'{out} is not on a disk that all machines of the cluster see.')
         self._detector = RockDetector(*model, **settings, threads=1, calls=threads)
-        self._files, self._threads = PictureFiles(Path(out), self._detector, **shown), threads
+        self._files, self._threads = PictureFiles(Path(out), self._detector, **options), threads
 
     def __call__(self, row: dict) -> list[dict]:
         """Predict the pictures of a task of :func:`tasks_of`, write their files, and return ``answer`` rows in JSON.
@@ -95,7 +95,7 @@ def entries_of(
 
 
 def predict_archive(
-    sources: Sequence[Source], results: Results, how: dict, workers: int, cpus: int, gpus: float
+    sources: Sequence[Source], results: Results, arguments: dict, workers: int, cpus: int, gpus: float
 ) -> Outcome:
     """Predict pictures by the workers of the Ray cluster that this process is connected to, and write their results.
 
@@ -106,7 +106,7 @@ def predict_archive(
     Args:
         sources (Sequence[Source]): The pictures; those that ``results`` has already are left out.
         results (Results): The folder to write to, which all machines see at the same path.
-        how (dict): Keyword arguments of :class:`Worker` but for ``out`` and ``threads``.
+        arguments (dict): Keyword arguments of :class:`Worker` but for ``out`` and ``threads``.
         workers (int): How many to start with; Ray adds and removes workers as machines join and leave.
         cpus (int): Of each worker.
         gpus (float): Of each worker.
@@ -125,7 +125,7 @@ def predict_archive(
     # entries_of repeats lost tasks: Ray would repeat them for ever, or not often enough
     context.max_errored_blocks = -1
     resources = dict(num_cpus=cpus, num_gpus=gpus, max_task_retries=0)
-    arguments = dict(how, out=results.out.absolute(), threads=cpus)
+    arguments = dict(arguments, out=results.out.absolute(), threads=cpus)
 
     def run(tasks: list[dict]) -> Iterable[dict]:
         # streamed: only tasks and answers are in memory
@@ -143,5 +143,5 @@ def predict_archive(
 
     missing = [source for source in sources if source.name not in results.done]
     outcome = Outcome()
-    entries = entries_of(run, missing, results, outcome, workers, how['settings']['batch_size'])
+    entries = entries_of(run, missing, results, outcome, workers, arguments['settings']['batch_size'])
     return record_all(entries, len(missing), results, outcome)

@@ -84,11 +84,11 @@ class Results(PictureFiles):
     Args:
         settings (dict): What the results depend on; a resumed run must have the same.
         resume (bool): Whether to continue what is there. Defaults to False.
-        out, detector, **shown: Of :class:`PictureFiles`.
+        out, detector, **files: Of :class:`PictureFiles`.
     """
 
-    def __init__(self, out: str | Path, detector: RockDetector, settings: dict, resume: bool = False, **shown) -> None:
-        super().__init__(Path(out), detector, **shown)
+    def __init__(self, out: str | Path, detector: RockDetector, settings: dict, resume: bool = False, **files) -> None:
+        super().__init__(Path(out), detector, **files)
         self._manifest = self.out / MANIFEST
         require_no_results(out, resume)
         if not self._manifest.exists():
