@@ -5,7 +5,7 @@ from pathlib import Path
 
 from custom_modules.utils.errors import UsageError
 
-ONE = 'config file of a segmentor, such as configs/unet_baseline.py'
+SEGMENTOR = 'config file of a segmentor, such as configs/unet_baseline.py'
 
 
 class ConfigOptions(argparse.Action):
@@ -37,7 +37,7 @@ def common_parser(description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def add_config(parser: argparse.ArgumentParser, example: str, text: str = ONE) -> None:
+def add_config(parser: argparse.ArgumentParser, example: str, text: str = SEGMENTOR) -> None:
     """Add ``config`` (``text`` says which) and ``--cfg-options`` (``example`` is one that makes sense there)."""
     parser.add_argument('config', help=text)
     add_cfg_options(parser, f'settings to override, such as {example}')

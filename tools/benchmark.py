@@ -79,7 +79,7 @@ def main() -> None:
             raise UsageError(f'there is no checkpoint {file}: mend the path or leave it out.')
     threads = int(os.environ.get('OMP_NUM_THREADS') or available_cores())
     args.workers = min(4, available_cores()) if args.workers is None else args.workers
-    # the contestants' processes begin with it
+    # inherited by the contestants' processes
     os.environ['OMP_NUM_THREADS'] = str(threads)
 
     from custom_modules.benchmark import configs, measuring, prediction, tables, training

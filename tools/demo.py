@@ -49,10 +49,10 @@ def main() -> None:
             ) from error
         print(*write_page(args.model, args.static), sep='\n')
         return
-    # a service is stopped by it, and uploads have to go then too
+    # services are stopped by SIGTERM: uploads are removed then too
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with TemporaryDirectory(prefix='moon_rocks_') as folder:
-        # where it keeps uploads; it looks when it is imported
+        # gradio reads them when it is imported
         os.environ |= dict(GRADIO_TEMP_DIR=folder, GRADIO_ANALYTICS_ENABLED='False')
         try:
             import gradio  # noqa: F401

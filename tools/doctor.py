@@ -15,7 +15,7 @@ def main() -> int:
     shape = argparse.RawDescriptionHelpFormatter
     argparse.ArgumentParser(description=__doc__, formatter_class=shape).parse_args()
     if sys.version_info < (3, 10):  # noqa: UP036
-        # it cannot read the rest
+        # it cannot parse the other modules
         print(f'problem  Python {sys.version.split()[0]} is too old: 3.10 or newer is needed')
         print(f'{"":8} -> make env PYTHON=python3.11, or newer')
         return 1

@@ -69,7 +69,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def find_subject(args: argparse.Namespace):
-    """List what is to be looked at."""
+    """List the data to be examined."""
     if args.config:
         from custom_modules.eda.sources import config_subject
 

@@ -72,11 +72,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def split(given: list[str]) -> tuple[list[str], list[str]]:
-    """Tell the model from the pictures.
-
-    Returns:
-        tuple[list[str], list[str]]: No, one or two words of the model, and the inputs.
-    """
+    """Split the positional arguments into the model's, of which there are up to two, and the inputs."""
     words = {'.onnx': 1, '.py': 2}.get(Path(given[0]).suffix, 0)
     if words == 2 and len(given) > 1 and Path(given[1]).suffix not in ('.pth', '.pt'):
         raise UsageError(f'after {given[0]} comes its checkpoint, a .pth file, got {given[1]}.')
@@ -85,17 +81,16 @@ def split(given: list[str]) -> tuple[list[str], list[str]]:
     return given[:words], given[words:]
 
 
-def predict_by_ray(args, connected, model, settings, shown, sources, results):
-    """Deal the pictures out over a cluster, one worker for each GPU, or for each CPU where there is none."""
+def predict_by_ray(args, cluster, model, settings, options, sources, results):
+    """Predict on a cluster, with one worker for each GPU, or for each CPU if there is no GPU."""
     from custom_modules.deploy.archive import predict_archive
 
-    gpus = float(connected.gpus > 0) if args.ray_gpus is None else args.ray_gpus
-    workers = max(1, int(connected.gpus / gpus if gpus else connected.cpus / args.ray_cpus))
-    print(f'{connected.title}; {workers} workers', flush=True)
-    asked = dict(settings, batch_size=args.batch_size, device=args.device)
-    absolute = [str(Path(word).absolute()) for word in model]
-    how = dict(model=absolute, settings=asked, shown=shown)
-    return predict_archive(sources, results, how, workers, args.ray_cpus, gpus)
+    gpus = float(cluster.gpus > 0) if args.ray_gpus is None else args.ray_gpus
+    workers = max(1, int(cluster.gpus / gpus if gpus else cluster.cpus / args.ray_cpus))
+    print(f'{cluster.title}; {workers} workers', flush=True)
+    settings = dict(settings, batch_size=args.batch_size, device=args.device)
+    arguments = dict(model=[str(Path(path).absolute()) for path in model], settings=settings, options=options)
+    return predict_archive(sources, results, arguments, workers, args.ray_cpus, gpus)
 
 
 @reporting_errors
@@ -114,22 +109,21 @@ def main() -> None:
     sources = find_pictures(inputs, without=Path(args.out))
     if args.truth and not Path(args.truth).is_dir():
         raise UsageError(f'{args.truth} is not a folder: name that of the true masks.')
-    look = ('mode', 'scale', 'overlap', 'tta', 'threshold', 'amp')
-    settings = {name: getattr(args, name) for name in look}
-    # of a cluster, this machine need not have the workers' device
+    settings = {name: getattr(args, name) for name in ('mode', 'scale', 'overlap', 'tta', 'threshold', 'amp')}
+    # with a cluster this machine only reads the model's card, and may lack the workers' device
     device = 'cpu' if args.ray else args.device
     cores = available_cores()
     calls = calls_at_once(sources, cores)
-    # one call has the library's own choice of threads, such as OMP_NUM_THREADS
-    how = dict(batch_size=args.batch_size, calls=calls, threads=cores // calls if calls > 1 else None)
-    detector = RockDetector(*model, **settings, **how, device=device)
-    shown = dict(overlay=not args.no_overlay, probability=args.probability, tolerance=args.tolerance)
+    # for a single call the library chooses the threads, for example by OMP_NUM_THREADS
+    threading = dict(batch_size=args.batch_size, calls=calls, threads=cores // calls if calls > 1 else None)
+    detector = RockDetector(*model, **settings, **threading, device=device)
+    options = dict(overlay=not args.no_overlay, probability=args.probability, tolerance=args.tolerance)
     cluster = connect(args.ray) if args.ray else None
-    known = dict(settings, model=detector.card.source, **shown)
-    results = Results(args.out, detector, known, args.resume, **shown)
+    all_settings = dict(settings, model=detector.card.source, **options)
+    results = Results(args.out, detector, all_settings, args.resume, **options)
     there = len(results.done.intersection(source.name for source in sources))
     if cluster:
-        outcome = predict_by_ray(args, cluster, model, settings, shown, sources, results)
+        outcome = predict_by_ray(args, cluster, model, settings, options, sources, results)
     else:
         outcome = predict_pictures(detector, sources, results, cores + 1)
     for path, reason in outcome.skipped:

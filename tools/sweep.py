@@ -57,8 +57,8 @@ def parse_args() -> argparse.Namespace:
 
 
 def report_command(runs, args) -> list[str]:
-    """Give the command line of the report on the finished runs, in the order of the configs."""
-    # each config came first with the first seed
+    """Return the command line of the report on the finished runs, in the order of the configs."""
+    # the runs are in the order of the seeds
     names = list(dict.fromkeys(run.name for run in runs))
     finished = [run for run in runs if run.state == 'finished']
     finished.sort(key=lambda run: names.index(run.name))
@@ -69,8 +69,8 @@ def report_command(runs, args) -> list[str]:
 
 def refuse_other_configs(runs) -> None:
     """Refuse work dirs that hold runs of other configs: they would be taken for this sweep's, or be lost."""
-    looked = [(run.folder, *run.look()) for run in runs]
-    changed = [(folder, detail) for folder, state, detail in looked if state == 'changed']
+    inspected = [(run.folder, *run.inspect()) for run in runs]
+    changed = [(folder, detail) for folder, state, detail in inspected if state == 'changed']
     if changed:
         folder, detail = changed[0]
         more = f' (and {len(changed) - 1} more work dirs)' if len(changed) > 1 else ''
@@ -81,7 +81,7 @@ def refuse_other_configs(runs) -> None:
 
 
 def make_executor(args, runs):
-    """Give the runs a place: this machine, or a Ray cluster, which is named."""
+    """Choose where the runs are trained: on this machine, or on a Ray cluster, whose size is printed."""
     from custom_modules.sweep.sweep import LocalExecutor, RayExecutor
     from custom_modules.utils.machine import visible_gpus
 
@@ -89,7 +89,7 @@ def make_executor(args, runs):
         return LocalExecutor(args.jobs, visible_gpus() if args.jobs > 1 else ())
     from custom_modules.utils.machine import connect
 
-    # what the configs read, and what the arithmetic depends on
+    # variables that the configs read, and the number of threads, on which sums depend
     variables = {name for run in runs for name in run.cfg.env_variables} | {'OMP_NUM_THREADS'}
     cluster = connect(args.ray, variables)
     gpus = float(cluster.gpus > 0) if args.ray_gpus is None else args.ray_gpus
@@ -98,7 +98,7 @@ def make_executor(args, runs):
 
 
 def run_line(run) -> str:
-    """Say in one line how far a run is."""
+    """Describe a run's progress in one line."""
     from custom_modules.reporting.runs import logged_progress, monitored_score
 
     epoch, best = logged_progress(run.folder, run.cfg)
@@ -110,7 +110,7 @@ def run_line(run) -> str:
 
 
 def sweep_table(title: str, runs) -> str:
-    """Lay out the runs of a sweep, those of one config together."""
+    """Lay out the runs of a sweep as a table, those of one config together."""
     from custom_modules.reporting.runs import logged_progress, monitored_score
     from custom_modules.utils.tables import text_table
 
@@ -128,7 +128,7 @@ def sweep_table(title: str, runs) -> str:
 
 
 def sweep(runs, executor, rerun: bool) -> bool:
-    """Run them under one progress bar, with a line whenever a run begins or ends."""
+    """Train the runs with one progress bar, and print a line whenever a run starts or ends."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -169,12 +169,11 @@ def main() -> None:
 
     # each config would say which environment variables it reads
     MMLogger.get_current_instance().setLevel('WARNING')
-    grid = args.seeds, args.work_dir, args.cfg_options, args.vary, args.folds
-    runs = plan_sweep(args.configs, *grid)
+    runs = plan_sweep(args.configs, args.seeds, args.work_dir, args.cfg_options, args.vary, args.folds)
     title = f'{len(runs)} runs in {args.work_dir}'
     if args.dry_run:
         for run in runs:
-            run.state, run.note = run.look()
+            run.state, run.note = run.inspect()
         print(sweep_table(title, runs))
         return
     if not args.rerun:

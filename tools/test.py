@@ -73,11 +73,11 @@ def merge_args(cfg, args) -> None:
 
 
 def name_masks(test_loop) -> None:
-    """Have each image's mask a name of its own, also where data sets are joined; a UsageError if the metric knows only one folder."""
+    """Give each image's mask its own name, also in joined data sets; a UsageError if the metric writes to a single folder."""
     from custom_modules.evaluation.class_iou_metric import ClassIoUMetric, mask_names
+    from custom_modules.evaluation.predictions import image_paths
 
-    dataset = test_loop.dataloader.dataset
-    names = mask_names([dataset.get_data_info(i)['img_path'] for i in range(len(dataset))])
+    names = mask_names(image_paths(test_loop.dataloader.dataset))
     for metric in test_loop.evaluator.metrics:
         if isinstance(metric, ClassIoUMetric):
             metric.mask_names = names
@@ -129,7 +129,7 @@ def main() -> None:
             name_masks(runner.test_loop)
         scores = runner.test()
     except MissingMasksError as error:
-        # with options, what they made of the config lies in the work dir
+        # with --cfg-options the changed config is in the work dir
         config = str(Path(cfg.work_dir) / Path(args.config).name) if args.cfg_options and not args.tta else args.config
         config = [config] if cfg.load_from else []
         command = ['python', 'tools/predict.py', *config, args.checkpoint, error.images]

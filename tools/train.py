@@ -36,7 +36,7 @@ def parse_args():
 
 
 def with_plain_amp(arguments: list[str]) -> list[str]:
-    """Give a bare ``--amp`` its value, which else would be the config that stands after it."""
+    """Give a bare ``--amp`` its value, since argparse would take the config that may follow for it."""
     pairs = zip(arguments, [*arguments[1:], None], strict=True)
     return ['--amp=on' if one == '--amp' and after != 'auto' else one for one, after in pairs]
 
@@ -91,7 +91,7 @@ def main() -> None:
         _, cfg = hold_out(cfg, args.fold, args.folds)
     check_config(cfg)
     require_training(cfg)
-    # before a look at what lies there, and as long as this process lives
+    # locked before the work dir is inspected, until this process ends
     first = is_first_process(args.launcher)
     lock = first and lock_work_dir(cfg.work_dir)  # noqa: F841
     if first:

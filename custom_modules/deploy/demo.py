@@ -1,4 +1,4 @@
-"""A page in the browser: drop a photograph, see its rocks."""
+"""A page in the browser that outlines the rocks of a photograph; it needs a server, with gradio."""
 
 import copy
 import csv
@@ -17,29 +17,29 @@ from custom_modules.utils.images import Source, image_size
 
 MOST_MEGABYTES, MOST_MEGAPIXELS = 20, 40
 EXAMPLES = 4
-# seconds that an upload and its results stay
-KEPT = 3600
+SECONDS_KEPT = 3600  # of an upload and its results
 ASK = 'Drop a photograph, or choose a scene.'
 HEADS = ['number', 'area', 'left', 'top', 'width', 'height', 'probability']
 
 
 class Page:
-    """What happens on the page, without the page.
+    """The actions of the page, apart from its layout.
 
-    The detector is in mode ``'whole'``; uploads, examples and results go into the folder, which whoever makes it removes.
+    The detector is in mode ``'whole'``. Examples and results are written into ``folder``, which the caller removes.
     """
 
     def __init__(self, detector: RockDetector, folder: Path) -> None:
-        self._detector, self._folder = detector, folder
+        self.detector, self._folder = detector, folder
         self.examples = [folder / f'scene {number}.png' for number in range(1, EXAMPLES + 1)]
         renderer = MoonRenderer(28, (720, 480))
         for number, path in enumerate(self.examples, 1):
             cv2.imwrite(str(path), renderer.render(number)[0])
 
-    def look(self, path: str | None, windows: int) -> tuple[Picture, object] | None:
-        """Read a picture and have the network look at it: what the threshold does not change.
+    def predict(self, path: str | None, windows: int) -> tuple[Picture, object] | None:
+        """Read a picture, and predict its map of probabilities, which does not depend on the threshold.
 
-        Its shorter side gets so many windows; 0 looks at the whole picture at once. What is no picture, or too large, is a ``gradio.Error``.
+        Its shorter side is cut into so many windows; 0 predicts the whole picture at once. A file that is no picture, or too large,
+        raises a ``gradio.Error``.
         """
         if path is None:
             return None
@@ -50,35 +50,35 @@ class Page:
                     f'The picture has {width}x{height} pixels, and {MOST_MEGAPIXELS} million are the most here: shrink it, or '
                     'use tools/predict.py.'
                 )
-            looking = copy.copy(self._detector)
+            detector = copy.copy(self.detector)
             if windows:
-                looking.mode, looking.scale = 'tile', windows * min(looking.card.size) / min(width, height)
-            picture = looking.prepare(path)
-            return picture, *looking.maps([picture])
+                detector.mode, detector.scale = 'tile', windows * min(detector.card.size) / min(width, height)
+            picture = detector.prepare(path)
+            return picture, *detector.maps([picture])
         except UsageError as error:
-            name = Path(path).name
             from gradio import Error
 
-            raise Error(str(error).replace(path, name), duration=None, print_exception=False) from error
+            text = str(error).replace(path, Path(path).name)
+            raise Error(text, duration=None, print_exception=False) from error
 
-    def answer(self, seen: tuple | None, threshold: float) -> tuple:
-        """Outline and list the rocks of what :meth:`look` gave, where the probability is above the threshold.
+    def answer(self, predicted: tuple | None, threshold: float) -> tuple:
+        """Outline and list the rocks of what :meth:`predict` returned, where the probability is above the threshold.
 
         Returns a sentence, the overlay's path, rows of the table, and the paths of mask, overlay and CSV.
         """
-        if seen is None:
+        if predicted is None:
             return (ASK, None, [], *[None] * 3)
         for old in self._folder.glob('answer_*'):
-            if old.stat().st_mtime < time.time() - KEPT:
+            if old.stat().st_mtime < time.time() - SECONDS_KEPT:
                 shutil.rmtree(old, ignore_errors=True)
-        deciding = copy.copy(self._detector)
-        if deciding.threshold is not None:
-            deciding.threshold = threshold
-        results = Results(mkdtemp(prefix='answer_', dir=self._folder), deciding, {})
-        results.record(results.add(Source(Path('rocks.png'), 'rocks.png'), *seen))
+        detector = copy.copy(self.detector)
+        if detector.threshold is not None:
+            detector.threshold = threshold
+        results = Results(mkdtemp(prefix='answer_', dir=self._folder), detector, {})
+        results.record(results.add(Source(Path('rocks.png'), 'rocks.png'), *predicted))
         results.finish()
-        names = 'masks/rocks.png', 'overlays/rocks.jpg', 'rocks.csv'
-        mask, overlay, table = (str(results.out / name) for name in names)
+        files = 'masks/rocks.png', 'overlays/rocks.jpg', 'rocks.csv'
+        mask, overlay, table = (str(results.out / file) for file in files)
         with open(table, newline='') as file:
             rows = [[row[head] for head in HEADS] for row in csv.DictReader(file)]
         count = f'**{len(rows)} rock{"s" * (len(rows) != 1)}**'
@@ -89,24 +89,23 @@ def make_page(page: Page):
     """Lay out the page (``gradio.Blocks``)."""
     import gradio as gr
 
-    def chosen(event: gr.SelectData) -> str:
+    def selected_scene(event: gr.SelectData) -> str:
         return scenes[event.index]
 
-    card = page._detector.card
-    with gr.Blocks(title='Moon rocks', analytics_enabled=False, delete_cache=(600, KEPT)) as blocks:
+    default = page.detector.threshold
+    with gr.Blocks(title='Moon rocks', analytics_enabled=False, delete_cache=(600, SECONDS_KEPT)) as blocks:
         gr.Markdown('# Moon rocks\nDrop a photograph: its rocks are outlined and listed. It stays on this machine.')
-        seen = gr.State(None)
+        predicted = gr.State(None)
         with gr.Row():
             with gr.Column(scale=1, min_width=280):
                 file = gr.File(label='Photograph', file_types=['image'], height=120, elem_id='photograph')
                 scenes = [str(path) for path in page.examples]
-                look = dict(columns=2, height=250, allow_preview=False, interactive=False)
-                gallery = gr.Gallery(scenes, label='or a synthetic scene', elem_id='scenes', **look)
-                certain = dict(label='How certain (threshold)', elem_id='threshold')
-                certain.update(value=card.threshold or 0.5, visible=card.threshold is not None)
-                threshold = gr.Slider(0.05, 0.95, step=0.05, **certain)
-                closely = 'How closely (windows along the shorter side; 0: the picture at once)'
-                windows = gr.Slider(0, 4, 0, step=1, label=closely, elem_id='windows')
+                layout = dict(columns=2, height=250, allow_preview=False, interactive=False)
+                gallery = gr.Gallery(scenes, label='or a synthetic scene', elem_id='scenes', **layout)
+                options = dict(step=0.05, visible=default is not None, elem_id='threshold')
+                threshold = gr.Slider(0.05, 0.95, default or 0.5, label='How certain (threshold)', **options)
+                label = 'How closely (windows along the shorter side; 0: the picture at once)'
+                windows = gr.Slider(0, 4, 0, step=1, label=label, elem_id='windows')
             with gr.Column(scale=2, min_width=280):
                 count = gr.Markdown(ASK, elem_id='count')
                 overlay = gr.Image(elem_id='picture', show_label=False, interactive=False, buttons=['fullscreen'])
@@ -116,16 +115,17 @@ def make_page(page: Page):
         outputs = [count, overlay, table, *downloads]
         shared = dict(show_progress='minimal', api_visibility='private', trigger_mode='always_last')
         for event in (file.change, windows.change):
-            event(page.look, [file, windows], seen, **shared).success(page.answer, [seen, threshold], outputs, **shared)
-        threshold.change(page.answer, [seen, threshold], outputs, **shared)
-        gallery.select(chosen, None, file, **shared)
+            prediction = event(page.predict, [file, windows], predicted, **shared)
+            prediction.success(page.answer, [predicted, threshold], outputs, **shared)
+        threshold.change(page.answer, [predicted, threshold], outputs, **shared)
+        gallery.select(selected_scene, None, file, **shared)
     return blocks
 
 
 def serve(model: str | None, folder: Path, host: str, port: int) -> None:
-    """Serve the page until Ctrl-C, with an ``.onnx`` file or the best published detector, exported; uploads and results go into ``folder``.
+    """Serve the page until Ctrl-C; by default the ``model``, an ``.onnx`` file, is the best published detector, exported.
 
-    Raises a UsageError if the model cannot be used, or the port is taken.
+    Results are written into ``folder``. Raises a UsageError if the model cannot be used, or the port is taken.
     """
     if model is None:
         from custom_modules.deploy.export import export_best
@@ -133,7 +133,7 @@ def serve(model: str | None, folder: Path, host: str, port: int) -> None:
         model = export_best('work_dirs/demo')
     import gradio as gr
 
-    # no font comes from another server
+    # system fonts: gradio's own themes load theirs from another server
     theme = gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
     blocks = make_page(Page(RockDetector(model), folder))
     try:

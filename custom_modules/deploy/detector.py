@@ -1,4 +1,4 @@
-"""The detector in Python: a picture in; mask, probability and rocks out."""
+"""The detector as a Python class: a picture in; mask, probabilities and rocks out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,21 +15,21 @@ from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
 from custom_modules.utils.images import as_rgb, read_image, shrunk
 
-LONGEST = 4096  # of an overlay, which is to look at, in pixels
-# what is used where no model is named: the best published detector
+LONGEST = 4096  # pixels of the longer side of an overlay
+# the best published detector, which is the default
 BEST_CONFIG = REPOSITORY / 'configs' / 'rock_detector.py'
 BEST_CHECKPOINT = REPOSITORY / 'checkpoints' / 'rock_detector.pth'
 
 
 class Mirrored:
-    """A segmentor that also looks at the mirror image, and averages both: test-time augmentation."""
+    """A segmentor with test-time augmentation: it averages over the image and its mirror image."""
 
     def __init__(self, model) -> None:
         self._model = model
         self.card = model.card
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Predict a batch, as :class:`OnnxModel`."""
+        """Predict a batch, as ``OnnxModel`` does."""
         return (self._model(images) + self._model(images[:, :, ::-1])[..., ::-1]) / 2
 
 
@@ -40,15 +40,14 @@ def load_model(
     amp: bool = False,
     threads: int | None = None,
 ):
-    """Load what a user names: an exported file alone (``OnnxModel``), or a config with its checkpoint (``TorchModel``).
+    """Load an exported file alone (``OnnxModel``), or a config with its checkpoint (``TorchModel``); both are called alike.
 
-    Both take and give the same, and have a ``card``. Raises a UsageError if they do not go together, or one cannot be
-    used.
+    Raises a UsageError if the arguments do not go together, or one cannot be used.
 
     Args:
         model (str | Path, optional): A file ending in ``.onnx``, or a config. Defaults to the best published detector.
         checkpoint (str | Path, optional): The config's weights.
-        device (str, optional): ``'cpu'``, ``'cuda'``, ... Defaults to the fastest there is (an .onnx file: the CPU).
+        device (str, optional): ``'cpu'``, ``'cuda'``, ... Defaults to the fastest available (an .onnx file: the CPU).
         amp (bool): Whether a checkpoint computes in bfloat16. Defaults to False.
         threads (int, optional): Threads of the network. Defaults to the library's choice.
     """
@@ -70,29 +69,20 @@ def load_model(
 
 
 class Detection(NamedTuple):
-    """What was found in a picture, at its full size.
+    """What was found in a picture, at its full size."""
 
-    Args:
-        mask (np.ndarray): Class indices (H, W), uint8; 0 is the background.
-        probability (np.ndarray): Of a rock (H, W), of several classes (K, H, W), float32.
-        rocks (list[Rock]): The connected areas of the mask.
-    """
-
-    mask: np.ndarray
-    probability: np.ndarray
-    rocks: list[Rock]
+    mask: np.ndarray  # class indices (H, W), uint8; 0 is the background
+    probability: np.ndarray  # of rock (H, W), of several classes (K, H, W); float32
+    rocks: list[Rock]  # the connected areas of the mask
 
 
 @dataclass(frozen=True)
 class Picture:
     """A picture as an overlay shows it, and as the network sees it: RGB (H, W, 3), uint8."""
 
-    # its own width and height in pixels
-    size: tuple[int, int]
-    # as it is, or smaller: of a mosaic only this stays in memory
-    image: np.ndarray
-    # of the model's size, or at the scale of the windows; None when it is not needed any more
-    seen: np.ndarray | None
+    size: tuple[int, int]  # width and height of the file
+    image: np.ndarray  # for the overlay, at most LONGEST pixels long: of a mosaic only this stays in memory
+    seen: np.ndarray | None  # of the model's size, or at the scale of the windows; None once predicted
 
 
 class RockDetector:
@@ -102,16 +92,16 @@ class RockDetector:
         model (str | Path, optional): An ``.onnx`` file of ``tools/export.py`` (then neither torch nor mmseg is
             imported), or a config. Defaults to the best published detector.
         checkpoint (str | Path, optional): The config's weights.
-        mode (str): ``'whole'`` (default) looks at the picture at once, resized to the size of training; ``'tile'`` in
+        mode (str): ``'whole'`` (default) predicts the picture at once, resized to the size of training; ``'tile'`` in
             overlapping windows of that size, which finds smaller rocks.
-        scale (float, optional): Of ``'tile'``: how the picture is resized first; 1 leaves it as it is. By default
-            the shorter side becomes one window long.
-        overlap (float): Of ``'tile'``: least share of a window that its neighbour covers too. Defaults to 0.25.
-        threshold (float, optional): Above which probability a pixel is rock. Defaults to the model's own.
+        scale (float, optional): For ``'tile'``: factor by which the picture is resized first. By default the shorter
+            side becomes one window long.
+        overlap (float): For ``'tile'``: least share of a window that its neighbour covers too. Defaults to 0.25.
+        threshold (float, optional): Probability above which a pixel is rock. Defaults to the model's own.
         tta (bool): Whether to average with the mirror image, at twice the time. Defaults to False.
         batch_size (int): Windows in one call of the network. Defaults to 16.
-        calls (int): On a CPU, how many batches :func:`predict_pictures` may have in the network at one time. Many pictures are
-            done sooner by several calls of one thread than by one of several threads. Defaults to 1.
+        calls (int): On a CPU, how many batches :func:`predict_pictures` predicts at the same time: for many pictures several
+            calls of one thread are faster than one of several threads. Defaults to 1.
         **where: ``device``, ``amp`` and ``threads`` (of each call) of :func:`load_model`.
 
     Attributes:
@@ -171,39 +161,41 @@ class RockDetector:
         Raises a UsageError if it cannot be read, or is no such array.
         """
         picture = self.prepare(picture)
-        (found,) = self.maps([picture])
-        labels, rocks = self.finish(found, picture.size)
-        probability = np.concatenate([part for _, part in strips(found, picture.size)], axis=1)
-        return Detection(labels, probability[0] if len(found) == 1 else probability, rocks)
+        (prob_map,) = self.maps([picture])
+        labels, rocks = self.finish(prob_map, picture.size)
+        probability = np.concatenate([part for _, part in strips(prob_map, picture.size)], axis=1)
+        return Detection(labels, probability[0] if len(probability) == 1 else probability, rocks)
 
     def prepare(self, picture: np.ndarray | str | Path) -> Picture:
-        """Read a picture, as of a call, and resize it to what the network shall see: the part before the network."""
+        """Read a picture, given as to a call, and resize it for the network."""
         image = as_rgb(picture) if isinstance(picture, np.ndarray) else read_image(picture)
         size = self.card.size
         if self.mode == 'tile':
-            # finer is better for no set that was measured
+            # on none of the sets that were measured was a larger scale better
             scale = self.scale or min(size) / min(image.shape[:2])
             size = tuple(max(1, round(scale * side)) for side in image.shape[1::-1])
         return Picture(image.shape[1::-1], shrunk(image, LONGEST), resized(image, size))
 
     def maps(self, pictures: Sequence[Picture]) -> list[np.ndarray]:
-        """Predict prepared pictures, the network's part: of each the map of probabilities (K, h, w) in steps of 1/65535, uint16."""
+        """Predict prepared pictures: of each the map of probabilities (K, h, w) in steps of 1/65535, uint16."""
         seen = [picture.seen for picture in pictures]
         if self.mode == 'whole':
             return list(in_steps(self.model(np.stack(seen))))
         return [map_of_tiles(self.model, one, self.overlap, self.batch_size) for one in seen]
 
-    def finish(self, found: np.ndarray, size: tuple[int, int], tolerance: float = 1.0) -> tuple[np.ndarray, list[Rock]]:
-        """Decide each pixel's class (H, W), uint8, and list the rocks: the part behind the network.
+    def finish(
+        self, prob_map: np.ndarray, size: tuple[int, int], tolerance: float = 1.0
+    ) -> tuple[np.ndarray, list[Rock]]:
+        """Decide each pixel's class (H, W), uint8, from a map of :meth:`maps`, and list the rocks.
 
         ``size`` is the picture's width and height, ``tolerance`` how far an outline may be off, in pixels.
         """
-        labels = labels_of(found, size, self.threshold)
-        return labels, find_rocks(labels, found, self.card.classes, tolerance)
+        labels = labels_of(prob_map, size, self.threshold)
+        return labels, find_rocks(labels, prob_map, self.card.classes, tolerance)
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Bring a picture to a size (width, height) as training does: by area."""
+    """Resize a picture to (width, height) by area, as training does."""
     if image.shape[1::-1] == tuple(size):
         return image
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)

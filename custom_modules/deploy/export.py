@@ -1,4 +1,4 @@
-"""From a config with its checkpoint to one ONNX file that gives the same, or computes in whole numbers of 8 bits."""
+"""Export of a config with its checkpoint to one ONNX file, in float32 or quantized to int8."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,14 +17,13 @@ from custom_modules.deploy.torch_model import TorchModel
 from custom_modules.evaluation.confusion import ConfusionScores
 from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_line
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.images import find_pictures, read_image
 from custom_modules.utils.tables import progress
 
-# largest deviation from PyTorch of a file that is written
-TOLERANCE = 1e-3
-CHECKED = 32
+TOLERANCE = 1e-3  # largest deviation from PyTorch of a file that is written
+CHECKED = 32  # synthetic scenes that models are compared on
 
 
 def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
@@ -32,10 +31,10 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
 
     The input is ``images``, RGB (N, H, W, 3), uint8; the output ``probability``, float32: (N, H, W) of one channel,
     (N, K, H, W) of several, (N, K) of a classifier. N is free; if ``dynamic`` H and W too, else they are those of training.
-    The file is whole in itself; the card is its metadata. Raises a UsageError if torch cannot export it.
+    The file needs no other file; the card is its metadata. Raises a UsageError if torch cannot export it.
     """
     width, height = model.card.size
-    # unlike sides: what is equal in the example would be taken for equal always
+    # different sides: torch.export would take equal ones for the same dimension
     example = torch.zeros(2, height, width + 32 * dynamic, 3, dtype=torch.uint8)
     axes = {0: 'N', 1: 'H', 2: 'W'} if dynamic else {0: 'N'}
     try:
@@ -49,10 +48,9 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
             verbose=False,
         )
     except torch.onnx.errors.OnnxExporterError as error:
-        name, why = model.card.source.split()[0], str(error).strip().splitlines()[0]
-        raise UsageError(f'torch cannot export {name}: {why}') from error
+        raise UsageError(f'torch cannot export {model.card.source.split()[0]}: {first_line(error)}') from error
     exported = program.model_proto
-    # the sizes of inner tensors, which nobody reads
+    # the shapes of inner tensors, which no program needs
     del exported.graph.value_info[:]
     onnx.helper.set_model_props(exported, model.card.as_metadata())
     return exported.SerializeToString()
@@ -60,10 +58,10 @@ def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
 
 @dataclass(frozen=True)
 class Deviation:
-    """How an exported model differs from its checkpoint: the largest difference of a probability, and the share of same classes."""
+    """How an exported model differs from its checkpoint."""
 
-    largest: float
-    agreement: float
+    largest: float  # difference of a probability
+    agreement: float  # share of equal labels
     images: int
 
 
@@ -72,7 +70,7 @@ def compare(model, other) -> Deviation:
     renderer = MoonRenderer(0, model.card.size)
     largest, same = 0.0, []
     for number in progress(range(1, CHECKED + 1), 'Comparing', CHECKED):
-        # as files are: OpenCV renders BGR
+        # the renderer gives BGR
         image = renderer.render(number)[0][None, ..., ::-1]
         a, b = model(image), other(image)
         largest = max(largest, float(np.abs(a - b).max()))
@@ -90,7 +88,7 @@ def require_equal(deviation: Deviation) -> None:
 
 
 def export_best(folder: str | Path) -> Path:
-    """Export the best published detector, where that has not been done yet, to a file named after config and checkpoint."""
+    """Export the best published detector, if that has not been done yet, to a file named after its config and checkpoint."""
     digest = hashlib.sha256(BEST_CHECKPOINT.read_bytes()).hexdigest()
     path = Path(folder, f'{BEST_CONFIG.stem}_{digest[:8]}.onnx')
     if not path.exists():
@@ -101,17 +99,16 @@ def export_best(folder: str | Path) -> Path:
     return path
 
 
-# a picture (1, H, W, 3) and its true labels (1, H, W), where there is a mask
-Sample = tuple[np.ndarray, np.ndarray | None]
-MOST = 200  # pictures whose activations are looked at; more change little
+Sample = tuple[np.ndarray, np.ndarray | None]  # a picture (1, H, W, 3) and its true labels (1, H, W), if it has a mask
+MOST = 200  # pictures that int8 is calibrated on; more change little
 
 
 def load_samples(model: TorchModel, folder: str | Path) -> list[Sample]:
-    """Load pictures of the model's size, with masks where they lie as in the data root of the config's test data set.
+    """Load pictures of the model's size, with masks if the folder is laid out as the data root of the config's test data set.
 
     Raises a UsageError if there are fewer than two pictures.
     """
-    samples = _pairs(model, folder) if model.card.task == 'segmentation' else []
+    samples = _samples_with_masks(model, folder) if model.card.task == 'segmentation' else []
     if not samples:
         images = (read_image(s.path) for s in progress(find_pictures([str(folder)]), 'Reading'))
         samples = [(resized(image, model.card.size)[None], None) for image in images]
@@ -120,12 +117,12 @@ def load_samples(model: TorchModel, folder: str | Path) -> list[Sample]:
     return samples
 
 
-def _pairs(model: TorchModel, folder: str | Path) -> list[Sample]:
+def _samples_with_masks(model: TorchModel, folder: str | Path) -> list[Sample]:
     config = dict(model.config.test_dataloader.dataset, data_root=str(folder), split='all')
     try:
         dataset = DATASETS.build(config)
     except (UsageError, FileNotFoundError, TypeError):
-        # not in this layout, or a data set of another kind: pictures then
+        # another layout, or another kind of data set: pictures without masks
         return []
     samples = []
     for sample in progress(dataset, 'Reading', len(dataset)):
@@ -138,14 +135,14 @@ def _pairs(model: TorchModel, folder: str | Path) -> list[Sample]:
 def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
     """Quantize a file of :func:`export_onnx`: static, per channel, with QDQ nodes; uint8 activations, int8 weights.
 
-    The ranges of the activations are taken from the samples. What brings the pixels into their range stays as it is, and so
-    does the last convolution with its sigmoid.
+    The ranges of the activations are taken from the samples. What precedes the first convolution stays in float32, and so
+    does the last convolution with what follows.
     """
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     images = (dict(images=image) for image, _ in samples[:MOST])
-    # onnxruntime asks for one after another
+    # a CalibrationDataReader
     reader = SimpleNamespace(get_next=lambda: next(images, None))
     with TemporaryDirectory() as folder:
         plain, ready, small = (Path(folder, f'{name}.onnx') for name in ('plain', 'ready', 'small'))
@@ -168,9 +165,9 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
 
 
 def score(model, samples: Sequence[Sample], reference) -> float:
-    """Score a model (OnnxModel or TorchModel) from 0 to 100: mean Dice of the classes but the background, of all pixels together.
+    """Score a model (OnnxModel or TorchModel) from 0 to 100: mean Dice of the foreground classes over all pixels; accuracy of a classifier.
 
-    Of a classifier it is the share of right pictures. Where there is no mask, the labels of ``reference`` are taken for true.
+    Without a mask the labels that the model ``reference`` predicts are taken for true.
     """
     classes = len(model.card.classes)
     scores = ConfusionScores(np.zeros((classes, classes)))

@@ -1,4 +1,4 @@
-"""Prediction of many pictures, reading and writing beside the network; masks, overlays, probabilities, rocks as CSV and COCO."""
+"""Prediction of many pictures, in threads: masks, overlays, probabilities, rocks as CSV and COCO."""
 
 import csv
 import json
@@ -23,30 +23,30 @@ from custom_modules.utils.files import atomic_path, remove_unfinished, write_ato
 from custom_modules.utils.images import Source, encode_png, pixel_count
 from custom_modules.utils.tables import progress
 
-MOST_PIXELS = 2**27  # pixels of the pictures that are in memory at one time; a larger one goes alone
+MOST_PIXELS = 2**27  # of all pictures in memory at one time; a larger picture is predicted alone
 COLUMNS = (
     'picture', 'number', 'class', 'area', 'left', 'top', 'width', 'height', 'centre_x', 'centre_y',
     'probability', 'touches_border',
 )  # fmt: skip
 MANIFEST = 'pictures.jsonl'
-# a mosaic is no attack: up to what OpenCV can write
+# Pillow takes larger pictures than its default for an attack; OpenCV cannot write larger ones than this
 Image.MAX_IMAGE_PIXELS = 2**29
 
 
 @dataclass
 class PictureFiles:
-    """The files of single pictures in the folder of a prediction, by a detector: each is whole or not there."""
+    """Writes the files of single pictures into the folder of a prediction, each all or nothing."""
 
     out: Path
     detector: RockDetector
-    overlay: bool = True  # whether to write pictures with the rocks outlined
-    probability: bool = False  # whether to write probabilities
+    overlay: bool = True  # write pictures with the rocks outlined
+    probability: bool = False  # write probabilities
     tolerance: float = 1  # how far outlines may be off, in pixels; 0 is exact
 
-    def add(self, source: Source, picture: Picture, found: np.ndarray) -> dict:
-        """Write the files of one picture, from its map of probabilities; several threads may do so. Returns what :meth:`Results.record` takes."""
+    def add(self, source: Source, picture: Picture, prob_map: np.ndarray) -> dict:
+        """Write the files of one picture from its map of probabilities, and return its entry for :meth:`Results.record`; thread-safe."""
         card = self.detector.card
-        labels, rocks = self.detector.finish(found, picture.size, self.tolerance)
+        labels, rocks = self.detector.finish(prob_map, picture.size, self.tolerance)
         mask = labels * np.uint8(255) if len(card.classes) == 2 else labels
         self._write('masks', source, '.png', encode_png(mask, areas=True))
         if self.overlay:
@@ -56,70 +56,69 @@ class PictureFiles:
             self._write('overlays', source, '.jpg', jpeg.tobytes())
         if self.probability:
             whole = np.empty(labels.shape, np.uint16)
-            for rows, part in strips(found, picture.size):
-                # of several classes: of not being the first, the background
+            for rows, part in strips(prob_map, picture.size):
+                # of several classes: that it is not the first, the background
                 whole[rows] = np.rint((part[0] if len(part) == 1 else 1 - part[0]) * STEPS)
             self._write('probabilities', source, '.png', encode_png(whole))
         width, height = picture.size
         return dict(picture=source.name, width=width, height=height, rocks=list(map(vars, rocks)))
 
     def _write(self, kind: str, source: Source, suffix: str, content: bytes) -> None:
-        # made again where a power cut takes them
+        # not synced: what a power cut loses is predicted again
         write_atomically(self.out / kind / (source.stem + suffix), content, sync=False)
 
 
 def require_no_results(out: str | Path, resume: bool) -> None:
-    """Raise a UsageError if a folder holds results, and they shall not be gone on with."""
+    """Raise a UsageError if a folder holds results already, and is not to be resumed."""
     if not resume and Path(out, MANIFEST).exists():
         raise UsageError(f'{out} holds results already: go on with --resume, or choose another folder.')
 
 
 class Results(PictureFiles):
-    """The folder of a prediction. Each file in it is whole or not there.
+    """The folder of a prediction.
 
-    ``pictures.jsonl`` gets a line for each picture when its files are written: what a broken-off run has done
-    (``done``), and what the two tables are made of at the end. Raises a UsageError if there are results already and
-    ``resume`` is False, or they have other settings.
+    Its manifest, ``pictures.jsonl``, gets a line (an entry) for each picture once its files are written. It tells a resumed run which
+    pictures are ``done``, and the two tables are made from it at the end. Raises a UsageError if there are results already
+    and ``resume`` is False, or they have other settings.
 
     Args:
         settings (dict): What the results depend on; a resumed run must have the same.
-        resume (bool): Whether to go on with what is there. Defaults to False.
-        out, detector, **shown: Of :class:`PictureFiles`.
+        resume (bool): Whether to continue what is there. Defaults to False.
+        out, detector, **files: Of :class:`PictureFiles`.
     """
 
-    def __init__(self, out: str | Path, detector: RockDetector, settings: dict, resume: bool = False, **shown) -> None:
-        super().__init__(Path(out), detector, **shown)
+    def __init__(self, out: str | Path, detector: RockDetector, settings: dict, resume: bool = False, **files) -> None:
+        super().__init__(Path(out), detector, **files)
         self._manifest = self.out / MANIFEST
+        require_no_results(out, resume)
         if not self._manifest.exists():
             write_atomically(self._manifest, _line(settings))
-        else:
-            require_no_results(out, resume)
         try:
-            there, self.done = self._what_is_there()
+            earlier, self.done = self._read_manifest()
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
                 f'{self._manifest} is damaged, or no list of results ({error}): choose another folder, or remove this one to predict anew.'
             ) from error
-        other = [key for key, value in settings.items() if there.get(key) != value]
+        other = [key for key, value in settings.items() if earlier.get(key) != value]
         if other:
             raise UsageError(
                 f'the results in {self.out} have another {", ".join(other)}: choose another folder, or the same settings.'
             )
 
-    def _what_is_there(self) -> tuple[dict, set[str]]:
-        """Read the settings and which pictures are done; a last line that was cut off in the middle is cut away."""
+    def _read_manifest(self) -> tuple[dict, set[str]]:
+        """Read the settings and the names of the pictures that are done; an incomplete last line is removed."""
         with self._manifest.open('r+b') as file:
-            there = dict(json.loads(file.readline()))
-            whole, done = file.tell(), set()
+            settings = dict(json.loads(file.readline()))
+            complete, done = file.tell(), set()
             for line in iter(file.readline, b''):
                 if line.endswith(b'\n'):
                     done.add(json.loads(line)['picture'])
-                    whole += len(line)
-            file.truncate(whole)
-        return there, done
+                    complete += len(line)
+            file.truncate(complete)
+        return settings, done
 
     def record(self, entry: dict) -> None:
-        """Note that the files of a picture are there; once, however often it is told."""
+        """Add a picture's entry to the manifest; an entry that is there already is ignored."""
         if entry['picture'] in self.done:
             return
         self.done.add(entry['picture'])
@@ -127,7 +126,7 @@ class Results(PictureFiles):
             file.write(_line(entry))
 
     def finish(self) -> None:
-        """Write ``rocks.csv`` and ``rocks.json`` (COCO) of all pictures that are there, and remove what killed writes have left."""
+        """Write ``rocks.csv`` and ``rocks.json`` (COCO) of all pictures that are done, and remove temporary files of killed writes."""
         for kind in ('masks', 'overlays', 'probabilities'):
             for folder, _, _ in os.walk(self.out / kind):
                 remove_unfinished(folder)
@@ -143,9 +142,9 @@ class Results(PictureFiles):
             parts = dict(
                 categories=(dict(id=label, name=name, supercategory='') for label, name in names),
                 images=self._images(),
-                annotations=self._shapes(),
+                annotations=self._annotations(),
             )
-            # piece by piece: the rocks of a million pictures need no memory
+            # one by one: the rocks of a million pictures do not fit into memory
             for name, values in parts.items():
                 file.write(f'{"{" if name == "categories" else ","}"{name}": [\n')
                 for i, value in enumerate(values):
@@ -162,12 +161,12 @@ class Results(PictureFiles):
         for i, entry in enumerate(self._entries(), 1):
             yield dict(id=i, file_name=entry['picture'], width=entry['width'], height=entry['height'])
 
-    def _shapes(self) -> Iterator[dict]:
+    def _annotations(self) -> Iterator[dict]:
         rocks = ((i, rock) for i, entry in enumerate(self._entries(), 1) for rock in entry['rocks'])
         for number, (image, rock) in enumerate(rocks, 1):
-            place = dict(id=number, image_id=image, category_id=rock['label'], iscrowd=0)
+            ids = dict(id=number, image_id=image, category_id=rock['label'], iscrowd=0)
             shape = dict(segmentation=rock['polygons'], area=rock['area'], bbox=rock['box'])
-            yield dict(**place, **shape, score=rock['probability'])
+            yield dict(**ids, **shape, score=rock['probability'])
 
 
 def _line(value: dict) -> bytes:
@@ -176,37 +175,31 @@ def _line(value: dict) -> bytes:
 
 @dataclass
 class Outcome:
-    """How a prediction of many pictures went, after a Ctrl-C (``interrupted``) too; ``skipped`` are files that could not be read."""
+    """How the prediction of many pictures went."""
 
     pictures: int = 0
     rocks: int = 0
     seconds: float = 0.0
-    skipped: list[tuple[Path, str]] = field(default_factory=list)
-    interrupted: bool = False
+    skipped: list[tuple[Path, str]] = field(default_factory=list)  # files that could not be read, and why
+    interrupted: bool = False  # by Ctrl-C
 
 
 def calls_at_once(sources: Sequence[Source], cores: int) -> int:
-    """Say how many batches to predict at one time on so many cores: one on each, unless pictures are few, or too large.
-
-    Of a mosaic there is one in memory, for all cores.
-    """
+    """Choose how many batches are predicted at the same time: one per core, fewer for few pictures or large ones, of a mosaic one."""
     largest = max((pixel_count(source.path) for source in sources[:16]), default=0)
     return max(1, min(cores, len(sources), MOST_PIXELS // max(1, largest)))
 
 
 def predict_pictures(detector: RockDetector, sources: Sequence[Source], results: Results, workers: int = 2) -> Outcome:
-    """Predict pictures that ``results`` lacks, and write their results, in so many threads.
-
-    An ``OSError`` ends it where nothing can be written any more.
-    """
-    wanted = [source for source in sources if source.name not in results.done]
+    """Predict the pictures that ``results`` lacks in ``workers`` threads, and write their results; an ``OSError`` if that fails."""
+    missing = [source for source in sources if source.name not in results.done]
     outcome = Outcome()
-    entries = predicted(detector, wanted, results, workers, outcome.skipped)
-    return record_all(entries, len(wanted), results, outcome)
+    entries = predicted(detector, missing, results, workers, outcome.skipped)
+    return record_all(entries, len(missing), results, outcome)
 
 
 def record_all(entries: Generator[dict], count: int, results: Results, outcome: Outcome) -> Outcome:
-    """Note pictures, of ``count``, as they are done (they may come again), and write the tables at the end; fills ``outcome`` in."""
+    """Record the entries of ``count`` pictures, of which some may come twice, write the tables at the end, and fill in ``outcome``."""
     start, before = time.perf_counter(), len(results.done)
     try:
         for entry in progress(entries, 'Predicting', count):
@@ -229,12 +222,11 @@ def predicted(
     workers: int,
     skipped: list[tuple[Path, str]],
 ) -> Generator[dict]:
-    """Predict pictures and write their files. Each of the ``workers``, which are threads, reads, predicts and writes a batch.
+    """Predict pictures, write their files, and yield the entry of each for :meth:`Results.record`.
 
-    With one more than may be in the network at a time (``detector.calls``), it need not wait for files.
-
-    Of each picture it yields, when its files are there, what :meth:`Results.record` takes. What cannot be read goes to
-    ``skipped``.
+    Each of the ``workers``, which are threads, reads, predicts and writes one batch after another. With one more than the
+    network's simultaneous calls (``detector.calls``) the network need not wait for files. ``skipped`` gets the pictures that
+    cannot be read.
     """
     network = Semaphore(detector.calls)
 
@@ -247,20 +239,20 @@ def predicted(
                 skipped.append((source.path, str(error)))
         with network:
             maps = detector.maps([picture for _, picture in read]) if read else []
-        # a mosaic's pixels, a third of a gigabyte, make room for its areas
+        # free the network's input before rocks are traced: a third of a gigabyte of a mosaic
         read = [(source, replace(picture, seen=None)) for source, picture in read]
-        return [files.add(source, picture, found) for (source, picture), found in zip(read, maps, strict=True)]
+        return [files.add(source, picture, prob_map) for (source, picture), prob_map in zip(read, maps, strict=True)]
 
     pool = ThreadPoolExecutor(workers)
-    of_opencv = cv2.getNumThreads()
-    # a picture is the task of one thread
+    opencv_threads = cv2.getNumThreads()
+    # the workers use the cores already
     cv2.setNumThreads(1)
     try:
         group = min(detector.batch_size, -(-len(sources) // detector.calls)) if detector.mode == 'whole' else 1
         batches = _batches(sources, group, MOST_PIXELS // (workers + 1))
         running, held, following = deque(), 0, next(batches, None)
         while following or running:
-            # one more than there are threads, so that none waits for this one
+            # one more than there are threads, so that none waits for the main thread
             while following and len(running) <= workers and not (held and held + following[0] > MOST_PIXELS):
                 pixels, batch = following
                 held += pixels
@@ -271,11 +263,11 @@ def predicted(
             held -= pixels
     finally:
         pool.shutdown(cancel_futures=True)
-        cv2.setNumThreads(of_opencv)
+        cv2.setNumThreads(opencv_threads)
 
 
 def _batches(sources: Sequence[Source], group: int, most: int) -> Iterator[tuple[int, list[Source]]]:
-    """Cut pictures into batches of at most ``group``, and of so many pixels together, which it yields too, or of one."""
+    """Yield batches of at most ``group`` pictures and ``most`` pixels (or of one picture), each after its number of pixels."""
     batch, held = [], 0
     for source in sources:
         pixels = pixel_count(source.path)

@@ -11,43 +11,35 @@ from custom_modules.deploy.tiling import strips
 
 @dataclass(frozen=True)
 class Rock:
-    """One connected area of a class; pixels count from the picture's upper left corner."""
+    """One connected area of a class, in pixels from the picture's upper left corner."""
 
-    # from 1 on, from top to bottom
-    number: int
-    # its class's index and name
-    label: int
-    name: str
-    # in pixels
+    number: int  # from 1 on, class by class and from top to bottom
+    label: int  # index of its class
+    name: str  # of its class
     area: int
-    # left, top, width and height
-    box: tuple[int, int, int, int]
-    # mean x and y of its pixels
-    centre: tuple[float, float]
-    # mean probability of its class over its pixels, 0 to 1
-    probability: float
-    # whether it may go on outside of the picture
-    touches_border: bool
-    # outlines x, y, x, y, ... as in COCO; a hole is cut out by a slit
-    polygons: list[list[float]]
+    box: tuple[int, int, int, int]  # left, top, width and height
+    centre: tuple[float, float]  # mean x and y of its pixels
+    probability: float  # mean of its class over its pixels, 0 to 1
+    touches_border: bool  # it may continue outside of the picture
+    polygons: list[list[float]]  # outlines x, y, x, y, ... as in COCO; holes are connected by a slit
 
 
-def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], tolerance: float = 1.0) -> list[Rock]:
+def find_rocks(labels: np.ndarray, prob_map: np.ndarray, classes: Sequence[str], tolerance: float = 1.0) -> list[Rock]:
     """List the connected areas (8 neighbours) of every class but the first, class by class, from top to bottom.
 
-    Of class indices (H, W), uint8, and the map of probabilities (K, h, w), uint16, that they come from; an outline may be off by
-    ``tolerance`` pixels, 0 is exact.
+    ``labels`` are class indices (H, W), uint8, ``prob_map`` is the map of probabilities (K, h, w), uint16, that they come from. An
+    outline may be off by ``tolerance`` pixels; 0 is exact.
     """
     height, width = labels.shape
     rocks: list[Rock] = []
     for label in range(1, len(classes)):
         of_class = labels if len(classes) == 2 else (labels == label).view(np.uint8)
-        # not by a number for each pixel: of a mosaic they are half a gigabyte
+        # not cv2.connectedComponents: its int32 labels of a mosaic take half a gigabyte
         areas = _areas(*cv2.findContours(of_class, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE))
-        sums = _sums(areas, labels.shape, found, label) if areas else ()
-        for rings, probability in zip(areas, sums, strict=True):
+        sums = _probability_sums(areas, labels.shape, prob_map, label) if areas else ()
+        for rings, probability_sum in zip(areas, sums, strict=True):
             part, (x, y, w, h) = _filled(rings)
-            # whole numbers: what is divided is exact
+            # sums of integers, exact in float64
             moments = cv2.moments(part)
             pixels = round(moments['m00'])
             centre = np.array([moments['m10'] + x * pixels, moments['m01'] + y * pixels]) / pixels
@@ -58,7 +50,7 @@ def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], 
                 area=pixels,
                 box=(x, y, w, h),
                 centre=tuple(centre.round(2).tolist()),
-                probability=round(float(probability) / pixels, 4),
+                probability=round(float(probability_sum) / pixels, 4),
                 touches_border=x == 0 or y == 0 or x + w == width or y + h == height,
                 polygons=outlines(part, (x, y), tolerance),
             )
@@ -67,26 +59,26 @@ def find_rocks(labels: np.ndarray, found: np.ndarray, classes: tuple[str, ...], 
 
 
 def _areas(rings: Sequence[np.ndarray], tree: np.ndarray | None) -> list[list[np.ndarray]]:
-    """Group OpenCV's outlines by connected area, from top to bottom: of each the outer one, then those of its holes."""
+    """Group OpenCV's contours by connected area, from top to bottom: of each the outer one first, then those of its holes."""
     areas: dict[int, list[np.ndarray]] = {}
     for i, (*_, parent) in enumerate([] if tree is None else tree[0]):
         rings_of_area = areas.setdefault(i if parent < 0 else parent, [])
         rings_of_area.insert(0 if parent < 0 else len(rings_of_area), rings[i])
-    # an outline begins at its first pixel
-    return sorted(areas.values(), key=lambda found: found[0][0, 0, ::-1].tolist())
+    # OpenCV begins a contour at its topmost row's first pixel
+    return sorted(areas.values(), key=lambda rings: rings[0][0, 0, ::-1].tolist())
 
 
 def _filled(rings: Sequence[np.ndarray]) -> tuple[np.ndarray, tuple[int, int, int, int]]:
-    """Fill an area: its pixels (h, w), uint8, and its box, which is left, top, width and height."""
+    """Fill an area: its pixels (h, w), uint8 0 or 1, within its bounding box (left, top, width, height), and that box."""
     x, y, w, h = box = tuple(cv2.boundingRect(rings[0]))
     return cv2.drawContours(np.zeros((h, w), np.uint8), rings, -1, 1, cv2.FILLED, offset=(-x, -y)), box
 
 
-def _sums(areas: list[list[np.ndarray]], shape: tuple[int, int], found: np.ndarray, label: int) -> np.ndarray:
+def _probability_sums(areas: list, shape: tuple[int, int], prob_map: np.ndarray, label: int) -> np.ndarray:
     """Sum the probabilities of a class over each area, in a picture of a shape (H, W)."""
     sums, tops = np.zeros(len(areas)), np.array([rings[0][0, 0, 1] for rings in areas])
     ends = np.array([1 + rings[0][:, 0, 1].max() for rings in areas])
-    for rows, probabilities in strips(found, shape[::-1]):
+    for rows, probabilities in strips(prob_map, shape[::-1]):
         channel = probabilities[min(label, len(probabilities) - 1)]
         for area in np.flatnonzero((tops < rows.stop) & (ends > rows.start)):
             part, (x, y, w, h) = _filled(areas[area])
@@ -98,33 +90,27 @@ def _sums(areas: list[list[np.ndarray]], shape: tuple[int, int], found: np.ndarr
 
 
 def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: float = 0.0) -> list[list[float]]:
-    """Trace a connected area (H, W), bool or uint8, along the edges of its pixels, so that COCO's own drawing of the polygon gives it back.
+    """Trace a connected area (H, W), bool or uint8, along the edges of its pixels: one polygon x, y, x, y, ..., which COCO rasterizes to the same area.
 
-    The x and y of its first pixel are ``origin``; with a ``tolerance``, in pixels, the outline may be off by so much.
-
-    Returns:
-        list[list[float]]: One polygon x, y, x, y, ...; holes are joined to the outer line by a slit of no width.
+    Holes are joined to the outer line by a slit of no width. ``origin`` are x and y of the array's first pixel; the polygon may be
+    off by ``tolerance`` pixels.
 
     Example:
         >>> outlines(np.array([[1, 1, 0], [1, 1, 1]], bool))
         [[0, 0, 0, 2, 3, 2, 3, 1, 2, 1, 2, 0]]
     """
-    # in quarters of pixels each one has a corner of its own: the border's quarters name the corners in their order
+    # at twice the size each pixel has one contour point per corner: halved and rounded, the points are corners of pixels
     quarters = cv2.resize(area.view(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
     rings, tree = cv2.findContours(quarters, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     corners = [_without_straight_points((ring[:, 0] + 1) // 2) for ring in rings]
     if tolerance:
         corners = [_simplified(ring, tolerance) for ring in corners]
-    outer = next(i for i, (_, _, _, parent) in enumerate(tree[0]) if parent < 0)
-    line = corners[outer]
-    for i, hole in enumerate(corners):
-        if i == outer:
-            continue
+    line = corners.pop(next(i for i, (*_, parent) in enumerate(tree[0]) if parent < 0))
+    for hole in corners:
         distances = np.abs(line[:, None] - hole[None]).sum(axis=2)
-        here, there = np.unravel_index(distances.argmin(), distances.shape)
-        # there, once around, and back
-        around = np.concatenate([hole[there:], hole[: there + 1]])
-        line = np.concatenate([line[: here + 1], around, line[here:]])
+        start, end = np.unravel_index(distances.argmin(), distances.shape)
+        # the slit: from the line to the hole, once around it, and back
+        line = np.concatenate([line[: start + 1], hole[end:], hole[: end + 1], line[start:]])
     return [(line + origin).ravel().tolist()]
 
 
@@ -140,7 +126,7 @@ def _simplified(ring: np.ndarray, tolerance: float) -> np.ndarray:
 
 
 def outlined(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
-    """Draw the outlines of a mask's areas into its picture, in the colours of their classes; a larger mask is shrunk to its size."""
+    """Draw the outlines of a mask's areas on its picture in their classes' colours; a larger mask is shrunk to the picture's size."""
     if labels.shape != image.shape[:2]:
         labels = cv2.resize(labels, image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
     drawn = image.copy()
@@ -148,7 +134,7 @@ def outlined(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[i
     for label, colour in enumerate(palette[1:], 1):
         area = (labels == label).view(np.uint8)
         lines, _ = cv2.findContours(area, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        # on a dark rim, to be seen on bright ground too
+        # a dark rim makes them visible on bright ground
         cv2.drawContours(drawn, lines, -1, (0, 0, 0), thickness + 2)
         cv2.drawContours(drawn, lines, -1, tuple(map(int, colour)), thickness)
     return drawn

@@ -1,4 +1,4 @@
-"""A page that needs no server: the network runs in the visitor's browser."""
+"""A static page that outlines the rocks of a photograph: the network runs in the visitor's browser."""
 
 import json
 import shutil
@@ -15,16 +15,16 @@ from custom_modules.preparation.synthetic.renderer import MoonRenderer
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY, write_atomically
 
-SOURCE = REPOSITORY / 'docs' / 'demo'  # the page itself: written by hand, beside it onnxruntime-web as it is published
-# the smallest published detector, as a visitor downloads it; its int8 form rounds otherwise in a browser
+SOURCE = REPOSITORY / 'docs' / 'demo'  # the hand-written page, with a copy of onnxruntime-web
+# a visitor downloads it, so the smallest published detector; not in int8, which gives other results in a browser
 SMALLEST = REPOSITORY / 'checkpoints' / 'rock_detector_mobile.onnx'
 SCENES = 3
-MARK = 'content="tools/demo.py"'  # in index.html: pages that may be replaced
+MARK = 'content="tools/demo.py"'  # in the index.html of a page that may be replaced
 MANY = 1024  # numbers of a tensor that is worth storing in 16 bits
 
 
 def write_page(model: str | Path | None, folder: Path) -> list[str]:
-    """Write the page into a folder, over an earlier one, and return sentences on what was written; its links are relative, so it works anywhere.
+    """Write the page into a folder, perhaps over an earlier one, and return lines to print; it works at any URL.
 
     The model is an ``.onnx`` file of a segmentor with one channel, by default the smallest published detector. Another model, or a
     folder with another page, is refused with a UsageError.
@@ -67,7 +67,7 @@ def halved(content: bytes) -> bytes:
         if values.dtype == np.float32 and values.size >= MANY:
             name, half = tensor.name, f'{tensor.name}.half'
             tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), half))
-            # undone once, when the model is loaded
+            # onnxruntime computes the cast once, when the model is loaded
             casts.append(onnx.helper.make_node('Cast', [half], [name], to=onnx.TensorProto.FLOAT))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]

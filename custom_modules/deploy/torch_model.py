@@ -1,4 +1,4 @@
-"""A config with its checkpoint, as an exported file is used: pixels in, probabilities out."""
+"""A config with its checkpoint, called like an exported file: pixels in, probabilities out."""
 
 import hashlib
 from pathlib import Path
@@ -13,14 +13,14 @@ from custom_modules.datasets.masks import class_palette
 from custom_modules.engine.config import load_config
 from custom_modules.engine.weights import configured_classes, load_model
 from custom_modules.evaluation.exported import ModelCard
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_line
 
 
 class PixelsToProbabilities(nn.Module):
     """A network of mmseg (``EncoderDecoder``) or mmpretrain (``ImageClassifier``), in eval mode, from pixels to probabilities.
 
-    Normalisation, the network, its logits' resizing to the input's size and sigmoid or softmax are inside. A data
-    preprocessor that pads in testing, which an exported file would not, is refused with a UsageError.
+    It normalises, resizes the logits to the input's size and ends in sigmoid or softmax. A data preprocessor that pads in testing,
+    which an exported file would not, is refused with a UsageError.
     """
 
     def __init__(self, model: nn.Module) -> None:
@@ -32,13 +32,12 @@ class PixelsToProbabilities(nn.Module):
             raise UsageError(
                 f'the data preprocessor pads in testing (test_cfg={preprocessor.test_cfg}): leave its test_cfg out.'
             )
-        # mmseg and mmpretrain have two names for it; data sets load BGR
+        # mmpretrain's and mmseg's attribute; data sets load BGR
         self.takes_bgr = not getattr(preprocessor, 'to_rgb', getattr(preprocessor, '_channel_conversion', False))
         normalises = getattr(preprocessor, '_enable_normalize', False)
-        mean = preprocessor.mean if normalises else torch.zeros(3)
-        std = preprocessor.std if normalises else torch.ones(3)
-        self.register_buffer('mean', mean.detach().clone().view(1, -1, 1, 1))
-        self.register_buffer('std', std.detach().clone().view(1, -1, 1, 1))
+        for name, default in (('mean', torch.zeros(3)), ('std', torch.ones(3))):
+            values = getattr(preprocessor, name) if normalises else default
+            self.register_buffer(name, values.detach().clone().view(1, -1, 1, 1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Predict RGB images (N, H, W, 3), uint8, in float32: (N, H, W) of one channel, else (N, K, H, W), of a classifier (N, K)."""
@@ -56,15 +55,10 @@ class PixelsToProbabilities(nn.Module):
 
 
 class TorchModel:
-    """A config (of a segmentor or a classifier) with its checkpoint. Safe to be called from several threads.
+    """A segmentor's or classifier's config with its checkpoint. Safe to be called from several threads.
 
-    Its arguments are those of :func:`custom_modules.deploy.detector.load_model`; ``threads`` are torch's in this
-    process. Raises a UsageError if the config, the checkpoint or the device cannot be used.
-
-    Attributes:
-        card (ModelCard): What it is.
-        device (torch.device): Where it computes.
-        network (PixelsToProbabilities): The network.
+    The arguments are those of :func:`custom_modules.deploy.detector.load_model`; ``threads`` are torch's in this process.
+    Raises a UsageError if the config, the checkpoint or the device cannot be used.
     """
 
     def __init__(
@@ -86,14 +80,14 @@ class TorchModel:
             self.network.to(self.device, memory_format=torch.channels_last)
         except (RuntimeError, AssertionError) as error:
             raise UsageError(
-                f'the device {device!r} cannot be used ({str(error).splitlines()[0]}): choose --device cpu.'
+                f'the device {device!r} cannot be used ({first_line(error)}): choose --device cpu.'
             ) from error
         self.amp = amp
-        # frozen stages are folded at their first use, during which no other thread may call a module
+        # the first call folds the frozen stages, during which no other thread may call the network
         self(np.zeros((1, *self.card.size[::-1], 3), np.uint8))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Predict a batch, as :class:`custom_modules.evaluation.exported.OnnxModel`."""
+        """Predict a batch, as ``OnnxModel`` does."""
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
         amp = torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp)
         with torch.inference_mode(), amp:
@@ -103,7 +97,7 @@ class TorchModel:
 
 def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    facts = dict(licence=_licence(checkpoint), source=f'{config.stem} {digest}')
+    fields = dict(licence=_licence(checkpoint), source=f'{config.stem} {digest}')
     dataset = cfg.test_dataloader.dataset
     if hasattr(model, 'decode_head'):
         classes, palette = configured_classes(dataset, 'mmseg').values()
@@ -113,18 +107,18 @@ def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
                 f'{config} does not say at which size its model looks at images: set load_size in its '
                 'test_dataloader.dataset.'
             )
-        facts.update(task='segmentation', threshold=threshold, size=tuple(dataset.load_size))
+        fields.update(task='segmentation', threshold=threshold, size=tuple(dataset.load_size))
     else:
         count = model.head.num_classes
         classes = dataset.get('wnids') or [str(index) for index in range(count)]
         palette = class_palette(count)
         scale = next((step.scale for step in dataset.pipeline if step.type == 'Resize'), (128, 128))
-        facts.update(task='classification', threshold=None, size=tuple(scale))
-    return ModelCard(classes=tuple(classes), palette=tuple(map(tuple, palette)), **facts)
+        fields.update(task='classification', threshold=None, size=tuple(scale))
+    return ModelCard(classes=tuple(classes), palette=tuple(map(tuple, palette)), **fields)
 
 
 def _licence(checkpoint: Path) -> str:
-    """What a published checkpoint's card says of its data; of one's own checkpoint nothing is known."""
+    """Read the licence from a published checkpoint's card, a Markdown file beside it; empty without one."""
     card = checkpoint.with_suffix('.md')
     lines = card.read_text(encoding='utf-8').splitlines() if card.is_file() else []
     rows = [line.strip('| ').split(' | ', 1) for line in lines if line.startswith('| Licence')]

@@ -1,4 +1,4 @@
-"""Runs side by side: seeds and folds of one config together, what cannot be compared named and left out."""
+"""Comparison of runs: seeds and folds of one config as a group, runs that cannot be compared left out with a reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from custom_modules.reporting.scoring import (
     score_classifier,
     score_segmentor,
 )
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_line
 from custom_modules.utils.files import REPOSITORY
 
 
 class RunGroup:
-    """The runs of one config, which differ in nothing but their seed: scored on the same test data, folds of a seed together.
+    """The results of one config, which differ only in their seed and have the same test data; folds of a seed are pooled.
 
-    Its cost and architecture are those of ``measured``, one of the config.
+    Cost and architecture are those of ``measured``, a result of the config.
 
     Attributes:
         source (Path | None): The config's file; ``source_name`` is its path within the repository.
@@ -34,7 +34,7 @@ class RunGroup:
     """
 
     def __init__(self, results: Sequence[SegmentorResult], measured: SegmentorResult) -> None:
-        self.results = sorted(results, key=lambda each: (each.run.seed is None, each.run.seed))
+        self.results = sorted(results, key=lambda result: (result.run.seed is None, result.run.seed))
         self.runs = [run for result in self.results for run in result.runs]
         self.first = self.results[0]
         self.cost, self.architecture = measured.cost, measured.architecture
@@ -44,16 +44,16 @@ class RunGroup:
         self.changes = config_changes(self.first.run.cfg, self.source)
 
     def mean(self, score: str) -> float:
-        """Average a score over the seeds."""
+        """Compute a score's mean over the seeds."""
         return float(np.mean(self._values(score)))
 
     def spread(self, score: str) -> float | None:
-        """Give a score's standard deviation over the seeds (n - 1); None for a single one."""
+        """Compute a score's standard deviation over the seeds (n - 1); None for a single one."""
         values = self._values(score)
         return float(np.std(values, ddof=1)) if len(values) > 1 else None
 
     def interval(self, score: str) -> tuple[float, float] | None:
-        """Give a score's 95 % interval over images; None for a single one."""
+        """Compute a score's 95 % interval over images; None for a single one."""
         return score_interval([result.counts(score) for result in self.results])
 
     def against(self, other: 'RunGroup', score: str) -> PairedDifference:
@@ -67,40 +67,36 @@ class RunGroup:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs side by side: segmentors, of which the first group is what the others are compared with, and classifiers.
+    """Runs side by side."""
 
-    ``left_out`` and ``doubts`` say why another folder was left out, or is odd although it was compared; ``options`` what was changed
-    in each config before scoring; ``last_epoch`` whether the last epoch's checkpoints were scored, not the best ones.
-    """
-
-    groups: list[RunGroup]
+    groups: list[RunGroup]  # of segmentors; the others are compared with the first
     classifiers: list[ClassifierResult]
-    left_out: dict[str, str]
-    doubts: dict[str, str]
-    options: dict
-    last_epoch: bool
+    left_out: dict[str, str]  # the reason, by folder
+    doubts: dict[str, str]  # what is odd about a folder that was compared
+    options: dict  # what was changed in each config before scoring
+    last_epoch: bool  # whether the last epoch's checkpoints were scored, not the best ones
 
     @property
     def score(self) -> str:
-        """The score that the table compares by: the one that chose the first group's checkpoint."""
+        """The score that groups are ranked by: the one that chose the first group's checkpoint."""
         monitored = self.groups[0].first.run.monitored
         return monitored if monitored in self.groups[0].first.scores else 'mDice'
 
     @property
     def compared(self) -> list[str]:
-        """The scores that groups are compared by: that one, and of its class, or of all, pixels, images and objects."""
+        """The scores with intervals and differences: :attr:`score`, and of its class, or of all, those of pixels, images and objects."""
         classes = self.groups[0].first.classes[1:]
         named = [name for name in classes if self.score.startswith(f'{name}_')] or classes
         kinds = ('Dice', 'image_Dice', 'object_F1')
         return list(dict.fromkeys([self.score, *(f'{c}_{kind}' for c in named for kind in kinds)]))
 
     def labels(self) -> list[str]:
-        """Name the groups; where several have one config's name, or a sweep gave a longer one, by folder, as much of it as needed."""
+        """Name the groups by their config or, where that is ambiguous or a sweep varied it, by as much of their folder as needed."""
         names = [group.name for group in self.groups]
         runs = [group.first.run for group in self.groups]
-        together = [run.group for run in runs]
-        # seeds of one folder that differ in more
-        folders = [run.path if together.count(run.group) > 1 else run.group for run in runs]
+        parents = [run.group for run in runs]
+        # seeds of one folder whose configs differ are several groups
+        folders = [run.path if parents.count(run.group) > 1 else run.group for run in runs]
         for depth in range(1, 20):
             labels = [
                 '/'.join(folder.parts[-depth:])
@@ -116,17 +112,17 @@ class Comparison:
 def compare_runs(
     work_dirs: Sequence[str | Path], cfg_options: dict | None = None, shown: int = 6, last_epoch: bool = False
 ) -> Comparison:
-    """Score runs again, each on its own test part, and put together what belongs together.
+    """Score runs again, each on its own test part, and group them: seeds of one config are a group, folds of a seed are pooled.
 
-    Seeds of one config form a group, folds of a seed are pooled. Left out are runs that are broken or unfinished, folds
-    that are there twice or share images, and what has other test images, masks, classes or resolution than the first
-    that is complete. Raises a UsageError if a folder does not exist, or nothing is left to compare.
+    Left out are runs that are broken or unfinished, folds that are there twice or share images, and results with other test
+    images, masks, classes or resolution than the first complete one. Raises a UsageError if a folder does not exist, or
+    nothing is left to compare.
 
     Args:
-        work_dirs (Sequence[str | Path]): The runs' folders; the first segmentor's config is what others are compared with.
+        work_dirs (Sequence[str | Path]): The runs' folders; the others are compared with the first segmentor's config.
         cfg_options (dict, optional): What to change in each config before scoring, such as the place of the test data.
-        shown (int): Of how many images the predictions are kept. Defaults to 6.
-        last_epoch (bool): Score the last epoch's checkpoint in place of the best one. Defaults to False.
+        shown (int): Number of images whose predictions are kept. Defaults to 6.
+        last_epoch (bool): Score the last epoch's checkpoint instead of the best one. Defaults to False.
     """
     for path in work_dirs:
         require_work_dir(path)
@@ -137,9 +133,8 @@ def compare_runs(
                 'test_dataloader.dataset.data_root.'
             )
     classifiers, left_out, doubts, groups = [], {}, {}, []
-    # of each config, however it is seeded and folded
+    # by config, without seed and fold
     segmentors: dict[frozenset, list[SegmentorResult]] = {}
-    # each folder once, however it is written
     folders = list(dict.fromkeys(str(Path(path).resolve()) for path in work_dirs))
     for path in folders:
         try:
@@ -155,18 +150,20 @@ def compare_runs(
                 classifiers.append(result)
                 continue
             others = segmentors.setdefault(frozenset(pooled_config(run.cfg).items()), [])
-            # seeds of one config cost the same
+            # one measurement per config
             result = score_segmentor(run, cfg, shown, measured=not others)
-            _require_no_copy(result, sum(segmentors.values(), []))
+            for other in sum(segmentors.values(), []):
+                if other.run.seed == run.seed and other.weights == result.weights:
+                    raise UsageError(f'the same weights as {other.run.title}: a copy is no other seed')
             _require_held_out(result, others)
             others.append(result)
         except UsageError as error:
             left_out[path] = str(error)
         except Exception as error:
-            # whatever is wrong with one run, the others are reported on
-            left_out[path] = f'{type(error).__name__}: {error}'.split('\n')[0]
+            # one broken run must not end the report on the others
+            left_out[path] = f'{type(error).__name__}: {first_line(error)}'
     pooled = [_pooled(results, shown) for results in segmentors.values() if results]
-    # one that is complete, if there is any
+    # the first complete one, if there is any
     first = min(sum(pooled, []), key=lambda result: bool(result.missing), default=None)
     for results in pooled:
         kept: list[SegmentorResult] = []
@@ -176,9 +173,9 @@ def compare_runs(
             except UsageError as error:
                 left_out |= {str(run.path): str(error) for run in result.runs}
                 continue
+            if found := _doubts(result, kept):
+                doubts[str(result.run.path)] = '; '.join(found)
             kept.append(result)
-            if said := _doubts(result, kept):
-                doubts[str(result.run.path)] = '; '.join(said)
         if kept:
             groups.append(RunGroup(kept, next(result for result in results if result.cost)))
     left_out, doubts = ({path: why[path] for path in folders if path in why} for why in (left_out, doubts))
@@ -189,35 +186,33 @@ def compare_runs(
 
 
 def _pooled(results: list[SegmentorResult], shown: int) -> list[SegmentorResult]:
-    """Put the folds of each seed together; what is no fold stays as it is."""
+    """Pool the folds of each seed; results without folds stay as they are."""
     if results[0].fold is None:
         return results
-    seeds: dict[int | None, list[SegmentorResult]] = {}
-    for result in results:
-        seeds.setdefault(result.run.seed, []).append(result)
-    return [pool_folds(folds, shown) for folds in seeds.values()]
+    seeds = dict.fromkeys(result.run.seed for result in results)
+    return [pool_folds([result for result in results if result.run.seed == seed], shown) for seed in seeds]
 
 
-def _doubts(result: SegmentorResult, seeds: Sequence[SegmentorResult]) -> list[str]:
-    """Say what is odd about a result, which is the last of the seeds of its config so far."""
+def _doubts(result: SegmentorResult, others: Sequence[SegmentorResult]) -> list[str]:
+    """Say what is odd about a result, given the other results of its config so far."""
     run, doubts = result.run, []
     if result.missing:
         doubts.append(
             f'{name_folds(result.missing)} of {result.fold[1]} of seed {run.seed} missing: scored on the other folds alone'
         )
-    twins = [each.run for each in seeds if each is not result and each.run.seed == run.seed]
+    twins = [other.run for other in others if other.run.seed == run.seed]
     if any(held_out_fold(twin.cfg) == held_out_fold(run.cfg) for twin in twins):
         doubts.append(f'seed {run.seed} is there twice: it counts twice')
-    renamed = len(result.keys) - len(set(result.keys))
-    if renamed and result.fold:
-        doubts.append(f'{renamed} of its images are there again under another name')
+    repeated = len(result.keys) - len(set(result.keys))
+    if repeated and result.fold:
+        doubts.append(f'{repeated} of its images are there again under another name')
     if result.learnt_on_test:
         doubts.append(
             f'{result.learnt_on_test} of its {len(result.names)} test images were trained on: it knows them by heart'
         )
     logged = run.score(run.monitored, run.best_epoch) if run.monitored else None
     found = result.scores.get(run.monitored)
-    # mmseg rounds its means to two digits
+    # more than a rounding to two digits, as in mmseg's means
     if result.chosen_on_test and None not in (logged, found) and abs(found - logged) > 0.05:
         doubts.append(
             f'its checkpoint has a {run.monitored} of {found:.2f}, but its log says {logged:.2f}: the data or '
@@ -226,14 +221,8 @@ def _doubts(result: SegmentorResult, seeds: Sequence[SegmentorResult]) -> list[s
     return doubts
 
 
-def _require_no_copy(result: SegmentorResult, others: Sequence[SegmentorResult]) -> None:
-    for other in others:
-        if other.run.seed == result.run.seed and other.weights == result.weights:
-            raise UsageError(f'the same weights as {other.run.title}: a copy is no other seed')
-
-
 def _require_held_out(result: SegmentorResult, others: Sequence[SegmentorResult]) -> None:
-    """Refuse a fold that was trained on what it is scored on, or whose images another fold of its seed holds out too."""
+    """Refuse a fold that was trained on its test images, or shares them with another fold of its seed."""
     if result.fold is None:
         return
     count, seed = len(result.keys), result.run.seed

@@ -1,4 +1,4 @@
-"""How configs differ."""
+"""Differences between configs."""
 
 import ast
 import os
@@ -10,27 +10,27 @@ from mmengine.config import Config
 from custom_modules.engine.config import config_sections
 from custom_modules.utils.files import REPOSITORY
 
-# where a run lies, which of several it is and what it tells of itself, not what it does
-APART = (
+# place, seed and logging of a run, which do not change the training
+IGNORED = (
     'work_dir', 'launcher', 'resume', 'randomness.seed', 'visualizer', 'log_level', 'log_processor',
     *(f'default_hooks.{hook}' for hook in (
         'logger', 'fixed_samples', 'group_rates', 'run_check', 'visualization', 'timer',
     )),
 )  # fmt: skip
-# how fast, not what
+# what changes the speed only
 SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'cache')
 SPEED_OF_SCORING = ('val_dataloader.batch_size', 'test_dataloader.batch_size')
 
 
 def flat_config(cfg) -> dict[str, str]:
-    """Flatten what a config says about a training and its scores into texts that can be compared, by their dotted keys.
+    """Flatten what a config says about a training and its scores: each value as comparable text, by its dotted key.
 
-    Left out are seed and work dir, logging, and what changes the speed only. Paths are absolute; lists are one value.
+    Seed, work dir, logging and what changes the speed only are left out. Paths are absolute; a list is one value.
     """
     flat = {}
 
     def walk(prefix: str, value) -> None:
-        if prefix in APART or prefix in SPEED_OF_SCORING or prefix.split('.')[-1] in SPEED:
+        if prefix in IGNORED or prefix in SPEED_OF_SCORING or prefix.split('.')[-1] in SPEED:
             return
         if isinstance(value, dict) and value:
             for key, part in value.items():
@@ -41,7 +41,7 @@ def flat_config(cfg) -> dict[str, str]:
     sections = config_sections()
     walk('', {key: value for key, value in cfg.to_dict().items() if key in sections})
     if cfg.get('resume') or not cfg.get('load_from'):
-        # where it went on from is its own checkpoint; none is as good as no key
+        # the run's own checkpoint, or None
         flat.pop('load_from', None)
     return flat
 
@@ -56,20 +56,20 @@ def pooled_config(cfg) -> dict[str, str]:
         >>> list(pooled_config(cfg).values())
         ['[RepeatDataset(dataset=MoonDataset(fold=each, folds=5))]']
     """
-    # within a list of data sets too, which is one value
+    # a list of data sets is one value, with its folds inside
     texts = {key: re.sub(r'\bfold=\d+', 'fold=each', text) for key, text in flat_config(cfg).items()}
     return {key: 'each' if key.endswith('.fold') else text for key, text in texts.items()}
 
 
 def config_difference(before, now) -> str:
-    """Name the first difference between two configs, by :func:`flat_config`, and how many more there are; empty if there is none."""
+    """Describe the first difference between two configs in :func:`flat_config`, and count the others; empty if there is none."""
     before, now = flat_config(before), flat_config(now)
     keys = [key for key in {**now, **before} if before.get(key) != now.get(key)]
     if not keys:
         return ''
     new, old = (flat.get(keys[0], 'not there') for flat in (now, before))
     more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
-    # of two long values the part in which they differ
+    # of long values the part in which they differ
     start = max(0, len(os.path.commonprefix([new, old])) - 30)
     new, old = (
         '...' * (start > 0) + text[start : start + 60] + '...' * (len(text) > start + 60) for text in (new, old)
@@ -82,7 +82,7 @@ def _text(value) -> str:
         return '[' + ', '.join(map(_text, value)) + ']'
     if isinstance(value, dict):
         kind = value.get('type', 'dict')
-        # mmengine's dumps are sorted, files are not
+        # sorted, as mmengine dumps a config
         arguments = ', '.join(f'{k}={_text(v)}' for k, v in sorted(value.items()) if k != 'type')
         return f'{kind}({arguments})'
     if isinstance(value, str) and '/' in value and Path(value).exists():
@@ -97,15 +97,15 @@ def config_source(name: str) -> Path | None:
 
 
 def config_changes(cfg, source: Path | None) -> dict[str, str] | None:
-    """Say what an experiment, as it ran, changes in its base: the lines of its file, and what its command line changed.
+    """List what an experiment, as it ran, changes in the bases of its config file: in the file or on the command line.
 
-    Returns the new value of each key that differs; one that is the same in the training, validation and test loader is
+    Returns the new value of each key that differs; a key that is the same in the training, validation and test loader is
     named once, as ``*_dataloader``. None without a file, or if its bases cannot be read.
     """
-    base = source and _base_of(source)
+    base = source and _merged_bases(source)
     if base is None:
         return None
-    # files and folders without where they lie, which differs from machine to machine
+    # paths without their folders, which differ between machines
     base, own = (
         {key: re.sub(r'[^\s,()\[\]=]*[/\\]', '', text) for key, text in flat.items()}
         for flat in (flat_config(base), pooled_config(cfg))
@@ -121,12 +121,10 @@ def config_changes(cfg, source: Path | None) -> dict[str, str] | None:
     return changes
 
 
-def _base_of(source: Path):
-    """Merge the bases of a config file, as mmengine does: they share no top-level key."""
+def _merged_bases(source: Path) -> Config | None:
     merged = Config()
     for statement in ast.parse(source.read_text(encoding='utf-8')).body:
-        names = [t.id for t in getattr(statement, 'targets', ()) if isinstance(t, ast.Name)]
-        if names != ['_base_']:
+        if not isinstance(statement, ast.Assign) or ast.unparse(statement.targets[0]) != '_base_':
             continue
         try:
             bases = ast.literal_eval(statement.value)

@@ -1,4 +1,4 @@
-"""A report: plain values for ``results.json``, whose fields ``results.md`` lists, and of them a Markdown and an HTML page."""
+"""A report: the values of ``results.json``, whose fields ``results.md`` lists, and the Markdown and HTML pages made from them."""
 
 import base64
 import os
@@ -30,7 +30,7 @@ TEMPLATES = Path(__file__).parent / 'templates'
 
 
 def comparison_data(comparison: Comparison, out: Path) -> dict:
-    """Lay out a comparison as the plain values that ``results.md`` lists; links to configs are from the folder ``out``."""
+    """Turn a comparison into the values of ``results.json``, which ``results.md`` lists; links to configs are relative to ``out``."""
     data = dict(
         date=date.today().isoformat(),
         software={name: installed_version(name) for name in LIBRARIES},
@@ -39,7 +39,7 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
         checkpoints='last' if comparison.last_epoch else 'best',
         left_out=comparison.left_out,
         doubts=comparison.doubts,
-        classifiers=[_classifier(*place) for place in enumerate(comparison.classifiers)],
+        classifiers=[_classifier(i, result) for i, result in enumerate(comparison.classifiers)],
         arms=[],
     )
     if comparison.groups:
@@ -54,7 +54,7 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
                 classes=list(first.classes),
                 fingerprint=first.fingerprint,
             ),
-            arms=[_group(comparison, *place, out) for place in enumerate(comparison.labels())],
+            arms=[_group(comparison, i, label, out) for i, label in enumerate(comparison.labels())],
         )
     return json_values(data)
 
@@ -67,8 +67,8 @@ def _group(comparison: Comparison, number: int, label: str, out: Path) -> dict:
     differences = None
     if group is not base:
         differences = {name: asdict(group.against(base, name)) for name in compared}
-        for found in differences.values():
-            found['decisive'] = None if found['decisive'] is None else names[found['decisive']]
+        for values in differences.values():
+            values['decisive'] = None if values['decisive'] is None else names[values['decisive']]
     return dict(
         label=label,
         config=group.name,
@@ -89,16 +89,14 @@ def _group(comparison: Comparison, number: int, label: str, out: Path) -> dict:
 
 def _run(result: SegmentorResult, score: str) -> dict:
     images = zip(result.names, result.confusions, result.objects, strict=True)
-    folds = None
-    if result.fold:
-        folds = [dict(fold=held_out_fold(run.cfg)[0], **_training(run)) for run in result.runs]
+    folds = [dict(fold=held_out_fold(run.cfg)[0], **_training(run)) for run in result.runs] if result.fold else None
     return dict(
         _training(result.run),
         work_dir=result.title,
         seed=result.run.seed,
         scores=result.scores,
         last_epoch_logged=_logged_mean(result.runs, score),
-        images={name: dict(confusion=pixels, objects=objects) for name, pixels, objects in images},
+        images={name: dict(confusion=confusion, objects=objects) for name, confusion, objects in images},
         folds=folds,
     )
 
@@ -130,46 +128,43 @@ def _architecture(architecture: Architecture, picture: str) -> dict:
 
 
 def file_name(text: str) -> str:
-    """Make a file's name of any text."""
+    """Turn any text into a file's name."""
     return re.sub(r'[^\w.-]', '_', text)
 
 
 def _logged_mean(runs: Iterable[RunFolder], score: str) -> float | None:
-    """Average what runs logged after their last epoch; None where one has not."""
+    """Average a score that runs logged after their last epoch; None if one has not logged it."""
     values = [run.score(score, run.epochs) for run in runs]
     return None if None in values else sum(values) / len(values)
 
 
 def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, bytes]:
-    """Make the files of a report, by their paths: a Markdown page with its pictures, and an HTML page that needs no other file.
+    """Make the files of a report, by path: a Markdown page with its pictures, and an HTML page that needs no other file.
 
-    Args:
-        comparison (Comparison): The runs.
-        data (dict): Of :func:`comparison_data`; every number on the pages is from here.
-        title (str): The heading.
+    Every number on the pages is from ``data``, which is of :func:`comparison_data`.
     """
-    pages = jinja2.Environment(
+    templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=lambda name: name is not None and '.html' in name,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    pages.filters['cell'] = lambda text: re.sub(r'([\\`*_<>\[\]|])', r'\\\1', str(text))
+    templates.filters['cell'] = lambda text: re.sub(r'([\\`*_<>\[\]|])', r'\\\1', str(text))
     pictures = _pictures(comparison, data)
     arms = data['arms']
-    values = dict(data=data, title=title, networks=_networks(data), gallery=[], colours=ERROR_COLOURS)
-    values['inline'] = {name: _inline(picture) for name, picture in pictures.items()}
+    inline = {name: _data_url(picture) for name, picture in pictures.items()}
+    values = dict(data=data, title=title, networks=_networks(data), inline=inline, gallery=[], colours=ERROR_COLOURS)
     if arms:
         for number, (name, cells) in enumerate(plots.gallery(comparison).items()):
             file = f'{number:02d}_{file_name(name)}.png'
             pictures[file] = plots.draw_models(cells)
-            shown = [dict(caption=words, src=_inline(encoded(image))) for words, image in cells]
-            values['gallery'].append(dict(name=name, file=file, cells=shown))
-        chosen = ([each.chosen_on_test for each in group.results] for group in comparison.groups)
-        biased = [arm['label'] for arm, own in zip(arms, chosen, strict=True) if any(own)]
+            figures = [dict(caption=caption, src=_data_url(encoded(image))) for caption, image in cells]
+            values['gallery'].append(dict(name=name, file=file, cells=figures))
+        pairs = zip(arms, comparison.groups, strict=True)
+        biased = [arm['label'] for arm, group in pairs if any(result.chosen_on_test for result in group.results)]
         seeds = [len(arm['runs']) for arm in arms]
-        notes = pages.get_template('notes.jinja').render(data=data, biased=biased, seeds=seeds, resamples=RESAMPLES)
+        notes = templates.get_template('notes.jinja').render(data=data, biased=biased, seeds=seeds, resamples=RESAMPLES)
         kinds = ('Dice', 'IoU', 'image_Dice', 'object_F1')
         named = [f'{name}_{kind}' for kind in kinds for name in data['test_data']['classes'][1:]]
         values |= dict(
@@ -179,7 +174,7 @@ def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, by
         )
     files = {f'pictures/{name}': picture for name, picture in pictures.items()}
     for page in ('report.md', 'report.html'):
-        files[page] = pages.get_template(f'{page}.jinja').render(values).encode()
+        files[page] = templates.get_template(f'{page}.jinja').render(values).encode()
     return files
 
 
@@ -189,27 +184,27 @@ def _pictures(comparison: Comparison, data: dict) -> dict[str, bytes]:
     for result, entry in zip(results, [*data['arms'], *data['classifiers']], strict=True):
         pictures[entry['architecture']['picture']] = plots.draw_architecture(result.architecture, entry['label'])
     if comparison.groups:
-        named = zip(comparison.groups, comparison.labels(), strict=True)
-        runs, labels = zip(*((r, label) for group, label in named for r in group.runs), strict=True)
+        pairs = zip(comparison.groups, comparison.labels(), strict=True)
+        runs, labels = zip(*((run, label) for group, label in pairs for run in group.runs), strict=True)
         pictures['learning_curves.png'] = plots.draw_learning_curves(runs, labels)
     if comparison.classifiers:
         runs = [result.run for result in comparison.classifiers]
         pictures['classifier_curves.png'] = plots.draw_learning_curves(runs)
     for entry in data['classifiers']:
-        shares = np.array(entry['confusion_matrix'], float)
-        pictures[entry['picture']] = draw_confusion(shares, [c['name'] for c in entry['classes']])
+        confusion = np.array(entry['confusion_matrix'], float)
+        pictures[entry['picture']] = draw_confusion(confusion, [row['name'] for row in entry['classes']])
     return pictures
 
 
 def _networks(data: dict) -> list[dict]:
-    """The networks that differ: each with the labels of all that have it."""
-    found: dict[str, dict] = {}
+    """List the different networks, each with the labels of all groups and classifiers that have it."""
+    networks: dict[str, dict] = {}
     for entry in (*data['arms'], *data['classifiers']):
         network = entry['architecture']
-        same = repr((network['name'], network['size'], network['stages']))
-        found.setdefault(same, dict(network, labels=[]))['labels'].append(entry['label'])
-    return list(found.values())
+        key = repr((network['name'], network['size'], network['stages']))
+        networks.setdefault(key, dict(network, labels=[]))['labels'].append(entry['label'])
+    return list(networks.values())
 
 
-def _inline(picture: bytes) -> str:
+def _data_url(picture: bytes) -> str:
     return 'data:image/png;base64,' + base64.b64encode(picture).decode()

@@ -1,4 +1,4 @@
-"""What a run left in its folder."""
+"""A run's work dir: its config, scalars and checkpoints."""
 
 import functools
 import json
@@ -16,18 +16,17 @@ from custom_modules.utils.errors import UsageError
 
 
 def scalar_files(work_dir: Path) -> list[Path]:
-    """List the files with scalars that a run's starts wrote, in their order; starts without any have none."""
-    # named after their start
+    """List the files of scalars of a run, one for each start that logged any, in the order of the starts."""
+    # their folders are named after the time
     return [p for p in sorted(work_dir.glob('*/vis_data/scalars.json')) if p.stat().st_size]
 
 
 def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read the scalars that mmengine logged in a work dir, across resumes.
 
-    Each start writes a folder of its own. One that begins with epoch 1 is a new run, and what lies there from before is
-    left out; any other goes on, and its epochs replace those of the same number. Returns the training's scalars by
-    epoch (means of the epoch's lines, the learning rates as they were last), and those of the validations by epoch;
-    empty where there are none.
+    A start that begins with epoch 1 is a new run, which replaces all before it; any other is a resume, whose epochs replace
+    those of the same number. Returns the training's scalars by epoch (means over the epoch, the last learning rates), and
+    the validations' scalars by epoch; either may be empty.
     """
     train, val = pd.DataFrame(), pd.DataFrame()
     for path in scalar_files(work_dir):
@@ -41,13 +40,13 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         if 1 in epochs.index or train.empty:
             train, val = epochs, scores
         else:
-            train, val = _continued(train, epochs), _continued(val, scores)
+            train, val = _resumed(train, epochs), _resumed(val, scores)
     return train, val
 
 
 def _rows(path: Path) -> list[dict]:
     try:
-        # without the last line of a run that was cut off in the middle of it
+        # without what follows the last newline: a run may have been killed within a line
         return [dict(json.loads(line)) for line in path.read_text(encoding='utf-8').split('\n')[:-1]]
     except (ValueError, TypeError) as error:
         raise UsageError(f'{path} is damaged ({error}): train anew, or leave this run out.') from error
@@ -60,23 +59,22 @@ def _epochs(lines: list[dict]) -> pd.DataFrame:
     by_epoch = table.groupby('epoch')
     epochs = by_epoch.mean()
     if 'loss' in table:
-        # pandas' mean would pass over nan
+        # mean() skips nan
         epochs.loc[~np.isfinite(table['loss']).groupby(table['epoch']).all(), 'loss'] = math.nan
     rates = [c for c in epochs if c == 'lr' or c.startswith('lr/') or c == 'frozen_stages']
     epochs[rates] = by_epoch[rates].last()
     return epochs
 
 
-def _continued(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+def _resumed(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([before[~before.index.isin(after.index)], after]).sort_index()
 
 
 def run_config(path: Path) -> tuple:
-    """Read the experiment's name, and the config that a run was trained with, as it lies in its work dir.
+    """Read the experiment's name, and the config of the run's latest start.
 
-    It is that of the run's latest start. Of one that was resumed, ``load_from`` is that of the start before: where it
-    went on from is its own checkpoint. Raises a UsageError if the folder holds no config or several, or it cannot be
-    read.
+    Of a resumed run ``resume`` and ``load_from`` are those of its first start, since a resume loads its own checkpoint. Raises a
+    UsageError if the folder holds no config or several, or it cannot be read.
     """
     configs = sorted(path.glob('*.py'))
     if len(configs) != 1:
@@ -84,15 +82,15 @@ def run_config(path: Path) -> tuple:
             f'{path} is not the work dir of one run, which holds one config, the one that it ran with; found {len(configs)}: '
             'give the folder that tools/train.py wrote.'
         )
-    # tools/test.py may have replaced the config in the work dir; the one beside the scalars is the training's
+    # the configs beside the scalars are the training's; tools/test.py may have replaced the one in the work dir
     beside = (file.with_name('config.py') for file in reversed(scalar_files(path)))
-    own = [file for file in beside if file.is_file()] or configs
-    cfg = read_config(own[0], 'train anew')
-    for earlier in own[1:]:
+    starts = [file for file in beside if file.is_file()] or configs
+    cfg = read_config(starts[0], 'train anew')
+    for start in starts[1:]:
         if not cfg.get('resume'):
             break
-        before = read_config(earlier, 'train anew')
-        cfg.resume, cfg.load_from = before.get('resume', False), before.get('load_from')
+        earlier = read_config(start, 'train anew')
+        cfg.resume, cfg.load_from = earlier.get('resume', False), earlier.get('load_from')
     return configs[0].stem, cfg
 
 
@@ -105,7 +103,7 @@ def require_work_dir(path: str | Path) -> None:
 
 
 class RunFolder:
-    """What a training left in its work dir: config, scalars, checkpoints.
+    """The work dir of a run.
 
     Args:
         path (str | Path): The work dir.
@@ -133,28 +131,27 @@ class RunFolder:
 
     @property
     def group(self) -> Path:
-        """The folder that stands for all seeds and folds: of ``unet_baseline/seed_0``, as tools/sweep.py names them, ``unet_baseline``."""
-        swept = re.fullmatch(r'seed_\d+(_fold\d+)?', self.path.name)
-        return self.path.parent if swept else self.path
+        """The folder of all seeds and folds: ``unet_baseline`` of ``unet_baseline/seed_0``, as tools/sweep.py names it; else the work dir."""
+        return self.path.parent if re.fullmatch(r'seed_\d+(_fold\d+)?', self.path.name) else self.path
 
     @property
     def title(self) -> str:
-        """The work dir in few words."""
+        """The work dir, short."""
         return self.path.relative_to(self.group.parent).as_posix()
 
     @property
     def seed(self) -> int | None:
-        """The seed, None where the run drew its own."""
+        """The seed; None if the run drew a random one."""
         return (self.cfg.get('randomness') or {}).get('seed')
 
     @property
     def epochs(self) -> int:
-        """Epochs that were trained and, where there is validation, validated."""
+        """Number of epochs that were trained and, if there is a validation, validated."""
         return int((self.train if self.val.empty else self.val).index.max())
 
     @property
     def gap(self) -> str | None:
-        """Why the run is not complete, None if it is: all epochs, or a stop by early stopping."""
+        """What the run lacks; None if it is complete: all epochs, or stopped early."""
         planned = (self.cfg.get('train_cfg') or {}).get('max_epochs')
         if planned is None:
             return 'it is not trained by epochs (train_cfg has no max_epochs)'
@@ -166,24 +163,24 @@ class RunFolder:
         if due and written is not None and written < due:
             return f'the checkpoint of epoch {due} was not written'
         if self._best_is_missing and not self.last_epoch:
-            # a validation is logged before its best checkpoint is written
+            # killed between logging a validation and writing its checkpoint
             return f'epoch {self.epochs} has the best {self.monitored}, and its best checkpoint was not written'
         return None
 
     @functools.cached_property
     def checkpoint(self) -> Path:
-        """The checkpoint to score: the best by the monitored score, or the last where none was chosen or it is asked for.
+        """The checkpoint to score: the best by the monitored score, or the last if there is no best or ``last_epoch`` is set.
 
         Raises a UsageError if there is none.
         """
         best = self._best_files
         if best and not self.last_epoch:
             # a resume from an earlier epoch leaves an older best one behind
-            def reached(path: Path) -> tuple[float, int]:
+            def rank(path: Path) -> tuple[float, int]:
                 logged = self.score(self.monitored, _epoch_of(path))
                 return (-math.inf if logged is None else self._sign * logged, _epoch_of(path))
 
-            return max(best, key=reached)
+            return max(best, key=rank)
         last = sorted(self.path.glob('epoch_*.pth'), key=_epoch_of)
         if not last and not self.last_epoch:
             last = sorted(self.path.glob('best_*_epoch_*.pth'), key=_epoch_of)
@@ -198,14 +195,13 @@ class RunFolder:
         return _epoch_of(self.checkpoint)
 
     def score(self, name: str, epoch: int) -> float | None:
-        """Look up a validation's score as it was logged; None where it was not."""
-        if name not in self.val or epoch not in self.val.index or pd.isna(self.val[name][epoch]):
-            return None
-        return float(self.val[name][epoch])
+        """Look up a validation's logged score; None if it was not logged."""
+        value = self.val[name].get(epoch) if name in self.val else None
+        return None if pd.isna(value) else float(value)
 
     @property
     def _diverged_from(self) -> int | None:
-        """The epoch from which on no loss is finite; None where the last one is."""
+        """The epoch from which on no loss is finite; None if the last one is finite."""
         losses = self.train['loss'] if 'loss' in self.train else pd.Series([0.0])
         if math.isfinite(losses.iloc[-1]):
             return None
@@ -213,8 +209,8 @@ class RunFolder:
         return int(self.train.index[self.train.index > max(finite, default=0)].min())
 
     def _checkpoint_due(self, planned: int) -> int:
-        """The last epoch whose checkpoint should be there; 0 for none."""
-        hook = self._hook('checkpoint')
+        """The last epoch whose checkpoint should have been written; 0 for none."""
+        hook = _default_hook(self.cfg, 'checkpoint')
         if not hook.get('by_epoch', True):
             return 0
         if hook.get('save_last', True) and self.epochs >= planned:
@@ -224,10 +220,10 @@ class RunFolder:
 
     @property
     def _checkpoint_written(self) -> int | None:
-        """The last epoch of which a checkpoint is or was there; None where only a best one is left, which says nothing."""
+        """The last epoch whose checkpoint was written; None if that is unknown, since only a best one is left."""
         names = [path.name for path in self.path.glob('epoch_*.pth')]
         pointer = self.path / 'last_checkpoint'
-        # written after the checkpoint that it names, which may be gone since; a kill may leave it empty
+        # written after the checkpoint that it names, which may have been removed since; after a kill it may be empty
         if pointer.is_file():
             names.append(pointer.read_text(encoding='utf-8', errors='replace'))
         found = (re.search(r'epoch_(\d+)\.pth\s*$', name) for name in names)
@@ -235,7 +231,7 @@ class RunFolder:
 
     @property
     def _best_is_missing(self) -> bool:
-        """Whether the last validation was the best, and only earlier best checkpoints are there."""
+        """Whether the last validation was the best, but only earlier best checkpoints are there."""
         if self.monitored not in self.val:
             return False
         scores = self.val[self.monitored].dropna() * self._sign
@@ -245,26 +241,25 @@ class RunFolder:
 
     @property
     def _best_files(self) -> list[Path]:
-        # as mmengine names them
         score = (self.monitored or '').replace('/', '_')
         return list(self.path.glob(f'best_{score}_epoch_*.pth')) if score else []
 
     @property
     def _stopped_early(self) -> bool:
-        hook = self._hook('early_stopping').items()
-        options = {key: value for key, value in hook if key not in ('type', 'priority')}
+        options = dict(_default_hook(self.cfg, 'early_stopping'))
         if options.get('monitor') not in self.val:
             return False
-        # mmengine's own way to count, on what was logged
-        hook = EarlyStoppingHook(**options)
+        # mmengine's own rule, on the logged scores
+        hook = EarlyStoppingHook(**{key: options[key] for key in options if key not in ('type', 'priority')})
         return any([hook._check_stop_condition(score)[0] for score in self.val[hook.monitor]])
 
-    def _hook(self, key: str) -> dict:
-        return (self.cfg.get('default_hooks') or {}).get(key) or {}
+
+def _default_hook(cfg, key: str) -> dict:
+    return (cfg.get('default_hooks') or {}).get(key) or {}
 
 
 def held_out_fold(cfg) -> tuple[int, int] | None:
-    """Read from a config which part of how many of a cross-validation it tests on; None where there is none."""
+    """Read from a config the fold that it tests on, and the number of folds; None without cross-validation."""
     for _, dataset in loaded_data_sets(cfg, ['test']):
         if dataset.get('fold') is not None and dataset.get('split') == 'test':
             return int(dataset['fold']), int(dataset.get('folds', FOLDS))
@@ -273,21 +268,21 @@ def held_out_fold(cfg) -> tuple[int, int] | None:
 
 def monitored_score(cfg) -> tuple[str | None, bool]:
     """Read from a config by which score the best checkpoint is chosen, the first of several, and whether less is better."""
-    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    hook = _default_hook(cfg, 'checkpoint')
     best = hook.get('save_best')
     return best[0] if isinstance(best, list | tuple) else best, hook.get('rule') == 'less'
 
 
 def logged_progress(work_dir: Path, cfg) -> tuple[int, float | None]:
-    """Read how far a training is, while it runs or after: the last epoch, and the best score by which checkpoints are chosen."""
+    """Read a training's progress, while it runs or afterwards: the last epoch, and the best monitored score so far."""
     score, less = monitored_score(cfg)
     try:
         train, val = read_scalars(work_dir)
     except (OSError, ValueError, KeyError):
-        # a log that is just being written
+        # the log is just being written
         return 0, None
-    scores = val[score].dropna() if score in val else val.index[:0]
-    best = None if not len(scores) else float(scores.min() if less else scores.max())
+    scores = val[score].dropna() if score in val else ()
+    best = float(min(scores) if less else max(scores)) if len(scores) else None
     return int(max([0, *train.index, *val.index])), best
 
 

@@ -1,4 +1,4 @@
-"""From a run's folder to scores: its checkpoint predicts the test part again; folds of a cross-validation together."""
+"""Scores of a run's checkpoint on its test part, predicted again; folds of a cross-validation are pooled."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -26,29 +26,30 @@ from custom_modules.reporting.runs import RunFolder, held_out_fold
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.tables import progress
 
+BATCH = 8  # images in which the speed is measured
+
 
 @dataclass(frozen=True)
 class SegmentorResult:
-    """A finished segmentation run, scored again on its config's test part; or all folds of one, each on its own."""
+    """A segmentation run, scored on its config's test part; or the folds of a seed, pooled."""
 
-    runs: tuple[RunFolder, ...]  # the run; the folds' runs in their order
-    fold: tuple[int, int] | None  # which part of how many was held out and is tested on; of folds that of the first
+    runs: tuple[RunFolder, ...]  # the run, or those of the folds in order
+    fold: tuple[int, int] | None  # the fold that is tested on and the number of folds; of pooled folds the first
     classes: tuple[str, ...]
     palette: list
     size: tuple[int, int]  # height and width of the masks
     names: list[str]  # of the images
-    keys: list[str]  # the digest of each image and its mask
-    confusions: np.ndarray  # the confusion matrix of each image (images, classes, classes)
-    # of each image and class but the background the counts of ObjectMatch.counts (images, classes - 1, 4)
-    objects: np.ndarray
-    kept: dict[str, Prediction]  # the predictions to show, by their keys
+    keys: list[str]  # digest of each image and its mask
+    confusions: np.ndarray  # (images, classes, classes)
+    objects: np.ndarray  # ObjectMatch.counts of the foreground classes (images, classes - 1, 4)
+    kept: dict[str, Prediction]  # the predictions to show, by key
     fingerprint: str  # of images, masks, classes and resolution; results with the same one can be compared
-    chosen_on_test: bool  # whether the best checkpoint was chosen on some of these very test images
-    learnt_on_test: int  # on how many of them it was trained
-    weights: str  # of the checkpoint's content; a copy has the same
-    cost: dict | None = None  # of measure_cost, where it was asked for
-    architecture: Architecture | None = None  # of describe_architecture, where it was asked for
-    missing: tuple[int, ...] = ()  # folds that are not there
+    chosen_on_test: bool  # whether the best checkpoint was chosen on some of the test images
+    learnt_on_test: int  # number of test images that it was trained on
+    weights: str  # digest of the checkpoint
+    cost: dict | None = None  # of measure_cost, if measured
+    architecture: Architecture | None = None  # of describe_architecture, if measured
+    missing: tuple[int, ...] = ()  # folds without a result
 
     @property
     def run(self) -> RunFolder:
@@ -57,22 +58,22 @@ class SegmentorResult:
 
     @property
     def title(self) -> str:
-        """The work dir in few words; of folds what they have in common."""
+        """The work dir, short; of folds what they have in common."""
         if self.fold is None:
             return self.run.title
-        together = self.run.title.removesuffix(f'_fold{self.fold[0]}')
-        return f'{together} ({len(self.runs)} of {self.fold[1]} folds)'
+        common = self.run.title.removesuffix(f'_fold{self.fold[0]}')
+        return f'{common} ({len(self.runs)} of {self.fold[1]} folds)'
 
     @property
     def test_set(self) -> str:
         """The test data in words."""
         height, width = self.size
-        lacking = f', without {name_folds(self.missing)}' if self.missing else ''
-        return f'{len(self.names)} images of {width}x{height} ({", ".join(self.classes)}){lacking}'
+        missing = f', without {name_folds(self.missing)}' if self.missing else ''
+        return f'{len(self.names)} images of {width}x{height} ({", ".join(self.classes)}){missing}'
 
     @property
     def scores(self) -> dict[str, float]:
-        """The scores of the whole part, named as ``ClassIoUMetric`` names them."""
+        """The scores of the whole test part, named as by ``ClassIoUMetric``."""
         scores = ConfusionScores(self.confusions.sum(axis=0)).named(self.classes)
         for name in self.classes[1:]:
             for score in (f'{name}_image_Dice', f'{name}_object_F1'):
@@ -81,18 +82,18 @@ class SegmentorResult:
         return scores
 
     def counts(self, score: str) -> ImageCounts:
-        """Give what a score, one of :attr:`scores`, counts in each image."""
+        """Return what a score, one of :attr:`scores`, counts in each image."""
         if score.endswith('_image_Dice'):
             index = self.classes.index(score.removesuffix('_image_Dice'))
             own = image_dice(self.confusions)[:, index]
-            counted = np.isfinite(own)
-            counts = np.stack([np.where(counted, own, 0), counted], axis=-1)
+            defined = np.isfinite(own)
+            counts = np.stack([np.where(defined, own, 0), defined], axis=-1)
             return ImageCounts(counts, _mean_of_sums, own)
         if score.endswith('_object_F1'):
             index = self.classes.index(score.removesuffix('_object_F1'))
             counts = self.objects[:, index - 1]
             own = object_f1(counts)
-            # nothing there, nothing invented
+            # no object in truth and prediction
             return ImageCounts(counts, object_f1, np.where(np.isfinite(own), own, 100.0))
         return pooled_counts(self.confusions, self.classes, score)
 
@@ -103,52 +104,51 @@ def _mean_of_sums(sums: np.ndarray) -> np.ndarray:
 
 
 def name_folds(numbers: Collection[int]) -> str:
-    """Say which folds: ``fold 3``, ``folds 1, 4``."""
+    """Name folds: ``fold 3``, ``folds 1, 4``."""
     return f'fold{"s" * (len(numbers) > 1)} {", ".join(map(str, sorted(numbers)))}'
 
 
 @dataclass(frozen=True)
 class ClassifierResult:
-    """A finished classification run, scored again on its config's test part; results with one fingerprint can be compared."""
+    """A classification run, scored on its config's test part."""
 
     run: RunFolder
-    report: dict
-    fingerprint: str
-    test_set: str
+    report: dict  # of ClassificationReport
+    fingerprint: str  # of the test data; results with the same one can be compared
+    test_set: str  # the test data in words
     cost: dict
     architecture: Architecture
 
     @property
     def title(self) -> str:
-        """The work dir in few words."""
+        """The work dir, short."""
         return self.run.title
 
 
-def score_segmentor(run: RunFolder, cfg: Config, shown: int = 6, measured: bool = True) -> SegmentorResult:
-    """Score a run's checkpoint on the test part of its config, perhaps with other test data.
+def score_segmentor(run: RunFolder, cfg: Config, shown: int, measured: bool) -> SegmentorResult:
+    """Score a run's checkpoint on the test part of ``cfg``, its config, perhaps with other test data.
 
-    The predictions of ``shown`` images, evenly spaced over the part, are kept; ``measured`` says whether to measure what the
-    model costs, and describe it. Raises a UsageError if data or checkpoint are not there or do not fit.
+    The predictions of ``shown`` images, evenly spaced over the part, are kept; ``measured`` says whether to measure the model's
+    cost, and describe it. Raises a UsageError if data or checkpoint are missing or do not fit.
     """
     predictions = CheckpointPredictions(cfg, str(run.checkpoint))
     classes = predictions.classes
-    evaluators = each_config('test_evaluator', cfg.get('test_evaluator'))
-    limits = [metric['label_limit'] for _, metric in evaluators if 'label_limit' in metric]
-    limit = limits[0] if limits else LABEL_LIMIT
-    wanted = shown_indices(len(predictions), shown)
-    together = hashlib.sha256(repr(classes).encode())
+    metrics = [metric for _, metric in each_config('test_evaluator', cfg.get('test_evaluator'))]
+    limit = next((metric['label_limit'] for metric in metrics if 'label_limit' in metric), LABEL_LIMIT)
+    indices = shown_indices(len(predictions), shown)
+    fingerprint = hashlib.sha256(repr(classes).encode())
     names, keys, confusions, objects, kept, files = [], [], [], [], {}, []
     for index, prediction in enumerate(predictions):
         truth, predicted = prediction.truth, prediction.predicted
         confusions.append(prediction.scores.confusion)
         objects.append(class_object_counts(truth, predicted, range(1, len(classes)), limit))
-        # of two folders, say, images may share a name
+        # images of different folders may have the same name
         names.append(prediction.name + f' ({index})' * (prediction.name in names))
         files.append(Path(prediction.img_path))
         content = files[-1].read_bytes() + repr(truth.shape).encode() + truth.tobytes()
-        together.update(content)
+        fingerprint.update(content)
         keys.append(hashlib.sha256(content).hexdigest()[:16])
-        if index in wanted:
+        if index in indices:
             kept[keys[-1]] = prediction
     size = prediction.truth.shape
     chosen = run.monitored is not None and not run.last_epoch
@@ -163,7 +163,7 @@ def score_segmentor(run: RunFolder, cfg: Config, shown: int = 6, measured: bool 
         confusions=np.array(confusions),
         objects=np.array(objects),
         kept=kept,
-        fingerprint=together.hexdigest()[:16],
+        fingerprint=fingerprint.hexdigest()[:16],
         chosen_on_test=bool(chosen and shared_images(cfg, 'val', files)),
         learnt_on_test=shared_images(cfg, 'train', files),
         weights=hashlib.sha256(run.checkpoint.read_bytes()).hexdigest(),
@@ -172,10 +172,10 @@ def score_segmentor(run: RunFolder, cfg: Config, shown: int = 6, measured: bool 
     )
 
 
-def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorResult:
-    """Put the folds of one config and seed together, which share no image: every image once, scored by a model that has not seen it.
+def pool_folds(results: Sequence[SegmentorResult], shown: int) -> SegmentorResult:
+    """Pool the folds of one config and seed, which share no image: each image is scored once, by a model that has not seen it.
 
-    Images are ordered by their names, whatever the folds; the predictions of ``shown`` are kept.
+    Images are ordered by name, whatever the folds; the predictions of ``shown`` images are kept.
     """
     folds = sorted(results, key=lambda result: result.fold)
     first = folds[0]
@@ -183,10 +183,9 @@ def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorR
     order = sorted(range(len(images)), key=images.__getitem__)
     names, keys = zip(*(images[i] for i in order), strict=True)
     kept = {key: prediction for fold in folds for key, prediction in fold.kept.items()}
-    in_order = [key for key in keys if key in kept]
-    chosen = [in_order[i] for i in sorted(shown_indices(len(in_order), shown))]
+    candidates = [key for key in keys if key in kept]
+    chosen = [candidates[i] for i in sorted(shown_indices(len(candidates), shown))]
     content = repr((first.classes, first.size, sorted(keys))).encode()
-    there = {fold.fold[0] for fold in folds}
     return replace(
         first,
         runs=tuple(fold.run for fold in folds),
@@ -201,22 +200,18 @@ def pool_folds(results: Sequence[SegmentorResult], shown: int = 6) -> SegmentorR
         weights=' '.join(fold.weights for fold in folds),
         cost=next((fold.cost for fold in folds if fold.cost), None),
         architecture=next((fold.architecture for fold in folds if fold.architecture), None),
-        missing=tuple(sorted(set(range(first.fold[1])) - there)),
+        missing=tuple(sorted(set(range(first.fold[1])) - {fold.fold[0] for fold in folds})),
     )
 
 
 def score_classifier(run: RunFolder, cfg: Config) -> ClassifierResult:
-    """Score a run's checkpoint on the test part of its config, perhaps with other test data.
-
-    Raises a UsageError if data or checkpoint are not there or do not fit.
-    """
+    """Score a classifier's run as :func:`score_segmentor` does a segmentor's."""
     init_default_scope(cfg.default_scope)
-    # imported here: a report on segmentors never needs mmpretrain
+    # here, since a report on segmentors does not need mmpretrain
     from custom_modules.evaluation.classification_report import ClassificationReport
 
     loader = Runner.build_dataloader(without_cache(cfg.test_dataloader))
-    model = load_model(cfg, run.checkpoint)
-    model = model.to(get_device(), memory_format=torch.channels_last)
+    model = load_model(cfg, run.checkpoint).to(get_device(), memory_format=torch.channels_last)
     samples = []
     for batch in progress(loader, 'Classifying', len(loader)):
         with torch.inference_mode():
@@ -239,55 +234,53 @@ def score_classifier(run: RunFolder, cfg: Config) -> ClassifierResult:
 
 
 def shared_images(cfg: Config, part: str, files: Sequence[Path]) -> int:
-    """Count the test's images that are in another part, ``'train'`` or ``'val'``, too, wherever a copy of them lies.
+    """Count the test images that are also in another part, ``'train'`` or ``'val'``: files of the same name and content.
 
-    Where the other part's files are gone it is all or none, as the parts are cut.
+    If the other part's files are gone, it is all or none: all if both parts select the same images of their data sets.
     """
     parts = [config for _, config in loaded_data_sets(cfg, [part])]
     try:
-        built = [DATASETS.build(_unread(config)) for config in parts]
+        datasets = [DATASETS.build(_without_reading(config)) for config in parts]
     except (UsageError, OSError):
-        # moved away: all that is left is how it was cut
-        same = [_cut(config) for config in parts] == [_cut(config) for _, config in loaded_data_sets(cfg, ['test'])]
-        return len(files) * same
-    others = {Path(path).name: Path(path) for config in built for path in image_paths(config)}
+        tested = [config for _, config in loaded_data_sets(cfg, ['test'])]
+        return len(files) * (list(map(_selection, parts)) == list(map(_selection, tested)))
+    others = {Path(path).name: Path(path) for dataset in datasets for path in image_paths(dataset)}
     pairs = [(file, others[file.name]) for file in files if file.name in others]
     return sum(file.read_bytes() == other.read_bytes() for file, other in pairs)
 
 
-def _unread(dataset: dict) -> dict:
-    """Change a data set's config so that its files are listed and none is read."""
+def _without_reading(dataset: dict) -> dict:
+    """Change a data set's config so that building it lists its files, but reads none."""
     own = type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset')
     return dict(dataset, pipeline=[]) | (dict(cache=None, check=False) if own else {})
 
 
-def _cut(dataset: dict) -> dict:
-    """Leave of a data set's config what says which of its images are in it."""
-    cutting = ('split', 'val_fraction', 'test_fraction', 'fold', 'folds', 'ann_file', 'data_prefix')
-    return {key: dataset.get(key) for key in ('type', *cutting)}
+def _selection(dataset: dict) -> list:
+    """Take from a data set's config what selects its images."""
+    keys = ('type', 'split', 'val_fraction', 'test_fraction', 'fold', 'folds', 'ann_file', 'data_prefix')
+    return [dataset.get(key) for key in keys]
 
 
 def shown_indices(count: int, shown: int) -> Collection[int]:
-    """Choose indices evenly spaced over a set, its first and last included."""
+    """Choose ``shown`` of ``count`` indices, evenly spaced, the first and the last included."""
     return {round(index) for index in np.linspace(0, count - 1, min(shown, count))}
 
 
-def measure_cost(model: nn.Module, size: tuple[int, int], batch: int = 8) -> dict:
-    """Count and measure a model of mmseg or mmpretrain in eval mode, for an input of height and width; takes about a second.
+def measure_cost(model: nn.Module, size: tuple[int, int]) -> dict:
+    """Measure the cost of a model of mmseg or mmpretrain in eval mode, for a size (height, width); takes about a second.
 
-    There are ``parameters``, ``flops`` (multiply-additions of one image, each counted once, as mmengine counts; None
-    where it cannot), ``images_per_second`` through the network alone in a ``batch`` of so many, and the ``device``.
+    Returns ``parameters``, ``flops`` (multiply-additions of one image, each counted once, as by mmengine; None if it
+    cannot), ``images_per_second`` of the network alone, the ``batch`` size of this measurement, and the ``device``.
     """
     device = next(model.parameters()).device
-    inputs = torch.zeros(batch, 3, *size, device=device)
-    inputs = inputs.to(memory_format=torch.channels_last)
+    inputs = torch.zeros(BATCH, 3, *size, device=device).to(memory_format=torch.channels_last)
     names, threads = dict(model=model, inputs=inputs), torch.get_num_threads()
     timer = Timer('model(inputs, mode="tensor")', globals=names, num_threads=threads)
     with torch.inference_mode():
-        # the first calls choose their algorithms
+        # warm-up, in which cuDNN chooses its algorithms
         timer.timeit(2)
         seconds = timer.blocked_autorange(min_run_time=0.5).median
-    # it would list every operator that it does not count
+    # without its warnings, which list every operator that it does not count
     counter = FlopAnalyzer(model, (inputs[:1],)).unsupported_ops_warnings(False)
     try:
         with torch.no_grad():
@@ -295,5 +288,5 @@ def measure_cost(model: nn.Module, size: tuple[int, int], batch: int = 8) -> dic
     except (RuntimeError, TypeError):
         flops = None
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    counted = dict(parameters=parameters, flops=flops, images_per_second=batch / seconds)
-    return dict(counted, batch=batch, device=str(device))
+    cost = dict(parameters=parameters, flops=flops, images_per_second=BATCH / seconds)
+    return dict(cost, batch=BATCH, device=str(device))

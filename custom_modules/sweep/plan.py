@@ -14,10 +14,11 @@ from custom_modules.engine.config_checks import check_config
 from custom_modules.engine.data_checks import require_data_folders
 from custom_modules.reporting.config_changes import config_difference
 from custom_modules.reporting.runs import RunFolder, run_config
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_line
+from custom_modules.utils.files import REPOSITORY
 
-TRAIN = Path(__file__).resolve().parents[2] / 'tools' / 'train.py'
-_READING = threading.Lock()  # mmengine reads configs through the interpreter's list of modules, which threads share
+TRAIN = REPOSITORY / 'tools' / 'train.py'
+_CONFIG_LOCK = threading.Lock()  # mmengine reads a config through sys.modules, which threads share
 
 
 @dataclass
@@ -25,34 +26,31 @@ class Run:
     """One training of a sweep."""
 
     config: Path
-    name: str  # what all its seeds and folds are called: the config's name and what is varied
+    name: str  # of all its seeds and folds: the config's name and what is varied
     seed: int
     folder: Path  # its work dir
-    # its --cfg-options, as KEY=VALUE, and the config with them; both without the seed
-    options: tuple[str, ...]
-    cfg: Any
-    # 'waits', 'runs', 'finished', 'failed' or 'interrupted', and what is to be said of it
-    state: str = 'waits'
-    note: str = ''
-    minutes: float | None = None  # how long this sweep was busy with it
+    options: tuple[str, ...]  # its --cfg-options, as KEY=VALUE, without the seed
+    cfg: Any  # the config with these options
+    state: str = 'waits'  # or 'runs', 'finished', 'failed', 'interrupted'
+    note: str = ''  # on this state
+    minutes: float | None = None  # that this sweep trained it
 
     @property
     def command(self) -> list[str]:
         """The command line of its training."""
-        where = [str(self.config), f'--work-dir={self.folder}', '--resume=auto']
+        arguments = [str(self.config), f'--work-dir={self.folder}', '--resume=auto']
         options = ['--cfg-options', *self.options, f'randomness.seed={self.seed}']
-        return [sys.executable, str(TRAIN), *where, *options]
+        return [sys.executable, str(TRAIN), *arguments, *options]
 
-    def look(self) -> tuple[str, str]:
-        """Look into its work dir, and say what is missing or differs there, in a word and words.
+    def inspect(self) -> tuple[str, str]:
+        """Look into its work dir: return what is there, and in words what is missing or differs.
 
-        ``'new'``: nothing is there that would be lost; ``'unfinished'``: it can go on; ``'finished'``: by its own log
-        it reached its last epoch or was stopped early; ``'changed'``: something else lies there.
+        ``'new'``: no weights, so nothing to resume or lose; ``'unfinished'``: it can be resumed; ``'finished'``: by its log it reached
+        its last epoch or was stopped early; ``'changed'``: a run of another config.
         """
-        # without weights there is nothing to go on from, and nothing to lose
         if not any(self.folder.glob('*.pth')):
             return 'new', ''
-        with _READING:
+        with _CONFIG_LOCK:
             try:
                 difference = config_difference(run_config(self.folder)[1], self.cfg)
             except UsageError as error:
@@ -74,18 +72,13 @@ def plan_sweep(
     vary: Sequence[str] = (),
     folds: int | None = None,
 ) -> list[Run]:
-    """Lay out the trainings of a sweep, and read every config with its options, before anything starts.
+    """List the trainings of a sweep, and check every config with its options before anything starts.
 
-    First comes every config with the first seed, so that a sweep that is broken off can be compared. Raises a UsageError
-    if a config or an option cannot be read, two configs would share a folder, or something is there twice.
-
-    Args:
-        configs (Sequence[str | Path]): The configs' files.
-        seeds (Sequence[int]): The seeds.
-        root (str | Path): The folder of all work dirs, ``<root>/<config's name>__<key>_<value>/seed_<seed>_fold<k>``.
-        options (Sequence[str]): Settings of all runs, as ``KEY=VALUE``.
-        vary (Sequence[str]): Settings that take several values, as ``KEY=V1,V2``; each is combined with each.
-        folds (int, optional): Into how many parts the data are cut, each held out once. None (default): they are not.
+    ``options`` are the settings of all runs as ``KEY=VALUE``, ``vary`` those that take several values, as ``KEY=V1,V2``, in all
+    combinations; ``folds`` is the number of parts of a cross-validation. A run's work dir is
+    ``<root>/<config's name>__<key>_<value>/seed_<seed>_fold<k>``. All configs come first with the first seed, so that an
+    interrupted sweep can be compared. Raises a UsageError if a config or an option cannot be read, two configs would share
+    a folder, or something is given twice.
     """
     if min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UsageError(f'--seeds takes different numbers from 0 on, got {list(seeds)}.')
@@ -98,28 +91,26 @@ def plan_sweep(
             raise UsageError(f'a sweep sets {key} by itself: use --seeds and --work-dir.')
         if key in settings and key in varied:
             raise UsageError(f'{key} is set by --cfg-options and by --vary: leave it out of one.')
-    read, origin = {}, {}
+    planned = {}
     for config in dict.fromkeys(map(Path, configs)):
         for suffix, chosen in combinations:
             name = config.stem + suffix
-            if name in origin:
+            if name in planned:
                 raise UsageError(
-                    f'{origin[name]} and {config} would both be written to {Path(root) / name}: give their files or the '
+                    f'{planned[name][0]} and {config} would both be written to {Path(root) / name}: give their files or the '
                     'varied values different names, or sweep them into different folders with --work-dir.'
                 )
-            origin[name] = config
-            read[name] = _read((*options, *chosen), config, folds)
+            planned[name] = config, _checked_folds(config, (*options, *chosen), folds)
     return [
-        Run(origin[name], name, seed, Path(root) / name / f'seed_{seed}{suffix}', own, cfg)
+        Run(config, name, seed, Path(root) / name / f'seed_{seed}{suffix}', *parts[i])
         for seed in seeds
         for i, suffix in enumerate([''] if folds is None else [f'_fold{k}' for k in range(folds)])
-        for name, parts in read.items()
-        for own, cfg in [parts[i]]
+        for name, (config, parts) in planned.items()
     ]
 
 
 def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """Give for each combination of the values of ``KEY=V1,V2,...`` what it adds to a folder's name, and its options."""
+    """List the combinations of the values of ``KEY=V1,V2,...``: what each adds to a folder's name, and its options."""
     factors = {}
     for text in vary:
         key, _, rest = text.partition('=')
@@ -131,22 +122,22 @@ def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
         if key in factors:
             raise UsageError(f'--vary names {key} twice: give all its values at once.')
         factors[key] = values
-    # of each key its last words, as many as tell it from the others
+    # each key by its last words, as many as tell the keys apart
     for depth in range(1, 20):
         names = ['.'.join(key.split('.')[-depth:]) for key in factors]
         if len(set(names)) == len(names):
             break
     return [
         (
-            ''.join(f'__{name}_{_word(value)}' for name, value in zip(names, values, strict=True)),
+            ''.join(f'__{name}_{_folder_part(value)}' for name, value in zip(names, values, strict=True)),
             [f'{key}={value}' for key, value in zip(factors, values, strict=True)],
         )
         for values in itertools.product(*factors.values())
     ]
 
 
-def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple]:
-    """Read and check a config; give the options of each fold, and the config with them."""
+def _checked_folds(config: Path, options: Sequence[str], folds: int | None) -> list[tuple]:
+    """Read and check a config; return the options of each fold, or of the whole, and the config with them."""
     title = f'{config} with {" ".join(options)}' if options else config
     try:
         cfg = load_config(config, read_options(options))
@@ -158,7 +149,7 @@ def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple
         raise UsageError(f'{title}: {error}') from error
     except Exception as error:
         # a config is a program: it can fail in any way
-        reason = f'{type(error).__name__}: {error}'.split('\n')[0]
+        reason = f'{type(error).__name__}: {first_line(error)}'
         raise UsageError(f'{title} cannot be read ({reason}): mend it, or the options.') from error
     epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
     if not isinstance(epochs, int):
@@ -170,14 +161,15 @@ def _read(options: Sequence[str], config: Path, folds: int | None) -> list[tuple
 
 
 def _split(text: str) -> list[str]:
+    """Split at the commas outside of brackets."""
     depth, marked = 0, ''
-    for letter in text:
-        depth += (letter in '([') - (letter in ')]')
-        marked += '\n' if letter == ',' and depth == 0 else letter
+    for character in text:
+        depth += (character in '([') - (character in ')]')
+        marked += '\n' if character == ',' and depth == 0 else character
     return [part.strip() for part in marked.split('\n')]
 
 
-def _word(value: str) -> str:
-    # of a file its name
+def _folder_part(value: str) -> str:
+    # a file by its name
     value = PurePath(value).stem if '/' in value else value
     return re.sub(r'[^\w.+-]+', '-', value).strip('-')

@@ -1,4 +1,4 @@
-"""Brings planned trainings to their end: the loop over all, what is done for one, and where: on this machine or a Ray cluster."""
+"""Runs the planned trainings: the loop over all, the steps of one, and executors for this machine and a Ray cluster."""
 
 import dataclasses
 import os
@@ -13,7 +13,6 @@ from filelock import FileLock, Timeout
 
 from custom_modules.engine.work_dirs import is_locked, move_aside
 from custom_modules.utils import machine
-from custom_modules.utils.machine import share_of_machine
 
 from .plan import Run
 
@@ -29,36 +28,34 @@ def run_sweep(
     watch: Callable[[], None] = lambda: None,
     pause: float = 0.5,
 ) -> bool:
-    """Bring every run to its end: what is finished is skipped, what broke off goes on, one that fails does not end the others.
+    """Train every run: a finished one is skipped, an interrupted one resumed, and one that fails does not end the others.
 
-    Several sweeps on one folder share the work: a training locks its work dir, and who finds it locked does another run
-    first. Returns whether it came to its end: False if it was asked to stop (Ctrl-C), which ends the
-    trainings too.
+    Several sweeps on one folder share the work: a training locks its work dir, and a sweep that finds it locked does another
+    run first. Returns whether all runs have ended; False if it was stopped (Ctrl-C), which ends the trainings too.
 
     Args:
-        runs (Sequence[Run]): The runs in their order; how far they are is written into them.
+        runs (Sequence[Run]): The runs in their order; their state, note and minutes are updated.
         executor (LocalExecutor or RayExecutor): Where :func:`bring_to_end` is called.
-        rerun (bool): Whether runs whose config has changed are done anew; the old is moved aside. Defaults to False.
-        tell (Callable): Is given a run when its state or note has changed.
-        watch (Callable): Is called again and again, every ``pause`` seconds.
+        rerun (bool): Whether a run of another config is moved aside and trained anew. Defaults to False.
+        tell (Callable): Is called with a run whose state or note has changed.
+        watch (Callable): Is called every ``pause`` seconds.
         pause (float): Defaults to 0.5.
     """
-    began, futures = time.time(), {}
+    start, futures = time.time(), {}
 
     def collect() -> None:
         for i, run in enumerate(runs):
             before = run.state, run.note
-            waits = run.state == 'waits' and run.note != ELSEWHERE
             if i in futures and futures[i].done():
                 try:
                     run.state, run.note, run.minutes = futures.pop(i).result()
                 except BaseException as error:
-                    # cancelled, or lost with too many nodes
+                    # cancelled, or Ray gave up after several nodes died
                     run.state, run.note = 'failed', str(error).strip().split('\n')[-1]
                 if signals and run.state == 'failed':
                     run.state = 'interrupted' if before[0] == 'runs' else 'waits'
-            elif waits and _is_newer(run.folder / LOG, began):
-                state, detail = run.look()
+            elif run.state == 'waits' and run.note != ELSEWHERE and _is_newer(run.folder / LOG, start):
+                state, detail = run.inspect()
                 run.state, run.note = 'runs', f'goes on ({detail})' * (state == 'unfinished')
             if before != (run.state, run.note):
                 tell(run)
@@ -68,12 +65,12 @@ def run_sweep(
             while not signals and any(run.state in ('waits', 'runs') for run in runs):
                 for i, run in enumerate(runs):
                     if run.state == 'waits' and i not in futures:
-                        futures[i] = executor.submit(run, rerun, began)
+                        futures[i] = executor.submit(run, rerun, start)
                 time.sleep(pause)
                 collect()
                 watch()
         finally:
-            # an error of its own leaves no training behind either
+            # also after an error of the sweep itself no training is left running
             executor.stop(lambda: len(signals) > 1)
             collect()
             for run in runs:
@@ -88,14 +85,14 @@ def bring_to_end(
     environment: Mapping[str, str],
     started: Callable[[subprocess.Popen], None] = lambda process: None,
 ) -> tuple[str, str, float | None]:
-    """Do what is to be done for a run, there where it is to be done; its training prints to ``sweep.log`` in its work dir.
+    """Train a run to its end, unless it is finished; the training prints to ``sweep.log`` in its work dir.
 
-    With ``rerun`` a run of another config is moved aside. What failed after the time ``since``, under another sweep, is
-    not tried again. ``started`` is given the training's process, which has the variables ``environment``. Returns
-    ``'finished'``, ``'failed'``, or ``'waits'`` if another sweep is at it, a note, and minutes. Raises a
-    ChildProcessError if the training was killed; it can go on from its last checkpoint.
+    With ``rerun`` a run of another config is moved aside. A run that failed in another sweep after the time ``since`` is not
+    repeated. ``started`` is called with the training's process, whose environment variables are ``environment``. Returns
+    ``'finished'``, ``'failed'``, or ``'waits'`` if another sweep trains it; a note; and the minutes. Raises a
+    ChildProcessError if the training was killed, which can then be resumed.
     """
-    # held from the first look on: a training takes its own lock only seconds after its start
+    # besides the work dir's lock, which a training takes only seconds after its start
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(run.folder.parent / f'.{run.folder.name}.lock', timeout=0):
@@ -105,10 +102,10 @@ def bring_to_end(
 
 
 def _bring_to_end(run: Run, rerun: bool, since: float, environment, started) -> tuple:
-    failed, log, began = run.folder / FAILED, run.folder / LOG, time.monotonic()
+    failed, log, start = run.folder / FAILED, run.folder / LOG, time.monotonic()
     if is_locked(run.folder):
         return 'waits', ELSEWHERE, None
-    state, detail = run.look()
+    state, detail = run.inspect()
     if state == 'changed' and rerun:
         move_aside(run.folder)
     elif state == 'changed':
@@ -123,13 +120,12 @@ def _bring_to_end(run: Run, rerun: bool, since: float, environment, started) -> 
     try:
         code = process.wait()
     finally:
-        # Ray interrupts a task by an exception
+        # Ray cancels a task by an exception
         machine.stop_processes([process])
-    state, detail = run.look()
-    # its own record counts: it may have ended in the very moment of the Ctrl-C
+    state, detail = run.inspect()
+    # its log decides, not the exit code: Ctrl-C may have come just after its end
     if state == 'finished':
-        note = f'exit code {code}' if code else ''
-        return 'finished', note, (time.monotonic() - began) / 60
+        return 'finished', f'exit code {code}' if code else '', (time.monotonic() - start) / 60
     if code and is_locked(run.folder):
         return 'waits', ELSEWHERE, None
     why = machine.last_line(log) if code else f'it ended too early: {detail}'
@@ -137,31 +133,31 @@ def _bring_to_end(run: Run, rerun: bool, since: float, environment, started) -> 
     if code < 0:
         raise ChildProcessError(note)
     failed.write_text(note, encoding='utf-8')
-    return 'failed', note, (time.monotonic() - began) / 60
+    return 'failed', note, (time.monotonic() - start) / 60
 
 
 def _is_newer(path: Path, than: float) -> bool:
     try:
         return path.stat().st_mtime >= than
     except FileNotFoundError:
-        # also where --rerun moves the folder aside at this moment
+        # perhaps another sweep's --rerun is just moving the folder aside
         return False
 
 
 class LocalExecutor:
-    """So many processes of this machine side by side, to which its GPUs, as ``CUDA_VISIBLE_DEVICES`` names them, are dealt out."""
+    """Runs ``jobs`` trainings at a time on this machine, and gives each of them one of the ``gpus``."""
 
     def __init__(self, jobs: int = 1, gpus: Sequence[str] = ()) -> None:
-        self._environments = [share_of_machine(i, jobs, gpus, os.environ) for i in range(jobs)]
+        self._environments = [machine.share_of_machine(i, jobs, gpus, os.environ) for i in range(jobs)]
         self._pool = ThreadPoolExecutor(jobs)
         self._processes, self._stopped = [], False
 
     def submit(self, run: Run, rerun: bool, since: float) -> Future:
-        """Queue a run; its future gives what :func:`bring_to_end` returns."""
+        """Queue a run; its future has the result of :func:`bring_to_end`."""
         return self._pool.submit(self._run, run, rerun, since)
 
     def stop(self, hurry: Callable[[], bool]) -> None:
-        """End what runs and what is queued: kindly, and after a while, or when there is ``hurry``, at once."""
+        """Cancel what is queued and interrupt the trainings, which are killed after a while, or once ``hurry()`` is true."""
         self._stopped = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         machine.stop_processes(self._processes, hurry=hurry)
@@ -181,34 +177,32 @@ class LocalExecutor:
 
 
 class RayExecutor:
-    """Tasks of a Ray cluster, whose nodes share repository, data and work dirs at the same paths.
+    """Runs trainings as tasks of a Ray cluster, whose nodes have repository, data and work dirs at the same paths.
 
-    Each run gets so many CPUs and GPUs, which may be a share of one. A run whose node dies goes on at another, from its last
-    checkpoint, up to five times.
+    Each run gets ``cpus`` and ``gpus``, which may be a share of one. If its node dies it is resumed on another, up to five times.
     """
 
     def __init__(self, cpus: float = 1, gpus: float = 0) -> None:
         import ray
 
         self._ray, self._tasks = ray, []
-        again = dict(max_retries=5, retry_exceptions=[ChildProcessError])
-        task = ray.remote(_bring_to_end_here)
-        self._task = task.options(num_cpus=cpus, num_gpus=gpus, **again)
+        retries = dict(max_retries=5, retry_exceptions=[ChildProcessError])
+        self._task = ray.remote(_bring_to_end_in).options(num_cpus=cpus, num_gpus=gpus, **retries)
 
     def submit(self, run: Run, rerun: bool, since: float) -> Future:
-        """Hand a run to the cluster; its future gives what :func:`bring_to_end` returns."""
-        there = dataclasses.replace(run, config=run.config.absolute(), folder=run.folder.absolute())
-        self._tasks.append(self._task.remote(there, rerun, since, os.getcwd()))
+        """Hand a run to the cluster; its future has the result of :func:`bring_to_end`."""
+        run = dataclasses.replace(run, config=run.config.absolute(), folder=run.folder.absolute())
+        self._tasks.append(self._task.remote(os.getcwd(), run, rerun, since))
         return self._tasks[-1].future()
 
     def stop(self, hurry: Callable[[], bool]) -> None:
-        """End what runs and what is queued."""
+        """Cancel what runs and what is queued."""
         for task in self._tasks:
             self._ray.cancel(task)
         self._ray.wait(self._tasks, num_returns=len(self._tasks), timeout=60)
 
 
-def _bring_to_end_here(run: Run, rerun: bool, since: float, folder: str) -> tuple:
+def _bring_to_end_in(folder: str, run: Run, rerun: bool, since: float) -> tuple:
     os.chdir(folder)
     state, note, minutes = bring_to_end(run, rerun, since, os.environ)
     return state, f'{note} (on {socket.gethostname()})'.strip(), minutes

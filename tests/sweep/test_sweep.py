@@ -250,7 +250,7 @@ def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, reposit
     root = tmp_path / 'root'
     swept(planned(small, root))
     changed = planned(small, root, **{'train_cfg.max_epochs': 1})
-    assert changed[0].look() == ('changed', 'train_cfg.max_epochs is 1 and was 2')
+    assert changed[0].inspect() == ('changed', 'train_cfg.max_epochs is 1 and was 2')
     refuse = runpy.run_path(str(repository / 'tools' / 'sweep.py'))['refuse_other_configs']
     with pytest.raises(UsageError, match='max_epochs is 1 and was 2: .*--work-dir.*--rerun'):
         refuse(changed)
