@@ -73,13 +73,7 @@ class DecodeOnce:
     def full_init(self) -> None:
         """List the samples, and decode them if the data set is already built."""
         super().full_init()
-        if (
-            self.cache
-            and self._built
-            and self._cached is None
-            and get_worker_info() is None
-            and self.pipeline.transforms
-        ):
+        if self.cache and self._built and self._cached is None and self.pipeline.transforms and not get_worker_info():
             fill = self._cache_samples if self.cache == 'ram' else self._cache_batches
             fill()
 

@@ -139,7 +139,14 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
     def load_data_list(self) -> list[dict]:
         """List the pairs of the split, sorted by id, with mmseg's keys and ``load_size``."""
         found = find_pairs(*self.file_names(), self.remedy)
-        pairs = [found[i] for i in self.train_share(self._ids_of_split(found))]
+        ids = listed_ids(Path(self.ann_file), found, self.data_root) if self.ann_file else found
+        if not (part := self.cut(ids)):
+            fractions = ' and '.join(f'{k}={v}' for k, v in self.fractions.items())
+            raise UsageError(
+                f'The {self.split} part of {self.data_root} is empty: {len(ids)} pairs with {fractions}; add pairs, '
+                'change the fractions, or learn them by heart on purpose with --overfit of tools/train.py.'
+            )
+        pairs = [found[i] for i in self.train_share(part)]
         if self.check and (absent := self.masks.absent(self.check_masks(pairs))):
             warn(
                 f'there is no pixel of {", ".join(absent)} in the {len(pairs)} masks of the {self.split} part: '
@@ -184,18 +191,6 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
         if self.ann_file or self.own_folders:
             return sorted(ids)
         return hashed_split(ids, self.split, **self.fractions)
-
-    def _ids_of_split(self, ids: Collection[str]) -> list[str]:
-        if self.ann_file:
-            ids = listed_ids(Path(self.ann_file), ids, self.data_root)
-        part = self.cut(ids)
-        if not part:
-            fractions = ' and '.join(f'{k}={v}' for k, v in self.fractions.items())
-            raise UsageError(
-                f'The {self.split} part of {self.data_root} is empty: {len(ids)} pairs with {fractions}; add pairs, '
-                'change the fractions, or learn them by heart on purpose with --overfit of tools/train.py.'
-            )
-        return part
 
 
 @DATASETS.register_module()

@@ -138,8 +138,7 @@ def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
     names = ['inverse_frequency', 'median_frequency'] + ['positive_weight'] * (len(classes) == 2)
     counts = np.array(counts, np.int64).reshape(-1, len(classes))
     pixels = counts.sum(axis=0)
-    absent = [name for name, found in zip(classes, pixels, strict=True) if not found]
-    if absent:
+    if absent := [name for name, found in zip(classes, pixels, strict=True) if not found]:
         reason = (
             f'there is no pixel of {", ".join(absent)} in the {len(counts)} masks, so that no weight can be computed: '
             'take it out of classes, or add masks that contain it.'

@@ -81,8 +81,7 @@ def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path
         mask_of = find_files(*masks, 'masks', remedy)
     except UsageError as error:
         raise MissingMasksError(str(error), images[0]) from error
-    unpaired = sorted(set(image_of) - set(mask_of))
-    if unpaired:
+    if unpaired := sorted(set(image_of) - set(mask_of)):
         folder, prefix, suffix = masks
         suffix = suffix if isinstance(suffix, str) else ''
         raise MissingMasksError(
@@ -90,8 +89,7 @@ def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path
             f'{first_five(image_of[i].name for i in unpaired)}; add the masks or remove the images.',
             images[0],
         )
-    orphans = sorted(set(mask_of) - set(image_of))
-    if orphans:
+    if orphans := sorted(set(mask_of) - set(image_of)):
         warn(f'{len(orphans)} masks without image are not used: {first_five(mask_of[i].name for i in orphans)}')
     return {i: (image_of[i], mask_of[i]) for i in sorted(image_of)}
 

@@ -73,7 +73,7 @@ class SeededSamples:
     _seed_and_epoch: torch.Tensor | None = None
 
     def set_epoch(self, seed: int, epoch: int) -> None:
-        """Set the run's seed and the epoch that begins, counted from 0; call it once before the worker processes start."""
+        """Set the run's seed and the epoch that begins, from 0; the first call must precede the start of worker processes."""
         if self._seed_and_epoch is None:
             self._seed_and_epoch = torch.zeros(2, dtype=torch.int64).share_memory_()
         self._seed_and_epoch.copy_(torch.tensor([seed, epoch]))

@@ -89,8 +89,7 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
     def _train_files(self) -> list[tuple[Path, str]]:
         folder, files = Path(self.data_root) / 'train', []
         for wnid in self.wnids:
-            images = _images_of_class(folder / wnid)
-            if not images:
+            if not (images := _images_of_class(folder / wnid)):
                 raise UsageError(
                     f'Class {wnid} has no *.JPEG in {folder / wnid}: {UNPACK} or leave the class out of wnids.'
                 )
@@ -107,8 +106,7 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
             rows = [line.split() for line in _lines_of_archive(source)]
             files = [(images / row[0], row[1]) for row in rows if len(row) > 1 and row[1] in self.wnids]
             present = set(_pictures(images))
-            missing = [path.name for path, _ in files if path not in present]
-            if missing:
+            if missing := [path.name for path, _ in files if path not in present]:
                 raise UsageError(
                     f'{len(missing)} images of {source} are not in {images}: {", ".join(missing[:5])}; {UNPACK}.'
                 )

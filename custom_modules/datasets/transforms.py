@@ -119,8 +119,7 @@ class RandomBlur(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Blur ``img`` (H, W, C)."""
-        sigma = self._random_sigma()
-        if sigma is not None:
+        if (sigma := self._random_sigma()) is not None:
             results['img'] = cv2.GaussianBlur(results['img'], (0, 0), sigma)
         return results
 
@@ -145,8 +144,7 @@ class RandomNoise(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add noise to ``img`` (H, W, C)."""
-        noise = self._random_noise(results['img'].shape)
-        if noise is not None:
+        if (noise := self._random_noise(results['img'].shape)) is not None:
             results['img'] = (results['img'] + noise).round().clip(0, 255).astype(np.uint8)
         return results
 
