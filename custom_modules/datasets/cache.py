@@ -208,10 +208,10 @@ def _decode_arrays(dataset: DecodeOnce, transforms: list) -> dict[str, torch.Ten
     # at least 32 images, which are worth a process
     share = min(SHARE, max(32, count // (4 * available_cores())))
     starts = range(0, count, share)
-    cores = min(available_cores(), len(starts))
+    cores = min(available_cores(), len(starts)) if 'fork' in multiprocessing.get_all_start_methods() else 1
     label = f'Decoding {count} images'
     # not threads: images are small, and half of the time is spent in Python itself
-    if cores > 1 and 'fork' in multiprocessing.get_all_start_methods():
+    if cores > 1:
         with multiprocessing.get_context('fork').Pool(cores, _init_process, (decode_share,)) as pool:
             unlike = list(progress(pool.imap_unordered(_run_share, starts), label, len(starts)))
     else:
