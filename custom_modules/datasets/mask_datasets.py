@@ -1,4 +1,4 @@
-"""Data sets of image and mask: of any classes, and of the Moon's rocks."""
+"""Data sets of pairs of image and mask: of any classes, and of rocks on the Moon."""
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-# so that its files are always loaded by the reader that has checked them
+# registers the loaders, which read as the check of the files does
 from custom_modules.datasets import transforms  # noqa: F401
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IGNORED, MaskValues, class_palette
@@ -22,48 +22,46 @@ from custom_modules.utils.files import find_data
 
 @DATASETS.register_module()
 class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
-    """Any folders of images and of one-channel masks that hold class indices.
+    """A folder of images and a folder of one-channel masks that hold class indices.
 
-    An image and a mask whose names have the same id belong together. They are split by ``{split}`` in a folder of
-    ``data_prefix``, as in ``'{split}/images'``; by ``ann_file`` with one id per line; or by :func:`hashed_split`, the same on
-    every machine, but cut anew when pairs are added. For cross-validation ``fold`` holds out one of ``folds`` equal parts of all
-    pairs, or of the listed ones, as ``split='test'``; ``'train'`` and ``'val'`` are cut from the others (:func:`fold_split`).
+    An image and a mask form a pair if their names have the same id. Pairs are split by ``{split}`` in a folder of ``data_prefix``,
+    as in ``'{split}/images'``; by an ``ann_file`` with one id per line; or by :func:`hashed_split`, the same on every machine, but
+    changed by added pairs. For cross-validation ``fold`` holds out one of ``folds`` equal parts of all or of the listed pairs as
+    ``split='test'``; ``'train'`` and ``'val'`` are cut from the others (:func:`fold_split`).
 
     Args:
         data_root (str): Folder that ``data_prefix`` starts from; a relative one in the current folder or in the repository.
         classes (Sequence[str]): Names of the classes, the background first.
-        palette (Sequence[Sequence[int]], optional): RGB of each class; of :func:`class_palette` by default.
+        palette (Sequence[Sequence[int]], optional): RGB of each class. Defaults to :func:`class_palette`.
         split (str): ``'train'`` (default), ``'val'``, ``'test'`` or ``'all'``; with ``{split}`` the name of a folder.
-        val_fraction (float): Share of the pairs for validation, or with a ``fold`` of the other folds. Defaults to 0.2.
+        val_fraction (float): Share of the pairs for validation; with a ``fold``, share of the other folds. Defaults to 0.2.
         test_fraction (float): Share of the pairs for the test. Defaults to 0; of no effect with a ``fold``.
-        fold (int, optional): Which part of a cross-validation is held out, 0 to ``folds - 1``. None (default): the fractions cut.
-        folds (int): Into how many parts a cross-validation cuts the pairs. Defaults to 5.
-        train_fraction (float): Share of the training part to train on, however it is split: the same pairs for every seed, a
-            smaller share within a larger one. Other parts, and what is read for scores (``test_mode=True``), stay whole.
-            Defaults to 1.
-        load_size (tuple[int], optional): (width, height) that ``ResizeToLoadSize`` in the pipeline brings image (area) and mask
-            (nearest) to; scores are then at this size. None (default) keeps the original size.
+        fold (int, optional): The fold that is held out, 0 to ``folds - 1``. None (default): no cross-validation.
+        folds (int): Number of folds. Defaults to 5.
+        train_fraction (float): Share of the training part to train on: the same pairs for every seed, a smaller share within a
+            larger one. Other parts, and data sets with ``test_mode=True``, stay whole. Defaults to 1.
+        load_size (tuple[int], optional): (width, height) to which ``ResizeToLoadSize`` in the pipeline resizes image (area) and
+            mask (nearest); scores are then at this size. None (default) keeps the original size.
         label_map (Mapping or Sequence, optional): Class index of each mask value; others are refused. None (default) if masks
             hold class indices. In a config write pairs, ``[(0, 0), (255, 1)]``: a dict would be merged with the base's.
-        ignore_index (int | Sequence[int], optional): Mask value of pixels without a class, or several; it becomes 255, which
+        ignore_index (int | Sequence[int], optional): Mask value or values of pixels without a class; they become 255, which
             losses and scores leave out. None (default) refuses 255 too: with masks of 0/255, predicting nothing would score 100.
         data_prefix (dict): Folders. Defaults to ``dict(img_path='images', seg_map_path='masks')``.
-        img_prefix, mask_prefix (str): What an image's and a mask's name have before the id. Default to ``''``.
-        img_suffix (str | Sequence[str], optional): What an image's name has after the id, in small or capital letters; of
-            several any. None (default) takes every picture.
-        seg_map_suffix (str | Sequence[str]): What a mask's name has after the id. Defaults to ``'.png'``.
-        remedy (str): What helps when files are missing, for the error's sentence.
+        img_prefix, mask_prefix (str): Part of an image's and a mask's name before the id. Default to ``''``.
+        img_suffix (str | Sequence[str], optional): Part of an image's name after the id, case-insensitive; any of several. None
+            (default) takes every picture.
+        seg_map_suffix (str | Sequence[str]): Part of a mask's name after the id. Defaults to ``'.png'``.
+        remedy (str): Advice in the error message if files are missing.
         check (bool): Whether to read every file of the split once and refuse damaged ones. Defaults to True.
-        **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache``
-            of :class:`DecodeOnce`, where ``'batches'`` is as ``'ram'`` for images that are scored one by one.
+        **kwargs: ``ann_file``, ``pipeline``, ``test_mode``, ... of mmseg's ``BaseSegDataset``; ``cache`` of :class:`DecodeOnce`.
+            With ``test_mode=True``, where images are scored one by one, ``cache='batches'`` means ``'ram'``.
 
     Raises:
-        UsageError: In one sentence: what was expected, what was found and what to do.
+        UsageError: If an argument is wrong, or files are missing or damaged.
     """
 
     title = 'The data set'
-    # that all values of one mask must be in, if they are not all that have a label
-    value_sets = None
+    value_sets = None  # ``sets`` of MaskValues
     arrays = ('img', 'gt_seg_map')
     packer = 'PackSegInputs'
     one_size = 'set load_size'
@@ -102,7 +100,7 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
                 'fold cuts all pairs of one folder, but {split} in data_prefix gives each part a folder of its own: '
                 'put the pairs into one folder, or leave fold out.'
             )
-        # what a command line gives is not typed
+        # a value from a command line may be of any type
         if not isinstance(train_fraction, int | float) or not 0 < train_fraction <= 1:
             raise UsageError(
                 f'train_fraction is the share of the training part to train on, greater than 0 and at most 1, got {train_fraction!r}.'
@@ -111,8 +109,8 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
             raise UsageError(
                 f"train_fraction takes its share from split='train', but split is {split!r}: leave it out, or rename the part."
             )
-        whole = isinstance(load_size, list | tuple) and all(isinstance(side, int) and side > 0 for side in load_size)
-        if load_size is not None and not (whole and len(load_size) == 2):
+        positive = isinstance(load_size, list | tuple) and all(isinstance(side, int) and side > 0 for side in load_size)
+        if load_size is not None and not (positive and len(load_size) == 2):
             raise UsageError(f'load_size is (width, height) in pixels, such as (128, 128), got {load_size!r}.')
         if kwargs.get('test_mode') and kwargs.get('cache') == 'batches':
             kwargs['cache'] = 'ram'
@@ -129,36 +127,43 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
             img_suffix=img_suffix,
             seg_map_suffix=seg_map_suffix,
             metainfo=dict(classes=tuple(classes), palette=colours),
-            # label_map and ignore_index do its work
+            # label_map and ignore_index can do the same
             reduce_zero_label=False,
             **kwargs,
         )
 
     def batch_sample(self, gt_seg_map: Tensor) -> SegDataSample:
-        """Make the one sample of a batch of masks (N, H, W)."""
+        """Make one sample of a batch's masks (N, H, W)."""
         return SegDataSample(gt_sem_seg=PixelData(data=gt_seg_map))
 
     def load_data_list(self) -> list[dict]:
-        """List mmseg's keys for each pair of the split, with ``load_size``, sorted by id."""
+        """List the pairs of the split, sorted by id, with mmseg's keys and ``load_size``."""
         found = find_pairs(*self.file_names(), self.remedy)
-        pairs = [found[i] for i in self.train_share(self._ids_of_split(found))]
+        ids = listed_ids(Path(self.ann_file), found, self.data_root) if self.ann_file else found
+        if not (part := self.cut(ids)):
+            fractions = ' and '.join(f'{k}={v}' for k, v in self.fractions.items())
+            raise UsageError(
+                f'The {self.split} part of {self.data_root} is empty: {len(ids)} pairs with {fractions}; add pairs, '
+                'change the fractions, or learn them by heart on purpose with --overfit of tools/train.py.'
+            )
+        pairs = [found[i] for i in self.train_share(part)]
         if self.check and (absent := self.masks.absent(self.check_masks(pairs))):
             warn(
                 f'there is no pixel of {", ".join(absent)} in the {len(pairs)} masks of the {self.split} part: '
                 'it can neither be learned nor scored there'
             )
-        # mmseg looks a value up in the whole mask: only those that change
+        # mmseg's own loader searches the whole mask for each value
         changed = {value: label for value, label in self.masks.labels.items() if value != label}
         common = dict(label_map=changed, reduce_zero_label=False, load_size=self.load_size)
         return [dict(img_path=str(image), seg_map_path=str(mask), seg_fields=[], **common) for image, mask in pairs]
 
     def file_names(self) -> tuple[tuple, tuple]:
-        """Give folder, prefix and suffixes of the images and of the masks, as :func:`find_files` takes them."""
+        """Return folder, prefix and suffixes of the images and of the masks, as :func:`find_files` takes them."""
         folders = self.data_prefix['img_path'], self.data_prefix['seg_map_path']
         return tuple(zip(folders, self.prefixes, (self.img_suffix, self.seg_map_suffix), strict=True))
 
     def train_share(self, ids: Collection[str]) -> list[str]:
-        """Choose, of the ids of this part, those that are trained on, sorted; a UsageError if that is none."""
+        """Apply ``train_fraction`` to the ids of this part, and sort them; a UsageError if none remains."""
         if self.split != 'train' or self.test_mode:
             return sorted(ids)
         chosen = hashed_share(ids, self.train_fraction)
@@ -171,8 +176,8 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
     def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:
         """Read every pair once and return the values that occur in the masks."""
         values = sorted(self.masks.labels)
-        listed = ', '.join(map(str, values))
-        text = f'0 to {values[-1]}' if values == list(range(len(values))) else listed
+        consecutive = values == list(range(len(values)))
+        text = f'0 to {values[-1]}' if consecutive else ', '.join(map(str, values))
         remedy = 'give each value its class in label_map, such as label_map={0: 0, 255: 1} for masks of 0/255'
         if IGNORED not in self.masks.labels.values():
             remedy += ', or set ignore_index=255 if 255 marks pixels without a class'
@@ -180,24 +185,12 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
         return check_pairs(pairs, self.masks, text, remedy, colour_remedy)
 
     def cut(self, ids: Collection[str]) -> list[str]:
-        """Choose, of the ids that have a pair and are listed, those of this part, sorted: by fold, by hash, or all."""
+        """Choose the ids of this part, sorted, from those that have a pair and are listed: by fold, by hash, or all."""
         if self.fold is not None:
             return fold_split(ids, self.split, self.fold, self.folds, self.fractions['val_fraction'])
         if self.ann_file or self.own_folders:
             return sorted(ids)
         return hashed_split(ids, self.split, **self.fractions)
-
-    def _ids_of_split(self, ids: Collection[str]) -> list[str]:
-        if self.ann_file:
-            ids = listed_ids(Path(self.ann_file), ids, self.data_root)
-        part = self.cut(ids)
-        if not part:
-            fractions = ' and '.join(f'{k}={v}' for k, v in self.fractions.items())
-            raise UsageError(
-                f'The {self.split} part of {self.data_root} is empty: {len(ids)} pairs with {fractions}; add pairs, '
-                'change the fractions, or learn them by heart on purpose with --overfit of tools/train.py.'
-            )
-        return part
 
 
 @DATASETS.register_module()
@@ -207,16 +200,12 @@ class MoonDataset(IndexedMaskDataset):
     Made for the Artificial Lunar Landscape data set (R. Pessia and G. Ishigami, Keio University; stated licence CC BY-NC-SA
     4.0) in the binary layout of the reference reports, and for this project's synthetic scenes:
     ``images/render/render0001.png``, RGB, and ``images/ground/ground0001.png``, one channel, 0 background, 255 (or 1) rock,
-    which is loaded as 1.
+    which is loaded as 1. A UsageError if no mask holds a rock.
 
     Args:
-        data_root (str): Folder that ``data_prefix`` starts from.
+        data_root, split, **kwargs: Of :class:`IndexedMaskDataset`; ``img_prefix`` and ``mask_prefix`` default to ``'render'`` and
+            ``'ground'``.
         data_prefix (dict): Folders. Defaults to ``dict(img_path='images/render', seg_map_path='images/ground')``.
-        img_prefix, mask_prefix (str): What a name has before the id. Default to ``'render'`` and ``'ground'``.
-        **kwargs: ``split``, ``fold``, ``train_fraction``, ``load_size``, ``pipeline``, ... of :class:`IndexedMaskDataset`.
-
-    Raises:
-        UsageError: As :class:`IndexedMaskDataset`, and if no mask holds a rock.
     """
 
     METAINFO = dict(classes=('background', 'rock'), palette=[[40, 40, 40], [230, 159, 0]])
@@ -236,7 +225,7 @@ class MoonDataset(IndexedMaskDataset):
         )
 
     def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:
-        """Read every pair once and return the values that occur in the masks; a UsageError too if there is no rock at all."""
+        """Read every pair once and return the values that occur in the masks; a UsageError if there is no rock."""
         values = check_pairs(
             pairs,
             self.masks,

@@ -1,4 +1,4 @@
-"""Masks of class indices, their pixels and their colours."""
+"""Class masks: which values they may hold, how many pixels each class has, class weights and colours."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,20 +10,20 @@ import numpy as np
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.tables import in_threads
 
-IGNORED = 255  # the label that mmseg's losses and scores leave out
+IGNORED = 255  # mmseg's ignore_index
 
 
 class MaskValues:
-    """What masks may hold: the label of every value; all others are refused.
+    """The values that a mask may hold, and the label of each.
 
     Args:
         classes, label_map, ignore_index: Of ``IndexedMaskDataset``.
-        sets (Sequence[Iterable[int]], optional): All values of a mask must be in one of them. Defaults to all that have a
-            label.
+        sets (Sequence[Iterable[int]], optional): The values of one mask must all be in one of these sets. Defaults to one set of
+            all values that have a label.
         palette (Sequence[Sequence[int]]): RGB of each class, which a mask's own palette must not contradict.
 
     Raises:
-        UsageError: If the classes are not a list of different names, or a value leads to none of them.
+        UsageError: If ``classes`` is not a list of different names, or a value is mapped to no class.
 
     Example:
         >>> values = MaskValues(('background', 'rock'), {0: 0, '1': 1, '255': 1}, ignore_index=9)
@@ -77,28 +77,28 @@ class MaskValues:
         self.class_of = {tuple(colour): label for label, colour in enumerate(palette)}
 
     def stray(self, values: set[int]) -> list[int]:
-        """Name the values of a mask that it must not hold; of several sets none is wrong by itself, so that all are."""
+        """List the values of a mask that are not allowed; all of them if there are several sets and none fits."""
         if any(values <= allowed for allowed in self.sets):
             return []
         return sorted(values - self.sets[0] if len(self.sets) == 1 else values)
 
     def contradiction(self, colours: Mapping[int, tuple[int, int, int]]) -> str:
-        """Say whether a mask's palette, the RGB of each index that occurs, shows other classes; an empty word if not."""
+        """Describe where a mask's palette (RGB of each index that occurs) has another class's colour; empty if nowhere."""
         for index, colour in colours.items() if set(colours.values()) <= set(self.class_of) else ():
             if self.labels.get(index) not in (None, self.class_of[colour]):
                 return f'index {index} is class {self.labels[index]} in the colour of class {self.class_of[colour]}'
         return ''
 
     def absent(self, values: set[int]) -> list[str]:
-        """Name the classes that have no pixel where these values occur."""
+        """Name the classes to which none of these mask values belongs."""
         occurring = {self.labels[value] for value in values}
         return [name for index, name in enumerate(self.classes) if index not in occurring]
 
 
 def count_pixels(dataset) -> np.ndarray:
-    """Count the pixels of each class in each mask of a data set of mmseg's kind, at full size, as training reads them: (masks, classes).
+    """Count the pixels of each class in each full-size mask of a mmseg data set: (masks, classes), without ignored pixels.
 
-    Ignored pixels are not counted; a label without a class is a UsageError.
+    Raises a UsageError if a label has no class.
     """
     from custom_modules.datasets.transforms import LoadAnnotations
 
@@ -119,16 +119,16 @@ def count_pixels(dataset) -> np.ndarray:
 
 
 def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
-    """Suggest class weights by the pixels of each class in each mask of the training part (masks, classes).
+    """Suggest class weights from the pixels of each class in each mask of the training part (masks, classes).
 
-    Weights are relative: mmseg's softmax ``CrossEntropyLoss`` divides by the weights of the pixels it has averaged over, so
-    ``[1, 2]`` and ``[2, 4]`` train alike. All are None, with a ``reason``, where a class has no pixel:
+    Only ratios matter: mmseg's softmax ``CrossEntropyLoss`` divides by the summed weights, so ``[1, 2]`` and ``[2, 4]`` train
+    alike. If a class has no pixel, all are None and ``reason`` says why.
 
-    - ``inverse_frequency``: 1 / (classes * share); all classes count alike, and the mean over the pixels is 1.
-    - ``median_frequency``: the median of the frequencies, divided by the class's own, which is its share in the masks that contain
-      it: a large class found in few masks gets no huge weight. From `Predicting Depth, Surface Normals and Semantic Labels
+    - ``inverse_frequency``: 1 / (classes * share of the pixels); the mean over the pixels is 1.
+    - ``median_frequency``: median frequency / own frequency, which is the share in the masks that contain the class, so a large
+      class in few masks gets no huge weight. From `Predicting Depth, Surface Normals and Semantic Labels
       <https://arxiv.org/abs/1411.4734>`_ (Eigen, Fergus).
-    - ``positive_weight`` of two classes, as one sigmoid channel needs it: background pixels per pixel of class 1.
+    - ``positive_weight``, only of two classes: background pixels per pixel of class 1, for one sigmoid channel.
 
     Example:
         >>> weights = class_weights(('ground', 'sky', 'rock'), np.array([[60, 30, 10], [100, 0, 0]]))
@@ -138,8 +138,7 @@ def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
     names = ['inverse_frequency', 'median_frequency'] + ['positive_weight'] * (len(classes) == 2)
     counts = np.array(counts, np.int64).reshape(-1, len(classes))
     pixels = counts.sum(axis=0)
-    absent = [name for name, found in zip(classes, pixels, strict=True) if not found]
-    if absent:
+    if absent := [name for name, found in zip(classes, pixels, strict=True) if not found]:
         reason = (
             f'there is no pixel of {", ".join(absent)} in the {len(counts)} masks, so that no weight can be computed: '
             'take it out of classes, or add masks that contain it.'
@@ -152,9 +151,9 @@ def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
 
 
 def read_class_weights(path: str | Path) -> list[float]:
-    """Read the weights of classes from a list of numbers as ``.json``, or an array as ``.npy``; a UsageError if it is anything else.
+    """Read class weights, a list of numbers in ``.json`` or an array in ``.npy``; a UsageError if it is anything else.
 
-    mmseg reads pickles and any YAML too, and runs what they say.
+    mmseg's own reader also accepts pickles and unsafe YAML, which can run code.
     """
     path = Path(path)
     how = 'save them so, or write them as a list of numbers'
@@ -170,7 +169,7 @@ def read_class_weights(path: str | Path) -> list[float]:
     return found.tolist()
 
 
-# Okabe and Ito's colours, told apart with every common colour blindness, on a dark background
+# Okabe and Ito's colours, distinguishable with every common colour blindness, with dark grey instead of black
 OKABE_ITO = [
     [40, 40, 40], [230, 159, 0], [86, 180, 233], [0, 158, 115],
     [240, 228, 66], [0, 114, 178], [213, 94, 0], [204, 121, 167],
@@ -178,10 +177,10 @@ OKABE_ITO = [
 
 
 def class_palette(count: int, chosen: Sequence[Sequence[int]] | None = None) -> list[Sequence[int]]:
-    """Give ``count`` classes colours (RGB) that colour-blind readers can tell apart, or those that are chosen, one for each.
+    """Return an RGB colour for each class: those chosen, or else ones that colour-blind readers can tell apart.
 
-    Up to eight classes get the colours of Okabe and Ito. Beyond, no set of hues is safe: they get steps of the
-    viridis map, whose lightness grows with the index.
+    Up to eight classes get the colours of Okabe and Ito. No larger set of hues is safe: more classes get steps of the viridis
+    map, whose lightness grows with the index.
     """
     if chosen is not None:
         if len(chosen) != count or any(len(colour) != 3 for colour in chosen):
@@ -191,7 +190,7 @@ def class_palette(count: int, chosen: Sequence[Sequence[int]] | None = None) -> 
         return list(chosen)
     if count <= len(OKABE_ITO):
         return OKABE_ITO[:count]
-    # the map begins as dark as class 0
+    # viridis begins as dark as class 0, so its first fifth is left out
     steps = np.linspace(50, 255, count - 1).round().astype(np.uint8)
     bgr = cv2.applyColorMap(steps[:, None], cv2.COLORMAP_VIRIDIS)[:, 0]
     return [OKABE_ITO[0], *bgr[:, ::-1].tolist()]

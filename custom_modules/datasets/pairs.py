@@ -1,4 +1,4 @@
-"""Pairs of image and mask: how they are found, and whether they can be used, as training reads them."""
+"""Pairs of image and mask: finding them, and checking that both can be used, read as training reads them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ from custom_modules.utils.tables import in_threads
 
 
 class MissingMasksError(UsageError):
-    """There are images, in the folder ``images``, but not the masks to train on or to score with."""
+    """Some or all images in the folder ``images`` have no mask."""
 
     def __init__(self, message: str, images: str = '') -> None:
         super().__init__(message)
@@ -30,21 +30,21 @@ class MissingMasksError(UsageError):
 
 
 def warn(message: str) -> None:
-    """Say what is not used; nothing is silently dropped."""
+    """Log a warning, as about files that are not used."""
     MMLogger.get_current_instance().warning(message)
 
 
 def find_files(folder: str, prefix: str, suffix: str | Sequence[str] | None, what: str, remedy: str) -> dict[str, Path]:
-    """Find the files of a folder, without its sub-folders, each by its id; a warning names those that are named otherwise.
+    """Find the files of a folder, without its sub-folders, by id; a warning lists files with other names.
 
-    ``prefix`` and ``suffix`` are what a name has before and after the id, a suffix in small or capital letters, of several any,
-    with None every picture's. ``what``, ``'images'`` or ``'masks'``, and ``remedy`` are for the sentence of the UsageError: no
-    such folder, no such file in it, or one id twice.
+    ``prefix`` and ``suffix`` (any of several, case-insensitive; None: every picture's) surround the id in a name. Raises a
+    UsageError, in the words of ``what`` (``'images'`` or ``'masks'``) and ``remedy``, if folder or files are missing, or two files
+    have one id.
     """
     if not Path(folder).is_dir():
         raise UsageError(f'The {what} were looked for in {folder}, but there is no such folder: {remedy}.')
     suffixes = SUFFIXES if suffix is None else (suffix,) if isinstance(suffix, str) else suffix
-    # '_mask.png' before '.png'
+    # longest first: '_mask.png' before '.png'
     endings = sorted((ending.lower() for ending in suffixes), key=len, reverse=True)
     names = prefix + '*' + ' or *'.join(suffixes)
     found, others = {}, []
@@ -71,18 +71,17 @@ def find_files(folder: str, prefix: str, suffix: str | Sequence[str] | None, wha
 
 
 def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path, Path]]:
-    """Find the image and the mask of each id, in the order of the ids; a warning names masks without an image.
+    """Find image and mask of each id, sorted by id; a warning lists masks without an image.
 
-    Of both, folder, prefix and suffixes are given as :func:`find_files` takes them, whose errors it raises; where images have
-    no mask, a :class:`MissingMasksError`.
+    ``images`` and ``masks`` are folder, prefix and suffixes as :func:`find_files` takes them, whose errors are raised; or a
+    :class:`MissingMasksError` if an image has no mask.
     """
     image_of = find_files(*images, 'images', remedy)
     try:
         mask_of = find_files(*masks, 'masks', remedy)
     except UsageError as error:
         raise MissingMasksError(str(error), images[0]) from error
-    unpaired = sorted(set(image_of) - set(mask_of))
-    if unpaired:
+    if unpaired := sorted(set(image_of) - set(mask_of)):
         folder, prefix, suffix = masks
         suffix = suffix if isinstance(suffix, str) else ''
         raise MissingMasksError(
@@ -90,13 +89,12 @@ def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path
             f'{first_five(image_of[i].name for i in unpaired)}; add the masks or remove the images.',
             images[0],
         )
-    orphans = sorted(set(mask_of) - set(image_of))
-    if orphans:
+    if orphans := sorted(set(mask_of) - set(image_of)):
         warn(f'{len(orphans)} masks without image are not used: {first_five(mask_of[i].name for i in orphans)}')
     return {i: (image_of[i], mask_of[i]) for i in sorted(image_of)}
 
 
-# kind: what it is, and what helps where that is the same for all files and data sets
+# kind: description, and the remedy if it is the same for all files and data sets
 DEFECTS = dict(
     unreadable_image=('an unreadable file', 'copy or download them again'),
     unreadable_mask=('an unreadable file', 'copy or download them again'),
@@ -111,7 +109,7 @@ DEFECTS = dict(
 
 
 class Finding(NamedTuple):
-    """Something about a file of a pair: a kind of ``DEFECTS``, or ``'perhaps_turned'``, which is none; a remedy of its own, if any."""
+    """A defect of a file, by its kind in ``DEFECTS``, or ``'perhaps_turned'``, a mere warning; ``remedy`` if the file has its own."""
 
     kind: str
     path: Path
@@ -122,10 +120,10 @@ class Finding(NamedTuple):
 def read_pair(
     image: Path | None, mask: Path | None, values: MaskValues
 ) -> tuple[np.ndarray | None, np.ndarray | None, set[int], list[Finding]]:
-    """Read an image and its mask, where there are such, and find what is wrong with them, of each kind at most one.
+    """Read an image and its mask, if given, and find their defects, each kind once.
 
-    Returns the image's RGB pixels and the mask's values as training sees them, None where they cannot be read, the
-    set of values that occur, and the list of findings.
+    Returns the image's RGB pixels and the mask's values as training reads them (None if unreadable), the set of the mask's
+    values, and the findings.
     """
     found, files, arrays = [], [], []
     for path, read, what in ((image, read_image, 'image'), (mask, read_mask, 'mask')):
@@ -157,37 +155,31 @@ def read_pair(
 def _compare_sizes(image: Path, mask: Path, files: Sequence[bytes], size: tuple, mask_size: tuple) -> list[Finding]:
     turns = [orientation(data) for data in files]
     if size == mask_size:
-        # a quarter turn of one of them, where they are not square, shows by the sizes that its tag counts
+        # if only one file has a tag, and it turns a quarter, then equal sizes other than a square prove the tag right
         proven = min(turns) == 1 and max(turns) >= 5 and size[0] != size[1]
         if turns[0] == turns[1] or proven:
             return []
         return [Finding('perhaps_turned', mask, f'image {turns[0]}, mask {turns[1]}')]
     sizes = f'image {size[1]}x{size[0]}, mask {mask_size[1]}x{mask_size[0]}'
-    turned = [path for path, turn in zip((image, mask), turns, strict=True) if turn >= 5]
+    turned = next((path for path, turn in zip((image, mask), turns, strict=True) if turn >= 5), None)
     if size == mask_size[::-1] and turned:
-        path = turned[0]
-        remedy = f'remove the tag, as with `exiftool -Orientation= {path.parent}/*{path.suffix}`, since both files fit as they are stored'
-        return [Finding('turned_away', mask, f'{sizes}, turned: {path.name}', remedy)]
+        remedy = f'remove the tag, as with `exiftool -Orientation= {turned.parent}/*{turned.suffix}`, since both files fit as they are stored'
+        return [Finding('turned_away', mask, f'{sizes}, turned: {turned.name}', remedy)]
     return [Finding('size_mismatch', mask, sizes)]
 
 
 def check_pairs(
     pairs: Sequence[tuple[Path, Path]], values: MaskValues, values_text: str, values_remedy: str, colour_remedy: str
 ) -> set[int]:
-    """Read every image and mask once, as training does, and refuse what would fail, or train on nonsense, later.
+    """Read every image and mask once, as training does, and return the values that occur in the masks.
 
-    ``values_text`` says in words what a mask may hold. ``values_remedy`` helps against other values, ``colour_remedy``
-    against masks of several channels; both are for the sentence of the UsageError, which names the first five files.
-    Returns the values that occur in the masks.
+    Raises a UsageError that lists five files of the first kind in ``DEFECTS`` that occurs. ``values_text`` says in it what a mask may
+    hold, ``values_remedy`` what helps against other values, ``colour_remedy`` what helps against several channels.
     """
-
-    def examine(pair: tuple[Path, Path]) -> tuple[set[int], list[Finding]]:
-        return read_pair(*pair, values)[2:]
-
-    examined = in_threads(examine, pairs)
+    examined = in_threads(lambda pair: read_pair(*pair, values)[2:], pairs)
     of_kind = {}
     for _, findings in examined:
-        # of a pair only the first: what follows may be its consequence
+        # later findings of a pair may be consequences of its first
         for finding in findings[:1]:
             of_kind.setdefault(finding.kind, []).append(finding)
     remedies = dict(several_channels=colour_remedy, stray_values=values_remedy)
@@ -206,7 +198,7 @@ def check_pairs(
 
 
 def count_values(values: np.ndarray, size: int = 256) -> np.ndarray:
-    """Count how often each whole number below ``size`` occurs, block by block: ``np.bincount`` makes eight bytes of each.
+    """Count how often each integer below ``size`` occurs, block by block, since ``np.bincount`` converts its input to 64 bits.
 
     Example:
         >>> count_values(np.array([[0, 2], [2, 2]]), 4).tolist()

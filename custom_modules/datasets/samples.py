@@ -1,7 +1,7 @@
-"""How a sample begins: its image is read by the one reader, its random numbers follow from seed, epoch and place.
+"""Image loading for all data sets, and random numbers that depend only on the seed, the epoch and the sample's index.
 
-mmengine seeds each worker process once: what a sample gets then depends on their number and on all that was drawn before, and a
-resumed run begins with the first epoch's numbers again.
+mmengine seeds each worker process once, so a sample's random numbers depend on the number of workers and on what was drawn before,
+and a resumed run repeats the numbers of the first epoch.
 """
 
 import contextlib
@@ -20,10 +20,10 @@ from custom_modules.utils.images import read_image
 
 
 class LoadImageFromFile(transforms.LoadImageFromFile):
-    """mmcv's ``LoadImageFromFile`` that reads what :func:`custom_modules.utils.images.read_image` reads.
+    """mmcv's ``LoadImageFromFile``, but reading with :func:`custom_modules.utils.images.read_image`.
 
-    It takes its name, so that configs, both libraries' inferencers and people's own pipelines use it as they are. 8-bit RGB and
-    grey PNG and JPEG files give the same pixels, others become what they look like. Where options of mmcv are set, mmcv reads.
+    It replaces mmcv's class under the same name, so existing configs, pipelines and inferencers use it unchanged. Pixels of 8-bit
+    RGB and grey PNG and JPEG files are the same. With non-default ``color_type``, ``imdecode_backend`` or file client, mmcv reads.
     """
 
     def transform(self, results: dict) -> dict | None:
@@ -45,10 +45,10 @@ class LoadImageFromFile(transforms.LoadImageFromFile):
 
 @contextlib.contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
-    """Seed the generators of Python, numpy and torch (the CPU's) by numbers from 0 on; after the block they go on as before."""
-    # a worker process draws for samples alone
-    keep = get_worker_info() is None
-    if keep:
+    """Seed the generators of Python, numpy and torch's CPU from non-negative numbers, and restore their states after the block."""
+    # a worker process uses its generators for samples only, so there is no state to restore
+    restore = get_worker_info() is None
+    if restore:
         states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     first, second, third = map(int, np.random.SeedSequence(numbers).generate_state(3))
     random.seed(first)
@@ -57,23 +57,23 @@ def seeded(*numbers: int) -> Iterator[None]:
     try:
         yield
     finally:
-        if keep:
+        if restore:
             random.setstate(states[0])
             np.random.set_state(states[1])
             torch.set_rng_state(states[2])
 
 
 class SeededSamples:
-    """Mixin for data sets: once it is told the epoch, each sample draws numbers of its own, however many workers there are.
+    """Mixin for data sets: after ``set_epoch``, each sample is seeded on its own, independently of the number of workers.
 
-    Where data sets hold others, the outermost one counts, so that what is repeated differs.
+    In a wrapper such as ``RepeatDataset`` the outermost data set seeds, so repetitions of a sample differ.
     """
 
-    # seed and epoch, in memory that worker processes share; None draws as mmengine has it
+    # in memory shared with worker processes; None leaves the random numbers to mmengine
     _seed_and_epoch: torch.Tensor | None = None
 
     def set_epoch(self, seed: int, epoch: int) -> None:
-        """Tell the run's seed and which epoch begins, from 0; the first call comes before worker processes start."""
+        """Set the run's seed and the epoch that begins, from 0; the first call must precede the start of worker processes."""
         if self._seed_and_epoch is None:
             self._seed_and_epoch = torch.zeros(2, dtype=torch.int64).share_memory_()
         self._seed_and_epoch.copy_(torch.tensor([seed, epoch]))
@@ -87,9 +87,9 @@ class SeededSamples:
 
 @DATASETS.register_module(name='RepeatDataset', force=True)
 class SeededRepeatDataset(SeededSamples, RepeatDataset):
-    """mmengine's ``RepeatDataset``, whose repetitions draw numbers of their own."""
+    """mmengine's ``RepeatDataset`` with :class:`SeededSamples`."""
 
 
 @DATASETS.register_module(name='ConcatDataset', force=True)
 class SeededConcatDataset(SeededSamples, ConcatDataset):
-    """mmengine's ``ConcatDataset``, whose samples draw numbers of their own."""
+    """mmengine's ``ConcatDataset`` with :class:`SeededSamples`."""

@@ -1,4 +1,4 @@
-"""Which images are for training, validation and test."""
+"""Splits into training, validation and test part: by hash, for cross-validation, or from a list of ids."""
 
 import hashlib
 from collections.abc import Collection, Iterable
@@ -7,24 +7,23 @@ from pathlib import Path
 from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.files import read_lines
 
-FOLDS = 5  # of a cross-validation, where a config does not say
+FOLDS = 5  # default number of folds
 
 
 def hashed_order(ids: Iterable[str]) -> list[str]:
-    """Shuffle ids, by their SHA-256: the same on every machine, in every order of files and for every seed."""
+    """Shuffle ids by their SHA-256: the same order on every machine, whatever the order of the files and the seed."""
     return sorted(ids, key=lambda i: hashlib.sha256(i.encode()).hexdigest())
 
 
 def hashed_share(ids: Collection[str], fraction: float) -> list[str]:
-    """Choose a share of ids, from 0 to 1, in sorted order; a smaller share lies within a larger one."""
+    """Choose a share (0 to 1) of the ids, sorted; a smaller share is a subset of a larger one."""
     return sorted(hashed_order(ids)[: round(fraction * len(ids))])
 
 
 def hashed_split(ids: Collection[str], split: str, val_fraction: float, test_fraction: float) -> list[str]:
-    """Cut ids, and give those of one part, ``'train'``, ``'val'``, ``'test'`` or ``'all'``, in sorted order.
+    """Return the sorted ids of one part, ``'train'``, ``'val'``, ``'test'`` or ``'all'``.
 
-    Of :func:`hashed_order` the first ``test_fraction`` are the test part, the next ``val_fraction`` the validation part, both
-    rounded to whole ids. A UsageError if they leave nothing for training.
+    In :func:`hashed_order` the test part comes first, then the validation part. A UsageError if nothing is left for training.
     """
     if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
         raise UsageError(
@@ -36,18 +35,17 @@ def hashed_split(ids: Collection[str], split: str, val_fraction: float, test_fra
 
 
 def fold_split(ids: Collection[str], split: str, fold: int, folds: int, val_fraction: float) -> list[str]:
-    """Cut ids for cross-validation, each in the test part of exactly one fold, and give those of one part in sorted order.
+    """Return the sorted ids of one part of a cross-validation, in which each id is in the test part of exactly one fold.
 
-    :func:`hashed_order` forms a ring. Fold k is the k-th of ``folds`` equal arcs and the test part. What follows it on the ring
-    is the validation part, ``val_fraction`` of the other folds' ids, so that no image is kept from training in most of the
-    folds; the rest is for training. A UsageError if a fold would be empty, or nothing would be left for training.
+    Fold k, the test part, is the k-th of ``folds`` equal pieces of :func:`hashed_order`. The validation part, ``val_fraction`` of the
+    other ids, follows it cyclically, so that no image is left out of training in most folds. A UsageError if a fold would be
+    empty, or nothing is left for training.
 
     Example:
         >>> ids = ['0001', '0002', '0003', '0004', '0005']
         >>> [fold_split(ids, 'test', fold, 2, 0.0) for fold in (0, 1)]
         [['0004', '0005'], ['0001', '0002', '0003']]
     """
-    require_fold(fold, folds)
     if folds > len(ids):
         raise UsageError(
             f'folds={folds} is more than the {len(ids)} pairs that there are, so that some folds would be empty: set folds '
@@ -68,8 +66,7 @@ def _part(split: str, test: list[str], others: list[str], val: int) -> list[str]
 
 
 def require_fold(fold: int, folds: int) -> None:
-    """Refuse what is no fold, with a :class:`UsageError` that says which numbers are possible."""
-    # what a command line gives is not typed
+    """Raise a :class:`UsageError` unless ``0 <= fold < folds``; values from a command line may be of any type."""
     if type(folds) is not int or folds < 2:
         raise UsageError(
             f'folds is the number of parts to cut the pairs into, a whole number of at least 2, got {folds!r}.'
@@ -81,7 +78,7 @@ def require_fold(fold: int, folds: int) -> None:
 
 
 def listed_ids(path: Path, ids: Collection[str], data_root: str) -> list[str]:
-    """Read which of the ids that have a pair in ``data_root`` a list file chooses, sorted, each once; a UsageError if one has none."""
+    """Read a list file of ids and return them sorted, each once; a UsageError if one is not in ``ids``, the pairs in ``data_root``."""
     example = next(iter(ids))
     if not path.is_file():
         raise UsageError(f'ann_file {path} does not exist; it lists one id per line, such as {example}.')

@@ -16,7 +16,7 @@ from custom_modules.utils.files import find_data, read_lines
 from custom_modules.utils.images import SUFFIXES, ImageError, read_image
 from custom_modules.utils.tables import in_threads
 
-# of this scope: a classification run never imports mmseg, nor the other way round
+# in mmpretrain's scope, where it takes precedence over mmcv's
 TRANSFORMS.register_module(module=LoadImageFromFile, force=True)
 PREPARE = 'run `python tools/prepare_data.py tiny-imagenet ARCHIVE`'
 UNPACK = f'unpack the archive again ({PREPARE})'
@@ -27,21 +27,19 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
     """Tiny ImageNet-200, read from its archive's own layout.
 
     200 classes with 500 training and 50 validation images of 64x64 each (the test images have no labels). A subset of ImageNet,
-    for non-commercial research and education, of the course CS231n, http://cs231n.stanford.edu/tiny-imagenet-200.zip. ::
+    for non-commercial research and education, from the course CS231n, http://cs231n.stanford.edu/tiny-imagenet-200.zip. ::
 
         tiny-imagenet-200/
         ├── wnids.txt                        one WordNet id per line
-        ├── words.txt                        WordNet id, tab, names; need not be there
+        ├── words.txt                        optional: WordNet id, tab, names
         ├── train/<wnid>/images/*.JPEG
         └── val/{images/*.JPEG, val_annotations.txt}, or sorted: val/<wnid>/*.JPEG
-
-    Labels are the positions in ``wnids``, so a subset has labels 0..n-1 in the order in which it is given.
 
     Args:
         data_root (str): The folder above; a relative one is looked up in the current folder and then in the repository.
         split (str): ``'train'`` or ``'val'``. Defaults to ``'train'``.
-        wnids (Sequence[str], optional): The classes to use. All of ``wnids.txt``, sorted, by default.
-        check (bool): Whether to look at both ends of every file, and to refuse empty and broken ones. Defaults to True.
+        wnids (Sequence[str], optional): The classes to use, labelled 0..n-1 in this order. All of ``wnids.txt``, sorted, by default.
+        check (bool): Whether to check the beginning and end of every file, and refuse empty and broken ones. Defaults to True.
         **kwargs: ``pipeline``, ``test_mode``, ... of :class:`mmpretrain.datasets.BaseDataset`; ``cache`` of
             :class:`DecodeOnce`. All 100,000 training images take 1.2 GB.
 
@@ -57,12 +55,11 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
         if split not in ('train', 'val'):
             raise UsageError(f"split of TinyImageNet is 'train' or 'val', got {split!r}.")
         root = find_data(data_root, 'Tiny ImageNet', f'{PREPARE} or set TINY_IMAGENET')
-        # some programs unpack into a folder of the same name in another
+        # some programs unpack an archive into a folder of the same name inside another
         inner = [path.parent for path in root.glob('*/wnids.txt')]
         root = inner[0] if len(inner) == 1 and not (root / 'wnids.txt').is_file() else root
         known = _lines_of_archive(root / 'wnids.txt')
-        unknown = [wnid for wnid in wnids or [] if wnid not in known]
-        if unknown:
+        if unknown := [wnid for wnid in wnids or [] if wnid not in known]:
             raise UsageError(
                 f'{len(unknown)} of the chosen wnids are not among the {len(known)} of '
                 f'{root / "wnids.txt"}: {", ".join(unknown[:5])}; choose from that file.'
@@ -71,14 +68,14 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
         self.wnids = tuple(wnids or sorted(known))
         names = {}
         if (root / 'words.txt').is_file():
-            # a tab in the archive, blanks after some editors
+            # split at any blank: some editors replace the archive's tab
             rows = [line.split(None, 1) for line in read_lines(root / 'words.txt')]
             names = {row[0]: row[1].split(',')[0].strip() for row in rows if len(row) == 2}
         classes = tuple(names.get(wnid, wnid) for wnid in self.wnids)
         super().__init__(ann_file='', data_root=str(root), metainfo=dict(classes=classes), **kwargs)
 
     def batch_sample(self, gt_label: Tensor) -> DataSample:
-        """Make the one sample of a batch of labels (N,)."""
+        """Make one sample of a batch's labels (N,)."""
         return DataSample().set_gt_label(gt_label)
 
     def load_data_list(self) -> list[dict]:
@@ -92,8 +89,7 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
     def _train_files(self) -> list[tuple[Path, str]]:
         folder, files = Path(self.data_root) / 'train', []
         for wnid in self.wnids:
-            images = _images_of_class(folder / wnid)
-            if not images:
+            if not (images := _images_of_class(folder / wnid)):
                 raise UsageError(
                     f'Class {wnid} has no *.JPEG in {folder / wnid}: {UNPACK} or leave the class out of wnids.'
                 )
@@ -102,22 +98,17 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
 
     def _val_files(self) -> list[tuple[Path, str]]:
         folder = Path(self.data_root) / 'val'
-        # many sort the images into a folder for each class, as mmpretrain's and torchvision's own data sets want them
-        of_class = {wnid: _images_of_class(folder / wnid) for wnid in self.wnids}
-        source = folder / 'val_annotations.txt'
-        if any(of_class.values()):
-            source = folder
-            files = [(image, wnid) for wnid, images in of_class.items() for image in images]
-        else:
+        # people often sort the images into a folder per class, as mmpretrain's and torchvision's data sets expect
+        source = folder
+        files = [(image, wnid) for wnid in self.wnids for image in _images_of_class(folder / wnid)]
+        if not files:
+            source, images = folder / 'val_annotations.txt', folder / 'images'
             rows = [line.split() for line in _lines_of_archive(source)]
-            rows = [row for row in rows if len(row) > 1 and row[1] in self.wnids]
-            files = [(folder / 'images' / row[0], row[1]) for row in rows]
-            present = set(_pictures(folder / 'images'))
-            missing = [path.name for path, _ in files if path not in present]
-            if missing:
-                where = folder / 'images'
+            files = [(images / row[0], row[1]) for row in rows if len(row) > 1 and row[1] in self.wnids]
+            present = set(_pictures(images))
+            if missing := [path.name for path, _ in files if path not in present]:
                 raise UsageError(
-                    f'{len(missing)} images of {source} are not in {where}: {", ".join(missing[:5])}; {UNPACK}.'
+                    f'{len(missing)} images of {source} are not in {images}: {", ".join(missing[:5])}; {UNPACK}.'
                 )
         if without := sorted(set(self.wnids) - {wnid for _, wnid in files}):
             raise UsageError(
@@ -127,7 +118,7 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
 
 
 def _pictures(folder: Path) -> list[Path]:
-    # ._name.JPEG is what a Mac adds to each file on a disk of another kind
+    # without ._name.JPEG, which macOS adds to each file on a foreign file system
     return sorted(path for path in folder.glob('[!.]*') if path.suffix.lower() in SUFFIXES)
 
 
@@ -136,7 +127,7 @@ def _images_of_class(folder: Path) -> list[Path]:
 
 
 def _check_files(paths: Sequence[Path]) -> None:
-    """Refuse files that are empty or cut short, by their ends; what is unusual there is decoded."""
+    """Refuse empty and truncated files: decode those that do not begin and end as a JPEG."""
 
     def complaint(path: Path) -> str:
         try:

@@ -1,4 +1,4 @@
-"""Transforms of segmentation, for one image and its mask."""
+"""Transforms of one image and its mask, for segmentation."""
 
 import cv2
 import numpy as np
@@ -18,10 +18,9 @@ TRANSFORMS.register_module(module=LoadImageFromFile, force=True)
 
 @TRANSFORMS.register_module(force=True)
 class LoadAnnotations(transforms.LoadAnnotations):
-    """mmseg's ``LoadAnnotations`` that reads what :func:`custom_modules.utils.images.read_mask` reads, under its name.
+    """mmseg's ``LoadAnnotations``, under the same name, but reading with :func:`custom_modules.utils.images.read_mask`.
 
-    Grey PNG and palettes that colour the indices give the same; what mmseg would take for something else is read as it looks,
-    or refused.
+    Grey PNG and most palettes give the same labels; files that mmseg would misread are read as they look, or refused.
     """
 
     def _load_seg_map(self, results: dict) -> None:
@@ -30,29 +29,29 @@ class LoadAnnotations(transforms.LoadAnnotations):
         labels = read_mask(data, str(path))
         if labels.dtype != np.uint8:
             raise UsageError(f'{path} holds values below 0 or above 255: save it with the class index of each pixel.')
-        same = np.arange(256, dtype=np.uint8)
-        table, mapped = same.copy(), same.copy()
+        identity = np.arange(256, dtype=np.uint8)
+        reduced, mapped = identity.copy(), identity.copy()
         if self.reduce_zero_label is None:
             self.reduce_zero_label = results['reduce_zero_label']
         if self.reduce_zero_label:
-            # 255, "ignore", stays
-            table[:-1] -= 1
+            # 0 becomes 255, which is ignored and stays as it is
+            reduced[:-1] -= 1
         label_map = results.get('label_map') or {}
         mapped[list(label_map)] = list(label_map.values())
-        table = mapped[table]
-        results['gt_seg_map'] = labels if (table == same).all() else cv2.LUT(labels, table)
+        table = mapped[reduced]
+        results['gt_seg_map'] = labels if (table == identity).all() else cv2.LUT(labels, table)
         results['seg_fields'].append('gt_seg_map')
 
 
 class AffineRanges:
-    """Mixin of ``RandomAffine`` and ``BatchRandomAffine``: how far they rotate, shift and scale, and what comes in.
+    """Mixin with the parameters of ``RandomAffine`` and ``BatchRandomAffine``.
 
     Args:
         degree (float): Greatest rotation to either side, in degrees. Defaults to 0.
         translate (float): Greatest shift, as a share of width and height, from 0 to below 1. Defaults to 0.
         scale (float): Greatest change of size, from 0 to below 1: 0.1 gives 0.9 to 1.1. Defaults to 0.
-        pad_val (int): Grey value of what comes in from outside the image, before normalisation. Defaults to 0.
-        seg_pad_val (int): Label of it. Defaults to 255, which losses and scores ignore.
+        pad_val (int): Grey value outside the image, before normalisation. Defaults to 0.
+        seg_pad_val (int): Label outside the image. Defaults to 255, which losses and scores ignore.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class AffineRanges:
 
 @TRANSFORMS.register_module()
 class RandomAffine(AffineRanges, BaseTransform):
-    """Rotate, shift and scale image and mask together, about the image's centre, each drawn evenly from its range.
+    """Rotate, shift and scale image and mask together, about the image's centre, each by a uniformly drawn amount.
 
     Required keys: img, gt_seg_map (optional). Modified keys: img, gt_seg_map.
 
@@ -111,7 +110,7 @@ class RandomBlur(BaseTransform):
     Required keys: img. Modified keys: img.
 
     Args:
-        sigma (float): Greatest standard deviation in pixels; drawn evenly from 0.1 on. Defaults to 1.5.
+        sigma (float): Greatest standard deviation in pixels, drawn uniformly from 0.1 on. Defaults to 1.5.
         prob (float): How often the transform is applied. Defaults to 1.0.
     """
 
@@ -120,8 +119,7 @@ class RandomBlur(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Blur ``img`` (H, W, C)."""
-        sigma = self._random_sigma()
-        if sigma is not None:
+        if (sigma := self._random_sigma()) is not None:
             results['img'] = cv2.GaussianBlur(results['img'], (0, 0), sigma)
         return results
 
@@ -137,7 +135,7 @@ class RandomNoise(BaseTransform):
     Required keys: img (8 bit). Modified keys: img.
 
     Args:
-        std (float): Greatest standard deviation in grey values; drawn evenly from 0 on. Defaults to 16.0.
+        std (float): Greatest standard deviation in grey values, drawn uniformly from 0 on. Defaults to 16.0.
         prob (float): How often the transform is applied. Defaults to 1.0.
     """
 
@@ -146,8 +144,7 @@ class RandomNoise(BaseTransform):
 
     def transform(self, results: dict) -> dict:
         """Add noise to ``img`` (H, W, C)."""
-        noise = self._random_noise(results['img'].shape)
-        if noise is not None:
+        if (noise := self._random_noise(results['img'].shape)) is not None:
             results['img'] = (results['img'] + noise).round().clip(0, 255).astype(np.uint8)
         return results
 
@@ -160,19 +157,19 @@ class RandomNoise(BaseTransform):
 
 @TRANSFORMS.register_module()
 class RandomZoom(BaseTransform):
-    """Cut a random window out of a pair that was loaded larger than the network's input, and scale it to that.
+    """Cut a random window out of a pair that was loaded larger than the network's input, and resize it to the input.
 
-    A rock of ten pixels then fills a third of a picture, sharply, as stones do that stand before the camera. mmseg's
-    ``RandomResize`` and ``RandomCrop`` do the like, but shift the mask by up to half a pixel against the image.
+    A rock of ten pixels then fills a third of the picture and stays sharp, as a rock close to the camera. With mmseg's
+    ``RandomResize`` and ``RandomCrop`` the mask would be shifted by up to half a pixel against the image.
 
     Required keys: img, gt_seg_map (optional). Modified keys: img, img_shape, ori_shape, gt_seg_map.
 
     Args:
         size (tuple[int, int]): Width and height of the result in pixels.
-        zoom (float): How much a window is enlarged at most, with respect to the whole picture at ``size``; drawn evenly
-            on a logarithmic scale from 1 on. Defaults to 3.
-        stretch (float): How much width and height may differ in that, as a factor from 1 on. Defaults to 1.25.
-        prob (float): How often there is a window; else the whole picture is scaled. Defaults to 0.75.
+        zoom (float): Greatest enlargement of a window, relative to the whole picture at ``size``; log-uniform from 1 on.
+            Defaults to 3.
+        stretch (float): Greatest ratio of the enlargements of width and height, from 1 on. Defaults to 1.25.
+        prob (float): How often a window is cut; else the whole picture is resized. Defaults to 0.75.
     """
 
     def __init__(self, size: tuple[int, int], zoom: float = 3.0, stretch: float = 1.25, prob: float = 0.75) -> None:
@@ -205,8 +202,8 @@ class RandomZoom(BaseTransform):
 class ResizeToLoadSize(BaseTransform):
     """Resize a freshly loaded pair to its data set's ``load_size``: the image by area, the mask by nearest pixel.
 
-    Unlike mmcv's ``Resize`` this makes the new size the sample's ``ori_shape``, at which mmseg scores. Without a ``load_size``,
-    as in mmseg's inferencer, it does nothing.
+    Unlike with mmcv's ``Resize`` the new size becomes the sample's ``ori_shape``, at which mmseg scores. Does nothing without
+    ``load_size``, as in mmseg's inferencer.
 
     Required keys: img, load_size (optional), gt_seg_map (optional). Modified keys: img, img_shape, ori_shape, gt_seg_map.
     """
@@ -219,7 +216,7 @@ class ResizeToLoadSize(BaseTransform):
 
 def _resized(results: dict, size: tuple[int, int], interpolation: int) -> dict:
     results['img'] = cv2.resize(results['img'], size, interpolation=interpolation)
-    # of a mask the pixel at each cell's centre: plain nearest neighbour takes the corner, half a pixel off the image
+    # EXACT takes the pixel at each cell's centre: INTER_NEAREST takes its corner, half a pixel off the image
     for key in results.get('seg_fields', []):
         results[key] = cv2.resize(results[key], size, interpolation=cv2.INTER_NEAREST_EXACT)
     results['img_shape'] = results['ori_shape'] = results['img'].shape[:2]
@@ -228,7 +225,7 @@ def _resized(results: dict, size: tuple[int, int], interpolation: int) -> dict:
 
 @TRANSFORMS.register_module()
 class SeededAlbu(Albu):
-    """mmseg's ``Albu``, seeded for each sample from numpy's state: albumentations 2 draws the same in all workers, whatever the run's seed."""
+    """mmseg's ``Albu``, seeded for each sample from numpy: albumentations 2 draws the same in all workers, whatever the run's seed."""
 
     def transform(self, results: dict) -> dict:
         """Seed, and transform a sample."""

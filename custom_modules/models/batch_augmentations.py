@@ -1,4 +1,4 @@
-"""Augmentations of a whole batch on the device: random numbers, base class, flip, crop and choice; nothing here needs mmseg."""
+"""Augmentations of a whole batch on its device: random numbers, base class, flip, crop and choice; none of it needs mmseg."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -9,64 +9,56 @@ import torch.nn.functional as F
 from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
+from torch import Tensor
 
 
 class StepRandom:
-    """The random numbers of one training step: a function of seed, step and a sample's place in the batch of all processes.
+    """The random numbers of one training step, which follow from seed, step and a sample's place in the batch of all processes.
 
-    They depend neither on interruptions nor on how many processes share the batch of ``total``: sample ``i`` of process ``r``
-    of ``n`` has place ``i * n + r``, as mmengine's ``DefaultSampler`` deals them out. They are drawn on the host: a GPU draws
-    the same.
+    They depend neither on a resume nor on the number of processes that share the batch of ``total`` samples: sample ``i`` of process
+    ``r`` of ``n`` has place ``i * n + r``, as in mmengine's ``DefaultSampler``. They are drawn on the host, so alike for all devices.
     """
 
     def __init__(self, seed: int, step: int, places, total: int) -> None:
-        self.places = np.asarray(places)
-        self.total = total
+        self.seed, self.step, self.places, self.total = seed, step, np.asarray(places), total
         self.generator = np.random.default_rng((seed, step))
 
-    def __len__(self) -> int:
-        return len(self.places)
-
     def uniform(self, low: float, high: float) -> np.ndarray:
-        """Draw evenly from a range, one number per sample, float64 (N,)."""
+        """Draw one number per sample uniformly from a range, float64 (N,)."""
         return self.generator.uniform(low, high, self.total)[self.places]
 
     def integers(self, end: int) -> np.ndarray:
-        """Draw a whole number from 0 to below ``end`` per sample, int64 (N,)."""
+        """Draw one integer per sample from 0 to below ``end``, int64 (N,)."""
         return self.generator.integers(end, size=self.total)[self.places]
 
 
 class BatchAugment(ABC):
-    """Changes a random part of a batch, each sample by its own random numbers, which the host draws.
+    """Base class of augmentations that change a random part of a batch, each sample by its own random numbers.
 
-    Only changed samples are computed: no interpolation blurs the others.
+    Only the chosen samples are computed, so interpolation blurs no others.
 
     Args:
         prob (float): How often a sample is changed.
     """
 
-    # whether pixels move, and the mask's with them
-    moves = False
-    # the row of numbers that changes nothing
-    identity: tuple[float, ...] | None = None
+    moves = False  # whether pixels move, and the mask's with them
+    identity: tuple[float, ...] | None = None  # the row of ``draw`` that changes nothing
 
     def __init__(self, prob: float) -> None:
         self.prob = prob
 
     def draw(self, random: StepRandom) -> np.ndarray:
-        """Draw the numbers of all samples (N, K); none where there is nothing to choose but whether."""
-        return np.empty((len(random), 0))
+        """Draw the parameters of all samples (N, K)."""
+        return np.empty((len(random.places), 0))
 
     @abstractmethod
-    def apply(
-        self, images: torch.Tensor, masks: torch.Tensor | None, values: np.ndarray
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Give changed samples, in place or not.
+    def apply(self, images: Tensor, masks: Tensor | None, values: np.ndarray) -> tuple[Tensor, Tensor | None]:
+        """Change samples, in place or not.
 
         Args:
             images (Tensor): (N, C, H, W) float32, 0 to 255.
-            masks (Tensor, optional): (N, 1, H, W) labels; None where pixels do not move.
-            values (np.ndarray): Their rows of ``draw``.
+            masks (Tensor, optional): (N, 1, H, W) labels; None if ``moves`` is False or there are none.
+            values (np.ndarray): The samples' rows of ``draw``.
         """
 
     def __call__(self, images, masks, random: StepRandom, chosen: np.ndarray | None = None):
@@ -75,7 +67,7 @@ class BatchAugment(ABC):
         Args:
             images (Tensor): (N, C, H, W) float32, 0 to 255.
             masks (Tensor, optional): (N, 1, H, W) labels; None for a classifier.
-            random (StepRandom): The step's random numbers; as many are drawn whatever happens.
+            random (StepRandom): The step's random numbers; the same count is drawn in any case.
             chosen (np.ndarray, optional): The samples that may change, bool (N,). Defaults to all.
         """
         hit = random.uniform(0, 1) < self.prob
@@ -91,7 +83,6 @@ class BatchAugment(ABC):
         if len(rows) == len(images):
             changed, moved = self.apply(images, masks if moves else None, values)
             return changed, moved if moves else masks
-        # only the changed samples are computed
         index = torch.from_numpy(rows).to(images.device, non_blocking=True)
         some_masks = masks.index_select(0, index) if moves else None
         changed, moved = self.apply(images.index_select(0, index), some_masks, values[rows])
@@ -101,18 +92,18 @@ class BatchAugment(ABC):
         return images, masks
 
     @staticmethod
-    def per_sample(column: np.ndarray, images: torch.Tensor) -> torch.Tensor:
-        """Send one number per sample (N,) to the images' device, shaped (N, 1, 1, 1) to multiply them."""
+    def per_sample(column: np.ndarray, images: Tensor) -> Tensor:
+        """Move one number per sample (N,) to the images' device, as (N, 1, 1, 1), which broadcasts."""
         column = torch.from_numpy(np.ascontiguousarray(column, dtype=np.float32))
         return column.to(images.device, non_blocking=True).view(-1, 1, 1, 1)
 
 
 @MODELS.register_module()
 class BatchRandomChoice:
-    """Give each sample one of several augmentations; mmcv's ``RandomApply`` of a ``RandomChoice`` on a batch.
+    """Apply one of several augmentations to each sample; mmcv's ``RandomApply`` of a ``RandomChoice`` on a batch.
 
     Args:
-        augments (Sequence[dict]): The batch augmentations to choose from, evenly.
+        augments (Sequence[dict]): The batch augmentations, each chosen equally often.
         prob (float): How often a sample gets any. Defaults to 1.0.
     """
 
@@ -148,22 +139,22 @@ class BatchRandomFlip(BatchAugment):
             raise ValueError(f"direction is 'horizontal' or 'vertical', got {direction!r}.")
         self.axis = -1 if direction == 'horizontal' else -2
 
-    def apply(self, images, masks, values) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def apply(self, images, masks, values) -> tuple[Tensor, Tensor | None]:
         """Mirror. See the base class."""
         return images.flip(self.axis), None if masks is None else masks.flip(self.axis)
 
 
 @MODELS.register_module()
 class BatchRandomResizedCrop:
-    """Cut a random part out of each image and bring it to one size; mmpretrain's ``RandomResizedCrop`` on a batch.
+    """Crop a random part of each image and resize it; mmpretrain's ``RandomResizedCrop`` on a batch.
 
-    Area and form are drawn as there (`Going Deeper with Convolutions <https://arxiv.org/abs/1409.4842>`_); a side that would
-    exceed the image is its whole side, and the part may lie between pixels. Interpolated bilinearly, without anti-aliasing.
+    Area and aspect ratio are drawn as there (`Going Deeper with Convolutions <https://arxiv.org/abs/1409.4842>`_); sides are clipped
+    to the image's, and edges may lie between pixels. Interpolated bilinearly, without anti-aliasing.
 
     Args:
-        size (int): Height and width of what comes out; ``ProgressiveResizeHook`` sets it while training goes on.
+        size (int): Height and width of the result; ``ProgressiveResizeHook`` changes it during training.
         scale (Sequence[float]): Least and greatest share of the image's area. Defaults to (0.35, 1.0).
-        ratio (Sequence[float]): Least and greatest width divided by height, as shares of the image's. Defaults to (3/4, 4/3).
+        ratio (Sequence[float]): Least and greatest aspect ratio, relative to the image's. Defaults to (3/4, 4/3).
     """
 
     def __init__(
@@ -174,16 +165,16 @@ class BatchRandomResizedCrop:
     def draw(self, random: StepRandom) -> np.ndarray:
         """Draw left edge, upper edge, width and height, as shares of the image (N, 4)."""
         area = random.uniform(*self.scale)
-        form = np.exp(random.uniform(*np.log(self.ratio)))
-        width, height = np.minimum(1, np.sqrt(area * form)), np.minimum(1, np.sqrt(area / form))
+        ratio = np.exp(random.uniform(*np.log(self.ratio)))
+        width, height = np.minimum(1, np.sqrt(area * ratio)), np.minimum(1, np.sqrt(area / ratio))
         left, top = random.uniform(0, 1) * (1 - width), random.uniform(0, 1) * (1 - height)
         return np.stack([left, top, width, height], axis=1)
 
     def __call__(self, images, masks, random: StepRandom, chosen: np.ndarray | None = None):
-        """Crop all samples; ``chosen`` is not looked at, since a batch has one size. See ``BatchAugment``."""
+        """Crop all samples, whatever ``chosen``, since a batch has one size. See ``BatchAugment``."""
         left, top, width, height = self.draw(random).T
         zero = np.zeros_like(left)
-        # affine_grid's units: -1 and 1 are the image's outer edges
+        # affine_grid puts the image's outer edges at -1 and 1
         rows = [[width, zero, 2 * left + width - 1], [zero, height, 2 * top + height - 1]]
         theta = torch.from_numpy(np.array(rows, dtype=np.float32).transpose(2, 0, 1).copy())
         theta = theta.to(images.device, non_blocking=True)
@@ -195,9 +186,7 @@ class BatchRandomResizedCrop:
 
 
 class AugmentsBatches:
-    """Mixin of data preprocessors that augment whole batches on their device, in training only.
-
-    The random numbers are those of :class:`StepRandom`. Outside of a run its own calls are counted, from seed 0.
+    """Mixin of data preprocessors that augment whole batches on their device, in training only, with :class:`StepRandom`.
 
     Args:
         augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomFlip``, ...). Defaults to none.
@@ -209,24 +198,23 @@ class AugmentsBatches:
         self.augments = [MODELS.build(augment) for augment in augments]
         self._calls = 0
 
-    def _random(self, seed: int, step: int, count: int) -> StepRandom:
+    def _step_random(self, count: int) -> StepRandom:
+        hub = MessageHub.get_current_instance()
+        # a finished run leaves its last iteration in the hub: outside of training the calls are counted instead
+        if hub.get_info('loop_stage') == 'train':
+            seed, step = hub.get_info('seed'), hub.get_info('iter')
+        else:
+            seed, step = 0, self._calls
+            self._calls += 1
         total = count * get_world_size()
         return StepRandom(seed, step, range(get_rank(), total, get_world_size()), total)
 
-    def _seed_and_step(self) -> tuple[int, int]:
-        hub = MessageHub.get_current_instance()
-        # a run that has ended leaves its last iteration behind
-        if hub.get_info('loop_stage') == 'train':
-            return hub.get_info('seed'), hub.get_info('iter')
-        self._calls += 1
-        return 0, self._calls - 1
-
     def _prepare(self, images, masks, random: StepRandom | None, to_rgb: bool) -> tuple:
-        """Augment, where there are random numbers, and normalise a copy of images (N, C, H, W), masks (N, 1, H, W) with them."""
+        """Augment (with ``random`` only) and normalise a copy of images (N, C, H, W); masks (N, 1, H, W) may be overwritten."""
         if to_rgb and images.shape[1] == 3:
             images = images.flip(1)
         images = images.to(torch.float32, copy=True)
-        # mixed precision is for the network: grey values have more than bfloat16's eight bits
+        # without mixed precision: grey values need more than bfloat16's eight bits
         with torch.autocast(self.device.type, enabled=False):
             for augment in self.augments if random else ():
                 images, masks = augment(images, masks, random)
@@ -234,8 +222,8 @@ class AugmentsBatches:
             images = images.sub_(self.mean).div_(self.std)
         return images, masks
 
-    def _stack(self, tensors: list[torch.Tensor]) -> torch.Tensor:
-        """One copy to the device in place of one per sample; from pinned memory, so that the host does not wait."""
+    def _stack(self, tensors: list[Tensor]) -> Tensor:
+        """Stack on the device: one copy instead of one per sample, from pinned memory, so that the host does not wait."""
         out = None
         if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':
             shape = (len(tensors), *tensors[0].shape)

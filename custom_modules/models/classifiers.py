@@ -1,4 +1,4 @@
-"""Classifiers that compute whole batches: mmpretrain's, without a Python object for each sample."""
+"""mmpretrain's data preprocessor and classifier for whole batches, without a Python object per sample."""
 
 from contextlib import contextmanager
 
@@ -14,44 +14,38 @@ from custom_modules.models.batch_augmentations import AugmentsBatches
 
 @MODELS.register_module()
 class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
-    """mmpretrain's ``ClsDataPreprocessor`` that augments the whole batch on its device, in training only.
+    """mmpretrain's ``ClsDataPreprocessor``, which in training also augments the whole batch on its device.
 
-    It takes batches of ``DecodeOnce`` and lists of samples. In training it always gives the former, with ``gt_score`` (N,
-    classes) where ``to_onehot`` or ``batch_augments`` ask for it. Augmentation comes before normalisation, so grey values are 0
-    to 255, in the order red, green, blue with ``to_rgb``. mmpretrain's own ``batch_augments`` (``Mixup``, ...) come last, by
-    the same seed and step.
+    It takes batches of ``DecodeOnce`` and lists of samples, and in training returns the former, with ``gt_score`` (N, classes) if
+    ``to_onehot`` or ``batch_augments`` are set. Augmentation comes before normalisation, at grey values of 0 to 255, RGB with
+    ``to_rgb``. mmpretrain's own ``batch_augments`` (``Mixup``, ...) come last, seeded by the same seed and step.
 
     Args:
         augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomResizedCrop``, ...). Defaults to none.
-        **kwargs: Those of ``ClsDataPreprocessor``; ``num_classes``, which ``to_onehot`` and ``batch_augments`` need, comes
-            from the head of a ``BatchClassifier``.
+        **kwargs: Those of ``ClsDataPreprocessor``; a ``BatchClassifier`` sets ``num_classes`` from its head.
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Normalise a batch, in training augmented first.
+        """Augment (in training) and normalise a batch.
 
         Args:
             data (dict): ``inputs``, ``uint8`` images (N, C, H, W) or a list of (C, H, W), and their ``data_samples``.
             training (bool): Whether to augment. Defaults to False.
         """
-        samples = data.get('data_samples')
-        if not training and not isinstance(samples, DataSample):
+        samples, images = data.get('data_samples'), data['inputs']
+        whole = isinstance(samples, DataSample)
+        if not (training or whole):
             return super().forward(data, training)
-        images, labels = data['inputs'], getattr(samples, 'gt_label', None)
-        if not isinstance(samples, DataSample):
-            labels = torch.cat([sample.gt_label for sample in samples])
-        if not isinstance(images, Tensor):
-            images = self._stack(images)
+        labels = samples.gt_label if whole else torch.cat([sample.gt_label for sample in samples])
         batch = DataSample(gt_label=labels.to(self.device, non_blocking=True))
-        images = images.to(self.device, non_blocking=True)
-        seed, step = self._seed_and_step() if training else (0, 0)
-        random = self._random(seed, step, len(images)) if training else None
+        images = images.to(self.device, non_blocking=True) if isinstance(images, Tensor) else self._stack(images)
+        random = self._step_random(len(images)) if training else None
         images, _ = self._prepare(images, None, random, self.to_rgb)
         if training and self.to_onehot:
             scores = images.new_zeros(len(images), self.num_classes)
             scores.scatter_(1, batch.gt_label[:, None], 1.0)
             if self.batch_augments:
-                with _seeded(seed, step):
+                with _seeded(random.seed, random.step):
                     images, scores = self.batch_augments(images, scores)
             batch.set_field(scores, 'gt_score', dtype=Tensor)
         return dict(inputs=images, data_samples=batch)
@@ -59,13 +53,13 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
 
 @contextmanager
 def _seeded(seed: int, step: int):
-    """Let mmpretrain's mixing, which draws from the global generators, draw what belongs to the step."""
+    """Seed the global generators of numpy and torch, from which mmpretrain's mixing draws, and restore them after the block."""
     state = np.random.get_state()
-    own = np.random.SeedSequence((seed, step)).generate_state(2)
-    # the generators on devices are not drawn from, and reading their state would wait
+    seeds = np.random.SeedSequence((seed, step)).generate_state(2)
+    # mixing does not use the devices' generators, and reading their states would wait for them
     with torch.random.fork_rng(devices=[]):
-        np.random.seed(own[0])
-        torch.random.default_generator.manual_seed(int(own[1]))
+        np.random.seed(seeds[0])
+        torch.random.default_generator.manual_seed(int(seeds[1]))
         try:
             yield
         finally:
@@ -74,11 +68,10 @@ def _seeded(seed: int, step: int):
 
 @MODELS.register_module()
 class BatchClassifier(ImageClassifier):
-    """mmpretrain's ``ImageClassifier`` that also takes the samples of a batch as one ``DataSample``.
+    """mmpretrain's ``ImageClassifier``, which also takes the samples of a batch as one ``DataSample``.
 
-    Its ``gt_label`` is (N,), and its ``gt_score`` (N, classes) where labels are mixed or smoothed. A prediction then is one
-    ``DataSample`` with ``pred_score`` (N, classes) and ``pred_label`` (N, 1). A list of samples goes mmpretrain's way. A data
-    preprocessor without ``num_classes`` learns it from the head.
+    That has ``gt_label`` (N,), and ``gt_score`` (N, classes) for mixed or smoothed labels; its prediction is one ``DataSample``
+    with ``pred_score`` (N, classes) and ``pred_label`` (N, 1). Sets ``num_classes`` of a data preprocessor that has none.
     """
 
     def __init__(self, *args, **kwargs) -> None:
@@ -95,7 +88,7 @@ class BatchClassifier(ImageClassifier):
         return dict(loss=self.head.loss_module(logits, target, avg_factor=len(logits)))
 
     def predict(self, inputs: Tensor, data_samples: DataSample | list | None = None, **kwargs):
-        """Predict images (N, C, H, W): one ``DataSample`` for each, or the given one with all predictions."""
+        """Predict images (N, C, H, W): one ``DataSample`` per image, or the given one with all predictions."""
         if not isinstance(data_samples, DataSample):
             return super().predict(inputs, data_samples, **kwargs)
         scores = self.head(self.extract_feat(inputs)).softmax(dim=1)

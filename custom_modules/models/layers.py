@@ -14,13 +14,13 @@ from torchvision.ops import Conv2dNormActivation
 class DoubleConv(nn.Sequential):
     """Two 3x3 convolutions, each with batch norm and ReLU: one level of a U-Net.
 
-    `U-Net <https://arxiv.org/abs/1505.04597>`_, with padding, so that the size is kept, and batch norm.
+    `U-Net <https://arxiv.org/abs/1505.04597>`_, with padding, which keeps the size, and batch norm.
 
     Args:
-        in_channels, channels (int): Of the input, and of both convolutions' output.
+        in_channels, channels (int): Channels of the input, and of both convolutions' output.
         bias (bool): Whether they have a bias, which batch norm makes redundant but the reference U-Nets count. Defaults to True.
-        separable (bool): Compute each 3x3 convolution channel by channel and mix the channels by a 1x1 convolution, as in
-            `MobileNets <https://arxiv.org/abs/1704.04861>`_: about an eighth of the work. Defaults to False.
+        separable (bool): Whether they are depthwise separable, as in `MobileNets <https://arxiv.org/abs/1704.04861>`_: about an
+            eighth of the work. Defaults to False.
     """
 
     def __init__(self, in_channels: int, channels: int, bias: bool = True, separable: bool = False) -> None:
@@ -34,20 +34,20 @@ class DoubleConv(nn.Sequential):
 
 
 class GreyStandardize(nn.Module):
-    """Each image in grey, with zero mean and unit standard deviation of its own.
+    """Convert each image to grey and standardize it to zero mean and unit standard deviation; nothing is learned.
 
-    What a camera's exposure, gain and colour cast do to a whole image is taken out again, up to clipping: a network that
-    was trained on grey renders then meets a photograph's brown ground in the range that it knows. Nothing is learned here.
+    This removes a camera's exposure, gain and colour cast, up to clipping, so that a network trained on grey renders also works on
+    photographs of brown ground.
     """
 
-    # added to the standard deviation, so that an image without contrast stays flat: 3 grey levels of 255 as ImageNet normalises
+    # added to the standard deviation, so that an image without contrast stays flat; 3 grey levels of 255 in ImageNet's normalisation
     eps = 0.05
 
     def forward(self, x: Tensor) -> Tensor:
-        """Standardize images (N, C, H, W), normalised by constants or not, to ones whose channels are all the same."""
+        """Standardize images (N, C, H, W), normalised by constants or not; all channels of the result are equal."""
         grey = x.mean(dim=1, keepdim=True)
         if torch.compiler.is_exporting():
-            # other libraries sum less exactly: near 0 the mean of a dark picture is still right
+            # other runtimes sum less accurately, which matters less for values near 0
             grey = grey - grey[:, :, :1, :1]
         std, mean = torch.std_mean(grey, dim=(2, 3), keepdim=True, correction=0)
         return ((grey - mean) / (std + self.eps)).expand_as(x)
@@ -56,17 +56,16 @@ class GreyStandardize(nn.Module):
 def residual_stage(
     block: type[BasicBlock] | type[Bottleneck], in_channels: int, width: int, depth: int, pooled_shortcut: bool = False
 ) -> nn.Sequential:
-    """Make a stage of ``depth`` blocks of torchvision, the first of which halves the size; 0 gives a stage that hands its input through.
+    """Make a stage of ``depth`` blocks of torchvision, the first with stride 2; an identity if ``depth`` is 0.
 
-    A ``Bottleneck``'s middle is a quarter of the width. A ``pooled_shortcut`` average-pools, as in ResNet-D.
+    A ``Bottleneck`` is a quarter as wide inside. A ``pooled_shortcut`` average-pools, as in ResNet-D.
     """
     if depth == 0:
         return nn.Sequential()
-    # ceil_mode: an odd size is halved as the strided convolution halves it
+    # ceil_mode rounds odd sizes as the strided convolution does
     pool = [nn.AvgPool2d(2, ceil_mode=True, count_include_pad=False)] if pooled_shortcut else []
-    shortcut = nn.Sequential(
-        *pool, nn.Conv2d(in_channels, width, 1, stride=1 if pooled_shortcut else 2, bias=False), nn.BatchNorm2d(width)
-    )
+    conv = nn.Conv2d(in_channels, width, 1, stride=1 if pooled_shortcut else 2, bias=False)
+    shortcut = nn.Sequential(*pool, conv, nn.BatchNorm2d(width))
     planes = width // block.expansion
     blocks = [block(in_channels, planes, stride=2, downsample=shortcut)]
     blocks += [block(width, planes) for _ in range(depth - 1)]
@@ -74,7 +73,7 @@ def residual_stage(
 
 
 def each_stage(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Give channels in, channels out and blocks of each stage; a ValueError if depths are not one less than widths (with the stem's)."""
+    """List (in_channels, width, depth) of each stage; a ValueError unless ``widths``, which include the stem's, are one more than depths."""
     if len(depths) != len(widths) - 1:
         raise ValueError(
             f'depths needs one number per stage ({len(widths) - 1} for widths={tuple(widths)}, '
@@ -84,15 +83,14 @@ def each_stage(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[int, 
 
 
 class UpBlock(nn.Module):
-    """One decoder level of a U-Net: enlarge, concatenate the skip connection, double convolution.
+    """One decoder level of a U-Net: upsample, concatenate the skip connection, double convolution.
 
-    mmseg's ``UpConvBlock`` does the same for exact factors of 2 only; this one takes its size from the skip tensor.
+    Like mmseg's ``UpConvBlock``, but it upsamples to the size of the skip tensor, not by exactly 2.
 
     Args:
         in_channels, skip_channels (int): Channels of the coarser feature map and of the skip tensor.
-        channels (int): Output channels. A skip of another width passes a 1x1 adapter first.
-        upsample (str): ``'deconv'`` is a 2x2 transposed convolution to ``channels``;
-            ``'bilinear'`` interpolates and leaves the reduction to the double convolution.
+        channels (int): Output channels. A skip tensor with another number passes a 1x1 convolution first.
+        upsample (str): ``'deconv'``, a 2x2 transposed convolution to ``channels``, or ``'bilinear'``, which keeps ``in_channels``.
         separable (bool): Of :class:`DoubleConv`.
     """
 
@@ -111,7 +109,7 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Merge coarse features (N, in_channels, h, w) into fine ones (N, skip_channels, H, W): (N, channels, H, W)."""
         x = self.up(x)
-        # what is exported for any size is traced at one: it must not remember whether that one fits
+        # an export for any size is traced at one size, and must not depend on whether the tensors fit at that one
         if isinstance(skip.shape[2], torch.SymInt) or x.shape[2:] != skip.shape[2:]:
             x = F.interpolate(x, size=skip.shape[2:], mode='bilinear', align_corners=False)
         return self.conv(torch.cat([self.adapter(skip), x], dim=1))

@@ -1,4 +1,4 @@
-"""Losses that mmseg lacks or has wrong for one channel."""
+"""Losses for one output channel that mmseg lacks or computes wrongly."""
 
 from abc import ABCMeta, abstractmethod
 
@@ -10,25 +10,24 @@ from torchvision.ops import sigmoid_focal_loss
 
 from custom_modules.datasets.masks import read_class_weights
 
-# also where a config goes through mmseg's own tools, which know none of this project's checks
+# patched in mmseg itself, so that it holds without this project's checks too, as in mmseg's own tools
 mmseg_losses.load = read_class_weights
 
 
 class BinaryLoss(nn.Module, metaclass=ABCMeta):
-    """What the losses for one channel of logits share: the channel check and the ignore mask.
+    """Base class of losses for one channel of logits: checks the channels and masks ignored pixels.
 
     Args:
         loss_weight (float): Factor of the loss. Defaults to 1.0.
-        loss_name (str): Name in the log; the prefix ``loss_`` makes it part of the sum.
+        loss_name (str): Name in the log; the prefix ``loss_`` makes it part of the sum. Each class has a default.
     """
 
     def __init__(self, loss_weight: float = 1.0, loss_name: str = 'loss_binary') -> None:
         super().__init__()
-        self.loss_weight = loss_weight
-        self.loss_name = loss_name
+        self.loss_weight, self.loss_name = loss_weight, loss_name
 
     def forward(self, seg_logits: Tensor, label: Tensor, ignore_index: int = 255, **kwargs) -> Tensor:
-        """Compute the loss of logits (N, 1, H, W), else a ValueError, and labels (N, H, W), 1 rock, 0 background; mmseg's ``weight`` is not used."""
+        """Compute the loss of logits (N, 1, H, W) and labels (N, H, W), 1 rock, 0 background; mmseg's ``weight`` is not used."""
         if seg_logits.shape[1] != 1:
             raise ValueError(
                 f'{type(self).__name__} takes one channel of logits, got {seg_logits.shape[1]}: '
@@ -45,7 +44,7 @@ class BinaryLoss(nn.Module, metaclass=ABCMeta):
 
 @MODELS.register_module()
 class BinaryFocalLoss(BinaryLoss):
-    """Focal loss for one channel of logits, averaged over the pixels that count.
+    """Focal loss for one channel of logits, averaged over the labelled pixels.
 
     `Focal Loss for Dense Object Detection <https://arxiv.org/abs/1708.02002>`_, computed by torchvision. mmseg's
     ``FocalLoss`` raises with one channel.
@@ -53,8 +52,8 @@ class BinaryFocalLoss(BinaryLoss):
     Args:
         alpha (float): Weight of rock pixels, with ``1 - alpha`` for the background; -1 for no weights.
             Defaults to 0.75, which favours the rarer rock (the paper's 0.25 suits detectors' many anchors).
-        gamma (float): How much less well-classified pixels count. Defaults to 2.0.
-        loss_name, **kwargs: Of :class:`BinaryLoss`.
+        gamma (float): Exponent that reduces the weight of well-classified pixels. Defaults to 2.0.
+        **kwargs: Of :class:`BinaryLoss`.
     """
 
     def __init__(self, alpha: float = 0.75, gamma: float = 2.0, loss_name: str = 'loss_focal', **kwargs) -> None:
@@ -71,27 +70,21 @@ class BinaryFocalLoss(BinaryLoss):
 class BinaryTverskyLoss(BinaryLoss):
     """Tversky loss of the foreground for one channel of logits.
 
-    `Tversky loss function for image segmentation <https://arxiv.org/abs/1706.05721>`_: Dice with separate
-    prices for what is invented and what is missed. mmseg's ``TverskyLoss`` is constantly 0 with one channel.
+    `Tversky loss function for image segmentation <https://arxiv.org/abs/1706.05721>`_: Dice with separate weights for false positives
+    and false negatives. mmseg's ``TverskyLoss`` is constantly 0 with one channel.
 
     Args:
-        alpha (float): Price of a false positive. Defaults to 0.3.
-        beta (float): Price of a false negative; above ``alpha`` it favours recall. Defaults to 0.7.
-        smooth (float): Added to numerator and denominator, in pixels, so that there is a gradient without rock too. Defaults to 1.0.
-        per_image (bool): Average each image's loss, where the default counts the batch as one image: that suits small objects.
-        loss_name, **kwargs: Of :class:`BinaryLoss`.
+        alpha (float): Weight of false positives. Defaults to 0.3.
+        beta (float): Weight of false negatives; above ``alpha`` it favours recall. Defaults to 0.7.
+        smooth (float): Added to numerator and denominator, in pixels, so that images without rock have a gradient. Defaults to 1.0.
+        per_image (bool): Average the losses of single images, which suits small objects. Defaults to False: the batch counts as one.
+        **kwargs: Of :class:`BinaryLoss`.
     """
 
     def __init__(
-        self,
-        alpha: float = 0.3,
-        beta: float = 0.7,
-        smooth: float = 1.0,
-        per_image: bool = False,
-        loss_name: str = 'loss_tversky',
-        **kwargs,
+        self, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1.0, per_image: bool = False, **kwargs
     ) -> None:
-        super().__init__(loss_name=loss_name, **kwargs)
+        super().__init__(**dict(loss_name='loss_tversky') | kwargs)
         self.alpha, self.beta, self.smooth, self.per_image = alpha, beta, smooth, per_image
 
     def compute(self, logits: Tensor, rock: Tensor, counted: Tensor) -> Tensor:
@@ -99,15 +92,15 @@ class BinaryTverskyLoss(BinaryLoss):
         probability = logits.sigmoid() * counted
         dims = (1, 2) if self.per_image else (0, 1, 2)
         hit = (probability * rock).sum(dims)
-        invented = probability.sum(dims) - hit
-        missed = rock.sum(dims) - hit
-        whole = hit + self.alpha * invented + self.beta * missed + self.smooth
+        false_positive = probability.sum(dims) - hit
+        false_negative = rock.sum(dims) - hit
+        whole = hit + self.alpha * false_positive + self.beta * false_negative + self.smooth
         return (1 - (hit + self.smooth) / whole).mean()
 
 
 @MODELS.register_module()
 class BinaryDiceLoss(BinaryTverskyLoss):
-    """Soft Dice loss of the foreground for one channel of logits: the Tversky loss whose prices are one half each.
+    """Soft Dice loss of the foreground for one channel of logits: the Tversky loss with both weights one half.
 
     `V-Net <https://arxiv.org/abs/1606.04797>`_, with plain sums in the denominator. mmseg's ``DiceLoss`` one-hots the label of
     one channel and keeps the background column: a perfect rock prediction costs 0.9999, the opposite 0.
@@ -118,4 +111,4 @@ class BinaryDiceLoss(BinaryTverskyLoss):
     """
 
     def __init__(self, smooth: float = 1.0, per_image: bool = False, loss_name: str = 'loss_dice', **kwargs) -> None:
-        super().__init__(0.5, 0.5, smooth / 2, per_image, loss_name, **kwargs)
+        super().__init__(0.5, 0.5, smooth / 2, per_image, loss_name=loss_name, **kwargs)

@@ -1,8 +1,8 @@
-"""Checkpoints are loaded as data, never as code, and only where they fill the model.
+"""Safe and complete loading of checkpoints: as data, never as code, and with every tensor that a model needs.
 
-mmengine's OneDL release tries ``torch.load(weights_only=True)`` and, when that fails, silently goes on without it: a
-stranger's ``.pth`` can then run any code. Its runner and inferencer also run the config that a checkpoint carries as text. With
-this module imported there is one way in, for files and addresses alike: tensors and plain values, without that text.
+If ``torch.load(weights_only=True)`` fails, mmengine's OneDL release silently loads without it, so that a stranger's ``.pth`` can
+run any code. Its runner and inferencer also run the config text in a checkpoint. Importing this module restricts all of
+mmengine's loading, from files and URLs, to tensors and plain values, and drops that text.
 """
 
 import functools
@@ -24,9 +24,9 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from custom_modules.utils.errors import UsageError
 
-os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # for what loads a file by another way than mmengine's registry
+os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # for code that calls torch.load itself
 
-# methods that mmengine puts into a checkpoint by name: of a history its statistics, of a scheduler its curve
+# methods that mmengine pickles by name into a checkpoint: statistics of a history, the curve of a scheduler
 METHODS = {
     HistoryBuffer: ('current', 'max', 'mean', 'min'),
     OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
@@ -34,7 +34,7 @@ METHODS = {
 
 
 def _known_method(owner: type, name: str) -> Callable:
-    """Stand in for ``getattr`` in a checkpoint, where it names methods of mmengine's own and nothing else."""
+    """Replace ``getattr`` in a checkpoint, which may only name ``METHODS``."""
     if name not in METHODS.get(owner, ()):
         raise UnpicklingError(f'getattr({owner!r}, {name!r}) in a checkpoint is not allowed')
     return getattr(owner, name)
@@ -42,8 +42,8 @@ def _known_method(owner: type, name: str) -> Callable:
 
 _MULTIARRAY = (np._core if hasattr(np, '_core') else np.core).multiarray
 
-# what mmengine itself saves, and upstream's did with numpy 1, which called its package otherwise; it lets upstream's mmengine 0.10.7
-# resume under torch >= 2.6 too
+# the types in checkpoints of mmengine, also with numpy 1, whose package has another name; with these upstream's mmengine 0.10.7 can
+# also resume under torch >= 2.6
 torch.serialization.add_safe_globals(
     [
         *METHODS,
@@ -59,16 +59,15 @@ torch.serialization.add_safe_globals(
     ]
 )
 
-# OneDL's own list allows plain getattr, and takes its types out of torch's set after each load, also
-# those that were there before: the list above replaces it
+# OneDL's own list allows any getattr, and after each load its types are removed from torch's, even those added above
 if hasattr(mmengine_checkpoint, 'get_torch_safe_globals'):
     mmengine_checkpoint.get_torch_safe_globals = list
 
 
 def load_checkpoint_file(path: str | Path, map_location: str | torch.device | Callable | None = 'cpu') -> dict:
-    """Read a checkpoint from a file, in the form of :func:`_as_checkpoint`.
+    """Read a checkpoint from a file: ``state_dict``, ``meta`` and others, but no config text.
 
-    Raises a UsageError if there is no such file, or it is damaged, or holds more than tensors and plain values.
+    Raises a UsageError if the file is missing or damaged, or holds more than tensors and plain values.
     """
     path = Path(path).expanduser()
     if not path.is_file():
@@ -86,11 +85,11 @@ def load_checkpoint_file(path: str | Path, map_location: str | torch.device | Ca
 
 
 def _as_checkpoint(loaded: object, name: str) -> dict:
-    """Bring what a file holds into mmengine's form, with ``state_dict`` and ``meta``, and without what mmengine would run as code."""
+    """Convert a checkpoint or plain weights to mmengine's form, ``state_dict`` and ``meta``, without the text that mmengine runs."""
     whole = isinstance(loaded, Mapping) and 'state_dict' in loaded
     state = loaded['state_dict'] if whole else loaded
-    named = isinstance(state, Mapping) and len(state) > 0
-    if not named or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
+    filled = isinstance(state, Mapping) and len(state) > 0
+    if not filled or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
         raise UsageError(
             f'{name} holds no weights: take a checkpoint that tools/train.py wrote, or weights saved as a plain state_dict.'
         )
@@ -110,8 +109,8 @@ def _as_checkpoint(loaded: object, name: str) -> dict:
 def _refused(name: str, error: Exception) -> UsageError:
     wanted = re.search(r'GLOBAL (\S+)', str(error))
     reason = f'it asks for {wanted[1]}' if wanted else str(error).split('\n')[0][:200]
+    # that message goes on to advise unsafe loading
     if reason.startswith('Weights only load failed'):
-        # goes on with the advice to load it unsafely
         reason = 'torch.save has not written it'
     return UsageError(
         f'{name} was not loaded, since it is damaged or holds more than tensors and plain values '
@@ -120,9 +119,8 @@ def _refused(name: str, error: Exception) -> UsageError:
 
 
 def _safe(load: Callable) -> Callable:
-    """Wrap one of mmengine's loaders of addresses, which end in ``torch.load`` as well."""
+    """Wrap one of mmengine's loaders of URLs; with its name, since mmengine logs that."""
 
-    # mmengine prints the name
     @functools.wraps(load)
     def load_safely(filename: str, map_location=None) -> dict:
         try:
@@ -139,32 +137,24 @@ def _load_from_local(filename: str, map_location=None) -> dict:
     return load_checkpoint_file(filename, map_location)
 
 
-CheckpointLoader.register_scheme('', _load_from_local, force=True)
-for _prefixes, _loader in (
-    (('http://', 'https://'), mmengine_checkpoint.load_from_http),
-    (('modelzoo://', 'torchvision://'), mmengine_checkpoint.load_from_torchvision),
-    (('open-mmlab://', 'openmmlab://'), mmengine_checkpoint.load_from_openmmlab),
-    (('mmcls://',), mmengine_checkpoint.load_from_mmcls),
-    (('pavi://',), mmengine_checkpoint.load_from_pavi),
-    ((r'(\S+\:)?s3://', r'(\S+\:)?petrel://'), mmengine_checkpoint.load_from_ceph),
-):
-    CheckpointLoader.register_scheme(_prefixes, _safe(_loader), force=True)
+for _prefix, _loader in CheckpointLoader._schemes.copy().items():
+    CheckpointLoader.register_scheme(_prefix, _safe(_loader) if _prefix else _load_from_local, force=True)
 
 
 def unlike_tensors(module: nn.Module, state: Mapping, prefix: str = '') -> tuple[list[str], int]:
-    """List the tensors of a module that are not in a ``state_dict``, or of another shape there, and count all that have to be."""
-    # the counters of batch norm mean nothing here, and older files lack them
+    """List the tensors of a module that a ``state_dict`` lacks or has in another shape, and count all that it needs."""
+    # the batch counters of batch norms are unused, and older files lack them
     own = {n: t for n, t in module.state_dict().items() if not n.endswith('num_batches_tracked')}
     found = {name: state.get(f'{prefix}{name}') for name in own}
     return [n for n, t in found.items() if t is None or t.shape != own[n].shape], len(own)
 
 
 def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '', part: str = 'backbone') -> int:
-    """Make sure that a checkpoint, a file or an address, provides every tensor of a module, before it is loaded, and count them.
+    """Make sure that a checkpoint, a file or URL, provides every tensor of a module, before it is loaded, and count them.
 
-    mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another architecture, it goes on from
-    random weights with only a warning. ``prefix`` is what the keys have before the module's own, ``part`` the module's name
-    in the model. Raises a UsageError if the checkpoint cannot be read safely, or a tensor is missing or of another shape.
+    mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another architecture, it only warns and keeps
+    random weights. ``prefix`` precedes the module's own keys; ``part`` is the module's name in the model, for the error message.
+    Raises a UsageError if the checkpoint cannot be read safely, or a tensor is missing or has another shape.
     """
     try:
         loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
@@ -186,7 +176,7 @@ def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '', pa
 
 
 def require_pretrained(model: nn.Module) -> None:
-    """Make sure, before ``init_weights``, that every ``Pretrained`` checkpoint in a model can be loaded and fills its part, or raise a UsageError."""
+    """Apply :func:`require_all_tensors` to each module of a model with a ``Pretrained`` checkpoint, before ``init_weights``."""
     for name, module in model.named_modules():
         configs = getattr(module, 'init_cfg', None) or {}
         for cfg in configs if isinstance(configs, list) else [configs]:

@@ -1,5 +1,6 @@
-"""Models of mmseg: segmentors, test-time augmentation, and a ResNet that also returns its stem."""
+"""mmseg models: segmentors, test-time augmentation, and a ResNet that also returns its stem."""
 
+import math
 from collections import defaultdict
 from itertools import groupby
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 
 def batches_of_one_size(data: dict) -> list[dict]:
-    """Split a batch, ``inputs`` (C, H, W) and perhaps ``data_samples``, into ones of neighbours of one size, in their order."""
+    """Split a batch, ``inputs`` (C, H, W) and optionally ``data_samples``, into runs of images of one size, in order."""
     sizes = [tuple(image.shape) for image in data['inputs']]
     if len(set(sizes)) == 1:
         return [data]
@@ -25,17 +26,16 @@ def batches_of_one_size(data: dict) -> list[dict]:
 
 @MODELS.register_module()
 class ValLossSegmentor(EncoderDecoder):
-    """An ``EncoderDecoder`` that reports its loss in validation as well, from the logits of the prediction.
+    """An ``EncoderDecoder`` that also reports its validation loss, from the logits of the prediction.
 
-    It appears as ``val_loss`` among the scores, with each part as ``val_loss_...``; a mean over the images that have a labelled
-    pixel, whatever the batch size, of the decode head only, and only with ``test_cfg=dict(mode='whole')``.
+    ``val_loss`` and its parts ``val_loss_...`` appear among the scores: the decode head's mean over all images with a labelled
+    pixel, whatever the batch size. Only with ``test_cfg=dict(mode='whole')``.
     """
 
     def val_step(self, data: dict) -> list:
         """Predict a validation batch, whose images may differ in size: samples, and a ``BaseDataElement`` with each image's losses."""
         if self.test_cfg.mode != 'whole':
-            predict = super().val_step
-            return [sample for part in batches_of_one_size(data) for sample in predict(part)]
+            return self.test_step(data)
         predictions, losses = [], defaultdict(list)
         for part in batches_of_one_size(data):
             self._predict_with_loss(part, predictions, losses)
@@ -43,14 +43,14 @@ class ValLossSegmentor(EncoderDecoder):
         counted = next(iter(losses.values()))[0].new_tensor(labelled)
         sums = {name: torch.stack(v).where(counted > 0, 0) for name, v in losses.items()}
         sums['images'] = counted
-        # mmengine averages over this process only: each would see another loss, and stop at another time
+        # mmengine averages over one process only, so processes would see different losses and stop at different epochs
         all_reduce_dict(sums, 'sum')
-        # together: each transfer waits for the device
+        # stacked, since each transfer waits for the device
         *table, images = torch.stack(list(sums.values())).cpu()
-        # an image of each process stands at one place; an image without a label has no loss
-        times = images.int().tolist()
+        # entry i sums over the i-th images of all processes: each labelled one gets their mean
+        counts = images.int().tolist()
         losses = {
-            name: [value / n for value, n in zip(row, times, strict=True) for _ in range(n)]
+            name: [value / n for value, n in zip(row, counts, strict=True) for _ in range(n)]
             for name, row in zip(losses, table, strict=True)
         }
         return [*predictions, BaseDataElement(loss=losses)]
@@ -64,7 +64,7 @@ class ValLossSegmentor(EncoderDecoder):
         data = self.data_preprocessor(data, False)
         samples = data['data_samples']
         logits = self.decode_head(self.extract_feat(data['inputs']))
-        # image by image, so that the value does not depend on the batch size (Dice of a batch is no mean of Dices)
+        # image by image, since the Dice of a batch is not the mean of the images' Dice
         for i, sample in enumerate(samples):
             for name, value in self.decode_head.loss_by_feat(logits[i : i + 1], [sample]).items():
                 if 'loss' in name:
@@ -75,16 +75,14 @@ class ValLossSegmentor(EncoderDecoder):
 
 @MODELS.register_module()
 class UNetSegmentor(ValLossSegmentor):
-    """A :class:`ValLossSegmentor` whose decode head takes its input channels from the ``out_channels`` that the backbone declares."""
+    """A :class:`ValLossSegmentor` whose decode head's ``in_channels`` default to the backbone's ``out_channels``."""
 
     def _init_decode_head(self, decode_head: dict) -> None:
-        decode_head = decode_head.copy()
-        decode_head.setdefault('in_channels', self.backbone.out_channels)
-        super()._init_decode_head(decode_head)
+        super()._init_decode_head({'in_channels': self.backbone.out_channels, **decode_head})
 
 
 def imitation_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy of logits (N, C, h, w) with another network's logits of any size: sigmoid for one channel, else softmax.
+    """Cross entropy of logits (N, C, h, w) with a teacher's logits of any size: sigmoid for one channel, else softmax.
 
     Example:
         >>> import torch
@@ -102,20 +100,17 @@ def imitation_loss(logits: Tensor, target: Tensor) -> Tensor:
 
 @MODELS.register_module()
 class DistilledSegmentor(UNetSegmentor):
-    """A ``UNetSegmentor`` that imitates a teacher beside learning from the masks.
+    """A ``UNetSegmentor`` that learns from a teacher's predictions as well as from the masks.
 
-    `Distilling the Knowledge in a Neural Network <https://arxiv.org/abs/1503.02531>`_, pixel by pixel of the same augmented
-    batch, those without a label too, so sparsely labelled photographs count as a whole. Neither a checkpoint nor its average
-    holds the teacher.
+    `Distilling the Knowledge in a Neural Network <https://arxiv.org/abs/1503.02531>`_, on all pixels of the augmented batch, with a
+    label or without, so that sparsely labelled photographs count as a whole. Checkpoints and averaged models do not hold the
+    teacher.
 
     Args:
         teacher (dict | list[dict]): A segmentor with as many output channels, and with
-            ``init_cfg=dict(type='Pretrained', checkpoint=...)``. Several teach by the mean of their logits.
+            ``init_cfg=dict(type='Pretrained', checkpoint=...)``, else a ValueError. The logits of several are averaged.
         imitation_weight (float): Weight of the loss ``loss_imitation``. Defaults to 1.
         **kwargs: Of ``UNetSegmentor``.
-
-    Raises:
-        ValueError: If a teacher has no weights of its own, or another number of output channels.
     """
 
     def __init__(self, teacher: dict | list[dict], imitation_weight: float = 1.0, **kwargs) -> None:
@@ -124,7 +119,7 @@ class DistilledSegmentor(UNetSegmentor):
         if not all((config.get('init_cfg') or {}).get('checkpoint') for config in self._teacher_configs):
             raise ValueError("A teacher needs weights: give it init_cfg=dict(type='Pretrained', checkpoint=FILE).")
         self.imitation_weight = imitation_weight
-        self._teachers: tuple[nn.Module, ...] = ()  # a tuple hides them from parameters, checkpoints and averages
+        self._teachers: tuple[nn.Module, ...] = ()  # a tuple keeps them out of parameters, checkpoints and averages
 
     def init_weights(self) -> None:
         """Initialize the weights before training, and load the teachers."""
@@ -138,7 +133,7 @@ class DistilledSegmentor(UNetSegmentor):
                     'give both the same num_classes.'
                 )
             teacher.init_weights()
-            # hidden from ChannelsLastHook too
+            # ChannelsLastHook does not see them either
             teacher.to(memory_format=torch.channels_last)
             teachers.append(teacher.eval().requires_grad_(False))
         self._teachers = tuple(teachers)
@@ -159,43 +154,36 @@ class DistilledSegmentor(UNetSegmentor):
 
 @MODELS.register_module()
 class BinaryTTAModel(SegTTAModel):
-    """Test-time augmentation for one sigmoid channel: the probabilities of the views are averaged as they are.
+    """Test-time augmentation for one sigmoid channel: the mean of the views' probabilities.
 
-    mmseg's ``SegTTAModel`` takes the sigmoid of what already is a probability: with a threshold of 0.5 every pixel becomes
-    rock.
+    mmseg's ``SegTTAModel`` applies the sigmoid to these probabilities, so that with a threshold of 0.5 every pixel becomes rock.
     """
 
     def merge_preds(self, data_samples_list: list) -> list:
-        """Average the views of each image, flipped back, to one sample with ``seg_logits`` (probabilities) and ``pred_sem_seg``."""
+        """Average the views of each image into one sample with ``seg_logits`` (probabilities) and ``pred_sem_seg``."""
         if self.module.out_channels > 1:
             return super().merge_preds(data_samples_list)
-        merged = []
+        threshold = self.module.decode_head.threshold
         for views in data_samples_list:
             probability = sum(view.seg_logits.data for view in views) / len(views)
-            threshold = self.module.decode_head.threshold
-            sample = views[0]
-            sample.seg_logits = PixelData(data=probability)
-            sample.pred_sem_seg = PixelData(data=(probability > threshold).to(probability))
-            merged.append(sample)
-        return merged
+            views[0].seg_logits = PixelData(data=probability)
+            views[0].pred_sem_seg = PixelData(data=(probability > threshold).to(probability))
+        return [views[0] for views in data_samples_list]
 
 
 @MODELS.register_module()
 class ResNetWithStem(ResNet):
     """mmseg's ``ResNet`` that also returns its stem, the finest skip connection of a U-Net.
 
-    `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_. The stem's feature map (64 channels, stride 2) precedes those
-    of ``out_indices``, in ``out_channels`` and ``out_strides`` too. The weights' names are torchvision's, so its checkpoints fit.
+    `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_. The stem's feature map (64 channels, stride 2) comes before those
+    of ``out_indices``, also in ``out_channels`` and ``out_strides``. torchvision's checkpoints fit.
     """
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         widths = [self.base_channels * self.block.expansion * 2**i for i in self.out_indices]
         self.out_channels = (self.stem_channels, *widths)
-        strides = [4]
-        for stride in self.strides[1:]:
-            strides.append(strides[-1] * stride)
-        self.out_strides = (2, *(strides[i] for i in self.out_indices))
+        self.out_strides = (2, *(4 * math.prod(self.strides[1 : i + 1]) for i in self.out_indices))
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Compute the feature maps of images (N, 3, H, W): the stem's, then one for each of ``out_indices``."""

@@ -1,4 +1,4 @@
-"""Decode heads: the U-Net decoder and leaner forms of mmseg's heads."""
+"""Decode heads: U-Net decoders, and mmseg's heads without ``acc_seg``."""
 
 from collections.abc import Sequence
 
@@ -16,13 +16,13 @@ from custom_modules.models.layers import DoubleConv, UpBlock
 
 
 class LeanLossMixin:
-    """Losses of a mmseg decode head without its ``acc_seg``, and without a pixel sampler, which is refused with a ValueError.
+    """Mixin before a mmseg decode head: losses without ``acc_seg``, and without a pixel sampler, which is a ValueError.
 
-    With one channel that accuracy is the share of background whatever is predicted, and it costs a top-k over all pixels in
-    each iteration. The samples of a batch may also come as one. It stands before mmseg's head among the bases.
+    With one channel ``acc_seg`` is the share of background whatever is predicted, and it costs a top-k over all pixels in each
+    iteration. The samples of a batch may also be one sample with all masks.
     """
 
-    takes_whole_batches = True  # a batch's samples may be one
+    takes_whole_batches = True
 
     def __init__(self, **kwargs) -> None:
         if kwargs.get('sampler') is not None:
@@ -31,28 +31,26 @@ class LeanLossMixin:
 
     def _stack_batch_gt(self, batch_data_samples: SegDataSample | list) -> Tensor:
         if isinstance(batch_data_samples, SegDataSample):
-            # a copy, as a stack is one: the losses change it
+            # a copy, since loss_by_feat changes it
             return batch_data_samples.gt_sem_seg.data[:, None].clone()
         return super()._stack_batch_gt(batch_data_samples)
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SegDataSample | list) -> dict[str, Tensor]:
-        """Compute the losses by name, those of one name added up; a batch without a labelled pixel costs 0.
+        """Compute the losses by name, summed if they share one; a batch without a labelled pixel costs 0.
 
         Args:
             seg_logits (Tensor): Logits (N, out_channels, h, w).
             batch_data_samples (SegDataSample | list[SegDataSample]): Samples with ``gt_sem_seg``, or one with all masks.
         """
         label = self._stack_batch_gt(batch_data_samples).squeeze(1)
-        # under mixed precision too: a Dice adds up thousands of pixels
-        options = dict(mode='bilinear', align_corners=self.align_corners)
-        seg_logits = resize(seg_logits.float(), size=label.shape[1:], **options)
-        several = isinstance(self.loss_decode, nn.ModuleList)
-        # where nothing is labelled mmseg's cross entropy raises and its Lovasz is nan: let one pixel count, for nothing;
-        # asking whether it is so would wait for the device
+        # float32 under mixed precision too, since a Dice sums thousands of pixels
+        seg_logits = resize(seg_logits.float(), label.shape[1:], mode='bilinear', align_corners=self.align_corners)
+        # without a labelled pixel mmseg's cross entropy raises and its Lovasz is nan: label one pixel, and multiply the loss by 0;
+        # an `if` would wait for the device
         labelled = (label != self.ignore_index).any()
         label[0, 0, 0] = torch.where(labelled, label[0, 0, 0], 0)
         losses: dict[str, Tensor] = {}
-        for module in self.loss_decode if several else [self.loss_decode]:
+        for module in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
             value = module(seg_logits, label, ignore_index=self.ignore_index) * labelled
             losses[module.loss_name] = losses.get(module.loss_name, 0) + value
         return losses
@@ -63,18 +61,17 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
     """The expanding path of a U-Net as a decode head, for any backbone with several outputs.
 
     `U-Net: Convolutional Networks for Biomedical Image Segmentation <https://arxiv.org/abs/1505.04597>`_. Each
-    level takes its size from its skip tensor, so strides need not be powers of 2. By default it ends in
-    one sigmoid channel for two classes.
+    level upsamples to the size of its skip tensor, so strides need not be powers of 2.
 
     Args:
-        in_channels (Sequence[int]): Channels of the backbone's outputs, finest first; a ``UNetSegmentor`` reads them there.
+        in_channels (Sequence[int]): Channels of the backbone's outputs, finest first; a ``UNetSegmentor`` sets them.
         decoder_channels (Sequence[int], optional): Output channels of each level, finest first, one less than ``in_channels``.
-            As wide as the skips by default; elsewhere a 1x1 convolution adapts the skip.
+            Those of the skip tensors by default; a 1x1 convolution adapts a skip tensor with others.
         upsample (str): ``'deconv'`` (transposed convolution) or ``'bilinear'``. Defaults to ``'deconv'``.
         separable (bool): Whether the levels' convolutions are depthwise separable, for small computers. Defaults to False.
-        num_classes (int): Number of classes, background included. Defaults to 2.
+        num_classes (int): Number of classes, including the background. Defaults to 2.
         out_channels (int, optional): 1 for one sigmoid channel (default for two classes), else ``num_classes``.
-        **kwargs: ``loss_decode``, ... of mmseg's ``BaseDecodeHead``, with defaults of its own: ``threshold=0.5`` (mmseg's is 0.3),
+        **kwargs: ``loss_decode``, ... of mmseg's ``BaseDecodeHead``; other defaults are ``threshold=0.5`` (mmseg's is 0.3),
             ``dropout_ratio=0`` and no ``init_cfg``.
 
     Raises:
@@ -107,15 +104,14 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
                 f'decoder_channels needs one number per skip connection, finest first: '
                 f'{len(in_channels) - 1} for in_channels={in_channels}, got {decoder_channels}.'
             )
-        own = dict(threshold=0.5, dropout_ratio=0.0, init_cfg=None)
-        own['in_index'] = tuple(range(len(in_channels)))
+        defaults = dict(threshold=0.5, dropout_ratio=0.0, init_cfg=None, in_index=tuple(range(len(in_channels))))
         super().__init__(
             in_channels=in_channels,
             channels=decoder_channels[0],
             num_classes=num_classes,
             out_channels=out_channels or (1 if num_classes == 2 else num_classes),
             input_transform='multiple_select',
-            **own | kwargs,
+            **defaults | kwargs,
         )
         self.levels = nn.ModuleList()
         coarse = in_channels[-1]
@@ -124,7 +120,7 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
             coarse = channels
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Decode the backbone's feature maps, finest first, into logits (N, out_channels, H, W) of the finest map's size."""
+        """Decode the backbone's feature maps, finest first, to logits (N, out_channels, H, W) of the finest map's size."""
         *skips, x = self._transform_inputs(inputs)
         for level, skip in zip(self.levels, reversed(skips), strict=True):
             x = level(x, skip)
@@ -133,11 +129,11 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
 
 @MODELS.register_module()
 class BottleneckUNetHead(UNetHead):
-    """A ``UNetHead`` with a bottleneck of its own, for classifiers that shrink their input early.
+    """A ``UNetHead`` with its own bottleneck, for classifiers that downsample early: the third reference report's decoder.
 
-    The third reference report's decoder. The deepest feature map is the bottleneck's input and the first skip connection
-    too, so there are as many levels as feature maps. Each level doubles the size and *its skip tensor is resized to it*: from a
-    stride of 16, four levels lead back to full resolution although the classifier's stem has a stride of 2.
+    The coarsest feature map is both the bottleneck's input and the first skip tensor, so there are as many levels as feature maps.
+    Each level doubles the size, and *its skip tensor is resized to it*: from a stride of 16, four levels lead back to full
+    resolution although the classifier's stem has a stride of 2.
 
     Args:
         in_channels (Sequence[int]): Channels of the backbone's outputs, finest first.
@@ -152,7 +148,7 @@ class BottleneckUNetHead(UNetHead):
         self.bottleneck = DoubleConv(in_channels[-1], bottleneck_channels)
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
-        """Decode into logits (N, out_channels, H, W), 2 ** len(in_channels) times the size of the coarsest map."""
+        """Decode to logits (N, out_channels, H, W), 2 ** len(in_channels) times the size of the coarsest map."""
         skips = self._transform_inputs(inputs)
         x = self.bottleneck(skips[-1])
         for level, skip in zip(self.levels, reversed(skips), strict=True):

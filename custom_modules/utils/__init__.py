@@ -1,1 +1,1 @@
-"""What every other package may use: errors, files, images, tables, figures, progress; no torch."""
+"""Helpers for every other package: errors, files, images, tables, figures, machine; no torch at import."""

@@ -1,4 +1,4 @@
-"""Errors that a user can mend, how tools say them, and what libraries say without need."""
+"""Errors that a user can mend, how tools print them, and how unhelpful output of libraries is silenced."""
 
 import contextlib
 import errno
@@ -14,35 +14,34 @@ from pathlib import Path
 
 
 class UsageError(ValueError):
-    """Something that the user can mend: its message is one sentence with what to do.
+    """An error that the user can mend; its message is one sentence that says how.
 
     The command lines in ``tools/`` print it without a traceback and exit with code 2.
     """
 
 
 def first_five(names: Iterable[str]) -> str:
-    """Name the first five, and say whether there are more."""
+    """Join the first five names, with dots if there are more."""
     names = list(names)
     return ', '.join(names[:5]) + (', ...' if len(names) > 5 else '')
 
 
 def first_line(error: Exception) -> str:
-    """Give an error's own words, as far as one line holds them."""
-    # of a KeyError the text is the key's
+    """Return the first line of an error's message."""
+    # str(KeyError) is the repr of the message
     text = error.args[0] if isinstance(error, KeyError) and error.args else error
     return next(iter(str(text).splitlines()), '')
 
 
-# what gloo and NCCL say where another process of the run is gone
+# messages of gloo and NCCL when another process of the run has ended, of Python about an unknown argument, of mmengine about a type
+# that is not registered
 GONE = re.compile(r'(gloo|nccl).*(closed by peer|reset by peer|timed out|timeout|remote process)', re.I | re.S)
-# what Python says of a setting that a class does not have
 UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
-# what mmengine says of a type that no module has registered
 UNREGISTERED = re.compile(r'([\w.]+) is not in the (?:\w+::)?([\w ]+) registry')
-# what a class raises of settings that it cannot take
+# exceptions that constructors raise on wrong arguments
 UNFIT = TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError, ArithmeticError
 ELSEWHERE = 'write elsewhere with --work-dir or --out'
-# what the system refuses, and what helps; anything else is a defect, and keeps its traceback
+# errors of the operating system that a user can mend
 REMEDIES = {
     errno.ENOSPC: f'free some space there, or {ELSEWHERE}',
     errno.EDQUOT: f'free some space there, or {ELSEWHERE}',
@@ -57,10 +56,10 @@ REMEDIES = {
 
 
 def sentence_of(error: Exception) -> str | None:
-    r"""Say in one sentence what a user can mend; None for any other error.
+    r"""Describe in one sentence an error that a user can mend; None for any other error, which is a defect.
 
-    That is a :class:`UsageError`, an ``OSError`` about room, rights or a failing disk, a part of the config that its class
-    refuses, or what is raised where another process of the run is gone. It may come from a data loader's worker process, as the text of a traceback.
+    The former are a :class:`UsageError`, an ``OSError`` about space, permissions or a failing disk, wrong arguments in the config,
+    and the end of another process of the run; also as torch raises them again from a data loader's worker process.
 
     Example:
         >>> sentence_of(OSError(errno.ENOSPC, 'No space left on device', 'a.pth')).split(':')[0]
@@ -69,7 +68,7 @@ def sentence_of(error: Exception) -> str | None:
         'so it is.'
     """
     text = str(error)
-    # torch raises a worker's error again with the worker's traceback as its text
+    # an error from a worker process has the worker's whole traceback as its message
     last = text.strip().split('\n')[-1] if text.startswith('Caught ') else text
     if isinstance(error, UsageError):
         return re.sub(r'^[\w.]+Error: ', '', last)
@@ -85,12 +84,11 @@ def sentence_of(error: Exception) -> str | None:
 
 
 def _fault_of_config(error: Exception) -> str | None:
-    """Say what of a config cannot be made, and what helps there; None where nothing was being made, or what fails is no constructor."""
+    """Describe a wrong part of the config; None unless the error comes from a constructor that a registry called."""
     frames = list(traceback.walk_tb(error.__traceback__))
-    places = [i for i, (frame, _) in enumerate(frames) if frame.f_code.co_name.startswith('build')]
-    if not places:
+    if not (builds := [i for i, (frame, _) in enumerate(frames) if frame.f_code.co_name.startswith('build')]):
         return None
-    builder, below = frames[places[-1]][0], [frame for frame, _ in frames[places[-1] + 1 :]]
+    builder, below = frames[builds[-1]][0], [frame for frame, _ in frames[builds[-1] + 1 :]]
     text = first_line(error)
     if unknown := UNKNOWN.search(text):
         return f'{unknown[1]} has no setting {unknown[2]!r}: mend or remove it'
@@ -106,8 +104,8 @@ def _fault_of_config(error: Exception) -> str | None:
     kind = cfg.get('type') if isinstance(cfg, dict) else None
     what = kind if isinstance(kind, str) else getattr(kind, '__name__', 'a part')
     last, line = frames[-1]
-    where = f'{Path(last.f_code.co_filename).name}, line {line}'
-    return f'{what} cannot be made ({type(error).__name__}: {text}; {where}): mend its settings'
+    file = Path(last.f_code.co_filename).name
+    return f'{what} cannot be made ({type(error).__name__}: {text}; {file}, line {line}): mend its settings'
 
 
 def _module_of(frame) -> str:
@@ -115,25 +113,24 @@ def _module_of(frame) -> str:
 
 
 def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
-    """Turn what a user can mend into one line and exit code 2, and Ctrl-C into 130; any other exception is a defect, and stays."""
+    """Decorate a ``main``: errors that a user can mend become one line and exit code 2, Ctrl-C becomes 130, others are raised."""
 
     @functools.wraps(main)
     def wrapped() -> None:
-        # a log file on a full disk would print a traceback for each line
+        # with a log file on a full disk, logging would print a traceback for each line
         logging.raiseExceptions = False
         quiet_libraries()
         try:
             main()
         except (KeyboardInterrupt, SyntaxError) as error:
-            # mmengine turns a Ctrl-C while it formats the config into a SyntaxError
+            # mmengine raises a SyntaxError from a Ctrl-C while it formats the config
             if KeyboardInterrupt not in (type(error), type(error.__context__)):
                 raise
             hint = '; it goes on with --resume' if sys.argv[0].endswith('train.py') else ''
             print(f'Interrupted{hint}.', file=sys.stderr)
             sys.exit(130)
         except Exception as error:
-            sentence = sentence_of(error)
-            if sentence is None:
+            if (sentence := sentence_of(error)) is None:
                 raise
             print(f'error: {sentence}', file=sys.stderr)
             sys.exit(2)
@@ -142,16 +139,16 @@ def reporting_errors(main: Callable[[], None]) -> Callable[[], None]:
 
 
 def quiet_libraries() -> None:
-    """Silence what no user can mend: parts of mmcv that nothing here uses, mmseg's defaults, and that there is no GPU."""
+    """Silence warnings that no user can mend: about unused parts of mmcv, a default of mmseg, and a missing GPU."""
     warnings.filterwarnings('ignore', message='Fail to import ``MultiScaleDeformableAttention``')
-    # ignored pixels count in the mean's number, as they did in every published training
+    # the default is wanted: every published training divided by the number of all pixels, ignored ones included
     warnings.filterwarnings('ignore', message='Default ``avg_non_ignore`` is False')
     logging.getLogger('torch.utils.cpp_extension').setLevel(logging.ERROR)
 
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Import libraries that print while they are imported; what they raise is raised."""
+    """Hide what libraries print, and their warnings, while they are imported in the block."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter('ignore')
         yield

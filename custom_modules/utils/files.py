@@ -1,4 +1,4 @@
-"""Files and folders: written whole or not at all, found from anywhere, never overwritten unasked."""
+"""Files and folders: atomic writing, reading lines, refusing to overwrite, and finding data folders."""
 
 import contextlib
 import os
@@ -9,38 +9,38 @@ from pathlib import Path
 from custom_modules.utils.errors import UsageError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-UNFINISHED = '.unfinished'  # the end of a file's name while it is being written
+UNFINISHED = '.unfinished'  # suffix of a file that is being written
 
 
 @contextlib.contextmanager
 def atomic_path(target: str | Path) -> Iterator[Path]:
-    """Give a neighbour of a file to write to, which takes the file's place when the block ends without an error.
+    """Yield a path beside ``target`` to write to, and replace ``target`` by it if the block ends without an error.
 
-    Whoever looks sees the old file or the new one, never half of one, also where the writing is killed. Missing folders are made.
+    Readers see the old file or the new one, never a part, even if the process is killed. Missing folders are made.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    # machines that share a disk have processes of one number
+    # random, not the process's id, which another machine on a shared disk may have too
     unfinished = target.with_name(f'.{target.name}.{secrets.token_hex(4)}{UNFINISHED}')
     try:
         yield unfinished
         os.replace(unfinished, target)
     except OSError as error:
-        # of a full disk the system does not say which file it was
+        # the error of a full disk does not name the file
         if error.filename in (None, str(unfinished)):
             error.filename = str(target)
         raise
     finally:
-        # on a full disk, or one that has gone, the first error is the one to tell of
+        # if the disk is full or gone, the first error is the one to report
         with contextlib.suppress(OSError):
             unfinished.unlink(missing_ok=True)
 
 
 def write_atomically(target: str | Path, content: bytes, sync: bool = True) -> None:
-    """Write a file, all or nothing; missing folders are made.
+    """Write a file with :func:`atomic_path`.
 
-    With ``sync`` it waits until the bytes are on the disk: else a power cut could leave the name without them. Off for the
-    thousands of small files of a data set, which are made again.
+    ``sync`` waits until the bytes are on the disk, since a power cut could leave an empty file. It is off for thousands of small
+    files that can be made again.
     """
     with atomic_path(target) as path, path.open('wb') as file:
         file.write(content)
@@ -50,17 +50,17 @@ def write_atomically(target: str | Path, content: bytes, sync: bool = True) -> N
 
 
 def remove_unfinished(folder: str | Path) -> list[Path]:
-    """Remove what writes that were killed have left in a folder, which nobody else writes to; return what was removed."""
-    left = sorted(path for path in Path(folder).glob(f'.*{UNFINISHED}') if path.is_file())
-    for path in left:
+    """Remove unfinished files of killed processes from a folder to which nothing is being written; return their paths."""
+    found = sorted(path for path in Path(folder).glob(f'.*{UNFINISHED}') if path.is_file())
+    for path in found:
         path.unlink(missing_ok=True)
-    return left
+    return found
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """Read the lines of a text file that hold something, stripped; a UsageError if it cannot be read, or is no text.
+    """Read the non-blank lines of a text file, stripped; UTF-8, or UTF-16 with a byte-order mark, as Windows' editors write it.
 
-    It is in UTF-8, or as its byte-order mark says, as Windows' editors write UTF-16.
+    Raises a UsageError if the file cannot be read or is no text.
     """
     try:
         content = Path(path).read_bytes()
@@ -76,13 +76,13 @@ def read_lines(path: str | Path) -> list[str]:
 
 
 def require_absent(path: str | Path, remedy: str = 'choose another with --out') -> None:
-    """Refuse to write what is there already, before anything is computed, with a UsageError that ends in the remedy."""
+    """Raise a UsageError, which ends in the remedy, if a file or folder exists already; call it before anything is computed."""
     if Path(path).exists():
         raise UsageError(f'{path} exists already and is not overwritten: {remedy}.')
 
 
 def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
-    """Refuse a folder for results where a file is in the way, or that holds one of these ``patterns`` already: a UsageError."""
+    """Raise a UsageError if a folder for results would be inside a file, or holds files of these glob patterns already."""
     for path in (folder, *folder.parents):
         if path.is_file():
             raise UsageError(f'{path} is a file, but --out is a folder: choose another.')
@@ -92,10 +92,9 @@ def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
 
 
 def find_data(data_root: str, what: str, remedy: str) -> Path:
-    """Find a data folder, a relative one in the current folder and then in the repository; a UsageError tells what helps."""
-    candidates = [Path(data_root).expanduser()]
-    if not candidates[0].is_absolute():
-        candidates = [Path.cwd() / data_root, REPOSITORY / data_root]
+    """Find a data folder, a relative one in the current folder and then in the repository; a UsageError if there is none."""
+    folder = Path(data_root).expanduser()
+    candidates = [Path.cwd() / folder, REPOSITORY / folder]
     for candidate in candidates:
         if candidate.is_dir():
             return candidate

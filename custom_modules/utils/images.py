@@ -1,4 +1,4 @@
-"""Image files: the one reader of images and masks, their size, PNG as it is written, and which a command line asks for."""
+"""Image files: the project's only reader of images and masks, their sizes, PNG encoding, and pictures named on a command line."""
 
 import glob
 import math
@@ -16,14 +16,13 @@ from custom_modules.utils.decoding import DAMAGE, PNG, RefusedPixelsError
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import read_lines
 
-# of files that are looked for as pictures
 SUFFIXES = ('.png', '.jpg', '.jpeg', '.bmp', '.tif', '.tiff', '.webp')
 AGAIN = 'copy or download it again'
-Content = str | Path | bytes  # a file, or what it holds
+Content = str | Path | bytes  # a file, or its content
 
 
 class ImageError(UsageError):
-    """A file that cannot be read as an image or as a mask: a sentence, and of it the reason and what helps.
+    """A file cannot be read as an image or as a mask; ``reason`` and ``remedy`` are parts of the message.
 
     ``kind`` is ``'unreadable'`` (damaged), ``'several_channels'`` or ``'ambiguous'`` (pixels that could mean several things).
     """
@@ -34,39 +33,37 @@ class ImageError(UsageError):
 
 
 def read_image(source: Content, name: str = '', order: str = 'RGB') -> np.ndarray:
-    """Read an image (H, W, 3), uint8, as every part of this project sees it: check, training, prediction and pictures.
+    """Read an image (H, W, 3), uint8; the checks, training, prediction and pictures all use this function.
 
-    It is turned as its EXIF tag says. Grey, palette, CMYK and transparent images become RGB; transparency is dropped.
-    More than 8 bits are brought to 8 by shifting: by the smallest depth of 8, 10, 12, 14 and 16 bits that holds the
-    brightest pixel, so that 12 bits in a 16-bit file are not all but black. Floating-point numbers up to 1 are shares
-    of white. 8-bit RGB and grey PNG and JPEG files give the very pixels of OpenCV. Raises an :class:`ImageError`, which
-    is a :class:`UsageError`, if it cannot be read, is cut short, or holds NaN or numbers of no known depth.
+    It is turned as its EXIF tag says. Grey, palette, CMYK and transparent images become RGB without transparency. More than 8 bits
+    are shifted to 8, from the smallest depth of 8, 10, 12, 14 and 16 bits that holds the brightest pixel, so that 12 bits in a
+    16-bit file do not become nearly black. Floating-point images up to 1 are scaled by 255. 8-bit RGB and grey PNG and JPEG files
+    give OpenCV's pixels. Raises an :class:`ImageError` if it cannot be read, is truncated, or holds NaN or numbers out of range.
 
     Args:
-        source (str | Path | bytes): The file, or what it holds.
-        name (str): Name of the file for an error's sentence, where it is given as bytes.
+        source (str | Path | bytes): The file, or its content.
+        name (str): Name of the file for error messages, if its content is given.
         order (str): ``'RGB'`` (default) or ``'BGR'``.
     """
     bgr = _decoded(decoding.decode_image, source, name, 'an image')
-    # in place: a copy of a mosaic takes half a gigabyte
+    # in place: a copy of a large mosaic takes half a gigabyte
     return bgr if order == 'BGR' else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
 
 
 def read_mask(source: Content, name: str = '') -> np.ndarray:
-    """Read a mask (H, W), uint8, or int32 where a value is below 0 or above 255, as every part of this project sees it.
+    """Read a mask (H, W), uint8, or int32 if a value is below 0 or above 255; every part of the project uses this function.
 
-    It is turned as its EXIF tag says. Grey masks that were saved with three channels or with an even transparency are read
-    as what they show. Of a palette the indices count, as in mmseg. The exception is a palette that shows black and white
-    otherwise than as indices 0 and 1: there 0 and 255 are given, since what is seen is what shall be learnt.
+    It is turned as its EXIF tag says. Grey masks saved with three equal channels or uniform transparency are read as grey. Of a
+    palette the indices are read, as in mmseg, but 0 and 255 of a black and white one whose indices are not 0 and 1.
 
-    The arguments are those of :func:`read_image`; the ImageError also tells of several channels that differ, and of a file that
-    does not say which numbers it means.
+    The arguments are those of :func:`read_image`. Raises an :class:`ImageError` also if channels differ, or if it is unclear which
+    numbers are meant.
     """
     return _decoded(decoding.decode_mask, source, name, 'a mask')
 
 
 def as_rgb(image: np.ndarray) -> np.ndarray:
-    """Bring RGB (H, W, 3) or grey (H, W), uint8 or uint16, to RGB (H, W, 3), uint8; a UsageError if it is none of these."""
+    """Convert RGB (H, W, 3) or grey (H, W), uint8 or uint16, to RGB (H, W, 3), uint8; a UsageError if it is none of these."""
     grey = image.ndim == 2
     if image.dtype == np.uint16:
         image = decoding.to_uint8(image)
@@ -78,7 +75,7 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def shrunk(image: np.ndarray, longest: int) -> np.ndarray:
-    """Shrink a picture (H, W, 3) by area, if its longer side has more than so many pixels."""
+    """Shrink a picture (H, W, 3) by area so that its longer side has at most ``longest`` pixels."""
     scale = longest / max(image.shape[:2])
     if scale >= 1:
         return image
@@ -87,7 +84,7 @@ def shrunk(image: np.ndarray, longest: int) -> np.ndarray:
 
 
 def mask_palette(source: Content) -> dict[int, tuple[int, int, int]]:
-    """Give the colours in which a readable mask shows its indices; nothing if it has no palette."""
+    """Return the RGB colour of each index that occurs in a readable mask; empty if it has no palette."""
     data, _ = file_bytes(source)
     if data.startswith(PNG) and data[25:26] != b'\x03':
         return {}
@@ -96,23 +93,23 @@ def mask_palette(source: Content) -> dict[int, tuple[int, int, int]]:
 
 
 def orientation(source: Content) -> int:
-    """Give the EXIF orientation of a readable image, 1 to 8; 1 is upright, and from 5 on width and height change places."""
+    """Return the EXIF orientation of a readable image, 1 to 8; 1 is upright, and from 5 on width and height are swapped."""
     return _decoded(decoding.orientation, source, '', 'an image')
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Return width and height of an image, of any format that Pillow reads, from its header, turned as its EXIF tag says.
+    """Return width and height of an image, turned as its EXIF tag says, without decoding its pixels.
 
-    Raises an :class:`ImageError`, which is a :class:`UsageError`, if the file is no image, or a PNG that is cut short.
+    Raises an :class:`ImageError` if Pillow cannot read the file, or it is a truncated PNG.
     """
     try:
         with Image.open(path) as image:
             width, height = image.size
             if image.format == 'PNG':
-                # Pillow would decode all pixels to look behind them
+                # Pillow would decode all pixels to look for a tag behind them
                 turned = decoding.orientation(Path(path).read_bytes()) >= 5
             else:
-                # Pillow gives the size of a turned TIFF turned
+                # Pillow has already turned the size of a TIFF
                 turned = image.format != 'TIFF' and decoding.orientation_of(image) >= 5
     except DAMAGE as error:
         raise _unreadable(path, 'an image', _words(error)) from error
@@ -120,7 +117,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
 
 def pixel_count(path: str | Path) -> int:
-    """Count the pixels of an image, upright or not, by its header alone; 0 if it cannot be read."""
+    """Count the pixels of an image from its header; 0 if it cannot be read."""
     try:
         with Image.open(path) as image:
             return math.prod(image.size)
@@ -129,7 +126,7 @@ def pixel_count(path: str | Path) -> int:
 
 
 def file_bytes(source: Content, name: str = '', what: str = 'an image') -> tuple[bytes, str]:
-    """Give what a file holds, and its name for sentences; an :class:`ImageError` if it cannot be read as ``what`` it should be."""
+    """Return a file's content, and its name for error messages; an :class:`ImageError` if it cannot be read."""
     if isinstance(source, bytes | bytearray | memoryview):
         return bytes(source), name or 'the file'
     try:
@@ -163,41 +160,41 @@ def _words(error: Exception) -> str:
 
 
 def read_png(path: str | Path) -> np.ndarray:
-    """Return the pixels of a PNG as they are stored, (H, W) or (H, W, channels); an :class:`ImageError` if it is none, cut short or damaged."""
+    """Return the pixels of a PNG as stored, (H, W) or (H, W, channels); an :class:`ImageError` if it is damaged or no PNG."""
     return _decoded(decoding.decode_png, path, '', 'a PNG picture')
 
 
 def encode_png(pixels: np.ndarray, areas: bool = False) -> bytes:
-    """Return pixels, (H, W) or (H, W, 3) BGR, as PNG; the same pixels give the same bytes.
+    """Encode pixels, (H, W) or (H, W, 3) BGR, as PNG; the same pixels give the same bytes.
 
-    ``areas`` says that neighbours are mostly equal, as in a mask: the file is smaller then, and written five times as fast.
+    ``areas`` suits masks, whose neighbouring pixels are mostly equal: the file is smaller, and written five times as fast.
     """
-    how = [cv2.IMWRITE_PNG_COMPRESSION, 4]
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 4]
     if areas:
-        how += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-        how += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
-    return cv2.imencode('.png', pixels, how)[1].tobytes()
+        options += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
+        options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+    return cv2.imencode('.png', pixels, options)[1].tobytes()
 
 
 class Source(NamedTuple):
-    """A picture's file, and its name below the folder, pattern or list that it was found by, with ``/`` on every system."""
+    """A picture's file, and its name relative to the folder, pattern or list that led to it, with ``/`` on every system."""
 
     path: Path
     name: str
 
     @property
     def stem(self) -> str:
-        """The name without its suffix: what results are named after."""
+        """The name without its suffix, after which results are named."""
         return PurePath(self.name).with_suffix('').as_posix()
 
 
 def find_pictures(inputs: Iterable[str], without: Path | None = None) -> list[Source]:
-    """Find the pictures that are asked for: each once, in the order of the inputs and of their names.
+    """Find the pictures that a command line names: each once, in the order of the inputs and of their names.
 
     Args:
-        inputs (Iterable[str]): Files; folders, sub-folders included; patterns such as ``'photos/*.jpg'``; and lists: text
-            files ending in ``.txt`` with one path per line, from the list's folder on. A UsageError if one is not there, there is
-            no picture at all, or two have one name but for the suffix.
+        inputs (Iterable[str]): Files; folders, including sub-folders; patterns such as ``'photos/*.jpg'``; and lists: ``.txt`` files
+            with one path per line, relative to the list. A UsageError if an input does not exist, there is no picture at all, or
+            two names differ only in the suffix.
         without (Path, optional): A folder whose pictures are left out, such as that of the results.
     """
     found: dict[Path, Source] = {}
@@ -224,7 +221,7 @@ def _of_input(text: str) -> Iterator[tuple[Path, PurePath]]:
     if path.is_dir():
         yield from _pictures(path, path.rglob('*'))
     elif path.is_file() and path.suffix.lower() == '.txt':
-        # a file that is not there is named later, with those that cannot be read
+        # missing files are reported later, with those that cannot be read
         for line in read_lines(path):
             place = PurePath(line)
             below = not place.is_absolute() and '..' not in place.parts

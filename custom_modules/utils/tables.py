@@ -1,4 +1,4 @@
-"""Tables, numbers and progress as text, and what many files are read with."""
+"""Tables as text, values for JSON, progress bars, and a thread pool for reading files."""
 
 import io
 import math
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def progress(items: Iterable, label: str, total: int | None = None) -> Iterable:
-    """Give the same items under a progress bar on stderr, shown on a terminal only; ``total`` where they have no length."""
+    """Iterate with a progress bar on stderr, on a terminal only; pass ``total`` if the items have no length."""
     console = Console(stderr=True)
     return track(items, label, total, console=console, disable=not console.is_terminal, transient=True)
 
 
 def in_threads(function: Callable, items: Collection, label: str = '') -> list:
-    """Call a function with each item, in threads: reading and decoding files release the interpreter's lock.
+    """Map a function over items in threads, with a progress bar if there is a label; Ctrl-C cancels the items not yet begun.
 
-    With a label there is a progress bar. After Ctrl-C the items in hand are enough.
+    For reading and decoding files, which release the interpreter's lock.
     """
     pool = ThreadPoolExecutor(min(8, (os.cpu_count() or 1) + 4))
     try:
@@ -37,9 +37,9 @@ def in_threads(function: Callable, items: Collection, label: str = '') -> list:
 
 
 def text_table(title: str, columns: Sequence[str], rows: Iterable[Sequence]) -> str:
-    """Lay out a table as plain text under a title, for a log: no colours, no width that depends on the terminal.
+    """Format a table as plain text under a title, for a log: without colours, and of the same width on any terminal.
 
-    Words stand at the left, numbers at the right, a float has two decimals, None is a dash.
+    Text is aligned left, numbers right; floats have two decimals, None is a dash.
 
     Example:
         >>> print(text_table('Scores', ['class', 'F1'], [['rock', 50.0], ['sky', None]]))
@@ -56,7 +56,7 @@ def text_table(title: str, columns: Sequence[str], rows: Iterable[Sequence]) -> 
         table.add_column(column, justify='left' if words else 'right', no_wrap=True)
     for row in rows:
         table.add_row(*map(_cell, row))
-    # names are data: a class called [red] is no colour
+    # no markup: a class may be called [red]
     console = Console(file=io.StringIO(), width=10_000, markup=False, emoji=False)
     console.print(table)
     lines = console.file.getvalue().splitlines()
@@ -70,9 +70,7 @@ def _cell(value) -> str:
 
 
 def json_values(value):
-    """Turn numbers, words, None, arrays, tables of pandas, dicts and lists of them into what JSON can hold.
-
-    Tables become lists of rows, nan becomes None.
+    """Convert arrays, pandas tables (to lists of rows), dicts, lists and plain values for JSON; nan and infinity become None.
 
     Example:
         >>> json_values(dict(a=np.float32(0.5), b=np.array([1, 2]), c=[np.nan]))
@@ -92,7 +90,7 @@ def json_values(value):
 
 
 def markdown_table(table: 'pd.DataFrame', heads: dict[str, str] | None = None) -> str:
-    r"""Lay out a table in Markdown; what is nan becomes a dash, ``heads`` says what to call which column.
+    r"""Format a table in Markdown; nan becomes a dash, and ``heads`` renames columns.
 
     Example:
         >>> import pandas as pd
@@ -106,7 +104,7 @@ def markdown_table(table: 'pd.DataFrame', heads: dict[str, str] | None = None) -
 
 
 def markdown_rows(columns: Sequence[str], rows: Iterable[Iterable]) -> str:
-    """Lay out rows as :func:`text_table`, in Markdown: a name may hold what ends a cell there."""
-    lines = [[c.replace('|', r'\|') if isinstance(c, str) else c for c in r] for r in (columns, *rows)]
-    # its first line is the title
-    return text_table('', lines[0], lines[1:]).split('\n', 1)[1]
+    """Format rows as :func:`text_table`, in Markdown, where ``|`` in a cell is escaped."""
+    head, *lines = ([c.replace('|', r'\|') if isinstance(c, str) else c for c in r] for r in (columns, *rows))
+    # without the first line, the title
+    return text_table('', head, lines).split('\n', 1)[1]

@@ -129,7 +129,7 @@ def test_another_pipeline_later(moon):
 def test_it_is_filled_for_a_data_loader_only(moon, decodes):
     dataset = built(moon, cache='ram')
     assert len(dataset) == 10 and dataset.get_data_info(0) and dataset[3]
-    assert dataset._kept is None
+    assert dataset._cached is None
 
     def states() -> list:
         return [random.getstate(), list(np.random.get_state()[1]), torch.get_rng_state().tolist()]
@@ -155,7 +155,7 @@ def test_what_cannot_be_kept_is_decoded_each_time(moon, monkeypatch, pipeline, f
     monkeypatch.setattr(cache, 'warn', said.append)
     monkeypatch.setattr(cache, 'available_memory', lambda: free)
     dataset = filled(moon, pipeline)
-    assert dataset._kept is None and len(all_of(dataset)) == 10
+    assert dataset._cached is None and len(all_of(dataset)) == 10
     assert len(said) == 1 and re.search(words, said[0])
 
 

@@ -16,17 +16,17 @@ from custom_modules.models.layers import DoubleConv, each_stage, residual_stage
 class MoonNet(StagedBackbone):
     """A small residual network with a full-resolution stem: classifier backbone and U-Net encoder.
 
-    The stem keeps the input's resolution and each stage halves it: a U-Net with 4 levels, whose finest skip still sees single
-    pixels, because most lunar rocks are a few pixels wide at 128x128. 1,593,648 parameters.
+    The stem keeps the input's resolution and each stage halves it, so that the finest skip connection of a 4-level U-Net has single
+    pixels: most lunar rocks are a few pixels wide at 128x128. 1,593,648 parameters.
 
-    The block is the residual *basic block* of `Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_ with the
-    average-pooled shortcut of ResNet-D (`Bag of Tricks <https://arxiv.org/abs/1812.01187>`_): its two dense 3x3 convolutions
-    are the double convolution of a plain U-Net level, so that the two networks can be compared.
+    The blocks are *basic blocks* (`Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_) with the average-pooled shortcut of
+    ResNet-D (`Bag of Tricks <https://arxiv.org/abs/1812.01187>`_). Their two 3x3 convolutions correspond to the double convolution
+    of a plain U-Net level, so that the two networks can be compared.
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (16, 32, 64, 128, 256).
         depths (Sequence[int]): Basic blocks in each stage. Defaults to (1, 2, 2, 1).
-        **kwargs: ``in_channels`` and others of :class:`StagedBackbone`, but for widths and strides.
+        **kwargs: Of :class:`StagedBackbone`, except widths and strides.
 
     Example:
         >>> import torch
@@ -47,47 +47,42 @@ class MoonNet(StagedBackbone):
 
 @MODELS.register_module()
 class MobileEncoder(StagedBackbone):
-    """A U-Net encoder of inverted residual blocks, for a computer on board.
+    """A U-Net encoder of inverted residual blocks, for on-board computers.
 
-    `MobileNetV2: Inverted Residuals and Linear Bottlenecks <https://arxiv.org/abs/1801.04381>`_, with torchvision's block, which
-    is that of mmpretrain and mmseg. As in :class:`MoonNet` the stem keeps the resolution and each stage halves it.
+    `MobileNetV2: Inverted Residuals and Linear Bottlenecks <https://arxiv.org/abs/1801.04381>`_, with torchvision's block and
+    :class:`MoonNet`'s strides; a block is 4 times as wide inside.
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (8, 16, 32, 64, 112).
         depths (Sequence[int]): Blocks in each stage. Defaults to (1, 2, 2, 2).
-        expand_ratio (int): How many times wider a block is inside. Defaults to 4.
-        **kwargs: ``in_channels`` and others of :class:`StagedBackbone`, but for widths and strides.
+        **kwargs: Of :class:`StagedBackbone`, except widths and strides.
     """
 
     def __init__(
-        self,
-        widths: Sequence[int] = (8, 16, 32, 64, 112),
-        depths: Sequence[int] = (1, 2, 2, 2),
-        expand_ratio: int = 4,
-        **kwargs,
+        self, widths: Sequence[int] = (8, 16, 32, 64, 112), depths: Sequence[int] = (1, 2, 2, 2), **kwargs
     ) -> None:
         super().__init__(widths, **kwargs)
         self.stages.append(Conv2dNormActivation(self.in_channels, widths[0], activation_layer=nn.ReLU6))
         for narrow, wide, depth in each_stage(widths, depths):
-            blocks = [InvertedResidual(narrow, wide, 2, expand_ratio)]
-            blocks += [InvertedResidual(wide, wide, 1, expand_ratio) for _ in range(depth - 1)]
+            blocks = [InvertedResidual(narrow, wide, stride=2, expand_ratio=4)]
+            blocks += [InvertedResidual(wide, wide, stride=1, expand_ratio=4) for _ in range(depth - 1)]
             self.stages.append(nn.Sequential(*blocks))
         self._freeze_stages()
 
 
 @MODELS.register_module()
 class NarrowResNet(StagedBackbone):
-    """The third reference report's classifier: ResNet-18's form at little more than a quarter of its width.
+    """The third reference report's classifier: a ResNet-18 with little more than a quarter of its width.
 
     A 7x7 stem of stride 2 with a 3x3 max-pool of stride 1, then stages of *basic blocks* (`Deep Residual
     Learning <https://arxiv.org/abs/1512.03385>`_) of stride 2. 889,732 parameters with a head for 10 classes.
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (18, 18, 36, 72, 144).
-        depths (Sequence[int]): Blocks in each stage. A stage of depth 0, as wide as the one before, is left out: its index remains, so
-            the others still take the weights of a network that has it, as in the report's U-Net, which goes
-            from the stem to the second stage. Defaults to (2, 2, 2, 2).
-        **kwargs: ``in_channels`` and others of :class:`StagedBackbone`, but for widths and strides.
+        depths (Sequence[int]): Blocks in each stage. Defaults to (2, 2, 2, 2). A stage of depth 0, as wide as the one before, is an
+            identity with stride 1, so that the other stages keep their indices and take the weights of a network that has it: the
+            report's U-Net goes from the stem to the second stage.
+        **kwargs: Of :class:`StagedBackbone`, except widths and strides.
     """
 
     def __init__(
@@ -106,15 +101,14 @@ class NarrowResNet(StagedBackbone):
 
 @MODELS.register_module()
 class SimpleNet(StagedBackbone):
-    """The second reference report's classifier: a thin stem and four bottleneck blocks.
+    """The second reference report's classifier: a 3x3 stem at full resolution and four bottleneck blocks. 127,984 parameters.
 
-    A 3x3 stem at full resolution, then one residual *bottleneck* block (`Deep Residual Learning
-    <https://arxiv.org/abs/1512.03385>`_) for each stage: 1x1 to a quarter of its width, 3x3 with stride 2, 1x1
-    to the width. 127,984 parameters: at each resolution, the only 3x3 convolution sees a quarter of the channels.
+    Each stage is one residual *bottleneck* block (`Deep Residual Learning <https://arxiv.org/abs/1512.03385>`_): 1x1 to a quarter of
+    its width, 3x3 with stride 2, 1x1 to the width.
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages, divisible by 4. Defaults to (16, 32, 64, 128, 256).
-        **kwargs: ``in_channels`` and others of :class:`StagedBackbone`, but for widths and strides.
+        **kwargs: Of :class:`StagedBackbone`, except widths and strides.
     """
 
     def __init__(self, widths: Sequence[int] = (16, 32, 64, 128, 256), **kwargs) -> None:
@@ -129,13 +123,12 @@ class SimpleNet(StagedBackbone):
 class UNetEncoder(StagedBackbone):
     """The contracting path of a plain U-Net: double convolutions with 2x2 max-pooling between them.
 
-    `U-Net: Convolutional Networks for Biomedical Image Segmentation <https://arxiv.org/abs/1505.04597>`_. With
-    ``UNetHead`` on top it is the reference reports' network: 2,459,719 parameters with the
-    default widths and one output channel.
+    `U-Net: Convolutional Networks for Biomedical Image Segmentation <https://arxiv.org/abs/1505.04597>`_. With ``UNetHead`` it is
+    the reference reports' network: 2,459,719 parameters with the default widths and one output channel.
 
     Args:
         widths (Sequence[int]): Channels of each level, the bottleneck last. Defaults to (18, 36, 72, 144, 288).
-        **kwargs: ``in_channels`` and others of :class:`StagedBackbone`, but for widths and strides.
+        **kwargs: Of :class:`StagedBackbone`, except widths and strides.
     """
 
     def __init__(self, widths: Sequence[int] = (18, 36, 72, 144, 288), **kwargs) -> None:

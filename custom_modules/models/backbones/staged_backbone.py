@@ -1,4 +1,4 @@
-"""Backbones of stages that can be frozen, one by one."""
+"""The base class of backbones, whose stages can be frozen one by one."""
 
 from abc import ABCMeta
 from collections.abc import Sequence
@@ -16,26 +16,26 @@ from custom_modules.models.safe_loading import require_all_tensors
 
 
 class FoldedStages:
-    """Copies of frozen stages in which each batch norm is folded into its convolution: less memory to read, same output.
+    """Copies of frozen stages with each batch norm folded into its convolution: less memory traffic, same output.
 
-    They appear in no ``state_dict`` and no optimizer. They are made anew as soon as a weight or statistic was written to (its
-    version), moved (its address) or cast. Writes through ``.data``, as of mmengine's ``EMAHook``, leave no trace: for these
-    ``StagedBackbone`` calls :meth:`forget` whenever its mode is set.
+    They are in no ``state_dict`` and no optimizer, and are made again after a tensor was written to (its version), moved (its
+    address) or cast. Writes through ``.data``, as by mmengine's ``EMAHook``, cannot be noticed: for these ``StagedBackbone`` calls
+    :meth:`forget` whenever its mode is set.
     """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
-        """Have the copies made anew at the next use."""
+        """Make the copies again at the next use."""
         self._state, self._copies = None, []
 
     def copies(self, stages: list[nn.Module]) -> list[nn.Module]:
-        """Give the folded copies of stages in eval mode, to be called without gradient."""
+        """Return folded copies of stages in eval mode, to be called without gradient."""
         tensors = [t for s in stages for t in (*s.parameters(), *s.buffers())]
         state = [(t.data_ptr(), -1 if t.is_inference() else t._version, t.dtype) for t in tensors]
         if state != self._state:
-            # of inference mode, they would be unusable outside of it
+            # tensors made in inference mode would be unusable outside of it
             with torch.inference_mode(False), torch.no_grad():
                 self._copies = [_fold(stage) for stage in stages]
             self._state = state
@@ -50,27 +50,26 @@ def _fold(stage: nn.Module) -> nn.Module:
     try:
         return fuse(stage).requires_grad_(False)
     except torch.fx.proxy.TraceError:
-        # it computes as it is
         return stage
 
 
 class StagedBackbone(BaseModule, metaclass=ABCMeta):
-    """What every backbone of this project has in common: a stem, stages, freezing, loading.
+    """Base class of this project's backbones: a stem and stages that can be frozen, and loading.
 
-    A subclass fills ``self.stages`` (the stem first), hands over its ``widths`` and ``strides``, and calls ``_freeze_stages``.
+    A subclass passes its ``widths`` and ``strides``, fills ``self.stages`` (the stem first), and calls ``_freeze_stages``.
 
     Args:
         widths (Sequence[int]): Output channels of the stem and of each stage.
-        strides (Sequence[int], optional): Stride of each of these outputs with respect to the input. Doubles from 1 on by default.
+        strides (Sequence[int], optional): Stride of each of these outputs relative to the input. 1, 2, 4, ... by default.
         out_indices (Sequence[int], optional): Which outputs ``forward`` returns: 0 is the stem, k the k-th stage. All by default.
-        frozen_stages (int): -1 (default) freezes nothing, 0 the stem, k the stem and the first k stages. Leave it at -1 when
-            stages shall be unfrozen later, and use ``FreezeScheduleHook``: what is frozen first is left out of the optimizer.
+        frozen_stages (int): -1 (default) freezes nothing, 0 the stem, k the stem and the first k stages. To unfreeze stages during
+            training, leave it at -1 and use ``FreezeScheduleHook``: the optimizer lacks what is frozen when it is built.
         init_cfg (dict, optional): Of mmengine. With ``type='Pretrained'`` the checkpoint must hold every tensor of the backbone.
-        frozen_norm_eval (bool): Whether the batch norms of frozen stages are in eval too, as in mmseg's ``norm_eval``. With
-            False they normalise by the batch and their statistics adapt, while no weight moves. Defaults to True.
-        fold_frozen (bool): Compute frozen stages as :class:`FoldedStages`. Defaults to True.
-        grey_standardize (bool): Let :class:`GreyStandardize` take out exposure, contrast and colour cast. It belongs to the
-            backbone, so that whatever runs the network cannot forget it. Defaults to False.
+        frozen_norm_eval (bool): Whether the batch norms of frozen stages are in eval mode too, as in mmseg's ``norm_eval``. With
+            False they normalise by the batch and update their statistics. Defaults to True.
+        fold_frozen (bool): Whether to compute frozen stages as :class:`FoldedStages`. Defaults to True.
+        grey_standardize (bool): Whether to apply :class:`GreyStandardize`, which is part of the backbone so that nothing that runs
+            the network can forget it. Defaults to False.
         in_channels (int): Channels of the image. Defaults to 3.
 
     Attributes:
@@ -91,25 +90,24 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         in_channels: int = 3,
     ) -> None:
         super().__init__(init_cfg)
-        last = len(widths) - 1
+        self._last_stage = len(widths) - 1
         self.out_indices = tuple(range(len(widths)) if out_indices is None else out_indices)
-        if any(not 0 <= i <= last for i in self.out_indices):
-            raise ValueError(f'out_indices must lie in 0..{last} (0 is the stem), got {self.out_indices}.')
+        if any(not 0 <= i <= self._last_stage for i in self.out_indices):
+            raise ValueError(f'out_indices must lie in 0..{self._last_stage} (0 is the stem), got {self.out_indices}.')
         strides = strides or [2**i for i in range(len(widths))]
         self.out_channels = tuple(widths[i] for i in self.out_indices)
         self.out_strides = tuple(strides[i] for i in self.out_indices)
-        self._last_stage = last
         self.frozen_norm_eval, self.in_channels = frozen_norm_eval, in_channels
         self.grey_standardize = GreyStandardize() if grey_standardize else None
         self.stages = nn.ModuleList()
         self._folded = FoldedStages() if fold_frozen else None
-        self._frozen_stages = self._checked_frozen_stages(frozen_stages)
+        self.frozen_stages = frozen_stages
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Compute the feature maps of ``out_indices``, finest first, from images (N, 3, H, W).
+        """Compute the feature maps of ``out_indices``, finest first, from images (N, in_channels, H, W).
 
-        Each is (N, out_channels[i], H / out_strides[i], W / out_strides[i]). Frozen stages build no graph, unless the
-        images themselves require a gradient.
+        Each is (N, out_channels[i], H / out_strides[i], W / out_strides[i]). Frozen stages build no autograd graph, unless the
+        images require a gradient.
         """
         stages = list(self.stages[: max(self.out_indices) + 1])
         frozen = 0 if x.requires_grad else min(self._frozen_stages + 1, len(stages))
@@ -132,7 +130,12 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
 
     @frozen_stages.setter
     def frozen_stages(self, value: int) -> None:
-        self._frozen_stages = self._checked_frozen_stages(value)
+        if not -1 <= value <= self._last_stage:
+            raise ValueError(
+                f'frozen_stages must lie in -1..{self._last_stage} for {type(self).__name__} '
+                f'(-1 nothing, 0 the stem, k the first k stages), got {value}.'
+            )
+        self._frozen_stages = value
         self._freeze_stages()
         self.train(self.training)
 
@@ -140,7 +143,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         """Set the mode, but keep frozen stages in eval, with or without their batch norms (``frozen_norm_eval``)."""
         super().train(mode)
         if self._folded is not None:
-            # averaged weights are swapped in behind autograd's back, but never without a change of mode
+            # EMAHook swaps weights unnoticed by autograd; the loops set the mode after each swap
             self._folded.forget()
         for stage in self.stages[: self._frozen_stages + 1]:
             stage.eval()
@@ -161,25 +164,17 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         super().init_weights()
 
     def _may_fold(self, stages: list[nn.Module]) -> bool:
-        # a compiler cannot follow the bookkeeping
+        # torch.compile cannot trace the check for changes
         if not stages or self._folded is None or torch.compiler.is_compiling():
             return False
-        # a hook would wait in vain for its layer
+        # hooks of folded layers would not be called
         return not any(
             m.training or m._forward_hooks or m._forward_pre_hooks for stage in stages for m in stage.modules()
         )
-
-    def _checked_frozen_stages(self, value: int) -> int:
-        if not -1 <= value <= self._last_stage:
-            raise ValueError(
-                f'frozen_stages must lie in -1..{self._last_stage} for {type(self).__name__} '
-                f'(-1 nothing, 0 the stem, k the first k stages), got {value}.'
-            )
-        return value
 
     def _freeze_stages(self) -> None:
         for i, stage in enumerate(self.stages):
             stage.requires_grad_(i > self._frozen_stages)
             if i <= self._frozen_stages:
-                # what was accumulated before it froze would move it once more
+                # a gradient from before would change the weights once more
                 stage.zero_grad(set_to_none=True)
