@@ -59,6 +59,7 @@ class OnnxModel:
 
     Attributes:
         card (ModelCard): The file's metadata.
+        device (str): As given.
 
     Raises:
         UsageError: If it is no such file, or onnxruntime or the device is missing.
