@@ -158,9 +158,13 @@ def _start_without_terminal(backend: BaseVisBackend) -> None:
 
 @VISBACKENDS.register_module()
 class MLflowTracker(MLflowVisBackend):
-    """mmengine's ``MLflowVisBackend`` on the server of ``MLFLOW_TRACKING_URI``, which that ignores, or in a shared local ``store``.
+    """mmengine's ``MLflowVisBackend`` with the server of ``MLFLOW_TRACKING_URI``, or else one local folder for many runs.
 
-    mmengine's store is in each run's work dir.
+    mmengine ignores that variable, and has a local store in each work dir.
+
+    Args:
+        store (str): The local folder.
+        **kwargs: Arguments of ``MLflowVisBackend``.
     """
 
     def __init__(self, store: str, **kwargs) -> None:
