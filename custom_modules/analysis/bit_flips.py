@@ -10,8 +10,6 @@ from torch import nn
 
 from custom_modules.evaluation.predictions import CheckpointPredictions
 
-ACTIVATIONS = (nn.ReLU, nn.ReLU6)
-
 
 def flip_bits(tensors: Iterable[torch.Tensor], rate: float, random: np.random.Generator) -> int:
     """Flip each bit of float32 tensors (others are left out) with the probability ``rate``, in place, and count the flips."""
@@ -35,7 +33,7 @@ def activation_hooks(model: nn.Module, hook: Callable) -> Iterator[None]:
     """Call a hook with the name and output of each activation of a model; a value that it returns replaces the output."""
     with ExitStack() as hooks:
         for name, module in model.named_modules():
-            if isinstance(module, ACTIVATIONS):
+            if isinstance(module, nn.ReLU | nn.ReLU6):
                 hooks.enter_context(module.register_forward_hook(lambda *args, name=name: hook(name, args[-1])))
         yield
 

@@ -49,9 +49,7 @@ def group_scores(classes: Sequence[str], groups: Mapping[str, Sequence], confusi
     return pd.concat(tables, ignore_index=True)
 
 
-def brightness_groups(
-    brightness: Sequence[float], confusions: Sequence[np.ndarray], classes: Sequence[str]
-) -> pd.DataFrame:
+def brightness_groups(brightness: pd.Series, confusions: Sequence[np.ndarray], classes: Sequence[str]) -> pd.DataFrame:
     """Score four groups of images, from the darkest to the brightest, by mean brightness and confusion matrix of each image.
 
     The table is that of :func:`group_scores` without ``share``, with ``brightness`` (a range) and ``images`` (how many).
@@ -127,7 +125,7 @@ class ErrorAnalysis:
         images = pd.DataFrame(self.images)
         scores = pd.DataFrame({'class': self.classes, **ConfusionScores(confusion).by_class()})
         scores['boundary_F1'] = [np.nan, *(images[f'{name}_boundary_F1'].mean() for name in self.classes[1:])]
-        probability, right = self.calibration.means
+        means = dict(zip(('mean_probability', 'mean_right'), self.calibration.means, strict=True))
         return dict(
             images=images,
             # without the scores of single classes
@@ -138,7 +136,5 @@ class ErrorAnalysis:
             object_sizes=self.sizes.table(),
             rows=group_scores(self.classes, dict(band=ROW_BANDS), self.rows),
             brightness=brightness_groups(images.brightness, self.confusions, self.classes),
-            calibration=dict(
-                bins=self.calibration.table(), ece=self.calibration.ece, mean_probability=probability, mean_right=right
-            ),
+            calibration=dict(bins=self.calibration.table(), ece=self.calibration.ece, **means),
         )

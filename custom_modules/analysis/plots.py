@@ -1,7 +1,5 @@
 """Figures of an error analysis."""
 
-from collections.abc import Mapping
-
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -33,9 +31,7 @@ def draw_calibration(table: pd.DataFrame, xlabel: str, ylabel: str, title: str) 
     return figure_png(figure)
 
 
-def draw_groups(
-    table: pd.DataFrame, group: str, lines: Mapping[str, str], xlabel: str, count: str | None = None
-) -> bytes:
+def draw_groups(table: pd.DataFrame, group: str, lines: dict[str, str], xlabel: str, count: str | None = None) -> bytes:
     """Draw scores by group, one plot for each class, as PNG.
 
     The table has ``class``, the names of the groups in the column ``group``, in order along the x axis, and at most three columns

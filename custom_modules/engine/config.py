@@ -239,6 +239,5 @@ def hold_out_nothing(cfg) -> None:
         for key in ('fold', 'folds'):
             train.pop(key, None)
     for part in ('val', 'test'):
-        loader = cfg.get(f'{part}_dataloader')
-        if loader:
+        if loader := cfg.get(f'{part}_dataloader'):
             loader.dataset = copy.deepcopy(train) | dict(pipeline=loader.dataset.get('pipeline'), test_mode=True)

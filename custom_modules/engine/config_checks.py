@@ -60,9 +60,8 @@ def require_training(cfg) -> None:
     """Refuse a config without one of the sections that a training needs."""
     missing = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if cfg.get(key) is None]
     if missing:
-        raise UsageError(
-            f'there is no {" and no ".join(missing)}, without which nothing is trained: add it to the config.'
-        )
+        keys = ' and no '.join(missing)
+        raise UsageError(f'there is no {keys}, without which nothing is trained: add it to the config.')
 
 
 def require_whole_loops(cfg) -> None:

@@ -74,14 +74,11 @@ def image_files(dataset: Dataset) -> list[str]:
         return [file for part in parts for file in image_files(part)]
     # realpath makes a system call for each part of a path
     real_folder = functools.cache(os.path.realpath)
-    paths = (dataset.get_data_info(i).get('img_path', '') for i in range(len(dataset)))
-    return [
-        os.path.realpath(path)
-        if os.path.islink(path)
-        else os.path.join(real_folder(os.path.dirname(path)), os.path.basename(path))
-        for path in paths
-        if path
-    ]
+    files = []
+    for path in filter(None, (dataset.get_data_info(i).get('img_path') for i in range(len(dataset)))):
+        folder, name = os.path.split(path)
+        files.append(os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folder(folder), name))
+    return files
 
 
 def files_of_batch(data_batch) -> list[str]:

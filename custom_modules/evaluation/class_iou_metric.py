@@ -99,11 +99,10 @@ class ClassIoUMetric(IoUMetric):
         places, masks, shapes = [], [], []
         for i, sample in enumerate(data_samples):
             predicted = sample['pred_sem_seg']['data']
-            label = sample['gt_sem_seg']['data'].to(predicted.device).flatten().long()
             shapes.append(predicted.shape[-2:])
-            predicted = _or_other(predicted.flatten().long(), classes)
-            known = label != self.ignore_index
-            label = _or_other(label, classes)
+            pair = [data.to(predicted.device).flatten().long() for data in (sample['gt_sem_seg']['data'], predicted)]
+            known = pair[0] != self.ignore_index
+            label, predicted = (values.where((values >= 0) & (values < classes), classes) for values in pair)
             # ignored pixels go to an extra bin, since boolean indexing would synchronize with the device
             places.append((i * size**2 + label * size + predicted).where(known, len(data_samples) * size**2))
             masks += [label.where(known, IGNORED).to(torch.uint8), predicted.to(torch.uint8)]
@@ -171,7 +170,3 @@ def mask_names(images: Sequence[str]) -> dict[str, str]:
     places = {path: os.path.splitext(os.path.abspath(path))[0] for path in names}
     shared = os.path.commonpath([os.path.dirname(place) for place in places.values()])
     return {path: Path(os.path.relpath(place, shared)).as_posix() for path, place in places.items()}
-
-
-def _or_other(values: torch.Tensor, classes: int) -> torch.Tensor:
-    return values.where((values >= 0) & (values < classes), classes)

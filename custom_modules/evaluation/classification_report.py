@@ -54,8 +54,7 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
     ``tools/test.py`` sets to the run's folder, a table goes to the log, ``confusion_matrix.png`` and
     ``classification_report.json`` to that folder. All but counts is in percent:
 
-    - ``images``: number of images
-    - ``top1``, and with more than five classes ``top5``
+    - ``images`` (how many), ``top1``, and with more than five classes ``top5``
     - ``macro``: ``precision``, ``recall``, ``f1``
     - ``classes``: per class ``name``, ``precision``, ``recall``, ``f1``, ``images``
     - ``confusion_counts``: rows are the true classes, columns the predicted ones

@@ -138,12 +138,18 @@ class ExportedModel(BaseModel):
         return torch.from_numpy(self.exported(inputs.permute(0, 2, 3, 1).flip(-1).cpu().numpy()))
 
     def test_step(self, data: dict) -> list[BaseDataElement]:
-        """Add the predictions, as the library's metrics expect them, to a batch's samples (a list, or one for all)."""
+        """Add the predictions, as the library's metrics expect them, to a batch's samples, or to ``BatchClassifier``'s one."""
         inputs, samples = data['inputs'], data['data_samples']
         found = self(inputs if torch.is_tensor(inputs) else torch.stack(list(inputs)))
         labels = torch.from_numpy(self.exported.card.labels(found.numpy())).long()
         if self.exported.card.task == 'classification':
-            return self._classified(samples, found, labels[:, None])
+            if isinstance(samples, BaseDataElement):
+                samples.set_field(found, 'pred_score', dtype=Tensor)
+                samples.set_field(labels[:, None], 'pred_label', dtype=Tensor)
+                return [samples]
+            for sample, score, label in zip(samples, found, labels[:, None], strict=True):
+                sample.set_pred_score(score).set_pred_label(label)
+            return list(samples)
         for sample, probability, label in zip(samples, found, labels, strict=True):
             if tuple(sample.ori_shape) != tuple(label.shape):
                 raise UsageError(
@@ -151,15 +157,4 @@ class ExportedModel(BaseModel):
                 )
             sample.seg_logits = PixelData(data=probability)
             sample.pred_sem_seg = PixelData(data=label[None])
-        return list(samples)
-
-    @staticmethod
-    def _classified(samples, scores: Tensor, labels: Tensor) -> list[BaseDataElement]:
-        if isinstance(samples, BaseDataElement):
-            # one sample for a whole batch, as of BatchClassifier
-            samples.set_field(scores, 'pred_score', dtype=Tensor)
-            samples.set_field(labels, 'pred_label', dtype=Tensor)
-            return [samples]
-        for sample, score, label in zip(samples, scores, labels, strict=True):
-            sample.set_pred_score(score).set_pred_label(label)
         return list(samples)

@@ -133,8 +133,8 @@ def lay_out(pictures: Sequence[np.ndarray], axis: int, gap: int) -> np.ndarray:
     across = max(picture.shape[1 - axis] for picture in pictures)
     padded = []
     for picture in pictures:
-        padding = [(0, gap), (0, across - picture.shape[1 - axis])]
-        padded.append(np.pad(picture, [*padding[:: 1 - 2 * axis], (0, 0)], constant_values=255))
+        added = {axis: gap, 1 - axis: across - picture.shape[1 - axis]}
+        padded.append(np.pad(picture, [(0, added[0]), (0, added[1]), (0, 0)], constant_values=255))
     return np.concatenate(padded, axis)
 
 

@@ -1,6 +1,5 @@
 """A run's visualizer, log processor, and hook that draws samples."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -100,16 +99,14 @@ class FixedSamplesHook(Hook):
     Args:
         interval (int): Epochs from one picture to the next. Defaults to 5.
         count (int): Number of images, evenly spaced over the validation set; 0 draws nothing. Defaults to 4.
-        indices (Sequence[int], optional): Indices of the images in the validation set instead of ``count``.
+        indices (list[int], optional): Indices of the images in the validation set instead of ``count``.
         width (int): Greatest width of a cell in pixels; larger images are scaled down. Defaults to 320.
 
     Raises:
         UsageError: If interval or width is less than 1, or the validation set has no image at an index.
     """
 
-    def __init__(
-        self, interval: int = 5, count: int = 4, indices: Sequence[int] | None = None, width: int = 320
-    ) -> None:
+    def __init__(self, interval: int = 5, count: int = 4, indices: list[int] | None = None, width: int = 320) -> None:
         for name, value in dict(interval=interval, width=width).items():
             if value < 1:
                 raise UsageError(f'{name} of FixedSamplesHook must be at least 1, got {value}.')
@@ -163,7 +160,7 @@ class FixedSamplesHook(Hook):
                     f'FixedSamplesHook shall draw the validation image {index}, but there are {size}: '
                     f'choose indices from 0 to {size - 1}.'
                 )
-        return list(self.indices)
+        return self.indices
 
     def _draw(self, runner) -> None:
         self._drawn = self._validated

@@ -7,8 +7,7 @@ from mmengine.registry import HOOKS
 from custom_modules.engine.devices import inner_model
 
 
-def _is_logged(hook: Hook, runner, batch_idx: int) -> bool:
-    """Whether an iteration is logged, or ends an epoch."""
+def _is_logged_or_last(hook: Hook, runner, batch_idx: int) -> bool:
     intervals = [logger.interval for logger in runner.hooks if isinstance(logger, LoggerHook)]
     logged = any(hook.every_n_inner_iters(batch_idx, interval) for interval in intervals)
     return logged or hook.end_of_epoch(runner.train_dataloader, batch_idx)
@@ -33,7 +32,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
             return
         for name, value in (outputs or {}).items():
             self.record(runner.message_hub, f'train/{name}', value)
-        if _is_logged(self, runner, batch_idx):
+        if _is_logged_or_last(self, runner, batch_idx):
             self.read(runner.message_hub)
 
     def record(self, hub, name: str, value: torch.Tensor | float) -> None:
@@ -109,7 +108,7 @@ class GroupRatesHook(Hook):
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Record the values if this step is logged."""
-        if not _is_logged(self, runner, batch_idx):
+        if not _is_logged_or_last(self, runner, batch_idx):
             return
         values = {f'train/lr/{name}_lr': group['lr'] for name, group in self._groups.items()}
         frozen = getattr(self._backbone, 'frozen_stages', None)
