@@ -21,10 +21,10 @@ def image_row(prediction: Prediction, classes: Sequence[str], tolerance: float |
     These are per class in percent, or nan: ``<class>_Dice``, ``_IoU``, ``_precision``, ``_recall``, ``_true_share``,
     ``_predicted_share`` (of the pixels) and, without the background, ``_boundary_F1``.
     """
-    confusion = prediction.scores.confusion
-    columns = prediction.scores.by_class()
-    columns['true_share'] = percent(confusion.sum(axis=1), confusion.sum())
-    columns['predicted_share'] = percent(confusion.sum(axis=0), confusion.sum())
+    scores = prediction.scores
+    columns = scores.by_class()
+    columns['true_share'] = percent(scores.confusion.sum(axis=1), scores.confusion.sum())
+    columns['predicted_share'] = percent(scores.confusion.sum(axis=0), scores.confusion.sum())
     row = dict(name=prediction.name, file=prediction.img_path, brightness=float(prediction.image.mean()))
     for index, name in enumerate(classes):
         row |= {f'{name}_{column}': float(values[index]) for column, values in columns.items()}

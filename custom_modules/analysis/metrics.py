@@ -62,7 +62,7 @@ class ObjectSizes:
 
 
 def _size_bin(areas: np.ndarray) -> np.ndarray:
-    # the number of bits is exact, other than a logarithm
+    # exact, unlike a logarithm
     return (np.frexp(areas)[1] - 1) // 2
 
 

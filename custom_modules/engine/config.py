@@ -93,7 +93,7 @@ def config_sections() -> set[str]:
 def read_options(texts: Iterable[str]) -> dict[str, object]:
     """Read ``KEY=VALUE`` pairs of ``--cfg-options``; a value is a number, a word, or a list of these.
 
-    Anything else is a UsageError, also a dict, which mmengine would take for a word, and an open bracket.
+    Anything else is a UsageError, such as a dict, which mmengine would take for a word, or a bracket that is not closed.
 
     Example:
         >>> read_options(['load_size=(256,256)', 'default_hooks.checkpoint.filename_tmpl=e{}.pth'])

@@ -62,8 +62,8 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
 class WarmedUpEMA(ExponentialMovingAverage):
     """mmengine's ``ExponentialMovingAverage`` with a warm-up, and with few kernel launches, for its ``EMAHook``.
 
-    The momentum of step ``t`` is the greater of ``momentum`` and ``10 / (10 + t)``, so the random initial weights soon vanish.
-    Arguments are those of ``ExponentialMovingAverage``; ``interval`` is ignored.
+    The momentum of step ``t``, from 0 on, is the greater of ``momentum`` and ``10 / (10 + t)``, so that the random initial
+    weights have no part in the average. ``interval`` is ignored.
     """
 
     _count: int | None = None

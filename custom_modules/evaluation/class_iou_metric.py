@@ -61,10 +61,9 @@ class ClassIoUMetric(IoUMetric):
         self.label_limit = label_limit
         self.mask_names: dict[str, str] = {}
         self._confusions: list[torch.Tensor] = []
-        self._masks: list[
-            tuple[torch.Tensor, list]
-        ] = []  # of each batch: masks on their device, and the images' shapes
-        self._objects: list[np.ndarray] = []  # counts of each image and class
+        # masks of each batch on their device, and its images' shapes; then the counts of each image and class
+        self._masks: list[tuple[torch.Tensor, list]] = []
+        self._objects: list[np.ndarray] = []
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count a batch of ``pred_sem_seg`` and ``gt_sem_seg``, and write its masks where ``output_dir`` is given."""
@@ -100,9 +99,9 @@ class ClassIoUMetric(IoUMetric):
         for i, sample in enumerate(data_samples):
             predicted = sample['pred_sem_seg']['data']
             shapes.append(predicted.shape[-2:])
-            pair = [data.to(predicted.device).flatten().long() for data in (sample['gt_sem_seg']['data'], predicted)]
-            known = pair[0] != self.ignore_index
-            label, predicted = (values.where((values >= 0) & (values < classes), classes) for values in pair)
+            label = sample['gt_sem_seg']['data'].to(predicted.device).flatten().long()
+            known = label != self.ignore_index
+            label, predicted = (v.where((v >= 0) & (v < classes), classes) for v in (label, predicted.flatten().long()))
             # ignored pixels go to an extra bin, since boolean indexing would synchronize with the device
             places.append((i * size**2 + label * size + predicted).where(known, len(data_samples) * size**2))
             masks += [label.where(known, IGNORED).to(torch.uint8), predicted.to(torch.uint8)]

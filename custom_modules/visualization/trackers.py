@@ -196,7 +196,7 @@ class MLflowTracker(MLflowVisBackend):
 
 @VISBACKENDS.register_module()
 class WandbTracker(WandbVisBackend):
-    """mmengine's ``WandbVisBackend``, which does not upload every Python file below the current folder, such as a ``.venv``."""
+    """mmengine's ``WandbVisBackend`` without its upload of every Python file below the current folder, such as a ``.venv``'s."""
 
     @force_init_env
     def add_config(self, config, **kwargs) -> None:

@@ -25,7 +25,7 @@ class FreezeScheduleHook(Hook):
             the stem, k the stem and the first k stages. Epoch 0 is required.
 
     Raises:
-        UsageError: If the schedule lacks epoch 0, the backbone is no ``StagedBackbone``, or the optimizer lacks parameters.
+        UsageError: If the schedule lacks epoch 0, the backbone is no ``StagedBackbone``, or the optimizer lacks some of it.
 
     Example:
         >>> # all four stages are frozen for 4 epochs, then the last two train, from epoch 20 on everything does
