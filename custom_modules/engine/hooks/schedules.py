@@ -88,7 +88,7 @@ class ProgressiveResizeHook(Hook):
 
     Args:
         stages (Sequence[tuple[float, int]]): Share of all epochs from which on a size, and the images' height and width; a
-            ValueError if the shares do not begin with 0 and rise to below 1.
+            UsageError if the shares do not begin with 0 and rise to below 1.
 
     Example:
         >>> hook = ProgressiveResizeHook(stages=[(0, 64), (0.5, 96), (0.75, 128)])
@@ -99,7 +99,7 @@ class ProgressiveResizeHook(Hook):
     def __init__(self, stages: Sequence[tuple[float, int]]) -> None:
         shares = [share for share, _ in stages]
         if not shares or shares[0] != 0 or shares != sorted(set(shares)) or shares[-1] >= 1:
-            raise ValueError(f'the shares of stages begin with 0 and rise to below 1, got {shares}.')
+            raise UsageError(f'the shares of stages begin with 0 and rise to below 1, got {shares}: mend them.')
         self.stages = stages
 
     def size_at(self, epoch: int, max_epochs: int) -> int:
@@ -111,8 +111,8 @@ class ProgressiveResizeHook(Hook):
         augments = getattr(inner_model(runner.model).data_preprocessor, 'augments', ())
         crops = [a for a in augments if type(a).__name__ == 'BatchRandomResizedCrop']
         if not crops:
-            raise ValueError(
-                'ProgressiveResizeHook sets the size of BatchRandomResizedCrop, and model.data_preprocessor.augments holds none.'
+            raise UsageError(
+                'ProgressiveResizeHook sets the size of BatchRandomResizedCrop, and model.data_preprocessor.augments holds none: add it.'
             )
         size = self.size_at(runner.epoch, runner.max_epochs)
         for crop in crops:
