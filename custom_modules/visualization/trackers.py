@@ -125,7 +125,7 @@ class OptionalVisBackend(BaseVisBackend):
             future.result()
         except (Exception, SystemExit) as error:
             self._given_up.add(what)
-            if isinstance(error, TimeoutError):
+            if not future.done():
                 self._backend = None  # its thread is busy with that call
                 self._given_up.add('start')
             reason = str(error).strip().split('\n')[0][:200] or type(error).__name__
