@@ -1,4 +1,4 @@
-"""Errors by image, class, place and brightness."""
+"""Errors by image, class, position and brightness."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,16 +16,15 @@ ROW_BANDS = tuple(f'{100 * i / ROWS:g}-{100 * (i + 1) / ROWS:g}' for i in range(
 
 
 def image_row(prediction: Prediction, classes: Sequence[str], tolerance: float | None = None) -> dict[str, float | str]:
-    """Describe one image: how much of each class it has, how well that was found, how bright it is.
+    """Describe one image by its ``name``, ``file``, ``brightness`` (mean over pixels and channels, 0 to 255), and scores.
 
-    There are ``name``, ``file``, ``brightness`` (mean of the pixels' three channels, 0 to 255), and per class in
-    percent ``<class>_Dice``, ``_IoU``, ``_precision``, ``_recall``, ``_true_share``, ``_predicted_share`` and, but for
-    the background, ``_boundary_F1``. What is undefined is nan.
+    These are per class in percent, or nan: ``<class>_Dice``, ``_IoU``, ``_precision``, ``_recall``, ``_true_share``,
+    ``_predicted_share`` (of the pixels) and, without the background, ``_boundary_F1``.
     """
-    confusion = prediction.scores.confusion
-    columns = prediction.scores.by_class()
-    columns['true_share'] = percent(confusion.sum(axis=1), confusion.sum())
-    columns['predicted_share'] = percent(confusion.sum(axis=0), confusion.sum())
+    scores = prediction.scores
+    columns = scores.by_class()
+    columns['true_share'] = percent(scores.confusion.sum(axis=1), scores.confusion.sum())
+    columns['predicted_share'] = percent(scores.confusion.sum(axis=0), scores.confusion.sum())
     row = dict(name=prediction.name, file=prediction.img_path, brightness=float(prediction.image.mean()))
     for index, name in enumerate(classes):
         row |= {f'{name}_{column}': float(values[index]) for column, values in columns.items()}
@@ -36,48 +35,41 @@ def image_row(prediction: Prediction, classes: Sequence[str], tolerance: float |
 
 
 def group_scores(classes: Sequence[str], groups: Mapping[str, Sequence], confusions: np.ndarray) -> pd.DataFrame:
-    """Score groups of pixels or images, by the pixels of each group (groups, classes, classes), rows the true classes.
+    """Score groups of pixels or images by their confusion matrices (groups, classes, classes).
 
-    ``groups`` are columns that describe them, ``classes`` the names of the classes, the background first. There is a
-    row per ``class`` (but the background) and group: its columns, ``share`` (percent of the class's true pixels that
-    lie there), ``Dice``, ``precision``, ``recall`` in percent, nan where there is nothing to count.
+    The table has a row per ``class`` (but the background) and group, with the columns of ``groups``, and in percent, or nan,
+    ``share`` (of the class's true pixels), ``Dice``, ``precision`` and ``recall``.
     """
     scores = ConfusionScores(confusions).by_class()
     tables = []
     for index, name in enumerate(classes[1:], start=1):
         true = confusions[:, index].sum(axis=-1)
-        share = 100 * true / true.sum() if true.any() else np.nan
-        own = {score: scores[score][:, index] for score in ('Dice', 'precision', 'recall')}
-        tables.append(pd.DataFrame({'class': name, **groups, 'share': share, **own}))
+        columns = {score: scores[score][:, index] for score in ('Dice', 'precision', 'recall')}
+        tables.append(pd.DataFrame({'class': name, **groups, 'share': percent(true, true.sum()), **columns}))
     return pd.concat(tables, ignore_index=True)
 
 
-def brightness_groups(
-    brightness: Sequence[float], confusions: Sequence[np.ndarray], classes: Sequence[str]
-) -> pd.DataFrame:
-    """Score the darkest quarter of the images, the next one, ... to the brightest: by mean brightness, 0 to 255, and confusion matrix.
+def brightness_groups(brightness: pd.Series, confusions: Sequence[np.ndarray], classes: Sequence[str]) -> pd.DataFrame:
+    """Score four groups of images, from the darkest to the brightest, by mean brightness and confusion matrix of each image.
 
-    The table is that of :func:`group_scores` without the share; a quarter's columns are ``brightness`` (its range) and
-    ``images``. Fewer than four images: one each.
+    The table is that of :func:`group_scores` without ``share``, with ``brightness`` (a range) and ``images`` (how many).
     """
     order = np.argsort(brightness, kind='stable')
-    quarters = np.array_split(order, min(BRIGHTNESS_GROUPS, len(order)))
-    ranges = [f'{brightness[own[0]]:.1f}-{brightness[own[-1]]:.1f}' for own in quarters]
-    groups = dict(brightness=ranges, images=[len(own) for own in quarters])
-    pooled = np.array([sum(confusions[i] for i in own) for own in quarters])
+    indices = np.array_split(order, min(BRIGHTNESS_GROUPS, len(order)))
+    ranges = [f'{brightness[group[0]]:.1f}-{brightness[group[-1]]:.1f}' for group in indices]
+    groups = dict(brightness=ranges, images=list(map(len, indices)))
+    pooled = np.array([sum(confusions[i] for i in group) for group in indices])
     return group_scores(classes, groups, pooled).drop(columns='share')
 
 
 def confusion_sentences(confusion: np.ndarray, classes: Sequence[str]) -> pd.DataFrame:
-    """Name what is most often taken for what, by pixels (classes, classes), rows the true classes.
+    """List the ten most frequent confusions of a confusion matrix (classes, classes).
 
-    Of the ten pairs with the most pixels: ``true``, ``predicted``, ``pixels``, ``share`` (percent of the true class),
-    ``words``.
+    The columns are ``true``, ``predicted``, ``pixels``, ``share`` (percent of the true class) and ``words``, a sentence.
     """
     rows = []
     wrong = np.array(confusion)
     np.fill_diagonal(wrong, 0)
-    # of equals the first class comes first
     for i, j in sorted(np.argwhere(wrong).tolist(), key=lambda pair: -wrong[tuple(pair)])[:10]:
         true, predicted, pixels = classes[i], classes[j], int(confusion[i, j])
         share = 100 * pixels / int(confusion[i].sum())
@@ -87,18 +79,18 @@ def confusion_sentences(confusion: np.ndarray, classes: Sequence[str]) -> pd.Dat
 
 
 class ErrorAnalysis:
-    """Looks at predictions from all sides: by image, object size, place, brightness, probability, outline.
+    """Analyses predictions by image, object size, position, brightness, probability and boundary.
 
-    Scores are in percent and, but for those of single images and outlines, pooled over the pixels of the set; probabilities
-    and thresholds are from 0 to 1. Pixels of 255 are left out everywhere.
+    Scores are in percent and, but for those of images and boundaries, of the pixels of all images together; probabilities and
+    thresholds are from 0 to 1. True 255 is ignored everywhere.
 
     Args:
         classes (Sequence[str]): Names of the classes, the background first.
-        threshold (float | None): Of a head with one channel, None of one with several.
-        tolerance (float, optional): Of ``boundary_f1``, in pixels; by default 0.75 % of each image's diagonal.
+        threshold (float | None): Threshold of a head with one channel, None for several channels.
+        tolerance (float, optional): Of :func:`boundary_f1`, in pixels. Defaults to 0.75 % of each image's diagonal.
 
     Attributes:
-        sweep (ThresholdSweep | None): Of a head with one channel: each threshold's scores.
+        sweep (ThresholdSweep | None): The scores of each threshold, for a head with one channel.
     """
 
     def __init__(self, classes: Sequence[str], threshold: float | None, tolerance: float | None = None) -> None:
@@ -107,7 +99,7 @@ class ErrorAnalysis:
         self.images: list[dict] = []
         self.confusions: list[np.ndarray] = []
         self.sizes = ObjectSizes(classes)
-        self.rows = np.zeros((ROWS, len(classes), len(classes)), np.int64)  # of each eighth of the height, from the top
+        self.rows = np.zeros((ROWS, len(classes), len(classes)), np.int64)  # confusion by height, from the top
         self.calibration = Calibration()
         self.sweep = ThresholdSweep() if threshold is not None else None
 
@@ -125,20 +117,18 @@ class ErrorAnalysis:
             self.sweep.add(prediction)
 
     def results(self) -> dict:
-        """Sum up.
+        """Return the tables ``images``, ``scores`` (by class), ``confusions``, ``object_sizes``, ``rows`` and ``brightness``.
 
-        In ``images``, ``scores`` (by class), ``confusions`` (the most frequent), ``object_sizes``, ``rows`` and
-        ``brightness`` are tables, in ``means``, ``confusion`` and ``calibration`` numbers.
+        And the numbers ``means`` (over classes), ``confusion`` (the matrix) and ``calibration``.
         """
         confusion = sum(self.confusions)
         images = pd.DataFrame(self.images)
         scores = pd.DataFrame({'class': self.classes, **ConfusionScores(confusion).by_class()})
-        outlines = [images.get(f'{name}_boundary_F1') for name in self.classes]
-        scores['boundary_F1'] = [np.nan if own is None else own.mean() for own in outlines]
-        probability, right = self.calibration.means
+        scores['boundary_F1'] = [np.nan, *(images[f'{name}_boundary_F1'].mean() for name in self.classes[1:])]
+        means = dict(zip(('mean_probability', 'mean_right'), self.calibration.means, strict=True))
         return dict(
             images=images,
-            # of no class but the background: the means alone
+            # without the scores of single classes
             means=ConfusionScores(confusion).named(self.classes[:1]),
             scores=scores,
             confusion=confusion,
@@ -146,7 +136,5 @@ class ErrorAnalysis:
             object_sizes=self.sizes.table(),
             rows=group_scores(self.classes, dict(band=ROW_BANDS), self.rows),
             brightness=brightness_groups(images.brightness, self.confusions, self.classes),
-            calibration=dict(
-                bins=self.calibration.table(), ece=self.calibration.ece, mean_probability=probability, mean_right=right
-            ),
+            calibration=dict(bins=self.calibration.table(), ece=self.calibration.ece, **means),
         )

@@ -1,4 +1,4 @@
-"""Measures of an analysis: objects by their size, boundaries, calibration of probabilities, thresholds."""
+"""Metrics of an error analysis: objects by size, boundaries, calibration, thresholds."""
 
 from collections.abc import Sequence
 
@@ -12,23 +12,20 @@ from custom_modules.evaluation.confusion import ConfusionScores, percent
 from custom_modules.evaluation.objects import match_objects
 from custom_modules.evaluation.predictions import Prediction
 
-# 1 to 3 pixels, 4 to 15, ...: 4^20 pixels are more than any image has
-SIZE_BINS = 20
+SIZE_BINS = 20  # 1 to 3 pixels, 4 to 15, ..., up to 4^20, more than any image has
 BINS = 15
 THRESHOLDS = np.arange(2, 99) / 100
 
 
 class ObjectSizes:
-    """How well objects are found, and how often they are invented, by their size.
+    """How many objects are found or invented, as defined in :mod:`custom_modules.evaluation.objects`, by area in pixels.
 
-    What an object is, and when it is found or invented, is said in :mod:`custom_modules.evaluation.objects`; here those below
-    the label limit count too. Sizes are pixels of area at the resolution of the scores, in bins that grow by the factor 4
-    (the side of a square by 2).
+    Objects below the label limit count too. Each bin's areas are four times those of the one before.
     """
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = tuple(classes)
-        # objects, their pixels, pixels found, objects found; predicted objects, invented ones
+        # true objects, their pixels, pixels found, objects found; predicted objects, invented ones
         self.counts = np.zeros((len(classes), SIZE_BINS, 6), np.int64)
 
     def add(self, prediction: Prediction) -> None:
@@ -36,85 +33,78 @@ class ObjectSizes:
         counted = prediction.truth != IGNORED
         for index, counts in enumerate(self.counts[1:], start=1):
             match = match_objects(prediction.truth == index, (prediction.predicted == index) & counted)
-            areas, bins = match.true_areas, _bin_of(match.true_areas)
-            for column, values in enumerate([areas > 0, areas, match.true_hits, match.found]):
-                np.add.at(counts[:, column], bins, values)
-            for column, values in enumerate([match.areas > 0, match.invented], start=4):
-                np.add.at(counts[:, column], _bin_of(match.areas), values)
+            true = [match.true_areas > 0, match.true_areas, match.true_hits, match.found]
+            np.add.at(counts[:, :4], _size_bin(match.true_areas), np.stack(true, axis=-1))
+            np.add.at(counts[:, 4:], _size_bin(match.areas), np.stack([match.areas > 0, match.invented], axis=-1))
 
     def table(self) -> pd.DataFrame:
-        """Lay out the counts per ``class`` and ``size`` (pixels), from the smallest size to the largest that occurs.
+        """Return a row per ``class`` and ``size`` (pixels), from the smallest bin to the largest with objects.
 
-        These are ``objects`` (true ones), ``pixels`` of them, ``recall`` (percent of these pixels that were found),
-        ``found`` (percent of the objects of which at least half was found), ``predicted`` (predicted objects),
-        ``false_alarms`` (percent of these that are invented).
+        The columns are true ``objects``, their ``pixels``, ``recall`` (percent of these pixels that are predicted), ``found``
+        (percent of the true objects), ``predicted`` objects and ``false_alarms`` (percent of these that are invented).
         """
         tables = []
         for name, counts in zip(self.classes[1:], self.counts[1:], strict=True):
-            last = np.flatnonzero(counts.any(axis=1)).max(initial=-1)
-            objects, pixels, hit, found, drawn, false = counts[: last + 1].T
+            bins = np.flatnonzero(counts.any(axis=1)).max(initial=-1) + 1
+            objects, pixels, hits, found, predicted, invented = counts[:bins].T
             columns = {
                 'class': name,
-                'size': [f'{4**i}-{4 ** (i + 1) - 1}' for i in range(last + 1)],
+                'size': [f'{4**i}-{4 ** (i + 1) - 1}' for i in range(bins)],
                 'objects': objects,
                 'pixels': pixels,
-                'recall': percent(hit, pixels),
+                'recall': percent(hits, pixels),
                 'found': percent(found, objects),
-                'predicted': drawn,
-                'false_alarms': percent(false, drawn),
+                'predicted': predicted,
+                'false_alarms': percent(invented, predicted),
             }
             tables.append(pd.DataFrame(columns))
         return pd.concat(tables, ignore_index=True)
 
 
-def _bin_of(areas: np.ndarray) -> np.ndarray:
-    # exact for whole numbers, which a logarithm is not
-    return np.array([(int(area).bit_length() - 1) // 2 for area in areas], np.int64)
+def _size_bin(areas: np.ndarray) -> np.ndarray:
+    # exact, unlike a logarithm
+    return (np.frexp(areas)[1] - 1) // 2
 
 
 def boundary_f1(
     truth: np.ndarray, predicted: np.ndarray, tolerance: float | None = None, ignored: np.ndarray | None = None
 ) -> float:
-    """Score the outline of a class: F1 of the boundary pixels that lie near the other mask's boundary.
+    """Compute the F1, in percent, of the boundary pixels of two masks that are near the other mask's boundary.
 
-    As in `What is a good evaluation measure for semantic segmentation? <https://doi.org/10.5244/C.27.32>`_ (Csurka et
-    al., BMVC 2013). A boundary is the outermost pixels of an object; where it leaves the image it has none. The score
-    is in percent, 0 if one mask alone has a boundary, nan if none has.
+    `What is a good evaluation measure for semantic segmentation? <https://doi.org/10.5244/C.27.32>`_ (Csurka et al., BMVC
+    2013). The boundary is the outermost pixels of objects, without the image's border. The score is 0 if only one mask has a
+    boundary, nan if none has.
 
     Args:
-        truth (np.ndarray): Where the class is (H, W), bool.
-        predicted (np.ndarray): Where it is predicted (H, W), bool.
-        tolerance (float, optional): Distance between pixel centres that is near. Default: 0.75 % of the diagonal, 1 pixel at least.
-        ignored (np.ndarray, optional): Pixels without a class (H, W), bool: boundaries in and beside them do not count.
+        truth (np.ndarray): True mask of a class (H, W), bool.
+        predicted (np.ndarray): Its predicted mask (H, W), bool.
+        tolerance (float, optional): Greatest distance in pixels that is near. Defaults to 0.75 % of the diagonal, at least 1.
+        ignored (np.ndarray, optional): Ignored pixels (H, W), bool; boundaries in and beside them do not count.
     """
     if tolerance is None:
         tolerance = max(1.0, 0.0075 * float(np.hypot(*truth.shape)))
-    lines = [find_boundaries(mask, connectivity=1, mode='inner') for mask in (truth, predicted)]
+    true, found = (find_boundaries(mask, connectivity=1, mode='inner') for mask in (truth, predicted))
     if ignored is not None and ignored.any():
-        beside = binary_dilation(ignored)
-        lines = [line & ~beside for line in lines]
-    if not any(line.any() for line in lines):
-        return float('nan')
-    if not all(line.any() for line in lines):
-        return 0.0
-    real, drawn = lines
-    recall = (distance_transform_edt(~drawn)[real] <= tolerance).mean()
-    precision = (distance_transform_edt(~real)[drawn] <= tolerance).mean()
+        counted = ~binary_dilation(ignored)
+        true, found = true & counted, found & counted
+    if not true.any() or not found.any():
+        return 0.0 if true.any() or found.any() else float('nan')
+    recall = (distance_transform_edt(~found)[true] <= tolerance).mean()
+    precision = (distance_transform_edt(~true)[found] <= tolerance).mean()
     return float(200 * precision * recall / (precision + recall)) if precision + recall else 0.0
 
 
 class Calibration:
-    """Whether a probability of 0.8 is right in 80 % of the cases: the reliability curve and its error.
+    """The reliability curve and its error: whether a probability of 0.8 is right in 80 % of the cases.
 
-    `On Calibration of Modern Neural Networks <https://arxiv.org/abs/1706.04599>`_: 15 bins of the same width. With two classes
-    it is the probability of class 1 against how often class 1 is there; with more, the highest probability against how often
-    its class is right. Every pixel counts alike, so images that are mostly background say most about the background.
-    The sums of each bin are exact, and do not grow with the set.
+    `On Calibration of Modern Neural Networks <https://arxiv.org/abs/1706.04599>`_, with 15 bins of the same width. For two
+    classes it compares the probability of class 1 with the share of class 1; for more, the highest probability with the share
+    of correct pixels. All pixels have equal weight, so the background dominates.
     """
 
     def __init__(self) -> None:
         self.edges = np.linspace(0, 1, BINS + 1)
-        self.sums = np.zeros((3, BINS))  # pixels, sum of their probabilities, pixels that are right
+        self.sums = np.zeros((3, BINS))  # pixels, sum of their probabilities, correct pixels
 
     def add(self, prediction: Prediction) -> None:
         """Count one image."""
@@ -125,17 +115,13 @@ class Calibration:
             confidence = prediction.probabilities.max(axis=0)
             right = prediction.predicted == prediction.truth
         confidence, right = confidence[counted].astype(float), right[counted]
-        # an edge belongs to the bin below it, as in scikit-learn's calibration_curve
+        # edges belong to the bin below, as in scikit-learn's calibration_curve
         bins = np.searchsorted(self.edges[1:-1], confidence)
         for sums, weights in zip(self.sums, (None, confidence, right), strict=True):
             sums += np.bincount(bins, weights, minlength=BINS)
 
     def table(self) -> pd.DataFrame:
-        """Lay out the curve.
-
-        Per bin ``from`` and ``to``, ``pixels``, their mean ``probability`` and the share that is ``right``, all but
-        ``pixels`` from 0 to 1; nan in an empty bin.
-        """
+        """Return a row per bin: ``from``, ``to``, ``pixels``, mean ``probability`` and share that is ``right`` (nan if empty)."""
         pixels, total, right = self.sums
         with np.errstate(invalid='ignore'):
             means = dict(probability=total / pixels, right=right / pixels)
@@ -144,26 +130,22 @@ class Calibration:
 
     @property
     def ece(self) -> float:
-        """Expected calibration error, 0 to 1: the mean distance of probability and share, weighted by pixels."""
+        """Expected calibration error, 0 to 1: mean difference of probability and share, weighted by pixels."""
         pixels, total, right = self.sums
         return float(np.abs(total - right).sum() / pixels.sum()) if pixels.any() else float('nan')
 
     @property
     def means(self) -> tuple[float, float]:
-        """Mean probability, and share that is right, over all pixels; 0 to 1."""
+        """Mean probability, and share that is right, of all pixels, 0 to 1."""
         pixels, total, right = self.sums.sum(axis=1)
         return (float(total / pixels), float(right / pixels)) if pixels else (np.nan, np.nan)
 
 
 class ThresholdSweep:
-    """The scores of class 1 at each threshold from 0.02 to 0.98, exact, in one pass.
-
-    A pixel is class 1 if its probability is above the threshold, compared in float32 as mmseg does. It is counted by how many
-    thresholds it exceeds, which is all that any of them needs to know.
-    """
+    """The exact scores of class 1 at each threshold from 0.02 to 0.98, compared in float32 as mmseg does."""
 
     def __init__(self) -> None:
-        # pixels by true class and number of thresholds exceeded
+        # pixels by true class and number of thresholds exceeded, which gives the confusion matrix at each threshold
         self.counts = np.zeros((2, len(THRESHOLDS) + 1), np.int64)
 
     def add(self, prediction: Prediction) -> None:
@@ -173,17 +155,17 @@ class ThresholdSweep:
             counts += np.bincount(exceeded[prediction.truth == label], minlength=len(counts))
 
     def table(self) -> pd.DataFrame:
-        """Lay out the scores of class 1 in the whole set: per ``threshold`` in percent ``Dice``, ``IoU``, ``precision``, ``recall``."""
-        # above threshold i are those that exceed more than i
+        """Return a row per ``threshold``: ``Dice``, ``IoU``, ``precision`` and ``recall`` of all pixels, in percent."""
+        # pixels above threshold i exceed more than i thresholds
         above = self.counts[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
         below = self.counts.sum(axis=1)[:, None] - above
-        # (thresholds, true classes, predicted ones)
+        # confusion matrices (thresholds, true classes, predicted classes)
         scores = ConfusionScores(np.stack([below.T, above.T], axis=-1)).by_class()
         return pd.DataFrame(dict(threshold=THRESHOLDS, **{k: v[:, 1] for k, v in scores.items()}))
 
     @property
     def best(self) -> int:
-        """Index of the threshold with the best Dice; of several that are equal the middle one."""
+        """Index of the threshold with the best Dice, the middle one of ties."""
         dice = np.nan_to_num(self.table().Dice.to_numpy())
         ties = np.flatnonzero(dice == dice.max())
         return int(ties[len(ties) // 2])

@@ -1,6 +1,4 @@
-"""Figures of the errors."""
-
-from collections.abc import Mapping
+"""Figures of an error analysis."""
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -8,14 +6,17 @@ from matplotlib.figure import Figure
 from custom_modules.evaluation.confusion import draw_confusion, percent
 from custom_modules.utils.plotting import figure_png, plot_text
 
-# Okabe and Ito's, those that are dark enough for lines on white; the marker tells them apart in grey
+# Okabe and Ito's colours that are dark enough for lines on white, with markers for print in grey
 STYLES = (('#0072B2', 'o', '-'), ('#D55E00', 's', '--'), ('#009E73', '^', ':'))
 ACROSS = 3
 SCORES = dict(Dice='Dice', precision='precision', recall='recall')
+SIZE_SCORES = dict(
+    recall='pixels found', found='objects found (half or more)', false_alarms='predicted objects that are none'
+)
 
 
 def draw_calibration(table: pd.DataFrame, xlabel: str, ylabel: str, title: str) -> bytes:
-    """Draw a reliability curve (a table of :class:`Calibration`), above how many pixels each of its bins has, as PNG."""
+    """Draw a reliability curve (a table of :class:`Calibration`) and below it the pixels of each bin, as PNG."""
     figure = Figure(figsize=(5.4, 6.8), layout='constrained')
     upper, lower = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
     upper.plot([0, 1], [0, 1], '--', color='0.5', label='as it should be')
@@ -30,15 +31,13 @@ def draw_calibration(table: pd.DataFrame, xlabel: str, ylabel: str, title: str) 
     return figure_png(figure)
 
 
-def draw_groups(
-    table: pd.DataFrame, group: str, lines: Mapping[str, str], xlabel: str, count: str | None = None
-) -> bytes:
-    """Draw how scores change over groups, one part of the picture for each class, as PNG.
+def draw_groups(table: pd.DataFrame, group: str, lines: dict[str, str], xlabel: str, count: str | None = None) -> bytes:
+    """Draw scores by group, one plot for each class, as PNG.
 
-    The table has ``class``, the group's name in a column ``group``, in order along the x axis, and at most three columns in percent,
-    ``lines``, with what the legend calls them. ``count`` is a column to write in brackets behind each group's name.
+    The table has ``class``, the names of the groups in the column ``group``, in order along the x axis, and at most three columns
+    in percent: the keys of ``lines``, whose values are for the legend. The column ``count`` is added to the names in brackets.
     """
-    classes = list(dict.fromkeys(table['class']))
+    classes = list(table['class'].unique())
     columns = min(len(classes), ACROSS)
     rows = -(-len(classes) // ACROSS)
     width = max(5.6, 0.85 * table[group].nunique() + 1)
@@ -48,27 +47,25 @@ def draw_groups(
         axes.set_axis_off()
     for axes, name in zip(grid, classes, strict=False):
         own = table[table['class'] == name]
-        places = range(len(own))
-        for (column, words), (colour, marker, dashes) in zip(lines.items(), STYLES, strict=False):
-            axes.plot(places, own[column], dashes, color=colour, marker=marker, label=words)
+        positions = range(len(own))
+        for (column, label), (colour, marker, dashes) in zip(lines.items(), STYLES, strict=False):
+            axes.plot(positions, own[column], dashes, color=colour, marker=marker, label=label)
         names = own[group]
         if count:
             names = [f'{group} ({number})' for group, number in zip(names, own[count], strict=True)]
-        axes.set_xticks(places, names, rotation=30, ha='right')
+        axes.set_xticks(positions, names, rotation=30, ha='right')
         axes.set(title=plot_text(name), xlabel=xlabel, ylabel='%', ylim=(-3, 103))
         axes.grid(alpha=0.3)
-    handles, words = grid[0].get_legend_handles_labels()
-    figure.legend(handles, words, loc='outside upper center', ncols=len(words))
+    figure.legend(*grid[0].get_legend_handles_labels(), loc='outside upper center', ncols=len(lines))
     return figure_png(figure)
 
 
 def draw_sweep(table: pd.DataFrame, default: float, best: float, title: str) -> bytes:
-    """Draw the scores at each threshold (a table of :class:`ThresholdSweep`), and two of them as lines, as PNG."""
+    """Draw the scores at each threshold (a table of :class:`ThresholdSweep`), and mark two thresholds, as PNG."""
     figure = Figure(figsize=(7, 4.4), layout='constrained')
     axes = figure.subplots()
-    styles = dict(Dice=('#0072B2', '-'), IoU=('#009E73', '-.'))
-    styles |= dict(precision=('#D55E00', '--'), recall=('k', ':'))
-    for column, (colour, dashes) in styles.items():
+    colours = dict(Dice='#0072B2', IoU='#009E73', precision='#D55E00', recall='k')
+    for (column, colour), dashes in zip(colours.items(), ('-', '-.', '--', ':'), strict=True):
         axes.plot(table.threshold, table[column], dashes, color=colour, label=column)
     axes.axvline(default, color='0.6', linewidth=1, label=f'config: {default:g}')
     axes.axvline(best, color='0.2', linewidth=1, linestyle='--', label=f'best Dice: {best:g}')
@@ -80,33 +77,25 @@ def draw_sweep(table: pd.DataFrame, default: float, best: float, title: str) -> 
 
 
 def analysis_pictures(results: dict) -> dict[str, bytes]:
-    """Draw what there is to see in the results of :class:`ErrorAnalysis`, with ``thresholds``: file names and pictures, PNG."""
+    """Draw the results of :class:`ErrorAnalysis` (with ``thresholds``): PNG pictures by file name."""
     classes = list(results['scores']['class'])
-    sizes = dict(
-        recall='pixels found', found='objects found (half or more)', false_alarms='predicted objects that are none'
-    )
-    calibration = results['calibration']
-    rock = f'of {classes[1]}' if len(classes) == 2 else 'of the predicted class'
-    right = f'share that is {classes[1]}' if len(classes) == 2 else 'share that is right'
+    calibration, confusion, sizes = results['calibration'], results['confusion'], results['object_sizes']
+    names = 'probability of the predicted class', 'share that is right'
+    if len(classes) == 2:
+        names = f'probability of {classes[1]}', f'share that is {classes[1]}'
     title = f'Expected calibration error {calibration["ece"]:.3f}'
-    args = calibration['bins'], f'probability {rock}', right, title
-    confusion = results['confusion']
     shares = percent(confusion, confusion.sum(axis=1, keepdims=True))
+    label = 'mean brightness (0 to 255), in brackets the number of images'
     pictures = {
         'confusion.png': draw_confusion(shares, classes, 'pixels', confusion),
-        'calibration.png': draw_calibration(*args),
+        'calibration.png': draw_calibration(calibration['bins'], *names, title),
+        'rows.png': draw_groups(results['rows'], 'band', SCORES, '% of the height from the top'),
+        'brightness.png': draw_groups(results['brightness'], 'brightness', SCORES, label, 'images'),
     }
-
-    def draw(what: str, *args) -> None:
-        pictures[f'{what}.png'] = draw_groups(results[what], *args)
-
-    draw('rows', 'band', SCORES, '% of the height from the top')
-    label = 'mean brightness (0 to 255), in brackets the number of images'
-    draw('brightness', 'brightness', SCORES, label, 'images')
-    if len(results['object_sizes']):
+    if len(sizes):
         label = 'area (pixels), in brackets the number of true objects'
-        draw('object_sizes', 'size', sizes, label, 'objects')
+        pictures['object_sizes.png'] = draw_groups(sizes, 'size', SIZE_SCORES, label, 'objects')
     if chosen := results['thresholds']:
-        args = chosen['val'], chosen['default'], chosen['best']
-        pictures['thresholds.png'] = draw_sweep(*args, f'{classes[1]} on the validation part')
+        title = f'{classes[1]} on the validation part'
+        pictures['thresholds.png'] = draw_sweep(chosen['val'], chosen['default'], chosen['best'], title)
     return pictures

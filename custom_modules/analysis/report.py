@@ -1,4 +1,4 @@
-"""The analysis of a checkpoint, as text, tables and panels, and which images these show."""
+"""Error analysis of a checkpoint: its text, tables and panels of chosen images."""
 
 import copy
 import json
@@ -34,7 +34,7 @@ SIZES = {
 
 
 def analysis_text(run: dict, results: dict) -> str:
-    """Write an analysis, given as to :func:`write_analysis`, in Markdown; pictures are linked by their names."""
+    """Render an analysis, with the arguments of :func:`write_analysis`, as Markdown with links to its pictures."""
     template = jinja2.Template(TEMPLATE.read_text(encoding='utf-8'), undefined=jinja2.StrictUndefined, trim_blocks=True)
     classes = list(results['scores']['class'])
     probability, share = "predicted class's probability", 'share of pixels that are right'
@@ -62,9 +62,8 @@ def _hardest(images: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: float | None = None) -> tuple[dict, dict]:
     """Analyse the errors of a segmentor's checkpoint on a part of its config's data, ``'test'``, ``'val'`` or ``'train'``.
 
-    The threshold is chosen on ``'val'`` all the same, which is predicted as well if it is other data. The tolerance of
-    ``boundary_f1`` is in pixels. What was analysed, and its results, are given as :func:`write_analysis` takes them;
-    errors are those of ``CheckpointPredictions``.
+    The threshold is always chosen on ``'val'``. ``tolerance`` is that of ``boundary_f1``, in pixels. Returns the ``run`` (without
+    ``config``) and the ``results`` for :func:`write_analysis`; raises as ``CheckpointPredictions``.
     """
     predictions = CheckpointPredictions(cfg, checkpoint, part)
     analysis = ErrorAnalysis(predictions.classes, predictions.threshold, tolerance)
@@ -80,9 +79,9 @@ def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: flo
             others = CheckpointPredictions(cfg, checkpoint, 'val')
             for prediction in others:
                 val.add(prediction)
-            # perhaps the same images at another size
-            own, val_images = (image_paths(each.loader.dataset) for each in (predictions, others))
-            same_data = not set(own).isdisjoint(val_images)
+            # other settings may be for the same images, such as their size
+            images, val_images = (image_paths(each.loader.dataset) for each in (predictions, others))
+            same_data = not set(images).isdisjoint(val_images)
         best, on_val, on_part = val.best, val.table(), analysis.sweep.table()
         results['thresholds'] = dict(
             best=float(THRESHOLDS[best]),
@@ -101,57 +100,55 @@ def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: flo
 
 
 def write_analysis(run: dict, results: dict, folder: Path) -> Path:
-    """Write an analysis: a text, whose path is returned, with its pictures, all numbers, and a table of the images.
+    """Write the pictures, numbers, image table and text of an analysis to a folder; returns the path of the text.
 
     Args:
         run (dict): What was analysed: ``config``, ``checkpoint``, ``part``, ``size``, ``threshold``, ``tolerance``.
-        results (dict): Of :class:`ErrorAnalysis`, with ``thresholds``, None where there is no choice: ``best`` (by the Dice on
-            the validation part, ``val_dice``), its ``dice`` on this part, the config's ``default`` and ``default_dice``,
-            ``same_data`` (whether both parts share images: then the score is too good), ``config`` (the line that sets it), ``val``
-            and ``part`` (all thresholds' scores, tables).
-        folder (Path): Where to; it is made.
+        results (dict): Of :class:`ErrorAnalysis`, and ``thresholds``, None without a sweep: ``best`` (by the Dice on the
+            validation part, ``val_dice``), its ``dice`` on this part, the config's ``default`` and ``default_dice``, ``same_data``
+            (the parts share images), ``config`` (the line that sets it), ``val`` and ``part`` (tables of all thresholds).
+        folder (Path): Output folder; it is created.
     """
     for name, picture in analysis_pictures(results).items():
         write_atomically(folder / name, picture)
     write_atomically(folder / 'images.csv', results['images'].to_csv(index=False).encode())
     numbers = json.dumps(json_values(run | results), allow_nan=False, indent=1)
     write_atomically(folder / 'analysis.json', numbers.encode())
-    # last: who finds it finds the rest
+    # last, so that the rest exists if it does
     write_atomically(folder / 'analysis.md', analysis_text(run, results).encode())
     return folder / 'analysis.md'
 
 
 def find_images(given: Sequence[str], paths: Sequence[str], part: str) -> list[int]:
-    """Find the images that a user names in a data set (``paths``): by name, with or without suffix, which may fit several, or by path.
+    """Find the images, given by path or by name with or without suffix (which may fit several), among a data set's paths.
 
-    Raises a UsageError if there is no such image in the part that is called ``part``.
+    Returns each index once, in the order given. Raises a UsageError if the part called ``part`` has no such image.
     """
     files = [Path(path).resolve() for path in paths]
     found: list[int] = []
     for name in given:
         path = Path(name).expanduser().resolve()
-        own = [i for i, file in enumerate(files) if name in (file.name, file.stem) or path == file]
-        if not own:
+        matches = [i for i, file in enumerate(files) if name in (file.name, file.stem) or path == file]
+        if not matches:
             raise UsageError(
                 f'there is no image {name} among the {len(files)} of the {part} part ({first_five(file.stem for file in files)}): '
                 'choose one of them or another --part; in any photograph tools/predict.py finds rocks.'
             )
-        found += own
-    # each once, in the order given
+        found += matches
     return list(dict.fromkeys(found))
 
 
 def chosen_predictions(predictions: CheckpointPredictions, chosen: Sequence[int]) -> CheckpointPredictions:
-    """Predict some images only, by index, in their order, with the model that is loaded already."""
-    own = copy.copy(predictions)
-    images = Subset(predictions.loader.dataset, chosen)
-    # one at a time: files may differ in size
-    own.loader = DataLoader(images, batch_size=1, collate_fn=predictions.loader.collate_fn)
-    return own
+    """Predict only some images, by index, in this order, with the same model."""
+    subset = copy.copy(predictions)
+    # batches of one, since images may differ in size
+    dataset = Subset(predictions.loader.dataset, chosen)
+    subset.loader = DataLoader(dataset, batch_size=1, collate_fn=predictions.loader.collate_fn)
+    return subset
 
 
 def write_chosen_panels(predictions: CheckpointPredictions, names: Sequence[str], part: str, folder: Path) -> list[str]:
-    """Draw images that a user has named (:func:`find_images`), each on its own, to a folder, and say each one's score."""
+    """Draw each of the images that a user names (:func:`find_images`) to a folder; returns lines with their scores."""
     found = find_images(names, image_paths(predictions.loader.dataset), part)
     panel = PredictionPanel(predictions.classes, predictions.palette)
     lines, score = [], _score_name(predictions.classes)
@@ -163,31 +160,30 @@ def write_chosen_panels(predictions: CheckpointPredictions, names: Sequence[str]
 
 
 def _score_name(classes: Sequence[str]) -> str:
-    """Say what images are ranked by, such as ``'rock Dice'``."""
+    """Name the score that images are ranked by, ``ConfusionScores.foreground_dice``."""
     return f'{classes[1]} Dice' if len(classes) == 2 else f'mDice without {classes[0]}'
 
 
 def best_median_worst(scores: Sequence[float], count: int) -> dict[str, list[tuple[int, int]]]:
-    """Choose the best, the middle and the worst of a ranking, ``count`` of each kind and each at most once.
+    """Choose the ``count`` best, median and worst scores, or of fewer than three times as many about a third each.
 
-    Scores of nan are not ranked; fewer than three times as many scores are shared out. Of equal scores the earlier is
-    better. Under ``best``, ``median`` and ``worst`` are rank (from 1) and index in ``scores``, by rank.
+    Scores of nan are not ranked; of equal scores the earlier is better. Returns rank (from 1) and index in ``scores`` of each
+    choice, by rank, under ``best``, ``median`` and ``worst``.
     """
     scores = np.asarray(scores, float)
     order = [int(i) for i in np.argsort(-scores, kind='stable') if np.isfinite(scores[i])]
     ranked = list(enumerate(order, start=1))
     edge = min(count, max((len(ranked) + 1) // 3, 1))
-    rest = ranked[edge : len(ranked) - edge]
-    begin = max(len(rest) - count, 0) // 2
-    return dict(best=ranked[:edge], median=rest[begin : begin + count], worst=ranked[edge:][-edge:])
+    middle = ranked[edge : len(ranked) - edge]
+    begin = max(len(middle) - count, 0) // 2
+    return dict(best=ranked[:edge], median=middle[begin : begin + count], worst=ranked[edge:][-edge:])
 
 
 def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: Path) -> list[str]:
-    """Draw the best, the median and the worst images, so many of each, each on its own and all on one sheet, to a folder.
+    """Draw the ``count`` best, median and worst images to a folder, in files of their own and on a contact sheet.
 
-    All images are predicted once to rank them, and those that are drawn once more: a large set needs no large memory.
-    Returns words on the range of the scores, and which images have none. Raises a UsageError if no image has a
-    Dice.
+    All images are predicted to rank them, and those to draw once more, which saves memory. Returns lines on the scores and on
+    images without one. Raises a UsageError if no image has a Dice.
     """
     ranked = [(p.img_path, p.name, p.scores.foreground_dice) for p in predictions]
     dice = [score for _, _, score in ranked]
@@ -214,9 +210,9 @@ def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: 
         f'{total} images ranked by {_score_name(predictions.classes)}: best {best[2][2]:.2f} ({best[2][1]}), median '
         f'{np.nanmedian(dice):.2f}, worst {worst[2][2]:.2f} ({worst[2][1]})'
     ]
-    aside = [name for _, name, score in ranked if not np.isfinite(score)]
-    if aside:
+    unranked = [name for _, name, score in ranked if not np.isfinite(score)]
+    if unranked:
         lines.append(
-            f'{len(aside)} images are not ranked, since nothing is there and nothing predicted: {first_five(aside)}'
+            f'{len(unranked)} images are not ranked, since nothing is there and nothing predicted: {first_five(unranked)}'
         )
     return [*lines, f'{len(chosen)} panels, and all of them in {SHEET}']

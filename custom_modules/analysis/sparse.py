@@ -1,4 +1,4 @@
-"""Scores on sparsely labelled photographs, where what is outlined is right and most rocks are not outlined."""
+"""Scores on sparsely labelled photographs, in which most rocks are not outlined."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,23 +13,22 @@ from custom_modules.evaluation.predictions import CheckpointPredictions
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import read_lines
 
-STEPS = 4096  # the network's probabilities are counted in as many steps
+STEPS = 4096  # bins of the probabilities
 
 
 class SparseScores:
-    """What share of each outlined class is called rock, and how many outlined rocks are found.
+    """Share of each outlined class that is predicted as rock, and share of the outlined rocks that are found.
 
-    A score such as Dice would count every rock that nobody outlined as an error. But pixels of things that are no rocks
-    should not be called rock, and outlined rocks should be found while few pixels are called rock in all. Raises a
-    UsageError if a name is none of the classes.
+    Dice would count every rock that is not outlined as an error. But pixels of other classes should not be predicted as rock, and
+    outlined rocks should be found while few pixels in all are predicted. Raises a UsageError for unknown ``rocks``.
 
     Args:
-        classes (Sequence[str]): Name of each mask value; the first, 0, is what nobody outlined.
-        rocks (Collection[str]): Which of them are rock.
-        share (float): At which share of all pixels called rock the outlined rocks are counted, 0 to 1. Defaults to 0.05.
+        classes (Sequence[str]): Name of each mask value; the first, 0, is what is not outlined.
+        rocks (Collection[str]): The classes that are rock.
+        share (float): Share of all pixels predicted as rock at which outlined rocks are counted, 0 to 1.
     """
 
-    def __init__(self, classes: Sequence[str], rocks: Collection[str], share: float = 0.05) -> None:
+    def __init__(self, classes: Sequence[str], rocks: Collection[str], share: float) -> None:
         unknown = [name for name in rocks if name not in classes]
         if unknown or not rocks:
             raise UsageError(
@@ -37,44 +36,39 @@ class SparseScores:
                 'choose among them.'
             )
         self.classes, self.rocks, self.share = tuple(classes), tuple(rocks), share
-        # how many pixels of each class have a probability of at least step / STEPS, before it is summed up
-        self._counts = np.zeros((len(classes), STEPS + 1), np.int64)
-        self._found_up_to: list[float] = []  # up to which threshold each outlined rock is found
+        self._counts = np.zeros((len(classes), STEPS + 1), np.int64)  # pixels by class and probability
+        self._found_up_to: list[float] = []  # of each outlined rock, the highest threshold at which it is found
 
     def add(self, truth: np.ndarray, probability: np.ndarray) -> None:
-        """Count one picture: the index of each pixel's class, and the probability of rock, 0 to 1 (H, W)."""
+        """Count one image by its class indices and its probabilities of rock, 0 to 1 (H, W)."""
         steps = np.floor(np.clip(probability, 0, 1) * STEPS).astype(np.int64)
         for index, counts in enumerate(self._counts):
             counts += np.bincount(steps[truth == index], minlength=STEPS + 1)
         for name in self.rocks:
             count, parts = cv2.connectedComponents((truth == self.classes.index(name)).astype(np.uint8), connectivity=8)
             for part in range(1, count):
-                own = np.sort(probability[parts == part])[::-1]
-                self._found_up_to.append(float(own[int(np.ceil(FOUND * len(own))) - 1]))
+                descending = np.sort(probability[parts == part])[::-1]
+                self._found_up_to.append(float(descending[int(np.ceil(FOUND * len(descending))) - 1]))
 
     def table(self, threshold: float) -> pd.DataFrame:
-        """Lay out what is called rock above a threshold: of all pixels, then of each outlined ``class``.
-
-        ``pixels`` are counted, ``called_rock`` is in percent, nan where the class does not occur.
-        """
+        """Return ``pixels`` and the percentage ``called_rock`` above a threshold, of all pixels and of each outlined ``class``."""
         called = self._counts[:, int(np.ceil(threshold * STEPS)) :].sum(axis=1)
         pixels = self._counts.sum(axis=1)
-        # what nobody outlined is of no interest by itself
+        # in place of the pixels that are not outlined
         called[0], pixels[0] = called.sum(), pixels.sum()
         names = ['all pixels', *self.classes[1:]]
         return pd.DataFrame({'class': names, 'pixels': pixels, 'called_rock': percent(called, pixels)})
 
     def recall(self) -> dict[str, float]:
-        """Count the outlined rocks that are found while :attr:`share` of all pixels is called rock.
+        """Return the ``threshold`` at which at most :attr:`share` of all pixels is predicted as rock, and the recall there.
 
-        Beside the ``threshold`` that gives this share: the percentage of outlined rock ``pixels`` that are called rock,
-        and of outlined ``rocks`` of which at least half of the pixels are. nan where none is outlined.
+        It is the percentage of outlined rock ``pixels`` that are predicted, and of outlined ``rocks`` with at least half of their
+        pixels predicted; nan if none is outlined.
         """
         from_top = self._counts[:, ::-1].cumsum(axis=1)
         totals = from_top.sum(axis=0)
-        # the lowest threshold that does not call more
-        within = np.flatnonzero(totals <= self.share * totals[-1])
-        last = within[-1] if len(within) else -1
+        # the lowest threshold that does not exceed the share
+        last = np.searchsorted(totals, self.share * totals[-1], side='right') - 1
         threshold = float((STEPS - last) / STEPS)
         rows = [self.classes.index(name) for name in self.rocks]
         called = from_top[rows, last].sum() if last >= 0 else 0
@@ -87,25 +81,20 @@ class SparseScores:
 
 
 def sparse_scores(
-    cfg,
-    checkpoints: Sequence[str],
-    folder: Path,
-    rocks: Sequence[str],
-    prefixes: Sequence[str] = ('',),
-    share: float = 0.05,
+    cfg, checkpoints: Sequence[str], folder: Path, rocks: Sequence[str], prefixes: Sequence[str], share: float
 ) -> tuple[SparseScores, float, int]:
-    """Score a checkpoint on sparsely labelled pictures, or those of a cross-validation, each on the part that it has not seen.
+    """Score a checkpoint, or those of all folds of a cross-validation on their test parts, on sparsely labelled images.
 
-    Returns the scores, the config's threshold, and how many pictures were counted. Raises a UsageError if the folder
-    or the config is of another kind, or no picture has such a name.
+    Returns the scores, the config's threshold, and the number of images. Raises a UsageError if the folder or the config is of
+    another kind, or no image has such a name.
 
     Args:
-        cfg (mmengine.Config): A binary segmentor's config; the pictures are scored at the size that it tests at.
+        cfg (mmengine.Config): A binary segmentor's config; the images are scored at the size that it tests at.
         checkpoints (Sequence[str]): Its weights; several are those of fold 0, 1, ..., and the scores are of all together.
         folder (Path): With ``images``, ``masks`` and ``classes.txt``, as ``tools/prepare_data.py coco-to-masks`` writes them.
         rocks (Sequence[str]): The classes that are rock.
-        prefixes (Sequence[str]): How names begin; the pictures of each are cut into folds by themselves, as in training.
-        share (float): Of :class:`SparseScores`.
+        prefixes (Sequence[str]): Beginnings of file names; the images of each are split into folds separately, as in training.
+        share (float): As in :class:`SparseScores`.
     """
     names = folder / 'classes.txt'
     if not names.is_file():
@@ -113,7 +102,7 @@ def sparse_scores(
             f'{folder} holds no classes.txt: make it with `python tools/prepare_data.py coco-to-masks JSON --images IMAGES '
             f'--out {folder}`.'
         )
-    scores = SparseScores([line for line in read_lines(names) if line], rocks, share)
+    scores = SparseScores(read_lines(names), rocks, share)
     test = cfg.test_dataloader.dataset
     common = dict(
         type='IndexedMaskDataset',
@@ -125,7 +114,7 @@ def sparse_scores(
         test_mode=True,
         remedy='give --prefix one that they begin with',
     )
-    pictures = 0
+    images = 0
     for fold, checkpoint in enumerate(checkpoints):
         unseen = dict(split='test', fold=fold, folds=len(checkpoints)) if checkpoints[1:] else {}
         for prefix in prefixes:
@@ -138,5 +127,5 @@ def sparse_scores(
                 )
             for prediction in predictions:
                 scores.add(prediction.truth, prediction.probabilities[1])
-            pictures += len(predictions)
-    return scores, predictions.threshold, pictures
+            images += len(predictions)
+    return scores, predictions.threshold, images

@@ -1,4 +1,4 @@
-"""Configs: read, changed by options and for cross-validation, and looked through."""
+"""Configs: reading, overriding by options, cutting into folds, and walking over what they hold."""
 
 import argparse
 import copy
@@ -9,12 +9,13 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 from mmengine.logging import MMLogger
+from mmengine.registry import Registry
 from mmengine.runner import Runner
 
 from custom_modules.engine.devices import join_processes, require_launcher
 from custom_modules.utils.errors import UsageError, first_line
 
-# what the runner and the tools read from a config besides the runner's own arguments
+# top-level keys that the runner and the tools read besides the arguments of Runner
 READ_FROM_CONFIG = (
     'activation_checkpointing',
     'compile',
@@ -31,15 +32,29 @@ OWN_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler
 
 
 def each_config(key: str, value: dict | Sequence[dict] | None) -> Iterator[tuple[str, dict]]:
-    """Yield the one dict that stands at a key, or those of a list, with their keys as ``--cfg-options`` takes them (``loss.0``)."""
+    """Yield the dict at a key, or each dict of a list there, with its key as ``--cfg-options`` takes it (``loss.0``)."""
     if isinstance(value, dict):
         yield key, value
     else:
         yield from ((f'{key}.{i}', part) for i, part in enumerate(value or ()))
 
 
+def value_at(mapping: object, *keys: str):
+    """Look up a value in nested mappings, such as a config; None where a key is missing or its owner is no mapping."""
+    for key in keys:
+        mapping = mapping.get(key) if isinstance(mapping, Mapping | Config) else None
+    return mapping
+
+
+def find_class(registry: Registry, scope: str | None, config: dict) -> type | None:
+    """Find the class that a config builds, by its ``type``, in a registry and its scope (``'mmseg'``); None if there is none."""
+    with registry.switch_scope_and_registry(scope) as scoped:
+        kind = config.get('type')
+        return scoped.get(kind) if isinstance(kind, str) else kind
+
+
 def data_set_configs(key: str, value: dict | Sequence[dict] | None) -> Iterator[tuple[str, dict]]:
-    """Yield the data sets that stand at a key, those within ``RepeatDataset`` or ``ConcatDataset`` in their place.
+    """Yield the data sets at a key; for a ``RepeatDataset`` or ``ConcatDataset`` those that it wraps.
 
     Example:
         >>> repeated = dict(type='RepeatDataset', times=2, dataset=dict(type='MoonDataset'))
@@ -57,32 +72,30 @@ def data_set_configs(key: str, value: dict | Sequence[dict] | None) -> Iterator[
 def loaded_data_sets(cfg, parts: Iterable[str] = PARTS) -> Iterator[tuple[str, dict]]:
     """Yield the data sets of a config's data loaders, with keys such as ``train_dataloader.dataset``."""
     for part in parts:
-        loader = cfg.get(f'{part}_dataloader') or {}
-        yield from data_set_configs(f'{part}_dataloader.dataset', loader.get('dataset'))
+        yield from data_set_configs(f'{part}_dataloader.dataset', value_at(cfg, f'{part}_dataloader', 'dataset'))
 
 
 def type_name(config: dict) -> str:
-    """Name what a config builds, without the scope before it: ``mmseg.DiceLoss`` and the class itself are ``DiceLoss``."""
+    """Name the class that a config builds, without its scope: ``DiceLoss`` for ``mmseg.DiceLoss`` and for the class itself."""
     kind = config.get('type')
     return kind.rsplit('.')[-1] if isinstance(kind, str) else getattr(kind, '__name__', '')
 
 
 def is_cut_by_hash(dataset: dict) -> bool:
-    """Whether a config is that of one of this project's masks' data sets whose parts have no folders of their own."""
+    """Whether a data set's images are split by hash: one of this project's mask data sets, with one folder for all parts."""
     folders = ' '.join((dataset.get('data_prefix') or {}).values())
     return type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset') and '{split}' not in folders
 
 
 def config_sections() -> set[str]:
-    """Name the top-level keys of a config that do something; the others only shaped it."""
+    """Name the top-level keys of a config that something reads; all others are helper variables of the file."""
     return {*inspect.signature(Runner.__init__).parameters, *READ_FROM_CONFIG} - {'self', 'cfg'}
 
 
 def read_options(texts: Iterable[str]) -> dict[str, object]:
     """Read ``KEY=VALUE`` pairs of ``--cfg-options``; a value is a number, a word, or a list of these.
 
-    mmengine takes ``a=dict(b=1)`` for a word and gives up on a bracket that stays open; both, and what is no such pair, are
-    refused with a UsageError.
+    Anything else is a UsageError, such as a dict, which mmengine would take for a word, or a bracket that is not closed.
 
     Example:
         >>> read_options(['load_size=(256,256)', 'default_hooks.checkpoint.filename_tmpl=e{}.pth'])
@@ -94,7 +107,7 @@ def read_options(texts: Iterable[str]) -> dict[str, object]:
         key, equals, value = text.partition('=')
         if not key or not equals:
             raise UsageError(f'a setting is written KEY=VALUE, got {text!r}.')
-        # a brace within a word is none: filename_tmpl=epoch_{}.pth
+        # a brace within a word begins no dict: filename_tmpl=epoch_{}.pth
         if re.search(r'(^|[\[(,])\s*(dict\(|{)', value):
             raise UsageError(
                 f'a setting takes numbers, words and lists of them, not a dict, got {text!r}: set its keys one by one '
@@ -110,13 +123,13 @@ def read_options(texts: Iterable[str]) -> dict[str, object]:
 
 
 def read_config(path: Path, remedy: str) -> Config:
-    """Read a config file as it is; a UsageError, which ends in the remedy, if that fails."""
+    """Read a config file as it is, or raise a UsageError that ends in the remedy."""
     try:
         return Config.fromfile(path)
     except UsageError:
         raise
     except Exception as error:
-        # a config is a program: it can fail in any way
+        # a config is a Python program, so any error is possible
         reason = f'{type(error).__name__}: {first_line(error)}'
         raise UsageError(f'{path} cannot be read ({reason}): {remedy}.') from error
 
@@ -127,12 +140,12 @@ def load_config(
     work_dir: str | Path | None = None,
     launcher: str = 'none',
 ):
-    """Read a config and what changes it.
+    """Read a config, override its settings, and set where and how it runs.
 
     Args:
         path (str | Path): The config file.
-        cfg_options (Mapping, optional): Settings to override, by dotted key, as :func:`read_options` gives them.
-        work_dir (str | Path, optional): Where the run writes. By default the config's own, else ``work_dirs/<name of the file>``.
+        cfg_options (Mapping, optional): Settings to override, by dotted key, as :func:`read_options` returns them.
+        work_dir (str | Path, optional): Output folder of the run. Default: the config's own, else ``work_dirs/<config name>``.
         launcher (str): What started this process: ``'none'`` (default), ``'pytorch'``, ``'slurm'`` or ``'mpi'``.
 
     Raises:
@@ -144,7 +157,7 @@ def load_config(
     require_launcher(launcher)
     logger = MMLogger.get_current_instance()
     level = logger.level
-    # mmengine says of each variable of the environment that it reads it, once for each place
+    # mmengine logs every use of an environment variable
     logger.setLevel('WARNING')
     try:
         cfg = read_config(path, 'mend it, or what it inherits from')
@@ -160,11 +173,11 @@ def load_config(
     try:
         cfg.merge_from_dict(dict(cfg_options or {}))
     except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
-        # which of them is in mmengine's words, if anywhere
+        # the key at fault is in mmengine's message, if anywhere
         raise UsageError(
             f'--cfg-options cannot be put into {path} ({first_line(error)}): give keys that are there, and numbers for places in lists.'
         ) from error
-    # variables that only shaped the config would fill the log and slow the dump
+    # the file's helper variables would fill the log and slow the dump
     for key in set(cfg) - sections - {'custom_imports'}:
         cfg.pop(key)
     # mmengine itself switches off only its own hooks by None, and fails at others
@@ -180,7 +193,7 @@ def load_config(
 
 
 def without_cache(config: dict) -> dict:
-    """Copy the config of a data loader or data set without the caches of its data sets: what is read once gains nothing by them."""
+    """Copy a data loader's or data set's config without caches, which gain nothing where each image is read once."""
     config = copy.deepcopy(config)
     for _, dataset in data_set_configs('dataset', config):
         dataset.pop('cache', None)
@@ -188,40 +201,39 @@ def without_cache(config: dict) -> dict:
 
 
 def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
-    """Hold out part ``fold`` (from 0 on) of ``folds`` of the images that a segmentor's config tests on, wherever it trains on them.
+    """Set up one fold of a cross-validation: test on part ``fold`` (from 0 on) of ``folds``, and train on the others.
 
-    A training set that names ``fold`` itself, as ``fold=None``, is cut too: what is trained can then be tested on
-    several sets. Returns what changes as ``KEY=VALUE``, ``fold`` and ``folds`` of each data set and ``split=test`` of
-    the test set, which in many configs is the validation part, and the config with them. Raises a UsageError if it does
-    not train on images of the folder that it tests on.
+    All data sets with the ``data_root`` of the test set are cut, and those that name ``fold`` themselves, as ``fold=None``.
+    Returns the changes as ``KEY=VALUE`` (``fold`` and ``folds`` of each data set, ``split=test`` of the test set) and the
+    changed copy of the config. Raises a UsageError if no training set is cut, or the config is no segmentor's.
     """
-    found = list(loaded_data_sets(cfg))
-    tested = {own.get('data_root') for key, own in found if key.startswith('test')}
-    cut = {key: own for key, own in found if own.get('data_root') in tested or 'fold' in own}
-    trained = {key: own for key, own in cut.items() if key.startswith('train')}
+    data_sets = list(loaded_data_sets(cfg))
+    test_roots = {dataset.get('data_root') for key, dataset in data_sets if key.startswith('test')}
+    cut = {key: dataset for key, dataset in data_sets if dataset.get('data_root') in test_roots or 'fold' in dataset}
+    trained = {key: dataset for key, dataset in cut.items() if key.startswith('train')}
     if cfg.get('default_scope') != 'mmseg' or not trained:
         raise UsageError(
             '--folds cuts the masks that a segmentor is trained and tested on, in train_dataloader and test_dataloader with '
             'one data_root, and there are none: leave it out.'
         )
-    for key, own in trained.items():
-        if own.get('split') == 'all':
+    for key, dataset in trained.items():
+        if dataset.get('split') == 'all':
             raise UsageError(
                 f"{key} has split='all', of which no fold is held out: set split='train', with val_fraction=0.0 to train on all "
                 'that is not held out.'
             )
     values = {f'{key}.{name}': n for key in cut for name, n in (('fold', fold), ('folds', folds))}
-    values |= {f'{key}.split': 'test' for key, _ in found if key.startswith('test')}
+    # the test set of many configs is the validation part
+    values |= {f'{key}.split': 'test' for key, _ in data_sets if key.startswith('test')}
     held_out = copy.deepcopy(cfg)
     held_out.merge_from_dict(values)
     return tuple(f'{key}={value}' for key, value in values.items()), held_out
 
 
 def hold_out_nothing(cfg) -> None:
-    """Validate and test on what is trained on, on purpose: to see that a network can learn a few images by heart.
+    """Validate and test on the training images, to see that a network can overfit to them; changes the config in place.
 
-    The config is changed in place: its training set, one alone (else a UsageError), takes all its pairs, and becomes the set of
-    validation and test, with their own pipelines.
+    The single training set (else a UsageError) takes all its pairs, and replaces the other two, which keep their pipelines.
     """
     train = cfg.train_dataloader.dataset
     if 'dataset' in train or 'datasets' in train:
@@ -233,6 +245,5 @@ def hold_out_nothing(cfg) -> None:
         for key in ('fold', 'folds'):
             train.pop(key, None)
     for part in ('val', 'test'):
-        loader = cfg.get(f'{part}_dataloader')
-        if loader:
+        if loader := cfg.get(f'{part}_dataloader'):
             loader.dataset = copy.deepcopy(train) | dict(pipeline=loader.dataset.get('pipeline'), test_mode=True)

@@ -1,4 +1,4 @@
-"""What is checked of a config before anything is built."""
+"""Checks of a config before anything is built."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -7,30 +7,38 @@ from numbers import Real
 from pathlib import Path
 
 import torch
-from mmengine.config import Config
-from mmengine.registry import DATASETS, MODELS, OPTIMIZERS, Registry
+from mmengine.registry import DATASETS, MODELS, OPTIMIZERS
 
 from custom_modules.datasets.masks import read_class_weights
-from custom_modules.engine.config import PARTS, each_config, is_cut_by_hash, loaded_data_sets, type_name
+from custom_modules.engine.config import (
+    PARTS,
+    each_config,
+    find_class,
+    is_cut_by_hash,
+    loaded_data_sets,
+    type_name,
+    value_at,
+)
 from custom_modules.utils.errors import UsageError, first_five
 
+# mmseg's losses that fail with one output channel, how, and this project's replacement
 INSTEAD = {
     'DiceLoss': ('is inverted', 'BinaryDiceLoss'),
     'TverskyLoss': ('is constantly 0', 'BinaryTverskyLoss'),
     'FocalLoss': ('raises', 'BinaryFocalLoss'),
 }
-# whole numbers of a config, and the least that each may be
-LEAST = {
+# integers of a config, and the minimum of each
+MINIMUMS = {
     **{f'{part}_dataloader.batch_size': 1 for part in PARTS},
     **{f'{part}_dataloader.num_workers': 0 for part in PARTS},
     **dict.fromkeys(('train_cfg.max_epochs', 'train_cfg.max_iters', 'train_cfg.val_interval'), 1),
     **dict.fromkeys(('optim_wrapper.accumulative_counts', 'default_hooks.logger.interval'), 1),
-    # -1 is never, and all
+    # -1 means never, or keep all
     **dict.fromkeys(('default_hooks.checkpoint.interval', 'default_hooks.checkpoint.max_keep_ckpts'), -1),
     **dict.fromkeys(('randomness.seed', 'train_cfg.val_begin'), 0),
 }
-# numbers of mmengine's schedulers
-SCHEDULED = (
+# numeric arguments of mmengine's schedulers
+SCHEDULER_NUMBERS = (
     'begin', 'end', 'last_step', 'T_max', 'eta_min', 'eta_min_ratio', 'factor', 'start_factor', 'end_factor', 'gamma',
     'step_size', 'power', 'total_steps', 'eta_max', 'pct_start', 'div_factor', 'final_div_factor', 'patience', 'cooldown',
     'threshold', 'min_value', 'eps',
@@ -38,7 +46,7 @@ SCHEDULED = (
 
 
 def check_config(cfg) -> None:
-    """Make every check that needs no data of a config of :func:`custom_modules.engine.config.load_config`; a UsageError says what is wrong."""
+    """Check all of a loaded config that can be checked without data, or raise a UsageError."""
     require_whole_loops(cfg)
     require_sound_optimizer(cfg)
     require_numbers_of_schedulers(cfg)
@@ -49,57 +57,48 @@ def check_config(cfg) -> None:
 
 
 def require_training(cfg) -> None:
-    """Refuse a config that does not say what is trained on, for how long, or how."""
-    gone = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if cfg.get(key) is None]
-    if gone:
-        raise UsageError(
-            f'there is no {" and no ".join(gone)}, without which nothing is trained: add it to the config.'
-        )
+    """Refuse a config without one of the sections that a training needs."""
+    missing = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if cfg.get(key) is None]
+    if missing:
+        keys = ' and no '.join(missing)
+        raise UsageError(f'there is no {keys}, without which nothing is trained: add it to the config.')
 
 
 def require_whole_loops(cfg) -> None:
-    """Refuse a config that has a validation or a test in parts, or numbers of steps, images or processes that are none."""
+    """Refuse an incomplete validation or test, and numbers of steps, images or processes that are not integers or too small."""
     for part, name in (('val', 'validation'), ('test', 'test')):
         keys = [f'{part}_{key}' for key in ('dataloader', 'cfg', 'evaluator')]
-        gone = [key for key in keys if cfg.get(key) is None]
-        there = [key for key in keys if key not in gone]
-        if gone and there:
+        missing = [key for key in keys if cfg.get(key) is None]
+        present = [key for key in keys if key not in missing]
+        if missing and present:
             best = ' default_hooks.checkpoint.save_best=None' if part == 'val' else ''
             raise UsageError(
-                f'there is no {" and no ".join(gone)}, but {" and ".join(there)}: without {name}, write --cfg-options '
+                f'there is no {" and no ".join(missing)}, but {" and ".join(present)}: without {name}, write --cfg-options '
                 f'{" ".join(f"{key}=None" for key in keys)}{best}, or the same in the config.'
             )
-    for key, least in LEAST.items():
-        *parents, last = key.split('.')
-        for i in range(1, len(parents) + 1):
-            owner = _at(cfg, parents[:i])
+    for key, minimum in MINIMUMS.items():
+        path = key.split('.')
+        for i in range(1, len(path)):
+            owner = value_at(cfg, *path[:i])
             if owner is not None and not isinstance(owner, Mapping):
-                raise UsageError(
-                    f'{".".join(parents[:i])} is a dict of settings, got {owner!r}: mend it in the config.'
-                )
-        value = _at(cfg, [*parents, last])
-        if value is not None and (not isinstance(value, int) or value < least):
-            raise UsageError(f'{key} is a whole number of at least {least}, got {value!r}: mend it.')
-    start, known = _at(cfg, ('env_cfg', 'mp_cfg', 'mp_start_method')), get_all_start_methods()
+                raise UsageError(f'{".".join(path[:i])} is a dict of settings, got {owner!r}: mend it in the config.')
+        value = value_at(cfg, *path)
+        if value is not None and (not isinstance(value, int) or value < minimum):
+            raise UsageError(f'{key} is a whole number of at least {minimum}, got {value!r}: mend it.')
+    start, known = value_at(cfg, 'env_cfg', 'mp_cfg', 'mp_start_method'), get_all_start_methods()
     if start is not None and start not in known and os.name == 'posix':
         raise UsageError(f'env_cfg.mp_cfg.mp_start_method is one of {", ".join(known)}, got {start!r}: mend it.')
 
 
-def _at(cfg, keys: Sequence[str]):
-    for key in keys:
-        cfg = cfg.get(key) if isinstance(cfg, Mapping | Config) else None
-    return cfg
-
-
 def require_sound_optimizer(cfg) -> None:
-    """Refuse settings that the optimizer does not take, which torch else says in a traceback when all data has been read."""
-    norm = _at(cfg, ('optim_wrapper', 'clip_grad', 'max_norm'))
+    """Refuse settings that the optimizer does not accept: torch would raise only after all data has been read."""
+    norm = value_at(cfg, 'optim_wrapper', 'clip_grad', 'max_norm')
     if norm is not None and not (isinstance(norm, Real) and norm > 0):
         raise UsageError(f'optim_wrapper.clip_grad.max_norm is a number above 0, got {norm!r}: mend it.')
-    optimizer = (cfg.get('optim_wrapper') or {}).get('optimizer')
+    optimizer = value_at(cfg, 'optim_wrapper', 'optimizer')
     if not isinstance(optimizer, Mapping):
         return
-    if _registered(OPTIMIZERS, cfg, optimizer) is None:
+    if find_class(OPTIMIZERS, cfg.get('default_scope'), optimizer) is None:
         raise UsageError(
             f'there is no optimizer named {type_name(optimizer)!r}: mend optim_wrapper.optimizer.type, or name the module that '
             'registers it in custom_imports.'
@@ -107,42 +106,41 @@ def require_sound_optimizer(cfg) -> None:
     try:
         OPTIMIZERS.build(dict(optimizer, params=[torch.zeros(1, requires_grad=True)]))
     except (TypeError, ValueError) as error:
-        # mmengine says before it which file refused
+        # mmengine puts the path of the class before the message
         reason = str(error).split('.py: ')[-1].strip().rstrip('.')
         raise UsageError(
             f'optim_wrapper.optimizer, {type_name(optimizer)}, cannot be made ({reason}): mend its settings.'
         ) from error
     except RuntimeError:
-        # of the device, which is not known yet
-        return
+        # such as fused=True without a GPU: the device is not known yet
+        pass
 
 
 def require_numbers_of_schedulers(cfg) -> None:
-    """Refuse words where mmengine's schedulers calculate with numbers, which they find out in the first step."""
+    """Refuse strings where mmengine's schedulers need numbers, which would fail only in the first step."""
     for key, scheduler in each_config('param_scheduler', cfg.get('param_scheduler')):
-        for name in SCHEDULED:
+        for name in SCHEDULER_NUMBERS:
             if isinstance(scheduler.get(name), str):
                 raise UsageError(f'{key}.{name} is a number, got {scheduler[name]!r}: mend it.')
 
 
 def require_one_split(cfg) -> None:
-    """Refuse data sets of one folder that are cut differently: a test image could be a training image."""
-    cuts = {}
+    """Refuse data sets of one folder that are split differently: a test image could be a training image."""
+    splits = {}
     for _, dataset in loaded_data_sets(cfg):
-        # parts that have folders of their own are not cut; all is cut nowhere
         if is_cut_by_hash(dataset) and dataset.get('split') != 'all':
-            cut = f'val_fraction={_share(dataset, "val_fraction", 0.2)}'
+            split = f'val_fraction={_fraction(dataset, "val_fraction", 0.2)}'
             listed = [f'ann_file={dataset.ann_file}'] if dataset.get('ann_file') else []
             if dataset.get('fold') is not None:
-                cut = ' '.join([f'fold={dataset.fold} folds={dataset.get("folds", 5)}', cut, *listed])
+                split = ' '.join([f'fold={dataset.fold} folds={dataset.get("folds", 5)}', split, *listed])
             elif listed:
-                # a list beside a hashed part knows nothing of it either
-                cut = 'ann_file'
+                # lists are trusted to be disjoint, but not from parts that are split by hash
+                split = 'ann_file'
             else:
-                cut += f' test_fraction={_share(dataset, "test_fraction", 0.0)}'
+                split += f' test_fraction={_fraction(dataset, "test_fraction", 0.0)}'
             folder = ' '.join((dataset.get('data_prefix') or {}).values())
-            cuts.setdefault((os.path.normpath(dataset.data_root), folder), set()).add(cut)
-    for (root, _), found in cuts.items():
+            splits.setdefault((os.path.normpath(dataset.data_root), folder), set()).add(split)
+    for (root, _), found in splits.items():
         if len(found) > 1:
             raise UsageError(
                 f'the data sets on {root} are cut differently ({" and ".join(sorted(found))}): set the same '
@@ -150,7 +148,7 @@ def require_one_split(cfg) -> None:
             )
 
 
-def _share(dataset: dict, key: str, default: float) -> float:
+def _fraction(dataset: dict, key: str, default: float) -> float:
     value = dataset.get(key, default)
     if not isinstance(value, Real):
         raise UsageError(f'{key} of {type_name(dataset)} is a share, a number from 0 to 1, got {value!r}: mend it.')
@@ -158,49 +156,52 @@ def _share(dataset: dict, key: str, default: float) -> float:
 
 
 def require_matching_classes(cfg) -> None:
-    """Refuse heads that do not fit the classes of a data set, which it names in the config or in its class, or losses and weights that do not fit a head."""
-    found = [(key, _class_names(cfg, own), own) for key, own in loaded_data_sets(cfg)]
-    named = [(key, names, own) for key, names, own in found if names is not None]
+    """Refuse heads that do not fit the classes of the data sets, and losses or class weights that do not fit their head.
+
+    Classes are known where a data set lists them in the config or in its class.
+    """
+    found = [(key, _class_names(cfg, dataset), dataset) for key, dataset in loaded_data_sets(cfg)]
+    named = [(key, names, dataset) for key, names, dataset in found if names is not None]
     for key, names, _ in named:
-        # what one part calls 1 would be something else in the next
+        # else one index would mean different classes in different parts
         if list(names) != list(named[0][1]):
             raise UsageError(
                 f'{named[0][0]} has the classes {first_five(named[0][1])}, but {key} has {first_five(names)}: give all '
                 'data sets the same classes in the same order.'
             )
-    model = cfg.get('model') or {}
     for name in ('decode_head', 'auxiliary_head', 'head'):
-        for key, head in each_config(f'model.{name}', model.get(name)):
+        for key, head in each_config(f'model.{name}', value_at(cfg, 'model', name)):
             classes, channels = head_size(cfg, head)
             if classes is None:
                 continue
             # one channel of a segmentor is the probability of the second class of two
             expected = 2 if channels == 1 and name != 'head' else classes
-            for data_key, names, own in named:
+            for data_key, names, dataset in named:
                 if len(names) != expected:
                     also = ' and leave out_channels out' if head.get('out_channels') else ''
                     raise UsageError(
-                        f'{key} is for {expected} classes, but {data_key} ({own.get("type")}) has {len(names)} '
+                        f'{key} is for {expected} classes, but {data_key} ({dataset.get("type")}) has {len(names)} '
                         f'({first_five(names)}): set {key}.num_classes={len(names)}{also}, or choose other classes there.'
                     )
             if name == 'head':
-                _require_countable(cfg, classes)
+                _require_small_topk(cfg, classes)
             for loss_key, loss in each_config(f'{key}.loss_decode', head.get('loss_decode')):
                 if fault := _fault_of_loss(loss, channels):
                     raise UsageError(f'{loss_key}: {fault}.')
-                _require_weights(f'{loss_key}.class_weight', loss.get('class_weight'), channels)
+                _require_class_weights(f'{loss_key}.class_weight', loss.get('class_weight'), channels)
 
 
 def head_size(cfg, head: dict) -> tuple[int | None, int | None]:
-    """Find out how many classes and output channels a head will have; None where the config does not say."""
-    # mmseg's own heads have no default, and one channel only if they are told so
-    ours = any(base.__name__ == 'UNetHead' for base in getattr(_registered(MODELS, cfg, head), '__mro__', ()))
+    """Return how many classes and output channels a head will have; None where the config does not say."""
+    # mmseg's own heads have no default classes, and one channel only by out_channels=1
+    kind = find_class(MODELS, cfg.get('default_scope'), head)
+    ours = any(base.__name__ == 'UNetHead' for base in getattr(kind, '__mro__', ()))
     classes = head.get('num_classes', 2 if ours else None)
     return classes, head.get('out_channels') or (1 if ours and classes == 2 else classes)
 
 
 def _fault_of_loss(loss: dict, channels: int) -> str | None:
-    """Say why a loss fails, or teaches nothing or the opposite, with so many output channels, and what to write instead."""
+    """Say why a loss fails or has no or a wrong gradient with so many output channels, and what to write instead."""
     name, sigmoid = type_name(loss), loss.get('use_sigmoid', False)
     weighted = loss.get('class_weight') is not None
     binary = loss.get('loss_type') == 'binary' and loss.get('per_image')
@@ -224,30 +225,29 @@ def _fault_of_loss(loss: dict, channels: int) -> str | None:
     return None
 
 
-def _require_countable(cfg, classes: int) -> None:
+def _require_small_topk(cfg, classes: int) -> None:
     for name in ('val_evaluator', 'test_evaluator'):
         for key, metric in each_config(name, cfg.get(name)):
-            most = max(metric['topk']) if metric.get('topk') else 1
+            most = max(metric.get('topk') or [1])
             if metric.get('type') == 'Accuracy' and most > classes:
                 raise UsageError(
                     f'{key}.topk asks for the top {most} of {classes} classes: leave it out there, and in model.head.'
                 )
 
 
-def _require_weights(key: str, weights: Sequence[float] | str | None, channels: int) -> None:
+def _require_class_weights(key: str, weights: Sequence[float] | str | None, channels: int) -> None:
     if isinstance(weights, str):
-        # mmseg takes a text for the name of a file
+        # mmseg reads a string as the name of a file
         if not Path(weights).is_file():
             raise UsageError(
                 f'{key} names the file {weights}, which does not exist: write the weights as a list of numbers.'
             )
         weights = read_class_weights(weights)
-    several = hasattr(weights, '__len__')
-    if weights is None or (several and len(weights) == channels):
+    is_list = hasattr(weights, '__len__')
+    if weights is None or (is_list and len(weights) == channels):
         return
-    found = f'holds {len(weights)} weights' if several else f'is {weights!r}'
-    wanted = f'a list of {channels} weights, one for each class'
-    wanted = 'one weight, that of class 1' if channels == 1 else wanted
+    found = f'holds {len(weights)} weights' if is_list else f'is {weights!r}'
+    wanted = 'one weight, that of class 1' if channels == 1 else f'a list of {channels} weights, one for each class'
     raise UsageError(
         f'{key} {found}, but the head has {channels} output channel{"s" * (channels > 1)}: give it {wanted} '
         '(`python tools/class_weights.py CONFIG` prints them).'
@@ -255,27 +255,20 @@ def _require_weights(key: str, weights: Sequence[float] | str | None, channels: 
 
 
 def _class_names(cfg, dataset: dict) -> Sequence[str] | None:
-    metainfo = dataset.get('metainfo') or {}
-    own = getattr(_registered(DATASETS, cfg, dataset), 'METAINFO', {})
-    named = dataset.get('classes'), metainfo.get('classes'), dataset.get('wnids')
-    # a text is the name of a file
-    return next((n for n in (*named, own.get('classes')) if isinstance(n, list | tuple)), None)
-
-
-def _registered(registry: Registry, cfg, part: dict) -> type | None:
-    with registry.switch_scope_and_registry(cfg.get('default_scope')) as scoped:
-        name = part.get('type')
-        return scoped.get(name) if isinstance(name, str) else name
+    default = getattr(find_class(DATASETS, cfg.get('default_scope'), dataset), 'METAINFO', {}).get('classes')
+    candidates = dataset.get('classes'), value_at(dataset, 'metainfo', 'classes'), dataset.get('wnids'), default
+    # a string is the name of a file
+    return next((names for names in candidates if isinstance(names, list | tuple)), None)
 
 
 def require_one_augmentation(cfg) -> None:
-    """Refuse a training whose images would be flipped, turned or brightened twice: one by one, and again as a batch."""
-    preprocessor = (cfg.get('model') or {}).get('data_preprocessor') or {}
-    of_batch = {name.removeprefix('Batch') for name in _types(preprocessor.get('augments'))}
-    # the affine map turns as well
+    """Refuse a training whose images would be augmented twice in the same way: in the pipeline and again as a batch."""
+    augments = value_at(cfg, 'model', 'data_preprocessor', 'augments')
+    of_batch = {name.removeprefix('Batch') for name in _step_types(augments)}
+    # the affine map rotates as well
     of_batch |= {'RandomRotate'} if 'RandomAffine' in of_batch else set()
     pipelines = [dataset.get('pipeline') for _, dataset in loaded_data_sets(cfg, ['train'])]
-    twice = [name for pipeline in pipelines for name in _types(pipeline) if name in of_batch]
+    twice = [name for pipeline in pipelines for name in _step_types(pipeline) if name in of_batch]
     if twice:
         raise UsageError(
             f'{", ".join(dict.fromkeys(twice))} of the training pipeline would be done again by the data preprocessor, on the whole batch: '
@@ -285,26 +278,25 @@ def require_one_augmentation(cfg) -> None:
 
 
 def require_unpadded(cfg) -> None:
-    """Refuse ``grey_standardize`` where training images get padded: each one's mean would be of its padding too."""
-    model = cfg.get('model') or {}
-    if not (model.get('backbone') or {}).get('grey_standardize'):
+    """Refuse ``grey_standardize`` where training images get padded: an image's mean would include its padding."""
+    if not value_at(cfg, 'model', 'backbone', 'grey_standardize'):
         return
-    step = (model.get('data_preprocessor') or {}).get('size_divisor') or 1
+    divisor = value_at(cfg, 'model', 'data_preprocessor', 'size_divisor') or 1
     for key, dataset in loaded_data_sets(cfg, ['train']):
-        cut_out = [s['size'] for s in dataset.get('pipeline') or () if s['type'] == 'RandomZoom']
-        size = [*cut_out, dataset.get('load_size')][0]
-        if size is None or any(side % step for side in size):
+        crops = [step['size'] for step in dataset.get('pipeline') or () if step['type'] == 'RandomZoom']
+        size = [*crops, dataset.get('load_size')][0]
+        if size is None or any(side % divisor for side in size):
             raise UsageError(
                 f'{key} gives images of {"their own sizes" if size is None else f"{size[0]}x{size[1]}"}, which are padded to '
-                f'multiples of {step}, and grey_standardize would count the padding: set {key}.load_size to multiples of {step}.'
+                f'multiples of {divisor}, and grey_standardize would count the padding: set {key}.load_size to multiples of {divisor}.'
             )
 
 
-def _types(steps: list | None) -> list[str]:
+def _step_types(steps: list | None) -> list[str]:
     names = []
     for step in steps or ():
         if isinstance(step, list | tuple):
-            names += _types(step)
+            names += _step_types(step)
         else:
-            names += [step['type'], *_types(step.get('augments')), *_types(step.get('transforms'))]
+            names += [step['type'], *_step_types(step.get('augments')), *_step_types(step.get('transforms'))]
     return names

@@ -1,4 +1,4 @@
-"""What is checked of the data before the first step."""
+"""Checks of the data before the first training step."""
 
 import functools
 import os
@@ -8,24 +8,24 @@ from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
 from custom_modules.datasets.cache import DecodeOnce
-from custom_modules.engine.config import PARTS, loaded_data_sets
+from custom_modules.engine.config import PARTS, find_class, loaded_data_sets, value_at
 from custom_modules.engine.devices import inner_model
 from custom_modules.models.batch_augmentations import AugmentsBatches
 from custom_modules.utils.errors import UsageError
 
 
 def require_data_folders(cfg, parts: Iterable[str] = PARTS) -> None:
-    """Build this project's data sets without listing their files, which refuses a missing folder and what is mistyped."""
+    """Build this project's data sets without listing their files, which raises for missing folders and wrong arguments."""
+    scope = cfg.get('default_scope')
     for _, dataset in loaded_data_sets(cfg, parts):
-        with DATASETS.switch_scope_and_registry(cfg.get('default_scope')) as registry:
-            kind = dataset.get('type')
-            kind = registry.get(kind) if isinstance(kind, str) else kind
-            if isinstance(kind, type) and issubclass(kind, DecodeOnce):
+        kind = find_class(DATASETS, scope, dataset)
+        if isinstance(kind, type) and issubclass(kind, DecodeOnce):
+            with DATASETS.switch_scope_and_registry(scope) as registry:
                 registry.build(dict(dataset, pipeline=[], lazy_init=True))
 
 
 def require_a_batch(runner) -> None:
-    """Refuse a training set that gives no batch, or whole batches that the config lacks what to take with."""
+    """Refuse a training set that gives no batch, or whole batches to a collate function or model that cannot take them."""
     loader = runner.train_dataloader
     if len(loader) == 0:
         raise UsageError(
@@ -35,7 +35,7 @@ def require_a_batch(runner) -> None:
     if getattr(loader.dataset, 'cache', None) != 'batches':
         return
     model = inner_model(runner.model)
-    # a classifier's is its own
+    # a classifier has neither: BatchClassifier itself takes whole batches
     heads = [getattr(model, name, None) for name in ('decode_head', 'auxiliary_head')]
     collate = runner.cfg.train_dataloader.get('collate_fn') or {}
     fits = collate.get('type') == 'batch_collate' and isinstance(model.data_preprocessor, AugmentsBatches)
@@ -48,15 +48,13 @@ def require_a_batch(runner) -> None:
 
 
 def require_sound_test_set(cfg) -> Dataset | None:
-    """Build the test set, which checks it, where there is one that is not that of the validation: a training would leave its faults for later."""
-    test, val = (cfg.get(f'{part}_dataloader') or {} for part in ('test', 'val'))
-    if test.get('dataset') and test['dataset'] != val.get('dataset'):
-        return DATASETS.build(test['dataset'])
-    return None
+    """Build the test set, which checks it, unless it is the validation set: a training itself would not open it."""
+    test, val = (value_at(cfg, f'{part}_dataloader', 'dataset') for part in ('test', 'val'))
+    return DATASETS.build(test) if test and test != val else None
 
 
 def require_unseen(train: Dataset, others: Mapping[str, Dataset | None]) -> None:
-    """Refuse a training on images that it is validated or tested on: the scores would be of what it has learnt by heart."""
+    """Refuse validation or test sets (``others``) that share images with the training set."""
     seen = set(image_files(train))
     for name, dataset in others.items():
         files = [] if dataset is None else image_files(dataset)
@@ -70,24 +68,22 @@ def require_unseen(train: Dataset, others: Mapping[str, Dataset | None]) -> None
 
 
 def image_files(dataset: Dataset) -> list[str]:
-    """List the image files of a data set, also of one that repeats or joins others; of a link the file that it leads to."""
+    """List the image files of a data set, also of one that repeats or joins others, with links resolved."""
     if hasattr(dataset, 'datasets') or hasattr(dataset, 'dataset'):
         parts = dataset.datasets if hasattr(dataset, 'datasets') else [dataset.dataset]
         return [file for part in parts for file in image_files(part)]
-    folder = functools.cache(os.path.realpath)
-    paths = (dataset.get_data_info(i).get('img_path', '') for i in range(len(dataset)))
-    return [
-        os.path.realpath(path)
-        if os.path.islink(path)
-        else os.path.join(folder(os.path.dirname(path)), os.path.basename(path))
-        for path in paths
-        if path
-    ]
+    # realpath makes a system call for each part of a path
+    real_folder = functools.cache(os.path.realpath)
+    files = []
+    for path in filter(None, (dataset.get_data_info(i).get('img_path') for i in range(len(dataset)))):
+        folder, name = os.path.split(path)
+        files.append(os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folder(folder), name))
+    return files
 
 
 def files_of_batch(data_batch) -> list[str]:
-    """List the image files of a training batch, as far as it names them; a batch that is one tensor has one sample for all."""
-    samples = data_batch.get('data_samples') if isinstance(data_batch, dict) else None
+    """List the image files of a training batch, as far as its samples (or the one sample of a whole batch) name them."""
+    samples = value_at(data_batch, 'data_samples')
     if isinstance(samples, list | tuple):
         files = [sample.get('img_path') for sample in samples]
     else:

@@ -1,4 +1,4 @@
-"""What a run computes on: several processes, and the precision that the machine computes in by itself."""
+"""Distributed processes, and the precisions that the machine supports."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from torch import nn
 
 from custom_modules.utils.errors import UsageError
 
-# what each launcher tells a process: its rank, their number, its place on this machine
+# the variables in which each launcher sets rank, world size and local rank
 VARIABLES = dict(
     pytorch=('RANK', 'WORLD_SIZE', 'LOCAL_RANK'),
     slurm=('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_LOCALID'),
@@ -21,9 +21,9 @@ VARIABLES = dict(
 
 
 def require_launcher(launcher: str) -> None:
-    """Refuse, with a UsageError, a ``--launcher``, ``'none'``, ``'pytorch'``, ``'slurm'`` or ``'mpi'``, that does not fit what started this process."""
+    """Refuse, with a UsageError, a ``--launcher`` (see :func:`load_config`) that did not start this process."""
     if launcher == 'none':
-        # each would be a run of its own, all writing to one folder
+        # each process would be a run of its own, all writing to one folder
         if 'TORCHELASTIC_RUN_ID' in os.environ and int(os.environ.get('WORLD_SIZE', 1)) > 1:
             raise UsageError(
                 f'torchrun started {os.environ["WORLD_SIZE"]} processes, which would not know of each other: add --launcher pytorch.'
@@ -39,21 +39,21 @@ def require_launcher(launcher: str) -> None:
 
 
 def is_first_process(launcher: str) -> bool:
-    """Whether this process is the one that writes the run's files, by what its launcher told it."""
+    """Whether this process has rank 0, and so writes the run's files."""
     return launcher == 'none' or int(os.environ[VARIABLES[launcher][0]]) == 0
 
 
 def join_processes(cfg) -> None:
-    """Tell mmengine this process's place, and on a machine without a GPU join the others through gloo; the config is changed in place.
+    """Set ``LOCAL_RANK``, and without a GPU initialize the process group with gloo; the config is changed in place.
 
-    mmengine selects a GPU for each process before it joins, which fails without one: here the runner finds it done.
+    mmengine would select a GPU before it initializes the group, which fails without one. It skips what is initialized.
     """
-    # mmengine's wrapper reads it, which some launchers do not set
+    # mmengine's model wrapper reads it, and some launchers do not set it
     os.environ.setdefault('LOCAL_RANK', os.environ[VARIABLES[cfg.launcher][2]])
     if devices.get_device() != 'cpu':
         return
-    for name, found in zip(VARIABLES['pytorch'], VARIABLES[cfg.launcher], strict=True):
-        os.environ[name] = os.environ[found]
+    for name, source in zip(VARIABLES['pytorch'], VARIABLES[cfg.launcher], strict=True):
+        os.environ[name] = os.environ[source]
     if cfg.launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
         hosts = ['scontrol', 'show', 'hostnames', os.environ['SLURM_NODELIST']]
         os.environ['MASTER_ADDR'] = subprocess.check_output(hosts, text=True).split()[0]
@@ -61,35 +61,35 @@ def join_processes(cfg) -> None:
     if not torch.distributed.is_initialized():
         torch.distributed.init_process_group('gloo')
     cfg.env_cfg.dist_cfg.backend = 'gloo'
-    # what mmengine sets by itself where the config says nothing; only the device differs
+    # mmengine's defaults, except for device_ids
     unused = cfg.get('find_unused_parameters', False)
     wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=unused)
     cfg.model_wrapper_cfg = wrapper | (cfg.get('model_wrapper_cfg') or {}) | dict(device_ids=None)
 
 
 def inner_model(model: nn.Module) -> nn.Module:
-    """Take a model out of its wrapper, that of several processes or of test-time augmentation."""
+    """Return the model inside the wrappers of distributed training and test-time augmentation."""
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
     return model
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether this machine's processor multiplies bfloat16 by itself (AVX-512 BF16 or AMX); emulated, it is slower than float32."""
-    questions = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')
-    return any(getattr(torch.cpu, question, bool)() for question in questions)
+    """Whether the CPU has bfloat16 instructions (AVX-512 BF16 or AMX); emulated, bfloat16 is slower than float32."""
+    checks = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')
+    return any(getattr(torch.cpu, check, bool)() for check in checks)
 
 
 def mixed_precision_pays() -> bool:
-    """Whether this machine trains faster in mixed precision: on a GPU, or a CPU that has bfloat16."""
+    """Whether this machine trains faster in mixed precision: on a GPU, or a CPU with bfloat16 instructions."""
     device = devices.get_device()
     return device == 'cuda' or (device == 'cpu' and cpu_has_bfloat16())
 
 
 def set_mixed_precision(optim_wrapper) -> None:
-    """Choose the fastest precision that the hardware computes in by itself, in the optimizer's config, which is changed in place.
+    """Change an ``optim_wrapper`` config, in place, to the fastest precision that the hardware supports natively.
 
-    Raises a UsageError if there is none but float32, or another than the hardware's is asked for.
+    Raises a UsageError if that is float32, or the config asks for another than a CPU's bfloat16.
     """
     if not mixed_precision_pays():
         raise UsageError(
@@ -97,7 +97,7 @@ def set_mixed_precision(optim_wrapper) -> None:
             'train in float32, or write --amp auto.'
         )
     if devices.get_device() == 'cpu':
-        # it has neither: bfloat16 it is, and needs no scale
+        # BFloat16OptimWrapper takes neither argument
         dtype = optim_wrapper.pop('dtype', None) or 'bfloat16'
         optim_wrapper.pop('loss_scale', None)
         if str(dtype).removeprefix('torch.') != 'bfloat16':
@@ -107,16 +107,15 @@ def set_mixed_precision(optim_wrapper) -> None:
         optim_wrapper.type = 'BFloat16OptimWrapper'
         return
     optim_wrapper.type = 'AmpOptimWrapper'
-    # by itself, not by emulation
     if torch.cuda.is_bf16_supported(including_emulation=False):
         optim_wrapper.setdefault('dtype', 'bfloat16')
     if optim_wrapper.get('dtype') == 'bfloat16':
-        # its exponents are float32's: no gradient gets lost that a scale would save
+        # it has float32's exponents, so gradients do not underflow
         optim_wrapper.setdefault('loss_scale', dict(enabled=False))
 
 
 def precision_of(cfg) -> str:
-    """Name what a config trains in: its forward pass's type, and ``compiled`` if it is."""
+    """Name the precision of a config's forward pass, and add ``compiled`` if it is."""
     wrapper, name = cfg.optim_wrapper, 'float32'
     defaults = dict(AmpOptimWrapper='float16', BFloat16OptimWrapper='bfloat16')
     if wrapper.type in defaults:
@@ -142,7 +141,7 @@ def speed_advice(cfg) -> str | None:
     if cfg.optim_wrapper.get('type') == 'OptimWrapper' and mixed_precision_pays():
         ways.append('--amp')
     compiles = (cfg.get('default_hooks') or {}).get('compile')
-    # which needs Triton there, and a C++ compiler here
+    # torch.compile needs Triton on a GPU and a C++ compiler on a CPU
     tool = find_spec('triton') if devices.get_device() == 'cuda' else shutil.which(os.environ.get('CXX', 'g++'))
     if compiles and not compiles.get('enabled') and tool:
         ways.append('in a long run --cfg-options default_hooks.compile.enabled=True (minutes at first)')

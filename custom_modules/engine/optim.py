@@ -1,4 +1,4 @@
-"""Optimizer: its wrapper, groups and scheduler, and the average of the weights."""
+"""Optimizer wrapper, parameter groups, scheduler, and averaged weights."""
 
 from contextlib import contextmanager
 
@@ -19,17 +19,17 @@ class BFloat16OptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: torch.nn.Module):
-        """Compute the forward pass in bfloat16, where torch finds that safe."""
+        """Run the forward pass under bfloat16 autocast."""
         with super().optim_context(model), autocast(dtype=torch.bfloat16):
             yield
 
 
 @PARAM_SCHEDULERS.register_module()
 class GroupOneCycleLR(OneCycleLR):
-    """One-cycle policy that leads each parameter group to its own rate.
+    """One-cycle policy (`Super-Convergence <https://arxiv.org/abs/1708.07120>`_) with a peak for each parameter group.
 
-    `Super-Convergence <https://arxiv.org/abs/1708.07120>`_. mmengine's ``OneCycleLR`` leads every group to one ``eta_max``:
-    an encoder at a tenth of the rate would train at the head's. Here the peak is the rate that the optimizer gave the group.
+    mmengine's ``OneCycleLR`` has one ``eta_max``: an encoder with a tenth of the head's rate would train at the head's. Here a
+    group's peak is the rate that the optimizer gave it.
     """
 
     def __init__(self, optimizer, **kwargs) -> None:
@@ -39,14 +39,14 @@ class GroupOneCycleLR(OneCycleLR):
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
-    """mmengine's constructor with one group for all parameters that share their settings.
+    """mmengine's ``DefaultOptimWrapperConstructor`` with one group for all parameters that share their settings.
 
-    With a ``paramwise_cfg`` mmengine's own makes a group of every parameter. A fused optimizer then runs once for each, and takes
-    longer than the network of a small classifier on a GPU. Arguments are those of ``DefaultOptimWrapperConstructor``.
+    With a ``paramwise_cfg`` mmengine makes a group of every parameter. A fused optimizer then runs once for each, which on a GPU
+    takes longer than a small classifier.
     """
 
     def add_params(self, params, module, prefix: str = '', is_dcn_module=None) -> None:
-        """Add the parameters of a module to the groups, and merge them when it is the whole model, whose prefix is empty."""
+        """Add the parameters of a module and its children, and in the end, for the model itself, merge the groups."""
         super().add_params(params, module, prefix=prefix, is_dcn_module=is_dcn_module)
         if prefix:
             return
@@ -60,23 +60,23 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
 
 @MODELS.register_module()
 class WarmedUpEMA(ExponentialMovingAverage):
-    """mmengine's ``ExponentialMovingAverage`` in a few calls of the device, and without random weights in it, for its ``EMAHook``.
+    """mmengine's ``ExponentialMovingAverage`` with a warm-up, and with few kernel launches, for its ``EMAHook``.
 
-    In its first steps it is the plain mean of what there was: the momentum of step ``t`` is the greater of ``momentum`` and
-    ``10 / (10 + t)``. Arguments are those of ``ExponentialMovingAverage``, but ``interval`` is not looked at.
+    The momentum of step ``t``, from 0 on, is the greater of ``momentum`` and ``10 / (10 + t)``, so that the random initial
+    weights have no part in the average. ``interval`` is ignored.
     """
 
     _count: int | None = None
 
     def load_state_dict(self, state_dict, *args, **kwargs):
-        """Load the averages of a checkpoint, and how many steps are in them."""
+        """Load the averages and the number of steps from a checkpoint."""
         self._count = None
         return super().load_state_dict(state_dict, *args, **kwargs)
 
     @torch.no_grad()
     def update_parameters(self, model: torch.nn.Module) -> None:
-        """Take the weights of a step in."""
-        # counted on the host too: to read the buffer each step would make the host wait for a GPU
+        """Average in the weights of a step."""
+        # counted on the host too, since reading the buffer synchronizes with a GPU
         count = int(self.steps) if self._count is None else self._count
         self._count = count + 1
         momentum = max(self.momentum, 10 / (10 + count))
@@ -86,8 +86,7 @@ class WarmedUpEMA(ExponentialMovingAverage):
                 moving.append((old, new))
             else:
                 old.copy_(new)
-        averages, sources = zip(*moving, strict=True)
-        torch._foreach_lerp_(
-            [t.data for t in averages], [t.data.to(a.device) for t, a in zip(sources, averages, strict=True)], momentum
-        )
+        averages = [average.data for average, _ in moving]
+        sources = [source.data.to(average.device) for average, source in moving]
+        torch._foreach_lerp_(averages, sources, momentum)
         self.steps += 1

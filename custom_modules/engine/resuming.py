@@ -1,4 +1,4 @@
-"""Whether a run can go on, or begin, from a checkpoint: compared tensor by tensor before anything is loaded."""
+"""Whether a run can resume, or start, from a checkpoint: compared before anything of it is loaded."""
 
 import hashlib
 import os
@@ -9,6 +9,7 @@ from mmengine.hooks import EMAHook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
+from custom_modules.engine.config import value_at
 from custom_modules.engine.data_checks import image_files
 from custom_modules.engine.devices import inner_model
 from custom_modules.models.safe_loading import unlike_tensors
@@ -18,29 +19,29 @@ SAME_CONFIG = 'resume with the config that it was trained with'
 
 
 def training_images(runner: Runner) -> str:
-    """Give the number of the training images and a hash of their names: what a resume compares, wherever the folder lies by then."""
+    """Return the number of the training images and a hash of their names, which a resume compares even if the folder moved."""
     names = [os.path.basename(path) for path in image_files(runner.train_dataloader.dataset)]
     return f'{len(names)} {hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:16]}'
 
 
 def require_fitting_weights(model: nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
-    """Refuse a ``state_dict`` that would leave a part of the model as it is, where mmengine only warns, and goes on."""
+    """Refuse a ``state_dict`` that does not fill the model, where mmengine would only warn."""
     unlike, _ = unlike_tensors(model, state)
     if unlike:
-        wanted, found = model.state_dict()[unlike[0]], state.get(unlike[0])
-        first = f'{unlike[0]} ({_shape(wanted)} instead of {_shape(found)})'
+        first = unlike[0]
+        example = f'{first} ({_shape(model.state_dict()[first])} instead of {_shape(state.get(first))})'
         raise UsageError(
-            f'{name} does not fit the model: {len(unlike)} of its tensors are missing or of another shape, such as {first}: '
+            f'{name} does not fit the model: {len(unlike)} of its tensors are missing or of another shape, such as {example}: '
             'take the config that it was trained with, or take over its encoder alone with '
             "model.backbone.init_cfg=dict(type='Pretrained', checkpoint=..., prefix='backbone.')."
         )
 
 
 def require_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
-    """Refuse, with a UsageError, a checkpoint that the run cannot go on from exactly, before anything of it is loaded.
+    """Refuse, with a UsageError, a checkpoint from which the run cannot resume exactly.
 
-    mmengine compares nothing: an optimizer's averages of another architecture run past their memory, other images or
-    another batch size leave a schedule that does not fit, averaged weights are taken for the last ones.
+    mmengine compares nothing: the optimizer state of another architecture is accessed out of bounds, the schedule does not
+    fit other images or another batch size, averaged weights are taken for the last ones.
     """
     for fault in _faults(runner, checkpoint, name):
         raise UsageError(
@@ -63,7 +64,7 @@ def _shape(tensor: torch.Tensor | None) -> str:
 
 
 def _faults(runner: Runner, checkpoint: dict, name: str) -> Iterator[str]:
-    """Yield what is wrong with a checkpoint, and what helps; what comes later takes for granted that nothing came before."""
+    """Yield what is wrong with a checkpoint, and what helps; each check relies on the ones before it."""
     parts = ['message_hub', 'optimizer']
     parts += ['param_schedulers'] * (runner.param_schedulers is not None)
     missing = [part for part in parts if part not in checkpoint]
@@ -88,12 +89,12 @@ def _faults(runner: Runner, checkpoint: dict, name: str) -> Iterator[str]:
             'to go on as it was'
         )
     for hook in hooks:
-        own = hook.ema_model.state_dict()
-        if own.keys() != averages.keys() or any(own[k].shape != averages[k].shape for k in own):
+        expected = hook.ema_model.state_dict()
+        if expected.keys() != averages.keys() or any(expected[k].shape != averages[k].shape for k in expected):
             yield f'has averaged weights of another model: {SAME_CONFIG}'
     if fault := _fault_of_optimizer(runner.optim_wrapper.optimizer, checkpoint['optimizer']):
         yield f'{fault}: {SAME_CONFIG}'
-    if not _are_same(runner.param_schedulers, checkpoint.get('param_schedulers')):
+    if not _same_schedulers(runner.param_schedulers, checkpoint.get('param_schedulers')):
         yield f'was trained with other schedulers of the learning rate: {SAME_CONFIG}'
     epochs, per_epoch = meta['epoch'], len(runner.train_dataloader)
     if isinstance(runner.train_loop, EpochBasedTrainLoop) and meta['iter'] != epochs * per_epoch:
@@ -103,10 +104,8 @@ def _faults(runner: Runner, checkpoint: dict, name: str) -> Iterator[str]:
             f'{runner.train_dataloader.batch_size} make {per_epoch} steps: with another batch size, other images or another number '
             'of processes the schedules would not fit, so go on with what it was made with'
         )
-    hub = checkpoint['message_hub']
-    info = hub.get('runtime_info') if isinstance(hub, Mapping) else None
-    # as many steps may be of other images, of another share or fold: what was learnt would be scored; older checkpoints do not say
-    before = info.get('training_images') if isinstance(info, Mapping) else None
+    # another fold may have as many images, and its test images were trained on; older checkpoints do not say
+    before = value_at(checkpoint, 'message_hub', 'runtime_info', 'training_images')
     now = training_images(runner)
     if before not in (None, now):
         yield (
@@ -118,16 +117,14 @@ def _faults(runner: Runner, checkpoint: dict, name: str) -> Iterator[str]:
 def _fault_of_optimizer(optimizer: torch.optim.Optimizer, saved: object) -> str | None:
     groups = optimizer.param_groups
     try:
-        held = [group['params'] for group in saved['param_groups']]
-        states = saved['state']
-        same = [len(params) for params in held] == [len(group['params']) for group in groups]
-        # a group takes the saved one's settings: of another optimizer some would be missing
-        same &= all(optimizer.defaults.keys() <= group.keys() for group in saved['param_groups'])
-        weights = [p for group in groups for p in group['params']]
-        pairs = zip([i for params in held for i in params], weights, strict=True) if same else ()
+        saved_groups, states = saved['param_groups'], saved['state']
+        same = [len(group['params']) for group in saved_groups] == [len(group['params']) for group in groups]
+        # the saved settings replace those of a group, and another optimizer's would lack some
+        same &= all(optimizer.defaults.keys() <= group.keys() for group in saved_groups)
+        indices, weights = ([p for group in part for p in group['params']] for part in (saved_groups, groups))
         unlike = [
             weight
-            for i, weight in pairs
+            for i, weight in zip(indices, weights, strict=False)
             for value in states.get(i, {}).values()
             if torch.is_tensor(value) and value.dim() and value.shape != weight.shape
         ]
@@ -140,10 +137,10 @@ def _fault_of_optimizer(optimizer: torch.optim.Optimizer, saved: object) -> str 
     return None
 
 
-def _are_same(schedulers: list | None, saved: object) -> bool:
+def _same_schedulers(schedulers: list | None, saved: object) -> bool:
     try:
         pairs = zip(schedulers or (), saved if schedulers else (), strict=True)
-        return all(own.state_dict().keys() == state.keys() for own, state in pairs)
+        return all(scheduler.state_dict().keys() == state.keys() for scheduler, state in pairs)
     except (AttributeError, TypeError, ValueError):
         # no states of schedulers, or another number of them
         return False

@@ -1,4 +1,4 @@
-"""Weights in files: read, loaded into a model, written, averaged."""
+"""Files of weights: reading, loading into a model, writing, averaging."""
 
 import hashlib
 import io
@@ -12,20 +12,21 @@ from mmengine.runner import load_checkpoint
 from torch import Tensor
 
 from custom_modules.datasets.masks import class_palette
+from custom_modules.engine.config import find_class
 from custom_modules.models.safe_loading import load_checkpoint_file, require_all_tensors
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Read the ``state_dict`` of a checkpoint of a run, or of nothing but weights, as :func:`load_checkpoint_file`."""
+    """Read the ``state_dict`` of a run's checkpoint or of a file of weights alone, by :func:`load_checkpoint_file`."""
     return load_checkpoint_file(path)['state_dict']
 
 
 def load_model(cfg, checkpoint: str | Path) -> nn.Module:
-    """Build the model of a segmentor's or classifier's config with all weights of a checkpoint, in eval mode on the CPU.
+    """Build a config's model with the weights of a checkpoint, in eval mode on the CPU.
 
-    Raises a UsageError if the checkpoint cannot be read safely, or does not fill the model.
+    Raises a UsageError if the checkpoint cannot be read safely, or lacks some of the weights.
     """
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
@@ -35,7 +36,7 @@ def load_model(cfg, checkpoint: str | Path) -> nn.Module:
 
 
 def read_classes(path: str | Path) -> dict | None:
-    """Read what a checkpoint says of its ``classes``, and of a segmentor of their ``palette``; None where it does not."""
+    """Read ``classes`` and, of a segmentor, ``palette`` from a checkpoint's ``dataset_meta``; None where it has no classes."""
     meta = load_checkpoint_file(path)['meta'].get('dataset_meta')
     if not isinstance(meta, dict) or not meta.get('classes'):
         return None
@@ -43,13 +44,12 @@ def read_classes(path: str | Path) -> dict | None:
 
 
 def configured_classes(dataset: dict, scope: str) -> dict:
-    """Find out ``classes``, and of a segmentor (scope ``'mmseg'``) ``palette``, by a data set's config, without a look at its images.
+    """Return ``classes`` and, of a segmentor (scope ``'mmseg'``), ``palette`` of a data set's config, without its images.
 
-    A UsageError if the names are in files of the data set, and there is no such folder.
+    Raises a UsageError if the names are in files of the data set, and its folder is missing.
     """
     init_default_scope(scope)
-    with DATASETS.switch_scope_and_registry(scope) as registry:
-        known = dict(getattr(registry.get(dataset['type']), 'METAINFO', None) or {})
+    known = dict(getattr(find_class(DATASETS, scope, dataset), 'METAINFO', None) or {})
     known.update(dataset.get('metainfo') or {})
     known.update({key: dataset[key] for key in ('classes', 'palette') if dataset.get(key)})
     if scope == 'mmseg':
@@ -60,11 +60,11 @@ def configured_classes(dataset: dict, scope: str) -> dict:
 
 
 def write_weights(state: dict[str, Tensor], path: str | Path, dataset_meta: dict | None = None) -> str:
-    """Write a checkpoint of nothing but weights, in one piece or not at all, and return its SHA-256.
+    """Write a checkpoint of weights alone, atomically, and return its SHA-256.
 
-    ``dataset_meta`` holds ``classes`` and ``palette``: the inferencers of mmseg and mmpretrain look for them in ``meta.dataset_meta``.
+    ``dataset_meta`` holds ``classes`` and ``palette``, which the inferencers of mmseg and mmpretrain read from ``meta``.
     """
-    # channels-last training leaves strided tensors; contiguous ones load the same and depend on nothing
+    # channels-last training leaves strided tensors, whose bytes differ from those of contiguous ones
     content = {'state_dict': {name: t.contiguous() for name, t in state.items()}}
     if dataset_meta is not None:
         content['meta'] = {'dataset_meta': dataset_meta}
@@ -75,11 +75,10 @@ def write_weights(state: dict[str, Tensor], path: str | Path, dataset_meta: dict
 
 
 def average_weights(states: Sequence[dict[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
-    """Average the weights of models of one architecture that were trained on from the same weights.
+    """Average models that were fine-tuned from the same weights (`Model soups <https://arxiv.org/abs/2203.05482>`_).
 
-    Such models often lie in one basin of the loss, so that a point between them knows what each of them has learnt
-    (`Model soups <https://arxiv.org/abs/2203.05482>`_). Whole numbers, such as a norm's batches, are taken from the first.
-    ``shares``, one of each, add up to 1. A UsageError if these, names or shapes do not fit.
+    Integers, such as a batch norm's counter, are taken from the first. ``shares``, one per model, add up to 1. Raises a
+    UsageError if shares, names or shapes do not fit.
 
     Example:
         >>> average_weights([{'w': torch.zeros(2)}, {'w': torch.ones(2)}], [0.75, 0.25])
@@ -92,7 +91,7 @@ def average_weights(states: Sequence[dict[str, Tensor]], shares: Sequence[float]
     first = states[0]
     for number, state in enumerate(states[1:], 2):
         if state.keys() != first.keys():
-            name = sorted(state.keys() ^ first.keys())[0]
+            name = min(state.keys() ^ first.keys())
             raise UsageError(f'checkpoints 1 and {number} are of two architectures: {name} is in one of them only.')
         for name, tensor in state.items():
             if tensor.shape != first[name].shape:

@@ -1,4 +1,4 @@
-"""Work dirs: one training at a time in each, what it goes on from, and room for another one."""
+"""Work dirs: locked by one training at a time, searched for the checkpoint to resume from, and moved aside."""
 
 import re
 import time
@@ -14,11 +14,10 @@ LOCK = 'training.lock'
 
 
 def lock_work_dir(work_dir: str | Path, timeout: float = 1) -> FileLock:
-    """Take a work dir's lock, which is held as long as it is referenced, and lifted however this process ends.
+    """Lock a work dir as long as the lock is referenced; the system releases it when the process ends.
 
-    The folder is made, and the file stays. Where the file system has no locks nobody is kept out. After ``timeout`` seconds (1,
-    more than :func:`is_locked` holds it) a UsageError: another process has it, on this machine or on one that shares the
-    folder.
+    Creates the folder; the file remains. Does nothing where the file system has no locks. Raises a UsageError if another
+    process, on this machine or one that shares the folder, holds the lock for ``timeout`` seconds, longer than :func:`is_locked`.
     """
     path = Path(work_dir) / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,7 +34,7 @@ def lock_work_dir(work_dir: str | Path, timeout: float = 1) -> FileLock:
 
 
 def is_locked(work_dir: str | Path) -> bool:
-    """Whether a training is at work in a work dir. What a dead one has left is a file without a lock."""
+    """Whether a training runs in a work dir; one that was killed leaves the file, but no lock."""
     if not (Path(work_dir) / LOCK).exists():
         return False
     try:
@@ -47,21 +46,19 @@ def is_locked(work_dir: str | Path) -> bool:
 
 def require_no_run(work_dir: str | Path) -> None:
     """Refuse, with a UsageError, a work dir that holds a checkpoint, before anything is written to it."""
-    folder = Path(work_dir)
-    held = [folder / 'last_checkpoint'] if (folder / 'last_checkpoint').exists() else []
-    held += sorted(folder.glob('*.pth'))
-    if held:
+    found = [*Path(work_dir).glob('last_checkpoint'), *sorted(Path(work_dir).glob('*.pth'))]
+    if found:
         raise UsageError(
-            f'{work_dir} already holds a run ({held[-1].name}), which would be overwritten: go on with --resume, write elsewhere '
+            f'{work_dir} already holds a run ({found[-1].name}), which would be overwritten: go on with --resume, write elsewhere '
             'with --work-dir, or remove it.'
         )
 
 
 def last_checkpoint(work_dir: str | Path) -> Path | None:
-    """Find the checkpoint that a run goes on from: the one that ``last_checkpoint`` names, or the newest one that is sound.
+    """Find the checkpoint to resume from: the one that ``last_checkpoint`` names, else the newest readable one.
 
-    In a copied or moved folder it is its own checkpoint, wherever it was written. None where there is none; a UsageError if
-    there are some, and none of them can be read.
+    It is always one of this folder, also where that was copied or moved. None if it has none; a UsageError if none of them
+    can be read.
     """
     folder = Path(work_dir)
     note = folder / 'last_checkpoint'
@@ -69,17 +66,16 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
     # the best ones hold no optimizer
     others = [p for p in folder.glob('*.pth') if not p.name.startswith('best_') and p.name != named]
     others.sort(key=lambda path: (_number(path), path.name), reverse=True)
-    found = [folder / named] * bool(named) + others
     reasons = {}
-    for path in found:
+    for path in [folder / named] * bool(named) + others:
         try:
             load_checkpoint_file(path)
         except UsageError as error:
             reasons[path.name] = str(error)
             continue
         if reasons or not named:
-            said = '; '.join(reasons.values()) or f'{note} names none'
-            print_log(f'Going on from {path}, the newest sound checkpoint ({said}).')
+            why = '; '.join(reasons.values()) or f'{note} names none'
+            print_log(f'Going on from {path}, the newest sound checkpoint ({why}).')
         return path
     if others:
         raise UsageError(
@@ -94,7 +90,7 @@ def _number(path: Path) -> int:
 
 
 def move_aside(folder: Path) -> None:
-    """Make room in ``ROOT/NAME/seed_0``: what it holds goes to ``ROOT/.replaced/``, where a report does not look."""
+    """Move the contents of ``ROOT/NAME/seed_0`` to ``ROOT/.replaced/``, which reports ignore."""
     name = f'{folder.name}-{time.strftime("%Y%m%d_%H%M%S")}'
     target = folder.parent.parent / '.replaced' / folder.parent.name / name
     target.mkdir(parents=True)

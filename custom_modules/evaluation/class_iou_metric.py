@@ -18,34 +18,32 @@ from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.images import encode_png
 
-WAITING_BYTES = 2**27  # masks that wait for their transfer take this much of the device's memory at most
+WAITING_BYTES = 2**27  # limit of the device memory for masks that wait for their transfer
 
 
 @METRICS.register_module()
 class ClassIoUMetric(IoUMetric):
     """mmseg's ``IoUMetric`` that also returns the scores of single classes.
 
-    ``mIoU`` and ``mDice`` average over background and rock: predicting no rock at all still scores an mDice of 48. A hook that
-    chooses a checkpoint needs the rock's own scores as scalars, all in percent:
+    ``mIoU`` and ``mDice`` average over background and rock: predicting no rock at all still scores an mDice of 48. Hooks that
+    choose a checkpoint need the rock's own scores, all in percent:
 
     - ``rock_Dice``, ``rock_IoU``, ``rock_Precision``, ``rock_Recall``: of the pixels of the whole set, as in mmseg;
-    - ``rock_image_Dice``: the mean of the images' own Dice. An image without rock counts 100 if no rock is invented in it,
-      else 0; one of which all pixels are ignored does not count;
-    - ``rock_object_F1``: rocks found and rocks invented, by the rule in :mod:`custom_modules.evaluation.objects`.
+    - ``rock_image_Dice``: the mean of the images' own Dice. An image without rock counts 100 if none is predicted, else 0; one
+      whose pixels are all ignored does not count;
+    - ``rock_object_F1``: rocks found and invented, as defined in :mod:`custom_modules.evaluation.objects`.
 
-    The numbers are mmseg's to the last digit, from one count per batch on the device and one transfer at the end.
+    The numbers are exactly mmseg's, from one count per batch on the device and one transfer at the end.
 
     Args:
-        report_classes (Sequence[str]): The classes to report. Defaults to ``('rock',)``; a UsageError if the data set has none
-            such.
+        report_classes (Sequence[str]): Classes to report; unknown ones are a UsageError. Defaults to ``('rock',)``.
         iou_metrics (Sequence[str]): The means to report. Defaults to ``('mIoU', 'mDice')``.
         label_limit (float): Objects up to this share of their image do not count; 0 counts all. Defaults to the lunar renders'
             ``LABEL_LIMIT``, 240 pixels of 720x480, which are 11 of 128x128.
         **kwargs: ``ignore_index``, ``output_dir``, ... of mmseg's ``IoUMetric``.
 
     Attributes:
-        mask_names (dict[str, str]): What the masks in ``output_dir`` are called, by the image's path, see :func:`mask_names`;
-            an image that is not in it gives its own name.
+        mask_names (dict[str, str]): File names for ``output_dir`` by image path, see :func:`mask_names`; else the image's own.
     """
 
     def __init__(
@@ -55,7 +53,7 @@ class ClassIoUMetric(IoUMetric):
         label_limit: float = LABEL_LIMIT,
         **kwargs,
     ) -> None:
-        # mmseg's takes any, and says nothing
+        # mmseg's metric ignores unknown arguments
         for name in kwargs.keys() - inspect.signature(IoUMetric).parameters:
             raise TypeError(f'ClassIoUMetric.__init__() got an unexpected keyword argument {name!r}')
         super().__init__(iou_metrics=list(iou_metrics), **kwargs)
@@ -63,7 +61,7 @@ class ClassIoUMetric(IoUMetric):
         self.label_limit = label_limit
         self.mask_names: dict[str, str] = {}
         self._confusions: list[torch.Tensor] = []
-        # masks of each batch, on their device, and the images' shapes; then objects of each image and class
+        # masks of each batch on their device, and its images' shapes; then the counts of each image and class
         self._masks: list[tuple[torch.Tensor, list]] = []
         self._objects: list[np.ndarray] = []
 
@@ -78,36 +76,34 @@ class ClassIoUMetric(IoUMetric):
             self._confusions.append(self._count(data_samples))
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Compute the scores of all that was counted since the last time, of a data set of ``size`` images."""
+        """Compute the scores of a data set of ``size`` images."""
         if self._confusions:
             counts = torch.cat(self._confusions).cpu().float()
             hit = counts.diagonal(dim1=1, dim2=2)[:, :-1]
             predicted, labelled = counts.sum(1)[:, :-1], counts.sum(2)[:, :-1]
-            # as mmseg has it: intersection, union, predicted and labelled area of each class, for each image
+            # mmseg's results: intersection, union, predicted and labelled area of each image, by class
             self.results.extend(zip(hit, predicted + labelled - hit, predicted, labelled, strict=True))
             self._confusions.clear()
         self._count_objects()
-        # of all processes; mmseg's results have no place for them
+        # from all processes, as BaseMetric collects the results
         self._objects = collect_results(self._objects, size, self.collect_device) or []
         scores = super().evaluate(size)
         self._objects = []
         return scores
 
     def _count(self, data_samples: Sequence[dict]) -> torch.Tensor:
-        """Pixels of each image, label and prediction, (N, classes + 1, classes + 1); the last is any other value."""
+        """Count pixels by image, label and prediction (N, classes + 1, classes + 1); the last class is any other value."""
         classes = len(self.dataset_meta['classes'])
         size = classes + 1
         places, masks, shapes = [], [], []
         for i, sample in enumerate(data_samples):
             predicted = sample['pred_sem_seg']['data']
-            label = sample['gt_sem_seg']['data'].to(predicted.device).flatten().long()
             shapes.append(predicted.shape[-2:])
-            predicted = _or_other(predicted.flatten().long(), classes)
+            label = sample['gt_sem_seg']['data'].to(predicted.device).flatten().long()
             known = label != self.ignore_index
-            label = _or_other(label, classes)
-            # ignored pixels go to a place behind all images, since selecting the others would wait for the device
-            nowhere = len(data_samples) * size**2
-            places.append((i * size**2 + label * size + predicted).where(known, nowhere))
+            label, predicted = (v.where((v >= 0) & (v < classes), classes) for v in (label, predicted.flatten().long()))
+            # ignored pixels go to an extra bin, since boolean indexing would synchronize with the device
+            places.append((i * size**2 + label * size + predicted).where(known, len(data_samples) * size**2))
             masks += [label.where(known, IGNORED).to(torch.uint8), predicted.to(torch.uint8)]
         place = torch.cat(places)
         counts = place.new_zeros(len(data_samples) * size**2 + 1)
@@ -132,9 +128,9 @@ class ClassIoUMetric(IoUMetric):
         self._masks.clear()
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Compute ``aAcc``, the means and the scores of each reported class, by mmseg's areas of each image.
+        """Compute ``aAcc``, the means and the scores of each reported class from mmseg's areas of each image.
 
-        A score without any pixel to count is 0 where the class exists in the labels (nothing was predicted), else nan.
+        A score of 0/0 is 0 if the labels contain the class (nothing was predicted), else nan.
         """
         metrics = super().compute_metrics(results)
         if self.format_only:
@@ -149,10 +145,10 @@ class ClassIoUMetric(IoUMetric):
                     f'report_classes of ClassIoUMetric names {name!r}, but the data set has {", ".join(classes)}: '
                     'set it in val_evaluator and test_evaluator.'
                 )
-            own = [counts[:, classes.index(name)] for counts in (hit, labelled, predicted)]
-            pooled = class_scores(*(counts.sum() for counts in own), absent=0.0 if own[1].any() else float('nan'))
+            areas = [area[:, classes.index(name)] for area in (hit, labelled, predicted)]
+            pooled = class_scores(*(area.sum() for area in areas), absent=0.0 if areas[1].any() else float('nan'))
             metrics |= {f'{name}_{key[0].upper()}{key[1:]}': float(v) for key, v in pooled.items()}
-            dice = class_scores(*(counts[counted] for counts in own), absent=100.0)['Dice']
+            dice = class_scores(*(area[counted] for area in areas), absent=100.0)['Dice']
             metrics[f'{name}_image_Dice'] = float(dice.mean()) if len(dice) else float('nan')
             if self._objects:
                 objects = np.sum([counts[place] for counts in self._objects], axis=0)
@@ -161,7 +157,7 @@ class ClassIoUMetric(IoUMetric):
 
 
 def mask_names(images: Sequence[str]) -> dict[str, str]:
-    """Name the mask of each image after it; where two would have one name, as in joined data sets, with the folders that tell them apart.
+    """Name each image's mask after the image; where names repeat, as in joined data sets, with folders that tell them apart.
 
     Example:
         >>> mask_names(['a/render1.png', 'b/render1.png'])
@@ -173,7 +169,3 @@ def mask_names(images: Sequence[str]) -> dict[str, str]:
     places = {path: os.path.splitext(os.path.abspath(path))[0] for path in names}
     shared = os.path.commonpath([os.path.dirname(place) for place in places.values()])
     return {path: Path(os.path.relpath(place, shared)).as_posix() for path, place in places.items()}
-
-
-def _or_other(values: torch.Tensor, classes: int) -> torch.Tensor:
-    return values.where((values >= 0) & (values < classes), classes)

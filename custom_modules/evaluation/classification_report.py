@@ -1,4 +1,4 @@
-"""Scores of a classifier: accuracy, and precision, recall and F1 of each class; of samples or of whole batches."""
+"""Scores of a classifier: accuracy, and precision, recall and F1 of each class."""
 
 import json
 import math
@@ -18,14 +18,13 @@ from custom_modules.utils.tables import text_table
 
 
 class CountsBatches:
-    """Mixin of mmpretrain's metrics that also takes a whole batch as one sample, as ``BatchClassifier`` predicts it.
+    """Mixin for mmpretrain's metrics to also take a whole batch as one sample, as ``BatchClassifier`` predicts it.
 
-    Its scores stay on their device until the validation ends, and come over together: a GPU is not waited for in between.
-    What is computed from them is mmpretrain's.
+    The predictions stay on their device until the validation ends, so that it does not wait for a GPU in between.
     """
 
     def process(self, data_batch, data_samples: Sequence[dict]) -> None:
-        """Note the predictions: samples of one image each, or one whose ``pred_score`` is (N, classes)."""
+        """Store the predictions: samples of one image each, or one with ``pred_score`` (N, classes)."""
         for sample in data_samples:
             if sample.get('pred_score') is not None and sample['pred_score'].ndim == 2:
                 self.results.append((sample['pred_score'], sample['gt_label']))
@@ -33,41 +32,38 @@ class CountsBatches:
                 super().process(data_batch, [sample])
 
     def evaluate(self, size: int) -> dict[str, float]:
-        """Compute the scores of the whole set, of ``size`` images."""
-        whole = [result for result in self.results if isinstance(result, tuple)]
-        if whole:
-            scores, labels = (torch.cat(column).cpu() for column in zip(*whole, strict=True))
-            self.results = [
-                dict(pred_score=score, gt_label=label) for score, label in zip(scores, labels.split(1), strict=True)
-            ]
+        """Compute the scores of a data set of ``size`` images."""
+        batches = [result for result in self.results if isinstance(result, tuple)]
+        if batches:
+            scores, labels = (torch.cat(column).cpu() for column in zip(*batches, strict=True))
+            pairs = zip(scores, labels.split(1), strict=True)
+            self.results = [dict(pred_score=score, gt_label=label) for score, label in pairs]
         return super().evaluate(size)
 
 
 @METRICS.register_module()
 class BatchAccuracy(CountsBatches, Accuracy):
-    """mmpretrain's ``Accuracy``, which also counts the whole batches of ``BatchClassifier``; the same arguments and names."""
+    """mmpretrain's ``Accuracy``, also of the whole batches of ``BatchClassifier``."""
 
 
 @METRICS.register_module()
 class ClassificationReport(CountsBatches, SingleLabelMetric):
-    """Macro precision, recall and F1, mmpretrain's numbers; with an ``out_dir`` also every class and the confusion matrix.
+    """Macro precision, recall and F1 by mmpretrain; with an ``out_dir`` also the scores of each class and the confusion matrix.
 
-    ``report/macro_precision``, ``report/macro_recall`` and ``report/macro_f1`` are the plain means over classes. With an
-    ``out_dir``, which ``tools/test.py`` sets to the run's own folder, the table goes to the log, ``confusion_matrix.png`` and
-    ``classification_report.json`` to that folder. Everything is in percent but counts:
+    The results are ``report/macro_precision``, ``report/macro_recall`` and ``report/macro_f1``. With an ``out_dir``, which
+    ``tools/test.py`` sets to the run's folder, a table goes to the log, ``confusion_matrix.png`` and
+    ``classification_report.json`` to that folder. All but counts is in percent:
 
-    - ``images``: number of images
-    - ``top1``, and with more than five classes ``top5``
+    - ``images`` (how many), ``top1``, and with more than five classes ``top5``
     - ``macro``: ``precision``, ``recall``, ``f1``
     - ``classes``: per class ``name``, ``precision``, ``recall``, ``f1``, ``images``
     - ``confusion_counts``: rows are the true classes, columns the predicted ones
     - ``confusion_matrix``: the same, each row a share of its class's images
 
-    A class that is never predicted has precision and F1 0. A class without an image has no scores (null), and the means are
-    over the others.
+    A class that is never predicted has precision and F1 0; one without images has no scores (null) and no part in the means.
 
     Args:
-        out_dir (str, optional): Folder for the files. By default nothing is written; a UsageError if it holds a report.
+        out_dir (str, optional): Folder for the files, without a report (else a UsageError). By default nothing is written.
         collect_device, prefix: Of mmengine's ``BaseMetric``.
     """
 
@@ -81,7 +77,7 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
             require_absent(Path(out_dir, name), 'choose another out_dir')
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
-        """Compute the macro means by ``pred_score`` and ``gt_label`` of each image, and write the report."""
+        """Compute the macro means from ``pred_score`` and ``gt_label`` of each image, and write the report."""
         scores = torch.stack([result['pred_score'] for result in results])
         report = self.report(scores, torch.cat([result['gt_label'] for result in results]))
         if self.out_dir:
@@ -89,7 +85,7 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         return {f'macro_{name}': value for name, value in report['macro'].items()}
 
     def report(self, scores: torch.Tensor, labels: torch.Tensor) -> dict:
-        """Compute everything that the class documents, ready for JSON, by scores (images, classes) and true indices (images,)."""
+        """Compute the report, ready for JSON, from scores (images, classes) and true class indices (images,)."""
         names = list((self.dataset_meta or {}).get('classes') or map(str, range(scores.shape[1])))
         if len(names) != scores.shape[1]:
             raise UsageError(
@@ -102,12 +98,12 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         ((*columns, images),) = self.calculate(scores, labels, thrs=(None,), average=None)
         columns = dict(zip(('precision', 'recall', 'f1'), columns, strict=True))
         counts = ConfusionMatrix.calculate(scores, labels)
-        # 0/0 is nan: a class without an image
+        # nan for a class without images
         shares = 100 * counts / images[:, None]
         classes = []
         for i, name in enumerate(names):
-            own = {k: _rounded(c[i].item()) if images[i] else None for k, c in columns.items()}
-            classes.append(dict(name=name, **own, images=images[i].item()))
+            values = {k: _rounded(c[i].item()) if images[i] else None for k, c in columns.items()}
+            classes.append(dict(name=name, **values, images=images[i].item()))
         return dict(
             images=len(labels),
             **{f'top{k}': _rounded(value[0].item()) for k, value in zip(topk, accuracies, strict=True)},
@@ -122,7 +118,7 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         rows = [list(row.values()) for row in report['classes']]
         rows.append(['macro mean', *report['macro'].values(), report['images']])
         log(text_table('Scores per class (%)', ('class', 'precision', 'recall', 'F1', 'images'), rows))
-        # None becomes nan
+        # float makes None nan
         picture = draw_confusion(np.array(report['confusion_matrix'], float), names)
         for name, content in zip(self.FILES, (json.dumps(report, allow_nan=False).encode(), picture), strict=True):
             write_atomically(Path(self.out_dir, name), content)

@@ -1,4 +1,4 @@
-"""Confusion matrices: scores and picture."""
+"""Confusion matrices: scores from them, and their plot."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.utils.plotting import figure_png, plot_text
 
-READABLE = 20  # up to so many classes a picture shows its numbers
+READABLE = 20  # most classes for which the plot shows numbers
 
 
 def percent(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.ndarray:
-    """Give what percentage parts are of their wholes; ``absent`` where the whole is 0."""
+    """Return parts as percentages of their wholes, and ``absent`` where the whole is 0."""
     part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
     return np.divide(100 * part, whole, out=np.full(whole.shape, absent), where=whole > 0)
 
@@ -20,10 +20,9 @@ def percent(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.n
 def class_scores(
     hit: np.ndarray, true: np.ndarray, predicted: np.ndarray, absent: float = np.nan
 ) -> dict[str, np.ndarray]:
-    """Compute ``Dice``, ``IoU``, ``precision`` and ``recall``, in percent, from counts of pixels of any one shape.
+    """Compute ``Dice``, ``IoU``, ``precision`` and ``recall`` in percent, ``absent`` for 0/0.
 
-    Of a class these are those predicted as it (``hit``), all its pixels (``true``) and all predicted as it; without any,
-    ``absent``.
+    The arguments are numbers of pixels, of one shape: true positives (``hit``), pixels of the class, and pixels predicted as it.
     """
     hit, true, predicted = (np.asarray(counts, float) for counts in (hit, true, predicted))
     return dict(
@@ -35,15 +34,14 @@ def class_scores(
 
 
 class ConfusionScores:
-    """The scores of a segmentation, from its confusion matrix; all in percent.
+    """Scores of a segmentation from its confusion matrix, in percent: those of ``ClassIoUMetric`` without its rounding.
 
-    They are those of ``ClassIoUMetric`` without its rounding. Matrices add up, so the scores of a set are those of
-    ``sum(of each image)``: pixels of all images counted together.
+    Adding the objects of several images gives the scores of all their pixels together.
 
     Args:
-        confusion (np.ndarray): Pixels (classes, classes), rows the true classes, columns the predicted ones. Of several
-            images at once (..., classes, classes): each score then has these dimensions before its own.
-        absent (float): Score of a class that is neither there nor predicted. Defaults to nan.
+        confusion (np.ndarray): Numbers of pixels (..., classes, classes), rows the true classes, columns the predicted ones.
+            Leading dimensions, such as images, are leading dimensions of each score.
+        absent (float): Score of a class that is neither true nor predicted anywhere. Defaults to nan.
 
     Example:
         >>> scores = ConfusionScores.from_masks(np.array([[0, 0, 1, 255]]), np.array([[0, 1, 1, 1]]), 2)
@@ -57,7 +55,7 @@ class ConfusionScores:
 
     @classmethod
     def from_masks(cls, truth: np.ndarray, predicted: np.ndarray, classes: int) -> 'ConfusionScores':
-        """Count one image of true class indices (H, W), of which 255 is left out, and predicted ones (H, W)."""
+        """Count one image from true (H, W), where 255 is ignored, and predicted class indices (H, W)."""
         counted = truth != IGNORED
         pairs = truth[counted].astype(np.int64) * classes + predicted[counted]
         return cls(np.bincount(pairs, minlength=classes**2).reshape(classes, classes))
@@ -72,22 +70,22 @@ class ConfusionScores:
 
     @property
     def foreground_dice(self) -> float:
-        """Mean Dice of the classes but the background that are there or predicted, what images are ranked by; nan without any."""
+        """Mean Dice of the classes but the background, without those that are absent; nan if all are."""
         dice = self.dice[1:]
         return float(np.nanmean(dice)) if np.isfinite(dice).any() else float('nan')
 
     @property
     def accuracy(self) -> np.ndarray:
-        """Share of the pixels that are right, ``aAcc`` in mmseg's words; nan without a pixel."""
+        """Share of correct pixels, mmseg's ``aAcc``; nan without pixels."""
         return percent(self._hit.sum(axis=-1), self.confusion.sum(axis=(-2, -1)))
 
     def by_class(self) -> dict[str, np.ndarray]:
-        """Give ``Dice``, ``IoU``, ``precision`` and ``recall`` of each class."""
+        """Return ``Dice``, ``IoU``, ``precision`` and ``recall`` of each class."""
         true, predicted = self.confusion.sum(axis=-1), self.confusion.sum(axis=-2)
         return class_scores(self._hit, true, predicted, self.absent)
 
     def named(self, classes: Sequence[str]) -> dict[str, float | np.ndarray]:
-        """Name the scores as ``ClassIoUMetric`` does: ``aAcc``, means, Dice and IoU of each class but the first; of several images arrays."""
+        """Name scores as ``ClassIoUMetric``: ``aAcc``, means, Dice and IoU of each class but the first; arrays for several images."""
         scores = self.by_class()
         dice, iou = scores['Dice'], scores['IoU']
         named = dict(aAcc=self.accuracy, mIoU=_mean(iou), mDice=_mean(dice))
@@ -103,27 +101,26 @@ class ConfusionScores:
 
 
 def image_dice(confusions: np.ndarray) -> np.ndarray:
-    """Give each image's own Dice in percent (images, classes), by its confusion matrix (images, classes, classes).
+    """Compute each image's Dice in percent (images, classes) from its confusion matrix (images, classes, classes).
 
-    An image without a class counts 100 if nothing of it is invented, else 0; one without a pixel to count is nan.
+    It is 100 for a class that is neither true nor predicted in an image, and nan for an image whose pixels are all ignored.
     """
     scores = ConfusionScores(confusions, absent=100.0)
     return np.where(np.isfinite(scores.accuracy)[..., None], scores.dice, np.nan)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean of the scores over the classes that have one; nan where none has, without numpy's warning."""
+    """Mean over classes, as ``np.nanmean``, without its warning where all are nan."""
     return np.ma.filled(np.ma.masked_invalid(values).mean(axis=-1), np.nan)
 
 
 def draw_confusion(
     shares: np.ndarray, classes: Sequence[str], what: str = 'images', counts: np.ndarray | None = None
 ) -> bytes:
-    """Draw a row-normalised confusion matrix, large enough for the names of 200 classes, as PNG.
+    """Draw a row-normalised confusion matrix of up to 200 classes as PNG.
 
-    ``shares`` are what percentage of each true class (row) was taken for which class (column), nan in the row of a class that
-    does not occur, which is grey. ``what`` was counted; ``counts``, if given, stand in the cells too, which up to 20 classes
-    say their share.
+    ``shares`` are percentages of each true class (row) by predicted class (column); a row of nan, of a class that does not occur,
+    is grey. ``what`` names what was counted. Up to 20 classes the cells show the shares and, if given, the ``counts``.
     """
     readable = len(classes) <= READABLE
     cell = 0.16 if not readable else 0.45 if counts is None else 1.05

@@ -1,4 +1,4 @@
-"""An exported model: what the file says of itself, and what it says of pictures; without torch."""
+"""Exported models, run without torch: their metadata and their predictions."""
 
 import json
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ from custom_modules.utils.errors import UsageError
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What has to be known of a model to use it; an exported file holds it as its metadata.
+    """What is needed to use a model; an exported file has it as metadata.
 
     Args:
         task (str): ``'segmentation'`` or ``'classification'``.
         classes (tuple[str]): Names of the classes, of a segmentor the background first.
         palette (tuple[tuple[int]]): RGB of each class.
-        threshold (float, optional): Above which probability the one channel says rock; None for several channels.
-        size (tuple[int, int]): Width and height that the model was trained at.
-        licence, source (str): Of the weights; the config's name and the checkpoint's SHA-256. Default to nothing.
+        threshold (float, optional): Probability of the one channel above which a pixel is class 1; None for several channels.
+        size (tuple[int, int]): Width and height of the training images.
+        licence (str): Licence of the weights.
+        source (str): The config's name and the checkpoint's SHA-256.
     """
 
     task: str
@@ -31,34 +32,34 @@ class ModelCard:
     source: str = ''
 
     def as_metadata(self) -> dict[str, str]:
-        """Write it as ONNX metadata: a JSON value under each field's name."""
+        """Return ONNX metadata, with each field as JSON."""
         return {name: json.dumps(value) for name, value in vars(self).items()}
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str]) -> 'ModelCard':
-        """Read it from ONNX metadata; a field that is missing is a KeyError, a value that is no JSON a ValueError."""
+        """Read it from ONNX metadata; raises a KeyError for a missing field, a ValueError for one that is not JSON."""
         values = {name: json.loads(metadata[name]) for name in cls.__dataclass_fields__}
         values['palette'] = tuple(map(tuple, values['palette']))
         return cls(**values | {name: tuple(values[name]) for name in ('classes', 'size')})
 
     def labels(self, probabilities: np.ndarray) -> np.ndarray:
-        """Decide the classes of a batch (N, H, W), or of a classifier (N,), uint8, by probabilities (N, K, H, W) or (N, K)."""
+        """Turn probabilities (N, K, H, W), of a classifier (N, K), into class indices (N, H, W) or (N,), uint8."""
         if self.threshold is not None:
             return (probabilities[:, 0] > self.threshold).astype(np.uint8)
         return probabilities.argmax(axis=1).astype(np.uint8)
 
 
 class OnnxModel:
-    """An exported file, run by onnxruntime. Safe to be called from several threads.
+    """An exported file, run by onnxruntime; thread-safe.
 
     Args:
         file (str | Path | bytes): A file of ``tools/export.py``, or its content.
-        device (str): ``'cpu'`` (default) or ``'cuda'``, which takes onnxruntime-gpu.
+        device (str): ``'cpu'`` (default) or ``'cuda'``, which needs onnxruntime-gpu.
         threads (int, optional): Threads of one call. Defaults to onnxruntime's choice, all cores.
 
     Attributes:
-        card (ModelCard): What the file says of itself.
-        device (str): Where it computes.
+        card (ModelCard): The file's metadata.
+        device (str): As given.
 
     Raises:
         UsageError: If it is no such file, or onnxruntime or the device is missing.
@@ -69,8 +70,8 @@ class OnnxModel:
             import onnxruntime
         except ImportError as error:
             raise UsageError('an .onnx file needs onnxruntime: pip install -r requirements/export.txt.') from error
-        loaded = isinstance(file, bytes)
-        if not loaded and not Path(file).is_file():
+        is_content = isinstance(file, bytes)
+        if not is_content and not Path(file).is_file():
             raise UsageError(f'there is no model {file}: write one with tools/export.py.')
         provider = {'cpu': 'CPUExecutionProvider', 'cuda': 'CUDAExecutionProvider'}.get(device)
         if provider not in onnxruntime.get_available_providers():
@@ -79,27 +80,27 @@ class OnnxModel:
             )
         self.device, options = device, onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
-        # its warnings are about nodes that it leaves as they are
+        # no warnings, which are about nodes that it does not optimize
         options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(file if loaded else str(file), options, [provider])
+            self._session = onnxruntime.InferenceSession(file if is_content else str(file), options, [provider])
             self.card = ModelCard.from_metadata(self._session.get_modelmeta().custom_metadata_map)
         # onnxruntime's own errors have no common class
         except Exception as error:
             raise UsageError(
-                f'{"this" if loaded else file} is no model that tools/export.py wrote ({str(error).splitlines()[0]}): export it again.'
+                f'{"this" if is_content else file} is no model that tools/export.py wrote ({str(error).splitlines()[0]}): export it again.'
             ) from error
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
-        """Predict a batch of RGB images (N, H, W, 3), uint8: float32 probabilities, of a classifier (N, K), of a segmentor (N, K, H, W).
+        """Predict RGB images (N, H, W, 3), uint8: float32 probabilities (N, K, H, W), of a classifier (N, K).
 
         With one channel, K = 1, they are those of rock.
         """
-        taken = self._session.get_inputs()[0].shape[1:]
-        # of a free side only the name is known
-        if any(isinstance(a, int) and a != b for a, b in zip(taken, images.shape[1:], strict=True)):
+        expected = self._session.get_inputs()[0].shape[1:]
+        # a dynamic side has a name instead of a number
+        if any(isinstance(a, int) and a != b for a, b in zip(expected, images.shape[1:], strict=True)):
             raise UsageError(
-                f'the model takes pictures of {taken[1]}x{taken[0]} pixels, got {images.shape[2]}x{images.shape[1]}: resize '
+                f'the model takes pictures of {expected[1]}x{expected[0]} pixels, got {images.shape[2]}x{images.shape[1]}: resize '
                 'them, or export it with --dynamic.'
             )
         (found,) = self._session.run(None, dict(images=np.ascontiguousarray(images)))

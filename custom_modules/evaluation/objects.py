@@ -1,14 +1,10 @@
-"""Objects of a mask: connected areas, which of them are found and which are invented.
+"""Objects of a mask: connected areas, which of them are found and which are invented, by the same rule everywhere.
 
-The rule, the same wherever objects are counted:
-
-- An object is a connected area of one class, neighbours over a corner included (8-connectivity).
+- An object is a connected area of one class (8-connectivity) without ignored pixels (255).
 - A true object is *found* if at least half of its pixels are predicted.
-- A predicted object is *invented* if less than a quarter of its pixels are true. With half of them a rock of 4x4 pixels that is
-  drawn one pixel too wide all round would be invented, with a single one nothing would be for who predicts rock everywhere.
-- Objects up to the set's label limit do not count, neither as true nor as predicted: so small a rock is not labelled
-  even where it can be seen.
-- Pixels without a class (255) belong to no object.
+- A predicted object is *invented* if less than a quarter of its pixels are true. At a half, a rock of 4x4 pixels predicted one
+  pixel too wide all round would be invented; at a single pixel, a prediction of rock everywhere would not.
+- Objects up to the data set's label limit do not count, true or predicted: the annotators left out such small rocks.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,7 +28,7 @@ LABEL_LIMIT = 240 / (720 * 480)
 
 @dataclass(frozen=True)
 class ObjectMatch:
-    """The objects of a true and of a predicted mask: pixels of each, and how many of them the other mask has."""
+    """Areas of the true and the predicted objects in pixels, and how much of each the other mask covers (``hits``)."""
 
     true_areas: np.ndarray
     true_hits: np.ndarray
@@ -41,32 +37,29 @@ class ObjectMatch:
 
     @property
     def found(self) -> np.ndarray:
-        """Whether each true object is found."""
+        """Which true objects are found."""
         return self.true_hits >= FOUND * self.true_areas
 
     @property
     def invented(self) -> np.ndarray:
-        """Whether each predicted object is invented."""
+        """Which predicted objects are invented."""
         return self.hits < RIGHT * self.areas
 
     def counts(self, limit: float = 0.0) -> np.ndarray:
-        """Count the objects larger than a limit in pixels: true ones, found ones, predicted ones, invented ones; they add up."""
+        """Count the objects larger than a limit in pixels: true, found, predicted, invented."""
         true, predicted = self.true_areas > limit, self.areas > limit
         return np.array([part.sum() for part in (true, true & self.found, predicted, predicted & self.invented)])
 
 
 def match_objects(truth: np.ndarray, predicted: np.ndarray) -> ObjectMatch:
-    """Find the objects of two masks of one class (H, W), bool, and how far they cover each other.
-
-    Pixels without a class have to be left out of what is predicted.
-    """
+    """Match the objects of one class in a true and a predicted mask (H, W), bool; ignored pixels must be False in both."""
     return ObjectMatch(*_areas_and_hits(truth, predicted), *_areas_and_hits(predicted, truth))
 
 
 def class_object_counts(truth: np.ndarray, predicted: np.ndarray, classes: Iterable[int], limit: float) -> np.ndarray:
-    """Count the objects of several classes in one image, as :meth:`ObjectMatch.counts` does (classes, 4).
+    """Count the objects of each class in masks of class indices (H, W), by :meth:`ObjectMatch.counts` (classes, 4).
 
-    ``truth`` and ``predicted`` are class indices (H, W); 255 is left out. Objects up to ``limit``, a share of the image, do not count.
+    Pixels with true index 255 are ignored, and objects up to ``limit``, a share of the image, do not count.
     """
     predicted = np.where(truth == IGNORED, IGNORED, predicted)
     matches = (match_objects(truth == index, predicted == index) for index in classes)
@@ -74,22 +67,22 @@ def class_object_counts(truth: np.ndarray, predicted: np.ndarray, classes: Itera
 
 
 def object_f1(counts: np.ndarray) -> np.ndarray:
-    """Score counted objects, in percent: the harmonic mean of the share of true ones found and of predicted ones not invented.
+    """Compute the harmonic mean, in percent, of the share of true objects found and of predicted objects not invented.
 
-    It is nan where there is no object, neither true nor predicted. ``counts`` (..., 4) are those of :meth:`ObjectMatch.counts`.
+    ``counts`` (..., 4) are those of :meth:`ObjectMatch.counts`. The result is nan without any object, true or predicted.
 
     Example:
         >>> object_f1(np.array([[2, 1, 2, 1], [0, 0, 3, 3], [0, 0, 0, 0]]))
         array([50.,  0., nan])
     """
     true, found, predicted, invented = np.moveaxis(np.asarray(counts, float), -1, 0)
-    # nothing there to be found, nothing drawn that could be wrong: no error of that kind
-    recall, right = (
+    # both are 1 for 0/0, where no such error is possible
+    recall, precision = (
         np.divide(part, whole, out=np.ones_like(whole), where=whole > 0)
         for part, whole in ((found, true), (predicted - invented, predicted))
     )
-    both = recall + right
-    score = np.divide(200 * recall * right, both, out=np.zeros_like(both), where=both > 0)
+    both = recall + precision
+    score = np.divide(200 * recall * precision, both, out=np.zeros_like(both), where=both > 0)
     return np.where(true + predicted > 0, score, np.nan)
 
 
@@ -99,9 +92,9 @@ def object_areas(mask: np.ndarray) -> np.ndarray:
 
 
 def _areas_and_hits(mask: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Area of each connected part of a mask, and how many of its pixels the other mask has."""
+    """Area of each object of a mask, and how many of its pixels are in the other mask."""
     count, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
-    # of the mask's own pixels alone, which are few: twice as fast as all, four times as OpenCV's statistics
+    # only the few pixels in a mask: twice as fast as all pixels, four times as fast as OpenCV's statistics
     areas, hits = (np.bincount(parts[pixels], minlength=count)[1:] for pixels in (mask, other))
     return areas, hits
 
@@ -109,29 +102,29 @@ def _areas_and_hits(mask: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np
 def score_mask_files(
     predicted: Path, true: Path, classes: Sequence[str], img_prefix: str = '', mask_prefix: str = ''
 ) -> list[dict]:
-    """Score every class but the first in mask files, at the size that they have, by the rules of ``ClassIoUMetric``.
+    """Score mask files at their own size, as ``ClassIoUMetric`` does.
 
-    Of each ``class`` there are ``images``, ``Dice`` of all pixels, ``image_Dice`` (mean over images) and ``object_F1``.
-    Raises a UsageError if a mask is missing, has another size, or several channels.
+    For each ``class`` but the first there are ``images``, ``Dice`` of all pixels, ``image_Dice`` (mean over images) and
+    ``object_F1``. Raises a UsageError if a mask is missing, has another size, or several channels.
 
     Args:
-        predicted (Path): Folder of masks as PNG, named after their pictures: class indices, or of two classes 0/255.
-        true (Path): Folder of true masks, the same; of two classes 0/1 too.
+        predicted (Path): Folder of PNG masks, named after their images, with class indices, or for two classes 0/255.
+        true (Path): Folder of the true masks, with class indices, or for two classes 0/255.
         classes (Sequence[str]): Names of the classes.
-        img_prefix (str): What a picture's name has before what both share. Defaults to nothing.
-        mask_prefix (str): The same of a true mask's name. Defaults to nothing.
+        img_prefix (str): Beginning of the images' names, before what both names share.
+        mask_prefix (str): The same of the true masks' names.
     """
-    # a training needs no pycocotools
+    # pycocotools is not needed by a training
     from custom_modules.preparation.coco import mask_pairs
 
     pairs, _ = mask_pairs(predicted, true, img_prefix, mask_prefix)
     confusions, objects = [], []
-    for ours, theirs in progress(pairs, 'Scoring', len(pairs)):
-        masks = (read_mask(path) for path in (ours, theirs))
+    for paths in progress(pairs, 'Scoring', len(pairs)):
+        masks = map(read_mask, paths)
         found, truth = ((mask > 0 if len(classes) == 2 else mask).astype(np.uint8) for mask in masks)
         if found.shape != truth.shape:
             sizes = '{}x{} and {}x{}'.format(*found.shape[::-1], *truth.shape[::-1])
-            raise UsageError(f'{ours} and {theirs} are {sizes} pixels: give masks of equal size.')
+            raise UsageError(f'{paths[0]} and {paths[1]} are {sizes} pixels: give masks of equal size.')
         confusions.append(ConfusionScores.from_masks(truth, found, len(classes)).confusion)
         objects.append(class_object_counts(truth, found, range(1, len(classes)), LABEL_LIMIT))
     scores = dict(

@@ -1,4 +1,4 @@
-"""From a config and a checkpoint, or an exported file, to predictions."""
+"""Predictions of a config with a checkpoint, or of an exported file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,9 +25,10 @@ from custom_modules.utils.tables import progress
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a segmentor says of the image in a file, beside the truth; all of one size (H, W).
+    """A segmentor's prediction of an image, beside the truth.
 
-    ``truth`` and ``predicted`` are class indices, uint8, true 255 has no class; ``probabilities`` are float32 (classes, H, W).
+    ``truth`` and ``predicted`` are class indices (H, W), uint8, where true 255 is ignored; ``probabilities`` are float32
+    (classes, H, W).
     """
 
     img_path: str
@@ -42,12 +43,12 @@ class Prediction:
 
     @property
     def image(self) -> np.ndarray:
-        """The image (H, W, 3), RGB, read again and brought to the size of the truth."""
-        read = read_image(self.img_path)
-        if read.shape[:2] == self.truth.shape:
-            return read
-        how = cv2.INTER_AREA if read.shape[0] > self.truth.shape[0] else cv2.INTER_LINEAR
-        return cv2.resize(read, self.truth.shape[::-1], interpolation=how)
+        """The image (H, W, 3), RGB, uint8, read from its file and resized to the size of the truth."""
+        image = read_image(self.img_path)
+        if image.shape[:2] == self.truth.shape:
+            return image
+        interpolation = cv2.INTER_AREA if image.shape[0] > self.truth.shape[0] else cv2.INTER_LINEAR
+        return cv2.resize(image, self.truth.shape[::-1], interpolation=interpolation)
 
     @property
     def scores(self) -> ConfusionScores:
@@ -56,12 +57,12 @@ class Prediction:
 
 
 def image_paths(dataset) -> list[str]:
-    """List the files of a data set's images, in its order."""
+    """List the image files of a data set, in its order."""
     return [dataset.get_data_info(index)['img_path'] for index in range(len(dataset))]
 
 
 class CheckpointPredictions:
-    """The predictions of a segmentor's checkpoint on a part of its config's data, image by image, as they are asked for.
+    """The predictions of a segmentor's checkpoint on a part of its config's data, computed as one iterates over them.
 
     Args:
         cfg (mmengine.Config): A segmentor's config.
@@ -69,9 +70,9 @@ class CheckpointPredictions:
         part (str): ``'test'`` (default), ``'val'`` or ``'train'``, which is loaded as the test part is: in order, unaugmented.
 
     Attributes:
-        model (nn.Module): The model, in eval mode, on the fastest device there is.
+        model (nn.Module): The model, in eval mode, on mmengine's device.
         classes, palette: Names and RGB of the classes, the background first.
-        threshold (float | None): Above which probability class 1 is predicted; None for several channels.
+        threshold (float | None): Probability above which class 1 is predicted; None for several channels.
 
     Raises:
         UsageError: If the config is no segmentor's, the data has a defect, or the checkpoint does not fit.
@@ -93,7 +94,6 @@ class CheckpointPredictions:
                 f'--cfg-options {part}_dataloader.dataset=..., or a config whose {part} set is a single one.'
             )
         if part == 'train':
-            # no augmentation, no shuffling
             test = cfg.test_dataloader
             loader = dict(test, dataset=dict(loader.dataset, pipeline=test.dataset.pipeline))
         self.loader = Runner.build_dataloader(without_cache(loader))
@@ -114,26 +114,19 @@ class CheckpointPredictions:
         for batch in self.loader:
             with torch.inference_mode():
                 samples = self.model.test_step(batch)
-            yield from map(self._prediction, samples)
-
-    def _prediction(self, sample) -> Prediction:
-        raw = sample.seg_logits.data.float()
-        # mmseg hands over the probability itself where there is one channel
-        probabilities = torch.cat([1 - raw, raw]) if len(raw) == 1 else raw.softmax(dim=0)
-        return Prediction(
-            img_path=sample.img_path,
-            truth=sample.gt_sem_seg.data[0].cpu().numpy().astype(np.uint8),
-            predicted=sample.pred_sem_seg.data[0].cpu().numpy().astype(np.uint8),
-            probabilities=probabilities.cpu().numpy(),
-        )
+            for sample in samples:
+                logits = sample.seg_logits.data.float()
+                # with one channel mmseg returns its sigmoid
+                probabilities = torch.cat([1 - logits, logits]) if len(logits) == 1 else logits.softmax(dim=0)
+                masks = (m.data[0].cpu().numpy().astype(np.uint8) for m in (sample.gt_sem_seg, sample.pred_sem_seg))
+                yield Prediction(sample.img_path, *masks, probabilities.cpu().numpy())
 
 
 @MODELS.register_module()
 class ExportedModel(BaseModel):
-    """A file of ``tools/export.py`` in place of a config's model, so that the config's own pipeline and metrics score it.
+    """A file of ``tools/export.py`` as a config's model, so that the config's pipeline and metrics score it.
 
-    Raises:
-        UsageError: If it cannot be used, or scores pictures of another size than it takes.
+    Raises a UsageError if the file cannot be used, or the images are scored at another size than its input's.
     """
 
     def __init__(self, file: str | Path) -> None:
@@ -141,16 +134,22 @@ class ExportedModel(BaseModel):
         self.exported = OnnxModel(file)
 
     def forward(self, inputs: Tensor, data_samples=None, mode: str = 'tensor') -> Tensor:
-        """Compute probabilities (N, K, H, W), of a classifier (N, K), of images (N, 3, H, W), uint8, BGR, as data sets give them."""
+        """Compute probabilities (N, K, H, W), of a classifier (N, K), of BGR images (N, 3, H, W), uint8."""
         return torch.from_numpy(self.exported(inputs.permute(0, 2, 3, 1).flip(-1).cpu().numpy()))
 
     def test_step(self, data: dict) -> list[BaseDataElement]:
-        """Give the samples, a list or one of all, of a batch what their library's metrics look for."""
+        """Add the predictions, as the library's metrics expect them, to a batch's samples, or to ``BatchClassifier``'s one."""
         inputs, samples = data['inputs'], data['data_samples']
         found = self(inputs if torch.is_tensor(inputs) else torch.stack(list(inputs)))
         labels = torch.from_numpy(self.exported.card.labels(found.numpy())).long()
         if self.exported.card.task == 'classification':
-            return self._classified(samples, found, labels[:, None])
+            if isinstance(samples, BaseDataElement):
+                samples.set_field(found, 'pred_score', dtype=Tensor)
+                samples.set_field(labels[:, None], 'pred_label', dtype=Tensor)
+                return [samples]
+            for sample, score, label in zip(samples, found, labels[:, None], strict=True):
+                sample.set_pred_score(score).set_pred_label(label)
+            return list(samples)
         for sample, probability, label in zip(samples, found, labels, strict=True):
             if tuple(sample.ori_shape) != tuple(label.shape):
                 raise UsageError(
@@ -158,15 +157,4 @@ class ExportedModel(BaseModel):
                 )
             sample.seg_logits = PixelData(data=probability)
             sample.pred_sem_seg = PixelData(data=label[None])
-        return list(samples)
-
-    @staticmethod
-    def _classified(samples, scores: Tensor, labels: Tensor) -> list[BaseDataElement]:
-        if isinstance(samples, BaseDataElement):
-            # a whole batch: see BatchClassifier
-            samples.set_field(scores, 'pred_score', dtype=Tensor)
-            samples.set_field(labels, 'pred_label', dtype=Tensor)
-            return [samples]
-        for sample, score, label in zip(samples, scores, labels, strict=True):
-            sample.set_pred_score(score).set_pred_label(label)
         return list(samples)

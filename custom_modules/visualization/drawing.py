@@ -1,4 +1,4 @@
-"""Pictures of predictions, alone and on one sheet, and their parts: overlay, errors, legend, text."""
+"""Pictures of predictions and their parts: overlay, error map, legend, text, contact sheet."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from custom_modules.utils.images import read_image
 from custom_modules.utils.plotting import load_font
 
 if TYPE_CHECKING:
-    # torch, which looking at data does without
+    # it imports torch, which the data checks in eda do without
     from custom_modules.evaluation.predictions import Prediction
 
 MARGIN = 6
 SHEET_GAP = 16
 PANEL_GAP = 6
-# of Okabe and Ito, and of different lightness too: told apart with every common colour blindness, and in grey
+# Okabe and Ito's colours for colour-blind readers, which differ in lightness too
 ERROR_COLOURS = {
     'true positive': (86, 180, 233),
     'false positive': (240, 228, 66),
@@ -32,7 +32,7 @@ ERROR_COLOURS = {
 
 
 def scaled_image(path: str, width: int) -> np.ndarray:
-    """Read an image as RGB (H, W, 3), uint8, and scale it down if it is wider than it shall be."""
+    """Read an image as RGB (H, W, 3), uint8, and scale it down to a width in pixels if it is wider."""
     image = read_image(get(path), path)
     if image.shape[1] <= width:
         return image
@@ -41,7 +41,7 @@ def scaled_image(path: str, width: int) -> np.ndarray:
 
 
 def write_picture(picture: np.ndarray, path: str | Path) -> None:
-    """Write a picture, RGB (H, W, 3), uint8, all or nothing: ``.jpg`` or ``.jpeg`` as JPEG, else PNG; missing folders are made."""
+    """Write a picture, RGB (H, W, 3), uint8, atomically, as JPEG (``.jpg``, ``.jpeg``) or else PNG; creates missing folders."""
     kind = '.jpg' if Path(path).suffix.lower() in ('.jpg', '.jpeg') else '.png'
     write_atomically(path, encoded(picture, kind))
 
@@ -52,9 +52,7 @@ def encoded(picture: np.ndarray, kind: str = '.png') -> bytes:
 
 
 def readable_size(image: np.ndarray, side: int = 360) -> np.ndarray:
-    """Bring a picture (H, W, 3) to about ``side`` pixels: a small one by a whole number of times, so that its pixels stay exact.
-
-    What is more than half as large again is shrunk by area.
+    """Resize a picture (H, W, 3) to about ``side`` pixels: repeat the pixels of a small one, and shrink one above 1.5 times that.
 
     Example:
         >>> [readable_size(np.zeros((64, width, 3), np.uint8)).shape[1] for width in (64, 128, 256, 360, 720)]
@@ -69,9 +67,9 @@ def readable_size(image: np.ndarray, side: int = 360) -> np.ndarray:
 
 
 def text_strip(text: str, width: int, size: int = 15, bold: bool = False) -> np.ndarray:
-    """Write black on a white strip of a width, RGB, in as many lines as that asks for; letters are ``size`` pixels high."""
+    """Draw black text on a white strip, RGB, with line breaks to fit the width; letters are ``size`` pixels high."""
     font = load_font(size, bold)
-    # a usual letter's width decides, and a file's name may have no blanks
+    # by the width of a typical letter, since textwrap counts letters
     lines = textwrap.wrap(text, max(1, int((width - 2 * MARGIN) / font.getlength('n')))) or ['']
     step = round(1.35 * size)
     strip = Image.new('RGB', (width, step * len(lines) + MARGIN), 'white')
@@ -82,15 +80,15 @@ def text_strip(text: str, width: int, size: int = 15, bold: bool = False) -> np.
 
 
 def legend_strip(colours: Mapping[str, Sequence[int]], width: int, size: int = 15) -> np.ndarray:
-    """Explain colours (RGB of each name) on a white strip: a patch and a name for each, in as many lines as the width asks for."""
+    """Draw a legend, a patch and a name for each colour (RGB by name), on a white strip with line breaks to fit the width."""
     font, step = load_font(size), round(1.5 * size)
     places, x, y = [], MARGIN, 0
     for name in colours:
-        needed = round(1.5 * size + font.getlength(name))
-        if x > MARGIN and x + needed > width:
+        length = round(1.5 * size + font.getlength(name))
+        if x > MARGIN and x + length > width:
             x, y = MARGIN, y + step
         places.append((x, y + MARGIN // 2))
-        x += needed + size
+        x += length + size
     strip = Image.new('RGB', (width, y + step + MARGIN), 'white')
     draw = ImageDraw.Draw(strip)
     for (name, colour), (x, y) in zip(colours.items(), places, strict=True):
@@ -100,10 +98,10 @@ def legend_strip(colours: Mapping[str, Sequence[int]], width: int, size: int = 1
 
 
 def overlay(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]], alpha: float = 0.5) -> np.ndarray:
-    """Draw a mask half-transparent over its image; class 0, the background, stays as it is.
+    """Draw a mask over its image, with the opacity ``alpha``.
 
-    ``image`` is RGB (H, W, 3), uint8; ``labels`` are class indices (H, W), of which those beyond the palette (RGB of each class), such
-    as 255, stay as they are too; ``alpha`` says how much the colour covers.
+    ``image`` is RGB (H, W, 3), uint8; ``labels`` are class indices (H, W); ``palette`` is RGB of each class. The background, 0, and
+    indices beyond the palette, such as 255, are not drawn.
     """
     drawn = image.astype(np.float32)
     for index, colour in enumerate(palette[1:], start=1):
@@ -113,12 +111,12 @@ def overlay(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[in
 
 
 def error_map(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Draw what a segmentor found, invented, missed and took for another class, over the image in dark grey, in ``ERROR_COLOURS``.
+    """Draw true and false positives, false negatives and wrong classes in ``ERROR_COLOURS`` over the image in dark grey.
 
-    ``image`` is RGB (H, W, 3), uint8; ``truth`` and ``predicted`` are class indices (H, W), 0 the background; true 255 is not coloured.
+    ``image`` is RGB (H, W, 3), uint8; ``truth`` and ``predicted`` are class indices (H, W), 0 the background, true 255 ignored.
     """
     grey = image.mean(axis=-1, keepdims=True).repeat(3, axis=-1) * 0.6
-    # the first that holds
+    # np.select takes the first case that holds
     cases = [
         truth == IGNORED,
         (truth > 0) & (predicted == truth),
@@ -131,38 +129,37 @@ def error_map(image: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> np
 
 
 def lay_out(pictures: Sequence[np.ndarray], axis: int, gap: int) -> np.ndarray:
-    """Lay pictures (H, W, 3) on white, one below the other (axis 0) or side by side (1), each with a gap behind it."""
+    """Join pictures (H, W, 3) on white, from top to bottom (axis 0) or left to right (1), each with a gap behind it."""
     across = max(picture.shape[1 - axis] for picture in pictures)
     padded = []
     for picture in pictures:
-        missing = [(0, gap), (0, across - picture.shape[1 - axis])]
-        padded.append(np.pad(picture, [*missing[:: 1 - 2 * axis], (0, 0)], constant_values=255))
+        added = {axis: gap, 1 - axis: across - picture.shape[1 - axis]}
+        padded.append(np.pad(picture, [(0, added[0]), (0, added[1]), (0, 0)], constant_values=255))
     return np.concatenate(padded, axis)
 
 
 def contact_sheet(columns: Mapping[str, Sequence[np.ndarray]], colours: Mapping[str, Sequence[int]]) -> np.ndarray:
-    """Lay pictures (H, W, 3) out in columns with heads, and one legend (RGB of each name) for all; no column without pictures."""
-    laid = []
+    """Lay out pictures (H, W, 3) in columns with heads, without empty columns, above one legend (RGB by name)."""
+    drawn = []
     for head, pictures in columns.items():
         if pictures:
             column = lay_out(pictures, 0, SHEET_GAP)
-            laid.append(np.concatenate([text_strip(head, column.shape[1], 22, bold=True), column]))
-    sheet = np.pad(lay_out(laid, 1, SHEET_GAP), [(0, 0), (SHEET_GAP, 0), (0, 0)], constant_values=255)
+            drawn.append(np.concatenate([text_strip(head, column.shape[1], 22, bold=True), column]))
+    sheet = np.pad(lay_out(drawn, 1, SHEET_GAP), [(0, 0), (SHEET_GAP, 0), (0, 0)], constant_values=255)
     return np.concatenate([sheet, legend_strip(colours, sheet.shape[1], 20)])
 
 
 class PredictionPanel:
     """Draws a prediction as one row: input | truth | prediction | error map, with title and legend.
 
-    The palette is RGB of each class, the background first; an image's longer side gets about ``side`` pixels, see
-    :func:`readable_size`.
+    The palette is RGB of each class, the background first; images are resized by :func:`readable_size` to ``side`` pixels.
     """
 
     def __init__(self, classes: Sequence[str], palette: Sequence[Sequence[int]], side: int = 360) -> None:
         self.classes, self.palette, self.side = tuple(classes), palette, side
 
     def draw(self, prediction: 'Prediction', note: str = '', legend: bool = True) -> np.ndarray:
-        """Draw one image as RGB (H, W, 3); the title has ``note`` before the name, such as a rank, ``legend`` explains the colours below."""
+        """Draw one image as RGB (H, W, 3), with a ``note``, such as a rank, before the name in the title."""
         image, truth, predicted = prediction.image, prediction.truth, prediction.predicted
         overlays = dict(truth=overlay(image, truth, self.palette), prediction=overlay(image, predicted, self.palette))
         cells = dict(input=image, **overlays, errors=error_map(image, truth, predicted))
@@ -179,23 +176,22 @@ class PredictionPanel:
         return np.concatenate(parts)
 
     def legend(self) -> dict[str, Sequence[int]]:
-        """Name the colours in a panel."""
-        colours = dict(zip(self.classes[1:], self.palette[1:], strict=True))
-        for name, colour in ERROR_COLOURS.items():
-            if name != 'wrong class' or len(self.classes) > 2:
-                # a class may be called as an error is
-                colours[f'errors: {name}'] = colour
-        return colours
+        """Return the colours (RGB) of a panel by name."""
+        # with a prefix, since a class may have the name of an error
+        errors = {f'errors: {name}': colour for name, colour in ERROR_COLOURS.items()}
+        if len(self.classes) == 2:
+            del errors['errors: wrong class']
+        return dict(zip(self.classes[1:], self.palette[1:], strict=True)) | errors
 
     def _scores(self, prediction: 'Prediction') -> str:
         scores = prediction.scores.by_class()
-        dice, iou = ([_score(value) for value in scores[name]] for name in ('Dice', 'IoU'))
-        own = [f'{name} Dice {one}, IoU {other}' for name, one, other in zip(self.classes, dice, iou, strict=True)][1:]
-        if len(own) > 1:
-            own.insert(0, f'mDice without {self.classes[0]} {_score(prediction.scores.foreground_dice)}')
-        return '  |  '.join(own)
+        rows = list(zip(self.classes, scores['Dice'], scores['IoU'], strict=True))[1:]
+        texts = [f'{name} Dice {_score_text(dice)}, IoU {_score_text(iou)}' for name, dice, iou in rows]
+        if len(texts) > 1:
+            texts.insert(0, f'mDice without {self.classes[0]} {_score_text(prediction.scores.foreground_dice)}')
+        return '  |  '.join(texts)
 
 
-def _score(value: float) -> str:
-    # neither there nor predicted
+def _score_text(value: float) -> str:
+    # nan if a class is neither true nor predicted
     return f'{value:.2f}' if np.isfinite(value) else 'undefined'

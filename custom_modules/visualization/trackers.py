@@ -1,4 +1,4 @@
-"""Experiment trackers, which never end a training."""
+"""Experiment trackers whose failures never stop a training."""
 
 import atexit
 import logging
@@ -18,31 +18,29 @@ from mmengine.visualization import MLflowVisBackend, WandbVisBackend
 from mmengine.visualization.vis_backend import BaseVisBackend, force_init_env
 
 
-def _work(tasks: queue.SimpleQueue) -> None:
-    """Do tasks, each what is to get the result and a function, one after another, for ever."""
+def _run_tasks(tasks: queue.SimpleQueue) -> None:
+    """Run a queue's functions one after another and set their futures, forever."""
     while True:
-        done, function = tasks.get()
+        future, function = tasks.get()
         try:
-            done.set_result(function())
+            future.set_result(function())
         except BaseException as error:
-            done.set_exception(error)
+            future.set_exception(error)
 
 
 @VISBACKENDS.register_module()
 class OptionalVisBackend(BaseVisBackend):
-    """An experiment tracker that a run does not depend on.
+    """A wrapper of an experiment tracker's backend that catches its failures.
 
-    Without its package, its credentials or its server the run goes on with the other backends and one line says so. What
-    fails later is said once and not tried again, and no call asks for input or blocks for long. It starts at the first scalar
-    or picture: a run that ends before leaves nothing in it.
+    If it cannot start or a call fails, one line in the log says so, the call is not tried again, and the run goes on. No call
+    asks for input or blocks for long. The tracker starts at the first scalar or picture, so a run that fails before leaves no trace.
 
     Args:
-        tracker (str): Type of the backend behind it.
+        tracker (str): Type of the tracker's backend.
         save_dir (str): The visualizer's folder.
-        limit (float): Seconds that a call, or the end of the process, may take; closing, which waits for uploads, four
+        limit (float): Seconds that a call, or the end of the process, may take; closing, which waits for uploads, may take four
             times as many. Defaults to 20.
-        **kwargs: The tracker's own arguments. In their texts ``{run}`` stands for the work dir's name and
-            ``{work_dir}`` for its path.
+        **kwargs: The tracker's arguments. In strings ``{run}`` and ``{work_dir}`` are replaced by the work dir's name and path.
 
     Example:
         >>> named = dict(init_kwargs=dict(project='moon-rocks', name='{run}'))
@@ -67,7 +65,7 @@ class OptionalVisBackend(BaseVisBackend):
         return self._backend and self._backend.experiment
 
     def add_config(self, config, **kwargs) -> None:
-        """Keep the config for the start."""
+        """Store the config until the tracker starts."""
         self._config = config
         self._work_dir = Path(config.get('work_dir') or self._work_dir).absolute()
 
@@ -82,7 +80,7 @@ class OptionalVisBackend(BaseVisBackend):
     add_scalars = partialmethod(_pass_on, 'add_scalars')
 
     def close(self) -> None:
-        """End the tracker's run, for good: a later run in this process has one of its own."""
+        """End the tracker's run for good; a later run in this process has its own."""
         if self._backend is not None:
             self._attempt('close', self._backend.close)
         self._backend = None
@@ -91,43 +89,44 @@ class OptionalVisBackend(BaseVisBackend):
     def _init_env(self) -> None:
         if self._backend is not None or 'start' in self._given_up:
             return
-        # outside of the attempt: what is wrong with the config itself must be seen
+        # not caught, since it fails only for a wrong config
         backend = VISBACKENDS.build(self._filled(self._backend_cfg))
-        ending = threading.Event()
-        # all calls run in one thread, since MLflow's run belongs to the one that began it; a library that retries for ever stays
-        # there, and what comes after it; daemons: the process ends without them
-        for target, given in ((_work, self._tasks), (self._end_in_time, ending)):
-            threading.Thread(target=target, args=[given], daemon=True).start()
+        exiting = threading.Event()
+        # one thread for all calls, since MLflow's run belongs to its thread; daemons, so that a call that hangs does not keep the
+        # process alive
+        for target, argument in ((_run_tasks, self._tasks), (self._exit_in_time, exiting)):
+            threading.Thread(target=target, args=[argument], daemon=True).start()
         started = self._attempt('start', _start_without_terminal, backend)
-        # of what is registered for the end the last one is called first: before what the library has registered
-        atexit.register(ending.set)
+        # registered after the library's own functions, so called before them
+        atexit.register(exiting.set)
         if started:
             self._backend = backend
             if self._config is not None:
                 self._attempt('add_config', backend.add_config, self._config)
 
-    def _end_in_time(self, ending: threading.Event) -> None:
-        """End the process if a library does not let it, even one whose start has failed."""
-        ending.wait()
+    def _exit_in_time(self, exiting: threading.Event) -> None:
+        """Exit the process if a library keeps it from exiting, even one that failed to start."""
+        exiting.wait()
         time.sleep(self._limit)
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-        # a run that came to its end has closed its trackers
+        # a run that completed has closed its trackers
         os._exit(0 if 'start' in self._given_up else 1)
 
     def _attempt(self, what: str, call: Callable, *args, **kwargs) -> bool:
+        """Run a call in the tracker's thread, and return whether it succeeded in time."""
         if what in self._given_up:
             return False
-        seconds, done = self._limit * (4 if what == 'close' else 1), Future()
-        self._tasks.put((done, partial(call, *args, **kwargs)))
+        seconds, future = self._limit * (4 if what == 'close' else 1), Future()
+        self._tasks.put((future, partial(call, *args, **kwargs)))
         try:
-            if wait([done], timeout=seconds).not_done:
+            if wait([future], timeout=seconds).not_done:
                 raise TimeoutError(f'no answer within {seconds:g} s')
-            done.result()
+            future.result()
         except (Exception, SystemExit) as error:
             self._given_up.add(what)
-            if isinstance(error, TimeoutError):
-                self._backend = None  # its thread is busy with that
+            if not future.done():
+                self._backend = None  # its thread is busy with that call
                 self._given_up.add('start')
             reason = str(error).strip().split('\n')[0][:200] or type(error).__name__
             line = f'{self._backend_cfg["type"]}: {what} failed and is not tried again, the run goes on with its local logs ({reason})'
@@ -147,11 +146,11 @@ class OptionalVisBackend(BaseVisBackend):
 
 def _start_without_terminal(backend: BaseVisBackend) -> None:
     stdin = sys.stdin
-    # who sees a terminal may ask for a key, in the middle of a run
+    # at a terminal a tracker may ask for a key
     with open(os.devnull) as nothing:
         sys.stdin = nothing
         try:
-            # mmengine's backends start when they are first used
+            # starts mmengine's backends
             _ = backend.experiment
         finally:
             sys.stdin = stdin
@@ -159,13 +158,13 @@ def _start_without_terminal(backend: BaseVisBackend) -> None:
 
 @VISBACKENDS.register_module()
 class MLflowTracker(MLflowVisBackend):
-    """MLflow on the server of ``MLFLOW_TRACKING_URI``, or on a local file store that many runs share.
+    """mmengine's ``MLflowVisBackend`` with the server of ``MLFLOW_TRACKING_URI``, or else one local folder for many runs.
 
-    mmengine's backend ignores that variable, and gives each run a store of its own inside its work dir.
+    mmengine ignores that variable, and has a local store in each work dir.
 
     Args:
-        store (str): Folder of the local store.
-        **kwargs: Of mmengine's ``MLflowVisBackend``.
+        store (str): The local folder.
+        **kwargs: Arguments of ``MLflowVisBackend``.
     """
 
     def __init__(self, store: str, **kwargs) -> None:
@@ -173,7 +172,7 @@ class MLflowTracker(MLflowVisBackend):
         self._store = store
 
     def _init_env(self) -> None:
-        # MLflow 3 asks for it before it writes files; its other local store needs a database package
+        # MLflow 3 requires it for a file store; its other local store needs a database package
         os.environ.setdefault('MLFLOW_ALLOW_FILE_STORE', 'true')
         self._outer_uri = os.environ.get('MLFLOW_TRACKING_URI')
         self._tracking_uri = self._tracking_uri or self._outer_uri
@@ -182,22 +181,22 @@ class MLflowTracker(MLflowVisBackend):
         super()._init_env()
 
     def _flatten(self, d: dict, *args, **kwargs) -> dict:
-        # mmengine joins keys as text, and configs have numbers too, such as a freezing schedule's epochs
+        # mmengine joins keys as strings, but configs have integers too, such as the epochs of a freeze schedule
         return super()._flatten({str(key): value for key, value in d.items()}, *args, **kwargs)
 
     def close(self) -> None:
-        """End the run, and leave the process as it was: MLflow exports its address to the environment."""
+        """End the run, and restore the tracking URI, which MLflow exports to the environment."""
         try:
             super().close()
         finally:
-            # where copying the logs failed, mmengine's backend leaves the run open, and the next one would join it
+            # if copying the logs fails, mmengine leaves the run open, and the next one would join it
             self._mlflow.end_run()
             self._mlflow.set_tracking_uri(self._outer_uri)
 
 
 @VISBACKENDS.register_module()
 class WandbTracker(WandbVisBackend):
-    """mmengine's ``WandbVisBackend`` without the upload of every Python file below the current folder, a ``.venv`` in it included."""
+    """mmengine's ``WandbVisBackend`` without its upload of every Python file below the current folder, such as a ``.venv``'s."""
 
     @force_init_env
     def add_config(self, config, **kwargs) -> None:

@@ -1,6 +1,5 @@
-"""The visualizer and log lines of a run."""
+"""A run's visualizer, log processor, and hook that draws samples."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -21,10 +20,9 @@ from custom_modules.visualization.drawing import overlay, scaled_image, write_pi
 
 @LOG_PROCESSORS.register_module()
 class ScoreLogProcessor(LogProcessor):
-    """Adds the last validation score, ``'rock_Dice'`` by default, to each training line, so that one line shows how a run goes.
+    """mmengine's ``LogProcessor`` with the last validation ``score``, ``'rock_Dice'`` by default, in each training line.
 
-    An epoch's validation loss is logged as it is: mmengine averages whatever has "loss" in its name, validation losses over ten
-    epochs too. Other arguments are those of mmengine's ``LogProcessor``.
+    Validation losses are logged as they are, while mmengine averages all that has "loss" in its name, so that of ten epochs.
     """
 
     def __init__(self, score: str = 'rock_Dice', **kwargs) -> None:
@@ -33,7 +31,7 @@ class ScoreLogProcessor(LogProcessor):
         self.score = score
 
     def get_log_after_iter(self, runner, batch_idx: int, mode: str) -> tuple[dict, str]:
-        """Format the scalars of an iteration: them, and the line to print."""
+        """Return the scalars of an iteration, and its line in the log."""
         tag, line = super().get_log_after_iter(runner, batch_idx, mode)
         history = runner.message_hub.log_scalars.get(f'val/{self.score}')
         if mode == 'train' and history is not None:
@@ -43,14 +41,11 @@ class ScoreLogProcessor(LogProcessor):
 
 @VISUALIZERS.register_module()
 class PanelVisualizer(SegLocalVisualizer):
-    """Draws a sample as one row: input | truth | prediction.
-
-    Masks lie half-transparent over the image, at its own resolution. Arguments are those of mmseg's ``SegLocalVisualizer``.
-    """
+    """mmseg's ``SegLocalVisualizer`` with a sample as one row, input | truth | prediction, at the image's resolution."""
 
     @classmethod
     def get_instance(cls, name: str = 'visualizer', **kwargs) -> 'PanelVisualizer':
-        """Give the instance of a name, which a runner chooses; mmseg's ``browse_dataset.py`` builds one without."""
+        """Return the instance of a name, which has a default here since mmseg's ``browse_dataset.py`` gives none."""
         return super().get_instance(name, **kwargs)
 
     def add_datasample(
@@ -66,16 +61,16 @@ class PanelVisualizer(SegLocalVisualizer):
         step: int = 0,
         **kwargs,
     ) -> None:
-        """Draw one sample and hand it to the backends, or save it; the arguments are mmseg's, whose hook may hand over more."""
+        """Draw a sample (arguments as in mmseg), and save it to ``out_file`` or else pass it to the backends."""
         cells = [_captioned(image, 'input')]
         for wanted, key, caption in ((draw_gt, 'gt_sem_seg', 'truth'), (draw_pred, 'pred_sem_seg', 'prediction')):
             if wanted and data_sample is not None and key in data_sample:
-                # tensors of any device, or arrays as mmseg's browse_dataset.py has them
+                # tensors, or the arrays of mmseg's browse_dataset.py
                 labels = data_sample.get(key).cpu().numpy().data.squeeze().astype(np.uint8)
                 labels = cv2.resize(labels, image.shape[1::-1], interpolation=cv2.INTER_NEAREST_EXACT)
                 cells.append(_captioned(overlay(image, labels, self.dataset_meta['palette'], self.alpha), caption))
         panel = np.concatenate(cells, axis=1)
-        # for get_image, as the libraries' inferencers ask
+        # the libraries' inferencers call get_image
         self.set_image(panel)
         if show:
             self.show(panel, win_name=name, wait_time=wait_time)
@@ -95,27 +90,23 @@ def _captioned(image: np.ndarray, caption: str) -> np.ndarray:
 
 @HOOKS.register_module()
 class FixedSamplesHook(Hook):
-    """Draw the same validation images every few epochs, so that one can watch a segmentor learn.
+    """Draw the predictions of the same validation images every few epochs (mmseg's ``SegVisualizationHook`` draws others).
 
-    The run's visualizer draws them to ``<work_dir>/<timestamp>/vis_data/fixed_samples/<index>_<image>_epoch_<epoch>.png``, and to
-    TensorBoard and the trackers under one tag per image. (mmseg's ``SegVisualizationHook`` meets other images each time.)
-
-    The predictions are those of the validation that runs anyway. Drawn are the first validation of a process, the ones that
-    complete ``interval`` epochs, and the last one. Of several processes the main one draws those images that it validates itself.
+    They go to ``<work_dir>/<timestamp>/vis_data/fixed_samples/<index>_<image>_epoch_<epoch>.png``, and to TensorBoard and the
+    trackers under one tag per image. The hook draws a process's first validation, those that complete ``interval`` epochs, and
+    the last one; of several processes the main one draws those images that it validates itself.
 
     Args:
         interval (int): Epochs from one picture to the next. Defaults to 5.
-        count (int): How many images, evenly spaced over the validation set; 0 draws nothing. Defaults to 4.
-        indices (Sequence[int], optional): Places in the validation set instead, as in the pictures' names.
+        count (int): Number of images, evenly spaced over the validation set; 0 draws nothing. Defaults to 4.
+        indices (list[int], optional): Indices of the images in the validation set instead of ``count``.
         width (int): Greatest width of a cell in pixels; larger images are scaled down. Defaults to 320.
 
     Raises:
         UsageError: If interval or width is less than 1, or the validation set has no image at an index.
     """
 
-    def __init__(
-        self, interval: int = 5, count: int = 4, indices: Sequence[int] | None = None, width: int = 320
-    ) -> None:
+    def __init__(self, interval: int = 5, count: int = 4, indices: list[int] | None = None, width: int = 320) -> None:
         for name, value in dict(interval=interval, width=width).items():
             if value < 1:
                 raise UsageError(f'{name} of FixedSamplesHook must be at least 1, got {value}.')
@@ -125,11 +116,11 @@ class FixedSamplesHook(Hook):
     def before_train(self, runner) -> None:
         """Choose the images."""
         self._names, self._samples = {}, {}
-        self._seen = self._drawn = None
+        self._validated = self._drawn = None  # epochs
         if runner.val_loop is None:
             return
         dataset = runner.val_dataloader.dataset
-        for index in self._chosen(len(dataset)):
+        for index in self._chosen_indices(len(dataset)):
             path = dataset.get_data_info(index)['img_path']
             # with the index, since images of several folders may share names
             self._names.setdefault(path, f'{index:04d}_{Path(path).stem}')
@@ -139,28 +130,28 @@ class FixedSamplesHook(Hook):
         for sample in (outputs or ()) if self._names else ():
             path = sample.get('img_path')
             if path in self._names:
-                # only what is drawn: the scores of all classes would be large
-                kept = self._samples[path] = BaseDataElement()
+                # without the logits of all classes, which are large
+                self._samples[path] = BaseDataElement()
                 for key in ('gt_sem_seg', 'pred_sem_seg'):
                     if key in sample:
                         data = sample.get(key).data.detach().to('cpu', copy=True)
-                        kept.set_field(PixelData(data=data), key)
+                        self._samples[path].set_field(PixelData(data=data), key)
 
     def after_val_epoch(self, runner, metrics: dict[str, float] | None = None) -> None:
-        """Draw, if it is time."""
+        """Draw the predictions if an interval is complete."""
         if not self._names:
             return
-        before, self._seen = self._seen, runner.epoch
-        if before is None or self._seen // self.interval > before // self.interval:
+        before, self._validated = self._validated, runner.epoch
+        if before is None or self._validated // self.interval > before // self.interval:
             self._draw(runner)
 
     def after_train(self, runner) -> None:
-        """Draw the last validation, which is not known to be the last before."""
-        if self._seen != self._drawn:
+        """Draw the last validation, of which one only knows now that it was the last."""
+        if self._validated != self._drawn:
             self._draw(runner)
-        self._names = {}  # what is validated later belongs to no epoch
+        self._names = {}  # later validations belong to no epoch
 
-    def _chosen(self, size: int) -> list[int]:
+    def _chosen_indices(self, size: int) -> list[int]:
         if self.indices is None:
             return np.linspace(0, size - 1, min(self.count, size)).round().astype(int).tolist()
         for index in self.indices:
@@ -169,22 +160,21 @@ class FixedSamplesHook(Hook):
                     f'FixedSamplesHook shall draw the validation image {index}, but there are {size}: '
                     f'choose indices from 0 to {size - 1}.'
                 )
-        return list(self.indices)
+        return self.indices
 
     def _draw(self, runner) -> None:
-        self._drawn = self._seen
+        self._drawn = self._validated
         if not is_main_process():
             return
         folder = Path(runner.log_dir) / 'vis_data' / 'fixed_samples'
-        folder.mkdir(parents=True, exist_ok=True)
         for path, sample in self._samples.items():
             name = self._names[path]
-            file = folder / f'{name}_epoch_{self._seen:03d}.png'
+            file = folder / f'{name}_epoch_{self._drawn:03d}.png'
             runner.visualizer.add_datasample(name, scaled_image(path, self.width), sample, out_file=str(file))
-            # as drawn by any of mmseg's visualizers, which either write or hand on
+            # read back, since mmseg's visualizers either write a picture or pass it to the backends
             panel = read_image(file)
             for backend in runner.visualizer._vis_backends.values():
-                # its file names do not sort by epoch, and the file is there
+                # the file is local already, and LocalVisBackend's names do not sort by epoch
                 if not isinstance(backend, LocalVisBackend):
-                    # MLflow makes a file of it, and goes by the extension
-                    backend.add_image(f'{folder.name}/{name}.png', panel, self._seen)
+                    # MLflow needs the extension, since it writes a file
+                    backend.add_image(f'{folder.name}/{name}.png', panel, self._drawn)

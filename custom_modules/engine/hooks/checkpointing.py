@@ -1,4 +1,4 @@
-"""Checkpoints: written whole, and before anything that could cost the epoch."""
+"""Writing of checkpoints: atomically, and before anything that could fail."""
 
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from custom_modules.utils.files import write_atomically
 
 @register_backend('AtomicLocalBackend')
 class AtomicLocalBackend(LocalBackend):
-    """Local files that are either whole or not there; mmengine's own leaves half a checkpoint behind, and ``--resume`` dies of it."""
+    """mmengine's ``LocalBackend`` with atomic writes; a killed process else leaves half a checkpoint, which breaks ``--resume``."""
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
-        """Write bytes to a file, all or nothing; missing folders are made."""
+        """Write bytes to a file atomically; missing folders are created."""
         write_atomically(filepath, obj)
 
 
@@ -24,23 +24,23 @@ class AtomicLocalBackend(LocalBackend):
 class ResumableCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, without three ways to lose a result.
 
-    - An epoch's checkpoint is written before its validation, which a resume repeats if it was broken off: the plateau
-      scheduler, early stopping and the best score would miss one.
-    - The best checkpoint goes when the better one is written, not before: a kill in between would leave neither.
-    - A run that goes on from another one's checkpoint leaves that one's best checkpoint where it is, and looks for its own.
+    - An epoch's checkpoint is written before its validation, and a resume repeats a validation that was interrupted: the
+      plateau scheduler, early stopping and the best score would miss one.
+    - The best checkpoint is removed after the better one is written: a kill in between would leave neither.
+    - A run that resumes from another work dir does not remove the best checkpoint there, and finds its own.
 
-    A checkpoint with a weight that is no number is not written: what was saved before stays the last one.
+    A checkpoint with a weight that is nan or infinite is not written, so the one before stays the last.
     """
 
-    # the epoch of the last validation, in what a checkpoint carries; mmengine logs what begins with "val"
+    # key of the last validated epoch in the message hub; mmengine would log one that begins with "val"
     _KEY = 'last_validation'
 
     def before_train(self, runner) -> None:
-        """Find out what there is from before, and repeat the validation that was broken off."""
+        """Restore the state of a resumed run, and repeat a validation that was interrupted."""
         super().before_train(runner)
         if self.save_best:
             self._forget_other_best(runner)
-        # a run of before this was noted is up to date
+        # older checkpoints have no such key
         validated = runner.message_hub.runtime_info.get(self._KEY, runner.epoch)
         runner.message_hub.update_info(self._KEY, validated)
         if validated < runner.epoch and _validation_followed(runner):
@@ -48,12 +48,12 @@ class ResumableCheckpointHook(CheckpointHook):
             runner.val_loop.run()
 
     def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
-        """Note the validation, and save the best checkpoint."""
+        """Record the validation, and save the best checkpoint."""
         runner.message_hub.update_info(self._KEY, runner.epoch)
         super().after_val_epoch(runner, metrics)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Refuse, with a UsageError, a weight that is no number."""
+        """Raise a UsageError for a weight that is nan or infinite."""
         for name, tensor in checkpoint['state_dict'].items():
             if tensor.is_floating_point() and not tensor.isfinite().all():
                 raise UsageError(
@@ -70,7 +70,7 @@ class ResumableCheckpointHook(CheckpointHook):
                 continue
             hub.pop_info(name)
             hub.pop_info(name.replace('best_ckpt', 'best_score'))
-            # as mmengine keeps it, with one score and with several
+            # mmengine has one attribute for a single score, and another for several
             if name == 'best_ckpt':
                 self.best_ckpt_path = None
             else:
@@ -81,20 +81,21 @@ class ResumableCheckpointHook(CheckpointHook):
             )
 
     def _save_best_checkpoint(self, runner, metrics: dict[str, float]) -> None:
+        # collect what mmengine would remove before it writes
         outdated, remove = [], self.file_backend.remove
         self.file_backend.remove = outdated.append
         try:
             super()._save_best_checkpoint(runner, metrics)
         finally:
             del self.file_backend.remove
-        held = {value for name, value in runner.message_hub.runtime_info.items() if name.startswith('best_ckpt')}
+        current = {value for name, value in runner.message_hub.runtime_info.items() if name.startswith('best_ckpt')}
         for path in outdated:
-            if path not in held:
+            if path not in current:
                 remove(path)
 
 
 def _validation_followed(runner) -> bool:
-    """Whether the loop validates after the epoch that is done, by mmengine's own rule."""
+    """Whether ``EpochBasedTrainLoop`` validates after the last epoch that was trained."""
     epoch, loop = runner.epoch, runner.train_loop
     if runner.val_loop is None or not isinstance(loop, EpochBasedTrainLoop):
         return False

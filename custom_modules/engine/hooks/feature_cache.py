@@ -1,4 +1,4 @@
-"""Features of a frozen encoder, computed once."""
+"""Cache of a frozen encoder's features."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,39 +20,37 @@ from custom_modules.utils.machine import available_memory
 
 
 class FeatureCache:
-    """A frozen encoder's ``forward`` that computes the features of each image once, and keeps them in the same precision and layout.
+    """A frozen encoder's ``forward`` that computes each image's features once, and returns them in the same precision and layout.
 
-    Only whole batches fill it and take from it: a kernel for another batch size may round otherwise. Every other call is passed
-    on.
+    Only full batches are cached, since kernels for other batch sizes may round differently.
     """
 
     def __init__(self, backbone: nn.Module, batch_size: int) -> None:
-        self.names: Sequence[str] | None = None  # what the images of the next call are; None passes it on
+        self.names: Sequence[str] | None = None  # the images of the next call; None bypasses the cache
         self._compute, self._batch_size = backbone.forward, batch_size
-        # of each image and size of the batch, and of each size the layout of its batches
+        # features by image and batch shape, and their layouts by batch shape
         self._rows: dict[tuple, list[Tensor]] = {}
         self._layouts: dict[tuple, list[tuple]] = {}
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Compute the feature maps of images (N, 3, H, W), or give those that there are."""
-        whole = self.names is not None and len(x) == len(self.names) == self._batch_size
-        if not whole:
+        """Compute or look up the feature maps of images (N, 3, H, W)."""
+        if self.names is None or not len(x) == len(self.names) == self._batch_size:
             return self._compute(x)
-        # an image is padded to the largest of its batch
-        size = tuple(x.shape)
-        keys = [(name, size) for name in self.names]
+        # images are padded to the largest of their batch, so features depend on its shape
+        shape = tuple(x.shape)
+        keys = [(name, shape) for name in self.names]
         if all(key in self._rows for key in keys):
-            return self._joined(keys, size, x.device)
+            return self._joined(keys, shape, x.device)
         features = self._compute(x)
-        self._layouts[size] = [(f.shape, f.stride(), f.dtype) for f in features]
+        self._layouts[shape] = [(f.shape, f.stride(), f.dtype) for f in features]
         for row, key in enumerate(keys):
             if key not in self._rows:
                 self._rows[key] = [f[row].clone() for f in features]
         return features
 
-    def _joined(self, keys: list[tuple], size: tuple, device: torch.device) -> tuple[Tensor, ...]:
+    def _joined(self, keys: list[tuple], batch_shape: tuple, device: torch.device) -> tuple[Tensor, ...]:
         features = []
-        for level, (shape, stride, dtype) in enumerate(self._layouts[size]):
+        for level, (shape, stride, dtype) in enumerate(self._layouts[batch_shape]):
             feature = torch.empty_strided(shape, stride, dtype=dtype, device=device)
             for row, key in zip(feature, keys, strict=True):
                 row.copy_(self._rows[key][level])
@@ -60,19 +58,19 @@ class FeatureCache:
         return tuple(features)
 
 
-# by name: a classification run does not have these classes
+# by name, since a classification run must not import mmseg
 PREPROCESSORS = ('SegDataPreProcessor', 'BatchAugPreProcessor')
-SHARE = 0.5  # the rest is for the decoder, and for loading
+MEMORY_SHARE = 0.5  # of the free memory; the rest is for the decoder and the data loader
 
 
 def require_constant_features(runner: Runner, model: nn.Module) -> None:
-    """Refuse a run in which an image's features are not the same in every epoch, or do not fit into memory."""
+    """Refuse a run in which an image's features change between epochs, or exceed the memory."""
     for fault in _faults(runner, model):
         raise UsageError(f'the feature cache {fault}, or set default_hooks.feature_cache.enabled=False.')
 
 
 def _faults(runner: Runner, model: nn.Module) -> Iterator[str]:
-    """Yield what is against it, and what helps; what comes later takes for granted that nothing came before."""
+    """Yield what is wrong, and what helps; each check relies on the ones before it."""
     backbone, dataset, preprocessor = model.backbone, runner.train_dataloader.dataset, model.data_preprocessor
     if not isinstance(backbone, StagedBackbone) or not backbone.frozen_norm_eval:
         yield (
@@ -88,7 +86,7 @@ def _faults(runner: Runner, model: nn.Module) -> Iterator[str]:
             f'needs an encoder that is frozen from the first epoch to the last, and frozen_stages is {min(frozen)} instead of '
             f'{last} at some time: freeze it with default_hooks.freeze_schedule.schedule={{0: {last}}}'
         )
-    # of a set that wraps others the pipelines are not looked at
+    # a data set that wraps others has no pipeline itself, and is refused
     transforms = dataset.pipeline.transforms if hasattr(dataset, 'pipeline') else [dataset]
     rest = [type(step).__name__ for step in transforms[len(static_transforms(transforms)) :]]
     if type(preprocessor).__name__ not in PREPROCESSORS or getattr(preprocessor, 'augments', None):
@@ -104,27 +102,27 @@ def _faults(runner: Runner, model: nn.Module) -> Iterator[str]:
     if device.type == 'cuda':
         needed, free = len(dataset) * each, torch.cuda.mem_get_info(device)[0]
     else:
-        # each process may come to see every image
+        # over the epochs each process may see every image
         needed, free = len(dataset) * each * get_world_size(), available_memory()
-    if free is not None and needed > SHARE * free:
+    if free is not None and needed > MEMORY_SHARE * free:
         yield (
             f'would hold the features of {len(dataset)} training images, {each / 1e6:.2f} MB each, which take {needed / 1e6:.0f} MB, '
-            f'and half of the free memory is {SHARE * free / 1e6:.0f} MB: lower load_size'
+            f'and half of the free memory is {MEMORY_SHARE * free / 1e6:.0f} MB: lower load_size'
         )
 
 
 @HOOKS.register_module()
 class FeatureCacheHook(Hook):
-    """Compute the features of a frozen encoder once per training image; later epochs train the decoder alone.
+    """Compute the features of a frozen encoder once per training image; later epochs run the decoder alone.
 
-    For an encoder that is frozen throughout, where nothing random comes before it: else it is refused before the first step.
-    The weights are those of a run without it, to the last bit on a CPU. The features stay in the memory of the model's device.
+    Raises a UsageError before the first step if the encoder is not frozen throughout, or follows anything random. On a CPU the
+    trained weights are bit-identical to those without it. The features stay in the memory of the model's device.
 
     Args:
         enabled (bool): ``default_hooks = dict(feature_cache=dict(enabled=True))`` switches it on. Defaults to False.
     """
 
-    priority = 'LOW'  # after a hook that compiles the encoder, and one that freezes it
+    priority = 'LOW'  # after CompileHook and FreezeScheduleHook
 
     def __init__(self, enabled: bool = False) -> None:
         self.enabled = enabled
@@ -141,12 +139,12 @@ class FeatureCacheHook(Hook):
         self._backbone.forward = self._cache.forward
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
-        """Tell the cache which images come."""
+        """Tell the cache which images follow."""
         if self._cache is not None:
             self._cache.names = files_of_batch(data_batch)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        """What is computed from here on are other images."""
+        """Bypass the cache until the next step, for the images of a validation."""
         if self._cache is not None:
             self._cache.names = None
 

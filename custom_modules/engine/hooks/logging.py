@@ -1,4 +1,4 @@
-"""Scalars of the log: read from the device only when they are logged, and the learning rates of parameter groups."""
+"""Logged scalars: losses that are read from the device only when logged, and learning rates of parameter groups."""
 
 import torch
 from mmengine.hooks import CheckpointHook, Hook, LoggerHook, RuntimeInfoHook
@@ -7,8 +7,7 @@ from mmengine.registry import HOOKS
 from custom_modules.engine.devices import inner_model
 
 
-def _is_logged(hook: Hook, runner, batch_idx: int) -> bool:
-    """Whether an iteration has a line in the log, or ends an epoch."""
+def _is_logged_or_last(hook: Hook, runner, batch_idx: int) -> bool:
     intervals = [logger.interval for logger in runner.hooks if isinstance(logger, LoggerHook)]
     logged = any(hook.every_n_inner_iters(batch_idx, interval) for interval in intervals)
     return logged or hook.end_of_epoch(runner.train_dataloader, batch_idx)
@@ -16,11 +15,10 @@ def _is_logged(hook: Hook, runner, batch_idx: int) -> bool:
 
 @HOOKS.register_module()
 class LazyRuntimeInfoHook(RuntimeInfoHook):
-    """mmengine's ``RuntimeInfoHook``, which can leave losses on their device until somebody logs them.
+    """mmengine's ``RuntimeInfoHook``, which can leave losses on their device until they are logged.
 
-    mmengine's own turns each loss of each iteration into a number at once, and each time a GPU's queue runs empty. Here they
-    come over together when a line is logged or an epoch ends: the same history, to the last digit. :class:`LazyScalarsHook`
-    switches it on.
+    mmengine synchronizes with the GPU for each loss of each iteration. Here they are transferred together when a line is logged
+    or an epoch ends, with the same history. :class:`LazyScalarsHook` switches it on.
     """
 
     def __init__(self) -> None:
@@ -28,25 +26,25 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
         self._waiting: dict[str, list[torch.Tensor]] = {}
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        """Note the losses, and read all that wait if this iteration is logged."""
+        """Record the losses, and transfer those that wait if this iteration is logged."""
         if not self.lazy:
             super().after_train_iter(runner, batch_idx, data_batch, outputs)
             return
         for name, value in (outputs or {}).items():
-            self.note(runner.message_hub, f'train/{name}', value)
-        if _is_logged(self, runner, batch_idx):
+            self.record(runner.message_hub, f'train/{name}', value)
+        if _is_logged_or_last(self, runner, batch_idx):
             self.read(runner.message_hub)
 
-    def note(self, hub, name: str, value: torch.Tensor | float) -> None:
-        """Note a scalar, of a tensor of one element, for the run's message hub."""
-        # a new name is read at once: the order of names is that of the log line
+    def record(self, hub, name: str, value: torch.Tensor | float) -> None:
+        """Record a scalar, or a tensor of one element, for the run's message hub."""
+        # the hub gets a new name at once, since it logs them in the order of their arrival
         if isinstance(value, torch.Tensor) and name in hub.log_scalars:
             self._waiting.setdefault(name, []).append(value.detach().reshape(()))
         else:
             hub.update_scalar(name, value)
 
     def read(self, hub) -> None:
-        """Hand all that waits to the run's message hub."""
+        """Transfer the tensors that wait to the run's message hub."""
         waiting, self._waiting = self._waiting, {}
         for name, values in waiting.items():
             for value in torch.stack(values).tolist():
@@ -55,10 +53,9 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
 
 @HOOKS.register_module()
 class LazyScalarsHook(Hook):
-    """Read the losses and the gradient norm when they are logged, not in each iteration.
+    """Transfer the losses and the gradient norm from the device only when they are logged, see :class:`LazyRuntimeInfoHook`.
 
-    What is logged does not change: see :class:`LazyRuntimeInfoHook`, which it needs. Where checkpoints are written by iteration
-    it does nothing.
+    It does nothing without that hook, or where checkpoints, which hold the history, are written by iteration.
 
     Args:
         enabled (bool): ``default_hooks = dict(lazy_scalars=dict(enabled=False))`` switches it off. Defaults to True.
@@ -68,7 +65,7 @@ class LazyScalarsHook(Hook):
         self.enabled = enabled
 
     def before_train(self, runner) -> None:
-        """Have them wait."""
+        """Make the runtime info hook lazy, and record the gradient norm through it."""
         by_epoch = all(hook.by_epoch for hook in runner.hooks if isinstance(hook, CheckpointHook))
         infos = [hook for hook in runner.hooks if isinstance(hook, LazyRuntimeInfoHook)]
         if not (self.enabled and by_epoch and infos):
@@ -79,49 +76,43 @@ class LazyScalarsHook(Hook):
             return
         clip, name = wrapper.clip_func, f'train/{wrapper.grad_name}'
 
-        def clip_and_note(parameters, **kwargs) -> None:
+        def clip_and_record(parameters, **kwargs) -> None:
             norm = clip(parameters, **kwargs)
+            # returned, mmengine would transfer it at once
             if norm is not None:
-                infos[0].note(runner.message_hub, name, norm)
+                infos[0].record(runner.message_hub, name, norm)
 
-        # mmengine makes a number of what is returned
-        wrapper.clip_func = clip_and_note
+        wrapper.clip_func = clip_and_record
 
 
 @HOOKS.register_module()
 class GroupRatesHook(Hook):
-    """Record the learning rate of each part of the model, and how much of the backbone is frozen.
+    """Record the learning rate of each part of the model, and the backbone's ``frozen_stages``, in steps that are logged.
 
-    mmengine records the rate of the optimizer's first group as ``lr``. Where a ``paramwise_cfg`` gives the parts rates of their
-    own, this adds ``lr/backbone_lr``, ``lr/decode_head_lr``, ..., of each part the rate of its last group. (mmengine's log line
-    writes names that end with ``lr`` with an exponent; else 1e-5 reads 0.0000.) Values are those of steps that are logged.
+    mmengine records the first parameter group's rate as ``lr``. Where a ``paramwise_cfg`` gives parts their own rates, this adds
+    ``lr/backbone_lr``, ``lr/decode_head_lr``, ... (mmengine's log prints 1e-5 as 0.0000 unless the name ends with ``lr``).
     """
 
     # before LoggerHook writes (BELOW_NORMAL) and before a scheduler sets the next step's rate (LOW)
     priority = 'NORMAL'
 
     def before_train(self, runner) -> None:
-        """Find one group of the optimizer for each name."""
+        """Find the last parameter group of each part."""
         model = inner_model(runner.model)
         self._backbone = getattr(model, 'backbone', None)
-        self._groups = _named_groups(model, runner.optim_wrapper)
+        groups = runner.optim_wrapper.optimizer.param_groups
+        # the initial rates differ after a resume too
+        several = len({group.get('initial_lr', group['lr']) for group in groups}) > 1
+        parts = {id(p): name.split('.')[0] for name, p in model.named_parameters()}
+        self._groups = {parts[id(p)]: group for group in groups for p in group['params']} if several else {}
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        """Record, if this step is logged."""
-        if not _is_logged(self, runner, batch_idx):
+        """Record the values if this step is logged."""
+        if not _is_logged_or_last(self, runner, batch_idx):
             return
         values = {f'train/lr/{name}_lr': group['lr'] for name, group in self._groups.items()}
         frozen = getattr(self._backbone, 'frozen_stages', None)
         if isinstance(frozen, int):
             values['train/frozen_stages'] = frozen
-        # nothing that a checkpoint has to carry: only the newest value is shown
+        # not saved in checkpoints, since only the latest value is shown
         runner.message_hub.update_scalars(values, resumed=False)
-
-
-def _named_groups(model, optim_wrapper) -> dict[str, dict]:
-    groups = optim_wrapper.optimizer.param_groups
-    # the rates before any schedule, which tell groups apart after a resume too
-    if len({group.get('initial_lr', group['lr']) for group in groups}) == 1:
-        return {}
-    parts = {id(p): name.split('.')[0] for name, p in model.named_parameters()}
-    return {parts[id(p)]: group for group in groups for p in group['params']}

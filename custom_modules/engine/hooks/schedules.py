@@ -1,4 +1,4 @@
-"""What each epoch begins with: frozen stages, the size of images, and the seeds of all that draws numbers."""
+"""Hooks that act at the start of an epoch: frozen stages, image size, seeds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,23 +17,22 @@ from custom_modules.utils.errors import UsageError
 class FreezeScheduleHook(Hook):
     """Freeze and unfreeze stages of the backbone by epoch.
 
-    It *sets* ``backbone.frozen_stages`` from the current epoch before each training epoch, so a resume lands in the right state
-    and ``model.train()`` cannot undo it. It acts after the optimizer was built, which so holds the frozen parameters too.
+    It *sets* ``backbone.frozen_stages`` from the current epoch before each training epoch, so a resume restores the right state
+    and ``model.train()`` cannot undo it. It acts after the optimizer is built, so that this has the frozen parameters too.
 
     Args:
-        schedule (Mapping[int, int]): From which epoch (counted from 0, which must be given) which ``frozen_stages`` holds:
-            -1 nothing, 0 the stem, k the stem and the first k stages.
+        schedule (Mapping[int, int]): ``frozen_stages`` by the first epoch, counted from 0, from which it holds: -1 nothing, 0
+            the stem, k the stem and the first k stages. Epoch 0 is required.
 
     Raises:
-        UsageError: If the schedule has no epoch 0, the backbone is no ``StagedBackbone``, or the optimizer lacks what is to be
-            unfrozen.
+        UsageError: If the schedule lacks epoch 0, the backbone is no ``StagedBackbone``, or the optimizer lacks some of it.
 
     Example:
         >>> # all four stages are frozen for 4 epochs, then the last two train, from epoch 20 on everything does
         >>> default_hooks = dict(freeze_schedule=dict(type='FreezeScheduleHook', schedule={0: 4, 4: 2, 20: -1}))
     """
 
-    priority = 'VERY_HIGH'  # before the ones that look at gradients or parameters
+    priority = 'VERY_HIGH'  # before hooks that use gradients or parameters
 
     def __init__(self, schedule: Mapping[int, int]) -> None:
         self.schedule = {int(epoch): int(frozen) for epoch, frozen in schedule.items()}
@@ -44,20 +43,19 @@ class FreezeScheduleHook(Hook):
             )
 
     def before_train(self, runner) -> None:
-        """Set the state of the first epoch, or of the last one before a resume, whose validation may be repeated."""
+        """Check the backbone and the optimizer, and set the state of the last epoch, whose validation a resume may repeat."""
         backbone = getattr(inner_model(runner.model), 'backbone', None)
-        # a stock backbone's plain attribute never unfreezes what it once froze
+        # setting the plain attribute of mmseg's backbones unfreezes nothing
         if not isinstance(getattr(type(backbone), 'frozen_stages', None), property):
             raise UsageError(
                 'FreezeScheduleHook needs a backbone whose frozen_stages can be set at any time, and that of '
                 f'{type(backbone).__name__} cannot: use a StagedBackbone of this project or remove the hook.'
             )
         self._backbone = backbone
-        # all that is ever unfrozen
+        # unfreeze all that is ever unfrozen
         backbone.frozen_stages = min(self.schedule.values())
-        held = {id(p) for group in runner.optim_wrapper.param_groups for p in group['params']}
-        trainable = [p for p in backbone.parameters() if p.requires_grad]
-        missing = sum(p.numel() for p in trainable if id(p) not in held)
+        optimized = {id(p) for group in runner.optim_wrapper.param_groups for p in group['params']}
+        missing = sum(p.numel() for p in backbone.parameters() if p.requires_grad and id(p) not in optimized)
         if missing:
             raise UsageError(
                 f'{missing:,} parameters of the backbone would be unfrozen and never train, since the optimizer was built without them: '
@@ -66,7 +64,7 @@ class FreezeScheduleHook(Hook):
         self._apply(runner, max(runner.epoch - 1, 0))
 
     def before_train_epoch(self, runner) -> None:
-        """Set the state for the epoch that begins."""
+        """Set the state of the epoch that starts."""
         self._apply(runner, runner.epoch)
 
     def _apply(self, runner, epoch: int) -> None:
@@ -83,15 +81,14 @@ class FreezeScheduleHook(Hook):
 
 @HOOKS.register_module()
 class ProgressiveResizeHook(Hook):
-    """Train on small images first, and on larger ones later: most of what a classifier learns needs few pixels.
+    """Train on small images first and on larger ones later, which saves time; the validation size does not change.
 
     `Progressive resizing <https://arxiv.org/abs/1707.02921>`_, also `EfficientNetV2 <https://arxiv.org/abs/2104.00298>`_. It
-    sets the ``size`` of the preprocessor's ``BatchRandomResizedCrop`` before each epoch, from the epoch alone. Validation keeps
-    its own.
+    sets the ``size`` of the preprocessor's ``BatchRandomResizedCrop`` before each epoch, from the epoch alone.
 
     Args:
-        stages (Sequence[tuple[float, int]]): From which share of all epochs on, and the images' height and width from there;
-            a ValueError if the shares do not begin with 0 and rise to below 1.
+        stages (Sequence[tuple[float, int]]): Share of all epochs from which on a size, and the images' height and width; a
+            UsageError if the shares do not begin with 0 and rise to below 1.
 
     Example:
         >>> hook = ProgressiveResizeHook(stages=[(0, 64), (0.5, 96), (0.75, 128)])
@@ -102,20 +99,20 @@ class ProgressiveResizeHook(Hook):
     def __init__(self, stages: Sequence[tuple[float, int]]) -> None:
         shares = [share for share, _ in stages]
         if not shares or shares[0] != 0 or shares != sorted(set(shares)) or shares[-1] >= 1:
-            raise ValueError(f'the shares of stages begin with 0 and rise to below 1, got {shares}.')
-        self.stages = [(share, size) for share, size in stages]
+            raise UsageError(f'the shares of stages begin with 0 and rise to below 1, got {shares}: mend them.')
+        self.stages = stages
 
     def size_at(self, epoch: int, max_epochs: int) -> int:
-        """Tell height and width of an epoch's images."""
+        """Return height and width of an epoch's images."""
         return [size for share, size in self.stages if epoch >= share * max_epochs][-1]
 
     def before_train_epoch(self, runner) -> None:
-        """Set the size."""
+        """Set the size of the epoch's images."""
         augments = getattr(inner_model(runner.model).data_preprocessor, 'augments', ())
         crops = [a for a in augments if type(a).__name__ == 'BatchRandomResizedCrop']
         if not crops:
-            raise ValueError(
-                'ProgressiveResizeHook sets the size of BatchRandomResizedCrop, and model.data_preprocessor.augments holds none.'
+            raise UsageError(
+                'ProgressiveResizeHook sets the size of BatchRandomResizedCrop, and model.data_preprocessor.augments holds none: add it.'
             )
         size = self.size_at(runner.epoch, runner.max_epochs)
         for crop in crops:
@@ -126,16 +123,15 @@ class ProgressiveResizeHook(Hook):
 
 @HOOKS.register_module()
 class ResumableSeedHook(DistSamplerSeedHook):
-    """mmengine's ``DistSamplerSeedHook``, which tells the sampler the epoch, for all else that draws numbers.
+    """mmengine's ``DistSamplerSeedHook``, which sets the sampler's epoch, for all other random numbers.
 
-    - The training set is told the epoch, so that each sample draws by seed, epoch and place (``SeededSamples``).
-    - torch's generators, which dropout draws from, are seeded by seed and iteration, and differ between processes.
-
-    In a loop by iteration, whose only epoch sees a sample many times, it does what mmengine's does.
+    - It sets the training set's epoch, so that each sample's random numbers follow from seed, epoch and index (``SeededSamples``).
+      Not in iteration-based loops, whose one epoch repeats the samples.
+    - It seeds torch's generators, used by dropout, from seed, iteration and rank.
     """
 
     def before_train(self, runner) -> None:
-        """Say so where the data set cannot do it."""
+        """Warn of a data set whose epoch cannot be set."""
         self._by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         self._dataset = runner.train_dataloader.dataset
         if self._by_epoch and not hasattr(self._dataset, 'set_epoch'):
@@ -146,7 +142,7 @@ class ResumableSeedHook(DistSamplerSeedHook):
             self._dataset = None
 
     def before_train_epoch(self, runner) -> None:
-        """Tell sampler and data set the epoch."""
+        """Set the epoch of sampler and data set."""
         super().before_train_epoch(runner)
         if self._by_epoch and self._dataset is not None:
             self._dataset.set_epoch(runner.seed, runner.epoch)

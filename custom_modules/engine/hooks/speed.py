@@ -15,9 +15,9 @@ from custom_modules.engine.devices import inner_model
 class ChannelsLastHook(Hook):
     """Keep the weights in the channels-last memory layout, in which convolutions of small models are faster, equal up to rounding.
 
-    Two things that work on plain memory would silently mix up values: DistributedDataParallel lays out its gradient buckets
-    when it wraps a model, so the model is wrapped anew; a fused optimizer walks through weights and averages in parallel, so
-    averages that a checkpoint brings in another layout are brought to the weights'.
+    Two parts assume one layout and would silently mix up values. DistributedDataParallel lays out its gradient buckets when it
+    wraps a model, so the model is wrapped again. A fused optimizer needs its state in the layout of the weights, also after a
+    resume.
 
     Args:
         enabled (bool): ``default_hooks = dict(channels_last=dict(enabled=False))`` switches it off. Defaults to True.
@@ -34,13 +34,13 @@ class ChannelsLastHook(Hook):
             runner.model.to(memory_format=torch.channels_last)
             return
         model, runner.model = runner.model.module, None
-        # the old wrapper's hooks on the gradients go when it does
+        # removes the old wrapper's gradient hooks
         gc.collect()
         model.to(memory_format=torch.channels_last)
         runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)
 
     def before_train(self, runner) -> None:
-        """Bring the optimizer's averages, which a resume may have loaded, to the layout of their weights."""
+        """Convert the optimizer's state, which a resume may have loaded, to the layout of the weights."""
         for weight, state in runner.optim_wrapper.optimizer.state.items():
             for name, value in state.items():
                 if torch.is_tensor(value) and value.shape == weight.shape and value.stride() != weight.stride():
@@ -51,9 +51,9 @@ class ChannelsLastHook(Hook):
 class CompileHook(Hook):
     """Train with the parts of the model compiled by ``torch.compile``; the results are the same up to rounding.
 
-    It needs a C++ compiler on a CPU and Triton on a GPU, and takes a minute or so before the first step, and again when stages
-    are unfrozen. Only whole training batches run compiled: nothing is compiled for a size that comes once an epoch. Names in
-    checkpoints do not change. (mmengine's ``compile=True`` takes in the whole step, logging and optimizer included.)
+    It needs a C++ compiler on a CPU and Triton on a GPU, and takes about a minute before the first step, and again when stages
+    are unfrozen. Only full training batches run compiled, which avoids compiling for the last one. Names in checkpoints do not
+    change. (mmengine's ``compile=True`` compiles the whole step, with logging and optimizer.)
 
     Args:
         enabled (bool): ``default_hooks = dict(compile=dict(enabled=True))`` switches it on. Defaults to False.
@@ -65,13 +65,13 @@ class CompileHook(Hook):
         self.enabled, self.parts, self.options = enabled, parts, options
 
     def before_train(self, runner) -> None:
-        """Put compiled functions in place of the parts' ``forward``."""
+        """Replace ``forward`` of the parts by compiled functions."""
         size = runner.train_dataloader.batch_size
         for part in self._parts_of(runner):
-            part.forward = _compiled_for_whole_batches(part, size, self.options)
+            part.forward = _compiled_for_full_batches(part, size, self.options)
 
     def after_train(self, runner) -> None:
-        """Put them back."""
+        """Restore ``forward`` of the parts."""
         for part in self._parts_of(runner):
             vars(part).pop('forward', None)
 
@@ -80,13 +80,13 @@ class CompileHook(Hook):
         return [getattr(model, name) for name in self.parts] if self.enabled else []
 
 
-def _compiled_for_whole_batches(part: nn.Module, size: int, options: dict):
+def _compiled_for_full_batches(part: nn.Module, size: int, options: dict):
     uncompiled = part.forward
     compiled = torch.compile(uncompiled, dynamic=False, **options)
 
     def forward(inputs: Tensor | tuple[Tensor, ...]):
         first = inputs if isinstance(inputs, Tensor) else inputs[0]
-        whole = part.training and torch.is_grad_enabled() and len(first) == size
-        return (compiled if whole else uncompiled)(inputs)
+        full = part.training and torch.is_grad_enabled() and len(first) == size
+        return (compiled if full else uncompiled)(inputs)
 
     return forward
