@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from custom_modules.utils.errors import UsageError
+from custom_modules.utils.errors import UsageError, first_line
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class OnnxModel:
         # onnxruntime's own errors have no common class
         except Exception as error:
             raise UsageError(
-                f'{"this" if is_content else file} is no model that tools/export.py wrote ({str(error).splitlines()[0]}): export it again.'
+                f'{"this" if is_content else file} is no model that tools/export.py wrote ({first_line(error)}): export it again.'
             ) from error
 
     def __call__(self, images: np.ndarray) -> np.ndarray:

@@ -137,8 +137,16 @@ def _load_from_local(filename: str, map_location=None) -> dict:
     return load_checkpoint_file(filename, map_location)
 
 
-for _prefix, _loader in CheckpointLoader._schemes.copy().items():
-    CheckpointLoader.register_scheme(_prefix, _safe(_loader) if _prefix else _load_from_local, force=True)
+CheckpointLoader.register_scheme('', _load_from_local, force=True)
+for _prefixes, _loader in (
+    (('http://', 'https://'), mmengine_checkpoint.load_from_http),
+    (('modelzoo://', 'torchvision://'), mmengine_checkpoint.load_from_torchvision),
+    (('open-mmlab://', 'openmmlab://'), mmengine_checkpoint.load_from_openmmlab),
+    (('mmcls://',), mmengine_checkpoint.load_from_mmcls),
+    (('pavi://',), mmengine_checkpoint.load_from_pavi),
+    ((r'(\S+\:)?s3://', r'(\S+\:)?petrel://'), mmengine_checkpoint.load_from_ceph),
+):
+    CheckpointLoader.register_scheme(_prefixes, _safe(_loader), force=True)
 
 
 def unlike_tensors(module: nn.Module, state: Mapping, prefix: str = '') -> tuple[list[str], int]:

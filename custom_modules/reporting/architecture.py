@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 import torch.nn as nn
 
+from custom_modules.engine.config import value_at
+
 # layers that change neither channels nor size: part of the stage before them
 MINOR = ('BatchNorm', 'SyncBatchNorm', 'ReLU', 'Dropout', 'Identity', 'Sigmoid')
 BLOCK_NAMES = {
@@ -238,7 +240,8 @@ def _freeze_schedule(cfg: Mapping) -> dict[int, int]:
         if hook and hook.get('type') == 'FreezeScheduleHook':
             schedule = {int(epoch): int(stages) for epoch, stages in hook['schedule'].items()}
             return dict(sorted(schedule.items()))
-    return {0: int(cfg['model']['backbone'].get('frozen_stages', -1))}
+    frozen = value_at(cfg, 'model', 'backbone', 'frozen_stages')
+    return {0: -1 if frozen is None else int(frozen)}
 
 
 def _frozen(part: str, name: str, schedule: Mapping[int, int]) -> str:

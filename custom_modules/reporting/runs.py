@@ -11,7 +11,7 @@ import pandas as pd
 from mmengine.hooks import EarlyStoppingHook
 
 from custom_modules.datasets.splits import FOLDS
-from custom_modules.engine.config import loaded_data_sets, read_config
+from custom_modules.engine.config import loaded_data_sets, read_config, value_at
 from custom_modules.utils.errors import UsageError
 
 
@@ -210,7 +210,7 @@ class RunFolder:
 
     def _checkpoint_due(self, planned: int) -> int:
         """The last epoch whose checkpoint should have been written; 0 for none."""
-        hook = _default_hook(self.cfg, 'checkpoint')
+        hook = value_at(self.cfg, 'default_hooks', 'checkpoint') or {}
         if not hook.get('by_epoch', True):
             return 0
         if hook.get('save_last', True) and self.epochs >= planned:
@@ -246,16 +246,12 @@ class RunFolder:
 
     @property
     def _stopped_early(self) -> bool:
-        options = dict(_default_hook(self.cfg, 'early_stopping'))
+        options = dict(value_at(self.cfg, 'default_hooks', 'early_stopping') or {})
         if options.get('monitor') not in self.val:
             return False
         # mmengine's own rule, on the logged scores
         hook = EarlyStoppingHook(**{key: options[key] for key in options if key not in ('type', 'priority')})
         return any([hook._check_stop_condition(score)[0] for score in self.val[hook.monitor]])
-
-
-def _default_hook(cfg, key: str) -> dict:
-    return (cfg.get('default_hooks') or {}).get(key) or {}
 
 
 def held_out_fold(cfg) -> tuple[int, int] | None:
@@ -268,7 +264,7 @@ def held_out_fold(cfg) -> tuple[int, int] | None:
 
 def monitored_score(cfg) -> tuple[str | None, bool]:
     """Read from a config by which score the best checkpoint is chosen, the first of several, and whether less is better."""
-    hook = _default_hook(cfg, 'checkpoint')
+    hook = value_at(cfg, 'default_hooks', 'checkpoint') or {}
     best = hook.get('save_best')
     return best[0] if isinstance(best, list | tuple) else best, hook.get('rule') == 'less'
 

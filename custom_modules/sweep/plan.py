@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from custom_modules.engine.config import hold_out, load_config, read_options
+from custom_modules.engine.config import hold_out, load_config, read_options, value_at
 from custom_modules.engine.config_checks import check_config
 from custom_modules.engine.data_checks import require_data_folders
 from custom_modules.reporting.config_changes import config_difference
@@ -151,7 +151,7 @@ def _checked_folds(config: Path, options: Sequence[str], folds: int | None) -> l
         # a config is a program: it can fail in any way
         reason = f'{type(error).__name__}: {first_line(error)}'
         raise UsageError(f'{title} cannot be read ({reason}): mend it, or the options.') from error
-    epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
+    epochs = value_at(cfg, 'train_cfg', 'max_epochs')
     if not isinstance(epochs, int):
         raise UsageError(
             f'{title} is not trained by epochs (train_cfg.max_epochs is {epochs!r}), so that a sweep cannot tell when it '
