@@ -104,8 +104,8 @@ class CocoFile:
     """A COCO json, CVAT's XML file, or the folder of labelme's json files: valid entries are read, the others counted and named.
 
     Ids may be numbers or text, sizes 96.0 or text. A category named 'background' is index 0, categories with the same name
-    are one class, entries with the same file name and size are one image. Of absolute, Windows and `..` paths only the
-    file name is kept. Raises a UsageError if the file is no COCO json, or nothing in it can be drawn.
+    are one class, entries with the same file name and size are one image. Of absolute paths, and those with a drive or `..`,
+    only the file name is kept. Raises a UsageError if the file is no COCO json, or nothing in it can be drawn.
 
     Attributes:
         names: Class names by mask index: 'background', then the categories in the order of their ids.
