@@ -228,7 +228,7 @@ class MoonRenderer:
         sun = scene.style.sun.astype(np.float32)
         spread = scene.size[0] / 2 / scene.camera.focal
         side = int(np.clip(scene.size[0], 96, 512))
-        open_sky = TerrainShadow(scene.terrain, scene.sun, spread, side).light(x, y, z)
+        open_sky = TerrainShadow(scene.terrain, scene.style.sun, spread, side).light(x, y, z)
         self._cast(scene, x, y, z, open_sky, np.tensordot(sun, normal, 1))
         scene.pebbles.lay(normal, albedo, open_sky)
         toward_sun = np.tensordot(sun, normal, 1)
