@@ -52,9 +52,8 @@ def contestant_tables(found: dict[str, dict]) -> list[str]:
     times, parts, networks = [], [], []
     for name, one in found.items():
         for kind, s in one['seconds'].items():
-            row = [f'{name}, {one["precision"]}', kind.replace('_', ', batch ')]
-            row += [f'{s["median"]:.4g}', f'{s["q1"]:.4g} to {s["q3"]:.4g}']
-            times.append([*row, one['images_per_second'][kind], one['ratio'][kind]])
+            shown = f'{s["median"]:.4g}', f'{s["q1"]:.4g} to {s["q3"]:.4g}', one['images_per_second'][kind]
+            times.append([f'{name}, {one["precision"]}', kind.replace('_', ', batch '), *shown, one['ratio'][kind]])
         if 'split_ms' in one:
             # a GPU runs asynchronously, so that only the wait for data is known
             own = [ms if part == 'data' or one['device'] == 'cpu' else None for part, ms in one['split_ms'].items()]

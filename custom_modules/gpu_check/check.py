@@ -161,15 +161,14 @@ class GpuCheck:
             return dict(error=''.join(traceback.format_exception(error)))
 
     def _contestant(self, row: Row) -> Contestant:
-        cfg, name = self._config(row), row.who
+        cfg = self._config(row)
         size = load_size(cfg)
+        name = f'stock {precision_of(cfg)}' if (row.who, row.how) == ('stock', 'amp') else row.who
         if row.how == 'infer':
             contestants = prediction_contestants(cfg, size, (), (1, row.batch), 8 if self.small else 128, self.cores)
         else:
             folder = self.folder / f'row_{self.rows.index(row)}'
             contestants = training_contestants(cfg, size, folder, ROUNDS + 2, self.workers)
-        if (row.who, row.how) == ('stock', 'amp'):
-            name = f'stock {precision_of(cfg)}'
         return next(one for one in contestants if one.name == name)
 
     def _config(self, row: Row) -> Config:
