@@ -237,6 +237,8 @@ def check_imports(outcomes: Mapping[str, dict], missing: Iterable[str]) -> list[
                 remedy = 'apt-get install libgl1 libglib2.0-0, or the like on this system'
             elif 'torchvision::nms' in error:
                 remedy = pip_command('torch', 'torchvision')
+            elif 'did not end within' in error:
+                remedy = 'run this again when the machine has less to do'
             found[error] = Finding('problem', f'{package} cannot be imported: {error}', remedy)
     return [*found.values(), Finding('ok', f'can be imported: {", ".join(fine) or "nothing"}')]
 
