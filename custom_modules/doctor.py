@@ -1,4 +1,4 @@
-"""What is wrong with an installation; nothing but the standard library is imported in the process itself."""
+"""Diagnoses an installation; this process itself imports the standard library only, and ``packaging`` if it is there."""
 
 import json
 import os
@@ -26,7 +26,7 @@ except ImportError:
 
 GIB = 2**30
 LEVELS = ('problem', 'warning', 'ok', 'info')
-# other distributions that bring the same import name
+# other distributions that provide the same import name
 STAND_INS = {
     'onedl-mmengine': ('mmengine',),
     'onedl-mmcv': ('mmcv', 'mmcv-lite'),
@@ -34,14 +34,13 @@ STAND_INS = {
     'onedl-mmpretrain': ('mmpretrain',),
     'opencv-python': ('opencv-contrib-python', 'opencv-python-headless'),
 }
-# by their names in Python; what needs another comes after it
+# import names, each after those that it depends on
 PACKAGES = (
-    *('numpy', 'matplotlib', 'PIL', 'pycocotools', 'rich', 'filelock', 'jinja2', 'packaging'),
-    *('pandas', 'scipy', 'skimage', 'cv2', 'torch', 'torchvision', 'tensorboard'),
-    *('mmengine', 'mmcv', 'mmseg', 'mmpretrain'),
+    *('numpy', 'matplotlib', 'PIL', 'pycocotools', 'rich', 'filelock', 'jinja2', 'packaging', 'pandas', 'scipy'),
+    *('skimage', 'cv2', 'torch', 'torchvision', 'tensorboard', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'),
 )
 STEPS = {name: f'import {name}' for name in PACKAGES} | {
-    # merely importing it succeeds where it does not fit torch
+    # its import alone succeeds even where it does not match torch
     'torchvision': 'import torch, torchvision\n'
     'torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)',
     'custom_modules': 'import custom_modules.segmentation, custom_modules.classification',
@@ -59,7 +58,7 @@ elif result['cuda']:
     except Exception as error:
         result['why'] = str(error).strip().splitlines()[0]
 """
-# variable: default, and what makes the data
+# by environment variable: its default, and the arguments of tools/prepare_data.py that make such data
 DATA = {
     'MOON_DATA': ('data/MOON_SEGMENTATION_BINARY', 'synthetic, then MOON_DATA=data/moon_synthetic'),
     'MOON_MULTICLASS_DATA': ('data/MOON_SEGMENTATION_MULTICLASS', 'lunar SRC'),
@@ -67,12 +66,12 @@ DATA = {
 }
 UNSAFE = 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD'
 SHARED = Path('/dev/shm')
-# the main process of configs/unet_backbone_frozen.py alone takes 1.2 GB, and three load data
+# the main process of configs/unet_backbone_frozen.py takes 1.2 GB, and there are three data loader workers
 LEAST_MEMORY, LEAST_SHARED, LEAST_DISK = 3 * GIB, GIB // 4, 2 * GIB
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at: its level (``'ok'``, ``'info'``, ``'warning'`` or ``'problem'``), a sentence, a remedy."""
+    """The result of one check: its level, one of ``LEVELS``, a sentence, and a remedy."""
 
     level: str
     text: str
@@ -83,7 +82,7 @@ class Finding(NamedTuple):
 
 
 def verdict(findings: Iterable[Finding]) -> tuple[str, int]:
-    """Sum up in a sentence, with the exit code: 1 if there is a problem, 0 otherwise."""
+    """Summarize in a sentence, with the exit code: 1 if there is a problem, 0 otherwise."""
     count = [finding.level for finding in findings].count
     problems, warnings = count('problem'), count('warning')
     if problems:
@@ -112,7 +111,7 @@ def diagnose() -> list[Finding]:
 
 
 def pip_command(*uninstall: str) -> str:
-    """Write how to install the requirements, after both owners of a package, which overwrote each other's files, are gone."""
+    """Return the command that installs the requirements, after uninstalling distributions that overwrote each other's files."""
     pip = f'{shlex.quote(sys.executable)} -m pip'
     remove = f'{pip} uninstall -y {" ".join(uninstall)} && ' if uninstall else ''
     return f'{remove}{pip} install -r requirements.txt -c constraints.txt'
@@ -145,23 +144,23 @@ def check_requirements(file: Path) -> list[Finding]:
 
 
 def package_owners() -> dict[str, list[tuple[str, str]]]:
-    """Find name and version of the distributions that bring each package, in the first folder of the path that has it."""
+    """Find name and version of the distributions that provide each package, in the first folder of the path that has it."""
     folders, owners = {}, {}
     for found in distributions():
         folder, owner = str(found.locate_file('')), (found.metadata['Name'], found.version)
         names = (found.read_text('top_level.txt') or '').split()
         files = '' if names else '\n' + (found.read_text('RECORD') or '')
-        # leftovers of an interrupted pip have a folder without a name
+        # an interrupted pip leaves folders without a name
         for package in PACKAGES if owner[0] else ():
-            brings = package in names or f'\n{package}/__init__.py,' in files
+            provides = package in names or f'\n{package}/__init__.py,' in files
             # a folder may be on the path twice
-            if brings and folders.setdefault(package, folder) == folder and owner not in owners.get(package, []):
+            if provides and folders.setdefault(package, folder) == folder and owner not in owners.get(package, []):
                 owners.setdefault(package, []).append(owner)
     return owners
 
 
 def check_owners(owners: Mapping[str, list[tuple[str, str]]]) -> list[Finding]:
-    """Look for packages that several distributions bring, as ``mmcv`` beside ``onedl-mmcv``, which pip allows."""
+    """Look for packages that several distributions provide, such as ``mmcv`` and ``onedl-mmcv``, which pip allows."""
     found = []
     for package, listed in owners.items():
         if len(listed) > 1:
@@ -174,26 +173,26 @@ def check_owners(owners: Mapping[str, list[tuple[str, str]]]) -> list[Finding]:
 
 
 def check_machine() -> list[Finding]:
-    """Look at processor cores, memory and shared memory."""
+    """Check memory and shared memory, and count the processor cores."""
     memory, found = available_memory(), []
     if memory is not None and memory < LEAST_MEMORY:
         text = f'only {memory / GIB:.1f} GiB of memory are free: a run may be killed without a word'
-        remedy = '--cfg-options train_dataloader.batch_size=2'
-        found.append(Finding('warning', text, f'close other programs, or {remedy}'))
+        remedy = 'close other programs, or --cfg-options train_dataloader.batch_size=2'
+        found.append(Finding('warning', text, remedy))
     if SHARED.is_dir() and (shared := shutil.disk_usage(SHARED).free) < LEAST_SHARED:
         text = f'{SHARED} has {shared / 2**20:.0f} MiB left: data loaders with workers die with "Bus error"'
-        remedy = '--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False'
-        found.append(Finding('warning', text, f'docker run --shm-size=2g ..., or {remedy}'))
+        option = '--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False'
+        found.append(Finding('warning', text, f'docker run --shm-size=2g ..., or {option}'))
     known = '' if memory is None else f', {memory / GIB:.1f} GiB of memory free'
     return found or [Finding('ok', f'{available_cores()} processor cores{known}')]
 
 
 def check_folder(folder: Path, what: str) -> list[Finding]:
-    """Look whether a folder, or the nearest one above it, can be written to, and how many bytes are left."""
+    """Check that a folder, or its nearest parent that exists, can be written to and has enough space."""
     place = next(p for p in (folder.absolute(), *folder.absolute().parents) if os.path.lexists(p))
     elsewhere = 'write elsewhere with --work-dir, --out or TMPDIR, or change the permissions'
     try:
-        # a file that goes by itself; permissions alone say nothing of a read-only disk
+        # permissions alone do not tell of a read-only disk
         with tempfile.TemporaryFile(dir=place) as file:
             file.write(b'0')
     except OSError as error:
@@ -201,22 +200,22 @@ def check_folder(folder: Path, what: str) -> list[Finding]:
         return [Finding('problem', f'{what} cannot be written: {why}', elsewhere)]
     free = shutil.disk_usage(place).free
     text = f'{what} can be written to {folder}, {free / GIB:.1f} GiB free'
-    little = f': less than {LEAST_DISK / GIB:g} GiB' if free < LEAST_DISK else ''
-    return [Finding('warning' if little else 'ok', text + little, elsewhere if little else '')]
+    if free < LEAST_DISK:
+        return [Finding('warning', f'{text}: less than {LEAST_DISK / GIB:g} GiB', elsewhere)]
+    return [Finding('ok', text)]
 
 
 def check_environment(environ: Mapping[str, str]) -> list[Finding]:
-    """Look at the variables that this project reads, and at the data they lead to."""
+    """Check the environment variables that this project reads, and the data folders that they name."""
     found = []
-    for name, (default, command) in DATA.items():
-        value, made = environ.get(name), f'python tools/prepare_data.py {command}'
+    for name, (default, arguments) in DATA.items():
+        value, remedy = environ.get(name), f'python tools/prepare_data.py {arguments}'
         stated = f'{name}={value}' if value else f'{name} is not set, the default {default}'
         try:
             found.append(Finding('ok', f'{stated}: {find_data(value or default, "it", "x")}'))
         except UsageError:
-            level = 'problem' if value else 'info'
-            made = f'correct or unset it; such a set is made by {made}' if value else made
-            found.append(Finding(level, f'{stated}: there is no such folder', made))
+            remedy = f'correct or unset it; such a set is made by {remedy}' if value else remedy
+            found.append(Finding('problem' if value else 'info', f'{stated}: there is no such folder', remedy))
     if environ.get(UNSAFE, '0').lower() in ('1', 'y', 'yes', 'true'):
         text = f'{UNSAFE} is set, but this project loads checkpoints as data only: torch refuses to load anything'
         found.append(Finding('problem', text, f'unset {UNSAFE}'))
@@ -224,25 +223,28 @@ def check_environment(environ: Mapping[str, str]) -> list[Finding]:
 
 
 def check_imports(outcomes: Mapping[str, dict], missing: Iterable[str]) -> list[Finding]:
-    """Judge what :func:`try_steps` found; what is missing has been reported by :func:`check_requirements`."""
+    """Report the imports that :func:`try_steps` tried; missing packages have been reported by :func:`check_requirements`."""
     found, fine = {}, []
-    for package, error in ((name, outcome.get('error')) for name, outcome in outcomes.items()):
-        gone = re.search("No module named '([^'.]+)", error or '')
+    for package, outcome in outcomes.items():
+        error = outcome.get('error')
+        absent = re.search("No module named '([^'.]+)", error or '')
         if error is None:
             fine.append(package)
-        # what needs a broken package fails as that did
-        elif error not in found and not (gone and gone[1] in missing):
+        # packages that need a broken one fail with the same error
+        elif error not in found and not (absent and absent[1] in missing):
             remedy = f'{pip_command()} --force-reinstall'
             if 'libGL' in error or 'libgthread' in error:
                 remedy = 'apt-get install libgl1 libglib2.0-0, or the like on this system'
             elif 'torchvision::nms' in error:
                 remedy = pip_command('torch', 'torchvision')
+            elif 'did not end within' in error:
+                remedy = 'run this again when the machine has less to do'
             found[error] = Finding('problem', f'{package} cannot be imported: {error}', remedy)
     return [*found.values(), Finding('ok', f'can be imported: {", ".join(fine) or "nothing"}')]
 
 
 def check_devices(outcome: dict) -> list[Finding]:
-    """Say what training will run on, from what :func:`try_steps` found for ``DEVICES``; no GPU at all is fine."""
+    """Report what training will run on, from the outcome of ``DEVICES`` in :func:`try_steps`; no GPU is needed."""
     if 'error' in outcome:
         remedy = 'hide it: CUDA_VISIBLE_DEVICES= python tools/train.py ...'
         return [Finding('problem', f'the GPU cannot be used: {outcome["error"]}', remedy)]
@@ -257,33 +259,32 @@ def check_devices(outcome: dict) -> list[Finding]:
     return [Finding('ok', f'no GPU was found, and none is needed ({built}): the CPU is used')]
 
 
-MARK, PATIENCE = '@@step ', 120  # seconds for one process: on a cold disk torch alone takes half a minute
+MARK, PATIENCE = '@@step ', 120  # seconds for one process: from a cold disk importing torch alone takes 30
 CHILD = f"""
 import json, sys, warnings
 warnings.simplefilter('ignore')
 sys.path.insert(0, sys.argv[2])
 for name, code in json.loads(sys.argv[1]).items():
     try:
-        exec(code, place := dict())
-        ended = dict(result=place.get('result'))
+        exec(code, names := dict())
+        outcome = dict(result=names.get('result'))
     except BaseException as error:
-        ended = dict(error=type(error).__name__ + ': ' + (str(error).strip().splitlines() or [''])[0])
-    print({MARK!r} + json.dumps([name, ended]), flush=True)
+        outcome = dict(error=type(error).__name__ + ': ' + (str(error).strip().splitlines() or [''])[0])
+    print({MARK!r} + json.dumps([name, outcome]), flush=True)
 """
 
 
-def try_steps(steps: Mapping[str, str], seconds: float = PATIENCE) -> dict[str, dict]:
+def try_steps(steps: Mapping[str, str]) -> dict[str, dict]:
     """Run named pieces of Python in another process, which may crash: each gives ``result`` (for JSON) or ``error``."""
     outcomes = {}
     while left := {name: code for name, code in steps.items() if name not in outcomes}:
         command = [sys.executable, '-c', CHILD, json.dumps(left), str(REPOSITORY)]
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds)
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
             output, code = done.stdout, done.returncode
-            how = f'with {signal.Signals(-code).name}' if code < 0 else f'with exit code {code}'
-            death = f'the process died {how}'
+            death = f'the process died with {signal.Signals(-code).name if code < 0 else f"exit code {code}"}'
         except subprocess.TimeoutExpired as slow:
-            output, death = slow.stdout or b'', f'it did not end within {seconds:g} s'
+            output, death = slow.stdout or b'', f'it did not end within {PATIENCE} s'
         lines = output.decode(errors='replace').splitlines()
         outcomes |= (json.loads(line[len(MARK) :]) for line in lines if line.startswith(MARK))
         if broken := next((name for name in left if name not in outcomes), None):

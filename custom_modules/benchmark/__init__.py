@@ -1,1 +1,1 @@
-"""How fast a config trains and predicts, measured in turn with others."""
+"""Benchmarks the training and prediction of a config against other implementations."""

@@ -1,6 +1,5 @@
-"""What is compared: a config, checked, its levers one at a time, and the same network in a stock library's config."""
+"""The configs that are compared: the user's, the same with one lever changed, and the same network in a stock config."""
 
-import copy
 from collections.abc import Sequence
 
 from mmengine.config import Config
@@ -13,11 +12,10 @@ from custom_modules.models.backbones.staged_backbone import StagedBackbone
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
 
-STOCK = REPOSITORY / 'configs' / '_base_' / 'stock'
-# the transforms of mmpretrain that set the size, and where they hold it
+# transforms of mmpretrain that set the image size, and their argument for it
 SIZED = dict(RandomResizedCrop='scale', Resize='scale', RandomCrop='crop_size')
 SIZED |= dict(CenterCrop='crop_size', BatchRandomResizedCrop='size')
-# for each lever the option that it moves, its value when off and when on, and the one that it has where it is left out
+# for each lever its option, the values for off and on, and the value where the option is not set
 LEVERS = dict(
     cache=('train_dataloader.dataset.cache', None, 'ram', None),
     channels_last=('default_hooks.channels_last.enabled', False, True, True),
@@ -27,10 +25,7 @@ LEVERS = dict(
 
 
 def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
-    """Read a config as ``tools/train.py`` does, with the arguments of ``tools/benchmark.py``, and width and height of its images.
-
-    ``pairs`` are taken evenly spaced.
-    """
+    """Read a config as ``tools/train.py`` does, by the arguments of ``tools/benchmark.py``, and its image size (width, height)."""
     cfg = load_config(args.config, args.cfg_options)
     heads = {'decode_head', 'head'} if args.command == 'train' else {'decode_head'}
     if not heads & (cfg.get('model') or {}).keys():
@@ -45,19 +40,19 @@ def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
     for part, count in (('train', args.pairs), ('val', max(1, args.pairs // 4))) if args.pairs else ():
         dataset = cfg[f'{part}_dataloader'].dataset
         with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
-            there = len(registry.build(without_cache(dataset)))
-        if count > there:
+            available = len(registry.build(without_cache(dataset)))
+        if count > available:
             raise UsageError(
-                f'--pairs asks for {count} pairs of the {part} part, which has {there}: lower it, or give more '
+                f'--pairs asks for {count} pairs of the {part} part, which has {available}: lower it, or give more '
                 'data (MOON_DATA, TINY_IMAGENET).'
             )
-        # a classifier's samples lie class by class
-        dataset.indices = [i * there // count for i in range(count)]
+        # evenly spaced, since a classifier's samples are sorted by class
+        dataset.indices = [i * available // count for i in range(count)]
     return cfg, size
 
 
 def load_size(cfg: Config) -> tuple[int, int]:
-    """Return width and height at which a config's training images enter the network, which is made the same all the time."""
+    """Return width and height of a config's training images, and remove the hook that would change them."""
     cfg.default_hooks.pop('progressive_resize', None)
     dataset = cfg.train_dataloader.dataset
     size, steps = dataset.get('load_size'), dataset.get('pipeline') or []
@@ -74,8 +69,8 @@ def load_size(cfg: Config) -> tuple[int, int]:
     return tuple(size)
 
 
-def pull(cfg: Config, lever: str) -> tuple[str, Config]:
-    """Give a config with one of ``LEVERS`` the other way, and its name, such as ``'without cache'``."""
+def switch_lever(cfg: Config, lever: str) -> tuple[str, Config]:
+    """Switch one of ``LEVERS``: return a name, such as ``'without cache'``, and the changed copy of a config."""
     key, off, on, default = LEVERS[lever]
     place, last = key.rsplit('.', 1)
     section = other = Config(cfg.to_dict())
@@ -89,16 +84,16 @@ def pull(cfg: Config, lever: str) -> tuple[str, Config]:
 
 
 def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str) -> Config:
-    """Give the config that a user of plain MMSegmentation or MMPretrain would have for the same model and images.
+    """Return the config that a user of plain MMSegmentation or MMPretrain would have for the same model and images.
 
-    Network, losses, batch size, optimizer, clipping, epochs, images and freezing schedule stay. All else is as in
-    ``configs/_base_/stock``: each file is decoded in each epoch, with the standard pipeline; default memory layout, optimizer not
-    fused, nothing compiled, frozen batch norms not folded. Images have a size of (width, height); each loader has so many workers.
-    The precision is ``'float32'``, as a user has it by default, or the config's own: on a GPU mmengine's, on a CPU, where stock
-    has none, this project's.
+    Network, losses, batch size, optimizer, clipping, epochs, images of ``size`` (width, height) and freezing schedule are kept.
+    All else is as in ``configs/_base_/stock``: every epoch decodes each file, with the standard pipeline and ``workers`` in each
+    loader; default memory layout, optimizer not fused, nothing compiled, frozen batch norms not folded. ``precision`` is
+    ``'float32'``, the default of both libraries, or the config's own: with mmengine's wrapper on a GPU, and with this project's
+    on a CPU, for which mmengine has none.
     """
-    stock = Config.fromfile(STOCK / f'{cfg.default_scope}.py')
-    given = copy.deepcopy(cfg.to_dict())
+    stock = Config.fromfile(REPOSITORY / 'configs' / '_base_' / 'stock' / f'{cfg.default_scope}.py')
+    given = cfg.to_dict()
     model, wrapper, hooks = given['model'], given['optim_wrapper'], given['default_hooks']
     kept = ('mean', 'std', 'bgr_to_rgb', 'to_rgb', 'pad_val', 'seg_pad_val')
     norm = {key: value for key, value in model['data_preprocessor'].items() if key in kept}
@@ -111,10 +106,10 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
         if issubclass(registry.get(model['backbone']['type']), StagedBackbone):
             model['backbone']['fold_frozen'] = False
             if 'decode_head' in model:
-                # a stock config repeats these numbers by hand
+                # mmseg's heads need the numbers in the config
                 channels = registry.build(model['backbone']).out_channels
                 model['decode_head'].setdefault('in_channels', channels)
-    # mmpretrain's edge is 256 for a crop of 224
+    # as in mmpretrain: an edge of 256 for a crop of 224
     edge = dict(scale=round(size[0] * 256 / 224))
     sizes = dict(Resize=dict(scale=tuple(size)), RandomResizedCrop=dict(scale=size[0]))
     sizes |= dict(ResizeEdge=edge, CenterCrop=dict(crop_size=size[0]))
@@ -122,10 +117,9 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
         pipeline, loader = stock.pop(name), stock[f'{part}_dataloader']
         for step in pipeline:
             step.update(sizes.get(step.type, {}))
-        own = without_cache(given[f'{part}_dataloader']['dataset'])
-        loader.update(dataset=own | dict(pipeline=pipeline), num_workers=workers)
-        loader.persistent_workers = workers > 0
-        # mmpretrain has one batch size for both
+        dataset = without_cache(given[f'{part}_dataloader']['dataset']) | dict(pipeline=pipeline)
+        loader.update(dataset=dataset, num_workers=workers, persistent_workers=workers > 0)
+        # mmpretrain's configs have one batch size for both
         loader.setdefault('batch_size', cfg.train_dataloader.batch_size)
     stock.train_dataloader.drop_last = given['train_dataloader'].get('drop_last', False)
     for key in ('fused', 'foreach'):
@@ -141,7 +135,7 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
     stock.train_cfg = dict(by_epoch=True, max_epochs=epochs)
     stock.param_scheduler.end = epochs
     if 'freeze_schedule' in hooks:
-        # else another part of the network would train
+        # otherwise another part of the network would be trained
         stock.default_hooks.freeze_schedule = hooks['freeze_schedule']
     stock.model, stock.optim_wrapper = model, wrapper
     stock.pop('vis_backends')

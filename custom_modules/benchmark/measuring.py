@@ -1,4 +1,4 @@
-"""Processes and timing: contestants run in processes of their own, round by round, and are timed there."""
+"""Runs contestants in processes of their own, round by round, and measures them there."""
 
 import contextlib
 import copy
@@ -19,20 +19,18 @@ from torch.utils.flop_counter import FlopCounterMode
 from custom_modules.engine.devices import precision_of
 from custom_modules.utils.machine import LoggedProcess
 
-# of a contestant's process; tests have threads in place of processes
-_here = threading.local()
+# holds the contestant of this process; thread-local, since tests use threads instead of processes
+_process = threading.local()
 
 
 class Contestant(ABC):
-    """Somebody who takes part: a config and images of (width, height). Its attributes are plain values, which travel to a process.
+    """A participant of the benchmark, with a config and images of (width, height); it is pickled before it is built.
 
-    What tables say of it is the first line of its class's docstring, unless it has a title of its own.
+    Tables describe it by its title, by default the first line of its class's docstring.
     """
 
-    # torch's in its process; None for as many as all have
-    threads: int | None = None
-    # further arguments of its network's call
-    call = dict(mode='tensor')
+    threads: int | None = None  # torch's in its process; None for the number that all have
+    call = dict(mode='tensor')  # further arguments of the model's call
 
     def __init__(self, name: str, cfg: Config, size: Sequence[int], title: str = '') -> None:
         self.name, self.precision = name, precision_of(cfg)
@@ -40,7 +38,7 @@ class Contestant(ABC):
         self.title = title or type(self).__doc__.split('\n')[0].rstrip('.')
 
     def build(self) -> dict:
-        """Build everything; returns ``parameters``, ``gmac`` (10^9 multiply-additions of an image's forward pass) and ``device``."""
+        """Build everything, and return ``parameters``, ``gmac`` (10^9 multiply-additions per image, forward) and ``device``."""
         init_default_scope(self.cfg.default_scope)
         torch.backends.cudnn.benchmark = True
         torch.manual_seed(0)
@@ -60,36 +58,36 @@ class Contestant(ABC):
 
     @abstractmethod
     def measure(self) -> dict:
-        """Do one round, and return ``seconds`` and ``images`` by what was done, ``memory_mib``, and more."""
+        """Run one round, and return ``seconds`` and ``images`` of each activity, ``memory_mib``, and more."""
 
 
 def begin(contestant: Contestant) -> dict:
-    """Build a contestant in this process, and return what is to be said of it."""
-    # the one before it leaves room
-    _here.contestant = None
+    """Build a contestant in this process, and return the facts about it."""
+    # the memory of the previous one is freed first
+    _process.contestant = None
     gc.collect()
     if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
-    _here.contestant = contestant
+    _process.contestant = contestant
     return dict(title=contestant.title, precision=contestant.precision) | contestant.build()
 
 
 def measure() -> dict:
     """Measure a round of this process's contestant."""
-    return _here.contestant.measure()
+    return _process.contestant.measure()
 
 
 def run_rounds(
     contestants: Sequence[Contestant], rounds: int, repeats: int, folder: Path, threads: int
 ) -> tuple[dict[str, dict], dict[str, list[dict]]]:
-    """Measure contestants one after the other, round by round, so that a busy machine hits all alike.
+    """Measure contestants in turn, round by round, so that other load on the machine affects all alike.
 
-    Before the ``rounds`` that count one warms up. In each of the ``repeats`` everybody is started anew, with so many threads of
-    torch; files go to the folder, which is removed at its end.
+    One warm-up round precedes the ``rounds`` that count. Each of the ``repeats`` starts new processes, with so many ``threads``
+    of torch; their files go to the folder, which is removed afterwards.
 
     Returns:
-        tuple[dict, dict]: The facts of each contestant, and its rounds: ``warm_up``, and what it reported.
+        tuple[dict, dict]: The facts of each contestant, and its rounds: ``warm_up``, and what it measured.
     """
     facts, results = {}, {one.name: [] for one in contestants}
     for repeat in range(repeats):
@@ -112,7 +110,7 @@ def run_rounds(
 
 
 def now() -> float:
-    """Read the clock, on a GPU when all is done there."""
+    """Read the clock, after all work on the GPU is done."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     return time.perf_counter()

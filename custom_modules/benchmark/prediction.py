@@ -1,4 +1,4 @@
-"""Who predicts: the network alone, and from the files of a validation set to masks of their sizes in memory."""
+"""Contestants that predict: the network alone, and from the files of a validation set to masks of their sizes in memory."""
 
 import itertools
 import os
@@ -31,9 +31,9 @@ from .training import class_indices, smp_unet
 
 
 class Prediction(Contestant):
-    """A config's network, with random weights where there is no file of them, which is as fast.
+    """A config's network, with random weights if ``weights`` is None, which is as fast.
 
-    Each round predicts so many ``images``, in whole batches, for each batch size of ``batches``.
+    Each round predicts about ``images`` images, in whole batches, for each batch size of ``batches``.
     """
 
     batches, images, layout = (1, 16), 64, torch.channels_last
@@ -53,11 +53,11 @@ class Prediction(Contestant):
 
     @abstractmethod
     def _load(self, cfg: Config, config: str, weights: str) -> None:
-        """Load ``model`` from a config, which is also in a file, and a file of weights."""
+        """Load ``model`` from a config, which is also in the file ``config``, and a file of weights."""
 
     @torch.inference_mode()
     def measure(self) -> dict:
-        """Predict in every batch size; ``seconds`` are those of a batch."""
+        """Predict with every batch size; ``seconds`` are those of a batch."""
         seconds, images = {}, {}
         for batch in self.batches:
             count = -(-self.images // batch)
@@ -67,9 +67,8 @@ class Prediction(Contestant):
                 self._network(inputs)
             middle = now()
             self._masks(files, batch)
-            ends = dict(network=middle - begin, files=now() - middle)
-            seconds |= {f'{what}_{batch}': took / count for what, took in ends.items()}
-            images |= {f'{what}_{batch}': batch for what in ends}
+            for what, took in (('network', middle - begin), ('files', now() - middle)):
+                seconds[f'{what}_{batch}'], images[f'{what}_{batch}'] = took / count, batch
         return dict(seconds=seconds, images=images, memory_mib=peak_memory())
 
     def _inputs(self, batch: int) -> torch.Tensor | np.ndarray:
@@ -80,13 +79,13 @@ class Prediction(Contestant):
 
     @abstractmethod
     def _masks(self, files: list[str], batch: int) -> list:
-        """Predict files, so many at a time: their classes (H, W), but for tensors in memory of the files' own sizes."""
+        """Predict the classes of files, ``batch`` at a time: (H, W) in each file's own size, except for tensors in memory."""
 
 
 class ToolPrediction(Prediction):
     """The config as tools/predict.py predicts, without writing.
 
-    Each of its threads reads, resizes, predicts and lists the rocks of a batch.
+    Each thread reads, resizes, predicts and lists the rocks of a batch.
     """
 
     def _load(self, cfg: Config, config: str, weights: str) -> None:
@@ -110,7 +109,7 @@ class ToolPrediction(Prediction):
         return masks
 
     def add(self, source: Source, picture, found: np.ndarray) -> np.ndarray:
-        """Decide the classes of a picture and list its rocks; the tool also writes them here."""
+        """Compute the classes of a picture and list its rocks; the tool also writes them here."""
         return self.detector.finish(found, picture.size)[0]
 
 
@@ -130,8 +129,7 @@ class ExportedPrediction(ToolPrediction):
         threads = torch.get_num_threads()
         self.detector = RockDetector(weights, calls=threads, threads=1)
         self.network = OnnxModel(weights, threads=threads)
-        # to count it
-        self.model = MODELS.build(cfg.model)
+        self.model = MODELS.build(cfg.model)  # only to count its parameters and operations
 
     def _inputs(self, batch: int) -> np.ndarray:
         return np.random.default_rng(0).integers(0, 256, (batch, *self.size, 3), dtype=np.uint8)
@@ -186,8 +184,7 @@ class SmpPrediction(Prediction):
             pictures = [cv2.imread(file) for file in files[start : start + batch]]
             small = (torch.from_numpy(cv2.resize(one, self.size[::-1])) for one in pictures)
             inputs = self.normalise(dict(inputs=[one.permute(2, 0, 1) for one in small]), False)
-            classes = class_indices(self.model, inputs['inputs'].to(self.device))
-            masks = classes.byte().cpu().numpy()
+            masks = class_indices(self.model, inputs['inputs'].to(self.device)).byte().cpu().numpy()
             for mask, picture in zip(masks, pictures, strict=True):
                 found.append(cv2.resize(mask, picture.shape[1::-1], interpolation=cv2.INTER_NEAREST))
         return found
@@ -196,10 +193,10 @@ class SmpPrediction(Prediction):
 def prediction_contestants(
     cfg: Config, size, weights: Sequence[str], batches: Sequence[int], images: int, threads: int
 ) -> list[Contestant]:
-    """List who predicts against a config, which is the first, in each batch size so many images a round.
+    """List the contestants of a prediction, first the config itself, with so many images a round for each batch size.
 
-    ``weights`` are its checkpoint, if any, and ``.onnx`` files. With such files it is the network's forms that are compared: as
-    it is, compiled, each file, and the checkpoint in mmseg's inferencer, by all threads and by one.
+    ``weights`` are its checkpoint, if any, and ``.onnx`` files. With such files, forms of the same network are compared: plain,
+    compiled, each file, and the checkpoint in mmseg's inferencer, with all threads and with one.
     """
     files = [file for file in weights if Path(file).suffix == '.onnx']
     checkpoint, found = next((file for file in weights if file not in files), None), []

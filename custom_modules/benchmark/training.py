@@ -1,4 +1,4 @@
-"""Who trains: a config through mmengine's runner, and networks in bare loops."""
+"""Contestants that train: a config through mmengine's runner, and networks in bare loops."""
 
 import contextlib
 import functools
@@ -22,7 +22,7 @@ from custom_modules.engine.data_checks import require_a_batch
 from custom_modules.engine.devices import precision_of
 from custom_modules.utils.machine import peak_memory
 
-from .configs import pull, stock_config
+from .configs import stock_config, switch_lever
 from .measuring import Contestant, now
 
 PARTS = ('data', 'prepare', 'forward', 'backward', 'step', 'other')
@@ -31,23 +31,23 @@ PARTS = ('data', 'prepare', 'forward', 'backward', 'step', 'other')
 class RunnerTraining(Contestant):
     """The config as it is, as tools/train.py runs it.
 
-    Its iterations are split into ``PARTS``: each mark gives the time since the one before to ``data`` (waiting for the batch),
-    ``prepare`` (normalisation, stacking, batch augmentation), ``forward`` (with the losses), ``backward``, ``step`` (clipping,
-    optimizer, zeroing) or ``other`` (hooks, logs). A GPU works behind the program's back: there only ``data`` is what it says.
+    The time of an iteration is split into ``PARTS``: ``data`` (waiting for the batch), ``prepare`` (normalisation, stacking,
+    batch augmentation), ``forward`` (with the losses), ``backward``, ``step`` (clipping, optimizer, zeroing) and ``other``
+    (hooks, logs). A GPU runs asynchronously: there only ``data`` is accurate.
     """
 
     def _build(self, cfg: Config) -> None:
-        self._begin()
+        self._reset_times()
         self.runner = runner = Runner.from_cfg(cfg)
         require_a_batch(runner)
         loop = runner.train_loop
-        # how many epochs there are is for others to say; to leave here is to skip what comes after a run
+        # set up everything without training: epochs are run by `measure`, and an exception skips what follows the loop
         loop.run = lambda: next(iter(()))
         with contextlib.suppress(StopIteration):
             runner.train()
         runner.call_hook('before_train')
         self.model, self.wrapper = runner.model, runner.optim_wrapper
-        # what comes before a step are hooks, and at its end the optimizer steps, whatever the precision
+        # before train_step only hooks run, and its last action is the optimizer's step, whatever the precision
         self._mark_around(self.model, 'train_step', before='other', after='step')
         self.model.data_preprocessor.register_forward_hook(lambda *_: self._mark('prepare'))
         self._mark_around(self.wrapper, 'backward', before='forward', after='backward')
@@ -67,10 +67,10 @@ class RunnerTraining(Contestant):
             dict: ``seconds`` and ``images`` of the ``epoch``, its ``training`` and ``validation``; ``split_ms``, the mean of
             each part of an iteration; ``iteration_ms``, the mean of the whole; ``memory_mib``.
         """
-        self._begin()
+        self._reset_times()
         begin = now()
         self._train()
-        parts = {part: 1000 * seconds / self._iterations for part, seconds in self._parts.items()}
+        parts = {part: 1000 * seconds / self._iterations for part, seconds in self._seconds.items()}
         trained, validated, end = now(), self._validate(), now()
         return dict(
             seconds=dict(epoch=end - begin, training=trained - begin, validation=end - trained),
@@ -87,17 +87,19 @@ class RunnerTraining(Contestant):
         self.runner.val_loop.run()
         return len(self.runner.val_dataloader.dataset)
 
-    def _begin(self) -> None:
-        self._parts, self._last = dict.fromkeys(PARTS, 0.0), time.perf_counter()
+    def _reset_times(self) -> None:
+        self._seconds, self._last = dict.fromkeys(PARTS, 0.0), time.perf_counter()
         self._images = self._iterations = 0
 
     def _mark(self, part: str) -> None:
+        """Add the time since the last mark to a part."""
         before, self._last = self._last, time.perf_counter()
-        self._parts[part] += self._last - before
+        self._seconds[part] += self._last - before
 
     def _end_iteration(self, images: int) -> None:
         self._mark('other')
-        self._images, self._iterations = self._images + images, self._iterations + 1
+        self._images += images
+        self._iterations += 1
 
     def _mark_around(self, owner, name: str, before: str, after: str) -> None:
         method = getattr(owner, name)
@@ -119,26 +121,26 @@ class StockTraining(RunnerTraining):
         if head := getattr(self.model, 'decode_head', None):
             from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 
-            # with acc_seg
+            # the library's own, which also computes acc_seg
             head.loss_by_feat = functools.partial(BaseDecodeHead.loss_by_feat, head)
 
 
 class BareTraining(RunnerTraining):
     """The same network in a bare loop over tensors in memory.
 
-    The limit: the batches are what the project's model gets, read and augmented once, on its device; no hooks, no log, no
-    checkpoint. Model and optimizer are as the runner has made them: layout, precision, compilation, frozen stages, clipping.
-    Validation is in float32, with counts read once.
+    An upper bound of the speed: the batches that the project's model gets are read and augmented once, and held on the device;
+    no hooks, no log, no checkpoint. Model and optimizer are built by the runner: layout, precision, compilation, frozen
+    stages, clipping. Validation is in float32, with counts read once.
     """
 
     def _build(self, cfg: Config) -> None:
         super()._build(cfg)
-        self.batches = {}
-        for part in ('train', 'val'):
-            loader = getattr(self.runner, f'{part}_dataloader')
-            found = [self.model.data_preprocessor(batch, part == 'train') for batch in loader]
-            images = (one['inputs'].contiguous(memory_format=torch.channels_last) for one in found)
-            self.batches[part] = [(own, one['data_samples']) for own, one in zip(images, found, strict=True)]
+        self.batches = dict(train=[], val=[])
+        for part, batches in self.batches.items():
+            for batch in getattr(self.runner, f'{part}_dataloader'):
+                found = self.model.data_preprocessor(batch, part == 'train')
+                images = found['inputs'].contiguous(memory_format=torch.channels_last)
+                batches.append((images, found['data_samples']))
 
     def _train(self) -> None:
         self.model.train()
@@ -161,7 +163,7 @@ class BareTraining(RunnerTraining):
         return images
 
     def _batches(self, part: str) -> Iterator[tuple[Tensor, list]]:
-        """Give the batches of an epoch: images (N, 3, H, W), and their samples."""
+        """Yield the batches of an epoch: images (N, 3, H, W), and their samples."""
         yield from self.batches[part]
 
     def _loss(self, images: Tensor, truth: list) -> Tensor:
@@ -172,8 +174,8 @@ class BareTraining(RunnerTraining):
 class SmpTraining(BareTraining):
     """The U-Net on MobileNetV3 of segmentation-models-pytorch, smaller, in a plain loop.
 
-    What a user would pick instead: a stock config's data set decodes the files in each epoch, Dice and cross entropy, AdamW in
-    float32, the loss read in each iteration, a checkpoint each epoch.
+    A usual alternative: the data set of the stock config, which decodes the files in each epoch, Dice and cross entropy, AdamW
+    in float32, the loss read in each iteration, a checkpoint each epoch.
     """
 
     call = {}
@@ -184,16 +186,16 @@ class SmpTraining(BareTraining):
         self.wrapper = OptimWrapper(torch.optim.AdamW(self.model.parameters(), rate))
         self._mark_around(self.wrapper, 'backward', before='forward', after='backward')
         self.folder = Path(cfg.work_dir)
-        # a spawned process, as this one, would spawn its workers too: a user's script forks them
+        # fork the workers, as in a user's script: this process was spawned, and would spawn them
         set_multi_processing(**cfg.env_cfg.mp_cfg)
         normalise = MODELS.build(cfg.model.data_preprocessor)
         train, val = cfg.train_dataloader, cfg.val_dataloader
-        # masks of the images' size
-        kept = ('LoadImageFromFile', 'LoadAnnotations', 'Resize', 'PackSegInputs')
-        val.dataset.pipeline = [step for step in train.dataset.pipeline if step.type in kept]
+        # the training pipeline without augmentation, in which masks are resized with the images
+        steps = ('LoadImageFromFile', 'LoadAnnotations', 'Resize', 'PackSegInputs')
+        val.dataset.pipeline = [step for step in train.dataset.pipeline if step.type in steps]
         same = dict(batch_size=train.batch_size, collate_fn=lambda samples: normalise(pseudo_collate(samples), False))
-        loaders = dict(train=dict(train, **same), val=dict(val, **same))
-        self.loaders = {part: Runner.build_dataloader(one) for part, one in loaders.items()}
+        loaders = dict(train=train, val=val)
+        self.loaders = {part: Runner.build_dataloader(dict(one, **same)) for part, one in loaders.items()}
 
     def _batches(self, part: str) -> Iterator[tuple[Tensor, list]]:
         for batch in self.loaders[part]:
@@ -221,7 +223,7 @@ class SmpTraining(BareTraining):
 
 
 def smp_unet(cfg: Config) -> torch.nn.Module:
-    """Build smp's U-Net with as many channels as a config's: 2.7 million random parameters, 0.4 of the baseline's operations."""
+    """Build smp's U-Net with a config's number of output channels: 2.7 million random parameters, 0.4 of the baseline's operations."""
     from segmentation_models_pytorch import Unet
 
     channels = head_size(cfg, cfg.model.decode_head)[1]
@@ -230,9 +232,8 @@ def smp_unet(cfg: Config) -> torch.nn.Module:
 
 
 def labels_of(samples: list) -> Tensor:
-    """Give the masks (N, H, W) of samples, or a classifier's labels (N,)."""
-    if not isinstance(samples, list):
-        # a batch that is whole from the first
+    """Return the masks (N, H, W) of samples, or a classifier's labels (N,)."""
+    if not isinstance(samples, list):  # a batch that was never split into samples
         return samples.gt_label
     if 'gt_label' in samples[0]:
         return torch.cat([sample.gt_label for sample in samples])
@@ -240,7 +241,7 @@ def labels_of(samples: list) -> Tensor:
 
 
 def class_indices(model, images: Tensor) -> Tensor:
-    """Predict the classes of images (N, 3, H, W): (N, H, W), or of a classifier (N,); one channel is rock from a probability of 0.5 on."""
+    """Predict the classes of images (N, 3, H, W): (N, H, W), or of a classifier (N,); one channel is rock above a probability of 0.5."""
     if hasattr(model, 'encode_decode'):
         logits = model.encode_decode(images, [dict(img_shape=images.shape[2:])])
     else:
@@ -251,35 +252,33 @@ def class_indices(model, images: Tensor) -> Tensor:
 def training_contestants(
     cfg: Config, size, folder: Path, epochs: int, workers: int, levers: Sequence[str] = ()
 ) -> Iterator[Contestant]:
-    """List who trains against a config, which is the first; stock in float32, and in the config's own precision.
+    """Yield the contestants of a training, first the config itself; stock in float32, and in the config's own precision.
 
-    With ``levers`` it is, instead of others, the config with one of these the other way, and at last as it is once more: how
-    far its ratio is from 1 is what the machine does by itself. Checkpoints and logs go to the folder; stock's and smp's loaders
-    have so many workers each.
+    With ``levers`` the others are the config with one of these switched, and last the config again, whose ratio shows the noise
+    of the machine. Checkpoints and logs go to the folder; ``workers`` are those of each loader of stock and smp.
     """
     cfg = Config(cfg.to_dict())
     cfg.train_cfg = dict(by_epoch=True, max_epochs=epochs)
 
-    def made(name: str, kind: type, config: Config = cfg, title: str = '') -> Contestant:
+    def make(name: str, kind: type, config: Config = cfg, title: str = '') -> Contestant:
         config = Config(config.to_dict())
         config.experiment_name = name.replace(' ', '_')
         config.work_dir = (folder / config.experiment_name).as_posix()
         return kind(name, config, size, title)
 
-    yield made('project', RunnerTraining)
+    yield make('project', RunnerTraining)
     if levers:
-        for name, other in (pull(cfg, lever) for lever in levers):
-            yield made(name, RunnerTraining, other, f'the config {name}')
+        for name, other in (switch_lever(cfg, lever) for lever in levers):
+            yield make(name, RunnerTraining, other, f'the config {name}')
         title = 'the config as it is, a second time: its ratio is the noise of this table'
-        yield made('unchanged', RunnerTraining, title=title)
+        yield make('unchanged', RunnerTraining, title=title)
         return
     plain = stock_config(cfg, size, workers, 'float32')
-    yield made('stock', StockTraining, plain)
+    yield make('stock', StockTraining, plain)
     precision = precision_of(cfg).split()[0]
     if precision != 'float32':
         same = stock_config(cfg, size, workers, precision)
-        wrapper = same.optim_wrapper.type
-        yield made(f'stock {precision}', StockTraining, same, f'the same in {precision}, {wrapper}')
-    yield made('bare loop', BareTraining)
+        yield make(f'stock {precision}', StockTraining, same, f'the same in {precision}, {same.optim_wrapper.type}')
+    yield make('bare loop', BareTraining)
     if cfg.default_scope == 'mmseg' and find_spec('segmentation_models_pytorch'):
-        yield made('smp', SmpTraining, plain)
+        yield make('smp', SmpTraining, plain)

@@ -1,1 +1,1 @@
-"""See the data before training: what is in it, and what is wrong with it; no torch but in `config_subject`."""
+"""Explores a data set before training: statistics and defects; imports no torch except in `config_subject`."""

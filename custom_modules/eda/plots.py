@@ -8,13 +8,12 @@ from matplotlib.patches import Patch
 
 from custom_modules.utils.plotting import figure_png, plot_text
 
-# of the parts; the classes have their own in the other pictures
-COLOURS = ['#0072b2', '#e69f00', '#009e73', '#888888']
-MOST = 12
+COLOURS = ['#0072b2', '#e69f00', '#009e73', '#888888']  # of the parts
+MOST_CLASSES = 12  # in the figure of object sizes
 
 
 def draw_class_distribution(statistics: Mapping[str, dict], classes: Sequence[str]) -> bytes:
-    """Draw each class's share of the pixels, and of the masks, part by part (``statistics`` of each), as PNG."""
+    """Draw the shares of the pixels, and of the masks, that have each class, from the ``statistics`` of each part, as PNG."""
     parts = {name: found for name, found in statistics.items() if name != 'all parts'}
     height = 0.8 / len(parts)
     figure = Figure(figsize=(11, 1.6 + 0.3 * len(classes) * len(parts)), layout='constrained')
@@ -29,7 +28,7 @@ def draw_class_distribution(statistics: Mapping[str, dict], classes: Sequence[st
             axes.bar_label(bars, fmt='%.3g %%', padding=3, fontsize=9)
     panels[0].set_yticks(range(len(classes)), [plot_text(name) for name in classes])
     panels[0].invert_yaxis()
-    # a rare class would be no more than a line
+    # on a linear scale the bar of a rare class would be invisible
     panels[0].set_xscale('symlog', linthresh=0.1)
     panels[0].set(xlim=(0, 400), title='share of the pixels (%, logarithmic)')
     panels[1].set(xlim=(0, 120), title='share of the masks that hold it (%)')
@@ -38,7 +37,7 @@ def draw_class_distribution(statistics: Mapping[str, dict], classes: Sequence[st
 
 
 def draw_image_sizes(sizes: Mapping[str, int]) -> bytes:
-    """Draw how many images have which size (``'<width>x<height>'``, most frequent first) as dots, eight with numbers, as PNG."""
+    """Draw the number of images of each size (``'<width>x<height>'``, most frequent first) as dots, the first eight labelled, as PNG."""
     figure = Figure(figsize=(6.5, 5), layout='constrained')
     axes = figure.add_subplot()
     places = np.array([name.split('x') for name in sizes], int).reshape(-1, 2)
@@ -56,14 +55,14 @@ def draw_image_sizes(sizes: Mapping[str, int]) -> bytes:
 def draw_object_sizes(
     objects: Sequence[dict], palette: Sequence[Sequence[int]], pixel: float | None, load_size: tuple[int, int] | None
 ) -> bytes:
-    """Draw how large the objects of each class but the first are (:func:`describe_objects`), on a scale that doubles, as PNG.
+    """Draw histograms of the object sizes of each class but the first (:func:`describe_objects`), logarithmic, as PNG.
 
-    ``palette`` holds the RGB of all classes, ``pixel`` the pixels at full size that one at ``load_size``, (width, height) of
-    training, covers.
+    ``palette`` holds the RGB of all classes, ``pixel`` the number of pixels at full size that one pixel at ``load_size``,
+    (width, height) of training, covers.
     """
-    # the most frequent, in their own order; the others are in the tables
-    least = sorted((row['count'] for row in objects), reverse=True)[:MOST][-1]
-    shown = [pair for pair in zip(objects, palette[1:], strict=True) if pair[0]['count'] >= least][:MOST]
+    # the most frequent classes in their own order; the others are in the tables
+    least = sorted((row['count'] for row in objects), reverse=True)[:MOST_CLASSES][-1]
+    shown = [pair for pair in zip(objects, palette[1:], strict=True) if pair[0]['count'] >= least][:MOST_CLASSES]
     figure = Figure(figsize=(8, 0.6 + 2.4 * len(shown)), layout='constrained')
     panels = figure.subplots(len(shown), 1, sharex=True, squeeze=False)[:, 0]
     bins = max(len(row['histogram']['counts']) for row, _ in shown)
@@ -74,8 +73,8 @@ def draw_object_sizes(
         axes.set_title(f'{plot_text(row["name"])}: {row["count"]} objects{median}', fontsize=11)
         axes.set_ylabel('objects')
         if pixel is not None and row['count']:
-            words = f'one pixel at {load_size[0]}x{load_size[1]}'
-            axes.axvline(np.log2(pixel), color='black', linestyle='--', linewidth=1, label=words)
+            label = f'one pixel at {load_size[0]}x{load_size[1]}'
+            axes.axvline(np.log2(pixel), color='black', linestyle='--', linewidth=1, label=label)
             axes.legend(fontsize=9)
     panels[-1].set_xticks(range(bins + 1), [f'{2**i:,}' for i in range(bins + 1)], rotation=45)
     panels[-1].set_xlim(-0.2, max(1, bins) + 0.2)
@@ -86,10 +85,10 @@ def draw_object_sizes(
 def draw_sample_sheet(
     shown: Sequence[tuple[str, np.ndarray]], classes: Sequence[str], palette: Sequence[Sequence[int]], seed: int
 ) -> bytes:
-    """Draw random pairs, each a caption and a picture, side by side with a legend of the classes, as PNG; ``seed`` is for the title."""
+    """Draw pairs, each a caption and a picture, side by side with a legend of the classes, as PNG; ``seed`` is for the title."""
     columns = 3
     rows = [shown[i : i + columns] for i in range(0, len(shown), columns)]
-    # rows are as high as their highest picture, which may be a tall one
+    # each row is as high as its highest picture
     heights = [max(p.shape[0] / p.shape[1] for _, p in row) + 0.1 for row in rows] or [0.2]
     figure = Figure(figsize=(4.6 * columns, 4.6 * sum(heights) + 0.8), layout='constrained')
     panels = figure.subplots(len(heights), columns, squeeze=False, height_ratios=heights).ravel()
@@ -99,7 +98,7 @@ def draw_sample_sheet(
         axes.imshow(picture, interpolation='nearest')
         axes.set_title(plot_text(caption), fontsize=10)
     figure.suptitle(f'{len(shown)} random pairs (seed {seed})')
-    colours = zip(classes[1:], palette[1:], strict=True)
-    handles = [Patch(color=np.array(colour) / 255, label=plot_text(name)) for name, colour in colours]
+    named = zip(classes[1:], palette[1:], strict=True)
+    handles = [Patch(color=np.array(colour) / 255, label=plot_text(name)) for name, colour in named]
     figure.legend(handles=handles, ncols=min(6, len(handles)), loc='outside lower center', frameon=False)
     return figure_png(figure)

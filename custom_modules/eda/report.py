@@ -1,4 +1,4 @@
-"""The whole survey and its report."""
+"""Surveys a data set, and writes the report."""
 
 import json
 import random
@@ -9,11 +9,11 @@ import jinja2
 import numpy as np
 
 from custom_modules.datasets.masks import class_weights
-from custom_modules.datasets.pairs import first_five
 from custom_modules.eda import plots
 from custom_modules.eda.examine import PairFacts, examine_pair, find_defects
 from custom_modules.eda.sources import Subject
 from custom_modules.eda.statistics import LEVELS, summarize
+from custom_modules.utils.errors import first_five
 from custom_modules.utils.files import write_atomically
 from custom_modules.utils.tables import in_threads, markdown_rows
 
@@ -25,7 +25,7 @@ TEMPLATES = jinja2.Environment(
 )
 PICTURES = dict(class_distribution='Classes', image_sizes='Image sizes')
 PICTURES |= dict(object_sizes='Object sizes', sample_sheet='Random pairs')
-SHOWN = 12
+SHOWN = 12  # pairs on the sample sheet
 
 
 def _numbers(weights) -> str:
@@ -33,14 +33,14 @@ def _numbers(weights) -> str:
 
 
 def summary_lines(summary: dict) -> list[str]:
-    """Say the most important of what ``eda_summary.json`` holds in a few lines, one sentence each."""
+    """Summarize ``eda_summary.json`` in a few lines, one sentence each."""
     return TEMPLATES.get_template('lines.jinja').render(summary, first_five=first_five, numbers=_numbers).splitlines()
 
 
 def markdown_report(summary: dict, lines: Iterable[str]) -> str:
-    """Write what was found (``eda_summary.json``) as a Markdown page, which links the pictures; ``lines`` come first."""
-    rule = f'class_weight of {", ".join(summary["classes"])}'
-    weights = {key: w for key, w in summary['class_weights'].items() if w is not None}
+    """Write ``eda_summary.json`` as a Markdown page with links to the pictures; ``lines`` come first."""
+    head = f'class_weight of {", ".join(summary["classes"])}'
+    weights = {key: w for key, w in summary['class_weights'].items() if w is not None and key != 'reason'}
     return TEMPLATES.get_template('page.md.jinja').render(
         summary,
         lines=lines,
@@ -49,9 +49,7 @@ def markdown_report(summary: dict, lines: Iterable[str]) -> str:
             {'part': name} | {key.replace('_', ' '): n for key, n in part.items()}
             for name, part in summary['parts'].items()
         ],
-        weight_rows=[
-            {'rule': key.replace('_', ' '), rule: _numbers(w)} for key, w in weights.items() if key != 'reason'
-        ],
+        weight_rows=[{'rule': key.replace('_', ' '), head: _numbers(w)} for key, w in weights.items()],
         sizes=lambda found: [f'{size} ({n})' for size, n in found['image_sizes'].items()],
         quantile_rows=lambda found: _quantile_rows(found, summary['load_size']),
         squeezed_rows=_squeezed_rows,
@@ -61,12 +59,11 @@ def markdown_report(summary: dict, lines: Iterable[str]) -> str:
 
 
 def _table(rows: Sequence[dict], heads: dict[str, str] | None = None) -> str:
-    """Lay out entries of rows, all or those that have heads; of a list the first five are named."""
+    """Lay out rows as a Markdown table: all columns, or those that ``heads`` names; of a list the first five items."""
     if not rows:
         return 'None.'
     heads = heads or {key: key for key in rows[0]}
-    found = ([row[key] for key in heads] for row in rows)
-    cells = ([first_five(c) if isinstance(c, list) else c for c in row] for row in found)
+    cells = ([first_five(row[key]) if isinstance(row[key], list) else row[key] for key in heads] for row in rows)
     return markdown_rows(list(heads.values()), cells)
 
 
@@ -87,26 +84,26 @@ def _quantile_rows(found: dict, load_size: Sequence[int] | None) -> list[dict]:
 def _squeezed_rows(found: dict) -> list[dict]:
     rows = []
     for size, scores in found['squeezed'].items():
-        own = scores['classes'][1:]
-        row = {'size': size} | {f'{score["name"]} Dice': score['dice'] for score in own}
-        row |= {f'{score["name"]} IoU': score['iou'] for score in own}
+        row = {'size': size}
+        for key in ('Dice', 'IoU'):
+            row |= {f'{score["name"]} {key}': score[key.lower()] for score in scores['classes'][1:]}
         rows.append(row | dict(mDice=scores['mDice'], mIoU=scores['mIoU']))
     return rows
 
 
 def survey(subject: Subject, seed: int = 0) -> tuple[dict, list[tuple[str, np.ndarray]]]:
-    """Look at every file of a data set once.
+    """Read every file of a data set once.
 
-    Returns what ``eda_summary.json`` holds, and up to twelve pairs to show, drawn by the seed: caption and picture.
+    Returns the content of ``eda_summary.json``, and the caption and picture of up to twelve random pairs, drawn by the seed.
     """
     sizes = [(side, side) for side in (64, 128, 256)]
     if subject.load_size and subject.load_size not in sizes:
         sizes.append(subject.load_size)
     parts = subject.parts + ([subject.loose] if subject.loose else [])
     captions = {part.images[i]: f'{part.name}: {part.images[i].name}' for part in subject.parts for i in part.pairs}
-    # before they are read, so that no file is read twice; twice as many as are shown, since some may have defects
+    # drawn in advance, so that no file is read twice; twice as many as are shown, since some may have defects
     drawn = random.Random(seed).sample(sorted(captions), min(2 * SHOWN, len(captions)))
-    # a pair that two parts list by mistake is still read once
+    # a pair that two parts list by mistake is read once
     jobs = {}
     for part in parts:
         for pair in part.files():
@@ -116,15 +113,15 @@ def survey(subject: Subject, seed: int = 0) -> tuple[dict, list[tuple[str, np.nd
         pair, values = job
         return examine_pair(*pair, values, subject.palette, sizes, pair[0] in drawn)
 
-    found = dict(zip(jobs, in_threads(examine, jobs.items(), 'Looking'), strict=True))
-    examined = {part.name: dict(zip(part.ids, map(found.get, part.files()), strict=True)) for part in parts}
-    pictures = {image: facts.thumbnail for (image, _), facts in found.items() if facts.thumbnail is not None}
+    facts_of = dict(zip(jobs, in_threads(examine, jobs.items(), 'Looking'), strict=True))
+    examined = {part.name: dict(zip(part.ids, map(facts_of.get, part.files()), strict=True)) for part in parts}
+    pictures = {image: facts.thumbnail for (image, _), facts in facts_of.items() if facts.thumbnail is not None}
     shown = [(captions[image], pictures[image]) for image in drawn if image in pictures]
     sound = {part.name: [facts for facts in examined[part.name].values() if facts.sound] for part in subject.parts}
-    given = subject.classes, sizes, subject.load_size
-    described = {name: summarize(pairs, *given) for name, pairs in sound.items()}
+    common = subject.classes, sizes, subject.load_size
+    described = {name: summarize(pairs, *common) for name, pairs in sound.items()}
     if len(described) > 1:
-        described['all parts'] = summarize([facts for facts in found.values() if facts.sound], *given)
+        described['all parts'] = summarize([facts for facts in facts_of.values() if facts.sound], *common)
     errors, warnings = find_defects(subject, examined)
     summary = dict(
         source=subject.source,
@@ -156,12 +153,11 @@ def survey(subject: Subject, seed: int = 0) -> tuple[dict, list[tuple[str, np.nd
 
 
 def write_report(out: Path, subject: Subject, summary: dict, shown: Sequence[tuple[str, np.ndarray]]) -> list[str]:
-    """Write the pictures, the page and, when all else is there, the summary; return its most important lines."""
-    classes, palette = subject.classes, subject.palette
-    statistics = summary['statistics']
+    """Write the pictures, the page and, last of all, ``eda_summary.json``; return the :func:`summary_lines`."""
+    classes, palette, load_size = subject.classes, subject.palette, subject.load_size
+    statistics, pixel = summary['statistics'], None
     everything = list(statistics.values())[-1]
     training = statistics.get(summary['training_part'], everything)
-    load_size, pixel = subject.load_size, None
     if load_size and (size := next(iter(training['image_sizes']), None)):
         width, height = map(int, size.split('x'))
         pixel = width * height / (load_size[0] * load_size[1])

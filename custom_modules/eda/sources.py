@@ -1,4 +1,4 @@
-"""Where the examined images come from: a config or a folder."""
+"""Lists the files to examine, from a config or from two folders."""
 
 import contextlib
 import os
@@ -15,21 +15,18 @@ from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import read_lines
 from custom_modules.utils.images import ImageError, read_mask
 
-MOST_CLASSES = 32  # more values are no classes, but edges that JPEG or smoothing made: defects of rock masks
+MOST_CLASSES = 32  # more values are taken for rock masks whose edges JPEG or smoothing has damaged
 
 
 @dataclass(frozen=True)
 class Part:
-    """The files of one part (``'train'``, ``'val'``, ``'test'``, ``'all'``, ``'no part'``) by id, complete or not.
+    """The files of one part by id, also those without a partner."""
 
-    ``absent`` are ids that the part's list names and no file has.
-    """
-
-    name: str
+    name: str  # 'train', 'val', 'test', 'all' or 'no part'
     images: dict[str, Path]
     masks: dict[str, Path]
-    values: MaskValues
-    absent: tuple[str, ...] = ()
+    values: MaskValues  # that the masks may hold
+    absent: tuple[str, ...] = ()  # ids in the part's list that have no file
 
     @property
     def ids(self) -> list[str]:
@@ -48,85 +45,68 @@ class Part:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is looked at: parts of one data set, with the same classes, training first.
+    """The data set to examine: its parts, with the same classes, training first."""
 
-    Args:
-        source (str): What the user named: a config, or two folders.
-        root (Path): Folder that file names are told from.
-        classes (tuple[str, ...]): Names of the classes, the background first.
-        palette (Sequence[Sequence[int]]): RGB of each class.
-        load_size (tuple[int, int], optional): (width, height) of training, None for full size.
-        parts (list[Part]): The parts.
-        loose (Part, optional): Files without a partner, where only whole pairs are cut into parts.
-        unused (tuple[str, ...]): Ids of whole pairs that no part takes.
-        same (dict[str, str]): Parts that equal another and are not counted twice, such as test: val.
-    """
-
-    source: str
-    root: Path
-    classes: tuple[str, ...]
-    palette: Sequence[Sequence[int]]
-    load_size: tuple[int, int] | None
+    source: str  # what the user named: a config, or two folders
+    root: Path  # folder that reported file names are relative to
+    classes: tuple[str, ...]  # names, the background first
+    palette: Sequence[Sequence[int]]  # RGB of each class
+    load_size: tuple[int, int] | None  # (width, height) of training, None for full size
     parts: list[Part]
-    loose: Part | None = None
-    unused: tuple[str, ...] = ()
-    same: dict[str, str] = field(default_factory=dict)
+    loose: Part | None = None  # files without a partner, where only complete pairs are split into parts
+    unused: tuple[str, ...] = ()  # ids of complete pairs that belong to no part
+    same: dict[str, str] = field(default_factory=dict)  # parts that equal another and are not counted twice: test: val
 
     @property
     def training(self) -> str | None:
-        """Name of the part that trains."""
+        """Name of the training part."""
         return next((part.name for part in self.parts if part.name in ('train', 'all')), None)
 
     def label(self, path: Path) -> str:
-        """Name a file as short as it is still found."""
+        """Path of a file relative to ``root``."""
         return Path(os.path.relpath(path, self.root)).as_posix()
 
 
 def dataset_part(name: str, dataset, folders: dict[str, dict[str, Path]]) -> tuple[Part, Part]:
-    """List the files of one data set, also those that lack their partner: the part, and everything that its folders hold.
+    """List the files of one data set, also those without a partner: those of the part, and all in its folders.
 
     Args:
         name (str): Name of the part.
         dataset (IndexedMaskDataset): The data set, built with ``lazy_init=True``.
-        folders (dict): The files of each folder that was read before, which gives its warnings once; it is filled.
+        folders (dict): Cache of the files of each folder, so that each is listed, and its warnings are given, once.
     """
     files = []
     for names, what in zip(dataset.file_names(), ('images', 'masks'), strict=True):
-        # several endings are a list, which is no key
+        # as text, since a list of several suffixes is not hashable
         if str(names) not in folders:
             folders[str(names)] = find_files(*names, what, dataset.remedy)
         files.append(folders[str(names)])
-    everything = Part('no part', *files, dataset.masks)
-    ids, absent = _ids(dataset, everything)
-    pairs = set(everything.pairs)
-    whole = dataset.train_share([i for i in ids if i in pairs])
-    # what lacks its partner stays, to be named
-    ids = [i for i in ids if i in whole or i not in pairs]
-    images, masks = ({i: files[i] for i in ids if i in files} for files in (everything.images, everything.masks))
-    return Part(name, images, masks, dataset.masks, absent), everything
-
-
-def _ids(dataset, everything: Part) -> tuple[list[str], tuple[str, ...]]:
+    everything, absent = Part('no part', *files, dataset.masks), ()
     if dataset.ann_file:
         path = Path(dataset.ann_file)
         wanted = set(read_lines(path)) if path.is_file() else set()
         known = sorted(wanted.intersection(everything.ids))
         if not known:
-            # says whether there is no list, it is empty, or its names are not the ids
+            # raises an error that says whether the list is missing, empty, or of other names
             listed_ids(path, everything.ids, dataset.data_root)
-        return dataset.cut(known), tuple(sorted(wanted.difference(known)))
-    if dataset.own_folders:
-        return everything.ids, ()
-    # as find_pairs does before it is cut: whole pairs only
-    return dataset.cut(everything.pairs), ()
+        ids, absent = dataset.cut(known), tuple(sorted(wanted.difference(known)))
+    else:
+        # a hashed split divides complete pairs only, as in training
+        ids = everything.ids if dataset.own_folders else dataset.cut(everything.pairs)
+    pairs = set(everything.pairs)
+    used = dataset.train_share([i for i in ids if i in pairs])
+    # files without a partner are kept, to be reported
+    ids = [i for i in ids if i in used or i not in pairs]
+    images, masks = ({i: found[i] for i in ids if i in found} for found in files)
+    return Part(name, images, masks, dataset.masks, absent), everything
 
 
 def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
-    """List the files of a config's data sets (train, val, test, as far as it has them), whatever is wrong with them.
+    """List the files of the train, val and test sets of a segmentor's config, whatever is wrong with them.
 
-    The data sets themselves say where their files lie, how they are split and what masks may hold: they are
-    built, but not told to list their files, which would raise at the first defect. This imports torch and mmseg.
-    The config is a segmentor's; ``options`` are ``--cfg-options``, as ``KEY=VALUE``.
+    The data sets define where their files are, how they are split and what masks may hold. They are built, but do not
+    load their list of files, which would raise at the first defect. This imports torch and mmseg. ``options`` are
+    ``--cfg-options``, as ``KEY=VALUE``.
     """
     from mmengine.registry import init_default_scope
 
@@ -143,7 +123,7 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
 
     from custom_modules.datasets.mask_datasets import IndexedMaskDataset
 
-    datasets, parts, everything, folders = [], [], [], {}
+    datasets, parts, contents, folders = [], [], [], {}
     for name in ('train', 'val', 'test'):
         if not (options := (cfg.get(f'{name}_dataloader') or {}).get('dataset')):
             continue
@@ -153,11 +133,11 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
                 f'the {name} data set of {config} is of type {options.type}, but only MoonDataset and '
                 'IndexedMaskDataset say where their files lie: use one of them, or name two folders with --images and --masks.'
             )
-        # the pipeline would only cost time, and may need libraries that looking does not
+        # without its pipeline, which may need further libraries
         datasets.append(DATASETS.build(dict(options, pipeline=[], lazy_init=True)))
-        part, whole = dataset_part(name, datasets[-1], folders)
+        part, everything = dataset_part(name, datasets[-1], folders)
         parts.append(part)
-        everything.append(whole)
+        contents.append(everything)
     if not parts:
         raise UsageError(
             f'{config} has no data set: set train_dataloader, as in configs/_base_/datasets/moon_binary.py.'
@@ -171,29 +151,30 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
                 f'{", ".join(others)} in {part.name}; set the same for all of them.'
             )
     files = {part.name: part.files() for part in parts}
-    # a test set that is the validation set is no leak, and is not counted twice
+    # a test set that equals the validation set is no leak, and is not counted twice
     same = {'test': 'val'} if 'test' in files and files['test'] == files.get('val') else {}
     used = [part for part in parts if part.name not in same]
-    places = Path(first.data_root), classes, first.metainfo['palette'], first.load_size
-    return Subject(config, *places, used, *_left_over(parts, everything), same)
+    common = Path(first.data_root), classes, first.metainfo['palette'], first.load_size
+    return Subject(config, *common, used, *_files_of_no_part(parts, contents), same)
 
 
-def _left_over(parts: list[Part], everything: list[Part]) -> tuple[Part, tuple[str, ...]]:
-    taken = {path for part in parts for pair in part.files() for path in pair}
+def _files_of_no_part(parts: list[Part], contents: list[Part]) -> tuple[Part, tuple[str, ...]]:
+    taken = {path for part in parts for pair in part.files() for path in pair if path}
     images, masks, unused = {}, {}, set()
-    for whole in everything:
-        for i, (image, mask) in zip(whole.ids, whole.files(), strict=True):
-            if taken.isdisjoint((image, mask)) and image and mask:
+    for everything in contents:
+        for i, (image, mask) in zip(everything.ids, everything.files(), strict=True):
+            free = taken.isdisjoint((image, mask))
+            if free and image and mask:
                 unused.add(i)
-            elif image and not mask and image not in taken:
+            elif free and image:
                 images[str(image)] = image
-            elif mask and not image and mask not in taken:
+            elif free:
                 masks[str(mask)] = mask
-    return Part('no part', images, masks, everything[0].values), tuple(sorted(unused))
+    return Part('no part', images, masks, contents[0].values), tuple(sorted(unused))
 
 
-def _show_rocks(masks: Sequence[Path]) -> bool:
-    """Look into 16 of the masks, spread evenly: at least half are 0/255 or 0/1, or values are too many for classes, and defects."""
+def _are_rock_masks(masks: Sequence[Path]) -> bool:
+    """Whether at least half of 16 evenly spaced masks are 0/255 or 0/1, or they hold too many values to be class indices."""
     found = []
     for path in masks[:: max(1, len(masks) // 16)][:16]:
         with contextlib.suppress(ImageError):
@@ -214,30 +195,28 @@ def folder_subject(
     """List the pairs of two folders, without their sub-folders, as the one part ``'all'``.
 
     A name may have ``img_prefix`` or ``mask_prefix`` before the id. Pixels of the mask value ``ignore_index`` have no class.
-    Without ``classes`` they are background and rock where masks of 0/255 or 0/1, or a ``label_map`` (class index of each mask
-    value) to two classes, speak for it; else a UsageError. Without a ``label_map`` both 255 and 1 are the second of two classes
-    where the masks look so, else values are class indices.
+    Without ``classes`` they are background and rock if the masks are 0/255 or 0/1, or ``label_map`` (class index of each mask
+    value) has two classes; else a UsageError is raised. Without a ``label_map`` both 255 and 1 are the second of two classes
+    if the masks are 0/255 or 0/1, else values are class indices.
     """
-    found = (
-        find_files(images, img_prefix, None, 'images', 'name another with --images'),
-        find_files(masks, mask_prefix, None, 'masks', 'name another with --masks'),
-    )
-    if not found[0].keys() & found[1].keys():
-        examples = ' and '.join(next(iter(files.values())).name for files in found)
+    image_of = find_files(images, img_prefix, None, 'images', 'name another with --images')
+    mask_of = find_files(masks, mask_prefix, None, 'masks', 'name another with --masks')
+    if not image_of.keys() & mask_of.keys():
+        examples = ' and '.join(next(iter(files.values())).name for files in (image_of, mask_of))
         raise UsageError(
             f'no image in {images} has a mask of the same name in {masks} (there are {examples}): name what stands before '
             'what both share with --img-prefix and --mask-prefix, such as --img-prefix render --mask-prefix ground.'
         )
     labels, sets = label_map, None
-    open_to_rocks = label_map is None and ignore_index is None and (classes is None or len(classes) == 2)
-    if open_to_rocks and _show_rocks(list(found[1].values())):
+    may_be_rocks = label_map is None and ignore_index is None and (classes is None or len(classes) == 2)
+    if may_be_rocks and _are_rock_masks(list(mask_of.values())):
         labels, sets = {0: 0, 1: 1, 255: 1}, ({0, 255}, {0, 1})
     if classes is None and (labels is None or max(labels.values()) > 1):
         raise UsageError(
             f'the masks in {masks} are not plainly 0/255 or 0/1: name the class of each index in order, such as '
             '--classes background small_rock large_rock, or give --label-map too.'
         )
-    known = MaskValues(classes or ('background', 'rock'), labels, ignore_index, sets)
+    values = MaskValues(classes or ('background', 'rock'), labels, ignore_index, sets)
     root = Path(os.path.commonpath([Path(images).resolve(), Path(masks).resolve()]))
-    palette, parts = class_palette(len(known.classes)), [Part('all', *found, known)]
-    return Subject(f'{images} and {masks}', root, known.classes, palette, None, parts)
+    palette, parts = class_palette(len(values.classes)), [Part('all', image_of, mask_of, values)]
+    return Subject(f'{images} and {masks}', root, values.classes, palette, None, parts)

@@ -1,4 +1,4 @@
-"""Numbers of a part of a data set."""
+"""Statistics of one part of a data set."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ LEVELS = (0, 5, 25, 50, 75, 95, 100)
 
 
 def quantiles(values: Sequence[float]) -> dict[str, float] | None:
-    """Say how values are spread: minimum, 5 %, 25 %, median, 75 %, 95 % and maximum, by their percentage; None without a value.
+    """Compute the quantiles at ``LEVELS`` percent, by level: from minimum over median to maximum; None without a value.
 
     Example:
         >>> quantiles([1, 2, 3])['50']
@@ -21,14 +21,14 @@ def quantiles(values: Sequence[float]) -> dict[str, float] | None:
     """
     if not len(values):
         return None
-    found = np.percentile(np.asarray(values, float), LEVELS)
-    return {str(level): round(float(value), 4) for level, value in zip(LEVELS, found, strict=True)}
+    percentiles = np.percentile(np.asarray(values, float), LEVELS)
+    return {str(level): round(float(value), 4) for level, value in zip(LEVELS, percentiles, strict=True)}
 
 
 def _intensity(pairs: Sequence[PairFacts]) -> dict:
     value = np.arange(256)
-    grey = [pair.histogram.sum(axis=0) for pair in pairs]
-    brightness = dict(image_brightness=quantiles([float(counts @ value / counts.sum()) for counts in grey]))
+    all_channels = [pair.histogram.sum(axis=0) for pair in pairs]
+    brightness = dict(image_brightness=quantiles([float(counts @ value / counts.sum()) for counts in all_channels]))
     if not pairs:
         return brightness
     histogram = sum(pair.histogram for pair in pairs)
@@ -42,25 +42,24 @@ def _intensity(pairs: Sequence[PairFacts]) -> dict:
     return dict(channels=channels, black_percent=black, blown_percent=blown, **brightness)
 
 
-def describe_objects(found: Sequence[tuple[np.ndarray, int]], load_size: tuple[int, int] | None) -> dict:
-    """Describe the objects of one class; of each image their pixels and its own are given.
+def describe_objects(images: Sequence[tuple[np.ndarray, int]], load_size: tuple[int, int] | None) -> dict:
+    """Describe the objects of one class, given for each image their areas in pixels and the area of the image.
 
-    The bins of the ``histogram`` double, from ``edges[i]`` up to but without ``edges[i + 1]``. ``at_load_size``, (width, height)
-    of training, is None without one.
+    The bins of the ``histogram`` double in width, from ``edges[i]`` up to but excluding ``edges[i + 1]``. ``at_load_size`` is
+    None without a ``load_size``, (width, height) of training.
     """
-    areas = np.concatenate([areas for areas, _ in found] or [np.zeros(0, np.int64)])
-    bins = int(np.log2(areas.max())) + 1 if areas.size else 0
+    areas = np.concatenate([areas for areas, _ in images] or [np.zeros(0, np.int64)])
+    bins = int(areas.max(initial=0)).bit_length()
     edges = [2**i for i in range(bins + 1)]
     histogram = np.histogram(areas, edges)[0] if bins else np.zeros(0, np.int64)
     at_load_size = None
     if load_size is not None and areas.size:
-        scales = [load_size[0] * load_size[1] / whole for _, whole in found]
-        scaled = np.concatenate([a * s for (a, _), s in zip(found, scales, strict=True)])
+        scaled = np.concatenate([areas * (load_size[0] * load_size[1] / whole) for areas, whole in images])
         at_load_size = dict(pixels=quantiles(scaled), below_one_pixel_percent=100 * float((scaled < 1).mean()))
     return dict(
         count=int(areas.size),
-        per_image=quantiles([len(areas) for areas, _ in found]),
-        per_image_mean=areas.size / len(found) if found else None,
+        per_image=quantiles([len(areas) for areas, _ in images]),
+        per_image_mean=areas.size / len(images) if images else None,
         pixels=quantiles(areas),
         histogram=dict(edges=edges, counts=histogram.tolist()),
         at_load_size=at_load_size,
@@ -68,10 +67,10 @@ def describe_objects(found: Sequence[tuple[np.ndarray, int]], load_size: tuple[i
 
 
 def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
-    """Score true masks that were squeezed and stretched back, as if they were predictions; pixels of all masks are counted together.
+    """Score true masks that were resized and resized back, as if they were predictions, over the pixels of all masks.
 
-    ``overlap`` holds for each class (classes, 3) the pixels that are right, predicted and true. Scores are in percent, None
-    where there is no pixel.
+    ``overlap`` (classes, 3) holds the numbers of correct, predicted and true pixels. Scores are in percent, None for a class
+    without a pixel.
 
     Example:
         >>> squeezed_scores(np.array([[6, 8, 6], [2, 2, 4]]), ['ground', 'rock'])['classes'][1]['dice']
@@ -94,27 +93,26 @@ def summarize(
     sizes: Sequence[tuple[int, int]],
     load_size: tuple[int, int] | None,
 ) -> dict:
-    """Sum up sound pairs, ready for JSON; all shares and scores are in percent, all sizes in pixels.
+    """Summarize pairs without defects, ready for JSON; all shares and scores are in percent, all sizes in pixels.
 
-    ``sizes``, to which masks were squeezed, and ``load_size``, that of training, are (width, height).
+    ``sizes``, to which masks were resized and back, and ``load_size``, that of training, are (width, height).
     """
     counts = np.array([pair.counts for pair in pairs], np.int64).reshape(-1, len(classes))
     pixels, masks = counts.sum(axis=0), (counts > 0).sum(axis=0)
-    total, ignored = max(1, int(pixels.sum())), sum(pair.ignored for pair in pairs)
+    total, ignored = int(pixels.sum()), sum(pair.ignored for pair in pairs)
     image_sizes = sorted(Counter(pair.size for pair in pairs).items(), key=lambda item: (-item[1], item[0]))
-    objects = [[(pair.objects[i], pair.size[0] * pair.size[1]) for pair in pairs] for i in range(len(classes) - 1)]
     overlaps = sum((pair.overlaps for pair in pairs), np.zeros((len(sizes), len(classes), 3), np.int64))
     return dict(
         pairs=len(pairs),
         image_sizes={f'{width}x{height}': count for (width, height), count in image_sizes},
         classes=[
-            dict(name=name, pixels=n, share_percent=100 * n / total, masks=holding)
+            dict(name=name, pixels=n, share_percent=100 * n / max(1, total), masks=holding)
             for name, n, holding in zip(classes, pixels.tolist(), masks.tolist(), strict=True)
         ],
-        ignored_percent=100 * ignored / max(1, int(pixels.sum()) + ignored),
+        ignored_percent=100 * ignored / max(1, total + ignored),
         objects=[
-            dict(name=name, **describe_objects(found, load_size))
-            for name, found in zip(classes[1:], objects, strict=True)
+            dict(name=name, **describe_objects([(p.objects[i], p.size[0] * p.size[1]) for p in pairs], load_size))
+            for i, name in enumerate(classes[1:])
         ],
         intensity=_intensity(pairs),
         squeezed={

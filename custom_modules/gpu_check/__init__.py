@@ -1,1 +1,1 @@
-"""What a GPU machine can do: the benchmark of training and prediction by rows, and whether a training there can be repeated."""
+"""Checks a GPU machine: a benchmark of training and prediction, and whether training is repeatable."""

@@ -1,4 +1,4 @@
-"""One command for a GPU machine: rows by importance, a process for each kind of contestant, until the time is over."""
+"""Measures the rows of the GPU check in order of importance, in a process for each kind of contestant, within a given time."""
 
 import itertools
 import os
@@ -26,34 +26,27 @@ from custom_modules.utils.machine import LoggedProcess, available_cores, machine
 
 from .repeatability import check_repeatability
 
-# the least seconds that a row of a kind needs: with fewer left it is not begun
-SECONDS = dict(compiled=45, checks=40)
-# of a row, in seconds: one that hangs does not take the others' time
-LIMIT = 100
-# a row's rounds are counted until they took so many seconds, or there are so many
-COUNTED, ROUNDS = 2.0, 6
+SECONDS = dict(compiled=45, checks=40)  # a row is skipped if fewer are left; other rows need 15
+LIMIT = 100  # seconds after which a row is ended, so that one that hangs leaves time for the others
+COUNTED, ROUNDS = 2.0, 6  # a row is measured for so many seconds or rounds, whichever is reached first
 UNET, FROZEN, CLASSIFIER = 'unet_baseline', 'unet_backbone_frozen', 'classifier'
-# generated images for training, which are 24 batches of 64 or 6 of 256; a classifier's are smaller, and more
+# generated training images: 24 batches of 64 or 6 of 256; those of the classifier are smaller
 IMAGES = {UNET: 1536, FROZEN: 1536, CLASSIFIER: 2560}
 ON_DEVICE = REPOSITORY / 'configs' / 'ablations' / 'batch_augmentation.py'
 
 
 class Row(NamedTuple):
-    """Who does what."""
+    """One measurement: which contestant trains or predicts with which config, and how."""
 
-    # name of a config, or '' for the checks
-    config: str
-    # 'project', 'stock' or 'bare loop'
-    who: str
-    # 'float32', 'amp' (bfloat16; stock's own is float16), 'compiled' (bfloat16) or 'infer' (float32)
-    how: str
+    config: str  # name, '' for the checks
+    who: str  # 'project', 'stock' or 'bare loop'
+    how: str  # 'float32', 'amp' (bfloat16; stock's own is float16), 'compiled' (bfloat16) or 'infer' (float32)
     batch: int
-    # whole batches lie on the device, and are augmented there
-    on_device: bool = False
+    on_device: bool = False  # whether whole batches are held and augmented on the device
 
     @property
     def name(self) -> str:
-        """Say what it is."""
+        """What the tables call it."""
         amp = 'own AMP' if self.who == 'stock' else 'bfloat16'
         how = dict(amp=amp, compiled='bfloat16 compiled', infer='predicts in float32')
         what = f'{self.config} {self.batch}: {self.who} {how.get(self.how, self.how)}'
@@ -67,8 +60,7 @@ def planned_rows(small: int, large: int) -> list[Row]:
     plain = [('project', 'float32'), ('bare loop', 'float32')]
 
     def rows(config: str, pairs: list[tuple[str, str]], batch: int) -> list[Row]:
-        device = config != CLASSIFIER
-        return [Row(config, *pair, batch, device and pair[0] == 'project') for pair in pairs]
+        return [Row(config, who, how, batch, config != CLASSIFIER and who == 'project') for who, how in pairs]
 
     found = rows(UNET, amp, small) + rows(CLASSIFIER, amp, small) + rows(FROZEN, amp[::2], small)
     found += [*rows(UNET, amp[::2], large), Row('', 'checks', 'checks', 0)]
@@ -80,17 +72,17 @@ def planned_rows(small: int, large: int) -> list[Row]:
 
 
 class GpuCheck:
-    """Runs the rows, and writes what came of them after each: nothing is lost when it is cut off.
+    """Measures rows on ``device``, ``'cuda'`` or ``'cpu'``, for ``minutes``, and writes ``gpu_check.json`` and ``.md`` to ``out``.
 
-    It takes so many minutes on ``'cuda'`` or ``'cpu'``, and writes ``gpu_check.json`` and ``gpu_check.md`` to ``out``. If it is
-    ``small``, everything is tiny, to see that it runs; ``only`` are words, of which one is in the name of each row.
+    Results are written after each row, so that nothing is lost on interruption. ``small`` makes everything tiny, to test that
+    it runs; ``only`` selects the rows that have one of these words in their name.
     """
 
     def __init__(self, out: Path, minutes, device: str, small=False, only: Sequence[str] = ()):
         self.begin, self.out = time.monotonic(), out
         self.end = self.begin + 60 * minutes - 5
         self.device, self.small, self.processes, self.results = device, small, {}, {}
-        # tiny layers gain nothing by more threads
+        # tiny layers gain nothing from more threads
         self.cores = 1 if small else available_cores()
         self.workers = 1 if small else max(1, min(12, self.cores - 4))
         self.settings = dict(minutes=minutes, device=device, small=small, workers=self.workers)
@@ -98,7 +90,7 @@ class GpuCheck:
         self.rows = [row for row in rows if not only or any(word in row.name for word in only)]
 
     def run(self) -> str:
-        """Do everything, and return the tables."""
+        """Measure all rows, and return the tables."""
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
             self.folder = Path(folder)
             try:
@@ -118,71 +110,69 @@ class GpuCheck:
             if self.end - time.monotonic() < SECONDS.get(row.how, 15):
                 self.results[row] = dict(dropped='no time was left')
                 continue
-            # the next ones' processes import while this one is measured
+            # the processes of the next rows start importing while this one is measured
             for ahead in self.rows[number : number + 3]:
                 if ahead.how != 'checks':
                     self._process(ahead)
-            self.results[row] = result = self._checks() if row.how == 'checks' else self._measured(row)
+            self.results[row] = result = self._check() if row.how == 'checks' else self._measure(row)
             note = 'failed' if 'error' in result else result.get('dropped', 'done')
             print(f'{time.monotonic() - self.begin:.0f} s: {row.name}: {note}', flush=True)
             self._write()
         return self._write()
 
     def _process(self, row: Row) -> LoggedProcess:
-        """Give the process of a row's contestant and library, which other batch sizes and precisions share."""
+        """Return the process for a row's contestant and library, which its other batch sizes and precisions share."""
         key = row.who, 'classification' if row.config == CLASSIFIER else 'segmentation'
         if key not in self.processes:
             log = self.folder / f'{"_".join(key)}.log'
             self.processes[key] = LoggedProcess(log, [f'custom_modules.{key[1]}'], self.cores)
         return self.processes[key]
 
-    def _checks(self) -> dict:
-        """Check that training is repeatable; its time does not count."""
-        sizes = dict(batch_size=4 if self.small else 32) | {'dataset.indices': 12 if self.small else 128}
-        options = [f'train_dataloader.{key}={value}' for key, value in sizes.items()]
-        options.append(f'val_dataloader.dataset.indices={4 if self.small else 32}')
+    def _check(self) -> dict:
+        batch, train, val = (4, 12, 4) if self.small else (32, 128, 32)
+        options = [f'train_dataloader.batch_size={batch}', f'train_dataloader.dataset.indices={train}']
+        options.append(f'val_dataloader.dataset.indices={val}')
         left = self.end - time.monotonic()
         found = check_repeatability(ON_DEVICE, self.folder / 'checks', options, dict(OMP_NUM_THREADS='1'), left)
         return dict(checks=found)
 
-    def _measured(self, row: Row) -> dict:
+    def _measure(self, row: Row) -> dict:
         start = time.monotonic()
         end = min(self.end, start + LIMIT)
 
-        def ask(function: Callable, *given: Contestant) -> dict:
-            return self._process(row).call(function, *given, seconds=end - time.monotonic())
+        def call(function: Callable, *args: Contestant) -> dict:
+            return self._process(row).call(function, *args, seconds=end - time.monotonic())
 
         try:
-            facts = ask(begin, self._contestant(row))
-            # warms up, and compiles
-            rounds, ready = [ask(measure) | dict(warm_up=True)], time.monotonic()
+            facts = call(begin, self._contestant(row))
+            # the first round warms up and compiles
+            rounds, ready = [call(measure) | dict(warm_up=True)], time.monotonic()
             while len(rounds) <= ROUNDS and time.monotonic() - ready < COUNTED:
-                rounds.append(ask(measure) | dict(warm_up=False))
+                rounds.append(call(measure) | dict(warm_up=False))
             took = dict(seconds_before=ready - start, seconds_in_all=time.monotonic() - start)
             return facts | took | dict(rounds=rounds)
         except Exception as error:
-            # what is left of it is ended, and the next row has a new one; nothing of a row that broke off counts
+            # the process is ended, and the next row gets a new one; rounds of a failed row do not count
             process = self._process(row)
-            self.processes = {key: one for key, one in self.processes.items() if one is not process}
+            self.processes = {key: other for key, other in self.processes.items() if other is not process}
             process.close(wait=False)
             if isinstance(error, TimeoutError) and end == self.end:
                 return dict(dropped='no time was left')
             return dict(error=''.join(traceback.format_exception(error)))
 
     def _contestant(self, row: Row) -> Contestant:
-        cfg, name = self._config(row), row.who
+        cfg = self._config(row)
         size = load_size(cfg)
+        name = f'stock {precision_of(cfg)}' if (row.who, row.how) == ('stock', 'amp') else row.who
         if row.how == 'infer':
-            found = prediction_contestants(cfg, size, (), (1, row.batch), 8 if self.small else 128, self.cores)
+            contestants = prediction_contestants(cfg, size, (), (1, row.batch), 8 if self.small else 128, self.cores)
         else:
             folder = self.folder / f'row_{self.rows.index(row)}'
-            found = training_contestants(cfg, size, folder, ROUNDS + 2, self.workers)
-        if (row.who, row.how) == ('stock', 'amp'):
-            name = f'stock {precision_of(cfg)}'
-        return next(one for one in found if one.name == name)
+            contestants = training_contestants(cfg, size, folder, ROUNDS + 2, self.workers)
+        return next(one for one in contestants if one.name == name)
 
     def _config(self, row: Row) -> Config:
-        # mmseg validates image by image: all of them would be most of a stock row's time
+        # few for validation: mmseg validates image by image, which would take most of a stock row's time
         train, val = (12, 4) if self.small else (IMAGES[row.config], 64)
         options = {
             'train_dataloader.batch_size': row.batch,
@@ -190,12 +180,11 @@ class GpuCheck:
             'val_dataloader.dataset.indices': val,
             'default_hooks.compile.enabled': row.how == 'compiled',
         }
-        # a classifier's batches are looked up on the device, without workers, as are whole ones
-        for part in ('train', 'val') if row.config != CLASSIFIER else ():
-            options[f'{part}_dataloader.dataset.check'] = False
-            workers = 0 if part == 'train' and row.on_device else self.workers
-            options[f'{part}_dataloader.num_workers'] = workers
-        # a frozen one has its checkpoint's
+        # batches that are held on the device, as the classifier's always are, need no workers
+        if row.config != CLASSIFIER:
+            for part, workers in (('train', 0 if row.on_device else self.workers), ('val', self.workers)):
+                options |= {f'{part}_dataloader.dataset.check': False, f'{part}_dataloader.num_workers': workers}
+        # the widths of the frozen one are those of its checkpoint
         if self.small and row.config != FROZEN:
             options['model.backbone.widths'] = [4] * 5
         if self.small and row.config == CLASSIFIER:
@@ -223,13 +212,13 @@ class GpuCheck:
 
 
 def markdown(results: Mapping[Row, dict], title: str) -> str:
-    """Lay out the rows' results, those of one config and batch size together."""
+    """Lay out the results of the rows, with a table for each config and batch size."""
     blocks, groups = [title], {}
     for row, result in results.items():
         if 'rounds' in result:
             group = groups.setdefault((row.config, row.batch, row.how == 'infer'), {})
             group[row.name.split(': ')[1]] = result
-        blocks += [f'{name}: {said}' for name, said in result.get('checks', {}).items()]
+        blocks += [f'{name}: {outcome}' for name, outcome in result.get('checks', {}).items()]
     for (config, batch, _), facts in groups.items():
         rounds = {name: result['rounds'] for name, result in facts.items()}
         blocks += [f'{config}, batch {batch}:', *contestant_tables(summarize(facts, rounds))]
@@ -240,15 +229,14 @@ def markdown(results: Mapping[Row, dict], title: str) -> str:
 
 
 def write_classes(folder: Path, classes: int, images: int) -> None:
-    """Write 64x64 JPEG pictures in the layout of Tiny ImageNet: so many classes, of each so many for training and one for validation."""
+    """Write 64x64 JPEG pictures in the layout of Tiny ImageNet: for each of the classes ``images`` for training, one for validation."""
     wnids, rng = [f'n{i:08d}' for i in range(classes)], np.random.default_rng(0)
-    numbered = itertools.product(wnids, range(images))
-    paths = [folder / 'train' / w / 'images' / f'{w}_{i}.JPEG' for w, i in numbered]
+    paths = [folder / 'train' / w / 'images' / f'{w}_{i}.JPEG' for w in wnids for i in range(images)]
     for path in paths + [folder / 'val' / 'images' / f'{w}.JPEG' for w in wnids]:
         path.parent.mkdir(parents=True, exist_ok=True)
-        low = rng.integers(0, 255, (8, 8, 3), np.uint8)
-        # OpenCV goes by the end of the name, and does not know .JPEG on every system
-        path.write_bytes(cv2.imencode('.jpg', cv2.resize(low, (64, 64)))[1].tobytes())
+        coarse = rng.integers(0, 255, (8, 8, 3), np.uint8)
+        # not cv2.imwrite, which does not know the suffix .JPEG on every system
+        path.write_bytes(cv2.imencode('.jpg', cv2.resize(coarse, (64, 64)))[1].tobytes())
     lines = ''.join(f'{w}.JPEG\t{w}\t0\t0\t62\t62\n' for w in wnids)
     (folder / 'val' / 'val_annotations.txt').write_text(lines)
     (folder / 'wnids.txt').write_text('\n'.join(wnids) + '\n')

@@ -1,4 +1,4 @@
-"""Whether a training can be repeated on this machine: one seed twice, killed and resumed, by two processes."""
+"""Checks whether training is repeatable on this machine: one seed twice, killed and resumed, with two processes."""
 
 import os
 import signal
@@ -24,23 +24,21 @@ OPTIONS = (
 def check_repeatability(
     config: Path, folder: Path, options: Sequence[str], variables: Mapping[str, str], seconds: float
 ) -> dict[str, str]:
-    """Train a config for four epochs in mixed precision, several times side by side, and compare the weights.
+    """Train a config for four epochs in mixed precision, several times in parallel, and compare the weights.
 
-    The trainings write to the folder, with further ``--cfg-options`` and environment variables, and may take so many seconds.
+    The trainings write to the folder, get further ``--cfg-options`` and environment variables, and are ended after ``seconds``.
 
     Returns:
-        dict[str, str]: What came of ``one seed twice``, ``killed and resumed`` and ``two ranks on one GPU``.
+        dict[str, str]: The outcomes of ``one seed twice``, ``killed and resumed`` and ``two ranks on one GPU``.
     """
     pool, found, end = ThreadPoolExecutor(6), {}, time.monotonic() + seconds
 
-    def train(name: str, until: str = '', **more: str) -> Path:
-        tool, work_dir = REPOSITORY / 'tools' / 'train.py', folder / name
+    def train(name: str, kill_at: str = '', **rank: str) -> Path:
+        tool, work_dir, log = REPOSITORY / 'tools' / 'train.py', folder / name, folder / f'{name}.log'
         command = [sys.executable, tool, config, '--amp', '--resume', '--work-dir', work_dir]
-        command += ['--launcher', 'pytorch' if more else 'none']
-        command += ['--cfg-options', *OPTIONS, *options]
-        log = folder / f'{name}.log'
-        process = start_logged([*map(str, command)], log, os.environ | {**variables, **more})
-        while process.poll() is None and not (until and (work_dir / until).exists()):
+        command += ['--launcher', 'pytorch' if rank else 'none', '--cfg-options', *OPTIONS, *options]
+        process = start_logged([*map(str, command)], log, os.environ | {**variables, **rank})
+        while process.poll() is None and not (kill_at and (work_dir / kill_at).exists()):
             if time.monotonic() > end:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise TimeoutError('no time was left')
@@ -52,17 +50,17 @@ def check_repeatability(
         process.wait()
         return work_dir
 
-    def started(*args: str, **more: str) -> Callable[[], Path]:
-        return pool.submit(train, *args, **more).result
+    def start(*args: str, **rank: str) -> Callable[[], Path]:
+        return pool.submit(train, *args, **rank).result
 
-    whole, twin, killed = started('whole'), started('twin'), started('killed', 'epoch_2.pth')
-    # a launcher would give the second a second GPU
-    where = dict(WORLD_SIZE='2', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1', MASTER_PORT='29611')
-    ranks = [started(f'rank{i}', RANK=str(i), **where) for i in (0, 1)]
+    whole, twin, killed = start('whole'), start('twin'), start('killed', 'epoch_2.pth')
+    # started here, since a launcher would give each process a GPU of its own
+    world = dict(WORLD_SIZE='2', LOCAL_RANK='0', MASTER_ADDR='127.0.0.1', MASTER_PORT='29611')
+    ranks = [start(f'rank{i}', RANK=str(i), **world) for i in (0, 1)]
     checks = {
         'one seed twice': lambda: deviation(whole(), twin()),
         'killed and resumed': lambda: deviation(whole(), killed() and train('killed')),
-        'two ranks on one GPU': lambda: f'trained {len([one() for one in ranks])}',
+        'two ranks on one GPU': lambda: f'trained {len([wait() for wait in ranks])}',
     }
     for name, check in checks.items():
         try:
@@ -73,7 +71,7 @@ def check_repeatability(
 
 
 def deviation(one: Path, other: Path) -> str:
-    """Say how far the weights after four epochs of two runs are apart."""
+    """Describe the largest difference between the weights of two runs after four epochs."""
     first, second = (read_weights(folder / 'epoch_4.pth') for folder in (one, other))
-    apart = max(float((a.double() - second[n].double()).abs().max()) for n, a in first.items())
-    return f'largest deviation of a weight {apart:.3g}' if apart else 'bit-identical'
+    largest = max(float((weight.double() - second[name].double()).abs().max()) for name, weight in first.items())
+    return f'largest deviation of a weight {largest:.3g}' if largest else 'bit-identical'

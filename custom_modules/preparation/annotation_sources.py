@@ -1,4 +1,4 @@
-"""Annotations of labelme and CVAT, brought into the form of a COCO json; what they hold is checked there."""
+"""Reads annotations of labelme and CVAT into the structure of a COCO json; `CocoFile` checks their content."""
 
 import base64
 import json
@@ -11,23 +11,22 @@ from pycocotools import mask as rle_tools
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import read_mask
 
-# shapes of labelme and its kin that enclose what their points go around
+# shape types of labelme and related tools whose points are the corners of an outline
 POLYGONS = ('polygon', 'rotation', 'oriented_rectangle')
 
 
 def read_annotations(path):
-    """Read a COCO json, a CVAT XML file ("CVAT for images"), or a folder of labelme's json files, as a COCO json holds it.
+    """Read a COCO json, a CVAT XML file ("CVAT for images"), or a folder of labelme json files into the structure of a COCO json.
 
-    Categories of labelme are sorted by name, those of CVAT are in the order of its labels. Raises a ValueError if it
-    cannot be read as what it looks like, and a UsageError if there is no such file, or no annotation in the folder.
+    Categories of labelme are sorted by name, those of CVAT keep the order of its labels. Raises a ValueError if the content
+    is not what the suffix says, and a UsageError if the file does not exist or the folder holds no annotations.
     """
     path = Path(path)
     if path.is_dir():
         return _read_labelme(path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise UsageError(f'{path} is not a file.') from error
+    if not path.exists():
+        raise UsageError(f'{path} is not a file.')
+    content = path.read_bytes()
     return _read_cvat(content) if path.suffix.lower() == '.xml' else _read_json(content, 'it')
 
 
@@ -38,24 +37,24 @@ def _read_json(content, name):
         raise ValueError(f'{name} is no JSON ({str(error)[:80]})') from error
 
 
-def _in_coco_form(pictures, names=()):
-    """Number pictures (file name, width, height, shapes), categories and shapes (name, kind, segmentation)."""
+def _as_coco(pictures, names=()):
+    """Build a COCO json of pictures (file name, width, height, shapes), whose shapes are (label, type, segmentation)."""
     names = list(dict.fromkeys([*names, *sorted({name for *_, shapes in pictures for name, *_ in shapes})]))
     images, annotations = [], []
     for number, (file_name, width, height, shapes) in enumerate(pictures):
         images.append(dict(id=number, file_name=file_name, width=width, height=height))
         for name, kind, segmentation in shapes:
             found = dict(image_id=number, category_id=names.index(name), segmentation=segmentation)
-            # the number is of no file: the name is what a sentence shall say of it
+            # error messages use the name: the id is not in the user's file
             annotations.append(dict(found, id=len(annotations) + 1, name=f'{kind} {name} of {file_name}'))
     categories = [dict(id=number, name=name) for number, name in enumerate(names)]
     return dict(images=images, categories=categories, annotations=annotations)
 
 
-def _outlined(outline, *shape):
-    """Outline a shape, as a COCO json does; None where it is damaged or encloses nothing."""
+def _segmentation(convert, *shape):
+    """Convert a shape to a COCO segmentation; None where it is damaged or encloses no area."""
     try:
-        return outline(*shape)
+        return convert(*shape)
     except (TypeError, ValueError, OverflowError):
         return None
 
@@ -70,56 +69,56 @@ def _ellipse(centre, radii):
 
 
 def _polygon(points, centre=0, degrees=0):
-    # turned clockwise, as one sees it
+    # rotated clockwise on the screen, where y points down
     if degrees:
         cos, sin = np.cos(np.deg2rad(degrees)), np.sin(np.deg2rad(degrees))
         points = centre + (points - centre) @ np.array([[cos, sin], [-sin, cos]])
     return [points.ravel().tolist()]
 
 
-def _placed(values, left, top, width, height):
-    """Give run lengths of an image in which pixels of a mask lie; None if they reach beyond it."""
-    rows, columns = values.shape
+def _run_lengths(crop, left, top, width, height):
+    """Encode an image of (width, height) that is empty but for the mask `crop`; None if the crop reaches beyond it."""
+    rows, columns = crop.shape
     if not (0 <= left <= width - columns and 0 <= top <= height - rows) or width * height > 1 << 30:
         return None
-    whole = np.zeros((height, width), np.uint8, order='F')
-    whole[top : top + rows, left : left + columns] = values
-    return dict(size=[height, width], counts=rle_tools.encode(whole)['counts'].decode())
+    mask = np.zeros((height, width), np.uint8, order='F')
+    mask[top : top + rows, left : left + columns] = crop
+    return dict(size=[height, width], counts=rle_tools.encode(mask)['counts'].decode())
 
 
 def _read_labelme(folder):
     pictures = []
     for path in sorted(folder.rglob('[!.]*.json')):
-        found = _read_json(path.read_bytes(), path.name)
-        if isinstance(found, dict) and isinstance(found.get('shapes'), list):
+        image = _read_json(path.read_bytes(), path.name)
+        if isinstance(image, dict) and isinstance(image.get('shapes'), list):
             shapes = []
-            for shape in (shape for shape in found['shapes'] if isinstance(shape, dict)):
+            for shape in (shape for shape in image['shapes'] if isinstance(shape, dict)):
                 kind = shape.get('shape_type') or 'polygon'
-                shapes.append((str(shape.get('label')), kind, _outlined(_labelme_outline, kind, shape, found)))
-            pictures.append((found.get('imagePath'), found.get('imageWidth'), found.get('imageHeight'), shapes))
+                shapes.append((str(shape.get('label')), kind, _segmentation(_from_labelme, kind, shape, image)))
+            pictures.append((image.get('imagePath'), image.get('imageWidth'), image.get('imageHeight'), shapes))
     if not pictures:
         raise UsageError(
             f'{folder} holds no json file of labelme, with shapes: name the folder that does, or a COCO json.'
         )
-    return _in_coco_form(pictures)
+    return _as_coco(pictures)
 
 
-def _labelme_outline(kind, shape, image):
+def _from_labelme(kind, shape, image):
     points = np.asarray(shape.get('points'), float).reshape(-1, 2)
     if kind == 'rectangle' and len(points) >= 2:
         return _polygon(_corners(*points.min(axis=0), *points.max(axis=0)))
     if kind == 'circle' and len(points) == 2:
         return _polygon(_ellipse(points[0], np.linalg.norm(points[1] - points[0])))
     if kind == 'mask':
-        pixels = read_mask(base64.b64decode(shape.get('mask'))) > 0
+        crop = read_mask(base64.b64decode(shape.get('mask'))) > 0
         left, top = (int(side) for side in points.min(axis=0))
-        return _placed(pixels, left, top, int(image.get('imageWidth')), int(image.get('imageHeight')))
-    # lines and points enclose nothing
+        return _run_lengths(crop, left, top, int(image.get('imageWidth')), int(image.get('imageHeight')))
+    # lines and points enclose no area
     return _polygon(points) if kind in POLYGONS else None
 
 
 def _read_cvat(content):
-    # no file of CVAT's has one; it could make a short file a large one
+    # CVAT writes neither; their entities could expand a small file to gigabytes
     if b'<!DOCTYPE' in content or b'<!ENTITY' in content:
         raise ValueError('it declares a document type, which CVAT does not')
     try:
@@ -128,15 +127,15 @@ def _read_cvat(content):
         raise ValueError(f'it is no XML ({error})') from error
     pictures = []
     for image in root.iter('image'):
-        labelled = [shape for shape in image if shape.get('label') is not None]
-        shapes = [(shape.get('label'), shape.tag, _outlined(_cvat_outline, shape, image)) for shape in labelled]
+        labelled = [(shape.get('label'), shape) for shape in image if shape.get('label') is not None]
+        shapes = [(label, shape.tag, _segmentation(_from_cvat, shape, image)) for label, shape in labelled]
         pictures.append((image.get('name'), image.get('width'), image.get('height'), shapes))
     if not pictures and root.find('track') is not None:
         raise ValueError('it is of a video, while "CVAT for images" is what can be read')
-    return _in_coco_form(pictures, filter(None, (label.findtext('name') for label in root.iter('label'))))
+    return _as_coco(pictures, filter(None, (label.findtext('name') for label in root.iter('label'))))
 
 
-def _cvat_outline(shape, image):
+def _from_cvat(shape, image):
     if shape.tag == 'polygon':
         return [shape.get('points').replace(';', ',').split(',')]
     degrees = float(shape.get('rotation', 0))
@@ -153,5 +152,5 @@ def _cvat_outline(shape, image):
     if min(runs) < 0 or sum(runs) != width * height or width * height > 1 << 30:
         return None
     # row by row within its box, background first
-    values = np.repeat(np.arange(len(runs)) % 2, runs).reshape(height, width)
-    return _placed(values, left, top, int(image.get('width')), int(image.get('height')))
+    crop = np.repeat(np.arange(len(runs)) % 2, runs).reshape(height, width)
+    return _run_lengths(crop, left, top, int(image.get('width')), int(image.get('height')))

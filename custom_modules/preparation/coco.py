@@ -20,23 +20,23 @@ MOST_CLASSES = 255
 def mask_pairs(images, masks, img_prefix='', mask_prefix=''):
     """Find pairs of image and mask, `<img_prefix>0001.png` (`.jpg`, `.jpeg`) and `<mask_prefix>0001.png`, sub-folders included.
 
-    Returns the pairs, by ascending name, and the other files. Raises a UsageError if a folder is missing or holds
-    none, an image or a mask stands alone, or two images share a mask.
+    Returns the pairs, sorted by name, and the files that are neither. Raises a UsageError if a folder is missing or holds
+    none, an image or a mask has no partner, or two images share a mask.
     """
     unused = []
-    found = _find(Path(images), img_prefix, ('.png', '.jpg', '.jpeg'), unused)
-    drawn = _find(Path(masks), mask_prefix, ('.png',), unused)
-    lonely_images, lonely_masks = found.keys() - drawn, drawn.keys() - found
-    if alone := sorted(lonely_images or lonely_masks):
-        what = 'images have no mask' if lonely_images else 'masks have no image'
+    image_of = _files_by_name(Path(images), img_prefix, ('.png', '.jpg', '.jpeg'), unused)
+    mask_of = _files_by_name(Path(masks), mask_prefix, ('.png',), unused)
+    without_mask, without_image = image_of.keys() - mask_of, mask_of.keys() - image_of
+    if unpaired := sorted(without_mask or without_image):
+        what = 'images have no mask' if without_mask else 'masks have no image'
         raise UsageError(
-            f'{len(alone)} {what} in {images} and {masks} ({", ".join(alone[:5])}): add what '
+            f'{len(unpaired)} {what} in {images} and {masks} ({", ".join(unpaired[:5])}): add what '
             'is missing, or name the prefixes with --img-prefix and --mask-prefix.'
         )
-    return [(found[name], drawn[name]) for name in sorted(found)], unused
+    return [(image_of[name], mask_of[name]) for name in sorted(image_of)], unused
 
 
-def _find(folder, prefix, suffixes, unused):
+def _files_by_name(folder, prefix, suffixes, unused):
     if not folder.is_dir():
         raise UsageError(f'{folder} is not a folder.')
     found = {}
@@ -58,12 +58,12 @@ def coco_to_masks(coco, out, images=None, overwrite=False):
     """Write `masks/<file name>.png`, `classes.txt`, and with a folder of `images` these too, byte for byte.
 
     A mask holds 0 for background and 1 to N for the categories in the order of their ids, which are the lines of
-    `classes.txt`. Sub-folders of the json's file names are kept, and files that are there already, so that an
-    interrupted run goes on. Returns the number of files written, and the number of masks that are there now. Raises a
-    UsageError if no image is there with the size that the json says, or a file exists with other content.
+    `classes.txt`. Sub-folders in the json's file names are kept. Existing files are kept too, so an interrupted run can
+    be continued. Returns the number of files written and the number of masks that exist now. Raises a UsageError if no
+    image exists with the size given in the json, or a file exists with other content.
 
     Args:
-        coco: A `CocoFile`; what is left out here is added to its list.
+        coco: A `CocoFile`; images that are left out here are added to its `left_out`.
         out: Folder to write to.
         images: Folder of the images; by default none are copied.
         overwrite: Whether to replace files that differ from what would be written.
@@ -71,13 +71,13 @@ def coco_to_masks(coco, out, images=None, overwrite=False):
     if images is not None and not Path(images).is_dir():
         raise UsageError(f'{images} is not a folder.')
     classes = '\n'.join([*coco.names, '']).encode()
-    files, taken, complaints = [(Path(out, 'classes.txt'), lambda: classes)], set(), []
+    files, taken, problems = [(Path(out, 'classes.txt'), lambda: classes)], set(), []
     for image in progress(coco.images, 'Checking images'):
-        source = None if images is None else _source(Path(images), image)
-        if source is not None and (complaint := _complaint(source, image, coco)):
-            complaints.append(complaint)
+        source = None if images is None else _image_path(Path(images), image)
+        if source is not None and (problem := _image_problem(source, image, coco)):
+            problems.append(problem)
             continue
-        # images of one name, such as a.jpg and a.png, have masks of their own
+        # a.jpg and a.png each need a mask of their own
         path = name = Path(image['file_name'])
         numbers = itertools.count(2)
         while name.with_suffix('') in taken:
@@ -90,22 +90,22 @@ def coco_to_masks(coco, out, images=None, overwrite=False):
             files.append((Path(out, 'images', name), source.read_bytes))
         files.append((Path(out, 'masks', name).with_suffix('.png'), lambda image=image: encode_png(coco.draw(image))))
     if not taken:
-        raise UsageError(f'{images} has none of the {len(complaints)} images of {coco.path}: {complaints[0][1]}.')
-    for what, details in complaints:
+        raise UsageError(f'{images} has none of the {len(problems)} images of {coco.path}: {problems[0][1]}.')
+    for what, details in problems:
         coco.left_out[what].append(details)
     return write_missing(files, overwrite), len(taken)
 
 
-def _source(folder, image):
-    """Find an image by its name, or by as much of the end of its path as there is below the folder."""
+def _image_path(folder, image):
+    """Find an image by the longest tail of its path that exists below the folder."""
     parts = [part for part in image['given'].replace('\\', '/').split('/') if part]
     tails = [parts[i:] for i in range(len(parts)) if '..' not in parts[i:]]
-    places = (folder.joinpath(*tail) for tail in tails if ':' not in tail[0])
-    return next((p for p in places if p.is_file()), folder / image['file_name'])
+    candidates = (folder.joinpath(*tail) for tail in tails if ':' not in tail[0])
+    return next((path for path in candidates if path.is_file()), folder / image['file_name'])
 
 
-def _complaint(path, image, coco):
-    """Say what is wrong with an image, of which kind and in words; None if nothing. An unproven turn is noted."""
+def _image_problem(path, image, coco):
+    """Return the kind of problem of an image and its details, or None; an EXIF rotation that cannot be verified is noted in `coco`."""
     if not path.is_file():
         return 'images that are not there', f'{path} is not there'
     try:
@@ -125,19 +125,19 @@ def _complaint(path, image, coco):
 
 
 def masks_to_coco(pairs, root, names, out, overwrite=False):
-    """Write index masks as a COCO json, all or nothing, and return its content.
+    """Write index masks as a COCO json, atomically, and return its content.
 
     Index k becomes category k. Every connected component (of 8 neighbours) of a class is one annotation with compressed
-    run lengths, so that the way back is exact. Raises a UsageError if the names are fewer than two, more than a mask
-    holds, or not different; the file exists with other content; or a mask or image cannot be read, has several
+    run lengths, so that the conversion is lossless. Raises a UsageError if there are fewer than two names, more than a
+    mask holds, or duplicates; the file exists with other content; or a mask or image cannot be read, has several
     channels, another size than its image, or an index without a name.
 
     Args:
-        pairs: Image and mask of each, see `mask_pairs`.
-        root: Folder that the images' names are told from.
-        names: Of the classes by index, the background first.
-        out: The json.
-        overwrite: Whether to replace one with other content.
+        pairs: Image and mask paths, see `mask_pairs`.
+        root: Folder that the images' file names are relative to.
+        names: Class names by index, the background first.
+        out: The json to write.
+        overwrite: Whether to replace a json with other content.
     """
     if not 2 <= len(names) <= MOST_CLASSES or len(set(names)) < len(names):
         raise UsageError(
@@ -154,17 +154,10 @@ def masks_to_coco(pairs, root, names, out, overwrite=False):
             count, labels = cv2.connectedComponents((indices == index).astype(np.uint8))
             for label in range(1, count):
                 rle = rle_tools.encode(np.asfortranarray(labels == label, np.uint8))
-                annotations.append(
-                    dict(
-                        id=len(annotations) + 1,
-                        image_id=number,
-                        category_id=index,
-                        segmentation=dict(size=rle['size'], counts=rle['counts'].decode()),
-                        area=int(rle_tools.area(rle)),
-                        bbox=rle_tools.toBbox(rle).tolist(),
-                        iscrowd=0,
-                    )
-                )
+                shape = dict(size=rle['size'], counts=rle['counts'].decode())
+                area, bbox = int(rle_tools.area(rle)), rle_tools.toBbox(rle).tolist()
+                found = dict(image_id=number, category_id=index, segmentation=shape, area=area, bbox=bbox, iscrowd=0)
+                annotations.append(dict(id=len(annotations) + 1, **found))
     categories = [dict(id=i, name=name, supercategory='') for i, name in enumerate(names) if i]
     coco = dict(images=images, categories=categories, annotations=annotations)
     content = json.dumps(coco).encode()

@@ -1,4 +1,4 @@
-"""COCO annotations: the file and its shapes; what is sound is read, what is not is counted and named."""
+"""Reads COCO annotations and validates each entry: valid ones are kept, invalid ones are counted and named."""
 
 import math
 import re
@@ -12,12 +12,11 @@ from custom_modules.preparation.annotation_sources import read_annotations
 from custom_modules.utils.errors import UsageError, first_five
 from custom_modules.utils.tables import progress
 
-# every character of compressed run lengths holds 5 bits of a number and says whether more follow
-COMPRESSED = re.compile('(?:[P-o]{0,6}[0-O])+')
+COMPRESSED = re.compile('(?:[P-o]{0,6}[0-O])+')  # a character holds 5 bits of a number, and whether more follow
 
 
 def number(value) -> float | None:
-    """Read a finite number, also written as text; None if it is none."""
+    """Read a finite number, also one written as text; None for anything else."""
     try:
         found = float(value) if isinstance(value, int | float | str) else math.nan
     except (ValueError, OverflowError):
@@ -26,23 +25,23 @@ def number(value) -> float | None:
 
 
 def whole_number(value) -> int | None:
-    """Read a whole number, also written as 96.0 or as text; None if it is none."""
+    """Read a whole number, also one written as 96.0 or as text; None for anything else."""
     found = number(value)
     return int(found) if found is not None and found == int(found) else None
 
 
 def identity(value):
-    """Give an id that equals others however it is written: 7, 7.0 and '7' are one."""
+    """Normalise an id, so that 7, 7.0 and '7' are equal; None if it is neither a number nor text."""
     found = whole_number(value)
     return found if found is not None else value if isinstance(value, str) else None
 
 
 def read_shape(segmentation, width, height):
-    """Read a `segmentation` of a COCO json: polygons, uncompressed or compressed run lengths (RLE), of an image of that size.
+    """Validate a COCO `segmentation`: polygons, or uncompressed or compressed run lengths (RLE), of an image of that size.
 
-    pycocotools trusts what it is given: run lengths that end early leave random memory in the mask, text that is none
-    and points far outside make it read and write where it must not. Returns what pycocotools can draw, what is wrong
-    if it is not to (else None), and the number of polygons that are none.
+    pycocotools does not check its input: run lengths that end early leave uninitialised memory in the mask, malformed
+    text and points far outside make it access memory out of bounds. Returns what pycocotools can draw, what is wrong
+    with the shape (None if nothing), and the number of invalid polygons.
 
     Examples:
         >>> read_shape([[0, 0, 4, 0, 4, 4]], 8, 6)
@@ -51,7 +50,7 @@ def read_shape(segmentation, width, height):
         'has run lengths that do not cover its image'
     """
     if isinstance(segmentation, dict):
-        return *_read_runs(segmentation, width, height), 0
+        return *_read_run_lengths(segmentation, width, height), 0
     if segmentation is not None and not isinstance(segmentation, list):
         return None, 'has neither polygons nor run lengths', 0
     parts = segmentation or []
@@ -59,21 +58,21 @@ def read_shape(segmentation, width, height):
         parts = [parts]
     parts = [part for part in parts if part != []]
     polygons = list(filter(None, (_read_polygon(part, width, height) for part in parts)))
-    complaint = None if polygons else 'is not outlined by polygons of 3 or more points in its image'
-    return polygons, complaint if parts else 'has no outline', len(parts) - len(polygons)
+    problem = None if polygons else 'is not outlined by polygons of 3 or more points in its image'
+    return polygons, problem if parts else 'has no outline', len(parts) - len(polygons)
 
 
 def _read_polygon(points, width, height):
     points = [number(value) for value in points] if isinstance(points, list) else []
     if len(points) < 6 or len(points) % 2 or None in points:
         return None
-    # some tools draw a little beyond the border, by an image's size at most
-    places = np.array(points).reshape(-1, 2) / (width, height)
-    return points if (abs(places - 0.5) <= 1.5).all() else None
+    # some tools draw a little beyond the border: up to one image size is accepted
+    relative = np.array(points).reshape(-1, 2) / (width, height)
+    return points if (abs(relative - 0.5) <= 1.5).all() else None
 
 
-def _read_runs(runs, width, height):
-    size, counts = runs.get('size'), runs.get('counts')
+def _read_run_lengths(segmentation, width, height):
+    size, counts = segmentation.get('size'), segmentation.get('counts')
     size = [whole_number(n) for n in size] if isinstance(size, list) else size
     if size != [height, width]:
         return None, 'has run lengths for an image of another size'
@@ -91,28 +90,27 @@ def _decompressed(text):
         code -= 48
         value |= (code & 31) << bits
         bits += 5
-        if code & 32:  # more follows
+        if code & 32:  # more bits follow
             continue
-        if code & 16:  # below 0
+        if code & 16:  # the sign
             value -= 1 << bits
-        # From the fourth on a number is the difference to the one before the last.
+        # from the fourth on, a number is stored as the difference to the one two places before
         counts.append(value + counts[-2] if len(counts) > 2 else value)
         value = bits = 0
     return counts
 
 
 class CocoFile:
-    """A COCO json, CVAT's XML file, or the folder of labelme's json files: what can be drawn is read, the rest counted and named.
+    """A COCO json, CVAT's XML file, or the folder of labelme's json files: valid entries are read, the others counted and named.
 
-    Ids may be numbers or text, sizes 96.0 or text. A category named 'background' is index 0, categories of one name are
-    one class, entries of one file name and size are one image. File names that lead elsewhere, as an absolute or a
-    Windows path does, keep what can be a path below a folder. Raises a UsageError if the file is no COCO json, or
-    nothing in it can be drawn.
+    Ids may be numbers or text, sizes 96.0 or text. A category named 'background' is index 0, categories with the same name
+    are one class, entries with the same file name and size are one image. Of absolute paths, and those with a drive or `..`,
+    only the file name is kept. Raises a UsageError if the file is no COCO json, or nothing in it can be drawn.
 
     Attributes:
-        names: Class names by the mask's index: 'background', then the categories in the order of their ids.
-        images: Sound entries of the images, with `id`, `file_name`, `width` and `height`.
-        left_out: What is not read: list of names by what is wrong with them.
+        names: Class names by mask index: 'background', then the categories in the order of their ids.
+        images: Valid image entries, with `id`, `file_name`, `width`, `height` and `given`, the file name in the json.
+        left_out: Names of what is not read, by what is wrong with them.
     """
 
     PARTS = ('images', 'categories', 'annotations')
@@ -121,13 +119,13 @@ class CocoFile:
     def __init__(self, path):
         self.path, self.left_out = Path(path), defaultdict(list)
         parts = self._read()
-        self._index = self._read_categories(parts['categories'])
-        self.images, self._image_of, self._named = [], {}, {}
+        self._class_of = self._read_categories(parts['categories'])
+        self.images, self._image_of, self._by_name = [], {}, {}
         for entry in parts['images']:
             self._add_image(entry)
-        if not self.images or not self._index:
+        if not self.images or not self._class_of:
             self._refuse(
-                f'{len(self.images)} of its {len(parts["images"])} images and {len(self._index)} of its '
+                f'{len(self.images)} of its {len(parts["images"])} images and {len(self._class_of)} of its '
                 f'{len(parts["categories"])} categories can be used'
             )
         self._shapes = defaultdict(list)
@@ -142,14 +140,14 @@ class CocoFile:
         Where annotations overlap, the smaller one lies on top; of equal ones the later. Crowds (`iscrowd`) are drawn too.
         """
         height, width = image['height'], image['width']
-        found = []
+        shapes = []
         for shape, index in self._shapes[image['id']]:
             rle = rle_tools.frPyObjects(shape, height, width)
-            found.append((rle_tools.merge(rle) if isinstance(rle, list) else rle, index))
-        # column by column, as run lengths are
+            shapes.append((rle_tools.merge(rle) if isinstance(rle, list) else rle, index))
+        # column by column, as decoded run lengths are
         mask = np.zeros((height, width), np.uint8, order='F')
-        # sorted as run lengths, drawn one by one: all masks of a large image may not fit in memory
-        for rle, index in sorted(found, key=lambda shape: -int(rle_tools.area(shape[0]))):
+        # sorted as run lengths, decoded one by one: all masks of a large image may not fit in memory
+        for rle, index in sorted(shapes, key=lambda shape: -int(rle_tools.area(shape[0]))):
             np.copyto(mask, index, where=rle_tools.decode(rle).view(bool))
         return mask
 
@@ -162,27 +160,27 @@ class CocoFile:
             self._refuse(str(error))
         if not isinstance(parts, dict) or not all(isinstance(parts.get(name), list) for name in self.PARTS):
             self._refuse(f'it has no lists named {", ".join(self.PARTS)}')
-        # what is no object has none of what is asked for
+        # an entry that is no object lacks every key, and is left out by its text
         return {name: [e if isinstance(e, dict) else dict(name=str(e)) for e in parts[name]] for name in self.PARTS}
 
     def _read_categories(self, entries):
-        named = {}
+        name_of = {}
         for entry in entries:
             key, name = identity(entry.get('id')), entry.get('name')
-            # one line of classes.txt each
+            # on one line, for classes.txt
             name = ' '.join(name.split()) if isinstance(name, str) else ''
             if key is None or not name:
                 self._leave_out('categories without an id or a name', entry)
-            elif key in named:
+            elif key in name_of:
                 self._leave_out('categories whose id another one has', entry)
             else:
-                named[key] = name
+                name_of[key] = name
         # numbers before text
-        ids = sorted(named, key=lambda key: (isinstance(key, str), key))
-        self.names = list(dict.fromkeys(['background', *(named[key] for key in ids)]))
+        ids = sorted(name_of, key=lambda key: (isinstance(key, str), key))
+        self.names = list(dict.fromkeys(['background', *(name_of[key] for key in ids)]))
         if len(self.names) > self.MOST + 1:
             self._refuse(f'it has {len(self.names) - 1} categories, but a mask holds {self.MOST}')
-        return {key: self.names.index(named[key]) for key in ids}
+        return {key: self.names.index(name_of[key]) for key in ids}
 
     def _add_image(self, entry):
         key, name = identity(entry.get('id')), entry.get('file_name')
@@ -196,21 +194,21 @@ class CocoFile:
             self._leave_out('images whose id another one has', entry)
         else:
             image = dict(id=key, file_name=str(path), width=width, height=height, given=name)
-            self._image_of[key] = self._named.setdefault((name, width, height), image)
+            self._image_of[key] = self._by_name.setdefault((name, width, height), image)
             if self._image_of[key] is image:
                 self.images.append(image)
 
     def _add_annotation(self, entry):
         image = self._image_of.get(identity(entry.get('image_id')))
-        index = self._index.get(identity(entry.get('category_id')))
+        index = self._class_of.get(identity(entry.get('category_id')))
         if image is None:
             self._leave_out('annotations of an image that is not there', entry)
         elif index is None:
             self._leave_out('annotations of a category that is not there', entry)
         else:
-            shape, complaint, dropped = read_shape(entry.get('segmentation'), image['width'], image['height'])
-            if complaint:
-                self._leave_out(f'annotations of which each {complaint}', entry)
+            shape, problem, dropped = read_shape(entry.get('segmentation'), image['width'], image['height'])
+            if problem:
+                self._leave_out(f'annotations of which each {problem}', entry)
             else:
                 self._shapes[image['id']].append((shape, index))
                 if dropped:
@@ -227,10 +225,10 @@ class CocoFile:
 
 
 def _path_below(name):
-    # as strict as the strictest system: a backslash or a drive means a path on Windows
+    # a backslash or a drive letter makes a path on Windows, wherever this runs
     parts = re.sub(r'^[A-Za-z]:', '/', name.replace('\\', '/')).split('/')
-    elsewhere = parts[0] == '' or '..' in parts
+    outside = parts[0] == '' or '..' in parts
     parts = [part for part in parts if part not in ('', '.', '..')]
     if not parts or '\0' in name:
         return None
-    return PurePosixPath(parts[-1]) if elsewhere else PurePosixPath(*parts)
+    return PurePosixPath(parts[-1]) if outside else PurePosixPath(*parts)

@@ -13,7 +13,7 @@ from custom_modules.utils.errors import UsageError
 from custom_modules.utils.tables import progress
 
 TOP = 'tiny-imagenet-200'
-# what the standard library raises for an archive that is damaged or encrypted
+# raised by the standard library for damaged or encrypted archives
 DAMAGE = (
     *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
     *(EOFError, ValueError, RuntimeError),
@@ -21,11 +21,11 @@ DAMAGE = (
 
 
 def unpack_tiny_imagenet(archive, out):
-    """Unpack an archive to `<out>/tiny-imagenet-200`, all or nothing.
+    """Unpack a zip or tar archive (also compressed) to `<out>/tiny-imagenet-200`, atomically.
 
-    It is a zip or tar file (also compressed) of the folder `tiny-imagenet-200`, of what is in it, or with folders
-    around it. Returns the folder, and the number of files written: 0 when it is there already. Raises a UsageError if
-    the archive is unsafe, damaged or not Tiny ImageNet, or the folder exists without being that.
+    The archive may hold the content of that folder, the folder itself, or other folders around it. Returns the folder and
+    the number of files written, 0 if it exists already. Raises a UsageError if the archive is unsafe, damaged or not Tiny
+    ImageNet, or the folder exists with other content.
     """
     archive, target = Path(archive), Path(out) / TOP
     if target.exists():
@@ -34,19 +34,19 @@ def unpack_tiny_imagenet(archive, out):
         raise UsageError(f'{target} exists, but without wnids.txt and train: move it away first.')
     if not archive.is_file():
         raise UsageError(f'{archive} is not a file.')
-    # beside the target, so that the last step is a rename; the next run clears what a killed one leaves
+    # beside the target, so that the last step is a rename; a killed run's remains are removed by the next one
     unfinished = target.with_name(f'.{TOP}.unfinished')
     shutil.rmtree(unfinished, ignore_errors=True)
     try:
         _unpack(archive, unfinished)
-        # what a Mac adds lies in __MACOSX, and begins with ._
+        # the copies that macOS adds, __MACOSX/.../._wnids.txt, do not match
         tops = sorted(path.parent for path in unfinished.rglob('wnids.txt') if (path.parent / 'train').is_dir())
         if not tops:
             raise UsageError(f'{archive} holds no folder with wnids.txt and train: it is not Tiny ImageNet.')
         tops[0].rename(target)
+    except UsageError:
+        raise
     except DAMAGE as error:
-        if isinstance(error, UsageError):
-            raise
         raise UsageError(f'{archive} is damaged: {error}.') from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -54,32 +54,24 @@ def unpack_tiny_imagenet(archive, out):
 
 
 def _unpack(archive, folder):
-    # tar first: a tar whose last file is a zip would pass for a zip as well; the content says what it is, not the suffix
-    if tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as opened:
-            entries = opened.getmembers()
-            for entry in entries:
-                _require_inside(archive, entry.name, entry.isfile() or entry.isdir())
-            # the standard library's own judgement on top, where this Python has it
-            options = dict(filter='data') if hasattr(tarfile, 'data_filter') else {}
-            for entry in progress(entries, 'Unpacking'):
-                opened.extract(entry, folder, **options)
-    elif zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as opened:
-            entries = opened.infolist()
-            for entry in entries:
-                kind = stat.S_IFMT(entry.external_attr >> 16)
-                _require_inside(archive, entry.orig_filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
-            for entry in progress(entries, 'Unpacking'):
-                opened.extract(entry, folder)
-    else:
+    # by content, not by suffix; tar first, since a tar whose last file is a zip also passes for a zip
+    is_tar = tarfile.is_tarfile(archive)
+    if not is_tar and not zipfile.is_zipfile(archive):
         raise UsageError(f'{archive} is neither a zip nor a tar archive.')
-
-
-def _require_inside(archive, name, plain):
-    if not plain:
-        raise UsageError(f'{archive} is refused: its entry {name!r} is a link or a device.')
-    # as strict as the strictest system: a backslash or a drive letter means a path on Windows
-    parts = name.replace('\\', '/').split('/')
-    if parts[0] == '' or '..' in parts or ':' in parts[0] or '\0' in name:
-        raise UsageError(f'{archive} is refused: its entry {name!r} would land outside the target folder.')
+    with tarfile.open(archive) if is_tar else zipfile.ZipFile(archive) as opened:
+        if is_tar:
+            entries = [(entry, entry.name, entry.isfile() or entry.isdir()) for entry in opened.getmembers()]
+        else:
+            kinds = (0, stat.S_IFREG, stat.S_IFDIR)
+            entries = [(e, e.orig_filename, stat.S_IFMT(e.external_attr >> 16) in kinds) for e in opened.infolist()]
+        for _, name, is_file_or_folder in entries:
+            if not is_file_or_folder:
+                raise UsageError(f'{archive} is refused: its entry {name!r} is a link or a device.')
+            # a backslash or a drive letter makes a path on Windows, wherever this runs
+            parts = name.replace('\\', '/').split('/')
+            if parts[0] == '' or '..' in parts or ':' in parts[0] or '\0' in name:
+                raise UsageError(f'{archive} is refused: its entry {name!r} would land outside the target folder.')
+        # also the standard library's own checks, where this Python has them
+        options = dict(filter='data') if is_tar and hasattr(tarfile, 'data_filter') else {}
+        for entry, *_ in progress(entries, 'Unpacking'):
+            opened.extract(entry, folder, **options)

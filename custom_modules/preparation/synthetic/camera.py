@@ -1,4 +1,4 @@
-"""The camera: geometry, exposure, and what a photograph looks like."""
+"""The camera: its geometry, its exposure, and the random choices that make the style of a picture."""
 
 import cv2
 import numpy as np
@@ -7,16 +7,16 @@ import numpy as np
 class Camera:
     """A level pinhole camera over (0, 0) that looks along +y.
 
-    Looking up or down is a shift of the lens, not a tilt: verticals stay vertical, so each picture
-    column sees one vertical slice of the ground and is solved exactly by a running maximum.
+    Looking up or down is a shift of the lens, not a tilt: verticals stay vertical, so each picture column sees one vertical
+    slice of the ground, whose visible points follow exactly from a running maximum.
 
     Args:
         terrain: The ground, a `Terrain`.
         size: Width and height of the picture in pixels.
-        focal: Focal length in lengths of the picture's longer side.
-        altitude: Height of the lens over the ground in metres.
-        sky_share: Wanted share of the picture above the skyline, up to 1; below 0, the skyline lies
-            that many heights of the picture over its upper edge.
+        focal: Focal length as a multiple of the picture's longer side.
+        altitude: Height of the lens above the ground in metres.
+        sky_share: Share of the picture above the skyline, up to 1; if negative, the skyline lies that many picture heights
+            above the upper edge.
     """
 
     NEAREST, FARTHEST = 0.4, 1600.0
@@ -29,25 +29,24 @@ class Camera:
         samples = int(np.clip(2.2 * height, 260, 960))
         path = np.linspace(0, 1, samples) ** 1.2
         depth = (self.NEAREST * (self.FARTHEST / self.NEAREST) ** path).astype(np.float32)
-        ahead = np.broadcast_to(depth[:, None], (samples, width))
-        ground = terrain.heights(self.across[None, :] * depth[:, None], np.ascontiguousarray(ahead))
+        ground = terrain.heights(self.across[None, :] * depth[:, None], np.repeat(depth[:, None], width, axis=1))
         here = np.zeros(1, np.float32)
         self.altitude = float(terrain.heights(here, here)[0]) + altitude
         rise = (ground - np.float32(self.altitude)) / depth[:, None]
         skyline = np.maximum.accumulate(rise, axis=0)
-        # Row of the level direction, such that the skyline cuts the picture as wanted.
-        self.level_row = self._aim(skyline[-1], max(sky_share, 1e-3)) + min(sky_share, 0.0) * height
+        # the row of the horizontal direction that gives the wanted share of sky
+        self.level_row = self._find_level_row(skyline[-1], max(sky_share, 1e-3)) + min(sky_share, 0.0) * height
         self.up = ((self.level_row - (np.arange(height) + 0.5)) / self.focal).astype(np.float32)
         self.depth = self._first_hits(depth, rise, skyline)
 
     def positions(self, depth):
-        """Return x, y, z in metres of what every pixel sees at `depth` (height, width)."""
+        """Return x, y, z in metres of the points that the pixels see at `depth` (height, width)."""
         x = self.across[None, :] * depth
         z = self.up[:, None] * depth + np.float32(self.altitude)
         return x, depth, z
 
     def window(self, x, y, z):
-        """Return the picture's rows and columns that hold points (metres, arrays of one shape): slices, cut to it, perhaps empty."""
+        """Return slices of rows and columns, perhaps empty, that contain points given in metres as arrays of the same shape."""
         width, height = self.size
         y = np.maximum(y, 0.3)
         column = x / y * self.focal + width / 2
@@ -56,7 +55,7 @@ class Camera:
         top, bottom = np.clip([row.min(), row.max() + 1], 0, height).astype(int)
         return slice(top, bottom), slice(left, right)
 
-    def _aim(self, skyline, sky_share):
+    def _find_level_row(self, skyline, sky_share):
         height = self.size[1]
         wanted = sky_share * height
         low, high = -1e5, 1e5
@@ -67,7 +66,7 @@ class Camera:
         return high
 
     def _first_hits(self, depth, rise, skyline):
-        # the first sample that is at least as high as the pixel's ray, then the exact crossing before it; infinity is sky
+        # the first sample at or above the pixel's ray, then the interpolated crossing before it; infinite in the sky
         last = len(depth) - 1
         hits = np.empty((len(self.up), len(self.across)), np.float32)
         for column in range(len(self.across)):
@@ -76,16 +75,15 @@ class Camera:
             low, high = rise[after - 1, column], rise[after, column]
             part = np.clip((self.up - low) / np.maximum(high - low, 1e-9), 0, 1)
             near = depth[after - 1]
-            hits[:, column] = near + part * (depth[after] - near)
-            hits[first > last, column] = np.inf
+            hits[:, column] = np.where(first > last, np.inf, near + part * (depth[after] - near))
         return hits
 
 
 class Exposure:
-    """The random development of one picture.
+    """The random exposure and development of one picture.
 
-    A render is exposed for the ground, with a soft shoulder and hardly any noise. A photograph may be too dark or too bright, with
-    crushed shadows, a colour cast (brown to green), an uneven field, blur or sharpening, noise.
+    A render is exposed for the ground, with soft highlights and hardly any noise. A photograph may be too dark or too bright,
+    with crushed shadows, a colour cast (brown to green), uneven illumination, blur or sharpening, and noise.
     """
 
     def __init__(self, rng, photo):
@@ -113,59 +111,54 @@ class Exposure:
     def develop(self, light, ground):
         """Develop `light` per pixel (height, width), 0 in the sky, in any unit, to a picture (height, width, 3), uint8, BGR.
 
-        The usual brightness of the pixels that are `ground` (height, width) is exposed for.
+        It is exposed for the pixels of the mask `ground` (height, width).
         """
         lit = light[ground & (light > 0.02)]
         usual = float(np.quantile(lit, 0.6)) if lit.size else 0.3
         exposed = light * (self._wanted**self._gamma / max(usual, 0.02))
         if self._photo:
-            corners = self._rng.normal(1, 0.1, (2, 2)).astype(np.float32)
-            exposed = exposed * cv2.resize(
-                np.clip(corners, 0.7, 1.3), light.shape[::-1], interpolation=cv2.INTER_LINEAR
-            )
-        # A film-like shoulder instead of a hard clip.
+            corners = np.clip(self._rng.normal(1, 0.1, (2, 2)).astype(np.float32), 0.7, 1.3)
+            exposed = exposed * cv2.resize(corners, light.shape[::-1], interpolation=cv2.INTER_LINEAR)
+        # compressed highlights, as on film, instead of a hard clip
         exposed = np.where(exposed > 0.6, 0.6 + 0.4 * np.tanh((exposed - 0.6) / 0.4), exposed)
-        # The lens blurs a little, before the sensor adds its noise.
+        # the lens blurs a little, before the sensor adds its noise
         blurred = cv2.GaussianBlur(exposed.astype(np.float32), (0, 0), self._blur)
         grey = np.maximum(blurred, 0) ** np.float32(1 / self._gamma)
         if self._sharpen:
             grey += np.float32(self._sharpen) * (grey - cv2.GaussianBlur(grey, (0, 0), 1.2))
         if self._crush:
-            # The usual brightness stays where it is.
+            # the brightness that is exposed for does not change
             stretch = self._wanted / max(self._wanted - self._crush, 0.05)
             grey = (grey - np.float32(self._crush)) * np.float32(min(stretch, 2.5))
         noise = self._rng.standard_normal((*grey.shape, 1), np.float32) * np.float32(self._noise)
         grey = np.maximum(grey, 0)[..., None]
-        # What is nearly white loses its colour.
+        # highlights lose their colour
         cast = self._cast.astype(np.float32)
         colour = 255 * grey * (cast + (1 - cast) * np.clip(2 * grey - np.float32(1.2), 0, 0.8))
-        if self._offset:
-            colour += noise + np.float32(self._offset)
-        else:
-            # A sensor whose black is cut off has no noise in it.
-            colour += noise * (colour > 3)
+        # clipped blacks have no noise
+        colour += noise + np.float32(self._offset) if self._offset else noise * (colour > 3)
         return np.clip(np.rint(colour), 0, 255).astype(np.uint8)
 
 
 class SceneStyle:
-    """The random choices of one picture that its style decides.
+    """The random choices for one picture that depend on its style.
 
     'render' imitates the Artificial Lunar Landscape set: a grey, clean picture of hilly ground under a sky. 'photo' imitates a
     rover's photographs: long lenses, cameras that look down or at a level horizon, any sun, a colour cast, hard tone curves,
-    noise, blur, tracks. 'mixed' tosses a coin between the two. 'goal' are photographs of one boulder right before the lens,
-    brighter than the dust as often as not.
+    noise, blur, tracks. 'mixed' is either with equal probability. 'goal' is a photograph of one boulder right in front of
+    the lens, which may be brighter than the dust or not.
 
     Attributes:
-        focal, altitude, sky_share: As of `Camera`; relief, patches, grit: As of `Terrain`.
+        focal, altitude, sky_share: See `Camera`; relief, patches, grit: See `Terrain`.
         sun: Unit vector towards the sun (x to the right, y ahead, z up).
-        stone, ambient: Mean brightness of the stones, relative to the ground; light in the shadows, relative to the sun's.
+        stone, ambient: Mean brightness of the stones, relative to the ground; light in shadows, relative to the sun's.
         rubble, rocks: Factors on the numbers of pebbles and of rocks.
-        goal, boulder: Whether a boulder before the lens is what the picture was taken of; logarithm of its usual brightness.
-        tracks, hardware: Whether a rover has passed; whether it or its lander is in the picture.
+        goal, boulder: Whether the picture was taken of a boulder in front of the lens; logarithm of its mean brightness.
+        tracks, hardware: Whether there are wheel tracks; whether a rover or lander is in the picture.
     """
 
     STYLES = ('render', 'photo', 'mixed', 'goal')
-    GOAL = 0.4  # share of photographs of one boulder: a rover drives up to what it wants to see
+    GOAL = 0.4  # share of the photographs that show one boulder: a rover drives up to what is of interest
 
     def __init__(self, rng, style):
         self.photo = style in ('photo', 'goal') or (style == 'mixed' and bool(rng.random() < 0.5))
@@ -184,43 +177,41 @@ class SceneStyle:
     def _draw_render(self, rng):
         self.focal, self.altitude = rng.uniform(0.75, 1.25), np.exp(rng.normal(np.log(1.5), 0.35))
         self.sky_share = rng.beta(1.7, 6.8)
-        self.relief = 1.0
-        # low, seldom right behind the camera, where shadows hide, nor straight ahead, where every stone shows its black side
-        self.sun = self._toward(np.pi * rng.beta(2.4, 1.8) * rng.choice([-0.9, 0.9]), rng.uniform(10, 48))
+        self.relief = self.rocks = 1.0
+        # low; seldom behind the camera, where shadows are hidden, or straight ahead, where stones show their dark side
+        self.sun = self._direction(np.pi * rng.beta(2.4, 1.8) * rng.choice([-0.9, 0.9]), rng.uniform(10, 48))
         self.stone = np.exp(rng.normal(0.45, 0.22))
         self.ambient = rng.uniform(0, 0.004)
-        self.rocks = 1.0
         self.tracks = self.hardware = False
 
     def _draw_photo(self, rng):
         self.focal = np.exp(rng.uniform(np.log(0.9), np.log(2.9)))
         self.altitude = np.exp(rng.normal(np.log(1.4), 0.25))
         if rng.random() < 0.42:
-            # a long lens is not turned as far down: it would see nothing but a palm of dust
+            # a long lens looks down less steeply: it would see a tiny patch of dust only
             self.sky_share = -rng.uniform(0.02, 1.3) / np.sqrt(self.focal)
         else:
             self.sky_share = rng.uniform(0.02, 0.66)
         self.relief = rng.uniform(0.1, 0.45)
-        low = rng.random() < 0.3
-        bearing = np.pi * rng.beta(2.2, 1.3) * rng.choice([-1, 1])
-        self.sun = self._toward(bearing, rng.uniform(*((5, 14) if low else (14, 60))))
+        elevations = (5, 14) if rng.random() < 0.3 else (14, 60)
+        self.sun = self._direction(np.pi * rng.beta(2.2, 1.3) * rng.choice([-1, 1]), rng.uniform(*elevations))
         self.stone = np.exp(rng.normal(0.4, 0.3))
         self.tracks, self.hardware = bool(rng.random() < 0.2), bool(rng.random() < 0.1)
         self.ambient = 0.04 * rng.random() ** 2
         self.rocks = 0.6
 
     def _aim_at_boulder(self, rng):
-        # the sun is behind the rover: no shadow tells stone from dust, and the dust between boulders is what is smooth
+        # the sun is behind the rover: no shadows separate stone from dust, but the dust between boulders is smooth
         self.goal = True
         self.focal = np.exp(rng.uniform(np.log(0.9), np.log(1.8)))
         self.sky_share = rng.uniform(-0.3, 0.25)
-        self.sun = self._toward(np.pi * rng.uniform(0.6, 1) * rng.choice([-1, 1]), rng.uniform(15, 55))
+        self.sun = self._direction(np.pi * rng.uniform(0.6, 1) * rng.choice([-1, 1]), rng.uniform(15, 55))
         self.stone = np.exp(rng.normal(0.25, 0.25))
         if rng.random() < 0.75:
             self.grit = rng.uniform(0.02, 0.3)
 
     @staticmethod
-    def _toward(bearing, degrees):
-        height = np.radians(degrees)
-        level = np.cos(height)
-        return np.array([np.sin(bearing) * level, np.cos(bearing) * level, np.sin(height)])
+    def _direction(bearing, degrees):
+        elevation = np.radians(degrees)
+        level = np.cos(elevation)
+        return np.array([np.sin(bearing) * level, np.cos(bearing) * level, np.sin(elevation)])

@@ -18,29 +18,28 @@ from custom_modules.utils.tables import progress
 
 
 class SyntheticSet:
-    """A synthetic set and the record (`dataset.json`) of what it was made from.
+    """A synthetic set and the record (`dataset.json`) of its settings.
 
-    Of each number there are a render, a coloured mask (clean) and a binary one (ground), see `MoonRenderer`. The record
-    is written before the first picture: a folder that does not match it is refused, so two sets never mix. Raises a
-    UsageError if an argument is out of range, which the sentence names.
+    Each number has a render, a coloured mask (clean) and a binary one (ground), see `MoonRenderer`. The record is written
+    before the first picture, and a folder that does not match it is refused, so two sets never mix. Raises a UsageError if
+    an argument is out of range.
 
     Args:
         out: Folder of the set.
         count: Number of pictures.
-        size, seed, style, min_rock: As of `MoonRenderer`.
+        size, seed, style, min_rock: See `MoonRenderer`.
     """
 
     RECORD = 'dataset.json'
     KINDS = ('render', 'clean', 'ground')
 
     def __init__(self, out, count, size, seed, style='mixed', min_rock=MoonRenderer.MIN_ROCK):
-        width, height = size
-        styles = ', '.join(SceneStyle.STYLES)
+        shown_size = '{}x{}'.format(*size)
         for allowed, option, range_, value in (
             (1 <= count <= 9999, '--count', '1 to 9999', count),
-            (min(size) >= 32 and max(size) <= 4096, '--size', '32 to 4096 pixels a side', f'{width}x{height}'),
+            (min(size) >= 32 and max(size) <= 4096, '--size', '32 to 4096 pixels a side', shown_size),
             (seed >= 0, '--seed', '0 or higher', seed),
-            (style in SceneStyle.STYLES, '--style', f'one of {styles}', style),
+            (style in SceneStyle.STYLES, '--style', f'one of {", ".join(SceneStyle.STYLES)}', style),
             (min_rock >= 0, '--min-rock', '0 or higher', min_rock),
         ):  # fmt: skip
             if not allowed:
@@ -48,20 +47,20 @@ class SyntheticSet:
         self.out, self.count = Path(out), count
         self.renderer = MoonRenderer(seed, size, style, min_rock)
         self.recipe = dict(made_by='tools/prepare_data.py synthetic', renderer_version=MoonRenderer.VERSION, seed=seed)
-        self.recipe |= dict(size=f'{width}x{height}', style=style, min_rock=min_rock, count=count)
+        self.recipe |= dict(size=shown_size, style=style, min_rock=min_rock, count=count)
 
     def make(self, workers=1, overwrite=False):
-        """Render what is missing, and return the number of pictures rendered.
+        """Render the missing pictures, and return their number.
 
         Raises a UsageError if the folder holds another set, or `workers` is below 1.
 
         Args:
-            workers: Number of processes, 1 or more; 1 starts none.
-            overwrite: Whether to delete a set that this tool made and begin anew.
+            workers: Number of processes; 1 renders in this one.
+            overwrite: Whether to delete an existing set made by this tool and start again.
         """
         if workers < 1:
             raise UsageError(f'--workers must be 1 or more, not {workers}.')
-        self._claim(overwrite)
+        self._prepare_folder(overwrite)
         missing = [n for n in range(1, self.count + 1) if not all(path.is_file() for path in self._paths(n))]
         workers = min(workers, len(missing))
         if workers > 1:
@@ -75,7 +74,7 @@ class SyntheticSet:
         return [self.out / 'images' / kind / f'{kind}{number:04d}.png' for kind in self.KINDS]
 
     def _write(self, number):
-        # one thread: several processes already share the cores
+        # one thread, since several processes may share the cores
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         try:
@@ -86,7 +85,7 @@ class SyntheticSet:
         for path, pixels in zip(self._paths(number), contents, strict=True):
             write_atomically(path, encode_png(pixels), sync=False)
 
-    def _claim(self, overwrite):
+    def _prepare_folder(self, overwrite):
         record = self.out / self.RECORD
         try:
             found = json.loads(record.read_text(encoding='utf-8'))
@@ -101,8 +100,7 @@ class SyntheticSet:
             raise UsageError(
                 f'{self.out} holds another set ({differs}): choose another --out, or replace it with --overwrite.'
             )
-        # leftovers of a killed run always; pictures only when asked, and only after their record, so that an interruption
-        # here cannot pass old pictures off as new ones
+        # the record first: after an interruption here, old pictures must not be taken for those of the new record
         if overwrite:
             record.unlink(missing_ok=True)
         for kind in self.KINDS:
@@ -110,13 +108,12 @@ class SyntheticSet:
             pictures = folder.glob(f'{kind}[0-9][0-9][0-9][0-9].png') if overwrite else ()
             for path in [*folder.glob(f'.{kind}*{UNFINISHED}'), *pictures]:
                 path.unlink()
-        self.out.mkdir(parents=True, exist_ok=True)
         write_atomically(record, (json.dumps(self.recipe, indent=2) + '\n').encode())
 
     def _write_in_processes(self, missing, workers):
         # 'spawn' behaves alike on Linux, macOS and Windows
         pool = ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'))
-        # Ctrl-C is left to this process: the workers, which start here, inherit that it is ignored, and finish what is in hand
+        # the workers, which start here, inherit that Ctrl-C is ignored, and finish their pictures; this process handles it
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
             done = pool.map(self._write, missing)

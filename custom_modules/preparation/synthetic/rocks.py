@@ -1,14 +1,13 @@
 """Rocks and pebbles."""
 
-import cv2
 import numpy as np
 
 
 class Rock:
-    """A convex polytope at `centre` (x, y, z), of `radius`, its mean half width (metres), cut by so many planes (`facets`).
+    """A convex polytope at `centre` (x, y, z) with a mean half width of `radius` metres, bounded by `facets` planes.
 
-    Inside, for facet j and a point p relative to the centre: `normals[j] @ p <= offsets[j]`. View rays and sun rays are
-    intersected analytically. `large` says whether the mask calls it a large rock.
+    A point p relative to the centre is inside if `normals[j] @ p <= offsets[j]` for every facet j. View rays and sun rays are
+    intersected analytically. `large` is whether the mask labels it as a large rock.
     """
 
     def __init__(self, rng, centre, radius, large, facets):
@@ -20,10 +19,10 @@ class Rock:
         self.ragged = rng.uniform(0.01, 0.055)
         self.texture = rng.uniform(0.3, 1.0)
         self.cracked = bool(rng.random() < 0.5)
-        self.blotched = 0.0  # How much its brightness varies over its faces, as minerals and dust do.
-        # Width of the rounded edges between the facets: sharp splinters, worn boulders.
+        self.blotched = 0.0  # how much its brightness varies over its faces, as minerals and dust do
+        # width of the rounded edges between the facets: narrow in splinters, wide in worn boulders
         self._round = np.float32(radius * rng.uniform(0.01, 0.05))
-        # Evenly spread directions, jittered: random ones alone leave long spikes.
+        # evenly spread directions with jitter: purely random ones leave long spikes
         steps = np.arange(facets) + 0.5
         lift = 1 - 2 * steps / facets
         turn = steps * np.pi * (3 - np.sqrt(5)) + rng.uniform(0, 2 * np.pi)
@@ -33,33 +32,31 @@ class Rock:
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         scale = radius * stretch / np.cbrt(np.prod(stretch))
         yaw = rng.uniform(0, 2 * np.pi)
-        normals = directions / (scale / radius)
-        turned = normals.copy()
-        turned[:, 0] = normals[:, 0] * np.cos(yaw) - normals[:, 1] * np.sin(yaw)
-        turned[:, 1] = normals[:, 0] * np.sin(yaw) + normals[:, 1] * np.cos(yaw)
-        length = np.linalg.norm(turned, axis=1, keepdims=True)
+        x, y, z = (directions / (scale / radius)).T
+        normals = np.stack([x * np.cos(yaw) - y * np.sin(yaw), x * np.sin(yaw) + y * np.cos(yaw), z], -1)
+        length = np.linalg.norm(normals, axis=1, keepdims=True)
         offsets = radius * rng.uniform(0.7, 1.0, facets)
-        # A few deep cuts leave broad faces, which makes a block out of a ball.
+        # a few deep cuts leave broad faces, which turn the ball into a block
         cuts = rng.choice(facets, int(rng.integers(1, 5)), replace=False)
         offsets[cuts] *= rng.uniform(0.55, 0.85, len(cuts))
-        self.normals = (turned / length).astype(np.float32)
+        self.normals = (normals / length).astype(np.float32)
         self.offsets = (offsets / length[:, 0]).astype(np.float32)
         self.half_height = float(scale[2])
         self.radius = float(radius)
-        self.reach = float(1.4 * scale.max())  # Corners reach a little beyond the ellipsoid that the planes touch.
+        self.reach = float(1.4 * scale.max())  # corners lie a little outside the ellipsoid that the planes touch
 
     def bounds(self, tail=(0.0, 0.0, 0.0)):
-        """Return the corners of a box round the rock, swept along `tail` (metres), as (3, 16)."""
-        signs = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1) * self.reach
-        here = self.centre[:, None] + signs
+        """Return the corners of the rock's bounding box, here and moved by `tail` (metres), as (3, 16)."""
+        corners = np.array(np.meshgrid([-1, 1], [-1, 1], [-1, 1])).reshape(3, -1) * self.reach
+        here = self.centre[:, None] + corners
         return np.concatenate([here, here + np.asarray(tail)[:, None]], axis=1)
 
-    def meet(self, across, up, altitude, swell=0.0):
+    def meet(self, across, up, altitude, swell):
         """Intersect the rock with view rays: distances ahead in metres, (rows, columns), infinite where the ray misses.
 
         Args:
-            across: Rightward parts of the rays per metre ahead, (columns,).
-            up: Upward parts of the rays, (rows,).
+            across: Components of the rays to the right, per metre ahead, (columns,).
+            up: Components upward, (rows,).
             altitude: Height of the lens in metres.
             swell: How far all planes move outward, in metres, per ray (rows, columns).
         """
@@ -70,25 +67,26 @@ class Rock:
         return np.where((near < far) & (near > 0.2), near, np.float32(np.inf))
 
     def shades(self, x, y, z, sun):
-        """Tell which points lie in the rock's shadow; the arrays are of one shape, in metres."""
+        """Tell which points lie in the rock's shadow; the arrays have the same shape, in metres."""
         gap = self.offsets.reshape(-1, *[1] * x.ndim) - self._project(x, y, z)
         slope = self.normals @ np.asarray(sun, np.float32)
         near, far = self._span(gap, slope.reshape(-1, *[1] * x.ndim))
         return (near < far) & (far > 0)
 
     def facing(self, x, y, z):
-        """Return unit normals (3, points) at surface points, rounded off along the edges."""
+        """Return unit normals (3, points) at surface points, smoothed along the edges."""
         weight = np.exp(-np.maximum(self.offsets[:, None] - self._project(x, y, z), 0) / self._round)
         normal = sum(w[None] * n[:, None] for w, n in zip(weight, self.normals, strict=True))
         return normal / np.maximum(np.linalg.norm(normal, axis=0), 1e-6)
 
     def _project(self, x, y, z):
-        # Written out rather than as a matrix product: threads of a BLAS may change the last bit.
+        # written out rather than as a matrix product: threads of a BLAS may change the last bit
         nx, ny, nz = self.normals.T.reshape(3, -1, *[1] * x.ndim)
         return nx * (x - self.centre[0]) + ny * (y - self.centre[1]) + nz * (z - self.centre[2])
 
     @staticmethod
     def _span(gap, slope):
+        # where rays enter and leave the polytope: a ray crosses each plane at gap / slope, going inward where slope < 0
         with np.errstate(divide='ignore', invalid='ignore'):
             crossing = gap / slope
         inward = slope < 0
@@ -96,14 +94,13 @@ class Rock:
 
 
 class Pebbles:
-    """Hundreds of faceted pebbles, drawn straight into the picture's normals and brightness.
+    """Hundreds of faceted pebbles, drawn directly into the picture's normals and brightness.
 
-    Each is a small heap of planes seen from the front, and throws a capsule-shaped shadow over level ground. Neither leaves the
-    pixels of the ground: masks do not know of them. From a radius of `largest` pixels on a stone is a body of its own.
+    Each is a few planes seen from the front, and casts a capsule-shaped shadow as over level ground. Both cover only ground
+    pixels and are not in the mask. Stones with a radius of `largest` pixels or more are rocks instead.
     """
 
-    # Radius in pixels of a picture 720 wide.
-    SMALLEST = 1.0
+    SMALLEST = 1.0  # radius in pixels of a picture 720 wide
     FACETS = 7
     USUAL, MOST = 750, 3000
     LONGEST_SHADOW = 6.0
@@ -115,10 +112,9 @@ class Pebbles:
         steep = rng.uniform(1.1, 1.9)
         smallest = self.SMALLEST * max(scene.size) / 720
         radius = smallest * (1 - rng.random(len(rows))) ** (-1 / steep)
-        kept = radius < largest
-        rows, columns, radius = rows[kept], columns[kept], radius[kept]
-        # Far ones first, so that near ones cover them.
+        # far ones first, so that near ones cover them
         order = np.argsort(-scene.depth[rows, columns], kind='stable')
+        order = order[radius[order] < largest]
         self._rows, self._columns = rows[order], columns[order]
         self._radius = radius[order].astype(np.float32)
         self._albedo = (scene.style.stone * np.exp(rng.normal(0, 0.25, len(order)))).astype(np.float32)
@@ -126,19 +122,18 @@ class Pebbles:
     def lay(self, normal, albedo, sun):
         """Draw the pebbles into unit normals (3, height, width), brightness and the share of the sun (height, width), in place."""
         here = sun[self._rows, self._columns]
-        edges = np.array([1.0, 2.0, 3.5, 6.0, 12.0, 1e9])
-        size = np.searchsorted(edges, self._radius)
-        for step in range(len(edges)):
-            chosen = np.nonzero((size == step) & (here > 0))[0]
-            if chosen.size:
-                self._shade(chosen, sun)
-        for step in range(len(edges)):
-            chosen = np.nonzero(size == step)[0]
-            if chosen.size:
-                self._draw(chosen, here[chosen], normal, albedo, sun)
+        # pebbles of similar size share one window size
+        size = np.searchsorted([1.0, 2.0, 3.5, 6.0, 12.0], self._radius)
+        groups = [np.nonzero(size == step)[0] for step in np.unique(size)]
+        for chosen in groups:
+            lit = chosen[here[chosen] > 0]
+            if lit.size:
+                self._shade(lit, sun)
+        for chosen in groups:
+            self._draw(chosen, here[chosen], normal, albedo, sun)
 
     def _window(self, chosen, reach):
-        # Pixels around each pebble, (pebbles, side, side), and which of them are ground before it.
+        # pixels around each pebble, (pebbles, side, side), and which of them are ground
         steps = np.arange(-reach, reach + 1)
         rows = self._rows[chosen, None, None] + steps[:, None]
         columns = self._columns[chosen, None, None] + steps[None, :]
@@ -150,8 +145,8 @@ class Pebbles:
         return rows, columns, inside, steps.astype(np.float32)
 
     def _shade(self, chosen, sun):
-        toward = self._scene.sun
-        level = max(float(np.hypot(toward[0], toward[1])), 1e-6)
+        toward = self._scene.style.sun
+        level = float(np.hypot(toward[0], toward[1]))
         away = -toward[:2].astype(np.float32) / np.float32(level)
         length = np.float32(min(0.75 * level / toward[2], self.LONGEST_SHADOW))
         radius = self._radius[chosen, None, None]
@@ -174,11 +169,10 @@ class Pebbles:
         rng, count = self._rng, len(chosen)
         shape = (count, self.FACETS)
         turn = np.arange(self.FACETS) * 2 * np.pi / (self.FACETS - 1)
-        turn = turn + rng.uniform(0, 2 * np.pi, (count, 1))
-        turn = turn + rng.normal(0, 0.3, shape)
+        turn = turn + rng.uniform(0, 2 * np.pi, (count, 1)) + rng.normal(0, 0.3, shape)
         steep = rng.uniform(0.5, 2.2, shape)
         height = steep * rng.uniform(0.65, 1.15, shape)
-        # The last plane is the lid.
+        # the last plane is the top
         steep[:, -1], height[:, -1] = rng.uniform(0, 0.4, count), rng.uniform(0.35, 0.9, count)
         right = (steep * np.cos(turn)).astype(np.float32)
         up = (steep * np.sin(turn)).astype(np.float32)
@@ -194,7 +188,7 @@ class Pebbles:
             lower = level < lowest
             lowest[lower] = level[lower]
             facet[lower] = plane
-        # The foot is in the dust.
+        # the foot is buried in the dust
         inside &= (lowest > 0) & (dy > -0.6)
         which = np.nonzero(inside)[0]
         rows, columns, facet = rows[inside], columns[inside], facet[inside]
@@ -204,60 +198,59 @@ class Pebbles:
         a, b = right[which, facet], up[which, facet]
         facing = np.stack([a, (-b * tilt - 1) / long, (b - tilt) / long])
         facing /= np.sqrt(1 + a**2 + b**2)
-        there = (rows, columns)
-        normal[(slice(None), *there)] += (facing - normal[(slice(None), *there)]) * cover
-        albedo[there] += (self._albedo[chosen][which] - albedo[there]) * cover
-        sun[there] += (here[which] - sun[there]) * cover
+        normal[:, rows, columns] += (facing - normal[:, rows, columns]) * cover
+        albedo[rows, columns] += (self._albedo[chosen][which] - albedo[rows, columns]) * cover
+        sun[rows, columns] += (here[which] - sun[rows, columns]) * cover
 
 
 class RockField:
-    """Stones strewn over the ground of a `Scene` on which nothing stands yet: `rocks`, the bodies, and `pebbles`.
+    """Scatters stones over the ground of a `Scene` that has none yet: `rocks`, with an exact outline, and `pebbles`.
 
-    Sizes on the picture follow a power law. Pebbles are texture of the ground; what is larger is a body with an exact outline.
-    As in the public set, small and large differ in true size, not in pixels: a far boulder of ten pixels is large.
+    Sizes in the picture follow a power law. As in the public set, small and large rocks differ in true size, not in pixels:
+    a distant boulder of ten pixels is large.
     """
 
-    # Radius in metres from which a rock is large, and radius in pixels of 720 from which it is a body.
+    # radius in metres from which a rock is large, and in pixels of a picture 720 wide from which a stone is no pebble
     LARGE, BODY = 0.42, 4.5
     USUAL, MOST = 38, 120
-    NEAR = 0.25  # How often a boulder stands right before the lens.
+    NEAR = 0.25  # probability of a boulder right in front of the lens
 
     def __init__(self, rng, scene):
         self._rng, self._scene = rng, scene
-        self._body = self.BODY * max(scene.size) / 720
+        self._smallest = self.BODY * max(scene.size) / 720
         self.rocks = []
         number = min(rng.poisson(self.USUAL * scene.style.rocks * np.exp(rng.normal(0, 0.7))), self.MOST)
         steep = rng.uniform(1.15, 1.9)
-        radii = self._body * (1 - rng.random(number)) ** (-1 / steep)
+        radii = self._smallest * (1 - rng.random(number)) ** (-1 / steep)
         rows, columns = scene.ground_pixels(rng, number, rng.uniform(0, 0.8), patchy=False)
         for row, column, radius in zip(rows, columns, np.minimum(radii, 0.11 * max(scene.size)), strict=False):
             self._place(row, column, radius)
-        self._boulders(rng)
-        self.pebbles = Pebbles(rng, scene, self._body)
+        self._place_boulders(rng)
+        if scene.style.goal or rng.random() < self.NEAR:
+            self._place_near_boulder(rng)
+        self.pebbles = Pebbles(rng, scene, self._smallest)
 
-    def _boulders(self, rng):
-        # a few pictures show one huge stone from near by; boulders come in groups: one broke from the next
+    def _place_boulders(self, rng):
+        # a few pictures show a huge stone from nearby, often with smaller ones beside it that broke off
         for _ in range(rng.poisson(0.4)):
             radius = max(self._scene.size) * np.exp(rng.uniform(np.log(0.025), np.log(0.1)))
             if rng.random() < 0.35:
                 radius *= 2.8
-            rows, columns = self._scene.ground_pixels(self._rng, 1, 0.2, patchy=False)
+            rows, columns = self._scene.ground_pixels(rng, 1, 0.2, patchy=False)
             for row, column in zip(rows, columns, strict=True):
                 for _ in range(1 + rng.poisson(0.8)):
                     self._place(row, column, radius)
                     row = row + int(rng.normal(0, 0.5 * radius))
                     column = column + int(rng.normal(0, 2.2 * radius))
                     radius *= rng.uniform(0.3, 0.9)
-                    if radius < self._body:
+                    if radius < self._smallest:
                         break
-        if self._scene.style.goal or rng.random() < self.NEAR:
-            self._near_boulder(rng)
 
-    def _near_boulder(self, rng):
-        # it fills up to half of the picture, hardly brighter than the ground, and rougher: its faces, cracks and outline tell
+    def _place_near_boulder(self, rng):
+        # it fills up to half of the picture and is hardly brighter than the ground: only faces, cracks and outline show it
         radius = max(self._scene.size) * rng.uniform(*((0.15, 0.5) if self._scene.style.goal else (0.1, 0.34)))
-        # Most of the ground is too far away for a stone of that size.
-        rows, columns = self._scene.ground_pixels(self._rng, 8, 0.0, patchy=False)
+        # several tries: most of the ground is too far away for a stone of that size
+        rows, columns = self._scene.ground_pixels(rng, 8, 0.0, patchy=False)
         before = len(self.rocks)
         for row, column in zip(rows, columns, strict=True):
             if len(self.rocks) == before:
@@ -275,7 +268,7 @@ class RockField:
             return
         ahead = float(scene.camera.depth[row, column])
         radius = pixels * ahead / scene.camera.focal
-        # Nothing stands on the lens, and no stone is a hill.
+        # not on the lens, and no larger than a boulder
         if radius > min(0.45 * ahead, 9.0):
             return
         x = float(scene.camera.across[column]) * ahead
@@ -284,33 +277,13 @@ class RockField:
         rock = Rock(rng, (x, ahead, z), radius, radius >= self.LARGE, facets)
         rock.albedo = np.float32(scene.style.stone * np.exp(rng.normal(0, 0.18)))
         rock.pixels = pixels
-        # Half buried, some more, some less.
+        # half buried, some more, some less
         rock.centre[2] += np.float32(rock.half_height * rng.uniform(-0.35, 0.6))
         self.rocks.append(rock)
-        # A second lump makes a stone that is not convex.
-        if pixels > 1.5 * self._body and rng.random() < 0.4:
+        # a second lump makes a stone that is not convex
+        if pixels > 1.5 * self._smallest and rng.random() < 0.4:
             bearing, apart = rng.uniform(0, 2 * np.pi), radius * rng.uniform(0.5, 0.9)
             where = rock.centre + np.array([np.cos(bearing), np.sin(bearing), -0.2]) * apart
             lump = Rock(rng, where, radius * rng.uniform(0.45, 0.85), rock.large, facets)
             lump.albedo, lump.pixels = rock.albedo, pixels
             self.rocks.append(lump)
-
-
-# Of a picture of 720x480: thinner parts go, and areas below the least that 95 % of the areas in `clean` exceed.
-WIDTH, AREA = 12, 240
-
-
-def without_pebbles(rocks):
-    """Take thin and small areas out of a binary mask of all stones, so that it labels what a `clean` mask does.
-
-    No scene of the sample has both kinds of mask, so this was judged by eye and by the number of rocks in a picture.
-    """
-    height, width = rocks.shape
-    # odd: OpenCV's opening shifts a mask by a pixel otherwise
-    disc = 2 * int(WIDTH * width / 720 / 2) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (disc, disc))
-    opened = cv2.morphologyEx(rocks, cv2.MORPH_OPEN, kernel)
-    _, parts, table, _ = cv2.connectedComponentsWithStats(opened, connectivity=8)
-    small = table[:, cv2.CC_STAT_AREA] < AREA * height * width / (720 * 480)
-    small[0] = False
-    return np.where(small[parts], 0, opened).astype(np.uint8)
