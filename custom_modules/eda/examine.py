@@ -86,8 +86,7 @@ def examine_pair(
     facts.counts, facts.ignored = counts[:classes], int(counts[IGNORED])
     facts.drawn = bool(((drawn != 0) & (labels != IGNORED)).any())
     # only classes that occur are searched: of many classes a mask holds few
-    none = np.zeros(0, np.int64)
-    facts.objects = [object_areas(labels == i) if facts.counts[i] else none for i in range(1, classes)]
+    facts.objects = [object_areas(labels == i) if facts.counts[i] else np.zeros(0, np.int64) for i in range(1, classes)]
     facts.overlaps = np.stack([squeezed_overlap(labels, size, classes) for size in sizes])
     if with_thumbnail:
         facts.thumbnail = shrunk(overlay(pixels, labels, palette), 480)
