@@ -85,37 +85,23 @@ def test_a_run_from_another_ones_checkpoint_leaves_its_best_alone(train, tmp_pat
     assert best_checkpoints(second) == ['best_rock_Dice_epoch_6.pth']
 
 
-def test_the_best_one_goes_after_the_better_one_is_there(train, tmp_path, monkeypatch):
-    save = Runner.save_checkpoint
-
-    def killed_at_the_second_best(self, out_dir, filename, *args, **kwargs):
-        if filename == 'best_rock_Dice_epoch_2.pth':
-            raise KeyboardInterrupt
-        save(self, out_dir, filename, *args, **kwargs)
-
-    monkeypatch.setattr(Runner, 'save_checkpoint', killed_at_the_second_best)
-    with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / 'run', epochs=2)
-    assert best_checkpoints(tmp_path / 'run') == ['best_rock_Dice_epoch_1.pth']
-
-
 @pytest.mark.parametrize(
     ('changes', 'words'),
     [
         ({'default_hooks.checkpoint.save_best': 'rock_dice'}, 'save_best.* for the score'),
         ({'default_hooks.early_stopping.monitor': 'rock_dice'}, 'early stopping.* for the score'),
-        (dict(param_scheduler=[PLATEAU]), 'ReduceOnPlateauLR.* waits for the score'),
+        (
+            dict(param_scheduler=[PLATEAU]),
+            'ReduceOnPlateauLR.* for the score .* rock_Dice, .*val_loss_bce, .*val_loss: change',
+        ),
         ({'default_hooks.checkpoint.save_best': 'val_loss'}, "'greater' .* set its rule='less'"),
         ({'default_hooks.early_stopping.monitor': 'val_loss'}, "'greater' .* set its rule='less'"),
     ],
 )
 def test_a_score_that_no_metric_produces_or_of_which_less_is_better(changes, words, runner, tmp_path):
     run = runner(tmp_path / 'run', scripted=False, **changes)
-    with pytest.raises(UsageError, match=words) as error:
+    with pytest.raises(UsageError, match=words):
         run.train()
-    if 'for the score' in words:
-        for there_is in ('rock_Dice', 'rock_IoU', 'mDice', 'aAcc', 'val_loss_bce', 'val_loss'):
-            assert f'{there_is},' in str(error.value) or f'{there_is}:' in str(error.value)
     assert run.iter == 0
 
 
