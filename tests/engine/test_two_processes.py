@@ -13,18 +13,11 @@ import torch.nn as nn
 from conftest import MOON_OPTIONS, REPOSITORY, free_port, loader_options, make_moon, make_tiny_imagenet
 
 SCRIPT = str(Path(__file__).with_name('two_processes.py'))
-
-
 KINDS = dict(
     segmentor=dict(
         config='unet_backbone_unfreeze',
         data='MOON_DATA',
-        options=[
-            *MOON_OPTIONS,
-            *loader_options(**{'dataset.val_fraction': 0.25}),
-            'model.backbone.widths=[4,8,8,8,8]',
-            'model.backbone.init_cfg=None',
-        ],
+        options=[*MOON_OPTIONS, *loader_options(**{'dataset.val_fraction': 0.25}), 'model.backbone.init_cfg=None'],
         batch=8,
         frozen=2,
         scores=['aAcc', 'mIoU', 'mDice', 'rock_Dice', 'rock_Recall'],
@@ -34,8 +27,8 @@ KINDS = dict(
         config='classifier',
         data='TINY_IMAGENET',
         options=[
-            *('model.backbone.widths=[4,8,8,8,8]', 'model.head.in_channels=8', 'model.head.num_classes=8'),
-            *('train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1', 'test_dataloader.batch_size=16'),
+            *('model.head.in_channels=8', 'model.head.num_classes=8', 'test_dataloader.batch_size=16'),
+            *('train_cfg.val_interval=1', 'default_hooks.checkpoint.interval=1'),
         ],
         batch=12,
         frozen=-1,
@@ -49,6 +42,7 @@ def arguments(root, name: str, processes: int, score: str | None = None) -> list
     kind = KINDS[root.name]
     options = [
         *kind['options'],
+        'model.backbone.widths=[4,8,8,8,8]',
         f'train_dataloader.batch_size={kind["batch"] // processes}',
         'val_dataloader.batch_size=2',
         'train_cfg.max_epochs=2',
