@@ -10,7 +10,7 @@ import pytest
 from conftest import logged, make_moon, write_config
 from mmengine.hooks import ParamSchedulerHook
 from PIL import Image
-from short_runs import before_step, command, errors, killed_when, run_tool, weights, without_privileges
+from short_runs import command, errors, run_tool, weights
 
 from custom_modules.datasets.splits import hashed_split
 
@@ -28,9 +28,7 @@ def train(data, tmp_path, monkeypatch, capsys):
 
 def test_a_loss_that_is_no_number_ends_the_run(train, tmp_path):
     code, (error,) = train('optim_wrapper.optimizer.lr=1e30', 'optim_wrapper.clip_grad=None')
-    assert code == 2
-    for word in ('the loss is nan', 'epoch 1, iteration 2', '.png', 'optimizer.lr', 'clip_grad'):
-        assert word in error
+    assert code == 2 and re.search('the loss is nan in epoch 1, iteration 2, .*render.*.png', error)
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
@@ -133,23 +131,6 @@ def test_without_validation(train, tmp_path):
     assert train(*said) == (0, [])
     assert [path.name for path in (tmp_path / 'run').glob('best_*')] == []
     assert (tmp_path / 'run' / 'epoch_3.pth').is_file()
-
-
-@pytest.mark.skipif(os.name != 'posix', reason='Windows has other permissions')
-def test_an_image_that_cannot_be_read_any_more(data, tmp_path, monkeypatch):
-    """Its permissions changed after the check: in a loader's process the error is that of the file."""
-    folder = make_moon(data / 'locked')
-    monkeypatch.setenv('MOON_DATA', str(folder))
-
-    def lock() -> None:
-        without_privileges()
-        before_step(0, lambda: (folder / 'images' / 'render' / 'render0000.png').chmod(0))()
-
-    options = ['train_dataloader.num_workers=2', 'train_dataloader.dataset.cache=None']
-    code = killed_when(command('unet_baseline', tmp_path / 'run', options=options), lock, tmp_path)
-    said = (tmp_path / 'output.txt').read_text()
-    assert code == 2 and 'Traceback' not in said
-    assert 'render0000.png cannot be read as an image: permission denied' in said.splitlines()[-1]
 
 
 @pytest.fixture

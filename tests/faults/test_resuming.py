@@ -81,13 +81,10 @@ def test_averages_have_to_be_on_both_sides(resume):
 def test_a_run_begins_from_weights_in_any_form(form, config, trained, tmp_path):
     """Also a config with averaged weights, which took a plain state_dict for a defect."""
     source = trained / ('averaged' if 'averaged' in form else 'plain') / 'epoch_2.pth'
-    state = torch.load(source, weights_only=True)['state_dict']
-    saved = dict(plain=state, wrapped={f'module.{key}': value for key, value in state.items()})
-    path = tmp_path / 'weights.pth'
-    if form in saved:
-        torch.save(saved[form], path)
-    else:
-        shutil.copy(source, path)
+    checkpoint, path = torch.load(source, weights_only=True), tmp_path / 'weights.pth'
+    state = checkpoint['state_dict']
+    forms = dict(plain=state, wrapped={f'module.{key}': value for key, value in state.items()})
+    torch.save(forms.get(form, checkpoint), path)
     options = [f'load_from={path}', 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0']
     run = command(trained / f'{config}.py', tmp_path / 'run', options=options)
     assert run_tool(*run) == 0

