@@ -30,28 +30,20 @@ class ScriptedScoreHook(Hook):
 
 
 @pytest.fixture
-def runner(repository, moon):
-    """Build the runner of a small network from random weights."""
+def train(repository, moon):
+    """Train a small network from random weights; returns the runner."""
 
-    def build(work_dir, *options, resume=False, scripted=True, **changes) -> Runner:
+    def run(work_dir, *options, epochs=1, resume=False, scripted=True, **changes) -> Runner:
         fresh_process()
-        small = read_options(['model.backbone.widths=(4,4,8)', *MOON_OPTIONS, *options])
-        cfg = load_config(repository / 'configs' / 'unet_baseline.py', small, work_dir)
+        small = ['model.backbone.widths=(4,4,8)', *MOON_OPTIONS, f'train_cfg.max_epochs={epochs}', *options]
+        cfg = load_config(repository / 'configs' / 'unet_baseline.py', read_options(small), work_dir)
         if scripted:
             cfg.default_hooks.script = dict(type='ScriptedScoreHook')
         cfg.resume = resume
         cfg.merge_from_dict(changes)
-        return Runner.from_cfg(cfg)
-
-    return build
-
-
-@pytest.fixture
-def train(runner):
-    def run(*args, epochs, **kwargs) -> Runner:
-        built = runner(*args, f'train_cfg.max_epochs={epochs}', **kwargs)
-        built.train()
-        return built
+        runner = Runner.from_cfg(cfg)
+        runner.train()
+        return runner
 
     return run
 
@@ -98,11 +90,10 @@ def test_a_run_from_another_ones_checkpoint_leaves_its_best_alone(train, tmp_pat
         ({'default_hooks.early_stopping.monitor': 'val_loss'}, "'greater' .* set its rule='less'"),
     ],
 )
-def test_a_score_that_no_metric_produces_or_of_which_less_is_better(changes, words, runner, tmp_path):
-    run = runner(tmp_path / 'run', scripted=False, **changes)
+def test_a_score_that_no_metric_produces_or_of_which_less_is_better(changes, words, train, tmp_path):
     with pytest.raises(UsageError, match=words):
-        run.train()
-    assert run.iter == 0
+        train(tmp_path / 'run', scripted=False, **changes)
+    assert not list((tmp_path / 'run').glob('*.pth'))
 
 
 def test_what_a_resume_does_not_change_is_said(train, tmp_path):
@@ -115,9 +106,8 @@ def test_what_a_resume_does_not_change_is_said(train, tmp_path):
         assert said in log and (other in log) == (said == other)
 
 
-def test_validation_loss_equals_the_training_loss_of_the_same_images(runner, tmp_path):
-    run = runner(tmp_path / 'run', scripted=False)
-    run.train()
+def test_validation_loss_equals_the_training_loss_of_the_same_images(train, tmp_path):
+    run = train(tmp_path / 'run', scripted=False)
     (row,) = [row for row in logged(tmp_path / 'run') if 'val_loss' in row]
     model = run.model.eval()
     losses = []

@@ -38,12 +38,12 @@ KINDS = dict(
 )
 
 
-def arguments(root, name: str, processes: int, score: str | None = None) -> list[str]:
-    kind = KINDS[root.name]
+def arguments(root, name: str) -> list[str]:
+    kind, two = KINDS[root.name], name == 'two'
     options = [
         *kind['options'],
         'model.backbone.widths=[4,8,8,8,8]',
-        f'train_dataloader.batch_size={kind["batch"] // processes}',
+        f'train_dataloader.batch_size={kind["batch"] // (1 + two)}',
         'val_dataloader.batch_size=2',
         'train_cfg.max_epochs=2',
         # Adam divides a gradient that is only rounding by its own size
@@ -51,8 +51,7 @@ def arguments(root, name: str, processes: int, score: str | None = None) -> list
         'optim_wrapper.optimizer.lr=0.1',
     ]
     flags = ['--work-dir', root / name, '--record', root / name]
-    flags += ['--launcher', 'pytorch'] if processes > 1 else []
-    flags += ['--score', root / score] if score else []
+    flags += ['--launcher', 'pytorch'] * two + ['--score', root / 'two.scored.pth'] * (name == 'again')
     config = REPOSITORY / 'configs' / f'{kind["config"]}.py'
     return [str(a) for a in (SCRIPT, config, *flags, '--cfg-options', *options)]
 
@@ -62,7 +61,7 @@ def start(root, rank: int, port: int) -> subprocess.Popen:
     told = dict(RANK=rank, LOCAL_RANK=rank, WORLD_SIZE=2, MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
     told |= {KINDS[root.name]['data']: root / 'data', 'OMP_NUM_THREADS': 1}
     return subprocess.Popen(
-        [sys.executable, *arguments(root, 'two', 2)],
+        [sys.executable, *arguments(root, 'two')],
         cwd=root,
         env=os.environ | {key: str(value) for key, value in told.items()},
         stdout=subprocess.PIPE,
@@ -71,10 +70,10 @@ def start(root, rank: int, port: int) -> subprocess.Popen:
     )
 
 
-def run_here(root, name: str, score: str | None = None) -> None:
+def run_here(root, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(KINDS[root.name]['data'], str(root / 'data'))
-        patch.setattr(sys, 'argv', arguments(root, name, 1, score))
+        patch.setattr(sys, 'argv', arguments(root, name))
         # the script changes it for its process
         patch.setattr(nn.BatchNorm2d, 'train', nn.BatchNorm2d.train)
         runpy.run_path(SCRIPT, run_name='__main__')
@@ -100,7 +99,7 @@ def runs(request, tmp_path_factory):
     outputs = [process.communicate(timeout=300)[0][-3000:] for process in started]
     assert [process.returncode for process in started] == [0, 0], '\n'.join(outputs)
     # the file of the two, by one
-    run_here(root, 'again', score='two.scored.pth')
+    run_here(root, 'again')
     return root, {n: json.loads((root / f'{n}.json').read_text()) for n in ('one_0', 'two_0', 'two_1')}
 
 

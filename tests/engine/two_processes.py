@@ -65,7 +65,9 @@ def main() -> None:
         if is_main_process():
             make(runner, checkpoint)
         barrier()
-    score(runner, checkpoint, f'{args.record}_{runner.rank}')
+    runner.load_checkpoint(checkpoint, map_location='cpu')
+    scores = {key: float(value) for key, value in runner.test().items()}
+    Path(f'{args.record}_{runner.rank}_scored.json').write_text(json.dumps(scores))
 
 
 def make(runner: Runner, checkpoint: str) -> None:
@@ -83,13 +85,6 @@ def make(runner: Runner, checkpoint: str) -> None:
         else:
             model.head.fc.bias -= model.eval().head(model.extract_feat(inputs)).mean(0)
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
-
-
-def score(runner: Runner, checkpoint: str, path: str) -> None:
-    """Score a file, in as many processes as there are."""
-    runner.load_checkpoint(checkpoint, map_location='cpu')
-    scores = {key: float(value) for key, value in runner.test().items()}
-    Path(f'{path}_scored.json').write_text(json.dumps(scores))
 
 
 if __name__ == '__main__':

@@ -48,11 +48,10 @@ def stranger(request, root, tmp_path):
     path = tmp_path / 'stranger.pth'
     torch.save(checkpoint, path, _use_new_zipfile_serialization=request.param != 'old pickle')
     # the trap works where nothing holds it back
-    if request.param in ('pickle', 'old pickle', 'in the weights'):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD')
-            torch.load(path, weights_only=False)
-    else:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD')
+        torch.load(path, weights_only=False)
+    if '.' in request.param:
         exec(text)
     ran.rmdir()
     return path, ran
