@@ -133,28 +133,15 @@ def test_without_validation(train, tmp_path):
     assert (tmp_path / 'run' / 'epoch_3.pth').is_file()
 
 
-@pytest.fixture
-def tested(untrained, tool, tmp_path, capsys):
-    """Test a segmentor that has learnt nothing, with masks to write: exit code and what was said."""
-
-    def run(config=None):
-        own, weights, options = untrained
-        if config is not None:
-            options = [option for option in options if not option.startswith('test_dataloader.dataset.')]
-        paths = '--work-dir', tmp_path / 'a work dir', '--out', tmp_path / 'die Felsmasken ü'
-        paths += ('--show-dir', tmp_path / 'pictures') * (config is not None)
-        code = tool('test.py', config or own, weights, *paths, '--cfg-options', *options)
-        return code, errors(capsys)
-
-    return run
-
-
-def test_photographs_without_masks_lead_to_the_prediction(tested, tool, moon, tmp_path, monkeypatch):
+def test_photographs_without_masks_lead_to_the_prediction(untrained, tool, moon, tmp_path, monkeypatch, capsys):
     """By the very command that is named: blanks in names, and options that change the model."""
     photographs = shutil.copytree(moon / 'images' / 'render', tmp_path / 'my photographs' / 'images' / 'render')
     monkeypatch.setenv('MOON_DATA', str(tmp_path / 'my photographs'))
-    code, (error,) = tested()
-    assert code == 2 and f'masks were looked for in {photographs.parent}' in error
+    config, weights, options = untrained
+    where = '--work-dir', tmp_path / 'a work dir', '--out', tmp_path / 'die Felsmasken ü'
+    assert tool('test.py', config, weights, *where, '--cfg-options', *options) == 2
+    (error,) = errors(capsys)
+    assert f'masks were looked for in {photographs.parent}' in error
     _, name, *arguments = shlex.split(re.search('found by `(python .*)`', error)[1])
     assert tool(os.path.basename(name), *arguments) == 0
     masks = (tmp_path / 'die Felsmasken ü' / 'masks').iterdir()
@@ -168,11 +155,12 @@ test_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', dataset
 """
 
 
-def test_images_of_one_name_in_two_data_sets_have_a_mask_each(tested, moon, tmp_path):
-    other = shutil.copytree(moon, tmp_path / 'other')
-    text = JOINED.format(roots=[str(moon), str(other)])
-    assert tested(write_config(tmp_path / 'joined.py', 'unet_baseline', text)) == (0, [])
-    out = tmp_path / 'die Felsmasken ü'
+def test_images_of_one_name_in_two_data_sets_have_a_mask_each(untrained, tool, moon, tmp_path):
+    other, (_, weights, options) = shutil.copytree(moon, tmp_path / 'other'), untrained
+    config = write_config(tmp_path / 'joined.py', 'unet_baseline', JOINED.format(roots=[str(moon), str(other)]))
+    options = [option for option in options if not option.startswith('test_dataloader.dataset.')]
+    out, where = tmp_path / 'masks', ['--work-dir', tmp_path / 'run', '--show-dir', tmp_path / 'pictures']
+    assert tool('test.py', config, weights, '--out', out, *where, '--cfg-options', *options) == 0
     names = [path.relative_to(out).as_posix() for path in out.rglob('*.png')]
     expected = [f'{root}/images/render/render000{i}.png' for root in ('moon', 'other') for i in range(10)]
     assert sorted(names) == expected

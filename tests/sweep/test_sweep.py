@@ -251,12 +251,9 @@ def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, reposit
     assert kept.stat().st_ino == old
 
 
-def test_the_tool_refuses_before_it_starts_and_says_how_it_ended(tool, refused, tmp_path, small, stub, capsys):
-    report, root = tmp_path / 'report', tmp_path / 'root'
-    report.mkdir()
-    (report / 'results.json').touch()
+def test_the_tool_says_what_it_would_do_and_how_it_ended(tool, tmp_path, small, stub, capsys):
+    root = tmp_path / 'root'
     sweep = ['sweep.py', small, '--work-dir', root]
-    refused('--overwrite', *sweep, '--report', report)
     assert tool(*sweep, '--seeds', '0', '1', '--dry-run') == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| small')]
     assert len(rows) == 2 and all('| new ' in row for row in rows)
