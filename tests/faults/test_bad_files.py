@@ -65,21 +65,15 @@ def one_file(read, data, words, name='a file.png'):
     return act, f'{name}.*({words})'
 
 
-def nothing(root):
-    pass
-
-
 def spoil(part: str, content, suffix: str = '.png', numbers=(2,)):
-    """Put other content, a folder (...) or nothing (None) in the place of an image or of a mask."""
+    """Put other content or nothing (None) in the place of images or of masks."""
 
     def change(root):
         folder = dict(image='render', mask='ground')[part]
         for number in numbers:
             path = root / 'images' / folder / f'{folder}{number:04d}.png'
             path.unlink()
-            if content is ...:
-                path.mkdir()
-            elif content is not None:
+            if content is not None:
                 path.with_suffix(suffix).write_bytes(content)
 
     return change
@@ -89,7 +83,6 @@ def overwrite(name: str, content: bytes):
     return lambda root: (root / name).write_bytes(content)
 
 
-LISTED = dict(ann_file='list.txt')
 SETS = {
     'two images of one id': (
         lambda root: (root / 'images/render/render0001.jpg').write_bytes(JPEG), {}, 'one id'),
@@ -101,11 +94,9 @@ SETS = {
     'a smaller mask': (spoil('mask', encoded(ROCKS[:32])), {}, 'image 64x64, mask 64x32'),
     'a mask in colours': (spoil('mask', encoded(SCENE)), {}, 'several channels.*prepare_data.py'),
     'an image of NaN': (spoil('image', tiff(np.nan, np.float32), '.tif'), {}, 'does not say what its pixels mean'),
-    'a folder in place of an image': (spoil('image', ...), {}, 'unreadable file: .*directory'),
-    'an empty list': (overwrite('list.txt', b''), LISTED, 'it is empty'),
-    'a list of other names': (overwrite('list.txt', b'render0001.png\n'), LISTED, 'lists 1 ids, 1 of which'),
-    'a list that is no text': (overwrite('list.txt', PNG), LISTED, 'no text in UTF-8 or UTF-16'),
-    'an unknown part': (nothing, dict(split='dev'), "got 'dev'"),
+    'an image that is empty': (spoil('image', b''), {}, 'unreadable file: .*it is empty'),
+    'a list of other names': (
+        overwrite('list.txt', b'render0001.png\n'), dict(ann_file='list.txt'), 'lists 1 ids, 1 of which'),
     'seven images without masks': (
         spoil('mask', None, numbers=range(7)), {}, '7 of 8 images .* have no ground.* render0000.png, .*'),
     'masks without a rock': (
@@ -153,7 +144,7 @@ CHECKPOINTS = {
 TINY = ['n00000001', 'n00000002', 'n00000003']
 
 
-def tiny(change=nothing, **options):
+def tiny(change=lambda root: None, **options):
     def act(root):
         from custom_modules.datasets.tiny_imagenet import TinyImageNet
 

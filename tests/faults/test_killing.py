@@ -59,8 +59,6 @@ RUNS = {
 
 # all checkpoints being written
 KILLED_IN_THE_THIRD_EPOCH = before_step(2, kill_me, index=1)
-# one of two processes
-LAST_EPOCH = before_step(1, kill_me)
 
 
 def require_the_same(whole: Path, pieces: Path) -> list[str]:
@@ -202,7 +200,7 @@ def test_one_of_two_processes_is_killed(tmp_path):
             process.join(240)
         return [process.exitcode for process in processes]
 
-    assert run(LAST_EPOCH) == [2, -signal.SIGKILL]
+    assert run(before_step(1, kill_me)) == [2, -signal.SIGKILL]
     said = (tmp_path / '0' / 'output.txt').read_text()
     assert 'error: another process of this run has ended' in said and 'Traceback' not in said
     assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
