@@ -4,7 +4,6 @@ import glob
 import itertools
 import json
 import os
-import runpy
 import shutil
 import signal
 import sys
@@ -231,16 +230,13 @@ def test_ctrl_c_ends_the_trainings_and_the_next_sweep_goes_on(small, stub, tmp_p
     assert swept(runs) and states(runs) == ['finished', 'finished']
 
 
-def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, repository):
+def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, refused):
     root = tmp_path / 'root'
     swept(planned(small, root))
     changed = planned(small, root, **{'train_cfg.max_epochs': 1})
     assert changed[0].look() == ('changed', 'train_cfg.max_epochs is 1 and was 2')
-    refuse = runpy.run_path(str(repository / 'tools' / 'sweep.py'))['refuse_other_configs']
-    with pytest.raises(UsageError, match='max_epochs is 1 and was 2: .*--work-dir.*--rerun'):
-        refuse(changed)
-    # of seeds and of what only changes the speed it is the same
-    refuse(planned(small, root, [0, 1]))
+    said = 'in which train_cfg.max_epochs is 1 and was 2: write elsewhere'
+    refused(said, 'sweep.py', small, '--work-dir', root, '--cfg-options', 'train_cfg.max_epochs=1')
     swept(changed)
     assert states(changed) == ['failed'] and 'other config' in changed[0].note
     old = (changed[0].folder / 'epoch_2.pth').stat().st_ino
