@@ -14,8 +14,11 @@ from custom_modules.utils.errors import UsageError
 
 
 def changed(before: dict, after: dict) -> set[str]:
-    """Which stages hold a tensor (batch-norm statistics included) that moved."""
-    return {name.split('stages.')[1][0] for name in before if not torch.equal(before[name], after[name])}
+    """Which stages train: their weights move, and batch-norm statistics nowhere else."""
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    stages = {name.split('stages.')[1][0] for name in moved}
+    assert stages == {name.split('stages.')[1][0] for name in moved if name.endswith('weight')}
+    return stages
 
 
 def train_step(model) -> None:
