@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, TRANSFORMS, init_default_scope
 
 import custom_modules.segmentation  # noqa: F401
+from custom_modules.datasets.samples import SeededSamples
 from custom_modules.engine.hooks.feature_cache import FeatureCache, require_constant_features
 from custom_modules.engine.hooks.logging import LazyRuntimeInfoHook
 from custom_modules.engine.hooks.schedules import FreezeScheduleHook
@@ -61,9 +62,12 @@ def same(one: dict, other: dict) -> bool:
     return all(torch.equal(one['state_dict'][k], other['state_dict'][k]) for k in one['state_dict'])
 
 
-def test_one_seed_one_result(train, first):
+def test_one_seed_one_result(train, first, monkeypatch):
+    told, plain = [], SeededSamples.set_epoch
+    monkeypatch.setattr(SeededSamples, 'set_epoch', lambda self, *given: told.append(given) or plain(self, *given))
     assert same(train('again')[0], first[0])
-    assert not same(train('other', 'randomness.seed=1')[0], first[0])
+    assert not same(train('other', 'randomness.seed=1', 'train_cfg.max_epochs=2')[0], first[0])
+    assert told == [(0, 0), (1, 0), (1, 1)], 'each epoch draws anew'
 
 
 def test_cached_or_not_validated_in_batches_or_not_read_late_or_at_once(train, first):
