@@ -11,7 +11,6 @@ from custom_modules.utils.errors import UsageError
 
 TWO = dict(type='MoonDataset', data_root='.')
 THREE = dict(type='IndexedMaskDataset', data_root='.', classes=('background', 'small', 'large'))
-CITY = dict(type='CityscapesDataset')
 OTHER_ORDER = dict(THREE, classes=('background', 'large', 'small'))
 TOP_5 = dict(val_evaluator=[dict(type='Accuracy', topk=(1, 5))])
 WEIGHTED = dict(type='CrossEntropyLoss', class_weight=[1, 1, 1])
@@ -34,36 +33,11 @@ def loss(*weights, **options) -> dict:
     return dict(loss_decode=dict(type='CrossEntropyLoss', class_weight=list(weights), **options))
 
 
-def several(*losses) -> Config:
-    return config(theirs(3, loss_decode=list(losses)), THREE)
-
-
-def classifier(num_classes, wnids=None, **more) -> Config:
-    dataset = dict(type='TinyImageNet', data_root='.', **({'wnids': wnids} if wnids else {}))
+def classifier(num_classes, wnids, **more) -> Config:
+    dataset = dict(type='TinyImageNet', data_root='.', wnids=wnids)
     head = dict(type='LinearClsHead', num_classes=num_classes, in_channels=8)
     parts = dict(model=dict(head=head), train_dataloader=dict(dataset=dataset))
     return Config(dict(parts, default_scope='mmpretrain', **more))
-
-
-@pytest.mark.parametrize(
-    'cfg',
-    [
-        config(ours()),
-        config(ours(**loss(5.0, use_sigmoid=True))),
-        config(ours(out_channels=2, **loss(1.0, 5.0))),
-        config(ours(num_classes=3, **loss(1.0, 2.0, 3.0)), THREE),
-        config(theirs(2, out_channels=1, **loss(5.0, use_sigmoid=True))),
-        config(theirs(3), THREE, auxiliary_head=[theirs(3), theirs(3)]),
-        # neither says its classes
-        config(theirs(7), dict(type='BaseSegDataset')),
-        config(dict(type='FCNHead'), THREE),
-        several(dict(type='LovaszLoss'), loss(1, 2, 3)['loss_decode']),
-        Config(dict()),
-        classifier(2, ['n01', 'n02']),
-    ],
-)
-def test_what_fits_passes(cfg):
-    require_matching_classes(cfg)
 
 
 def with_part(name, dataset) -> Config:
@@ -77,18 +51,15 @@ def with_part(name, dataset) -> Config:
     [
         (config(ours(), THREE), r'model\.decode_head is for 2 classes, but train_dataloader\.dataset \(IndexedMaskDataset\) has 3 '
          r'\(background, small, large\): set model\.decode_head\.num_classes=3, or'),
-        (config(ours(num_classes=3)), r'is for 3 classes, .* \(MoonDataset\) has 2 .*num_classes=2'),
-        (config(ours(num_classes=3, out_channels=1), THREE), 'num_classes=3 and leave out_channels'),
-        (config(theirs(3), CITY), r'has 19 \(road, sidewalk, building, wall, fence, \.\.\.\): set'),
         (config(theirs(3), THREE, auxiliary_head=[theirs(3), theirs(2)]), r'^model\.auxiliary_head\.1 is for 2 classes'),
         (config(theirs(2), dict(type='ConcatDataset', datasets=[TWO, THREE])), r'but train_dataloader\.dataset\.datasets\.1 '),
         (with_part('test', TWO), r'but test_dataloader\.dataset '),
         (with_part('val', OTHER_ORDER), 'val_dataloader.dataset has background, large, small'),
         (config(ours(**loss(1.0, 5.0, use_sigmoid=True))), r'model\.decode_head\.loss_decode\.class_weight holds 2 weights, but the head has '
          r'1 output channel: give it one weight, that of class 1 .*class_weights\.py'),
-        (several(dict(type='DiceLoss'), loss(1.0)['loss_decode']), r'loss_decode\.1\.class_weight holds 1 weights, .* 3 output channels: give it a list of 3'),
+        (config(theirs(3, loss_decode=[dict(type='DiceLoss'), dict(WEIGHTED, class_weight=[1])]), THREE),
+         r'loss_decode\.1\.class_weight holds 1 weights, .* 3 output channels: give it a list of 3'),
         (config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight=5.0))), r'class_weight is 5\.0, but'),
-        (config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight='1,5'))), 'class_weight names the file 1,5, which does not exist'),
         (classifier(200, ['n01', 'n02']), r'model\.head is for 200 .* has 2 \(n01, n02\): set'),
         (classifier(3, ['a', 'b', 'c'], **TOP_5), 'val_evaluator.0.topk asks for the top 5 of 3 classes'),
     ],
@@ -123,7 +94,6 @@ def test_a_loss_that_would_mislead_is_refused(classes, wrong, sentence):
     'options',
     [
         ['train_dataloader.dataset.split=val', 'train_dataloader.dataset.data_root={moon}/../moon'],
-        [f'{p}_dataloader.dataset.ann_file={{moon}}/list.txt' for p in ('train', 'val', 'test')],
         # 0009 is a link to 0001
         ['train_dataloader.dataset.ann_file={moon}/list.txt']
         + [f'{part}_dataloader.dataset.ann_file={{moon}}/linked.txt' for part in ('val', 'test')],

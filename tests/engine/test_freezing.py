@@ -14,14 +14,16 @@ from custom_modules.utils.errors import UsageError
 
 
 def changed(before: dict, after: dict) -> set[str]:
-    """Which stages hold a tensor (batch-norm statistics included) that moved."""
-    return {name.split('stages.')[1][0] for name in before if not torch.equal(before[name], after[name])}
+    """Which stages train: their weights move, and batch-norm statistics nowhere else."""
+    moved = [name for name in before if not torch.equal(before[name], after[name])]
+    stages = {name.split('stages.')[1][0] for name in moved}
+    assert stages == {name.split('stages.')[1][0] for name in moved if name.endswith('weight')}
+    return stages
 
 
 def train_step(model) -> None:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
     sum(f.square().mean() for f in model(torch.rand(2, 3, 32, 32))).backward()
-    optimizer.step()
+    torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1).step()
 
 
 @pytest.mark.parametrize('backbone', [MoonNet, UNetEncoder])
@@ -42,12 +44,6 @@ def test_only_the_rest_trains(backbone, frozen):
     else:
         model(torch.rand(2, 3, 32, 32))
     assert changed(before, model.state_dict()) == {str(i) for i in range(frozen + 1, 5)}
-    # unfrozen, all of it trains again
-    model.frozen_stages = -1
-    assert all(m.training for m in model.modules())
-    before = copy.deepcopy(model.state_dict())
-    train_step(model)
-    assert changed(before, model.state_dict()) == set('01234')
     assert model.eval() is model and not any(m.training for m in model.modules())
 
 
@@ -103,8 +99,7 @@ def test_what_wakes_is_in_the_optimizer(runner):
 def test_norms_of_a_frozen_stage_may_adapt():
     backbone = MoonNet(frozen_stages=2, frozen_norm_eval=False)
     backbone.train()
-    before = {name: value.clone() for name, value in backbone.state_dict().items()}
-    images = torch.rand(2, 3, 32, 32) + 3
+    before, images = copy.deepcopy(backbone.state_dict()), torch.rand(2, 3, 32, 32) + 3
     features = backbone(images)
     assert not features[2].requires_grad and features[3].requires_grad
     for name, value in backbone.state_dict().items():
@@ -114,6 +109,6 @@ def test_norms_of_a_frozen_stage_may_adapt():
             assert torch.equal(before[name], value), name
     # in evaluation they rest like any other
     backbone.eval()
-    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    before = copy.deepcopy(backbone.state_dict())
     backbone(images)
     assert all(torch.equal(before[name], value) for name, value in backbone.state_dict().items())

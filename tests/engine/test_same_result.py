@@ -1,15 +1,15 @@
 """The fast path changes no result: one seed ends in the same weights and log, cached or not, to the last bit where nothing is rounded anew."""
 
-import copy
 from types import SimpleNamespace
 
 import pytest
 import torch
 from conftest import MOON_OPTIONS, REPOSITORY, logged, make_moon, run_tool
 from mmengine.config import Config
-from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.registry import DATASETS, MODELS, TRANSFORMS, init_default_scope
 
 import custom_modules.segmentation  # noqa: F401
+from custom_modules.datasets.samples import SeededSamples
 from custom_modules.engine.hooks.feature_cache import FeatureCache, require_constant_features
 from custom_modules.engine.hooks.logging import LazyRuntimeInfoHook
 from custom_modules.engine.hooks.schedules import FreezeScheduleHook
@@ -29,13 +29,12 @@ CONFIG = 'configs/ablations/frozen_features_cached.py'
 
 @pytest.fixture(scope='module')
 def train(tmp_path_factory):
-    """Train for an epoch in this process; return the checkpoint, the logged scalars, and how many of each had waited when they were read."""
+    """Train in this process; return the last checkpoint, the logged scalars, and how many of each had waited when they were read."""
     root = tmp_path_factory.mktemp('same')
     make_moon(root / 'moon')
-    config = REPOSITORY / 'configs' / 'unet_baseline.py'
     plain = LazyRuntimeInfoHook.read
 
-    def run(name: str, *options: str) -> tuple[dict, list[dict], list[dict]]:
+    def run(name: str, *options: str, config: str = 'configs/unet_baseline.py') -> tuple[dict, list[dict], list[dict]]:
         waited = []
 
         def read(self, hub) -> None:
@@ -46,8 +45,9 @@ def train(tmp_path_factory):
             patch.setenv('MOON_DATA', str(root / 'moon'))
             patch.setattr(LazyRuntimeInfoHook, 'read', read)
             arguments = ['--work-dir', root / name, '--cfg-options', *OPTIONS, *options]
-            assert run_tool('train.py', config, *arguments) == 0
-        return torch.load(root / name / 'epoch_1.pth', weights_only=True), logged(root / name), waited
+            assert run_tool('train.py', REPOSITORY / config, *arguments) == 0
+        last = max((root / name).glob('epoch_*.pth'))
+        return torch.load(last, weights_only=True), logged(root / name), waited
 
     yield run
     torch.use_deterministic_algorithms(False)
@@ -62,9 +62,12 @@ def same(one: dict, other: dict) -> bool:
     return all(torch.equal(one['state_dict'][k], other['state_dict'][k]) for k in one['state_dict'])
 
 
-def test_one_seed_one_result(train, first):
+def test_one_seed_one_result(train, first, monkeypatch):
+    told, plain = [], SeededSamples.set_epoch
+    monkeypatch.setattr(SeededSamples, 'set_epoch', lambda self, *given: told.append(given) or plain(self, *given))
     assert same(train('again')[0], first[0])
-    assert not same(train('other', 'randomness.seed=1')[0], first[0])
+    assert not same(train('other', 'randomness.seed=1', 'train_cfg.max_epochs=2')[0], first[0])
+    assert told == [(0, 0), (1, 0), (1, 1)], 'each epoch draws anew'
 
 
 def test_cached_or_not_validated_in_batches_or_not_read_late_or_at_once(train, first):
@@ -99,36 +102,17 @@ def test_layout_and_fused_optimizer_up_to_rounding(train):
         torch.testing.assert_close(plain[name], expected, rtol=2e-5, atol=2e-6)
 
 
-def test_a_run_ends_in_the_same_weights(tool, moon, repository, tmp_path, monkeypatch):
-    """That a resumed one does too is for tests/faults/test_killing.py."""
+def test_features_that_are_kept_end_in_the_same_weights(train, monkeypatch):
+    """That a resumed run does too is for tests/faults/test_killing.py."""
     calls, plain = [], FeatureCache._joined
     monkeypatch.setattr(FeatureCache, '_joined', lambda *args: calls.append(1) or plain(*args))
-
-    def train(enabled: bool) -> dict[str, torch.Tensor]:
-        options = [
-            *MOON_OPTIONS,
-            # 8 images: two whole batches, whose images change places, and a ragged one
-            'train_dataloader.batch_size=3',
-            'train_cfg.max_epochs=3',
-            'randomness.deterministic=True',
-            'model.backbone.init_cfg=None',
-            'model.backbone.widths=[4,4,4,4,4]',
-            f'default_hooks.feature_cache.enabled={enabled}',
-        ]
-        line = ['--work-dir', tmp_path / str(enabled), '--cfg-options', *options]
-        assert tool('train.py', repository / CONFIG, *line) == 0
-        return torch.load(tmp_path / str(enabled) / 'epoch_3.pth')['state_dict']
-
-    try:
-        expected = train(False)
-        assert not calls
-        found = train(True)
-        # of the 6 whole batches those without a new image
-        assert 1 <= len(calls) < 5
-        assert list(found) == list(expected)
-        assert all(torch.equal(found[name], expected[name]) for name in expected)
-    finally:
-        torch.use_deterministic_algorithms(False)
+    # 8 images: two whole batches, whose images change places, and a ragged one
+    options = ['train_dataloader.batch_size=3', 'train_cfg.max_epochs=3', 'model.backbone.init_cfg=None']
+    expected = train('computed', *options, 'default_hooks.feature_cache.enabled=False', config=CONFIG)[0]
+    assert not calls
+    assert same(train('kept', *options, config=CONFIG)[0], expected)
+    # of the 6 whole batches those without a new image
+    assert 1 <= len(calls) < 5
 
 
 def test_whole_batches_take_their_own_rows_in_the_same_layout():
@@ -156,34 +140,20 @@ def test_whole_batches_take_their_own_rows_in_the_same_layout():
         assert all(torch.equal(*pair) for pair in zip(cache.forward(x), backbone(x), strict=True))
 
 
-@pytest.fixture(scope='module')
-def built(tmp_path_factory, repository):
-    """Model and training set of the config, small."""
-    init_default_scope('mmseg')
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('MOON_DATA', str(make_moon(tmp_path_factory.mktemp('data') / 'moon')))
-        cfg = Config.fromfile(repository / CONFIG)
-    cfg.model.backbone.update(init_cfg=None, widths=[4, 4, 4, 4, 4])
-    cfg.train_dataloader.dataset.update(cache=None, load_size=(64, 64))
-    model = MODELS.build(cfg.model)
-    model.backbone.frozen_stages = 4
-    return model, DATASETS.build(cfg.train_dataloader.dataset)
-
-
 @pytest.fixture
-def run(built):
+def run(moon):
     """What is looked at of a runner, and its model."""
-    model, dataset = copy.deepcopy(built)
-    loader = SimpleNamespace(dataset=dataset)
-    return SimpleNamespace(hooks=[FreezeScheduleHook({0: 4, 5: 2})], max_epochs=5, train_dataloader=loader), model
+    init_default_scope('mmseg')
+    cfg = Config.fromfile(REPOSITORY / CONFIG)
+    cfg.model.backbone.update(init_cfg=None, widths=[4, 4, 4, 4, 4], frozen_stages=4)
+    cfg.train_dataloader.dataset.update(cache=None, load_size=(64, 64))
+    loader = SimpleNamespace(dataset=DATASETS.build(cfg.train_dataloader.dataset))
+    hooks = [FreezeScheduleHook({0: 4, 5: 2})]
+    return SimpleNamespace(hooks=hooks, max_epochs=5, train_dataloader=loader), MODELS.build(cfg.model)
 
 
 def frozen_stages(runner, model, value):
     runner.hooks, model.backbone.frozen_stages = [], value
-
-
-def pipeline_of(runner):
-    return runner.train_dataloader.dataset.pipeline.transforms
 
 
 def augmented(runner, model):
@@ -191,18 +161,17 @@ def augmented(runner, model):
     model.data_preprocessor = MODELS.build(dict(type='BatchAugPreProcessor', augments=augments))
 
 
-def step(name):
-    return type(name, (), {})()
+def with_flips(runner, model):
+    runner.train_dataloader.dataset.pipeline.transforms.insert(1, TRANSFORMS.build(dict(type='RandomFlip', prob=0.5)))
 
 
 CHANGES = [
     (lambda run, model: setattr(run, 'max_epochs', 6), 'frozen_stages is 2 instead of 4'),
     (lambda run, model: frozen_stages(run, model, -1), 'frozen_stages is -1 instead of 4'),
     (lambda run, model: setattr(model.backbone, 'frozen_norm_eval', False), 'whose batch norms freeze'),
-    (lambda run, model: pipeline_of(run).insert(1, step('RandomFlip')), 'RandomFlip may be random'),
+    (with_flips, 'RandomFlip may be random'),
     (augmented, 'BatchAugPreProcessor may be random'),
     (lambda run, model: setattr(run.train_dataloader, 'dataset', [0]), 'list may be random'),
-    (lambda run, model: setattr(model, 'backbone', torch.nn.Identity()), 'needs a StagedBackbone'),
 ]
 
 

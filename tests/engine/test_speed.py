@@ -57,26 +57,21 @@ def test_the_network_computes_in_bfloat16_and_nothing_else(repository):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='takes the GPU')
-@pytest.mark.parametrize('hardware', [True, False])
-def test_amp_goes_by_the_machine(tool, refused, moon, tmp_path, repository, monkeypatch, hardware):
+@pytest.mark.parametrize(
+    ('flag', 'hardware'), [(['--amp'], True), (['--amp', 'auto'], True), (['--amp', 'auto'], False)]
+)
+def test_amp_goes_by_the_machine(tool, refused, moon, tmp_path, repository, monkeypatch, flag, hardware):
     """And --amp before the config takes no value."""
     monkeypatch.setattr('custom_modules.engine.devices.cpu_has_bfloat16', lambda: hardware)
-    config, run = repository / 'configs' / 'unet_baseline.py', tmp_path / 'run'
     options = ['--cfg-options', *MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]']
-    for flags, mixed in ((['--amp', 'auto', config], hardware), (['--amp', config], True)):
-        if mixed and not hardware:
-            refused('needs a GPU, or a CPU with AVX-512 BF16 or AMX', 'train.py', *flags, *options)
-            continue
-        folder = run / str(len(flags))
-        assert tool('train.py', *flags, '--work-dir', folder, *options) == 0
-        kind = Config.fromfile(next(folder.glob('*.py'))).optim_wrapper.type
-        assert kind == ('BFloat16OptimWrapper' if mixed else 'OptimWrapper')
-        saved = torch.load(folder / 'epoch_1.pth', weights_only=True)['state_dict']
-        assert all(t.dtype == torch.float32 for t in saved.values() if t.is_floating_point())
-
-
-def runner(model, size: int = 4):
-    return SimpleNamespace(model=model, train_dataloader=SimpleNamespace(batch_size=size))
+    config = repository / 'configs' / 'unet_baseline.py'
+    assert tool('train.py', *flag, config, '--work-dir', tmp_path / 'run', *options) == 0
+    kind = Config.fromfile(tmp_path / 'run' / 'unet_baseline.py').optim_wrapper.type
+    assert kind == ('BFloat16OptimWrapper' if hardware else 'OptimWrapper')
+    saved = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=True)['state_dict']
+    assert all(t.dtype == torch.float32 for t in saved.values() if t.is_floating_point())
+    if not hardware:
+        refused('needs a GPU, or a CPU with AVX-512 BF16 or AMX', 'train.py', '--amp', config, *options)
 
 
 class Model(torch.nn.Module):
@@ -93,33 +88,26 @@ def test_compiled_are_whole_training_batches_only():
         compiled.append(1)
         return graph.forward
 
-    model = Model()
-    keys, reference = list(model.state_dict()), Model()
-    CompileHook().before_train(runner(model))
-    assert 'forward' not in vars(model.backbone), 'off by default'
+    model, reference = Model(), Model()
+    keys, run = list(model.state_dict()), SimpleNamespace(model=model, train_dataloader=SimpleNamespace(batch_size=4))
     hook = CompileHook(True, parts=('backbone',), backend=backend)
-    hook.before_train(runner(model))
+    hook.before_train(run)
     assert list(model.state_dict()) == keys
-    images = torch.rand(4, 3, 32, 32)
-    counts = []
-    for _ in range(2):
-        for size in (4, 4, 3):
-            for each in (model, reference):
-                each.train()
-                each.zero_grad()
-                each.backbone(images[:size])[-1].sum().backward()
-            for a, b in zip(model.parameters(), reference.parameters(), strict=True):
-                torch.testing.assert_close(a.grad, b.grad)
-            counts.append(len(compiled))
-        model.eval()
+    images, counts = torch.rand(4, 3, 32, 32), []
+    for size in (4, 3, 4):
+        for each in (model, reference):
+            each.zero_grad()
+            each.backbone(images[:size])[-1].sum().backward()
+        for a, b in zip(model.parameters(), reference.parameters(), strict=True):
+            torch.testing.assert_close(a.grad, b.grad)
         with torch.no_grad():
-            model.backbone(images)
+            model.eval().backbone(images)
+        model.train()
         counts.append(len(compiled))
-    assert counts[0] > 0 and len(set(counts)) == 1, 'once, not in each epoch'
-    model.train()
+    assert counts[0] > 0 and len(set(counts)) == 1, 'once, not for each size or epoch'
     model.backbone.frozen_stages = 4
     assert all(f.grad_fn is None for f in model.backbone(images))
-    hook.after_train(runner(model))
+    hook.after_train(run)
     assert 'forward' not in vars(model.backbone)
 
 

@@ -13,10 +13,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
 from arguments import common_parser
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from custom_modules.engine.config import load_config
+from custom_modules.engine.devices import inner_model
 
 
 class Record(Hook):
@@ -31,11 +31,8 @@ class Record(Hook):
         self.scores.append({key: float(value) for key, value in metrics.items()})
 
     def after_train(self, runner) -> None:
-        wrapped = is_model_wrapper(runner.model)
-        model = runner.model.module if wrapped else runner.model
-        said = dict(scores=self.scores, wrapped=wrapped, frozen=model.backbone.frozen_stages)
-        Path(f'{self.path}.json').write_text(json.dumps(said))
-        torch.save(model.state_dict(), f'{self.path}.pth')
+        Path(f'{self.path}.json').write_text(json.dumps(self.scores))
+        torch.save(inner_model(runner.model).state_dict(), f'{self.path}.pth')
 
 
 def main() -> None:
@@ -65,12 +62,14 @@ def main() -> None:
         if is_main_process():
             make(runner, checkpoint)
         barrier()
-    score(runner, checkpoint, f'{args.record}_{runner.rank}')
+    runner.load_checkpoint(checkpoint, map_location='cpu')
+    scores = {key: float(value) for key, value in runner.test().items()}
+    Path(f'{args.record}_{runner.rank}_scored.json').write_text(json.dumps(scores))
 
 
 def make(runner: Runner, checkpoint: str) -> None:
     """Write weights that find rock in half of an image, or each class in some: after two epochs there is none to disagree about."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = inner_model(runner.model)
     torch.manual_seed(0)
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d):
@@ -83,13 +82,6 @@ def make(runner: Runner, checkpoint: str) -> None:
         else:
             model.head.fc.bias -= model.eval().head(model.extract_feat(inputs)).mean(0)
     torch.save(dict(state_dict=model.state_dict()), checkpoint)
-
-
-def score(runner: Runner, checkpoint: str, path: str) -> None:
-    """Score a file, in as many processes as there are."""
-    runner.load_checkpoint(checkpoint, map_location='cpu')
-    scores = {key: float(value) for key, value in runner.test().items()}
-    Path(f'{path}_scored.json').write_text(json.dumps(scores))
 
 
 if __name__ == '__main__':

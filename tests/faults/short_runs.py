@@ -1,6 +1,5 @@
 """Trainings of a second, in this process or in one that can be killed."""
 
-import ctypes
 import multiprocessing
 import os
 import signal
@@ -24,16 +23,8 @@ SMALL = [
 def command(config: str | Path, work_dir: Path, *arguments: object, options=(), small=SMALL) -> list[str]:
     """The command line of a small training; what ``options`` say last holds."""
     config = config if isinstance(config, Path) else REPOSITORY / 'configs' / f'{config}.py'
-    return [
-        'train.py',
-        str(config),
-        '--work-dir',
-        str(work_dir),
-        *map(str, arguments),
-        '--cfg-options',
-        *small,
-        *options,
-    ]
+    where = [str(config), '--work-dir', str(work_dir), *map(str, arguments)]
+    return ['train.py', *where, '--cfg-options', *small, *options]
 
 
 def errors(capsys) -> list[str]:
@@ -62,13 +53,7 @@ def before_step(epoch: int, act: Callable[[], object], index: int = 0) -> Callab
 
 
 def forked(argv: list[str], moment: Callable[[], object], folder: Path) -> multiprocessing.Process:
-    """Start a tool in a process of its own.
-
-    Args:
-        argv (list[str]): The command line.
-        moment (Callable): Patches what is to happen, in that process.
-        folder (Path): Gets its output.
-    """
+    """Start a tool in a process of its own, in which ``moment`` patches what is to happen; ``folder`` gets its output."""
 
     def run() -> None:
         with open(folder / 'output.txt', 'a') as output:
@@ -92,14 +77,6 @@ def killed_when(argv: list[str], moment: Callable[[], object], folder: Path) -> 
     process = forked(argv, moment, folder)
     process.join(240)
     return process.exitcode
-
-
-def without_privileges() -> None:
-    """Take from root on Linux what lets it read and write what no permission allows, in this process and its children."""
-    if sys.platform == 'linux' and os.geteuid() == 0:
-        # capset(2): version 3, of this process; nothing effective, permitted or inheritable
-        header, nothing = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
-        assert ctypes.CDLL(None).capset(header, nothing) == 0
 
 
 def kill_me() -> None:

@@ -1,4 +1,4 @@
-"""What else goes wrong in a training: a loss that is no number, masks without a label, a validation that fails or is not there."""
+"""What else goes wrong in a training: a setting or a loss that is no number, masks without a label, no validation, no masks."""
 
 import os
 import re
@@ -10,11 +10,9 @@ import pytest
 from conftest import logged, make_moon, write_config
 from mmengine.hooks import ParamSchedulerHook
 from PIL import Image
-from short_runs import before_step, command, errors, killed_when, run_tool, weights, without_privileges
+from short_runs import command, errors, run_tool, weights
 
 from custom_modules.datasets.splits import hashed_split
-from custom_modules.evaluation.class_iou_metric import ClassIoUMetric
-from custom_modules.utils.errors import UsageError
 
 
 @pytest.fixture
@@ -30,51 +28,27 @@ def train(data, tmp_path, monkeypatch, capsys):
 
 def test_a_loss_that_is_no_number_ends_the_run(train, tmp_path):
     code, (error,) = train('optim_wrapper.optimizer.lr=1e30', 'optim_wrapper.clip_grad=None')
-    assert code == 2
-    for word in ('the loss is nan', 'epoch 1, iteration 2', '.png', 'optimizer.lr', 'clip_grad'):
-        assert word in error
+    assert code == 2 and re.search('the loss is nan in epoch 1, iteration 2, .*render.*.png', error)
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
 NO_SETTING = {
-    # mistyped
     'train_cfg.max_epoch=2': "EpochBasedTrainLoop has no setting 'max_epoch'",
-    'val_evaluator.label_limt=3': "ClassIoUMetric has no setting 'label_limt'",
-    'model.backbone.width=[4,4,8]': "has no setting 'width'",
-    'default_hooks.logger.intervall=5': "LoggerHook has no setting 'intervall'",
-    # of a type that is not there
     'model.type=UNetSegmentr': "no model named 'UNetSegmentr': name the module .* custom_imports, or mend its type in the config",
-    'train_dataloader.dataset.type=MoonDatset': "no dataset named 'MoonDatset'",
-    'train_dataloader.dataset.pipeline.0.type=Lod': "no transform named 'Lod'",
     'optim_wrapper.optimizer.type=AdamX': "no optimizer named 'AdamX'",
-    'param_scheduler.0.type=Cosine': "no parameter scheduler named 'Cosine'",
-    'visualizer.type=Panels': "no visualizer named 'Panels'",
-    # of another kind, or no number that can be
     'train_cfg.max_epochs=abc': "max_epochs is a whole number of at least 1, got 'abc'",
-    'train_cfg.val_interval=0': 'val_interval is a whole number of at least 1, got 0',
-    'train_dataloader.num_workers=-1': 'num_workers is a whole number of at least 0, got -1',
-    'train_dataloader.batch_size=2.5': 'batch_size is a whole number of at least 1, got 2.5',
-    'default_hooks.checkpoint.interval=abc': 'interval is a whole number of at least -1',
-    'randomness.seed=-1': 'seed is a whole number of at least 0, got -1',
+    'val_dataloader=3': 'val_dataloader is a dict of settings, got 3',
     'env_cfg.mp_cfg.mp_start_method=x': "mp_start_method is one of fork, spawn.*, got 'x'",
     'optim_wrapper.clip_grad.max_norm=abc': "max_norm is a number above 0, got 'abc'",
-    'optim_wrapper.accumulative_counts=0': 'accumulative_counts is a whole number of at least 1',
     'train_dataloader.dataset.val_fraction=abc': "val_fraction of MoonDataset is a share, .* got 'abc'",
-    'train_dataloader.dataset.load_size=64': r'load_size is .width, height. in pixels, .* got 64',
     'val_dataloader.dataset.load_size=(0,0)': r'load_size is .width, height. in pixels, .* got \(0, 0\)',
     'model.backbone.widths=3': r'UNetEncoder cannot be made \(TypeError: .*int.* has no len\(\); staged_backbone.py, line \d+\): mend',
-    'model.decode_head=None': 'UNetSegmentor cannot be made',
     'model=None': 'there is no model, without which nothing is trained',
-    'train_dataloader=None': 'there is no train_dataloader, without',
     'train_dataloader.batch_size=0': 'batch_size is a whole number of at least 1, got 0',
     'param_scheduler.9.type=StepLR': '--cfg-options cannot be put into .*unet_baseline.py',
     # a rate that would teach nothing, or the opposite; SGD itself takes nan
     'optim_wrapper.optimizer.lr=-0.1': 'AdamW, cannot be made .Invalid learning',
-    'optim_wrapper.optimizer.lr=nan': 'cannot be made .Invalid learning rate: nan',
-    'optim_wrapper.optimizer.lr=fast': 'AdamW, cannot be made',
-    'optim_wrapper.optimizer.rate=0.1': 'unexpected keyword argument .rate',
     'optim_wrapper.optimizer.type=SGD optim_wrapper.optimizer.lr=nan': r'learning rate .* is nan in epoch 1',
-    'optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult=-1': r'learning rate .* is -0.\d+ in epoch 1, .* lr_mult',
     'param_scheduler.1.eta_min_ratio=-1': r'learning rate .* is -0.\d+ in epoch 3, .* param_scheduler',
     'param_scheduler.1.eta_min_ratio=a': "param_scheduler.1.eta_min_ratio is a number, got 'a'",
 }
@@ -84,30 +58,6 @@ NO_SETTING = {
 def test_a_setting_that_cannot_be_is_named(settings, train):
     code, (error,) = train(*settings.split())
     assert code == 2 and re.search(NO_SETTING[settings], error), error
-
-
-CONFIGS = {
-    'a bracket that is open': ('model = dict(', 'SyntaxError: .*was never closed'),
-    'a base that is not there': ("_base_ = ['./nowhere.py']", 'No such file or directory: .*nowhere.py'),
-    'a name that is not there': ('model = modle', "NameError: name 'modle' is not defined"),
-    'a key that the base lacks': ('param_scheduler = _base_.schedulers.platau', "has no attribute 'platau'"),
-    'a module that is not there': ("custom_imports = dict(imports=['nowhere'])", 'ImportError: .*nowhere'),
-    'a part that is no dict': ('model = 3', 'cannot inherit from base because model is a dict'),
-    'a loader that is no dict': ('val_dataloader = [1]', 'cannot be put into|val_dataloader is a dict of settings'),
-    'two bases with one key': ("_base_ = ['{base}', '{base}']", 'Duplicate key is not allowed'),
-}
-
-
-@pytest.mark.parametrize('name', CONFIGS)
-def test_a_config_that_cannot_be_read_is_named(name, data, tmp_path, capsys, repository):
-    text, words = CONFIGS[name]
-    path = write_config(tmp_path / 'mine.py', 'unet_baseline', f'{text}\n')
-    if '_base_ =' in text:
-        path.write_text(text.format(base=repository / 'configs' / 'unet_baseline.py'))
-    assert run_tool(*command(path, tmp_path / 'run')) == 2
-    (error,) = errors(capsys)
-    assert 'mine.py cannot be read' in error or 'cannot be put into' in error or 'is a dict' in error
-    assert re.search(words, error), error
 
 
 def test_weights_that_are_no_numbers_are_not_saved(train, tmp_path, monkeypatch):
@@ -161,24 +111,6 @@ def test_masks_without_a_label_cost_nothing(loss, unlabelled, tmp_path, capsys):
     assert all(np.isfinite(row['loss']) for row in rows if 'loss' in row)
 
 
-def test_a_validation_that_fails_costs_no_epoch(train, tmp_path, monkeypatch):
-    plain, calls = ClassIoUMetric.compute_metrics, []
-
-    def failing(self, results):
-        calls.append(1)
-        # once before training, to see which scores there are
-        if len(calls) == 3:
-            raise UsageError('the second validation fails.')
-        return plain(self, results)
-
-    monkeypatch.setattr(ClassIoUMetric, 'compute_metrics', failing)
-    assert train() == (2, ['error: the second validation fails.'])
-    assert weights(tmp_path / 'run' / 'epoch_2.pth')
-    # the resume repeats it
-    assert train(flags=['--resume']) == (0, [])
-    assert [row['step'] for row in logged(tmp_path / 'run') if 'rock_Dice' in row] == [1, 2, 3]
-
-
 def test_one_pair_on_purpose(data, train, tmp_path):
     """Refused, with what says that it is meant; with that it runs, and scores what it has learnt."""
     make_moon(data / 'one', count=1)
@@ -196,55 +128,20 @@ def test_without_validation(train, tmp_path):
     assert code == 2
     # what it says works
     said = error.split('--cfg-options ')[1].split(', or')[0].split()
-    assert 'default_hooks.checkpoint.save_best=None' in said
-    code, (error,) = train(*said[:3])
-    assert code == 2
-    assert 'there is no validation: set default_hooks.checkpoint.save_best=None' in error
     assert train(*said) == (0, [])
     assert [path.name for path in (tmp_path / 'run').glob('best_*')] == []
     assert (tmp_path / 'run' / 'epoch_3.pth').is_file()
 
 
-@pytest.mark.skipif(os.name != 'posix', reason='Windows has other permissions')
-@pytest.mark.parametrize('workers', [0, 2])
-def test_an_image_that_cannot_be_read_any_more(workers, data, tmp_path, monkeypatch):
-    """Its permissions changed after the check: in a loader's process the error is that of the file."""
-    folder = make_moon(data / f'locked{workers}')
-    monkeypatch.setenv('MOON_DATA', str(folder))
-
-    def lock() -> None:
-        without_privileges()
-        before_step(0, lambda: (folder / 'images' / 'render' / 'render0000.png').chmod(0))()
-
-    options = [f'train_dataloader.num_workers={workers}', 'train_dataloader.dataset.cache=None']
-    code = killed_when(command('unet_baseline', tmp_path / 'run', options=options), lock, tmp_path)
-    said = (tmp_path / 'output.txt').read_text()
-    assert code == 2 and 'Traceback' not in said
-    assert 'render0000.png cannot be read as an image: permission denied' in said.splitlines()[-1]
-
-
-@pytest.fixture
-def tested(untrained, tool, tmp_path, capsys):
-    """Test a segmentor that has learnt nothing, with masks to write: exit code and what was said."""
-
-    def run(config=None):
-        own, weights, options = untrained
-        if config is not None:
-            options = [option for option in options if not option.startswith('test_dataloader.dataset.')]
-        paths = '--work-dir', tmp_path / 'a work dir', '--out', tmp_path / 'die Felsmasken ü'
-        paths += ('--show-dir', tmp_path / 'pictures') * (config is not None)
-        code = tool('test.py', config or own, weights, *paths, '--cfg-options', *options)
-        return code, errors(capsys)
-
-    return run
-
-
-def test_photographs_without_masks_lead_to_the_prediction(tested, tool, moon, tmp_path, monkeypatch):
+def test_photographs_without_masks_lead_to_the_prediction(untrained, tool, moon, tmp_path, monkeypatch, capsys):
     """By the very command that is named: blanks in names, and options that change the model."""
     photographs = shutil.copytree(moon / 'images' / 'render', tmp_path / 'my photographs' / 'images' / 'render')
     monkeypatch.setenv('MOON_DATA', str(tmp_path / 'my photographs'))
-    code, (error,) = tested()
-    assert code == 2 and f'masks were looked for in {photographs.parent}' in error
+    config, weights, options = untrained
+    where = '--work-dir', tmp_path / 'a work dir', '--out', tmp_path / 'die Felsmasken ü'
+    assert tool('test.py', config, weights, *where, '--cfg-options', *options) == 2
+    (error,) = errors(capsys)
+    assert f'masks were looked for in {photographs.parent}' in error
     _, name, *arguments = shlex.split(re.search('found by `(python .*)`', error)[1])
     assert tool(os.path.basename(name), *arguments) == 0
     masks = (tmp_path / 'die Felsmasken ü' / 'masks').iterdir()
@@ -258,11 +155,12 @@ test_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', dataset
 """
 
 
-def test_images_of_one_name_in_two_data_sets_have_a_mask_each(tested, moon, tmp_path):
-    other = shutil.copytree(moon, tmp_path / 'other')
-    text = JOINED.format(roots=[str(moon), str(other)])
-    assert tested(write_config(tmp_path / 'joined.py', 'unet_baseline', text)) == (0, [])
-    out = tmp_path / 'die Felsmasken ü'
+def test_images_of_one_name_in_two_data_sets_have_a_mask_each(untrained, tool, moon, tmp_path):
+    other, (_, weights, options) = shutil.copytree(moon, tmp_path / 'other'), untrained
+    config = write_config(tmp_path / 'joined.py', 'unet_baseline', JOINED.format(roots=[str(moon), str(other)]))
+    options = [option for option in options if not option.startswith('test_dataloader.dataset.')]
+    out, where = tmp_path / 'masks', ['--work-dir', tmp_path / 'run', '--show-dir', tmp_path / 'pictures']
+    assert tool('test.py', config, weights, '--out', out, *where, '--cfg-options', *options) == 0
     names = [path.relative_to(out).as_posix() for path in out.rglob('*.png')]
     expected = [f'{root}/images/render/render000{i}.png' for root in ('moon', 'other') for i in range(10)]
     assert sorted(names) == expected

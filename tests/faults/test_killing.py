@@ -1,17 +1,14 @@
 """A run that is killed, wherever it was, and resumed ends in the weights of the run that was not, to the last bit."""
 
-import builtins
 import os
 import random
-import shutil
 import signal
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import free_port, loader_options, write_config
-from mmengine.evaluator import Evaluator
-from mmengine.runner import EpochBasedTrainLoop, ValLoop
+from mmengine.runner import ValLoop
 from short_runs import SMALL, before_step, command, differing, forked, kill_me, killed_when, run_tool, weights
 
 pytestmark = pytest.mark.usefixtures('data')
@@ -21,15 +18,12 @@ BATCHES = f'model = dict(data_preprocessor=_base_.batch_augments.default)\n{PLAI
 PLATEAU = 'param_scheduler = _base_.schedulers.plateau\nparam_scheduler[0].update(patience=0, monitor="val_loss", rule="less", threshold=10.0)\n'
 # whatever a config of this project offers that keeps a state between steps or epochs
 OFFERED = {
-    'cosine': '',
     'one_cycle': 'param_scheduler = _base_.schedulers.one_cycle\n',
     'step': 'param_scheduler = _base_.schedulers.step\n',
     'early stopping': 'default_hooks = dict(early_stopping=dict(monitor="val_loss", rule="less", patience=2, min_delta=10.0))\n',
     'several best': 'default_hooks = dict(checkpoint=dict(save_best=["rock_Dice", "val_loss"], rule=["greater", "less"]))\n',
     'bfloat16 and accumulated gradients': 'optim_wrapper = dict(type="BFloat16OptimWrapper", accumulative_counts=2)\n',
     'whole batches on the device': 'train_dataloader = _base_.whole_batches\n',
-    'a share of the images': 'train_dataloader["dataset"].update(train_fraction=0.75)\n',
-    'groups with rates of their own': 'optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))\n',
 }
 NARROW = 'widths=(4, 4, 4, 4, 4), init_cfg=None'
 UNFREEZING = (
@@ -50,18 +44,22 @@ GROWING = THREE_CLASSES.format(metric='BatchAccuracy') + (
     'val_evaluator[0].update(topk=(1,))\n'
     'default_hooks = dict(checkpoint=dict(interval=1))\ntrain_cfg = dict(val_interval=1)\n'
 )
+WORKERS = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
+# base, what is added to it, and the options of the run that is killed and resumed; the whole one has no workers
 RUNS = {
-    **{name: ('unet_baseline', BATCHES + text) for name, text in OFFERED.items()},
-    'stages that are unfrozen': ('unet_backbone_unfreeze', UNFREEZING),
-    'cached features': ('unet_backbone_frozen', CACHED),
-    'growing images, merged groups and warmed-up averages of a classifier': ('classifier', GROWING),
-}
+    **{name: ('unet_baseline', BATCHES + text, []) for name, text in OFFERED.items()},
+    'stages that are unfrozen': ('unet_backbone_unfreeze', UNFREEZING, []),
+    'cached features': ('unet_backbone_frozen', CACHED, []),
+    'growing images, merged groups and warmed-up averages of a classifier': ('classifier', GROWING, []),
+    # drawn by seed, epoch and sample; dropout draws in the network
+    'a segmentor whose samples draw': ('unet_baseline', 'model = dict(decode_head=dict(dropout_ratio=0.3))\n', WORKERS),
+    'a classifier whose samples draw': (
+        'reference/report2_simple_net_classifier', THREE_CLASSES.format(metric='Accuracy'), WORKERS),
+}  # fmt: skip
 
 
 # all checkpoints being written
 KILLED_IN_THE_THIRD_EPOCH = before_step(2, kill_me, index=1)
-# one of two processes
-LAST_EPOCH = before_step(1, kill_me)
 
 
 def require_the_same(whole: Path, pieces: Path) -> list[str]:
@@ -76,24 +74,21 @@ def require_the_same(whole: Path, pieces: Path) -> list[str]:
 
 @pytest.mark.parametrize('name', RUNS)
 def test_whatever_a_config_offers_goes_on_as_it_was(name, tmp_path):
-    base, text = RUNS[name]
+    base, text, options = RUNS[name]
     path = write_config(tmp_path / 'experiment.py', base, text)
-    small = small_of(base)
+    small = [*SMALL] if 'unet' in base else [*loader_options(), 'train_cfg.max_epochs=3']
     small += ['model.backbone.widths=[4,4,4,4,4]'] * ('backbone' in base)
     whole, pieces = tmp_path / 'whole', tmp_path / 'zweiter Lauf ü'
     assert run_tool(*command(path, whole, small=small)) == 0
-    assert killed_when(command(path, pieces, small=small), KILLED_IN_THE_THIRD_EPOCH, tmp_path) == -signal.SIGKILL
+    broken_off = command(path, pieces, small=small, options=options)
+    assert killed_when(broken_off, KILLED_IN_THE_THIRD_EPOCH, tmp_path) == -signal.SIGKILL
     assert (pieces / 'epoch_2.pth').is_file() and not (pieces / 'epoch_3.pth').exists()
-    assert run_tool(*command(path, pieces, '--resume', small=small)) == 0
+    assert run_tool(*command(path, pieces, '--resume', small=small, options=options)) == 0
     names = require_the_same(whole, pieces)
     # averages and moments too
     last = [torch.load(folder / names[-1], weights_only=True) for folder in (whole, pieces)]
     assert repr(last[0].get('optimizer')) == repr(last[1].get('optimizer'))
     require_tested(path, pieces / 'epoch_3.pth', small)
-
-
-def small_of(base: str) -> list[str]:
-    return [*SMALL] if 'unet' in base else [*loader_options(), 'train_cfg.max_epochs=3']
 
 
 def require_tested(config: Path, checkpoint: Path, small=SMALL) -> None:
@@ -103,72 +98,45 @@ def require_tested(config: Path, checkpoint: Path, small=SMALL) -> None:
     assert run_tool(*test, *command(config, folder, small=small)[4:]) == 0
 
 
-def in_write(name: str, when: str):
-    """Kill while a file is being written: before its bytes are, half way, or before it gets its name."""
+def in_write(name: str, after: bool):
+    """Kill when a file has been written, before it gets its name or after."""
 
     def moment() -> None:
-        replace, fsync = os.replace, os.fsync
+        replace = os.replace
 
-        def killing_replace(source, target, **kwargs):
-            if when == 'before the name' and os.path.basename(target) == name:
+        def killing(source, target, **kwargs):
+            if os.path.basename(target) == name and not after:
                 kill_me()
             replace(source, target, **kwargs)
-            if when == 'after the name' and os.path.basename(target) == name:
+            if os.path.basename(target) == name:
                 kill_me()
 
-        def killing_fsync(descriptor):
-            if when == 'half way' and f'.{name}.' in os.readlink(f'/proc/self/fd/{descriptor}'):
-                os.ftruncate(descriptor, 1000)
-                kill_me()
-            fsync(descriptor)
-
-        os.replace, os.fsync = killing_replace, killing_fsync
+        os.replace = killing
 
     return moment
 
 
-def in_call(owner: type, method: str, count: int):
-    """Kill in the n-th call of a method."""
+def in_the_second_validation() -> None:
+    plain, calls = ValLoop.run_iter, []
 
-    def moment() -> None:
-        plain, calls = getattr(owner, method), []
+    def killing(*args):
+        calls.append(1)
+        if len(calls) == 2:
+            kill_me()
+        return plain(*args)
 
-        def killing(self, *args, **kwargs):
-            calls.append(1)
-            if len(calls) == count:
-                kill_me()
-            return plain(self, *args, **kwargs)
-
-        setattr(owner, method, killing)
-
-    return moment
+    ValLoop.run_iter = killing
 
 
-def with_the_note_empty() -> None:
-    """Kill while mmengine writes last_checkpoint: it opens the file, which empties it."""
-    plain, calls = builtins.open, []
-
-    def killing(file, *args, **kwargs):
-        opened = plain(file, *args, **kwargs)
-        if str(file).endswith('last_checkpoint') and args == ('w',):
-            calls.append(1)
-            if len(calls) == 3:
-                kill_me()
-        return opened
-
-    builtins.open = killing
-
-
+BEST = 'best_val_loss_epoch_2.pth'
+# and the epochs whose best and own checkpoints are there then
 MOMENTS = {
-    'a checkpoint half written': in_write('epoch_2.pth', 'half way'),
-    'a checkpoint without its name': in_write('epoch_2.pth', 'before the name'),
-    'a checkpoint that no note names': in_write('epoch_2.pth', 'after the name'),
-    'the best one without its name': in_write('best_val_loss_epoch_2.pth', 'before the name'),
-    'two best ones': in_write('best_val_loss_epoch_2.pth', 'after the name'),
-    'an empty note': with_the_note_empty,
-    'a validation': in_call(ValLoop, 'run_iter', 2),
-    'its scores': in_call(Evaluator, 'evaluate', 3),
-    'the first step': in_call(EpochBasedTrainLoop, 'run_iter', 1),
+    'a checkpoint without its name': (in_write('epoch_2.pth', after=False), [1], [1]),
+    'a checkpoint that no note names': (in_write('epoch_2.pth', after=True), [1], [1, 2]),
+    'the best one without its name': (in_write(BEST, after=False), [1], [1, 2]),
+    'two best ones': (in_write(BEST, after=True), [1, 2], [1, 2]),
+    'a validation': (in_the_second_validation, [1], [1, 2]),
+    'the first step': (before_step(0, kill_me), [], []),
 }
 
 
@@ -185,8 +153,10 @@ def unbroken(data, tmp_path_factory):
 @pytest.mark.parametrize('name', MOMENTS)
 def test_killed_at_a_moment(name, unbroken, tmp_path):
     path, whole = unbroken
-    pieces = tmp_path / 'run'
-    assert killed_when(command(path, pieces), MOMENTS[name], tmp_path) == -signal.SIGKILL
+    pieces, (moment, best, own) = tmp_path / 'run', MOMENTS[name]
+    assert killed_when(command(path, pieces), moment, tmp_path) == -signal.SIGKILL
+    there = [f'best_val_loss_epoch_{epoch}.pth' for epoch in best] + [f'epoch_{epoch}.pth' for epoch in own]
+    assert sorted(file.name for file in pieces.glob('*.pth')) == there
     assert run_tool(*command(path, pieces, '--resume')) == 0
     require_the_same(whole, pieces)
 
@@ -207,32 +177,6 @@ def test_killed_at_random_again_and_again(unbroken, tmp_path):
     assert run_tool(*command(path, pieces, '--resume')) == 0
     require_the_same(whole, pieces)
     require_tested(path, pieces / 'epoch_3.pth')
-
-
-# drawn sample by sample, in the main process or by two workers; dropout draws in the network
-DRAWN = {
-    'a segmentor': ('unet_baseline', 'model = dict(decode_head=dict(dropout_ratio=0.3))\n'),
-    'a classifier': ('reference/report2_simple_net_classifier', THREE_CLASSES.format(metric='Accuracy')),
-}
-
-
-@pytest.mark.parametrize('name', DRAWN)
-def test_random_numbers_follow_from_seed_epoch_and_sample(name, tmp_path):
-    """Killed with two workers and resumed with them and without, and whole without: the same weights."""
-    base, text = DRAWN[name]
-    path, small = write_config(tmp_path / 'experiment.py', base, text), small_of(base)
-    workers = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
-    whole, pieces = tmp_path / 'whole', tmp_path / 'pieces'
-    assert run_tool(*command(path, whole, small=small)) == 0
-    killed = killed_when(command(path, pieces, small=small, options=workers), KILLED_IN_THE_THIRD_EPOCH, tmp_path)
-    assert killed == -signal.SIGKILL, (tmp_path / 'output.txt').read_text()[-2000:]
-    shutil.copytree(pieces, tmp_path / 'left')
-    for options in (workers, []):
-        assert run_tool(*command(path, pieces, '--resume', small=small, options=options)) == 0
-        require_the_same(whole, pieces)
-        # as it was left, in its own place
-        shutil.rmtree(pieces)
-        shutil.copytree(tmp_path / 'left', pieces)
 
 
 def test_one_of_two_processes_is_killed(tmp_path):
@@ -257,7 +201,7 @@ def test_one_of_two_processes_is_killed(tmp_path):
             process.join(240)
         return [process.exitcode for process in processes]
 
-    assert run(LAST_EPOCH) == [2, -signal.SIGKILL]
+    assert run(before_step(1, kill_me)) == [2, -signal.SIGKILL]
     said = (tmp_path / '0' / 'output.txt').read_text()
     assert 'error: another process of this run has ended' in said and 'Traceback' not in said
     assert (tmp_path / 'run' / 'epoch_1.pth').is_file()

@@ -7,7 +7,7 @@ import torch
 from conftest import REPOSITORY, Trap
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
-from mmpretrain import ImageClassificationInferencer, get_model
+from mmpretrain import get_model
 from mmseg.apis import MMSegInferencer, init_model
 from short_runs import SMALL, command, run_tool
 
@@ -48,11 +48,10 @@ def stranger(request, root, tmp_path):
     path = tmp_path / 'stranger.pth'
     torch.save(checkpoint, path, _use_new_zipfile_serialization=request.param != 'old pickle')
     # the trap works where nothing holds it back
-    if request.param in ('pickle', 'old pickle', 'in the weights'):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD')
-            torch.load(path, weights_only=False)
-    else:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv('TORCH_FORCE_WEIGHTS_ONLY_LOAD')
+        torch.load(path, weights_only=False)
+    if '.' in request.param:
         exec(text)
     ran.rmdir()
     return path, ran
@@ -69,16 +68,13 @@ def training(*options):
     )  # fmt: skip
 
 
-def by_mmpretrain(load):
-    def act(path, root, out):
-        # the libraries look up names where the default scope says
-        init_default_scope('mmpretrain')
-        try:
-            load(str(REPOSITORY / 'configs' / 'classifier.py'), pretrained=str(path), device='cpu')
-        finally:
-            init_default_scope('mmseg')
-
-    return act
+def of_mmpretrain(path, root, out):
+    # the libraries look up names where the default scope says
+    init_default_scope('mmpretrain')
+    try:
+        get_model(f'{REPOSITORY}/configs/classifier.py', pretrained=str(path), device='cpu')
+    finally:
+        init_default_scope('mmseg')
 
 
 ENTRIES = {
@@ -88,13 +84,10 @@ ENTRIES = {
     'load_from': training('load_from={path}'),
     'init_cfg': training('model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint={path}', 'model.backbone.init_cfg.prefix=backbone.'),
     'publish': by_tool('publish.py', '{path}', '{out}/published.pth'),
-    'average': by_tool('average.py', '{path}', '{root}/weights.pth', '--out', '{out}/average.pth'),
     "mmseg's init_model": lambda path, root, out: init_model(str(root / 'small.py'), str(path), device='cpu') and None,
     'predict': by_tool('predict.py', '{root}/small.py', '{path}', f'{REPOSITORY}/docs/demo/scene1.jpg', '-o', '{out}/found'),
-    'analyze': by_tool('analyze.py', 'errors', f'{REPOSITORY}/configs/unet_baseline.py', '{path}', '--out', '{out}/analysis', '--cfg-options', *SMALL),
     "mmseg's inferencer": lambda path, root, out: MMSegInferencer(str(root / 'small.py'), str(path), device='cpu') and None,
-    "mmpretrain's get_model": by_mmpretrain(get_model),
-    "mmpretrain's inferencer": by_mmpretrain(ImageClassificationInferencer),
+    "mmpretrain's get_model": of_mmpretrain,
     "mmengine's inferencer without a config": lambda path, root, out: MMSegInferencer(None, weights=str(path), device='cpu') and None,
 }  # fmt: skip
 
@@ -104,26 +97,21 @@ def test_nothing_of_a_checkpoint_is_run(entry, stranger, root, tmp_path, capsys)
     path, ran = stranger
     try:
         code = ENTRIES[entry](path, root, tmp_path)
-    except ValueError as error:
+    except ValueError:
         # the libraries' own ways raise what a tool would say
         code = 2
-        print(f'error: {error}')
     assert not ran.exists(), 'the trap was sprung'
-    said = capsys.readouterr()
-    assert code in (0, None, 2) and 'Traceback' not in said.err
-    if code == 2:
-        assert 'error: ' in said.err + said.out
+    assert code in (0, None, 2) and 'Traceback' not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('suffix', ['pkl', 'pickle', 'yaml', 'pth', 'npy'])
-def test_weights_of_classes_are_numbers(suffix, tmp_path, capsys):
+@pytest.mark.parametrize(('suffix', 'words'), [('pkl', 'as .json or .npy'), ('npy', 'holds no numbers')])
+def test_weights_of_classes_are_numbers(suffix, words, tmp_path, capsys):
     """mmseg reads a text as the name of a file, and unpickles it; numbers as .json and .npy are read."""
     path = tmp_path / f'w.{suffix}'
     path.write_bytes(pickle.dumps(Trap(tmp_path / 'ran')))
     option = f'model.decode_head.loss_decode.0.class_weight={path}'
     assert run_tool(*command('unet_baseline', tmp_path / 'run', options=[option])) == 2
-    said = capsys.readouterr().err
-    assert 'holds the weights of classes as .json or .npy' in said or 'holds no numbers' in said
+    assert words in capsys.readouterr().err
     # as the library's own tools do
     with pytest.raises(ValueError):
         MODELS.build(dict(type='mmseg.CrossEntropyLoss', class_weight=str(path)))

@@ -42,26 +42,16 @@ def without(*keys):
 
 REFUSED = {
     'wider': (['model.backbone.widths=[8,8,16]'], None, 'does not fit the model: .* instead of'),
-    'deeper': (['model.backbone.widths=[4,4,8,8]'], None, 'does not fit the model: .*nothing'),
     'shallower': (['model.backbone.widths=[4,4]'], None, r'another model: it has \d+ tensors more'),
-    'another decoder': (['model.decode_head.upsample=bilinear'], None, 'is of another model'),
     'another optimizer': (['optim_wrapper.optimizer.type=SGD'], None, 'another optimizer than SGD|unexpected'),
     'other groups': (['optim_wrapper.paramwise_cfg.norm_decay_mult=0.0'], None, 'or other parameters in it'),
     'a larger batch': (['train_dataloader.batch_size=8'], None, 'epochs of 2 steps, and 8 images in batches of 8 make 1 steps'),
-    'fewer images': (['train_dataloader.dataset.train_fraction=0.5'], None, '4 images in batches of 4 make 1'),
     'other images in as many steps': (
         ['train_dataloader.dataset.train_fraction=0.75'], None, 'was trained on 8 images, and the 6 of this run are others'),
-    'another fold': (
-        [f'{part}_dataloader.dataset.fold=1' for part in ('train', 'val', 'test')]
-        + [f'{part}_dataloader.dataset.val_fraction=0.0' for part in ('train', 'val', 'test')]
-        + ['val_dataloader.dataset.split=test', 'test_dataloader.dataset.split=test'],
-        None, 'was trained on 8 images, and the 8 of this run are others'),
     'fewer epochs': (['train_cfg.max_epochs=1'], None, 'has done 2 epochs, and train_cfg.max_epochs is 1'),
     'weights alone': ([], without('optimizer', 'message_hub', 'param_schedulers'), 'holds no message_hub and no optimizer and no param_schedulers'),
-    'no epoch': ([], lambda c: c['meta'].pop('epoch'), 'holds no epoch'),
     'averages of another shape': (
         [], lambda c: c['optimizer']['state'][0].update(exp_avg=torch.zeros(3)), '1 averages of the optimizer in another shape'),
-    'no optimizer in it': ([], lambda c: c.update(optimizer=[1]), 'holds no state of an optimizer'),
     'a scheduler less': ([], lambda c: c['param_schedulers'].pop(), 'other schedulers'),
 }  # fmt: skip
 
@@ -91,13 +81,10 @@ def test_averages_have_to_be_on_both_sides(resume):
 def test_a_run_begins_from_weights_in_any_form(form, config, trained, tmp_path):
     """Also a config with averaged weights, which took a plain state_dict for a defect."""
     source = trained / ('averaged' if 'averaged' in form else 'plain') / 'epoch_2.pth'
-    state = torch.load(source, weights_only=True)['state_dict']
-    saved = dict(plain=state, wrapped={f'module.{key}': value for key, value in state.items()})
-    path = tmp_path / 'weights.pth'
-    if form in saved:
-        torch.save(saved[form], path)
-    else:
-        shutil.copy(source, path)
+    checkpoint, path = torch.load(source, weights_only=True), tmp_path / 'weights.pth'
+    state = checkpoint['state_dict']
+    forms = dict(plain=state, wrapped={f'module.{key}': value for key, value in state.items()})
+    torch.save(forms.get(form, checkpoint), path)
     options = [f'load_from={path}', 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0']
     run = command(trained / f'{config}.py', tmp_path / 'run', options=options)
     assert run_tool(*run) == 0
@@ -107,14 +94,9 @@ def test_a_run_begins_from_weights_in_any_form(form, config, trained, tmp_path):
         assert torch.equal(result['state_dict'][key], state[key])
 
 
-@pytest.mark.parametrize('other', ['decoder', 'number of classes'])
-def test_a_run_does_not_begin_from_half_a_model(other, trained, tmp_path, capsys):
+def test_a_run_does_not_begin_from_half_a_model(trained, tmp_path, capsys):
     model = torch.load(trained / 'plain' / 'epoch_2.pth', weights_only=True)['state_dict']
-    if other == 'decoder':
-        model = {key: value for key, value in model.items() if '.up.' not in key}
-    else:
-        name = 'decode_head.conv_seg.weight'
-        model[name] = model[name].repeat(3, 1, 1, 1)
+    model = {key: value for key, value in model.items() if '.up.' not in key}
     torch.save(model, tmp_path / 'other.pth')
     options = [f'load_from={tmp_path / "other.pth"}']
     assert run_tool(*command(trained / 'plain.py', tmp_path / 'run', options=options)) == 2

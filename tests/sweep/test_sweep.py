@@ -1,9 +1,9 @@
 """A sweep is known before it starts, skips what is done, resumes what is not, survives what crashes, and never does a run twice."""
 
 import glob
+import itertools
 import json
 import os
-import runpy
 import shutil
 import signal
 import sys
@@ -35,29 +35,23 @@ def test_what_is_varied_is_part_of_the_folder(small):
     assert runs[1].cfg.randomness.diff_rank_seed is True
     assert 'train_cfg.max_epochs=2' in runs[1].options
     assert runs[0].command[-1] == 'randomness.seed=3'
-    # two that end alike are told apart, a file is named without its folder
-    assert [name for name, _ in combine(['a.x.lr=1', 'b.y.lr=ckpt/some.pth'])] == ['__x.lr_1__y.lr_some']
-    assert [own for _, own in combine(['widths=[4,8],[8,16]'])] == [['widths=[4,8]'], ['widths=[8,16]']]
+    # two that end alike are told apart, a file is named without its folder, and a list is one value
+    found = combine(['a.x.lr=1', 'b.y.lr=ckpt/some.pth', 'c.w=[4,8],[8,16]'])
+    assert [name for name, _ in found] == ['__x.lr_1__y.lr_some__c.w_4-8', '__x.lr_1__y.lr_some__c.w_8-16']
+    assert found[1][1] == ['a.x.lr=1', 'b.y.lr=ckpt/some.pth', 'c.w=[8,16]']
 
 
 @pytest.mark.parametrize(
     'arguments, words',
     [
         (dict(seeds=[0, 0]), 'different numbers from 0 on, got .0, 0.'),
-        (dict(seeds=[-1]), 'different numbers from 0 on'),
-        (dict(options=['train_cfg.max_epochs']), 'a setting is written KEY=VALUE'),
-        (dict(options=['train_cgf.max_epochs=3']), 'would change nothing'),
-        (dict(options=['train_cfg.max_epochs=(3,4']), 'every bracket and quote has to close'),
         (dict(options=['randomness.seed=3']), 'sets randomness.seed by itself'),
         (dict(options=['train_cfg.max_epochs=None']), 'not trained by epochs'),
         (dict(options=['compile=1'], vary=['compile=1,2']), 'set by --cfg-options and by --vary'),
-        (dict(vary=['compile=a b,a/a-b']), 'would both be written to'),
         (dict(vary=['compile=1', 'compile=2']), 'names compile twice'),
-        *((dict(vary=[text]), 'KEY=V1,V2') for text in ('lr', '=1', 'lr=', 'lr=1,,2', 'lr=1,1')),
-        (dict(configs=['small.py', 'nowhere.py']), 'nowhere.py: there is no config nowhere.py'),
+        *((dict(vary=[text]), 'KEY=V1,V2') for text in ('=1', 'lr=1,,2', 'lr=1,1')),
         (dict(configs=['small.py', 'sub/small.py']), 'would both be written to'),
         (dict(configs=['broken.py']), r'broken.py cannot be read \(SyntaxError'),
-        (dict(folds=1), 'at least 2, got 1'),
         (dict(folds=5), 'there are none: leave it out'),
     ],
 )
@@ -86,12 +80,9 @@ def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
     monkeypatch.setattr('custom_modules.sweep.plan.require_data_folders', lambda cfg: None)
     configs = [repository / 'configs' / f'{name}.py' for name in ('unet_baseline', 'rock_detector')]
     runs = plan_sweep(configs, [0, 7], 'root', folds=2)
-    assert [(run.name, run.folder.name) for run in runs] == [
-        (name, f'seed_{seed}_fold{fold}')
-        for seed in (0, 7)
-        for fold in (0, 1)
-        for name in ('unet_baseline', 'rock_detector')
-    ]
+    folders = [f'seed_{seed}_fold{fold}' for seed in (0, 7) for fold in (0, 1)]
+    names = ('unet_baseline', 'rock_detector')
+    assert [(run.folder.name, run.name) for run in runs] == list(itertools.product(folders, names))
     for part in ('train', 'val', 'test'):
         dataset = runs[2].cfg[f'{part}_dataloader'].dataset
         assert (dataset.fold, dataset.folds) == (1, 2)
@@ -127,20 +118,16 @@ began = time.time()
 time.sleep(seconds)
 (folder / 'times.json').write_text(json.dumps([began, time.time()]))
 if seed == 13:
-    print('RuntimeError: out of luck')
-    sys.exit(3)
+    sys.exit('RuntimeError: out of luck')
 if seed == 15:
     os.kill(os.getpid(), signal.SIGKILL)
 logs = folder / '20260101_000000' / 'vis_data'
 logs.mkdir(parents=True)
 epochs = 1 if seed == 14 else 2
-with (logs / 'scalars.json').open('w') as file:
-    for epoch in range(1, epochs + 1):
-        file.write(json.dumps(dict(loss=1.0, lr=0.1, epoch=epoch, iter=epoch, step=epoch)) + '\\n')
-        file.write(json.dumps(dict(rock_Dice=10.0 * epoch, step=epoch)) + '\\n')
+rows = [row for n in range(1, epochs + 1) for row in (dict(loss=1.0, epoch=n, step=n), dict(rock_Dice=10.0 * n, step=n))]
+(logs / 'scalars.json').write_text(''.join(json.dumps(row) + '\\n' for row in rows))
 shutil.copy(config, folder / 'small.py')
 (folder / f'epoch_{epochs}.pth').touch()
-(folder / 'last_checkpoint').write_text(f'/x/epoch_{epochs}.pth')
 """
 
 
@@ -166,8 +153,7 @@ def states(runs) -> list[str]:
 
 
 def started(root: Path) -> list[str]:
-    file = root / 'started.txt'
-    return file.read_text().splitlines() if file.exists() else []
+    return [line for file in root.glob('started.txt') for line in file.read_text().splitlines()]
 
 
 @pytest.fixture
@@ -190,7 +176,7 @@ def test_a_run_that_fails_ends_no_other(small, stub, tmp_path):
     assert max(sum(other[0] <= begin < other[1] for other in times) for begin, _ in times) == 2
     assert states(runs) == ['finished', 'failed', 'failed', 'failed', 'finished']
     crashed, short, killed = (run.note for run in runs[1:4])
-    assert crashed == f'exit code 3: RuntimeError: out of luck ({runs[1].folder}/sweep.log)'
+    assert crashed == f'exit code 1: RuntimeError: out of luck ({runs[1].folder}/sweep.log)'
     assert 'it ended too early: unfinished: 1 of 2 epochs' in short
     assert 'exit code -9' in killed
     assert logged_progress(runs[0].folder, runs[0].cfg) == (2, 20.0)
@@ -237,25 +223,20 @@ def test_ctrl_c_ends_the_trainings_and_the_next_sweep_goes_on(small, stub, tmp_p
     runs, began = planned(small, root, [0, 1]), time.monotonic()
     assert not swept(runs, watch=lambda: started(root) and os.kill(os.getpid(), signal.SIGINT))
     assert states(runs) == ['interrupted', 'waits'] and time.monotonic() - began < 20
-    # it ended by itself, as by Ctrl-C, and holds nothing any more
     assert 'KeyboardInterrupt' in (runs[0].folder / 'sweep.log').read_text()
     assert not is_locked(runs[0].folder)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     stub()
     runs = planned(small, root, [0, 1])
     assert swept(runs) and states(runs) == ['finished', 'finished']
 
 
-def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, repository):
+def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, refused):
     root = tmp_path / 'root'
     swept(planned(small, root))
     changed = planned(small, root, **{'train_cfg.max_epochs': 1})
     assert changed[0].inspect() == ('changed', 'train_cfg.max_epochs is 1 and was 2')
-    refuse = runpy.run_path(str(repository / 'tools' / 'sweep.py'))['refuse_other_configs']
-    with pytest.raises(UsageError, match='max_epochs is 1 and was 2: .*--work-dir.*--rerun'):
-        refuse(changed)
-    # of seeds and of what only changes the speed it is the same
-    refuse(planned(small, root, [0, 1]))
+    said = 'in which train_cfg.max_epochs is 1 and was 2: write elsewhere'
+    refused(said, 'sweep.py', small, '--work-dir', root, '--cfg-options', 'train_cfg.max_epochs=1')
     swept(changed)
     assert states(changed) == ['failed'] and 'other config' in changed[0].note
     old = (changed[0].folder / 'epoch_2.pth').stat().st_ino
@@ -264,26 +245,15 @@ def test_another_config_is_refused_or_moved_aside(small, stub, tmp_path, reposit
     assert states(changed) == ['finished'] and len(started(root)) == 2
     (kept,) = root.glob('.replaced/small/seed_0-*/epoch_2.pth')
     assert kept.stat().st_ino == old
-    # as a shell's * finds them
-    assert glob.glob(f'{root}/*/seed*[0-9]') == [str(changed[0].folder)]
 
 
-def test_the_tool_refuses_before_it_starts_and_says_how_it_ended(tool, refused, tmp_path, small, stub, capsys):
-    report, root = tmp_path / 'report', tmp_path / 'root'
-    report.mkdir()
-    (report / 'results.json').touch()
+def test_the_tool_says_what_it_would_do_and_how_it_ended(tool, tmp_path, small, stub, capsys):
+    root = tmp_path / 'root'
     sweep = ['sweep.py', small, '--work-dir', root]
-    for arguments, words in (
-        (['--report', report], '--overwrite'),
-        (['--jobs', '0'], 'at least 1, got 0'),
-        (['--jobs', '2', '--ray'], 'leave --jobs out'),
-    ):
-        refused(words, *sweep, *arguments)
     assert tool(*sweep, '--seeds', '0', '1', '--dry-run') == 0
     rows = [line for line in capsys.readouterr().out.splitlines() if line.startswith('| small')]
     assert len(rows) == 2 and all('| new ' in row for row in rows)
     assert not root.exists()
-    assert tool(*sweep, '--seeds', '0') == 0
     assert tool(*sweep, '--seeds', '0', str(CRASHES)) == 1
     said = capsys.readouterr()
     assert '1 of 2 runs failed' in said.err and 'out of luck' in said.out

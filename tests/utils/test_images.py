@@ -7,25 +7,19 @@ import numpy as np
 import pytest
 from pictures import encoded, of_opencv, of_palette, with_turn
 from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngImageFile
 
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.images import encode_png, image_size, read_image, read_mask
+from custom_modules.utils.images import image_size, read_image, read_mask
 
 RNG = np.random.default_rng(0)
 SCENE = cv2.GaussianBlur(RNG.integers(0, 256, (40, 64, 3), dtype=np.uint8), (5, 5), 2)
 ROCKS = np.zeros((40, 64), np.uint8)
 ROCKS[10:20, 20:50] = 1
-
-
 GREY = SCENE[..., 0]
-PNGS = [{}, dict(optimize=True), dict(compress_level=1)]
-JPEGS = [dict(quality=q, subsampling=s) for q in (30, 75, 100) for s in (0, 1, 2)]
-JPEGS += [dict(progressive=True), dict(quality=90, optimize=True)]
-JPEGS += [dict(exif=with_turn(turn)) for turn in range(1, 9)]
+OPTIONS = dict(quality=30, subsampling=2), dict(progressive=True), *(dict(exif=with_turn(turn)) for turn in range(1, 9))
 ORDINARY = {
     f'{form} {number} {kind}': encoded(pixels, form, **options)
-    for form, all_options in (('PNG', PNGS), ('JPEG', JPEGS))
+    for form, all_options in (('PNG', [{}]), ('JPEG', OPTIONS))
     for number, options in enumerate(all_options)
     for kind, pixels in (('colour', SCENE), ('grey', GREY), ('odd', SCENE[:33, :51]))
 }
@@ -53,27 +47,19 @@ def test_images_and_masks_are_turned_alike(form, turn, tmp_path):
     path = tmp_path / 'a'
     path.write_bytes(data)
     assert image_size(path) == upright.size
+    path.write_bytes(data[:-12])
+    if form == 'PNG':
+        with pytest.raises(UsageError, match='cut short'):
+            image_size(path)
     if form in ('PNG', 'TIFF'):
         data = encoded(ROCKS, form, exif=with_turn(turn))
         upright = ImageOps.exif_transpose(Image.open(BytesIO(data)))
         np.testing.assert_array_equal(read_mask(data), np.asarray(upright))
 
 
-def test_the_size_of_a_png_is_known_without_its_pixels(tmp_path, monkeypatch):
-    path = tmp_path / 'a.png'
-    path.write_bytes(encoded(SCENE, 'PNG', exif=with_turn(6)))
-    loads = []
-    monkeypatch.setattr(PngImageFile, 'load', lambda self: loads.append(self))
-    assert image_size(path) == SCENE.shape[:2] and not loads
-    path.write_bytes(path.read_bytes()[:-12])
-    with pytest.raises(UsageError, match='cut short'):
-        image_size(path)
-
-
 @pytest.mark.parametrize(
     ('data', 'expected'),
     [
-        (of_opencv(WIDE * 257, '.png'), GREY),
         (of_opencv(WIDE * 16, '.png'), GREY),
         (of_opencv(WIDE, '.png'), GREY),
         (of_opencv(COLOUR * 16, '.png'), SCENE),
@@ -82,7 +68,6 @@ def test_the_size_of_a_png_is_known_without_its_pixels(tmp_path, monkeypatch):
         (of_opencv((GREY / 255).astype(np.float32)), GREY),
         (of_opencv(GREY.astype(np.float32)), GREY),
         (of_opencv((SCENE[..., ::-1] / 255).astype(np.float32)), SCENE),
-        (encoded(Image.fromarray(SCENE).convert('RGBA')), SCENE),
         (encoded(Image.fromarray(GREY).convert('P')), GREY),
         (encoded(Image.fromarray(GREY > 99)), (GREY > 99) * np.uint8(255)),
         # transparency is dropped
@@ -95,45 +80,30 @@ def test_images_of_every_kind_look_as_they_are_seen(data, expected):
 
 
 def test_cmyk_is_read_in_its_colours():
-    data = encoded(Image.new('RGB', (16, 16), (200, 40, 90)).convert('CMYK'), 'JPEG', quality=100)
+    data = encoded(Image.new('CMYK', (16, 16), (55, 215, 165, 0)), 'JPEG', quality=100)
     assert np.abs(read_image(data)[8, 8].astype(int) - (200, 40, 90)).max() < 4
 
 
 @pytest.mark.parametrize(
     ('data', 'expected'),
     [
-        (encoded(ROCKS), ROCKS),
         (encoded(Image.fromarray(ROCKS > 0)), ROCKS),
-        (of_opencv(ROCKS.astype(np.uint16) * 255, '.png'), ROCKS * 255),
         (of_opencv(ROCKS.astype(np.uint16) * 300, '.png'), ROCKS.astype(np.int32) * 300),
         (of_opencv(ROCKS.astype(np.float32)), ROCKS),
-        (of_opencv(ROCKS.astype(np.int32)), ROCKS),
         # grey with three channels, and with an even transparency
         (encoded(np.stack([ROCKS * 255] * 3, axis=2)), ROCKS * 255),
         (encoded(Image.fromarray(ROCKS * 255).convert('LA')), ROCKS * 255),
-        (encoded(Image.fromarray(ROCKS * 255).convert('RGBA')), ROCKS * 255),
         (of_opencv(np.stack([ROCKS.astype(np.uint16)] * 3, axis=2), '.png'), ROCKS),
-        # white where it is opaque, nothing elsewhere
         (encoded(np.stack([ROCKS * 255] * 4, axis=2)), ROCKS * 255),
         # a palette colours the indices
-        (of_palette(ROCKS, [BLACK, RED]), ROCKS),
         (of_palette(ROCKS * 2, [GREEN, BLACK, RED]), ROCKS * 2),
         (of_palette(ROCKS, [BLACK, WHITE]), ROCKS),
         # black and white in another order: what is seen
         (of_palette(1 - ROCKS, [WHITE, BLACK]), ROCKS * 255),
         (of_palette(ROCKS * 7, [BLACK] * 7 + [WHITE]), ROCKS * 255),
-        (of_palette(ROCKS * 0, [WHITE, BLACK]), np.full_like(ROCKS, 255)),
     ],
 )
 def test_masks_of_every_kind_hold_what_they_show(data, expected):
     found = read_mask(data)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected)
-
-
-def test_a_mask_is_smaller_as_areas_with_the_same_pixels():
-    mask = np.zeros((300, 400), np.uint8)
-    cv2.circle(mask, (200, 150), 90, 255, -1)
-    plain, small = encode_png(mask), encode_png(mask, areas=True)
-    assert len(small) < len(plain)
-    assert (read_mask(small) == mask).all() and (read_mask(plain) == mask).all()

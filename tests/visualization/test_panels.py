@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import MOON_OPTIONS, logged, make_moon
+from conftest import loader_options, logged, make_moon
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
@@ -67,10 +67,10 @@ def test_masks_of_another_size_lie_where_they_belong(tmp_path):
 def trained(tmp_path_factory, repository):
     """Four epochs of the unfreezing experiment, small, with two validation images in one batch."""
     folder = tmp_path_factory.mktemp('pictures')
-    moon = make_moon(folder / 'moon')
     config = str(repository / 'configs' / 'unet_backbone_unfreeze.py')
     options = [
-        *MOON_OPTIONS[:-1],
+        *loader_options(**{'dataset.load_size': '(64,64)', 'dataset.data_root': make_moon(folder / 'moon')}),
+        'train_dataloader.batch_size=4',
         'train_cfg.max_epochs=4',
         'val_dataloader.batch_size=2',
         'model.backbone.init_cfg=None',
@@ -81,8 +81,6 @@ def trained(tmp_path_factory, repository):
         'model.decode_head.init_cfg=None',
     ]
     cfg = load_config(config, read_options(options), folder / 'run')
-    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
-        loader.dataset.data_root = str(moon)
     cfg.default_hooks.freeze_schedule.schedule = {0: 4, 1: 2, 2: -1}
     runner = Runner.from_cfg(cfg)
     runner.train()
