@@ -12,6 +12,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
+from custom_modules.engine.devices import speed_advice
 from custom_modules.engine.hooks.speed import ChannelsLastHook, CompileHook
 from custom_modules.engine.optim import BFloat16OptimWrapper
 from custom_modules.models.backbones import MoonNet
@@ -63,7 +64,8 @@ def test_the_network_computes_in_bfloat16_and_nothing_else(repository):
 def test_amp_goes_by_the_machine(tool, refused, moon, tmp_path, repository, monkeypatch, flag, hardware):
     """And --amp before the config takes no value."""
     monkeypatch.setattr('custom_modules.engine.devices.cpu_has_bfloat16', lambda: hardware)
-    options = ['--cfg-options', *MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]']
+    # mmengine itself refuses None for a hook that is not its own
+    options = ['--cfg-options', *MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]', 'default_hooks.compile=None']
     config = repository / 'configs' / 'unet_baseline.py'
     assert tool('train.py', *flag, config, '--work-dir', tmp_path / 'run', *options) == 0
     kind = Config.fromfile(tmp_path / 'run' / 'unet_baseline.py').optim_wrapper.type
@@ -72,6 +74,8 @@ def test_amp_goes_by_the_machine(tool, refused, moon, tmp_path, repository, monk
     assert all(t.dtype == torch.float32 for t in saved.values() if t.is_floating_point())
     if not hardware:
         refused('needs a GPU, or a CPU with AVX-512 BF16 or AMX', 'train.py', '--amp', config, *options)
+        emulated = Config(dict(optim_wrapper=dict(type='BFloat16OptimWrapper')))
+        assert 'emulates bfloat16' in speed_advice(emulated)
 
 
 class Model(torch.nn.Module):

@@ -26,6 +26,9 @@ def test_tool_writes_weights_that_load(tool, refused, tmp_path):
     assert tool('average.py', *paths, '--out', out) == 0
     loaded = torch.load(out, weights_only=True)
     assert list(loaded) == ['state_dict'] and loaded['state_dict']['conv.weight'].eq(2).all()
+    # torch would stretch it over the rows
+    torch.save(state(4, (1, 3)), tmp_path / 'row.pth')
+    refused('of two sizes: conv.weight', 'average.py', paths[0], tmp_path / 'row.pth', '--out', out, '--overwrite')
     refused('choose another name or pass --overwrite', 'average.py', *paths, '--out', out)
     assert tool('average.py', *paths, '--shares', '1', '0', '--out', out, '--overwrite') == 0
     assert torch.load(out, weights_only=True)['state_dict']['conv.weight'].eq(0).all()
