@@ -77,7 +77,8 @@ def test_several_classes_keep_their_indices(monkeypatch, tmp_path):
     three = dict(classes=('ground', 'sky', 'rock'), palette=((0, 0, 0),) * 3, threshold=None)
     detector = bright_detector(monkeypatch, Three(ROCK.__class__(**vars(ROCK) | three)), mode='tile', scale=1)
     image = np.zeros((64, 70, 3), np.uint8)
-    image[:10], image[30:40, 30:40] = 128, 255
+    # each at one border
+    image[:10, 20:50], image[30:40, 60:] = 128, 255
     save(tmp_path / 'a.png', image)
     results = Results(tmp_path / 'out', detector, {}, overlay=False, probability=True)
     assert predict_pictures(detector, find_pictures([str(tmp_path / 'a.png')]), results).rocks == 2
@@ -86,7 +87,7 @@ def test_several_classes_keep_their_indices(monkeypatch, tmp_path):
     assert not (tmp_path / 'out' / 'overlays').exists()
     rows = csv.DictReader((tmp_path / 'out' / 'rocks.csv').open())
     found = [(row['number'], row['class'], row['touches_border'], float(row['probability'])) for row in rows]
-    assert found == [('1', 'sky', '1', 0.998), ('2', 'rock', '0', 1)]
+    assert found == [('1', 'sky', '1', 0.998), ('2', 'rock', '1', 1)]
 
 
 def test_batches_side_by_side_find_the_same(monkeypatch, photos, tmp_path):
