@@ -141,7 +141,7 @@ def test_scores_are_those_of_single_samples(tiny_imagenet, repository):
         for data in DataLoader(dataset, 4, collate_fn=batch_collate):
             with torch.no_grad():
                 outputs = model.val_step(data)
-            predicted += [s.pred_score.reshape(-1, 3) for s in outputs]
+            predicted += [torch.cat([s.pred_score.reshape(-1, 3), s.gt_label.reshape(-1, 1)], 1) for s in outputs]
             evaluator.process(data_samples=outputs, data_batch=data)
         scores[kind] = evaluator.evaluate(len(dataset)), torch.cat(predicted)
     assert scores['batches'][0] == scores[None][0]
