@@ -107,17 +107,17 @@ def test_batches_side_by_side_find_the_same(monkeypatch, photos, tmp_path):
 
 
 def test_masks_are_scored_against_the_truth(tool, refused, bright, tmp_path, capsys):
-    for i in range(2):
-        photo(tmp_path / 'in' / f'render{i}.png')
+    for i, rocks in enumerate([((10, 20), (40, 50)), ((10, 20), (40, 50)), ()]):
+        photo(tmp_path / 'in' / f'render{i}.png', rocks)
         truth = np.zeros((90, 120), np.uint8)
-        truth[10:22, 20:32] = 255
+        truth[10:22, 20:32] = 255 * (i < 2)
         truth[40:52, 50:62] = 255 * (i == 0)
         save(tmp_path / 'true' / f'ground{i}.png', truth)
     given = ('predict.py', tmp_path / 'in', '-o', tmp_path / 'out', '--mode', 'tile', '--scale', 1)
     given += ('--truth', tmp_path / 'true', '--img-prefix', 'render', '--mask-prefix', 'ground')
     assert tool(*given) == 0
-    # 3 of 4 squares: 2 * 3 / 7; the images have 1 and 2 / 3; found 3 of 3, invented 1 of 4
-    expected = 'rock of 2 pictures at full size: Dice 85.71, mean over the pictures 83.33, objects F1 85.71'
+    # 3 of 4 squares: 2 * 3 / 7; the images have 1, 2 / 3 and, without a rock, 1; found 3 of 3, invented 1 of 4
+    expected = 'rock of 3 pictures at full size: Dice 85.71, mean over the pictures 88.89, objects F1 85.71'
     assert expected in capsys.readouterr().out
     save(tmp_path / 'true' / 'ground1.png', np.zeros((9, 9), np.uint8))
     refused('are 120x90 and 9x9 pixels', *given, '--resume')
