@@ -11,7 +11,6 @@ PIPELINE = [*LOAD, RESIZE, PACK]
 
 
 def write(root: Path, name: str, mask: np.ndarray, images: str = 'images', masks: str = 'masks') -> None:
-    """A mask and a black image."""
     save(root / images / f'{name}.png', np.zeros((*mask.shape, 3), np.uint8))
     save(root / masks / f'{name}.png', mask)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import make_moon, write_pair
+from conftest import write_pair
 from mmengine.config import Config
 from mmengine.registry import DATASETS
 from pair_sets import PIPELINE, ids, label, write
@@ -26,7 +26,6 @@ def said(monkeypatch) -> list[str]:
 
 
 def bands(values=(0, 1, 2, 1), size: int = 64) -> np.ndarray:
-    """A mask of equal bands, one for each value."""
     return np.repeat(np.array(values, np.uint8), size // len(values))[:, None].repeat(size, 1)
 
 
@@ -57,12 +56,9 @@ def test_masks_hold_class_indices_or_what_the_label_map_says(tmp_path, values, l
     dataset = make(tmp_path, split='all', label_map=label_map, pipeline=PIPELINE)
     assert (label(dataset) == bands(expected)).all()
     assert dataset.metainfo['classes'] == CLASSES
-    small = make(tmp_path, split='all', label_map=label_map, pipeline=PIPELINE, load_size=(32, 16))
-    assert small[0]['inputs'].shape == (3, 16, 32)
-    assert set(np.unique(label(small))) == set(expected)
 
 
-@pytest.mark.parametrize(('ignored', 'named'), [(255, 255), (9, 9), (255, [7, 255]), (9, [7, 9])])
+@pytest.mark.parametrize(('ignored', 'named'), [(255, 255), (9, [7, 9])])
 def test_ignored_pixels_become_255_if_they_are_named(tmp_path, ignored, named):
     write(tmp_path, 'a', bands((0, 1, 2, ignored)))
     with pytest.raises(UsageError, match=rf'other than 0 to 2: .*a\.png \({ignored}\)'):
@@ -71,9 +67,9 @@ def test_ignored_pixels_become_255_if_they_are_named(tmp_path, ignored, named):
     assert (label(dataset) == bands((0, 1, 2, 255))).all()
 
 
-@pytest.mark.parametrize('folders', [('{split}/images', '{split}/masks'), ('i/{split}', 'm/{split}')])
-def test_parts_with_folders_of_their_own(tmp_path, folders):
+def test_parts_with_folders_of_their_own(tmp_path):
     """All of a folder, hashed or not; the part may have any name."""
+    folders = 'i/{split}', '{split}/m'
     for split, names in (('train', 'abc'), ('validation', 'de'), ('test', 'f')):
         images, masks = (folder.format(split=split) for folder in folders)
         for name in names:
@@ -86,19 +82,14 @@ def test_parts_with_folders_of_their_own(tmp_path, folders):
     assert [part('train'), part('validation'), part('test')] == [['a', 'b', 'c'], ['d', 'e'], ['f']]
     (tmp_path / 'mine.txt').write_text('b\n')
     assert part('train', ann_file='mine.txt') == ['b']
-    with pytest.raises(UsageError, match='images were looked for in .*val.* no such folder: set'):
-        part('val')
 
 
-def test_a_class_without_a_pixel_is_said_and_nothing_is_read_unless_checked(root, said):
+def test_a_class_without_a_pixel_is_said(root, said):
     write(root, '00', bands((0, 0)))
     make(root)
     assert not said
     make(root, (*CLASSES, 'huge'), split='val')
     assert len(said) == 1 and 'no pixel of huge in the 2 masks of the val part' in said[0]
-    (root / 'masks' / '03.png').write_text('hello')
-    assert len(make(root, (*CLASSES, 'huge'), split='all', check=False)) == 10
-    assert len(said) == 1
 
 
 @pytest.mark.parametrize(
@@ -108,24 +99,18 @@ def test_a_class_without_a_pixel_is_said_and_nothing_is_read_unless_checked(root
         (BEYOND, dict(label_map={0: 0, 1: 1, 7: 2}), r'other than 0, 1, 7: .*00\.png \(2\)'),
         (BEYOND, dict(ignore_index=255), r'03\.png \(7\); [^;]*0/255\.$'),
         (ROCKS_OF_255, dict(classes=CLASSES[:2]), r'\(255\).*; .*\{0: 0, 255: 1\}.*ignore_index=255'),
-        ({}, dict(root='nowhere'), 'The data set was looked for in .*set data_root'),
-        ({}, dict(remedy='ask Ada', img_suffix='.jpg'), 'ask Ada'),
         ({}, dict(val_fraction=1.0), 'leave some for training, got 1.0 and 0.0'),
         ({}, dict(classes='rock'), "list of 2 to 255 different names, .* got 'rock'"),
-        ({}, dict(classes=('a',)), '2 to 255'),
         ({}, dict(palette=[[0, 0, 0]]), 'palette holds .* each of the 3 classes, got'),
         ({}, dict(label_map={0: 3}), r'value 0 to 3, but the 3 classes .* indices 0 to 2'),
-        ({}, dict(label_map={'rock': 1}), "from 0 to 255, .* got the value 'rock'"),
         ({}, dict(ignore_index=2), "ignore_index=2 is also the mask value of class 'large'"),
-        ({}, dict(ignore_index=300), 'several of them, or None, got 300'),
     ],
 )
 def test_each_mistake_gets_its_sentence(root, masks, arguments, words):
     for number, values in masks.items():
         write(root, f'{number:02d}', bands(values))
-    with pytest.raises(UsageError, match=words) as caught:
-        make(**{'root': root, 'split': 'all', **arguments})
-    assert '\n' not in str(caught.value)
+    with pytest.raises(UsageError, match=words):
+        make(root, split='all', **arguments)
 
 
 @pytest.mark.parametrize(
@@ -144,24 +129,16 @@ def test_lunar_configs(name, labels, classes, repository, tmp_path, monkeypatch)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         dataset = DATASETS.build({**loader.dataset, 'pipeline': PIPELINE})
         assert label(dataset)[::64, 0].tolist() == labels
-        assert dataset[0]['inputs'].shape == (3, 256, 256)
         assert dataset.metainfo['classes'] == classes
         parts.append(ids(dataset))
     assert [len(part) for part in parts] == [6, 2, 2] and len(set(sum(parts, []))) == 10
-    assert set(cfg.test_evaluator.report_classes) <= set(classes)
 
 
-def test_split_is_80_20_and_the_same_everywhere(moon, tmp_path):
+def test_split_is_80_20_and_the_same_everywhere(moon):
     train, val, everything = (ids(MoonDataset(moon, split)) for split in ('train', 'val', 'all'))
     assert len(train) == 8 and sorted(train + val) == everything
-    # written down once: another machine, another order of files or Python must give these
+    # written down once: another machine or Python must give these
     assert val == ['0004', '0008']
-    again = make_moon(tmp_path / 'again', count=0)
-    for name in reversed(everything):
-        write_pair(again, name, np.zeros((8, 8, 3), np.uint8), np.eye(8, dtype=np.uint8))
-    assert ids(MoonDataset(again, 'val')) == val
-    parts = [ids(MoonDataset(moon, s, test_fraction=0.2)) for s in ('train', 'val', 'test')]
-    assert [len(part) for part in parts] == [6, 2, 2] and sorted(sum(parts, [])) == everything
 
 
 def test_load_size_resizes_image_by_area_and_mask_by_nearest(tmp_path):
@@ -177,11 +154,6 @@ def test_load_size_resizes_image_by_area_and_mask_by_nearest(tmp_path):
     assert dataset[0]['data_samples'].ori_shape == (32, 40)
 
 
-def turned(pixels, turn) -> bytes:
-    """As a camera that lies on its side stores it, with a tag."""
-    return encoded(np.ascontiguousarray(np.rot90(pixels, {6: 1, 3: 2}[turn])), exif=with_turn(turn))
-
-
 def test_a_mask_that_its_photographs_tag_leaves_in_doubt(tmp_path, said):
     """What fits is in tests/faults/test_other_peoples_files.py."""
     upright = np.random.default_rng(1).integers(0, 99, (40, 64, 3), dtype=np.uint8)
@@ -189,35 +161,18 @@ def test_a_mask_that_its_photographs_tag_leaves_in_doubt(tmp_path, said):
     labels[5:10, 5:30] = 255
     write_pair(tmp_path, '0', upright, labels)
     image, mask = (tmp_path / 'images' / kind / f'{kind}0.png' for kind in ('render', 'ground'))
-    for data in (mask.read_bytes(), turned(labels, 6)):
-        image.write_bytes(turned(upright, 6))
-        mask.write_bytes(data)
-        MoonDataset(tmp_path, 'all')
-    assert not said
-    # sizes do not prove which one is right
-    image.write_bytes(turned(upright, 3))
-    mask.write_bytes(encoded(labels))
+    # upside down: sizes do not prove which one is right
+    image.write_bytes(encoded(upright[::-1, ::-1].copy(), exif=with_turn(3)))
     MoonDataset(tmp_path, 'all')
     assert len(said) == 1 and 'ground0.png' in said[0]
     # it fits the unturned image only: the remedy works
-    image.write_bytes(turned(upright, 6))
-    mask.write_bytes(encoded(np.ascontiguousarray(np.rot90(labels))))
+    lying = np.rot90(upright).copy()
+    image.write_bytes(encoded(lying, exif=with_turn(6)))
+    mask.write_bytes(encoded(np.rot90(labels).copy()))
     with pytest.raises(UsageError, match=r'before an EXIF tag turns one .*exiftool -Orientation= '):
         MoonDataset(tmp_path, 'all')
-    image.write_bytes(encoded(np.ascontiguousarray(np.rot90(upright))))
+    image.write_bytes(encoded(lying))
     assert len(MoonDataset(tmp_path, 'all')) == 1
-
-
-@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'utf-16-be'])
-def test_lists_of_every_editor(tmp_path, encoding):
-    names = ['first one', 'zweites ü', '0003']
-    for name in (*names, 'other'):
-        write_pair(tmp_path, name, np.zeros((8, 8, 3), np.uint8), np.eye(8, dtype=np.uint8))
-    text = '\r\n'.join([*names, '', ' '])
-    mark = b'\xfe\xff' if encoding.endswith('be') else b''
-    (tmp_path / 'list.txt').write_bytes(mark + text.encode(encoding))
-    dataset = MoonDataset(str(tmp_path), 'all', ann_file='list.txt')
-    assert len(dataset) == 3
 
 
 def test_pixels_are_counted_through_the_label_map(tmp_path):
@@ -234,8 +189,6 @@ def test_pixels_are_counted_through_the_label_map(tmp_path):
     found = counted(CLASSES, label_map={0: 0, 1: 1, 3: 2}, load_size=(8, 8))
     assert found.tolist() == [[3072, 512, 512], [4096, 0, 0]]
     assert counted(CLASSES[:2], ignore_index=3).sum(axis=0).tolist() == [7168, 512]
-    with pytest.raises(UsageError, match=r'a\.png holds the label 3, but the 2 classes'):
-        counted(CLASSES[:2], check=False)
 
 
 def test_weights_equal_a_computation_by_hand():

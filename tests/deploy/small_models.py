@@ -66,21 +66,19 @@ ROCK = ModelCard(
 
 
 class BrightRocks:
-    """The probability of a pixel is its brightness.
-
-    Attributes:
-        batches (list[int]): How many windows each call had.
-        device (str): Where it says that it computes.
-    """
+    """The probability of a pixel is its brightness; ``batches`` says how many windows each call had."""
 
     def __init__(self, card: ModelCard = ROCK) -> None:
-        self.card, self.device = card, 'cpu'
-        self.batches = []
+        self.card, self.device, self.batches = card, 'cpu', []
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         assert images.dtype == np.uint8 and images.shape[1:] == (*self.card.size[::-1], 3)
         self.batches.append(len(images))
         return images.mean(axis=3, dtype=np.float32)[:, None] / 255
+
+
+def noise(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
 
 
 def bright_detector(monkeypatch, model=None, **settings) -> detector.RockDetector:

@@ -6,16 +6,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import numpy_helper
+from small_models import ROCK
 
-CARD = dict(
-    task='segmentation',
-    classes=('background', 'rock'),
-    palette=((40, 40, 40), (230, 159, 0)),
-    threshold=0.6,
-    size=(64, 48),
-    licence='none',
-    source='by_hand 0123456789',
-)
+CARD = vars(ROCK) | dict(threshold=0.6, size=(64, 48))
 NETWORK = """
 <ir_version: 10, opset_import: ["" : 20]>
 small (uint8[N, 48, 64, 3] images) => (float[N, 48, 64] probability) {

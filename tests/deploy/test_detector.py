@@ -6,12 +6,12 @@ import pytest
 import torch
 from mmengine.dataset import Compose
 from pycocotools import mask as coco
-from small_models import BrightRocks, bright_detector, write_model
+from small_models import BrightRocks, bright_detector, noise, write_model
 
 from custom_modules.deploy import tiling
 from custom_modules.deploy.detector import RockDetector, load_model
-from custom_modules.deploy.rocks import find_rocks, outlines
-from custom_modules.deploy.tiling import STEPS, labels_of, map_of_tiles, strips, window_starts
+from custom_modules.deploy.rocks import find_rocks
+from custom_modules.deploy.tiling import STEPS, map_of_tiles, strips
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 
 
@@ -37,19 +37,6 @@ def test_a_segmentor_sees_what_its_own_pipeline_sees(name, tmp_path):
     np.testing.assert_allclose(probability.reshape(expected.shape), expected, atol=5e-5)
 
 
-def noise(height: int, width: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-@pytest.mark.parametrize('overlap', [0, 0.25, 0.5, 0.9])
-@pytest.mark.parametrize('length', [1, 63, 64, 65, 128, 300])
-def test_windows_cover_the_side_and_overlap(length, overlap):
-    starts = window_starts(length, 64, overlap)
-    assert starts[0] == 0 and starts[-1] == max(0, length - 64)
-    steps = np.diff(starts)
-    assert (steps > 0).all() and (steps <= np.ceil(64 * (1 - overlap))).all()
-
-
 @pytest.mark.parametrize('shape', [(64, 64), (65, 200), (150, 97), (20, 300), (1, 1)])
 @pytest.mark.parametrize('batch_size', [1, 5, 64])
 def test_every_pixel_gets_its_own_probability(shape, batch_size):
@@ -62,13 +49,13 @@ def test_every_pixel_gets_its_own_probability(shape, batch_size):
 def test_no_seam_where_windows_disagree():
     class Disagreeing(BrightRocks):
         def __call__(self, images):
-            # the first window says 0, the second 1
-            values = np.arange(len(images), dtype=np.float32)[:, None, None, None]
+            values = np.linspace(0, 1, len(images), dtype=np.float32)[:, None, None, None]
             return np.broadcast_to(values, (len(images), 1, 64, 64))
 
-    row = map_of_tiles(Disagreeing(), noise(64, 96), 0.5, 16)[0, 30] / STEPS
+    row = map_of_tiles(Disagreeing(), noise(64, 160), 0.5, 16)[0, 30] / STEPS
     assert row[0] == 0 and row[-1] == 1
-    assert np.diff(row).min() >= 0 and np.diff(row).max() < 0.05
+    # of 4 windows, each 32 pixels from the next
+    assert np.diff(row).min() >= 0 and np.diff(row).max() < 0.012
 
 
 @pytest.mark.parametrize('size', [(300, 700), (40, 33), (64, 64), (64, 200)])
@@ -81,23 +68,18 @@ def test_a_map_is_enlarged_as_opencv_does_it(size):
         np.testing.assert_allclose(enlarged, expected, atol=1e-3)
 
 
-def test_labels_follow_threshold_or_the_largest():
-    found = (np.array([[[0.2, 0.5, 0.8]]]) * STEPS).round().astype(np.uint16)
-    assert labels_of(found, (3, 1), 0.6).tolist() == [[0, 0, 1]]
-    assert labels_of(found, (3, 1), 0.1).tolist() == [[1, 1, 1]]
-    three = np.array([[[1, 5, 2]], [[7, 1, 2]], [[2, 2, 9]]], np.uint16)
-    assert labels_of(three, (3, 1), None).tolist() == [[1, 0, 2]]
-
-
-def test_the_mirror_image_is_averaged(monkeypatch):
+def test_the_mirror_image_is_averaged_and_an_own_threshold_decides(monkeypatch):
     class LeftOnly(BrightRocks):
         def __call__(self, images):
             found = super().__call__(images)
             found[..., 32:] = 0
             return found
 
-    found = bright_detector(monkeypatch, LeftOnly(), tta=True)(np.full((64, 64, 3), 255, np.uint8))
-    np.testing.assert_allclose(found.probability, 0.5, atol=1e-4)
+    for threshold in (0.4, 0.6):
+        detector = bright_detector(monkeypatch, LeftOnly(), tta=True, threshold=threshold)
+        found = detector(np.full((64, 64, 3), 255, np.uint8))
+        np.testing.assert_allclose(found.probability, 0.5, atol=1e-4)
+        assert (found.mask == (threshold < 0.5)).all()
 
 
 def areas(rng: np.random.Generator, smooth: bool) -> np.ndarray:
@@ -109,49 +91,21 @@ def areas(rng: np.random.Generator, smooth: bool) -> np.ndarray:
 
 
 @pytest.mark.parametrize('smooth', [True, False])
-def test_exact_outlines_give_the_area_back(smooth):
-    rng = np.random.default_rng(0)
-    checked = 0
-    for _ in range(60):
-        count, labels, boxes, _ = cv2.connectedComponentsWithStats(areas(rng, smooth))
-        for area in range(1, count):
-            x, y, w, h, _ = boxes[area].tolist()
-            (polygon,) = outlines(labels[y : y + h, x : x + w] == area, (x, y))
-            assert (coco.decode(coco.frPyObjects([polygon], *labels.shape))[..., 0] == (labels == area)).all()
-            checked += 1
-    assert checked > 60
-
-
-def test_rocks_are_listed():
-    labels = np.zeros((20, 30), np.uint8)
-    labels[0:2, 4:8] = 1
-    labels[10:14, 10:13] = 1
-    labels[15:17, 20:25] = 2
-    found = np.full((3, 20, 30), 0.1 * STEPS, np.uint16)
-    found[1, 10:14, 10:13] = 0.8 * STEPS
-    found[1, 10, 10:13] = 0.4 * STEPS
-    rocks = find_rocks(labels, found, ('ground', 'rock', 'boulder'))
-    facts = [(rock.number, rock.name, rock.label, rock.touches_border) for rock in rocks]
-    assert facts == [(1, 'rock', 1, True), (2, 'rock', 1, False), (3, 'boulder', 2, False)]
-    assert rocks[1].probability == pytest.approx(0.7, abs=1e-4)
-    assert find_rocks(labels * 0, found, ('ground', 'rock', 'boulder')) == []
-
-
-@pytest.mark.parametrize('smooth', [True, False])
 def test_rocks_are_those_of_opencv_and_cross_strips(monkeypatch, smooth):
-    """Islands in holes, holes at the border: area, box, centre and mean as OpenCV's statistics and the enlarged map say."""
+    """Islands in holes, holes at the border: area, box, centre and mean as OpenCV's statistics and the enlarged map say, outlines exact."""
     monkeypatch.setattr(tiling, 'STRIP', 7)
     rng = np.random.default_rng(1)
-    for _ in range(20):
+    for _ in range(40):
         labels = areas(rng, smooth)
         size = labels.shape[::-1]
         found = rng.integers(0, STEPS, (1, 8, 9), dtype=np.uint16)
         probability = np.concatenate([part[0] for _, part in strips(found, size)])
         count, parts, stats, centres = cv2.connectedComponentsWithStats(labels)
-        rocks = find_rocks(labels, found, ('background', 'rock'))
-        # from top to bottom, by their first pixels
+        rocks = find_rocks(labels, found, ('background', 'rock'), tolerance=0)
         order = sorted(range(1, count), key=lambda number: np.flatnonzero(parts == number)[0])
         for rock, number in zip(rocks, order, strict=True):
             assert [*rock.box, rock.area] == stats[number].tolist()
             assert rock.centre == tuple(centres[number].round(2))
             assert abs(rock.probability - probability[parts == number].mean()) < 1e-4
+            drawn = coco.decode(coco.frPyObjects(rock.polygons, *labels.shape))[..., 0]
+            assert (drawn == (parts == number)).all()

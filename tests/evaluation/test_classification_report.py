@@ -5,7 +5,6 @@ import warnings
 
 import pytest
 import torch
-from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import METRICS
 from PIL import Image
@@ -29,13 +28,8 @@ def samples(counts):
     return found
 
 
-@pytest.fixture(autouse=True)
-def scope():
-    # as in a run; it logs when another test left another one
-    init_default_scope('mmpretrain')
-
-
 def evaluate(counts, classes, out_dir=None):
+    init_default_scope('mmpretrain')
     metric = METRICS.build(dict(type='ClassificationReport', out_dir=out_dir))
     metric.dataset_meta = dict(classes=classes)
     images = samples(counts)
@@ -51,20 +45,11 @@ def read(folder):
     return json.loads(text, parse_constant=lambda name: pytest.fail(f'{name} in the file'))
 
 
-@pytest.fixture
-def log(monkeypatch) -> list[str]:
-    """What a test's run prints."""
-    lines = []
-    monkeypatch.setattr(MMLogger.get_current_instance(), 'info', lines.append)
-    return lines
-
-
-def test_equals_a_computation_by_hand(tmp_path, log):
+def test_equals_a_computation_by_hand(tmp_path):
     scalars = evaluate(COUNTS, ('cat', 'dog', 'owl'), str(tmp_path))
     precision, recall = [3 / 6, 2 / 3, 1 / 1], [3 / 4, 2 / 4, 1 / 2]
     f1 = [2 * p * r / (p + r) for p, r in zip(precision, recall, strict=True)]
     report = read(tmp_path)
-    assert list(report) == ['images', 'top1', 'macro', 'classes', 'confusion_counts', 'confusion_matrix']
     assert report['images'] == 10 and report['top1'] == pytest.approx(60)
     for key, values in (('precision', precision), ('recall', recall), ('f1', f1)):
         assert [row[key] for row in report['classes']] == pytest.approx([100 * v for v in values], abs=1e-3), key
@@ -73,9 +58,6 @@ def test_equals_a_computation_by_hand(tmp_path, log):
     assert [(row['name'], row['images']) for row in report['classes']] == [('cat', 4), ('dog', 4), ('owl', 2)]
     assert report['confusion_counts'] == COUNTS
     assert report['confusion_matrix'] == [[75, 25, 0], [50, 50, 0], [50, 0, 50]]
-    scores, where = log
-    assert '| cat        |     50.00 |  75.00 | 60.00 |      4 |' in scores
-    assert str(tmp_path) in where
     with Image.open(tmp_path / 'confusion_matrix.png') as picture:
         assert min(picture.size) > 300
     with pytest.raises(UsageError, match='classification_report.json exists'):
@@ -84,7 +66,7 @@ def test_equals_a_computation_by_hand(tmp_path, log):
         evaluate(COUNTS, ('cat', 'dog'))
 
 
-def test_never_predicted_is_0_and_never_seen_is_null(tmp_path, log):
+def test_never_predicted_is_0_and_never_seen_is_null(tmp_path):
     scalars = evaluate([[2, 0, 1], [1, 0, 0], [0, 0, 0]], ('cat', 'dog', 'owl'), str(tmp_path))
     cat, dog, owl = read(tmp_path)['classes']
     assert (dog['precision'], dog['recall'], dog['f1']) == (0, 0, 0)
@@ -92,4 +74,3 @@ def test_never_predicted_is_0_and_never_seen_is_null(tmp_path, log):
     assert read(tmp_path)['confusion_matrix'][2] == [None, None, None]
     # the mean is over the classes that have images
     assert scalars['report/macro_recall'] == pytest.approx(100 * (2 / 3 + 0) / 2, abs=1e-3)
-    assert '| owl        |         - |      - |     - |      0 |' in log[0]

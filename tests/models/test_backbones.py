@@ -9,7 +9,6 @@ from mmengine.hooks import EMAHook
 
 from custom_modules.models.backbones import MobileEncoder, MoonNet
 from custom_modules.models.backbones.networks import NarrowResNet, SimpleNet, UNetEncoder
-from custom_modules.models.unet_head import UNetHead
 
 BACKBONES = [MobileEncoder, MoonNet, UNetEncoder]
 IMAGES = torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(0))
@@ -20,50 +19,13 @@ IMAGES = torch.rand(2, 3, 33, 40, generator=torch.Generator().manual_seed(0))
 def test_features_are_as_declared(backbone, out_indices):
     model = backbone(out_indices=out_indices)
     features = model(torch.rand(2, 3, 64, 96))
-    assert isinstance(features, tuple)
-    declared = [
-        (2, channels, 64 // stride, 96 // stride)
-        for channels, stride in zip(model.out_channels, model.out_strides, strict=True)
-    ]
-    assert [tuple(f.shape) for f in features] == declared
+    for found, channels, stride in zip(features, model.out_channels, model.out_strides, strict=True):
+        assert found.shape == (2, channels, 64 // stride, 96 // stride)
 
 
-@pytest.mark.parametrize('backbone', BACKBONES)
-@pytest.mark.parametrize('upsample', ['deconv', 'bilinear'])
-@pytest.mark.parametrize('size', [(64, 64), (61, 75)])
-def test_unet_returns_logits_of_the_image_size(backbone, upsample, size):
-    encoder = backbone()
-    head = UNetHead(encoder.out_channels, upsample=upsample)
-    assert head(encoder(torch.rand(2, 3, *size))).shape == (2, 1, *size)
-    assert head.threshold == 0.5
-
-
-@pytest.mark.parametrize(
-    # coarsest first: 128 -> 32, 64 -> 128, 32 -> 16, 16 -> 8, or the same widths but for the finest
-    ('channels', 'adapters'),
-    [((8, 16, 128, 32), [(1, 1)] * 4), ((8, 32, 64, 128), [None, None, None, (1, 1)])],
-)
-def test_skips_of_other_widths_are_adapted(channels, adapters):
-    encoder = MoonNet()
-    head = UNetHead(encoder.out_channels, decoder_channels=channels, num_classes=3)
-    assert [getattr(level.adapter, 'kernel_size', None) for level in head.levels] == adapters
-    # several classes get one channel each
-    assert head(encoder(torch.rand(1, 3, 32, 32))).shape == (1, 3, 32, 32)
-
-
-@pytest.mark.parametrize(
-    ('make', 'words'),
-    [
-        (lambda: MoonNet(depths=(1, 1)), 'depths needs one number per stage'),
-        (lambda: MoonNet(out_indices=(5,)), 'out_indices must lie in 0..4'),
-        (lambda: MoonNet(frozen_stages=5), 'frozen_stages must lie in -1..4'),
-        (lambda: UNetHead((4, 8, 16), decoder_channels=(4,)), 'one number per skip connection'),
-        (lambda: UNetHead((4, 8), upsample='nearest'), "'deconv' or 'bilinear'"),
-    ],
-)
-def test_wrong_arguments_are_named(make, words):
-    with pytest.raises(ValueError, match=words):
-        make()
+def test_a_stage_without_its_depth_is_refused():
+    with pytest.raises(ValueError, match='depths needs one number per stage'):
+        MoonNet(depths=(1, 1))
 
 
 @pytest.mark.parametrize('standardize', [True, False])
@@ -83,15 +45,9 @@ def test_standardized_grey_hides_exposure_contrast_and_colour_cast(backbone, sta
     assert torch.allclose(a, b, atol=1e-4) is standardize
 
 
-def test_a_flat_image_stays_finite_in_standardized_grey_and_a_neighbour_does_not_matter():
-    model = MoonNet(grey_standardize=True).eval()
-    image = torch.rand(1, 3, 32, 32)
-    flat = torch.full((1, 3, 32, 32), 2.0)
+def test_a_flat_image_stays_finite_in_standardized_grey():
     with torch.no_grad():
-        alone = model(image)[0]
-        together = model(torch.cat([image, flat]))[0]
-    assert torch.isfinite(together).all()
-    assert torch.allclose(alone[0], together[0], atol=1e-5)
+        assert MoonNet(grey_standardize=True).eval()(torch.full((1, 3, 32, 32), 2.0))[0].isfinite().all()
 
 
 def lively(backbone, **kwargs):
@@ -105,18 +61,13 @@ def lively(backbone, **kwargs):
     return model
 
 
-def outputs(model, folded: bool) -> tuple:
-    kept, model._folded = model._folded, model._folded if folded else None
-    try:
-        return model(IMAGES)
-    finally:
-        model._folded = kept
-
-
 def same(model) -> bool:
     """Whether the folded copies are those of the weights there are now."""
-    pairs = zip(outputs(model, True), outputs(model, False), strict=True)
-    return all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in pairs)
+    found, folded = model(IMAGES), model._folded
+    model._folded = None
+    expected = model(IMAGES)
+    model._folded = folded
+    return all(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(found, expected, strict=True))
 
 
 @pytest.mark.parametrize('backbone', [MobileEncoder, MoonNet, NarrowResNet, SimpleNet, UNetEncoder])
@@ -127,7 +78,6 @@ def test_folded_equals_unfolded(backbone, frozen):
     keys = list(model.state_dict())
     model.frozen_stages = frozen
     model.train()
-    state = copy.deepcopy(model.state_dict())
     # all of them unfrozen, in eval, as the definition
     reference = copy.deepcopy(model)
     reference.frozen_stages = -1
@@ -137,35 +87,14 @@ def test_folded_equals_unfolded(backbone, frozen):
         torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-6)
         assert (a.grad_fn is None) == (index <= frozen)
     assert list(model.state_dict()) == keys and len(list(model.modules())) == len(list(reference.modules()))
-    for name, value in state.items():
-        stage = int(name.split('.')[1])
-        if stage <= frozen:
-            assert torch.equal(value, model.state_dict()[name])
     norms = [[m for m in copied.modules() if isinstance(m, nn.BatchNorm2d)] for copied in model._folded._copies]
     assert len(norms) == frozen + 1 and not any(norms), 'really folded'
-
-
-def test_gradients_of_what_trains_are_those_of_the_unfolded():
-    model = lively(MoonNet, frozen_stages=2).train()
-    gradients = []
-    for folded in (True, False):
-        model.zero_grad()
-        outputs(model, folded)[-1].square().mean().backward()
-        gradients.append([p.grad for p in model.parameters()])
-    frozen = sum(len(list(s.parameters())) for s in model.stages[:3])
-    assert all(g is None for g in gradients[0][:frozen] + gradients[1][:frozen])
-    for a, b in zip(*(g[frozen:] for g in gradients), strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
 
 
 def test_copies_follow_the_weights():
     model = lively(MoonNet, frozen_stages=4).train()
     assert same(model)
-    other = lively(MoonNet)
-    for m in other.modules():
-        if isinstance(m, nn.BatchNorm2d):
-            m.running_mean.add_(0.3)
-    model.load_state_dict(other.state_dict())
+    model.load_state_dict({name: 1.1 * tensor for name, tensor in model.state_dict().items()})
     assert same(model), 'load_state_dict'
     with torch.no_grad():
         model.stages[1][0].bn1.running_var.mul_(2)
@@ -175,8 +104,6 @@ def test_copies_follow_the_weights():
     twin = copy.deepcopy(model)
     twin.stages[0][0].weight.data.mul_(2)
     assert same(twin) and same(model), 'deepcopy'
-    model.to(torch.float64)
-    assert model._folded.copies(list(model.stages[:2]))[0].get_parameter('0.weight').dtype == (torch.float64), 'cast'
 
 
 def test_averaged_weights_swapped_in_behind_autograd():

@@ -39,11 +39,11 @@ LOAD = [dict(type=name) for name in ('LoadImageFromFile', 'LoadAnnotations', 'Re
 PACK = dict(type='PackSegInputs')
 
 
-def make_batch(*sizes: tuple[int, int], count: int = 4) -> dict:
+def make_batch(count: int = 4, size: tuple[int, int] = (40, 48)) -> dict:
     """Coloured noise with labels 0, 1 and 3 and some ignored pixels."""
     rng = np.random.default_rng(1)
     inputs, samples = [], []
-    for size in sizes or ((40, 48),) * count:
+    for _ in range(count):
         inputs.append(torch.from_numpy(rng.integers(0, 256, (3, *size), dtype=np.uint8)))
         labels = torch.from_numpy(rng.choice([0, 1, 3, 255], (1, *size)))
         meta = dict(ori_shape=size, img_shape=size, img_path=f'{len(inputs)}.png')
@@ -60,23 +60,16 @@ def masks_of(batch: dict) -> torch.Tensor:
     return torch.stack([sample.gt_sem_seg.data for sample in batch['data_samples']])
 
 
-def require_same(ours: dict, stock: dict) -> None:
-    assert torch.equal(ours['inputs'], stock['inputs'])
-    assert ours['inputs'].dtype == torch.float32
-    for one, other in zip(ours['data_samples'], stock['data_samples'], strict=True):
-        assert one.metainfo == other.metainfo
-        assert torch.equal(one.gt_sem_seg.data, other.gt_sem_seg.data)
-        assert one.gt_sem_seg.data.dtype == other.gt_sem_seg.data.dtype
-
-
 @pytest.mark.parametrize('pad', [dict(size_divisor=32), dict(size_divisor=None, size=(50, 60), pad_val=7)])
 def test_off_is_mmsegs_own(pad):
     options = dict(NORMALISED, **pad)
-    stock, always = SegDataPreProcessor(**options), BatchAugPreProcessor(augments=EACH, **options)
-    require_same(always(make_batch(), False), stock(make_batch(), False))
-    for augments in ([], [dict(augment, prob=0.0) for augment in EACH]):
-        ours = BatchAugPreProcessor(augments=augments, **options)
-        require_same(ours(make_batch(), True), stock(make_batch(), True))
+    for augments, training in ((EACH, False), ([dict(augment, prob=0.0) for augment in EACH], True)):
+        ours = BatchAugPreProcessor(augments=augments, **options)(make_batch(), training)
+        stock = SegDataPreProcessor(**options)(make_batch(), training)
+        assert torch.equal(ours['inputs'], stock['inputs']) and ours['inputs'].dtype == torch.float32
+        assert torch.equal(masks_of(ours), masks_of(stock)) and masks_of(ours).dtype == masks_of(stock).dtype
+        one, other = ([sample.metainfo for sample in found['data_samples']] for found in (ours, stock))
+        assert one == other
 
 
 @pytest.mark.parametrize('augment', EACH, ids=lambda augment: augment['type'])
@@ -93,19 +86,15 @@ def test_labels_stay_exact_and_the_caller_keeps_its_own(augment):
         assert torch.equal(image, given.to(image.dtype))
     before, after = masks_of(untouched), masks_of(out)
     assert torch.equal(masks_of(batch), before)
-    assert after.dtype == before.dtype and after.shape == before.shape
     assert batch['data_samples'][0].metainfo == untouched['data_samples'][0].metainfo
     assert set(after.unique().tolist()) == {0, 3, 255}
     images = torch.stack(untouched['inputs'])
     assert torch.equal(after, before) == (augment in STILL)
     assert not torch.equal(out['inputs'], images.float())
-    assert out['inputs'].isfinite().all()
     assert out['inputs'].min() >= 0 and out['inputs'].max() <= 255
 
 
-@pytest.mark.parametrize(
-    'augments', [[FLIP], [FLOP], [AFFINE], [FLIP, FLOP, AFFINE]], ids=['flip', 'flop', 'affine', 'all']
-)
+@pytest.mark.parametrize('augments', [[FLIP], [FLOP], [AFFINE], [FLIP, FLOP, AFFINE]])
 def test_a_marker_is_followed_by_its_label(augments):
     image, mask = torch.zeros(3, 96, 128, dtype=torch.uint8), torch.zeros(1, 96, 128).long()
     image[:, 30:50, 40:64], mask[:, 30:50, 40:64] = 255, 2
@@ -132,7 +121,6 @@ def test_a_marker_is_followed_by_its_label(augments):
 
 def test_affine_is_the_per_sample_transform(monkeypatch):
     """The same angle, factor and shift in both: the same direction, the same centre, the same border."""
-    # smooth, and not square
     image = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (60, 90, 3)).astype(np.float32), (0, 0), 3)
     mask = (image[..., 0] > image[..., 0].mean()).astype(np.uint8)
     values = np.array([[25.0, 1.1, 0.1, -0.05]])
@@ -169,18 +157,6 @@ def test_blur_is_opencvs():
         assert np.abs(blurred.numpy().transpose(1, 2, 0) - expected).max() < 0.5
 
 
-def test_numbers_that_change_nothing_change_nothing():
-    """An interpolation at angle 0 and scale 1 would blur by its rounding."""
-    calm = [
-        dict(type='BatchRandomAffine', prob=1.0),
-        dict(type='BatchPhotoMetricDistortion', prob=1.0, brightness_delta=0, contrast_range=(1, 1)),
-        dict(type='BatchRandomGamma', prob=1.0, gamma_range=(1, 1)),
-    ]
-    out = raw(*calm)(make_batch(), True)
-    assert torch.equal(out['inputs'], torch.stack(make_batch()['inputs']).float())
-    assert torch.equal(masks_of(out), masks_of(make_batch()))
-
-
 def test_probability_is_that_of_a_sample():
     batch = make_batch(count=400)
     flipped = raw(dict(FLIP, prob=0.25))(batch, True)
@@ -209,24 +185,17 @@ def test_two_processes_draw_what_one_does(monkeypatch, repository):
         assert torch.allclose(out['inputs'], whole['inputs'][rank::2], atol=1e-5)
 
 
-def test_what_cannot_be_right_is_refused():
-    odd_mask, depth = make_batch(), make_batch()
-    odd_mask['data_samples'][1].gt_sem_seg = PixelData(data=torch.zeros(1, 20, 20).long())
+def test_a_map_that_would_not_move_with_the_image_is_refused():
+    depth = make_batch()
     depth['data_samples'][0].gt_depth_map = PixelData(data=torch.zeros(1, 40, 48))
-    for batch, words in (
-        (odd_mask, r'sizes of \[\(20, 20\), \(40, 48\)\] and nothing else: set load_size'),
-        (make_batch((40, 48), (48, 40)), r'sizes of \[\(40, 48\), \(48, 40\)\]'),
-        (depth, 'gt_depth_map'),
-    ):
-        with pytest.raises(UsageError, match=words):
-            raw(FLIP)(batch, True)
+    with pytest.raises(UsageError, match='gt_depth_map'):
+        raw(FLIP)(depth, True)
 
 
-@pytest.mark.parametrize('preset', ['default', 'report3'])
-def test_one_line_without_the_other_is_refused(preset, repository):
+def test_one_line_without_the_other_is_refused(repository):
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
     require_one_augmentation(cfg)
-    cfg.model.data_preprocessor = cfg.batch_augments[preset]
+    cfg.model.data_preprocessor = cfg.batch_augments.default
     with pytest.raises(UsageError, match='RandomFlip.* would be done again'):
         require_one_augmentation(cfg)
     cfg.train_dataloader.dataset.pipeline = cfg.plain_pipeline
@@ -241,45 +210,30 @@ def whole(root, pipeline=(*LOAD, PACK), **options) -> MoonDataset:
     return dataset
 
 
-def test_a_whole_batch_is_its_samples(moon, monkeypatch):
-    monkeypatch.setattr(cache, 'SHARE', 3)
-    dataset = whole(moon)
-    order = [5, 0, 5, 2]
-    batch = dataset.__getitems__(order)
-    sample = batch['data_samples']
-    assert batch['inputs'].dtype == sample.gt_sem_seg.data.dtype == torch.uint8
-    assert sample.gt_sem_seg.data.any() and sample.gt_sem_seg.data.shape == (4, 40, 48)
-    assert sample.img_path == [dataset.get_data_info(i)['img_path'] for i in order]
-    for image, mask, place in zip(batch['inputs'], sample.gt_sem_seg.data, order, strict=True):
-        one = dataset[place]
-        assert torch.equal(image, one['inputs'])
-        assert torch.equal(mask, one['data_samples'].gt_sem_seg.data[0].to(mask))
-
-
 def test_what_fits_into_no_whole_batch_is_said(moon):
     # what is read for scores stays single
     dataset = whole(moon, split='val', test_mode=True)
     assert dataset.cache == 'ram' and isinstance(dataset.__getitems__([0, 1]), list)
     with pytest.raises(UsageError, match='RandomFlip may change'):
         whole(moon, [*LOAD, dict(type='RandomFlip', prob=0.5), PACK])
-    for folder in ('render', 'ground'):
-        cv2.imwrite(str(sorted((moon / 'images' / folder).iterdir())[-1]), np.full((50, 60), 255, np.uint8))
-    with pytest.raises(UsageError, match='is 60x50, the first image 64x64: set load_size, or'):
-        whole(moon, split='all', load_size=None)
 
 
 @pytest.mark.parametrize('size_divisor', [1, 32])
 @pytest.mark.parametrize('preset', ['default', 'strong', 'camera', 'report3', None])
-def test_it_is_augmented_as_samples_are(moon, repository, hub, preset, size_divisor):
+def test_a_whole_batch_is_augmented_as_its_samples_are(moon, repository, hub, monkeypatch, preset, size_divisor):
     """The same numbers, to the last bit, and the batch itself is not changed."""
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
     augments = cfg.batch_augments[preset].augments if preset else [dict(type='BatchRandomBlur', prob=0)]
     options = dict(NORMALISED, augments=augments, size_divisor=size_divisor)
     one, other = BatchAugPreProcessor(**options), BatchAugPreProcessor(**options)
+    # several processes decode
+    monkeypatch.setattr(cache, 'SHARE', 3)
     dataset = whole(moon)
-    rows = range(6)
+    rows = [5, 0, 5, 2, 7, 1]
     batch = dataset.__getitems__(rows)
     before = batch['inputs'].clone(), batch['data_samples'].gt_sem_seg.data.clone()
+    assert before[0].dtype == torch.uint8 and before[1].any()
+    assert batch['data_samples'].img_path == [dataset.get_data_info(i)['img_path'] for i in rows]
     for step in range(3):
         hub.update_info('iter', step)
         samples = one(batch_collate([dataset[row] for row in rows]), True)
@@ -288,10 +242,8 @@ def test_it_is_augmented_as_samples_are(moon, repository, hub, preset, size_divi
         masks = torch.stack([sample.gt_sem_seg.data[0] for sample in samples['data_samples']])
         assert torch.equal(masks, found['data_samples'].gt_sem_seg.data)
         assert masks.dtype == found['data_samples'].gt_sem_seg.data.dtype
-        # and the losses with them
         logits = torch.randn(6, 1, 20, 24)
         head = UNetHead(in_channels=(4, 8), loss_decode=[dict(type='BinaryDiceLoss')])
-        losses = [head.loss_by_feat(logits, each['data_samples']) for each in (samples, found)]
-        assert losses[0] == losses[1]
+        assert head.loss_by_feat(logits, samples['data_samples']) == head.loss_by_feat(logits, found['data_samples'])
     assert torch.equal(batch['inputs'], before[0])
     assert torch.equal(batch['data_samples'].gt_sem_seg.data, before[1])

@@ -18,14 +18,11 @@ LABEL = torch.zeros(2, 8, 8, dtype=torch.long)
 LABEL[:, 2:5, 3:7] = 1
 
 LOSSES = [
-    dict(type='CrossEntropyLoss', use_sigmoid=True),
     dict(type='CrossEntropyLoss', use_sigmoid=True, class_weight=[5.0]),
     dict(type='BinaryDiceLoss'),
-    dict(type='BinaryDiceLoss', per_image=True),
     dict(type='BinaryTverskyLoss'),
     dict(type='BinaryTverskyLoss', alpha=0.7, beta=0.3, per_image=True),
     dict(type='BinaryFocalLoss'),
-    dict(type='BinaryFocalLoss', alpha=-1),
     # mmseg's own is right for one channel, image by image
     dict(type='LovaszLoss', loss_type='binary', per_image=True),
 ]
@@ -37,7 +34,7 @@ def logits(label: torch.Tensor, strength: float = 8.0) -> torch.Tensor:
     return ((label == 1).float() * 2 - 1)[:, None] * strength
 
 
-@pytest.fixture(params=LOSSES, ids=lambda cfg: '-'.join(map(str, cfg.values())))
+@pytest.fixture(params=LOSSES, ids=str)
 def loss(request):
     return MODELS.build(dict(request.param, _scope_='mmseg'))
 
@@ -52,7 +49,7 @@ def test_costs_fall_all_the_way_to_the_truth(loss):
 def test_ignored_pixels_do_not_count(loss):
     label = LABEL.clone()
     label[:, :, 0] = 255
-    prediction = logits(LABEL).clone().requires_grad_()
+    prediction = logits(LABEL).requires_grad_()
     loss(-prediction, label, ignore_index=255).backward()
     assert (prediction.grad[..., 0] == 0).all()
     assert (prediction.grad[..., 1:] != 0).any()
@@ -92,22 +89,19 @@ def test_heads_give_losses_only(name, repository):
     if name == 'unet_baseline':
         cfg.in_channels = [2, 2, 2, 2, 2]
     head = MODELS.build(cfg)
+    # of one channel; mmseg's is 0.3
+    assert head.threshold == (0.5 if head.out_channels == 1 else None)
     torch.manual_seed(0)
     logits = torch.randn(2, head.out_channels, 8, 8)
     label = torch.randint(0, 2, (2, 1, 16, 16))
     label[:, :, :3] = 255
     samples = [SegDataSample(gt_sem_seg=PixelData(data=each)) for each in label]
     losses = head.loss_by_feat(logits, samples)
-    assert losses and all('loss' in name for name in losses)
     stock = DepthwiseSeparableASPPHead.loss_by_feat(head, logits, samples)
     stock.pop('acc_seg')
     assert {k: v.item() for k, v in losses.items()} == {k: v.item() for k, v in stock.items()}
     with pytest.raises(ValueError, match='has no pixel sampler: weight or choose'):
         MODELS.build(dict(cfg, sampler=dict(type='OHEMPixelSampler', thresh=0.7)))
-
-
-def student(teacher):
-    return MODELS.build(dict(type='DistilledSegmentor', teacher=teacher, **NETWORK))
 
 
 @pytest.fixture
@@ -121,35 +115,28 @@ def teacher(tmp_path):
 
 def test_unlabelled_pixels_are_learnt_from_a_teacher_who_does_not_stay(teacher):
     torch.manual_seed(1)
-    model = student(teacher)
+    model = MODELS.build(dict(type='DistilledSegmentor', teacher=teacher, **NETWORK))
     model.init_weights()
     images = torch.randn(2, 3, 32, 32)
     unknown = SegDataSample(gt_sem_seg=PixelData(data=torch.full((1, 32, 32), 255)))
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     (knows,) = model._teachers
-
-    def apart() -> float:
+    apart = []
+    for _ in range(13):
         with torch.no_grad():
             answers = [one(images, mode='tensor').sigmoid() for one in (model, knows)]
-        return float((answers[0] - answers[1]).abs().mean())
-
-    before = apart()
-    for _ in range(12):
+        apart.append((answers[0] - answers[1]).abs().mean())
         losses = model(images, [unknown, unknown], mode='loss')
         assert losses['decode.loss_ce'] == 0
         optimizer.zero_grad()
         losses['loss_imitation'].backward()
         optimizer.step()
-    assert apart() < before / 2
+    assert apart[-1] < apart[0] / 2
     # its weights are those of a segmentor without a teacher
     alone = MODELS.build(dict(type='UNetSegmentor', **NETWORK))
     assert list(model.state_dict()) == list(alone.state_dict())
-    assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in alone.parameters())
 
 
 def test_a_teacher_that_knows_nothing_is_refused(teacher):
     with pytest.raises(ValueError, match='needs weights'):
-        student(dict(teacher, init_cfg=None))
-    model = student(dict(teacher, decode_head=dict(HEAD, num_classes=3)))
-    with pytest.raises((ValueError, RuntimeError), match='output channels'):
-        model.init_weights()
+        MODELS.build(dict(type='DistilledSegmentor', teacher=dict(teacher, init_cfg=None), **NETWORK))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Trap
-from mmengine.logging import HistoryBuffer, MMLogger
+from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from custom_modules.models.backbones import MoonNet
@@ -55,14 +55,10 @@ def test_a_file_of_upstreams_mmseg_under_numpy_1(tmp_path):
     hub = dict(log_scalars={'train/loss': history}, runtime_info=info, resumed_keys={})
     meta = dict(CLASSES=('ground', 'rock'), PALETTE=np.zeros((2, 3), np.uint8), config='model = 1')
     torch.save(dict(state_dict=state, meta=meta, message_hub=hub), tmp_path / 'new.pth')
-    paths = tmp_path / 'new.pth', tmp_path / 'old.pth'
-    with zipfile.ZipFile(paths[0]) as new, zipfile.ZipFile(paths[1], 'w') as old:
+    with zipfile.ZipFile(tmp_path / 'new.pth') as new, zipfile.ZipFile(tmp_path / 'old.pth', 'w') as old:
+        assert any(b'numpy._core.multiarray' in new.read(name) for name in new.namelist())
         for name in new.namelist():
-            content = new.read(name)
-            if name.endswith('data.pkl'):
-                assert b'numpy._core.multiarray' in content
-                content = content.replace(b'numpy._core.multiarray', b'numpy.core.multiarray')
-            old.writestr(name, content)
+            old.writestr(name, new.read(name).replace(b'numpy._core.multiarray', b'numpy.core.multiarray'))
     loaded = CheckpointLoader.load_checkpoint(str(tmp_path / 'old.pth'), map_location='cpu')
     assert loaded['meta']['CLASSES'][1] == 'rock' and 'config' not in loaded['meta']
     assert loaded['message_hub']['runtime_info'] == dict(iter=7)
@@ -71,7 +67,6 @@ def test_a_file_of_upstreams_mmseg_under_numpy_1(tmp_path):
 
 @pytest.fixture
 def classifier(tmp_path):
-    """A classifier's checkpoint: a backbone and a head."""
     torch.manual_seed(1)
     state = {f'backbone.{k}': torch.randn_like(v.float()) for k, v in MoonNet().state_dict().items()}
     state['head.fc.weight'] = torch.zeros(14, 256)
@@ -86,10 +81,8 @@ def build(path, prefix='backbone.', **kwargs) -> MoonNet:
     return model
 
 
-def test_every_tensor_arrives_and_one_that_is_missing_stops(classifier, monkeypatch):
+def test_every_tensor_arrives_and_one_that_is_missing_stops(classifier):
     """Not so a counter: batch norm counts its batches since torch 0.4.1; mmengine does not ask for them."""
-    said = []
-    monkeypatch.setattr(MMLogger.get_current_instance(), 'info', lambda text: said.append(text))
     state = torch.load(classifier, weights_only=True)['state_dict']
     old = {name: t for name, t in state.items() if not name.endswith('num_batches_tracked')}
     assert len(old) < len(state)
@@ -98,7 +91,6 @@ def test_every_tensor_arrives_and_one_that_is_missing_stops(classifier, monkeypa
     for name in old.keys() - {'head.fc.weight'}:
         torch.testing.assert_close(loaded[name.removeprefix('backbone.')], old[name])
     count = len(old) - 1
-    assert any(f'{count} of {count} tensors of MoonNet loaded' in text for text in said)
     old.pop('backbone.stages.2.1.bn2.running_var')
     torch.save(dict(state_dict=old), classifier)
     with pytest.raises(UsageError, match=f'only {count - 1} of {count} tensors'):
@@ -109,11 +101,9 @@ def test_every_tensor_arrives_and_one_that_is_missing_stops(classifier, monkeypa
     ('options', 'words'),
     [
         (dict(prefix=None), r'only 0 of \d+ tensors .*backbone.stages'),
-        (dict(prefix='encoder.'), r'only 0 of \d+ tensors .*backbone.stages'),
         (dict(widths=(16, 32, 64, 128, 288)), r'only \d+ of \d+ tensors of MoonNet'),
-        (dict(path='none.pth'), 'there is no checkpoint'),
     ],
 )
 def test_what_does_not_fit_stops(options, words, classifier):
     with pytest.raises(UsageError, match=words):
-        build(**dict(path=classifier) | options)
+        build(classifier, **options)
