@@ -52,34 +52,22 @@ def test_resume_restores_identical_bytes_and_clears_leftovers(made, capsys, monk
     before, old = contents(made, '*.png'), dates(made)
     assert synthetic(made, '--count', '6') == 0
     assert 'nothing to do' in capsys.readouterr().out and dates(made) == old
-    (made / 'images' / 'clean' / 'clean0002.png').unlink()
+    missing = made / 'images' / 'clean' / 'clean0002.png'
+    missing.unlink()
     leftover = made / 'images' / 'render' / '.render0003.png.99.unfinished'
     leftover.write_bytes(b'half a picture')
     with monkeypatch.context() as patch:
         patch.setattr(os, 'replace', mock.Mock(side_effect=KeyboardInterrupt))
-        assert synthetic(made, '--count', '6') == 130
-    assert not (made / 'images' / 'clean' / 'clean0002.png').exists(), 'before it is whole it has no name'
+        assert synthetic(made, '--count', '6') == 130 and not missing.exists()
     assert synthetic(made, '--count', '6') == 0
     assert contents(made, '*.png') == before and not leftover.exists()
 
 
-@pytest.mark.parametrize(
-    ('options', 'word'),
-    [
-        (('--count', '6', '--seed', '1'), 'seed 0 instead of 1'),
-        (('--count', '7'), 'count 6 instead of 7'),
-        (('--count', '6', '--size', '64x64'), 'size 96x64 instead of 64x64'),
-    ],
-)
-def test_another_set_is_refused(made, capsys, options, word):
-    before = contents(made, '*.png')
-    assert synthetic(made, *options) == 2
-    said = complaint(capsys)
-    assert word in said and '--overwrite' in said
-    assert contents(made, '*.png') == before
-
-
-def test_a_folder_of_other_things_is_never_touched(tmp_path, capsys):
+def test_another_set_is_refused_and_other_things_are_never_touched(made, tmp_path, capsys):
+    before = contents(made)
+    assert synthetic(made, '--count', '7', '--seed', '1', '--size', '64x64', '--style', 'photo') == 2
+    said, differing = complaint(capsys), ('count 6', 'seed 0', 'size 96x64', 'style mixed', '--overwrite')
+    assert all(words in said for words in differing) and contents(made) == before
     (tmp_path / 'images' / 'render').mkdir(parents=True)
     (tmp_path / 'images' / 'render' / 'render0001.png').write_bytes(b'precious')
     assert synthetic(tmp_path, '--count', '1', '--overwrite') == 2
