@@ -3,6 +3,8 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
@@ -20,18 +22,15 @@ ON_UTILS = ('preparation', 'doctor')
 FILES = sorted((REPOSITORY / PACKAGE).rglob('*.py'))
 
 
-def imported_modules(path: Path) -> set[str]:
-    """Names of all that a file imports, anywhere in it; of ``from a import b`` both a and a.b."""
-    package = path.relative_to(REPOSITORY).with_suffix('').parts[:-1]
-    names = set()
+def imported_modules(path: Path) -> Iterator[str]:
+    """Names of all that a file imports, anywhere in it; of ``from a import b`` a.b."""
+    package = '.'.join(path.relative_to(REPOSITORY).parts[:-1])
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            outer = package[: len(package) - node.level + 1] if node.level else ()
-            base = '.'.join([*outer, *filter(None, [node.module])])
-            names |= {base, *(f'{base}.{alias.name}' for alias in node.names)}
-    return names
+            base = resolve_name('.' * node.level + (node.module or ''), package)
+            yield from (f'{base}.{alias.name}' for alias in node.names)
 
 
 def room_of(path: Path) -> str:

@@ -103,39 +103,12 @@ def test_stock_has_none_of_the_fast_path(repository, monkeypatch):
         assert stock_config(cfg, (96, 64), 2, 'bfloat16').optim_wrapper.type == wrapper
 
 
-def test_exported_files_are_compared_with_pytorch(untrained, measure, tmp_path, monkeypatch):
-    pytest.importorskip('onnxscript')
-    from custom_modules.benchmark.prediction import ExportedPrediction, ToolPrediction
-    from custom_modules.deploy.export import export_onnx
-    from custom_modules.deploy.torch_model import TorchModel
-
-    # a compiler takes minutes
-    monkeypatch.setenv('CXX', 'no compiler')
-    config, weights, options = untrained
-    cfg, exported = load_config(config, read_options(options)), tmp_path / 'small.onnx'
-    cfg.dump(tmp_path / 'small.py')
-    exported.write_bytes(export_onnx(TorchModel(tmp_path / 'small.py', weights, device='cpu')))
-    given = weights, exported, '--repeats', 1, '--images', 2, '--batch', 2
-    found = measure('infer', *given, options=options)['contestants']
-    names = ('PyTorch', 'PyTorch --amp', 'small.onnx', 'MMSegInferencer')
-    assert list(found) == [f'{name}, 1 thread' for name in names]
-    kinds = ((ToolPrediction, weights), (ExportedPrediction, exported))
-    ours, theirs = (masks_of(kind('', cfg, (64, 64), str(file))) for kind, file in kinds)
-    assert (ours == theirs).mean() > 0.999
-
-
-def masks_of(one) -> np.ndarray:
-    """What a contestant finds in its files, two at a time."""
-    one.build()
-    return np.stack(one._masks(one.paths, 2))
-
-
 def test_files_are_predicted_alike(untrained, measure, monkeypatch):
     """As tools/predict.py does, and by mmseg's inferencer: the same weights at the same size of the network."""
     from custom_modules.benchmark.prediction import BarePrediction, prediction_contestants
 
     config, weights, options = untrained
-    options = [*options, *[f'{part}_dataloader.dataset.load_size=(32,32)' for part in ('train', 'val', 'test')]]
+    options = [*options, *loader_options(**{'dataset.load_size': '(32,32)'})]
     given = weights, '--repeats', 1, '--images', 3, '--batch', 2
     found = measure('infer', *given, options=options)['contestants']
     assert [name for name in found if name != 'smp'] == ['project', 'project --amp', 'stock', 'bare loop']
@@ -153,7 +126,10 @@ def test_files_are_predicted_alike(untrained, measure, monkeypatch):
     torch.save(dict(state_dict=bare.model.state_dict()), weights)
     heads = counting(monkeypatch, UNetHead, 'forward')
     contestants = prediction_contestants(cfg, (32, 32), [str(weights)], (2,), 3, 1)
-    masks = {one.name: masks_of(one) for one in contestants if one.name != 'bare loop'}
+    masks = {}
+    for one in (one for one in contestants if one.name != 'bare loop'):
+        one.build()
+        masks[one.name] = np.stack(one._masks(one.paths, 2))
     # of what the first level gives
     assert {tuple(features[0].shape[2:]) for _, features in heads} == {(32, 32)}
     # the files' own size; pictures are made smaller by other means, so a few pixels differ
