@@ -1,4 +1,4 @@
-"""The main job through the command line: configs train and are tested, mistakes end in one line, every tool answers at once."""
+"""The main job through the command line: configs train and are tested, mistakes end in one line."""
 
 import json
 import os
@@ -15,8 +15,6 @@ from pictures import load
 from custom_modules.models.backbones import MoonNet
 
 BASELINE = REPOSITORY / 'configs' / 'unet_baseline.py'
-TOOLS = sorted(path.name for path in (REPOSITORY / 'tools').glob('*.py'))
-HEAVY = {'torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'pandas', 'matplotlib'}
 
 
 @pytest.mark.parametrize(
@@ -71,15 +69,6 @@ def test_mmsegs_own_tools_run_our_configs(name, repository, untrained, tmp_path)
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     assert 'rock_Dice' in done.stdout
-
-
-@pytest.mark.parametrize('name', [name for name in TOOLS if name != 'arguments.py'])
-def test_help_imports_nothing_heavy(name):
-    command = [sys.executable, '-X', 'importtime', REPOSITORY / 'tools' / name, '--help']
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0 and done.stdout.startswith('usage: ')
-    imported = {line.split('|')[-1].strip().split('.')[0] for line in done.stderr.splitlines()}
-    assert 'argparse' in imported and not imported & HEAVY
 
 
 def test_segmentor(tool, repository, moon, tmp_path, monkeypatch, capsys):
