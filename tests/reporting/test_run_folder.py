@@ -120,15 +120,11 @@ def test_a_run_that_ended_without_a_finite_loss_is_named(tmp_path, value):
     assert spoil(0) is None
 
 
-def test_a_fold_is_that_of_the_test_part():
-    test = dict(type='MoonDataset', data_root='x', split='test', fold=2)
-
-    def fold(**options):
-        return held_out_fold(Config(dict(test_dataloader=dict(dataset=dict(test, **options)))))
-
-    assert fold() == (2, 5) and fold(folds=3) == (2, 3)
-    # all images, or the inner validation part: nothing that could be put together
-    assert fold(split='all') is None and fold(split='val') is None and fold(fold=None) is None
+# all images, or the inner validation part: nothing that could be put together
+@pytest.mark.parametrize(('split', 'fold'), [('test', (2, 5)), ('val', None), ('all', None)])
+def test_a_fold_is_that_of_the_test_part(split, fold):
+    test = dict(type='MoonDataset', data_root='x', split=split, fold=2)
+    assert held_out_fold(Config(dict(test_dataloader=dict(dataset=test)))) == fold
 
 
 def test_a_best_checkpoint_that_was_not_written_is_missed(tmp_path):
