@@ -44,13 +44,13 @@ def coco():
     return data
 
 
-def to_masks(data, tmp_path, *options, images=None):
+def to_masks(data, tmp_path, *options, images=None, **saving):
     """Draw them; ``images`` are the pixels of all images, which are copied then."""
     path = tmp_path / 'coco.json'
     path.write_text(json.dumps(data))
     if images is not None:
         for image in data['images']:
-            save(tmp_path / 'images' / image['file_name'], images)
+            save(tmp_path / 'images' / image['file_name'], images, **saving)
         options = [*options, '--images', tmp_path / 'images']
     return main(['coco-to-masks', str(path), '--out', str(tmp_path / 'out'), *map(str, options)])
 
@@ -62,7 +62,7 @@ def test_all_kinds_of_shapes_are_drawn_and_the_smaller_lies_on_top(coco, tmp_pat
     coco['annotations'] = [small, *coco['annotations'], large]
     assert to_masks(coco, tmp_path) == 0
     for name in ('uncompressed', 'compressed'):
-        assert np.array_equal(load(tmp_path / f'out/masks/{name}.png'), EXPECTED), name
+        assert np.array_equal(load(tmp_path / f'out/masks/{name}.png'), EXPECTED)
     expected = EXPECTED.copy()
     expected[3:4, 4:6] = expected[0:1, 0:2] = expected[10:, 12:] = 1
     assert np.array_equal(load(tmp_path / 'out/masks/polygons.png'), expected)
@@ -79,9 +79,7 @@ UNSOUND = {
     'no images': ('images', [], '0 of its 0 images and 2 of its 2 categories', 0),
     'too many': ('categories', MANY, 'has 255 categories, but a mask holds 254', 0),
     'no object': ('images', [5], '1 images without an id, .* [(]5[)]', 0),
-    'no name': ('categories', [dict(id=1, name=' ')], '1 categories without an id or a name', 0),
     'no size': ('images', dict(height=...), '1 images without an id.*: polygons.jpg', 2),
-    'no pixels': ('images', dict(width=0), '1 images of no size', 2),
     'folder': ('images', dict(file_name='.'), '1 images without', 2),
     'one mask': ('images', dict(file_name='compressed.png'), 'compressed.jpg to compressed_2.jpg', 3),
     'image twice': ('images', 'twice', '1 images whose id another one has', 3),
@@ -90,7 +88,6 @@ UNSOUND = {
     'unknown category': ('annotations', dict(category_id=99), 'of a category that is not', 3),
     'no shape': ('annotations', dict(segmentation=...), '1 annotations .* has no outline: 1', 3),
     'two points': ('annotations', dict(segmentation=[[1, 1, 2, 2]]), OUTLINE, 3),
-    'odd': ('annotations', dict(segmentation=[[1, 1, 2, 2, 3, 3, 4]]), OUTLINE, 3),
     'nan': ('annotations', dict(segmentation=[[0, 0, float('nan'), 0, 5, 5]]), OUTLINE, 3),
     'far away': ('annotations', dict(segmentation=[square(0, 0, 1e9, 5)]), OUTLINE, 3),
     'rle size': ('runs', dict(size=[16, 12]), 'run lengths for an image of another size: 3', 3),
@@ -98,7 +95,6 @@ UNSOUND = {
     'rle too long': ('runs', dict(counts=TOO_LONG), COVER, 3),
     'rle cut': ('runs', dict(counts='`'), COVER, 3),
     'runs below 0': ('runs', dict(counts=[-3, 195]), COVER, 3),
-    'runs of floats': ('runs', dict(counts=[3.5, 188.5]), COVER, 3),
 }
 
 
@@ -127,12 +123,9 @@ def test_what_is_not_sound_is_counted_and_the_rest_is_read(coco, tmp_path, capsy
 
 OTHER_FORMS = {
     'flat': ('annotations', dict(segmentation=square(3, 2, 9, 5))),
-    'text': ('annotations', dict(segmentation=[[str(n) for n in square(3, 2, 9, 5)]])),
     'two points beside it': ('annotations', dict(segmentation=[square(3, 2, 9, 5), [1, 1, 2, 2]])),
-    'size': ('images', dict(width=float(WIDTH), height=f'{HEIGHT}.0')),
     'id of text': ('images', dict(id='1')),
     'up': ('images', dict(file_name='../../polygons.jpg')),
-    'absolute': ('images', dict(file_name='/home/ada/polygons.jpg')),
     'drive': ('images', dict(file_name='C:\\data\\polygons.jpg')),
     'backslash': ('images', dict(file_name='.\\polygons.jpg')),
     'name twice': ('categories', [*CATEGORIES, dict(id=8, name='rock')]),
@@ -158,10 +151,7 @@ def test_other_forms_of_the_same_annotations(coco, tmp_path, name):
 @pytest.mark.parametrize(('lying', 'tag'), [(True, 6), (False, 6), (False, 3)])
 def test_a_turned_photograph_has_the_size_that_training_sees(coco, tmp_path, capsys, lying, tag):
     """Annotations of the unturned one get a remedy; where sizes do not prove which it is, that is said."""
-    stored = np.ascontiguousarray(BLACK.T if lying else BLACK)
-    for image in coco['images']:
-        save(tmp_path / 'images' / image['file_name'], stored, exif=with_turn(tag))
-    code = to_masks(coco, tmp_path, '--images', tmp_path / 'images')
+    code = to_masks(coco, tmp_path, images=np.ascontiguousarray(BLACK.T if lying else BLACK), exif=with_turn(tag))
     if lying or tag == 3:
         unsure = '3 images that their EXIF tag turns, while' in capsys.readouterr().out
         assert code == 0 and unsure == (tag == 3)
@@ -211,17 +201,15 @@ def to_coco(src, out, *options):
     return main(['masks-to-coco', str(src / 'images'), str(src / 'masks'), '--out', str(out), *options])
 
 
-def test_there_and_back_is_identical(pairs, tmp_path, capsys):
-    assert to_coco(pairs, tmp_path / 'coco.json') == 0
-    assert '4 images, 3 categories' in capsys.readouterr().out
-    arguments = '--images', str(pairs / 'images'), '--out', str(tmp_path / 'out')
-    assert main(['coco-to-masks', str(tmp_path / 'coco.json'), *arguments]) == 0
-    before, after = contents(pairs), contents(tmp_path / 'out')
+def test_there_and_back_is_identical(pairs, tmp_path):
+    json_file, out = tmp_path / 'coco.json', tmp_path / 'out'
+    assert to_coco(pairs, json_file) == 0
+    assert main(['coco-to-masks', str(json_file), '--images', str(pairs / 'images'), '--out', str(out)]) == 0
+    before, after = contents(pairs), contents(out)
     assert before.keys() == after.keys()
     for path in before:
         # packed by another library
-        same = before[path] == after[path]
-        assert same or np.array_equal(load(pairs / path), load(tmp_path / 'out' / path)), path
+        assert before[path] == after[path] or np.array_equal(load(pairs / path), load(out / path)), path
 
 
 def test_annotations_are_components(tmp_path):
@@ -245,9 +233,7 @@ BAD = {
     'index': (lambda src: save(src / 'masks/0001.png', NOTHING + 255), "0001.png holds index 255, .* is 3, 'large rock'"),
     'size': (lambda src: save(src / 'masks/0001.png', NOTHING.T), 'masks/0001.png is 40x30 pixels, .*/0001.png is 30x40'),
     'no mask': (lambda src: (src / 'masks/val/0001.png').unlink(), r'1 images have no mask in .* \(val/0001\)'),
-    'no image': (lambda src: (src / 'images/val/0001.jpeg').unlink(), r'1 masks have no image in .* \(val/0001\)'),
     'one mask': (lambda src: save(src / 'images/0001.jpg', NOTHING), '0001.jpg and .*0001.png would share a mask'),
-    'no classes': (lambda src: (src / 'classes.txt').unlink(), 'neither named by --classes .* nor in .*classes.txt'),
 }  # fmt: skip
 
 
@@ -256,6 +242,5 @@ def test_bad_masks_are_refused(pairs, tmp_path, capsys, name):
     damage, sentence = BAD[name]
     damage(pairs)
     assert to_coco(pairs, tmp_path / 'coco.json') == 2
-    text = complaint(capsys)
-    assert re.search(sentence, text), text
+    assert re.search(sentence, complaint(capsys))
     assert not (tmp_path / 'coco.json').exists()
