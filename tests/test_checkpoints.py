@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from mmpretrain import ImageClassificationInferencer
 from mmseg.apis import MMSegInferencer, inference_model, init_model
-from pictures import load, save
+from pictures import load
 from sklearn.metrics import f1_score
 
 from custom_modules.evaluation.exported import OnnxModel
@@ -22,6 +22,7 @@ CHECKPOINTS = sorted((REPOSITORY / 'checkpoints').glob('*.pth'))
 CONFIG = str(REPOSITORY / 'configs' / 'rock_detector_synthetic.py')
 WEIGHTS = str(REPOSITORY / 'checkpoints' / 'rock_detector_synthetic.pth')
 CLASSIFIER = str(REPOSITORY / 'configs' / 'classifier_14_classes.py')
+PHOTOGRAPHS = [str(REPOSITORY / 'docs' / 'demo' / f'scene{i}.jpg') for i in (1, 2)]
 CLASSIFIER_WEIGHTS = str(REPOSITORY / 'checkpoints' / 'moon_net_tiny_imagenet_14.pth')
 
 
@@ -101,51 +102,34 @@ def test_classifiers_see_what_they_saw(name):
     model.load_state_dict(torch.load(path, weights_only=True)['state_dict'])
     inputs = model.data_preprocessor(dict(inputs=textures()))['inputs']
     with torch.no_grad():
-        scores = model.head(model.extract_feat(inputs))
-        swapped = model.head(model.extract_feat(inputs.flip(1)))
-    seen = torch.tensor([int(label) for label in SEEN[name].split()])
+        labels = model.head(model.extract_feat(inputs)).argmax(1)
     # two close scores may change places where sums are rounded otherwise
-    agree = (scores.argmax(1) == seen).float().mean()
-    assert agree > 0.85, scores.argmax(1).tolist()
-    assert (swapped.argmax(1) == seen).float().mean() < agree
+    assert np.mean(labels.numpy() == np.array(SEEN[name].split(), int)) > 0.85, labels.tolist()
 
 
-@pytest.fixture
-def photographs(tmp_path) -> list[str]:
-    """Bright squares on dark ground, of two sizes; one file is a JPEG."""
-    paths = []
-    for name, (height, width) in {'a.png': (128, 128), 'b.jpg': (96, 160)}.items():
-        image = np.random.default_rng(0).integers(40, 70, (height, width, 3), dtype=np.uint8)
-        image[40:70, 50:80] = 200
-        image[70:76, 50:80] = 5
-        save(tmp_path / name, image)
-        paths.append(str(tmp_path / name))
-    return paths
-
-
-def test_mmsegs_inferencer_and_model(photographs, tmp_path):
+def test_mmsegs_inferencer_and_model(tmp_path):
     """Masks and pictures are written, also to folders that are not there, and what is returned is what was drawn."""
     inferencer = MMSegInferencer(CONFIG, WEIGHTS, device='cpu', show_progress=False)
     out = tmp_path / 'out'
-    results = inferencer(photographs, out_dir=str(out), return_vis=True)
-    assert [mask.shape for mask in results['predictions']] == [(128, 128), (96, 160)]
+    results = inferencer(PHOTOGRAPHS, out_dir=str(out), return_vis=True)
+    sizes = [load(path).shape[:2] for path in PHOTOGRAPHS]
+    assert [mask.shape for mask in results['predictions']] == sizes
     published = torch.load(WEIGHTS, weights_only=True)['meta']['dataset_meta']
     assert inferencer.visualizer.dataset_meta['classes'][1] == published['classes'][1] == 'rock'
     assert np.array_equal(inferencer.visualizer.dataset_meta['palette'], published['palette'])
-    assert sorted(path.name for path in (out / 'vis').iterdir()) == ['a.png', 'b.jpg']
-    assert len(list((out / 'pred').iterdir())) == 2
+    assert len(list((out / 'pred').iterdir())) == len(list((out / 'vis').iterdir())) == 2
     # a row: input and prediction
-    assert load(out / 'vis' / 'a.png').shape[1] == 2 * 128
-    np.testing.assert_array_equal(load(out / 'vis' / 'a.png'), results['visualization'][0])
+    shown = results['visualization'][0]
+    assert shown.shape[1] == 2 * sizes[0][1] and abs(shown - load(out / 'vis' / 'scene1.jpg').astype(int)).mean() < 3
     # from pixels in memory, which are BGR
-    found = inference_model(init_model(CONFIG, WEIGHTS, device='cpu'), load(photographs[0])[..., ::-1].copy())
-    assert np.array_equal(found.pred_sem_seg.data[0], results['predictions'][0])
+    found = inference_model(init_model(CONFIG, WEIGHTS, device='cpu'), load(PHOTOGRAPHS[0])[..., ::-1].copy())
+    assert (found.pred_sem_seg.data[0].numpy() == results['predictions'][0]).mean() > 0.999
 
 
-def test_mmpretrains_inferencer(photographs):
+def test_mmpretrains_inferencer():
     # of this process's other tests it may be mmseg's
     init_default_scope('mmpretrain')
     names = torch.load(CLASSIFIER_WEIGHTS, weights_only=True)['meta']['dataset_meta']['classes']
     assert len(names) == 14 and 'guacamole' in names
-    for result in ImageClassificationInferencer(CLASSIFIER, CLASSIFIER_WEIGHTS, device='cpu')(photographs):
+    for result in ImageClassificationInferencer(CLASSIFIER, CLASSIFIER_WEIGHTS, device='cpu')(PHOTOGRAPHS):
         assert result['pred_class'] == names[result['pred_label']]
