@@ -16,6 +16,7 @@ from PIL import Image
 from scipy.stats import wilcoxon
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
+import custom_modules.classification  # noqa: F401
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.reporting.architecture import describe_architecture
 from custom_modules.reporting.config_changes import flat_config
@@ -163,32 +164,26 @@ def test_a_moved_copy_of_the_validation_images_is_known(repository, moon, tmp_pa
     assert not shared_images(cfg, 'val', files)
 
 
-def describe(repository, name: str, size=(64, 64), **options):
+@pytest.mark.parametrize(
+    ('name', 'u_shaped', 'channels', 'frozen'),
+    [
+        ('unet_baseline', True, 1, dict(output='')),
+        ('unet_backbone_scratch', True, 1, {'stem': '', 'stage 4': ''}),
+        ('unet_backbone_frozen', True, 1, {'stem': 'always', 'stage 4': 'always', 'up 1': ''}),
+        ('unet_backbone_unfreeze', True, 1, {'stem': 'for 25 epochs', 'stage 4': 'for 10 epochs', 'up 1': ''}),
+        ('reference/report2_simple_net_unfreeze', True, 1, dict(output='')),
+        ('multiclass/unet_r34', True, 3, dict(output='')),
+        ('multiclass/deeplabv3plus_r50', False, 3, dict(output='')),
+        ('classifier_14_classes', False, 14, dict(output='')),
+    ],
+)
+def test_every_kind_of_network_is_described_and_drawn(repository, name, u_shaped, channels, frozen):
     cfg = Config.fromfile(repository / 'configs' / f'{name}.py')
-    if cfg.default_scope == 'mmpretrain':
-        import custom_modules.classification  # noqa: F401
     init_default_scope(cfg.default_scope)
     # no weights are read
     cfg.model.backbone.pop('init_cfg', None)
-    cfg.merge_from_dict(options)
-    torch.manual_seed(0)
     model = MODELS.build(cfg.model).eval()
-    return model, describe_architecture(model, size, cfg)
-
-
-@pytest.mark.parametrize(
-    ('name', 'u_shaped', 'channels'),
-    [
-        ('unet_baseline', True, 1),
-        ('rock_detector_synthetic', True, 1),
-        ('reference/report2_simple_net_unfreeze', True, 1),
-        ('multiclass/unet_r34', True, 3),
-        ('multiclass/deeplabv3plus_r50', False, 3),
-        ('classifier_14_classes', False, 14),
-    ],
-)
-def test_every_kind_of_network_is_described_and_drawn(repository, name, u_shaped, channels):
-    model, network = describe(repository, name)
+    network = describe_architecture(model, (64, 64), cfg)
     # each parameter belongs to one stage
     assert network.parameters == sum(p.numel() for p in model.parameters())
     assert network.is_u_shaped is u_shaped
@@ -200,21 +195,7 @@ def test_every_kind_of_network_is_described_and_drawn(repository, name, u_shaped
         assert stage.inputs and set(stage.inputs) <= set(known), stage
         known.append(stage.name)
     assert len(set(known)) == len(known)
+    assert frozen.items() <= {stage.name: stage.frozen for stage in network.stages}.items()
     assert sum(box.parameters for box in _drawn(network)) == network.parameters
     picture = Image.open(io.BytesIO(draw_architecture(network, '$x$')))
     assert min(picture.size) > 300 and len(picture.convert('RGB').getcolors(10**6)) > 50
-
-
-@pytest.mark.parametrize(
-    ('name', 'options', 'stem', 'last'),
-    [
-        ('unet_backbone_scratch', {}, '', ''),
-        ('unet_backbone_frozen', {}, 'always', 'always'),
-        ('unet_backbone_unfreeze', {}, 'for 25 epochs', 'for 10 epochs'),
-        ('unet_backbone_scratch', {'model.backbone.frozen_stages': 1}, 'always', ''),
-    ],
-)
-def test_what_is_frozen_is_said(repository, name, options, stem, last):
-    _, network = describe(repository, name, **options)
-    found = {stage.name: stage.frozen for stage in network.stages}
-    assert (found['stem'], found['stage 4'], found['up 1']) == (stem, last, '')
