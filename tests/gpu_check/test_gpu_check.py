@@ -4,7 +4,6 @@ import functools
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 import torch
 
 from custom_modules.benchmark import training
@@ -64,25 +63,18 @@ for epoch in range(1, 5):
 """
 
 
-@pytest.fixture
-def fake(tmp_path, monkeypatch):
+def test_what_differs_fails_or_takes_too_long_is_told(tmp_path, monkeypatch):
     tool = tmp_path / 'tools' / 'train.py'
     tool.parent.mkdir()
     tool.write_text(TRAIN)
     monkeypatch.setattr(repeatability, 'REPOSITORY', tmp_path)
     monkeypatch.setattr(repeatability, 'read_weights', lambda path: dict(a=torch.tensor(float(path.read_text()))))
-    return lambda seconds: check_repeatability('config.py', tmp_path / 'runs', ['a=1'], {}, seconds)
-
-
-def test_what_differs_and_what_fails_is_told(fake, tmp_path):
-    found = fake(60)
+    found = check_repeatability('config.py', tmp_path / 'runs', ['a=1'], {}, 60)
     assert found['one seed twice'] == 'largest deviation of a weight 0.01'
     assert found['killed and resumed'] == 'bit-identical'
     assert found['two ranks on one GPU'] == 'failed: no second process here'
     # it was started twice
     assert (tmp_path / 'runs' / 'killed.log').read_text().count('tools/train.py') == 2
-
-
-def test_what_takes_too_long_is_ended(fake, tmp_path):
-    assert set(fake(0).values()) == {'failed: no time was left'}
-    assert not list((tmp_path / 'runs').glob('*/epoch_4.pth'))
+    too_late = check_repeatability('config.py', tmp_path / 'late', ['a=1'], {}, 0)
+    assert set(too_late.values()) == {'failed: no time was left'}
+    assert not list(tmp_path.glob('late/*/epoch_4.pth'))

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from pictures import complaint, contents, dates, load, save
+from sklearn.metrics import jaccard_score
 
 from custom_modules.preparation.lunar import MoonClasses
 from custom_modules.utils.errors import UsageError
@@ -61,9 +62,7 @@ def test_known_classes_are_recovered(fade):
     # Every pixel farther than one from a border must be right; at borders no foreign class comes.
     kernel = np.ones((3, 3), np.uint8)
     assert (found == truth)[cv2.erode(truth, kernel) == cv2.dilate(truth, kernel)].all()
-    for kind in range(4):
-        both, either = (found == kind) & (truth == kind), (found == kind) | (truth == kind)
-        assert both.sum() / either.sum() > 0.75, f'class {kind}'
+    assert min(jaccard_score(truth.ravel(), found.ravel(), average=None)) > 0.75
     with pytest.raises(UsageError, match='black and white'):
         MoonClasses.read_colours(np.stack([MoonClasses.rocks(truth)] * 3, axis=2))
 
@@ -83,7 +82,7 @@ def test_layout_naming_and_values(src, tmp_path, capsys):
         assert np.array_equal(rocks, np.where(classes >= SMALL, 255, 0))
     assert 'Left out 1 pictures without a mask: render0003.png' in capsys.readouterr().out
     # clean is preferred: the decoy in images/ground is all sky
-    assert (load(multi / 'images/ground/ground0001.png') == SKY).mean() < 0.5
+    assert load(binary / 'images/ground/ground0001.png').any()
     before = dates(out)
     assert lunar(src, out) == 0 and dates(out) == before
     # a changed picture is replaced where it is asked for, and in both sets
@@ -123,13 +122,13 @@ def test_a_list_of_names(src, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ('name', 'damage', 'words'),
+    ('damage', 'words'),
     [
-        ('clean/clean0001', lambda path: path.write_bytes(path.read_bytes()[:-20]), 'cut short'),
-        ('clean/clean0001', lambda path: save(path, load(path)[:32]), 'is 96x32 pixels, but .* 96x64'),
+        (lambda path: path.write_bytes(path.read_bytes()[:-20]), 'cut short'),
+        (lambda path: save(path, load(path)[:32]), 'is 96x32 pixels, but .* 96x64'),
     ],
 )
-def test_bad_pictures_are_refused_before_anything_is_written(src, tmp_path, capsys, name, damage, words):
-    damage(src / f'images/{name}.png')
+def test_bad_pictures_are_refused_before_anything_is_written(src, tmp_path, capsys, damage, words):
+    damage(src / 'images/clean/clean0001.png')
     assert lunar(src, tmp_path / 'out') == 2
     assert re.search(words, complaint(capsys)) and not (tmp_path / 'out').exists()
