@@ -150,29 +150,25 @@ def test_contestants_alternate(tmp_path):
     assert facts['A']['precision'] == 'float32' and not (tmp_path / 'runs').exists()
 
 
-class Epoch(RunnerTraining):
+def test_each_moment_belongs_to_one_part(monkeypatch):
     """Two iterations, the second three times as slow, with 1 s of hooks in each; then 100 s of validation."""
+    clock, epoch = [0.0], RunnerTraining.__new__(RunnerTraining)
+    monkeypatch.setattr(measuring.time, 'perf_counter', lambda: clock[0])
 
-    def __init__(self, clock: list) -> None:
-        self.clock = clock
-
-    def _train(self) -> None:
+    def train() -> None:
         for slower in (1, 3):
             for part, seconds in (('data', 1), ('forward', 2), ('backward', 4), ('step', 8)):
-                self.clock[0] += seconds * slower
-                self._mark(part)
-            self.clock[0] += 1
-            self._end_iteration(images=3)
+                clock[0] += seconds * slower
+                epoch._mark(part)
+            clock[0] += 1
+            epoch._end_iteration(images=3)
 
-    def _validate(self) -> int:
-        self.clock[0] += 100
+    def validate() -> int:
+        clock[0] += 100
         return 5
 
-
-def test_each_moment_belongs_to_one_part(monkeypatch):
-    clock = [0.0]
-    monkeypatch.setattr(measuring.time, 'perf_counter', lambda: clock[0])
-    found = Epoch(clock).measure()
+    epoch._train, epoch._validate = train, validate
+    found = epoch.measure()
     expected = dict(data=2e3, prepare=0, forward=4e3, backward=8e3, step=16e3, other=1e3)
     assert found['split_ms'] == pytest.approx(expected) and found['iteration_ms'] == 31e3
     assert found['seconds'] == dict(epoch=162, training=62, validation=100)

@@ -2,15 +2,13 @@
 
 import json
 import re
-from unittest import mock
 
 import numpy as np
 import pytest
-from pictures import complaint, contents, dates, load, save, with_turn
+from pictures import complaint, contents, load, save, with_turn
 from pycocotools import mask as rle_tools
 from pycocotools.coco import COCO
 
-from custom_modules.preparation.coco_file import CocoFile
 from tools.prepare_data import main
 
 HEIGHT, WIDTH = 12, 16
@@ -157,30 +155,6 @@ def test_a_turned_photograph_has_the_size_that_training_sees(coco, tmp_path, cap
         assert code == 0 and unsure == (tag == 3)
     else:
         assert code == 2 and 'before its EXIF tag turns it: remove the tag' in complaint(capsys)
-
-
-def test_an_interrupted_run_goes_on(coco, tmp_path, capsys, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(CocoFile, 'draw', mock.Mock(side_effect=[EXPECTED, KeyboardInterrupt]))
-        assert to_masks(coco, tmp_path) == 130
-    assert list(contents(tmp_path / 'out')) == ['classes.txt', 'masks/polygons.png']
-    before = dates(tmp_path / 'out')
-    for written in (2, 0):
-        assert to_masks(coco, tmp_path) == 0
-        assert f'Wrote {written} files' in capsys.readouterr().out
-    assert before.items() <= dates(tmp_path / 'out').items()
-
-
-@pytest.mark.parametrize('name', ['masks/compressed.png', 'images/polygons.jpg'])
-def test_a_different_file_is_not_replaced_unasked(coco, tmp_path, capsys, name):
-    other = tmp_path / 'out' / name
-    other.parent.mkdir(parents=True)
-    other.write_bytes(b'something else')
-    assert to_masks(coco, tmp_path, images=BLACK) == 2
-    assert f'{name} exists with other content' in complaint(capsys)
-    assert contents(tmp_path / 'out') == {name: b'something else'}
-    assert to_masks(coco, tmp_path, '--overwrite', images=BLACK) == 0
-    assert other.read_bytes() != b'something else' and len(contents(tmp_path / 'out')) == 7
 
 
 @pytest.fixture

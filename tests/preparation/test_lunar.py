@@ -78,17 +78,19 @@ def test_layout_naming_and_values(src, tmp_path, capsys):
         picture = f'images/render/render{name}.png'
         assert all((folder / picture).read_bytes() == (src / picture).read_bytes() for folder in folders)
         rocks, classes = (load(folder / f'images/ground/ground{name}.png') for folder in folders)
+        # clean is preferred: the decoy of 0001 is all sky
         assert set(np.unique(classes)) == {GROUND, SKY, SMALL, LARGE}
         assert np.array_equal(rocks, np.where(classes >= SMALL, 255, 0))
     assert 'Left out 1 pictures without a mask: render0003.png' in capsys.readouterr().out
-    # clean is preferred: the decoy in images/ground is all sky
-    assert load(binary / 'images/ground/ground0001.png').any()
-    before = dates(out)
+    before, missing = dates(out), multi / 'images/ground/ground0001.png'
     assert lunar(src, out) == 0 and dates(out) == before
-    # a changed picture is replaced where it is asked for, and in both sets
+    # what an interrupted run lacks is written, but nothing beside a picture that has changed, which is replaced where it is asked for
+    missing.unlink()
+    assert lunar(src, out) == 0 and missing.exists() and len(before.items() - dates(out).items()) == 1
+    missing.unlink()
     save(src / picture, np.zeros((64, 96, 3), np.uint8))
-    assert lunar(src, out) == 2 and dates(out) == before
-    assert lunar(src, out, '--overwrite') == 0
+    assert lunar(src, out) == 2 and not missing.exists() and 'exists with other content' in complaint(capsys)
+    assert lunar(src, out, '--overwrite') == 0 and missing.exists()
     assert all((folder / picture).read_bytes() == (src / picture).read_bytes() for folder in folders)
 
 
