@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mmseg
 import numpy as np
 import pytest
 import torch
@@ -54,19 +55,14 @@ def test_publish_keeps_weights_only(tool, refused, tmp_path):
     refused('exists', 'publish.py', source, out)
 
 
-@pytest.mark.parametrize('name', ['train', 'test'])
-def test_mmsegs_own_tools_run_our_configs(name, repository, untrained, tmp_path):
-    """The configs need nothing of ours but the repository on the path."""
-    import mmseg
-
-    config, weights, options = untrained
-    own = Path(mmseg.__file__).parent / '.mim' / 'tools' / f'{name}.py'
-    command = [sys.executable, own, config, *[weights] * (name == 'test')]
-    command += ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
-    environment = {**os.environ, 'PYTHONPATH': str(repository)}
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert 'rock_Dice' in done.stdout
+def test_mmsegs_own_tool_trains_our_configs(untrained, tmp_path):
+    """They need nothing of ours but the repository on the path."""
+    config, _, options = untrained
+    own = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'train.py'
+    command = [sys.executable, own, config, '--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
+    where = dict(cwd=tmp_path, env=os.environ | dict(PYTHONPATH=str(REPOSITORY)))
+    done = subprocess.run(command, capture_output=True, text=True, **where)
+    assert done.returncode == 0 and 'rock_Dice' in done.stdout, done.stderr[-2000:]
 
 
 def test_segmentor(tool, repository, moon, tmp_path, monkeypatch, capsys):
@@ -83,9 +79,7 @@ def test_segmentor(tool, repository, moon, tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     pictures, masks = tmp_path / 'pictures', tmp_path / 'masks'
     arguments = ['--show-dir', pictures, '--out', masks, '--work-dir', tmp_path / 'tested']
-    # what is not tested need not be there
-    gone = [f'{part}_dataloader.dataset.data_root={tmp_path}/gone' for part in ('train', 'val')]
-    assert tool('test.py', config, best, *arguments, '--cfg-options', *MOON_OPTIONS, *gone) == 0
+    assert tool('test.py', config, best, *arguments, '--cfg-options', *MOON_OPTIONS) == 0
     (report,) = (tmp_path / 'tested').glob('*/*.json')
     tested = json.loads(report.read_text())
     # the checkpoint that was tested is the one that was validated

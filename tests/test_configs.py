@@ -49,7 +49,6 @@ def test_classifier_and_segmentors_see_the_same_pixels():
         processor = read(path).model.data_preprocessor
         channels = processor.bgr_to_rgb if 'bgr_to_rgb' in processor else processor.to_rgb
         seen[path.stem] = (tuple(processor.mean), tuple(processor.std), channels)
-    assert len(seen) == len(EXPERIMENTS)
     # the ablation whose mistake this is
     assert seen.pop('wrong_normalisation')[0] == (0, 0, 0)
     assert len(set(seen.values())) == 1, seen

@@ -11,7 +11,6 @@ from pictures import load, save
 from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.datasets.masks import class_weights, count_pixels
 from custom_modules.datasets.splits import hashed_split
-from custom_modules.eda.examine import squeezed_overlap
 from custom_modules.eda.report import survey
 from custom_modules.eda.sources import config_subject, folder_subject
 
@@ -146,23 +145,18 @@ def test_ceiling_of_columns_and_blocks(tmp_path):
     # halved, the pixel that stays is the right lower one of each 2x2
     vanish, fill, blocks = (np.zeros((128, 128), np.uint8) for _ in range(3))
     vanish[:, ::2] = fill[:, 1::2] = blocks[10:20, 30:60] = 1
+    # without a class, and one that stays: its block's others are left out too
+    blocks[65, 65] = 255
     pairs = [(noise(i, (128, 128, 3)), mask) for i, mask in enumerate((vanish, fill, blocks))]
-    squeezed = look(tmp_path, *pairs)['statistics']['all']['squeezed']
+    summary = look(tmp_path, *pairs, classes=['ground', 'rock'], ignore_index=255)
+    squeezed = summary['statistics']['all']['squeezed']
     # pixels of all masks together; of the background 8192 of the first, none of the second, all of the third are right
     background, rock = squeezed['64x64']['classes']
     assert rock['dice'] == pytest.approx(100 * 2 * 8492 / (16684 + 16684))
     assert rock['iou'] == pytest.approx(100 * 8492 / (16684 + 16684 - 8492))
-    assert background['dice'] == pytest.approx(100 * 2 * (8192 + 16084) / (16384 + 16084 + 8192 + 8192 + 16084))
+    assert background['dice'] == pytest.approx(100 * 2 * (8192 + 16080) / (16384 + 16080 + 8192 + 8192 + 16080))
     assert squeezed['64x64']['mDice'] == pytest.approx((rock['dice'] + background['dice']) / 2)
     assert squeezed['128x128']['mDice'] == squeezed['256x256']['mIoU'] == 100
-
-
-def test_ceiling_leaves_out_what_is_ignored():
-    mask = np.zeros((4, 4), np.uint8)
-    mask[:, 2:] = 1
-    mask[3, 3] = 255
-    # the ignored pixel is the one that is kept of its block: the block's others are left out too
-    assert squeezed_overlap(mask, (2, 2), 2).tolist() == [[8, 8, 8], [4, 4, 4]]
 
 
 def test_objects_and_pixel_shares_of_planted_squares(tmp_path):
@@ -196,8 +190,7 @@ def test_a_config_weighs_as_class_pixels_does(tool, moon, tmp_path, repository, 
     assert summary['class_weights'] == weights and weights['reason'] is None
     train = summary['statistics']['train']
     assert [c['pixels'] for c in train['classes']] == counts.sum(axis=0).tolist()
-    # the config's own size is among those that masks are squeezed to, and objects are a 16th there
-    assert list(train['squeezed']) == ['64x64', '128x128', '256x256', '16x16']
+    # at the config's own size objects are a 16th
     (rock,) = train['objects']
     sixteenth = {level: value / 16 for level, value in rock['pixels'].items()}
     assert rock['at_load_size']['pixels'] == pytest.approx(sixteenth, abs=1e-3)
