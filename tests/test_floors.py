@@ -19,12 +19,12 @@ FLOORS = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
 # they stand on utils alone
 ON_UTILS = ('preparation', 'doctor')
-FILES = sorted((REPOSITORY / PACKAGE).rglob('*.py'))
+FILES = {p: p.relative_to(REPOSITORY).with_suffix('').parts for p in sorted((REPOSITORY / PACKAGE).rglob('*.py'))}
 
 
 def imported_modules(path: Path) -> Iterator[str]:
     """Names of all that a file imports, anywhere in it; of ``from a import b`` a.b."""
-    package = '.'.join(path.relative_to(REPOSITORY).parts[:-1])
+    package = '.'.join(FILES[path][:-1])
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -33,30 +33,25 @@ def imported_modules(path: Path) -> Iterator[str]:
             yield from (f'{base}.{alias.name}' for alias in node.names)
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(REPOSITORY / PACKAGE).with_suffix('').parts[0]
-
-
 def test_imports_only_run_down():
-    rooms = {room_of(path) for path in FILES} - {'__init__'}
+    rooms = {room for _, room, *_ in FILES.values()} - {'__init__'}
     assert rooms <= set(FLOOR), f'give {rooms - set(FLOOR)} a floor in FLOORS'
-    for path in FILES:
-        own, imported = room_of(path), [name.split('.') for name in imported_modules(path)]
+    for path, (_, own, *_) in FILES.items():
+        imported = [name.split('.') for name in imported_modules(path)]
         others = {parts[1] for parts in imported if parts[0] == PACKAGE and len(parts) > 1} & rooms - {own}
         assert all(FLOOR[room] < FLOOR[own] for room in others), (path, others)
         assert own not in ON_UTILS or others <= {'utils'}, (path, others)
         assert 'tools' not in {parts[0] for parts in imported}, path
 
 
-def modules_of(room: str) -> list[str]:
-    paths = (path.relative_to(REPOSITORY).with_suffix('') for path in FILES if room_of(path) == room)
-    return ['.'.join(path.parts).removesuffix('.__init__') for path in paths]
+def modules_of(*rooms: str) -> list[str]:
+    return ['.'.join(parts).removesuffix('.__init__') for parts in FILES.values() if parts[1] in rooms]
 
 
 @pytest.mark.parametrize(
     ('modules', 'unwanted'),
     [
-        (modules_of('eda') + modules_of('utils'), ['torch']),
+        (modules_of('eda', 'utils'), ['torch']),
         (['custom_modules.classification'], ['mmseg']),
         (modules_of('preparation'), ['torch', 'mmengine', 'matplotlib']),
     ],
