@@ -16,31 +16,27 @@ EXPERIMENTS = sorted(p for p in (REPOSITORY / 'configs').rglob('*.py') if '_base
 INDEX = (REPOSITORY / 'configs' / 'README.md').read_text(encoding='utf-8')
 ROWS = re.findall(r'^\| \[`.+?`\]\((.+?)\) \| (.+) \|$', INDEX, re.MULTILINE)
 PARAMETERS = {Path(p).stem: row.split(' | ')[1] for p, row in ROWS if '_base_' not in p}
-
-
 # only read, never changed
 read = functools.cache(Config.fromfile)
-CLASSIFIER = REPOSITORY / 'configs' / 'classifier_14_classes.py'
 # run by other tests
 ELSEWHERE = ('classifier', 'classifier_large', 'unet_baseline', 'unet_backbone_scratch', 'unet_backbone_frozen')
 ELSEWHERE += ('frozen_features_cached',)
 
 
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: p.stem)
-def test_an_experiment_is_a_diff(path):
-    lines = [line for line in path.read_text().splitlines() if line.strip()]
+def test_an_experiment_is_a_diff_has_its_size_and_can_be_dumped(path, tmp_path):
+    text, cfg = path.read_text(), read(path)
+    lines = [line for line in text.splitlines() if line.strip()]
     assert len([line for line in lines if not line.startswith('#')]) <= 15
     assert lines[0].startswith('# '), 'one comment that says why'
-    assert f'tools/train.py {path.relative_to(REPOSITORY)}' in path.read_text(), 'a comment with its command'
-
-
-@pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda p: p.stem)
-def test_every_config_builds_and_its_dump_is_the_same(path, tmp_path):
-    cfg = read(path)
+    assert f'tools/train.py {path.relative_to(REPOSITORY)}' in text, 'a comment with its command'
     init_default_scope(cfg.default_scope)
     assert f'{sum(p.numel() for p in MODELS.build(cfg.model).parameters()):,}' == PARAMETERS[path.stem]
     cfg.dump(tmp_path / 'dumped.py')
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == cfg.to_dict()
+    # a short run must reach the end of its schedule too: no scheduler has an end of its own
+    for name, schedulers in dict(cfg.schedulers, chosen=cfg.param_scheduler).items():
+        assert not {'end', 'T_max', 'total_steps', 'eta_min', 'milestones'} & set(schedulers[-1]), name
 
 
 def test_classifier_and_segmentors_see_the_same_pixels():
@@ -52,14 +48,6 @@ def test_classifier_and_segmentors_see_the_same_pixels():
     # the ablation whose mistake this is
     assert seen.pop('wrong_normalisation')[0] == (0, 0, 0)
     assert len(set(seen.values())) == 1, seen
-
-
-def test_schedules_end_where_training_ends():
-    """A short run must reach the end of its schedule too: no scheduler has an end of its own."""
-    for path in EXPERIMENTS:
-        cfg = read(path)
-        for name, schedulers in dict(cfg.schedulers, chosen=cfg.param_scheduler).items():
-            assert not {'end', 'T_max', 'total_steps', 'eta_min', 'milestones'} & set(schedulers[-1]), name
 
 
 def test_segmentors_are_chosen_and_stopped_by_the_rocks_own_dice():
@@ -82,6 +70,7 @@ def test_segmentors_are_chosen_and_stopped_by_the_rocks_own_dice():
 def data(tmp_path_factory):
     """The data sets, by the variable that names them."""
     root = tmp_path_factory.mktemp('data')
+    wnids = read(REPOSITORY / 'configs' / 'classifier_14_classes.py').wnids
     rng = np.random.default_rng(0)
     stripes = np.repeat(np.arange(4, dtype=np.uint8), 16)[:, None].repeat(64, axis=1)
     for i in range(8):
@@ -96,7 +85,7 @@ def data(tmp_path_factory):
     return {f'MOON_{name}': make_moon(root / name, count) for name, count in pairs.items()} | {
         'MOON_SPARSE': root / 'sparse',
         'MOON_MULTICLASS_DATA': root / 'multiclass',
-        'TINY_IMAGENET': make_tiny_imagenet(root / 'tiny', read(CLASSIFIER).wnids),
+        'TINY_IMAGENET': make_tiny_imagenet(root / 'tiny', wnids),
         # a teacher that another run leaves
         'MOON_TEACHER_2': REPOSITORY / 'checkpoints' / 'rock_detector.pth',
     }

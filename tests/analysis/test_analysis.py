@@ -22,7 +22,6 @@ from custom_modules.evaluation.predictions import Prediction
 from custom_modules.visualization.drawing import legend_strip
 
 ROCKS = ('background', 'rock')
-CLASSES = ('unknown', 'rock', 'lander')
 
 
 def predict(truth, predicted=None, probability=None, path: Path = Path('a.png'), grey=None):
@@ -214,7 +213,7 @@ def test_outlined_rocks_count_at_the_threshold_that_calls_a_share_of_the_pixels_
     # of the first rock 6 pixels of 10, of the second 4; the lander entirely, less surely
     probability[0:2, 0:3] = probability[10:12, 0:2] = 0.9
     probability[4:6, 4:9] = 0.7
-    scores = SparseScores(CLASSES, ['rock'], share=0.05)
+    scores = SparseScores(('unknown', 'rock', 'lander'), ['rock'], share=0.05)
     scores.add(truth, probability)
     assert scores.table(0.5).called_rock.tolist() == pytest.approx([5.0, 50.0, 100.0])
     # 20 of 400 pixels: the lander is among them; one more step down all would be

@@ -144,7 +144,6 @@ def test_a_copy_is_no_seed_and_mistakes_are_said(runs, tmp_path, tool, refused):
     assert 'a copy is no other seed' in results['left_out'][str(tmp_path / 'copy')]
     refused('--overwrite', 'report.py', runs[0], '-o', tmp_path / 'r')
     refused('would change nothing', 'report.py', runs[0], '-o', tmp_path / 's', '--cfg-options', 'foo.bar=1')
-    refused('unfinished', 'report.py', runs[4], '-o', tmp_path / 's')
     assert not (tmp_path / 's').exists()
 
 
