@@ -20,9 +20,7 @@ def write_scalars(folder: Path, epochs: list[int], scores: list[dict] | None = N
     (folder / 'vis_data' / 'scalars.json').write_text(''.join(json.dumps(line) + '\n' for line in lines))
 
 
-def make_run(
-    root: Path, config: str, seed: int = 0, epochs: int = 2, name: str | None = None, weights: bool = True, **options
-) -> Path:
+def make_run(root: Path, config: str, seed=0, epochs=2, name: str | None = None, weights=True, **options) -> Path:
     """A work dir of two planned epochs with the weights of an untrained model, or with an empty checkpoint."""
     cfg = Config.fromfile(REPOSITORY / 'configs' / f'{config}.py')
     stem = Path(config).name

@@ -78,14 +78,10 @@ def test_sentences_have_at_most_25_words(page):
 
 
 def test_the_documents_stay_short():
-    def words(page):
-        return len(text(page).split())
-
-    assert words(README) <= 900
-    assert words(RESULTS) <= 1200
+    words = {page: len(text(page).split()) for page in PAGES}
+    assert words[README] <= 900 and words[RESULTS] <= 1200
     assert len(re.findall(r'^\|[-| ]+\|$', text(RESULTS), re.MULTILINE)) <= 4
-    docs = [page for page in REPOSITORY.glob('docs/*.md') if page != LOG]
-    assert sum(map(words, docs)) <= 12_000
+    assert sum(words[page] for page in REPOSITORY.glob('docs/*.md') if page != LOG) <= 12_000
     # the first screen: what it is, the commands, the answer
     assert text(README).split('\n## ')[0].count('\n') <= 40
     for card in REPOSITORY.glob('checkpoints/*.md'):

@@ -191,7 +191,6 @@ def test_tool_ranks_draws_and_does_not_overwrite(tool, refused, untrained, moon,
     assert kinds == ['best', 'best', 'contact', 'median', 'median', 'worst', 'worst']
     scores = [float(name.split('_dice')[1].split('_')[0]) for name in names if '_dice' in name]
     assert scores == sorted(scores, reverse=True) and scores[0] > scores[-1]
-    # the sentence says so too
     assert f'best {scores[0]:.2f}' in printed[-3] and f'worst {scores[-1]:.2f}' in printed[-3]
     # and each picture is of the image in its name
     below = legend_strip(dict(rock=(0, 0, 0)), 1000).shape[0]

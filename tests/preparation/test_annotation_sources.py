@@ -59,8 +59,6 @@ def write(content: str, folder):
 def test_from_annotations_to_a_data_set(content, tmp_path, capsys):
     source, out = write(content, tmp_path / 'source'), tmp_path / 'out'
     save(tmp_path / 'photos' / 'a.jpg', EMPTY)
-    if source.is_dir():
-        (source / 'settings.json').write_text('{}')
     assert main(['coco-to-masks', str(source), '--images', str(tmp_path / 'photos'), '--out', str(out)]) == 0
     said = capsys.readouterr().out
     assert '1 annotations of which each has no outline: ' in said and 'line sky of ' in said

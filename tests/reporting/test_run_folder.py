@@ -55,9 +55,7 @@ def test_the_best_checkpoint_is_that_of_the_monitored_score(tmp_path):
     assert RunFolder(run).checkpoint.name == 'best_rock_Dice_epoch_1.pth'
 
 
-def test_a_resumed_run_is_of_the_same_config(tmp_path):
-    """Its config says where it went on from; what it began with counts."""
-
+def test_a_resumed_run_is_of_the_config_that_it_began_with(tmp_path):
     def flat(name, *starts):
         for number, (resume, load_from) in enumerate(starts, 1):
             start = tmp_path / name / f'2026010{number}_000000'
