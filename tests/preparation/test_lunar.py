@@ -82,7 +82,7 @@ def test_layout_naming_and_values(src, tmp_path, capsys):
         assert set(np.unique(classes)) == {GROUND, SKY, SMALL, LARGE}
         assert np.array_equal(rocks, np.where(classes >= SMALL, 255, 0))
     assert 'Left out 1 pictures without a mask: render0003.png' in capsys.readouterr().out
-    before, missing = dates(out), multi / 'images/ground/ground0001.png'
+    before, missing = dates(out), binary / 'images/ground/ground0001.png'
     assert lunar(src, out) == 0 and dates(out) == before
     # what an interrupted run lacks is written, but nothing beside a picture that has changed, which is replaced where it is asked for
     missing.unlink()
