@@ -14,10 +14,8 @@ playwright = pytest.importorskip('playwright.sync_api')
 BROWSER = next(filter(None, map(shutil.which, ('chromium', 'chromium-browser', 'google-chrome'))), None)
 if BROWSER is None and os.environ.get('BROWSER_TESTS') != 'required':
     pytest.skip('there is no Chromium: apt-get install chromium', allow_module_level=True)
-FLAGS = [
-    '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync',
-]  # fmt: skip
+# beside playwright's own
+FLAGS = ['--disable-gpu', '--disable-quic', '--disable-sync']
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import runpy
 import socket
 import sys
 from pathlib import Path
+from unittest import mock
 
 # tests run in one process per core, as do the commands they start: more threads would only wait for each other
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -94,11 +95,8 @@ def hub(request):
 
     init_default_scope(request.module.SCOPE)
     hub = MessageHub.get_current_instance()
-    before = dict(hub.runtime_info)
-    hub.update_info_dict(dict(loop_stage='train', seed=3, iter=5))
-    yield hub
-    hub.runtime_info.clear()
-    hub.runtime_info.update(before)
+    with mock.patch.dict(hub.runtime_info, loop_stage='train', seed=3, iter=5):
+        yield hub
 
 
 def write_pair(root: Path, name: str, image: np.ndarray, mask: np.ndarray) -> None:
@@ -245,17 +243,12 @@ def browser():
 
 def loader_options(**values) -> list[str]:
     """``--cfg-options`` for all three data loaders, without worker processes."""
-    values = {'num_workers': 0, 'persistent_workers': False, **values}
-    return [
-        f'{loader}_dataloader.{key}={value}' for loader in ('train', 'val', 'test') for key, value in values.items()
-    ]
+    settings = {'num_workers': 0, 'persistent_workers': False, **values}.items()
+    return [f'{part}_dataloader.{key}={value}' for part in ('train', 'val', 'test') for key, value in settings]
 
 
-MOON_OPTIONS = [
-    *loader_options(**{'dataset.load_size': '(64,64)'}),
-    'train_dataloader.batch_size=4',
-    'train_cfg.max_epochs=1',
-]
+AT_64 = loader_options(**{'dataset.load_size': '(64,64)'})
+MOON_OPTIONS = [*AT_64, 'train_dataloader.batch_size=4', 'train_cfg.max_epochs=1']
 
 
 @pytest.fixture
@@ -269,7 +262,7 @@ def untrained(moon, tmp_path, segmentation) -> tuple[Path, Path, list[str]]:
     model = dict(Config.fromfile(config).model, backbone=dict(type='UNetEncoder', widths=(4, 8)))
     torch.manual_seed(0)
     torch.save(dict(state_dict=MODELS.build(model).state_dict()), weights)
-    return config, weights, [*loader_options(**{'dataset.load_size': '(64,64)'}), 'model.backbone.widths=(4,8)']
+    return config, weights, [*AT_64, 'model.backbone.widths=(4,8)']
 
 
 @pytest.fixture(scope='session')
@@ -286,8 +279,7 @@ def runs(tmp_path_factory) -> list[Path]:
         small = {'model.backbone.widths': [4, 8, 8, 8, 8]}
         plain = small | at_64
         made = [
-            make_run(root, 'unet_baseline', 0, **plain),
-            make_run(root, 'unet_baseline', 1, **plain),
+            *(make_run(root, 'unet_baseline', seed, **plain) for seed in (0, 1)),
             make_run(root, 'unet_backbone_scratch', 0, **at_64),
             # a name is data: it must not become part of a page
             make_run(root, 'unet_baseline', 0, name='<b>bold', **at_64, **{'model.backbone.widths': [4] * 5}),

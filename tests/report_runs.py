@@ -8,22 +8,19 @@ from conftest import REPOSITORY
 from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
-VAL = {'rock_Dice': 40.0, 'rock_IoU': 25.0, 'mDice': 60.0, 'val_loss': 1.2}
-
 
 def write_scalars(folder: Path, epochs: list[int], scores: list[dict] | None = None) -> None:
     """What mmengine logs: two lines of each epoch's training and one of its validation."""
     lines = []
     for i, epoch in enumerate(epochs):
         loss = dict(lr=0.1 / epoch, loss=2.0 / epoch, epoch=epoch, iter=2 * epoch, step=2 * epoch)
-        lines += [{**loss, 'loss': 4.0 / epoch}, loss, {**(scores[i] if scores else VAL), 'step': epoch}]
+        val = scores[i] if scores else dict(rock_Dice=40.0, rock_IoU=25.0, mDice=60.0, val_loss=1.2)
+        lines += [{**loss, 'loss': 4.0 / epoch}, loss, dict(val, step=epoch)]
     (folder / 'vis_data').mkdir(parents=True)
     (folder / 'vis_data' / 'scalars.json').write_text(''.join(json.dumps(line) + '\n' for line in lines))
 
 
-def make_run(
-    root: Path, config: str, seed: int = 0, epochs: int = 2, name: str | None = None, weights: bool = True, **options
-) -> Path:
+def make_run(root: Path, config: str, seed=0, epochs=2, name: str | None = None, weights=True, **options) -> Path:
     """A work dir of two planned epochs with the weights of an untrained model, or with an empty checkpoint."""
     cfg = Config.fromfile(REPOSITORY / 'configs' / f'{config}.py')
     stem = Path(config).name
