@@ -55,11 +55,13 @@ def test_publish_keeps_weights_only(tool, refused, tmp_path):
     refused('exists', 'publish.py', source, out)
 
 
-def test_mmsegs_own_tool_trains_our_configs(untrained, tmp_path):
+@pytest.mark.parametrize('name', ['train', 'test'])
+def test_mmsegs_own_tools_run_our_configs(name, untrained, tmp_path):
     """They need nothing of ours but the repository on the path."""
-    config, _, options = untrained
-    own = Path(mmseg.__file__).parent / '.mim' / 'tools' / 'train.py'
-    command = [sys.executable, own, config, '--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
+    config, weights, options = untrained
+    own = Path(mmseg.__file__).parent / '.mim' / 'tools' / f'{name}.py'
+    command = [sys.executable, own, config, *[weights] * (name == 'test'), '--work-dir', tmp_path / 'run']
+    command += ['--cfg-options', *MOON_OPTIONS, *options]
     where = dict(cwd=tmp_path, env=os.environ | dict(PYTHONPATH=str(REPOSITORY)))
     done = subprocess.run(command, capture_output=True, text=True, **where)
     assert done.returncode == 0 and 'rock_Dice' in done.stdout, done.stderr[-2000:]

@@ -1,12 +1,16 @@
 """An exported file says what the checkpoint says, alone, in other programs and in the config's own tests."""
 
+import os
 import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+import torch
 from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet, run_tool
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
 from pictures import load, save
 from small_models import noise, write_model
 
@@ -16,8 +20,17 @@ pytest.importorskip('onnxruntime')
 from custom_modules.deploy import RockDetector  # noqa: E402
 from custom_modules.deploy.detector import load_model  # noqa: E402
 from custom_modules.deploy.export import export_onnx, require_equal  # noqa: E402
+from custom_modules.deploy.torch_model import TorchModel  # noqa: E402
 from custom_modules.evaluation.exported import OnnxModel  # noqa: E402
 from custom_modules.utils.errors import UsageError  # noqa: E402
+
+CONFIGS = {
+    path.relative_to(REPOSITORY / 'configs').as_posix(): path
+    for path in sorted((REPOSITORY / 'configs').rglob('*.py'))
+    if '_base_' not in path.parts
+}
+# all of them take 10 minutes on 2 cores: EVERY_CONFIG=1
+QUICK = ('reference/report2_simple_net_classifier.py', 'reference/report2_simple_net_frozen.py')
 
 
 @pytest.fixture(scope='module')
@@ -132,3 +145,29 @@ def test_int8_is_smaller_and_says_what_it_costs(tool, models, files, layout, tmp
     assert any(len(dims) == 1 and dims[0] > 1 for dims in scales)
     a, b = OnnxModel(files['segmentor'])(noise(2, 64, 64)), OnnxModel(out)(noise(2, 64, 64))
     assert 0 < np.abs(a - b).mean() < 0.1
+
+
+@pytest.mark.parametrize('name', CONFIGS if os.environ.get('EVERY_CONFIG') else QUICK)
+def test_a_config_exports(name, tmp_path):
+    cfg = Config.fromfile(CONFIGS[name])
+    init_default_scope(cfg.default_scope)
+    torch.manual_seed(0)
+    weights = tmp_path / 'random.pth'
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), weights)
+    model = TorchModel(CONFIGS[name], weights, device='cpu')
+    exported = OnnxModel(export_onnx(model))
+    width, height = model.card.size
+    images = noise(2, height, width)
+    found = exported(images)
+    # what the library's own model says of the same pixels
+    batch = dict(inputs=list(torch.from_numpy(images[..., ::-1].copy()).permute(0, 3, 1, 2)))
+    with torch.inference_mode():
+        samples = model.network.model.test_step(batch)
+    if cfg.default_scope == 'mmseg':
+        raw = torch.stack([sample.seg_logits.data for sample in samples])
+        expected = raw if raw.shape[1] == 1 else raw.softmax(1)
+    else:
+        expected = torch.stack([sample.pred_score for sample in samples])
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    # random weights must not have made it trivial
+    assert found.std() > 1e-4

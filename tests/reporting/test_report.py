@@ -124,6 +124,20 @@ def test_pages_show_the_same_numbers(report, results):
     assert all(min(Image.open(io.BytesIO(picture)).size) >= 64 for picture in pictures)
 
 
+def test_the_page_in_a_browser(browser, report):
+    from chromium import watched_tabs
+
+    with watched_tabs(browser, 'file:') as open_tab:
+        page = open_tab()
+        page.goto((report / 'report.html').as_uri())
+        samples = page.locator('.sample')
+        shown = [sample.is_visible() for sample in samples.all()]
+        page.keyboard.press('ArrowRight')
+        assert shown == [True, False, False] and samples.nth(1).is_visible()
+        page.emulate_media(media='print')
+        assert all(sample.is_visible() for sample in samples.all())
+
+
 def test_seeds_are_told_from_experiments(repository):
     def what(options):
         cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
