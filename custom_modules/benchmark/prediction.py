@@ -200,7 +200,7 @@ def prediction_contestants(
     """
     files = [file for file in weights if Path(file).suffix == '.onnx']
     checkpoint, found = next((file for file in weights if file not in files), None), []
-    plain = stock_config(cfg, size, 0, 'float32')
+    stock_cfg = stock_config(cfg, size, 0, 'float32')
     for count in dict.fromkeys((threads, 1)) if files else ():
         forms = [
             ToolPrediction('PyTorch', cfg, size, checkpoint),
@@ -211,7 +211,7 @@ def prediction_contestants(
         for file in files:
             title = f'exported, {Path(file).stat().st_size / 2**20:.1f} MiB'
             forms.append(ExportedPrediction(Path(file).name, cfg, size, file, title, 'as exported'))
-        forms.append(StockPrediction('MMSegInferencer', plain, size, checkpoint))
+        forms.append(StockPrediction('MMSegInferencer', stock_cfg, size, checkpoint))
         for one in forms:
             one.name, one.threads = f'{one.name}, {count} thread{"s" * (count > 1)}', count
         found += forms
@@ -219,11 +219,11 @@ def prediction_contestants(
         found = [
             ToolPrediction('project', cfg, size, checkpoint),
             ToolPrediction('project --amp', cfg, size, checkpoint, precision='bfloat16'),
-            StockPrediction('stock', plain, size, checkpoint),
+            StockPrediction('stock', stock_cfg, size, checkpoint),
             BarePrediction('bare loop', cfg, size, checkpoint),
         ]
         if find_spec('segmentation_models_pytorch'):
-            found.append(SmpPrediction('smp', plain, size, None))
+            found.append(SmpPrediction('smp', stock_cfg, size, None))
     for one in found:
         one.batches, one.images = tuple(batches), images
     return found

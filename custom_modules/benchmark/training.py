@@ -273,12 +273,12 @@ def training_contestants(
         title = 'the config as it is, a second time: its ratio is the noise of this table'
         yield make('unchanged', RunnerTraining, title=title)
         return
-    plain = stock_config(cfg, size, workers, 'float32')
-    yield make('stock', StockTraining, plain)
+    stock_cfg = stock_config(cfg, size, workers, 'float32')
+    yield make('stock', StockTraining, stock_cfg)
     precision = precision_of(cfg).split()[0]
     if precision != 'float32':
         same = stock_config(cfg, size, workers, precision)
         yield make(f'stock {precision}', StockTraining, same, f'the same in {precision}, {same.optim_wrapper.type}')
     yield make('bare loop', BareTraining)
     if cfg.default_scope == 'mmseg' and find_spec('segmentation_models_pytorch'):
-        yield make('smp', SmpTraining, plain)
+        yield make('smp', SmpTraining, stock_cfg)

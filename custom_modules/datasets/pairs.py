@@ -153,15 +153,15 @@ def read_pair(
 
 
 def _compare_sizes(image: Path, mask: Path, files: Sequence[bytes], size: tuple, mask_size: tuple) -> list[Finding]:
-    turns = [orientation(data) for data in files]
+    tags = [orientation(data) for data in files]
     if size == mask_size:
         # if only one file has a tag, and it turns a quarter, then equal sizes other than a square prove the tag right
-        proven = min(turns) == 1 and max(turns) >= 5 and size[0] != size[1]
-        if turns[0] == turns[1] or proven:
+        proven = min(tags) == 1 and max(tags) >= 5 and size[0] != size[1]
+        if tags[0] == tags[1] or proven:
             return []
-        return [Finding('perhaps_turned', mask, f'image {turns[0]}, mask {turns[1]}')]
+        return [Finding('perhaps_turned', mask, f'image {tags[0]}, mask {tags[1]}')]
     sizes = f'image {size[1]}x{size[0]}, mask {mask_size[1]}x{mask_size[0]}'
-    turned = next((path for path, turn in zip((image, mask), turns, strict=True) if turn >= 5), None)
+    turned = next((path for path, tag in zip((image, mask), tags, strict=True) if tag >= 5), None)
     if size == mask_size[::-1] and turned:
         remedy = f'remove the tag, as with `exiftool -Orientation= {turned.parent}/*{turned.suffix}`, since both files fit as they are stored'
         return [Finding('turned_away', mask, f'{sizes}, turned: {turned.name}', remedy)]

@@ -145,14 +145,14 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
     # a CalibrationDataReader
     reader = SimpleNamespace(get_next=lambda: next(images, None))
     with TemporaryDirectory() as folder:
-        plain, ready, small = (Path(folder, f'{name}.onnx') for name in ('plain', 'ready', 'small'))
-        plain.write_bytes(exported)
-        quant_pre_process(plain, ready)
-        nodes = onnx.load(ready).graph.node
+        source, prepared, small = (Path(folder, f'{name}.onnx') for name in ('source', 'prepared', 'small'))
+        source.write_bytes(exported)
+        quant_pre_process(source, prepared)
+        nodes = onnx.load(prepared).graph.node
         convolutions = [i for i, node in enumerate(nodes) if node.op_type == 'Conv']
         inner = range(convolutions[0], convolutions[-1])
         quantize_static(
-            ready,
+            prepared,
             small,
             reader,
             quant_format=QuantFormat.QDQ,

@@ -57,7 +57,7 @@ def planned_rows(small: int, large: int) -> list[Row]:
     """List the rows for two batch sizes, the most important first."""
     amp = [('project', 'amp'), ('stock', 'float32'), ('bare loop', 'amp'), ('stock', 'amp')]
     compiled = [('project', 'compiled'), ('bare loop', 'compiled')]
-    plain = [('project', 'float32'), ('bare loop', 'float32')]
+    float32 = [('project', 'float32'), ('bare loop', 'float32')]
 
     def rows(config: str, pairs: list[tuple[str, str]], batch: int) -> list[Row]:
         return [Row(config, who, how, batch, config != CLASSIFIER and who == 'project') for who, how in pairs]
@@ -66,7 +66,7 @@ def planned_rows(small: int, large: int) -> list[Row]:
     found += [*rows(UNET, amp[::2], large), Row('', 'checks', 'checks', 0)]
     found += [*rows(UNET, compiled, small), Row(UNET, 'project', 'amp', small)]
     found += [Row(UNET, who, 'infer', small) for who in ('project', 'stock', 'bare loop')]
-    for batch, pairs, config in itertools.product((small, large), (amp, compiled, plain), (UNET, CLASSIFIER, FROZEN)):
+    for batch, pairs, config in itertools.product((small, large), (amp, compiled, float32), (UNET, CLASSIFIER, FROZEN)):
         found += rows(config, pairs, batch)
     return list(dict.fromkeys(found))
 

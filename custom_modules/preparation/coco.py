@@ -109,16 +109,16 @@ def _image_problem(path, image, coco):
     if not path.is_file():
         return 'images that are not there', f'{path} is not there'
     try:
-        found, turn = image_size(path), orientation(path)
+        found, tag = image_size(path), orientation(path)
     except UsageError as error:
         return 'images that cannot be read', f'{path} cannot be read ({error.reason})'
     expected = image['width'], image['height']
     if found == expected:
-        if turn in (2, 3, 4) or (turn >= 5 and found[0] == found[1]):
+        if tag in (2, 3, 4) or (tag >= 5 and found[0] == found[1]):
             coco.left_out[TURNED].append(str(path))
         return None
     details = '{} is {}x{} pixels, but {}x{} in the json'.format(path, *found, *expected)
-    if found == expected[::-1] and turn >= 5:
+    if found == expected[::-1] and tag >= 5:
         remedy = 'remove the tag, as with `exiftool -Orientation= FILES`'
         details += f', which was drawn before its EXIF tag turns it: {remedy}'
     return 'images of another size than in the json', details

@@ -26,22 +26,22 @@ class RefusedPixelsError(Exception):
 
 def decode_image(data: bytes) -> np.ndarray:
     """Decode an image to BGR (H, W, 3), uint8, upright; for the rules and errors see ``read_image``."""
-    turn = None
+    tag = None
     if data.startswith(PNG):
         others = _chunks_but_pixels(data)
         # bytes 24 and 25: bit depth, and colour type grey or RGB
         if data[24] == 8 and data[25] in (0, 2) and b'tRNS' not in others and b'acTL' not in others:
-            turn = orientation(data)
+            tag = orientation(data)
     elif data.startswith(JPEG):
         with Image.open(BytesIO(data)) as picture:
             if picture.mode in ('L', 'RGB'):
-                turn = orientation_of(picture)
+                tag = orientation_of(picture)
                 # of a truncated file Pillow raises an error, but OpenCV makes up the missing pixels
                 if not data.endswith(b'\xff\xd9'):
                     picture.load()
-    if turn is None:
+    if tag is None:
         return _decode_other_image(data)
-    return _turned_upright(_opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION), turn)
+    return _turned_upright(_opencv(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION), tag)
 
 
 def _opencv(data: bytes, flags: int) -> np.ndarray:
@@ -72,11 +72,11 @@ def _decode_other_image(data: bytes) -> np.ndarray:
 
 def _deep_channels(data: bytes) -> np.ndarray | None:
     """Decode an image of several channels with more than 8 bits, which Pillow truncates or refuses, to upright BGR(A); else None."""
-    turn = 1
+    tag = 1
     if data.startswith(PNG):
         if data[24] != 16 or data[25] == 0:
             return None
-        turn = orientation(data)
+        tag = orientation(data)
     elif data.startswith(TIFF):
         try:
             with Image.open(BytesIO(data)) as picture:
@@ -92,7 +92,7 @@ def _deep_channels(data: bytes) -> np.ndarray | None:
     pixels = pixels.reshape(*pixels.shape[:2], -1)
     if pixels.shape[2] not in (1, 3, 4):
         raise ValueError(f'it has {pixels.shape[2]} channels')
-    return _turned_upright(pixels if pixels.shape[2] > 1 else pixels.repeat(3, axis=2), turn)
+    return _turned_upright(pixels if pixels.shape[2] > 1 else pixels.repeat(3, axis=2), tag)
 
 
 def _chunks_but_pixels(data: bytes) -> bytes:
