@@ -27,9 +27,7 @@ def first_step(repository, wrapper: type) -> dict:
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).train()
     seen = {}
-    model.backbone.stages[0].register_forward_hook(
-        lambda layer, images, out: seen.update(images=images[0], features=out)
-    )
+    model.backbone.stages[0].register_forward_hook(lambda layer, x, out: seen.update(images=x[0], features=out))
     weights = [p.detach().clone() for p in model.parameters()]
     torch.manual_seed(1)
     mask = torch.zeros(1, 64, 64, dtype=torch.uint8)
