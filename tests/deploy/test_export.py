@@ -109,8 +109,9 @@ def test_a_file_has_the_checkpoints_scores(name, tool, refused, models, files, t
     main = 'rock_Dice' if name == 'segmentor' else 'accuracy/top1'
     assert found[0] == found[1] and 0 < found[0][main] < 100
     if name == 'segmentor':
-        masks = [RockDetector(*given, device='cpu')(noise(90, 120)).mask for given in (models[name], [files[name]])]
+        masks = [RockDetector(*own, device='cpu')(noise(90, 120)).mask for own in (models[name], [files[name]])]
         assert (masks[0] == masks[1]).mean() > 0.999 and 0.1 < masks[0].mean() < 0.9
+        refused('pass --overwrite', 'export.py', config, checkpoint, '-o', files[name])
         refused('--tta is for a checkpoint', 'test.py', config, files[name], '--tta', *given)
 
 

@@ -77,9 +77,8 @@ TOO_LONG = rle_tools.encode(np.ones((99, 99), np.uint8, order='F'))['counts'].de
 MANY = [dict(id=i, name=f'c{i}') for i in range(255)]
 # the part that is changed and how, what is said, and how many masks there are; more is in faults/test_bad_files.py
 UNSOUND = {
-    'no images': ('images', [], '0 of its 0 images and 2 of its 2 categories', 0),
     'too many': ('categories', MANY, 'has 255 categories, but a mask holds 254', 0),
-    'no object': ('images', [5], '1 images without an id, .* [(]5[)]', 0),
+    'no object': ('images', [5], '0 of its 1 images and 2 of its 2 .* 1 images without an id, .* [(]5[)]', 0),
     'no size': ('images', dict(height=...), '1 images without an id.*: polygons.jpg', 2),
     'folder': ('images', dict(file_name='.'), '1 images without', 2),
     'one mask': ('images', dict(file_name='compressed.png'), 'compressed.jpg to compressed_2.jpg', 3),
