@@ -32,14 +32,8 @@ def test_weights_and_names_of_classes_alone_with_a_card_of_hash_and_origin(path)
     assert path.stat().st_size <= 12 * 2**20
     assert sum(each.stat().st_size for each in CHECKPOINTS) <= 40 * 2**20
     card = path.with_suffix('.md').read_text()
-    for words in (
-        hashlib.sha256(path.read_bytes()).hexdigest(),
-        'tools/train.py',
-        'epochs',
-        'seed',
-        'Licence',
-        'Score',
-    ):
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    for words in (digest, 'tools/train.py', 'epochs', 'seed', 'Licence', 'Score'):
         assert words in card, words
     loaded = torch.load(path, map_location='cpu', weights_only=True)
     assert list(loaded) == ['state_dict', 'meta'] and list(loaded['meta']) == ['dataset_meta']

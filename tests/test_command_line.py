@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,22 +17,37 @@ from pictures import load
 from custom_modules.models.backbones import MoonNet
 
 BASELINE = REPOSITORY / 'configs' / 'unet_baseline.py'
+SET = BASELINE, '--cfg-options'
 
 
 @pytest.mark.parametrize(
-    ('setting', 'words'),
+    ('arguments', 'words'),
     [
-        ('randomnes.seed=1', 'randomnes.seed would change nothing'),
-        ('val_dataloader.dataset.ann_file=val.txt', 'ann_file and val_fraction=0.2'),
-        ("model.decode_head.loss_decode=[dict(type='BinaryDiceLoss')]", 'not a dict'),
-        ("vis_backends=[1, {'a':2}]", 'not a dict'),
+        (['unet_baselin.py'], 'there is no config unet_baselin.py'),
+        ([REPOSITORY / 'README.md'], 'README.md: choose a file of configs/'),
+        ([BASELINE, '--resume', 'best.pth'], 'there is no checkpoint best.pth'),
+        ([*SET, 'train_cfg'], 'a setting is written KEY=VALUE'),
+        ([*SET, 'load_size=(256,256'], 'every bracket and quote has to close'),
+        ([*SET, 'randomnes.seed=1'], 'randomnes.seed would change nothing'),
+        ([*SET, 'val_dataloader.dataset.ann_file=val.txt'], 'ann_file and val_fraction=0.2'),
+        ([*SET, "model.decode_head.loss_decode=[dict(type='BinaryDiceLoss')]"], 'not a dict'),
+        ([*SET, "vis_backends=[1, {'a':2}]"], 'not a dict'),
         # before anything is built: there is not even data
-        ('model.decode_head.num_classes=4', 'model.decode_head is for 4 classes, but'),
+        ([*SET, 'model.decode_head.num_classes=4'], 'model.decode_head is for 4 classes, but'),
     ],
 )
-def test_a_training_that_cannot_be(refused, setting, words, tmp_path):
-    refused(words, 'train.py', BASELINE, '--work-dir', tmp_path / 'run', '--cfg-options', setting)
+def test_a_training_that_cannot_be(refused, arguments, words, tmp_path):
+    refused(words, 'train.py', '--work-dir', tmp_path / 'run', *arguments)
     assert not list(tmp_path.rglob('*.pth'))
+
+
+def test_an_error_is_one_line_and_exit_code_2(tmp_path):
+    """In a process of its own, in which no library has been imported."""
+    command = [sys.executable, REPOSITORY / 'tools' / 'train.py', BASELINE, '--work-dir', tmp_path / 'run']
+    where = dict(cwd=tmp_path, env=os.environ | dict(MOON_DATA='nowhere'))
+    done = subprocess.run(command, capture_output=True, text=True, **where)
+    assert (done.returncode, done.stdout) == (2, '')
+    assert re.fullmatch('error: .*nowhere, but there is no such folder: .*MOON_DATA.*\n', done.stderr), done.stderr
 
 
 def test_processes_that_do_not_know_of_each_other(refused, monkeypatch):
@@ -45,6 +61,8 @@ def test_publish_keeps_weights_only(tool, refused, tmp_path):
     source, out = tmp_path / 'epoch_1.pth', tmp_path / 'published.pth'
     named = dict(classes=('a', 'b'), palette=[[0, 0, 0], [9, 9, 9]])
     saved = dict(state_dict=MoonNet().state_dict(), optimizer=dict(lr=1), meta=dict(epoch=1))
+    refused('there is no checkpoint', 'publish.py', source, out)
+    refused('there is no checkpoint', 'test.py', BASELINE, source)
     torch.save(saved, source)
     refused('does not say what its classes are called', 'publish.py', source, out)
     saved['meta']['dataset_meta'] = dict(named, other=1)

@@ -120,6 +120,8 @@ def test_help_has_the_flags_that_the_documents_give_and_imports_nothing_heavy(ca
     done = subprocess.run(given, capture_output=True, text=True, check=True)
     imported = {line.split('|')[-1].strip().split('.')[0] for line in done.stderr.splitlines()}
     assert 'argparse' in imported and not imported & HEAVY
+    # and nothing has a word to say
+    assert all(line.startswith('import time:') for line in done.stderr.splitlines())
     for flag in commands().get(called, ()):
         assert re.search(rf'(?<![\w-]){flag}(?![\w-])', done.stdout), flag
 
@@ -131,9 +133,7 @@ def test_what_commands_and_the_code_name_exists():
         paths = re.findall(r'(?<!\S)(?:configs|tools)/[\w/*]+\.py', '\n'.join(shell_lines(page)))
         named += [(name(page), path) for path in paths if path not in own]
     assert len(named) > 50
-    for file in (
-        path for folder in ('custom_modules', 'tools', 'configs') for path in REPOSITORY.rglob(f'{folder}/**/*.py')
-    ):
+    for file in (p for folder in ('custom_modules', 'tools', 'configs') for p in REPOSITORY.rglob(f'{folder}/**/*.py')):
         named += [(name(file), path) for path in re.findall(r'docs/\w+\.(?:md|csv)', text(file))]
     assert not [each for each in named if not list(REPOSITORY.glob(each[1]))]
 
@@ -149,9 +149,7 @@ def test_the_answer_follows_from_the_counts():
     assert one.groupby(['network', 'images']).size().min() >= 2
     for images, scores in (('renders', names['SCORES']), ('photographs', ['rock Dice'])):
         for score in scores:
-            long = [
-                (network, images, score, '200 epochs', 'baseline') for network in ('scratch', 'frozen', 'finetuned')
-            ]
+            long = [(name, images, score, '200 epochs', 'baseline') for name in ('scratch', 'frozen', 'finetuned')]
             for asked in [*long, *((network, images, score) for network in networks[1:])]:
                 assert answer(*asked) in text(RESULTS), asked
         for network in ('unet_backbone_frozen', 'finetuned_full_rate'):

@@ -166,9 +166,8 @@ def test_tool_analyses_the_whole_set(tool, refused, untrained, moon, capsys):
 
 def test_ranking_picks_best_median_and_worst_each_once():
     scores = np.arange(31.0)
-    assert best_median_worst(scores, 2) == dict(
-        best=[(1, 30), (2, 29)], median=[(15, 16), (16, 15)], worst=[(30, 1), (31, 0)]
-    )
+    ranks = dict(best=[(1, 30), (2, 29)], median=[(15, 16), (16, 15)], worst=[(30, 1), (31, 0)])
+    assert best_median_worst(scores, 2) == ranks
     for count in range(1, 20):
         pairs = sum(best_median_worst(scores[:count], 5).values(), [])
         chosen = [i for _, i in pairs]
@@ -274,11 +273,9 @@ def test_clamping_holds_one_wrong_exponent_and_only_while_it_lasts():
 
 
 def test_the_table_begins_with_the_sound_model(moon, repository, tool, capsys):
-    given = [
-        repository / name for name in ('configs/rock_detector_synthetic.py', 'checkpoints/rock_detector_synthetic.pth')
-    ]
-    given += ['--rates', '1e-9', '1e-4', '--seeds', '0', '--cfg-options', *MOON_OPTIONS]
-    assert tool('analyze.py', 'bit-flips', *given) == 0
+    files = 'configs/rock_detector_synthetic.py', 'checkpoints/rock_detector_synthetic.pth'
+    options = ['--rates', '1e-9', '1e-4', '--seeds', '0', '--cfg-options', *MOON_OPTIONS]
+    assert tool('analyze.py', 'bit-flips', *(repository / name for name in files), *options) == 0
     rows = [line.split('|')[1:-1] for line in capsys.readouterr().out.splitlines() if '|' in line]
     sound, none, many = ([float(cell) for cell in row[1:]] for row in rows[2:])
     # at this rate no bit flips: nothing of the clean run stayed behind

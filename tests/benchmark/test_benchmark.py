@@ -177,10 +177,8 @@ def test_each_moment_belongs_to_one_part(monkeypatch):
 
 def test_medians_and_ratios_by_hand():
     def one_round(seconds: float, warm_up: bool = False) -> dict:
-        parts = dict(
-            images=dict(epoch=8), memory_mib=dict(main=1.0), split_ms=dict.fromkeys(PARTS, 1.0), iteration_ms=6.0
-        )
-        return dict(warm_up=warm_up, seconds=dict(epoch=seconds), **parts)
+        parts = dict(memory_mib=dict(main=1.0), split_ms=dict.fromkeys(PARTS, 1.0), iteration_ms=6.0)
+        return dict(parts, warm_up=warm_up, seconds=dict(epoch=seconds), images=dict(epoch=8))
 
     times = dict(a=(1.0, 2.0, 9.0), b=(3.0, 4.0, 9.0))
     rounds = {name: [one_round(1000.0, warm_up=True), *map(one_round, own)] for name, own in times.items()}

@@ -60,11 +60,9 @@ def all_of(dataset) -> list:
     return [content(dataset[i]) for i in range(len(dataset))]
 
 
-@pytest.mark.parametrize(
-    'pipeline', [(*LOAD, RESIZE), (*LOAD, RESIZE_OTHERWISE, PACK), (*LOAD, RESIZE, *AUGMENT, PACK)]
-)
-def test_cached_and_uncached_give_the_same(moon, decodes, pipeline):
-    plain, dataset = all_of(built(moon, pipeline)), filled(moon, pipeline)
+@pytest.mark.parametrize('steps', [(*LOAD, RESIZE), (*LOAD, RESIZE_OTHERWISE, PACK), (*LOAD, RESIZE, *AUGMENT, PACK)])
+def test_cached_and_uncached_give_the_same(moon, decodes, steps):
+    plain, dataset = all_of(built(moon, steps)), filled(moon, steps)
 
     def twice() -> None:
         for _ in range(2):

@@ -13,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from pictures import load, save
 from small_models import noise, write_model
+from test_configs import EXPERIMENTS
 
 onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
@@ -24,13 +25,9 @@ from custom_modules.deploy.torch_model import TorchModel  # noqa: E402
 from custom_modules.evaluation.exported import OnnxModel  # noqa: E402
 from custom_modules.utils.errors import UsageError  # noqa: E402
 
-CONFIGS = {
-    path.relative_to(REPOSITORY / 'configs').as_posix(): path
-    for path in sorted((REPOSITORY / 'configs').rglob('*.py'))
-    if '_base_' not in path.parts
-}
 # all of them take 10 minutes on 2 cores: EVERY_CONFIG=1
-QUICK = ('reference/report2_simple_net_classifier.py', 'reference/report2_simple_net_frozen.py')
+QUICK = ('report2_simple_net_classifier', 'report2_simple_net_frozen')
+CONFIGS = [path for path in EXPERIMENTS if os.environ.get('EVERY_CONFIG') or path.stem in QUICK]
 
 
 @pytest.fixture(scope='module')
@@ -79,11 +76,8 @@ def test_without_torch_the_same_rocks_are_found(of_the_documents, files, tmp_pat
     """By the tool, and by the program of the documents, which has neither this repository nor Pillow or onnx."""
     photo, blocked = tmp_path / 'photo.png', ['torch', 'mmseg', 'mmcv', 'mmpretrain', 'onnx']
     save(photo, noise(90, 120))
-    code, given, mask = (
-        "import runpy; runpy.run_path('tools/predict.py', run_name='__main__')",
-        [files['segmentor'], photo, '-o', tmp_path / 'out'],
-        tmp_path / 'out' / 'masks' / 'photo.png',
-    )
+    code = "import runpy; runpy.run_path('tools/predict.py', run_name='__main__')"
+    given, mask = [files['segmentor'], photo, '-o', tmp_path / 'out'], tmp_path / 'out' / 'masks' / 'photo.png'
     if of_the_documents:
         page = (REPOSITORY / 'docs' / 'deploy.md').read_text()
         (code,) = [p for p in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if 'onnxruntime' in p]
@@ -115,6 +109,9 @@ def test_a_file_has_the_checkpoints_scores(name, tool, refused, models, files, t
     main = 'rock_Dice' if name == 'segmentor' else 'accuracy/top1'
     assert found[0] == found[1] and 0 < found[0][main] < 100
     if name == 'segmentor':
+        masks = [RockDetector(*own, device='cpu')(noise(90, 120)).mask for own in (models[name], [files[name]])]
+        assert (masks[0] == masks[1]).mean() > 0.999 and 0.1 < masks[0].mean() < 0.9
+        refused('pass --overwrite', 'export.py', config, checkpoint, '-o', files[name])
         refused('--tta is for a checkpoint', 'test.py', config, files[name], '--tta', *given)
 
 
@@ -147,14 +144,14 @@ def test_int8_is_smaller_and_says_what_it_costs(tool, models, files, layout, tmp
     assert 0 < np.abs(a - b).mean() < 0.1
 
 
-@pytest.mark.parametrize('name', CONFIGS if os.environ.get('EVERY_CONFIG') else QUICK)
-def test_a_config_exports(name, tmp_path):
-    cfg = Config.fromfile(CONFIGS[name])
+@pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
+def test_a_config_exports(path, tmp_path):
+    cfg = Config.fromfile(path)
     init_default_scope(cfg.default_scope)
     torch.manual_seed(0)
     weights = tmp_path / 'random.pth'
     torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), weights)
-    model = TorchModel(CONFIGS[name], weights, device='cpu')
+    model = TorchModel(path, weights, device='cpu')
     exported = OnnxModel(export_onnx(model))
     width, height = model.card.size
     images = noise(2, height, width)

@@ -82,10 +82,7 @@ def test_a_run_from_another_ones_checkpoint_leaves_its_best_alone(train, tmp_pat
     [
         ({'default_hooks.checkpoint.save_best': 'rock_dice'}, 'save_best.* for the score'),
         ({'default_hooks.early_stopping.monitor': 'rock_dice'}, 'early stopping.* for the score'),
-        (
-            dict(param_scheduler=[PLATEAU]),
-            'ReduceOnPlateauLR.* for the score .* rock_Dice, .*val_loss_bce, .*val_loss: change',
-        ),
+        (dict(param_scheduler=[PLATEAU]), 'PlateauLR.* for the score .* rock_Dice, .*val_loss_bce, .*val_loss: change'),
         ({'default_hooks.checkpoint.save_best': 'val_loss'}, "'greater' .* set its rule='less'"),
         ({'default_hooks.early_stopping.monitor': 'val_loss'}, "'greater' .* set its rule='less'"),
     ],

@@ -12,7 +12,7 @@ import custom_modules.segmentation  # noqa: F401
 from custom_modules.datasets.samples import SeededSamples
 from custom_modules.engine.hooks.feature_cache import FeatureCache, require_constant_features
 from custom_modules.engine.hooks.logging import LazyRuntimeInfoHook
-from custom_modules.engine.hooks.schedules import FreezeScheduleHook
+from custom_modules.engine.hooks.schedules import FreezeScheduleHook, ResumableSeedHook
 from custom_modules.models.backbones import MoonNet
 from custom_modules.utils.errors import UsageError
 
@@ -63,11 +63,17 @@ def same(one: dict, other: dict) -> bool:
 
 
 def test_one_seed_one_result(train, first, monkeypatch):
-    told, plain = [], SeededSamples.set_epoch
+    seeds, told, plain, draw = set(), [], SeededSamples.set_epoch, ResumableSeedHook.before_train_iter
+
+    def seed(*given, **batch) -> None:
+        draw(*given, **batch)
+        seeds.add(torch.initial_seed())
+
+    monkeypatch.setattr(ResumableSeedHook, 'before_train_iter', seed)
     monkeypatch.setattr(SeededSamples, 'set_epoch', lambda self, *given: told.append(given) or plain(self, *given))
     assert same(train('again')[0], first[0])
     assert not same(train('other', 'randomness.seed=1', 'train_cfg.max_epochs=2')[0], first[0])
-    assert told == [(0, 0), (1, 0), (1, 1)], 'each epoch draws anew'
+    assert told == [(0, 0), (1, 0), (1, 1)] and len(seeds) == 4 + 2 * 4, 'each epoch, and each step, draws anew'
 
 
 def test_cached_or_not_validated_in_batches_or_not_read_late_or_at_once(train, first):
@@ -130,12 +136,7 @@ def test_whole_batches_take_their_own_rows_in_the_same_layout():
         assert torch.equal(a, b) and a.stride() == b.stride() and not a.requires_grad
     # a new image, another size, a ragged batch, a call outside of training
     other = torch.rand(3, 3, 32, 32).to(memory_format=torch.channels_last)
-    for names, x in (
-        (['a', 'b', 'd'], other),
-        (['a', 'b', 'c'], other[..., :16]),
-        (['a', 'b'], other[:2]),
-        (None, other),
-    ):
+    for names, x in (([*'abd'], other), ([*'abc'], other[..., :16]), ([*'ab'], other[:2]), (None, other)):
         cache.names = names
         assert all(torch.equal(*pair) for pair in zip(cache.forward(x), backbone(x), strict=True))
 

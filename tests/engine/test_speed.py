@@ -27,9 +27,7 @@ def first_step(repository, wrapper: type) -> dict:
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).train()
     seen = {}
-    model.backbone.stages[0].register_forward_hook(
-        lambda layer, images, out: seen.update(images=images[0], features=out)
-    )
+    model.backbone.stages[0].register_forward_hook(lambda layer, x, out: seen.update(images=x[0], features=out))
     weights = [p.detach().clone() for p in model.parameters()]
     torch.manual_seed(1)
     mask = torch.zeros(1, 64, 64, dtype=torch.uint8)
@@ -58,21 +56,19 @@ def test_the_network_computes_in_bfloat16_and_nothing_else(repository):
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='takes the GPU')
-@pytest.mark.parametrize(
-    ('flag', 'hardware'), [(['--amp'], True), (['--amp', 'auto'], True), (['--amp', 'auto'], False)]
-)
-def test_amp_goes_by_the_machine(tool, refused, moon, tmp_path, repository, monkeypatch, flag, hardware):
+@pytest.mark.parametrize(('flag', 'able'), [(['--amp'], True), (['--amp', 'auto'], True), (['--amp', 'auto'], False)])
+def test_amp_goes_by_the_machine(tool, refused, moon, tmp_path, repository, monkeypatch, flag, able):
     """And --amp before the config takes no value."""
-    monkeypatch.setattr('custom_modules.engine.devices.cpu_has_bfloat16', lambda: hardware)
+    monkeypatch.setattr('custom_modules.engine.devices.cpu_has_bfloat16', lambda: able)
     # mmengine itself refuses None for a hook that is not its own
     options = ['--cfg-options', *MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]', 'default_hooks.compile=None']
     config = repository / 'configs' / 'unet_baseline.py'
     assert tool('train.py', *flag, config, '--work-dir', tmp_path / 'run', *options) == 0
     kind = Config.fromfile(tmp_path / 'run' / 'unet_baseline.py').optim_wrapper.type
-    assert kind == ('BFloat16OptimWrapper' if hardware else 'OptimWrapper')
+    assert kind == ('BFloat16OptimWrapper' if able else 'OptimWrapper')
     saved = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=True)['state_dict']
     assert all(t.dtype == torch.float32 for t in saved.values() if t.is_floating_point())
-    if not hardware:
+    if not able:
         refused('needs a GPU, or a CPU with AVX-512 BF16 or AMX', 'train.py', '--amp', config, *options)
         emulated = Config(dict(optim_wrapper=dict(type='BFloat16OptimWrapper')))
         assert 'emulates bfloat16' in speed_advice(emulated)

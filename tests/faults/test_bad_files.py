@@ -84,6 +84,7 @@ def overwrite(name: str, content: bytes):
 
 
 SETS = {
+    'images of another ending': (lambda root: None, dict(img_suffix='.jpg'), '8 other files: render0000.png.*img_suffix'),
     'two images of one id': (
         lambda root: (root / 'images/render/render0001.jpg').write_bytes(JPEG), {}, 'one id'),
     'a mask of grey levels': (spoil('mask', encoded(GREY)), {}, r'0/255 or 0/1: .*\(128\)'),
@@ -196,6 +197,7 @@ BAD = {
     'a missing validation image': (tiny(lambda root: (root / 'val/images/val_3.JPEG').unlink()), '1 images .* are not in .*val_3.JPEG'),
     'a class that validation lacks': (tiny(unlist_a_class), '1 classes have no image .* n00000003'),
     'an unknown part of Tiny ImageNet': (tiny(split='test'), "'train' or 'val', got 'test'"),
+    'no Tiny ImageNet': (tiny(data_root='nowhere'), 'no such folder: run .*prepare_data.py tiny-imagenet'),
     'a class without images': (tiny(lambda root: (root / 'train/n00000002').rename(root / 'n2')), 'Class n00000002 has no'),
     'a palette in other colours': (other_colours, 'index 1 is class 1 in the colour of class 2'),
 }  # fmt: skip

@@ -165,10 +165,8 @@ def test_probability_is_that_of_a_sample():
     assert torch.equal(masks_of(flipped)[changed], masks_of(batch).flip(-1)[changed])
     both = dict(type='BatchRandomChoice', prob=0.5, augments=[FLIP, FLOP])
     after, before = masks_of(raw(both)(batch, True)), masks_of(batch)
-    shares = [
-        (after == wanted).flatten(1).all(dim=1).float().mean().item()
-        for wanted in (before, before.flip(-1), before.flip(-2))
-    ]
+    wanted = torch.stack([before, before.flip(-1), before.flip(-2)])
+    shares = (after == wanted).flatten(2).all(dim=2).float().mean(dim=1).tolist()
     assert shares == pytest.approx([0.5, 0.25, 0.25], abs=0.08) and sum(shares) == pytest.approx(1)
 
 

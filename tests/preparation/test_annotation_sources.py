@@ -99,6 +99,8 @@ NO_OUTLINE = 'has no outline .* rock of .*a.jpg'
 @pytest.mark.parametrize(
     ('content', 'words'),
     [
+        ('<annotations>', 'it is no XML'),
+        ('{"shapes": ', 'a.json is no JSON'),
         ('<!DOCTYPE a><annotations/>', 'declares a document type'),
         ('<annotations><track id="0"/></annotations>', 'is of a video'),
         (of_labelme(dict(shape_type='mask', points=[[7, 5], [15, 10]], mask='no picture')), NO_OUTLINE),

@@ -66,6 +66,9 @@ def test_all_kinds_of_shapes_are_drawn_and_the_smaller_lies_on_top(coco, tmp_pat
     assert np.array_equal(load(tmp_path / 'out/masks/polygons.png'), expected)
     assert (tmp_path / 'out/classes.txt').read_text() == 'background\nsky\nrock\n'
     assert not (tmp_path / 'out/images').exists()
+    (tmp_path / 'out/classes.txt').write_text('mine')
+    assert to_masks(coco, tmp_path) == 2 and (tmp_path / 'out/classes.txt').read_text() == 'mine'
+    assert to_masks(coco, tmp_path, '--overwrite') == 0
 
 
 OUTLINE = 'is not outlined by polygons'
@@ -74,9 +77,8 @@ TOO_LONG = rle_tools.encode(np.ones((99, 99), np.uint8, order='F'))['counts'].de
 MANY = [dict(id=i, name=f'c{i}') for i in range(255)]
 # the part that is changed and how, what is said, and how many masks there are; more is in faults/test_bad_files.py
 UNSOUND = {
-    'no images': ('images', [], '0 of its 0 images and 2 of its 2 categories', 0),
     'too many': ('categories', MANY, 'has 255 categories, but a mask holds 254', 0),
-    'no object': ('images', [5], '1 images without an id, .* [(]5[)]', 0),
+    'no object': ('images', [5], '0 of its 1 images and 2 of its 2 .* 1 images without an id, .* [(]5[)]', 0),
     'no size': ('images', dict(height=...), '1 images without an id.*: polygons.jpg', 2),
     'folder': ('images', dict(file_name='.'), '1 images without', 2),
     'one mask': ('images', dict(file_name='compressed.png'), 'compressed.jpg to compressed_2.jpg', 3),
@@ -184,6 +186,8 @@ def test_there_and_back_is_identical(pairs, tmp_path):
     for path in before:
         # packed by another library
         assert before[path] == after[path] or np.array_equal(load(pairs / path), load(out / path)), path
+    json_file.write_text('mine')
+    assert to_coco(pairs, json_file) == 2 and json_file.read_text() == 'mine'
 
 
 def test_annotations_are_components(tmp_path):
@@ -207,6 +211,7 @@ BAD = {
     'index': (lambda src: save(src / 'masks/0001.png', NOTHING + 255), "0001.png holds index 255, .* is 3, 'large rock'"),
     'size': (lambda src: save(src / 'masks/0001.png', NOTHING.T), 'masks/0001.png is 40x30 pixels, .*/0001.png is 30x40'),
     'no mask': (lambda src: (src / 'masks/val/0001.png').unlink(), r'1 images have no mask in .* \(val/0001\)'),
+    'no image': (lambda src: (src / 'images/val/0001.jpeg').unlink(), r'1 masks have no image in .* \(val/0001\)'),
     'one mask': (lambda src: save(src / 'images/0001.jpg', NOTHING), '0001.jpg and .*0001.png would share a mask'),
 }  # fmt: skip
 

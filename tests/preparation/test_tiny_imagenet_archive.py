@@ -11,11 +11,7 @@ from pictures import complaint, contents
 from tools.prepare_data import main
 
 TOP = 'tiny-imagenet-200'
-FILES = {
-    f'{TOP}/wnids.txt': b'n01\n',
-    f'{TOP}/train/n01/images/a.JPEG': b'one',
-    f'{TOP}/val/val_annotations.txt': b'two',
-}
+FILES = {f'{TOP}/wnids.txt': b'n1\n', f'{TOP}/train/n1/images/a.JPEG': b'one', f'{TOP}/val/val_annotations.txt': b'two'}
 
 
 def make_tar(path, files, link=None):

@@ -27,10 +27,7 @@ from custom_modules.utils.errors import UsageError
 def test_what_is_varied_is_part_of_the_folder(small):
     vary = ['train_cfg.max_epochs=1,2', 'randomness.deterministic=True']
     runs = plan_sweep([small], [3], 'root', ['randomness.diff_rank_seed=True'], vary)
-    assert [run.name for run in runs] == [
-        'small__max_epochs_1__deterministic_True',
-        'small__max_epochs_2__deterministic_True',
-    ]
+    assert [run.name for run in runs] == [f'small__max_epochs_{n}__deterministic_True' for n in (1, 2)]
     assert [run.cfg.train_cfg.max_epochs for run in runs] == [1, 2]
     assert runs[1].cfg.randomness.diff_rank_seed is True
     assert 'train_cfg.max_epochs=2' in runs[1].options

@@ -63,7 +63,7 @@ def test_images_and_masks_are_turned_alike(form, turn, tmp_path):
         (of_opencv(WIDE * 16, '.png'), GREY),
         (of_opencv(WIDE, '.png'), GREY),
         (of_opencv(COLOUR * 16, '.png'), SCENE),
-        (of_opencv(COLOUR * 16), SCENE),
+        (of_opencv(COLOUR * 257), SCENE),
         (of_opencv(WIDE.astype(np.int32) * 16), GREY),
         (of_opencv((GREY / 255).astype(np.float32)), GREY),
         (of_opencv(GREY.astype(np.float32)), GREY),

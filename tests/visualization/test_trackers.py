@@ -58,9 +58,8 @@ def local_scalars(work_dir) -> list[tuple]:
 def in_process(command: list[str], seconds: int = 60, **variables: str) -> str:
     """Run Python in a process of its own, which must end by itself; returns what it said."""
     variables = {**os.environ, 'PYTHONPATH': str(REPOSITORY), **variables}
-    done = subprocess.run(
-        [sys.executable, *map(str, command)], env=variables, timeout=seconds, capture_output=True, text=True
-    )
+    command = [sys.executable, *map(str, command)]
+    done = subprocess.run(command, env=variables, timeout=seconds, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout + done.stderr
 
