@@ -147,6 +147,8 @@ def test_the_answer_follows_from_the_counts():
     one = rows[rows.recipe == '40 epochs'].groupby(['network', 'images', 'seed']).size()
     assert set(one.unstack('images').renders) == {115} and set(one.unstack('images').photographs) == {16}
     assert one.groupby(['network', 'images']).size().min() >= 2
+    # which a reader takes out of the public set
+    assert set(text(REPOSITORY / 'docs' / 'renders_clean.txt').split()) == set(rows.image)
     for images, scores in (('renders', names['SCORES']), ('photographs', ['rock Dice'])):
         for score in scores:
             long = [(name, images, score, '200 epochs', 'baseline') for name in ('scratch', 'frozen', 'finetuned')]
