@@ -125,7 +125,7 @@ def precision_of(cfg) -> str:
 
 def emulated_precision(cfg) -> str | None:
     """Say in one line that a config trains in bfloat16 where the processor only emulates it; None if it does not."""
-    if cfg.optim_wrapper.get('type') != 'BFloat16OptimWrapper' or mixed_precision_pays():
+    if (cfg.get('optim_wrapper') or {}).get('type') != 'BFloat16OptimWrapper' or mixed_precision_pays():
         return None
     return (
         'Slow on this machine: its processor emulates bfloat16, at a tenth of the speed of float32: leave '
