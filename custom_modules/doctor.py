@@ -287,6 +287,8 @@ def try_steps(steps: Mapping[str, str]) -> dict[str, dict]:
             output, death = slow.stdout or b'', f'it did not end within {PATIENCE} s'
         lines = output.decode(errors='replace').splitlines()
         outcomes |= (json.loads(line[len(MARK) :]) for line in lines if line.startswith(MARK))
-        if broken := next((name for name in left if name not in outcomes), None):
+        broken = next((name for name in left if name not in outcomes), None)
+        # on a slow machine the time went to those before it: it gets a process of its own
+        if broken and ('within' not in death or broken == next(iter(left))):
             outcomes[broken] = {'error': death}
     return outcomes

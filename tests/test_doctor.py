@@ -84,3 +84,10 @@ def test_tool_runs_where_little_is_installed_and_that_is_broken(tmp_path):
     assert 'problem  torch cannot be imported: the process died with SIGABRT' in done.stdout
     # no package is reported twice
     assert done.stdout.splitlines()[-1].startswith('2 problems: ')
+
+
+def test_a_slow_machine_is_no_broken_package(monkeypatch):
+    monkeypatch.setattr(doctor, 'PATIENCE', 4)
+    sleep = 'import time; time.sleep({})'.format
+    outcomes = doctor.try_steps(dict(first=sleep(2.5), second=sleep(2.5), third=sleep(60)))
+    assert [name for name, outcome in outcomes.items() if 'error' in outcome] == ['third']

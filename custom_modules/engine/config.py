@@ -208,7 +208,7 @@ def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
     changed copy of the config. Raises a UsageError if no training set is cut, or the config is no segmentor's.
     """
     data_sets = list(loaded_data_sets(cfg))
-    test_roots = {dataset.get('data_root') for key, dataset in data_sets if key.startswith('test')}
+    test_roots = {dataset.get('data_root') for key, dataset in data_sets if key.startswith('test')} - {None}
     cut = {key: dataset for key, dataset in data_sets if dataset.get('data_root') in test_roots or 'fold' in dataset}
     trained = {key: dataset for key, dataset in cut.items() if key.startswith('train')}
     if cfg.get('default_scope') != 'mmseg' or not trained:
