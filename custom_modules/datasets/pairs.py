@@ -8,16 +8,9 @@ import numpy as np
 from mmengine.logging import MMLogger
 
 from custom_modules.datasets.masks import MaskValues
+from custom_modules.utils.decoding import orientation
 from custom_modules.utils.errors import UsageError, first_five
-from custom_modules.utils.images import (
-    SUFFIXES,
-    ImageError,
-    file_bytes,
-    mask_palette,
-    orientation,
-    read_image,
-    read_mask,
-)
+from custom_modules.utils.images import SUFFIXES, ImageError, file_bytes, mask_palette, read_image, read_mask
 from custom_modules.utils.tables import in_threads
 
 

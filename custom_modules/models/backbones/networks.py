@@ -50,22 +50,27 @@ class MobileEncoder(StagedBackbone):
     """A U-Net encoder of inverted residual blocks, for on-board computers.
 
     `MobileNetV2: Inverted Residuals and Linear Bottlenecks <https://arxiv.org/abs/1801.04381>`_, with torchvision's block and
-    :class:`MoonNet`'s strides; a block is 4 times as wide inside.
+    :class:`MoonNet`'s strides.
 
     Args:
         widths (Sequence[int]): Channels of the stem and of the stages. Defaults to (8, 16, 32, 64, 112).
         depths (Sequence[int]): Blocks in each stage. Defaults to (1, 2, 2, 2).
+        expand_ratio (int): How many times wider a block is inside. Defaults to 4.
         **kwargs: Of :class:`StagedBackbone`, except widths and strides.
     """
 
     def __init__(
-        self, widths: Sequence[int] = (8, 16, 32, 64, 112), depths: Sequence[int] = (1, 2, 2, 2), **kwargs
+        self,
+        widths: Sequence[int] = (8, 16, 32, 64, 112),
+        depths: Sequence[int] = (1, 2, 2, 2),
+        expand_ratio: int = 4,
+        **kwargs,
     ) -> None:
         super().__init__(widths, **kwargs)
         self.stages.append(Conv2dNormActivation(self.in_channels, widths[0], activation_layer=nn.ReLU6))
         for narrow, wide, depth in each_stage(widths, depths):
-            blocks = [InvertedResidual(narrow, wide, stride=2, expand_ratio=4)]
-            blocks += [InvertedResidual(wide, wide, stride=1, expand_ratio=4) for _ in range(depth - 1)]
+            blocks = [InvertedResidual(narrow, wide, stride=2, expand_ratio=expand_ratio)]
+            blocks += [InvertedResidual(wide, wide, stride=1, expand_ratio=expand_ratio) for _ in range(depth - 1)]
             self.stages.append(nn.Sequential(*blocks))
         self._freeze_stages()
 
