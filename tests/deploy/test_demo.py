@@ -89,7 +89,7 @@ def test_a_photograph_is_answered_with_rocks_and_files(open_page, tmp_path, mode
     page.locator('#threshold input[type=number]').fill('0.95')
     page.locator('#count').filter(has_not_text=f'{found} rocks').wait_for()
     page.set_viewport_size(dict(width=390, height=844))
-    assert page.evaluate('document.documentElement.scrollWidth') <= 390
+    assert 300 < page.locator('#picture').bounding_box()['width'] <= 390
 
 
 @pytest.mark.parametrize(
