@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from pathlib import Path
 
 from custom_modules.deploy.detector import RockDetector
-from custom_modules.deploy.predict import MANIFEST, Outcome, PictureFiles, Results, predicted, record_all
+from custom_modules.deploy.predict import MANIFEST, Entry, Outcome, PictureFiles, Results, predicted, record_all
 from custom_modules.utils.errors import UsageError, quiet_libraries, sentence_of
 from custom_modules.utils.images import Source
 
@@ -30,15 +30,16 @@ class Worker:
         self._files, self._threads = PictureFiles(Path(out), self._detector, **options), threads
 
     def __call__(self, row: dict) -> list[dict]:
-        """Predict the pictures of a task of :func:`tasks_of`, write their files, and return ``answer`` rows in JSON.
+        """Predict the pictures of a task of :func:`tasks_of`, write their files, and return rows of an ``answer`` in JSON and a ``line``.
 
-        An answer is the entry of a picture, or ``skipped`` with name and reason, or a ``fault`` that ends the prediction.
+        An answer has the ``entry`` of a picture but for its line, or ``skipped`` with name and reason, or a ``fault`` that ends the prediction.
         """
         sources = [Source(Path(path), name) for path, name in json.loads(row['task'])]
         skipped: list[tuple[Path, str]] = []
         answers: list[dict] = []
         try:
-            answers += predicted(self._detector, sources, self._files, self._threads, skipped)
+            for entry in predicted(self._detector, sources, self._files, self._threads, skipped):
+                answers.append(dict(entry=entry[:2], line=entry.line))
         except Exception as error:
             # if raised, Ray would take the task for lost
             answers.append(dict(fault=sentence_of(error), traceback=traceback.format_exc()))
@@ -48,7 +49,7 @@ class Worker:
             # a power cut must not lose files that the manifest lists
             os.sync()
         # JSON in ASCII can hold file names of any bytes
-        return [dict(answer=json.dumps(answer)) for answer in answers]
+        return [dict(line=answer.pop('line', ''), answer=json.dumps(answer)) for answer in answers]
 
 
 def tasks_of(sources: Sequence[Source], workers: int, batch_size: int) -> list[dict]:
@@ -66,7 +67,7 @@ def entries_of(
     outcome: Outcome,
     workers: int,
     batch_size: int,
-) -> Generator[dict]:
+) -> Generator[Entry]:
     """Have pictures predicted by workers, and again if a worker died; yield the entries for :meth:`Results.record`, some perhaps twice.
 
     ``run`` gives tasks to workers and yields the answers of :class:`Worker` in any order, none of a lost task. ``outcome`` gets the
@@ -74,11 +75,13 @@ def entries_of(
     """
     left, skipped = list(sources), {}
     while left:
-        for answer in (json.loads(row['answer']) for row in run(tasks_of(left, workers, batch_size))):
+        for row in run(tasks_of(left, workers, batch_size)):
+            answer = json.loads(row['answer'])
             if 'skipped' in answer:
                 skipped.update([answer['skipped']])
-            elif 'fault' not in answer:
-                yield answer
+            elif 'entry' in answer:
+                # the line, which may be long, is not decoded
+                yield Entry(*answer['entry'], row['line'])
             elif answer['fault'] is None:
                 raise RuntimeError(f'of a worker: {answer["traceback"]}')
             else:

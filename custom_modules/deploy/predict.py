@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Semaphore
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -33,6 +34,14 @@ MANIFEST = 'pictures.jsonl'
 Image.MAX_IMAGE_PIXELS = 2**29
 
 
+class Entry(NamedTuple):
+    """A predicted picture: its name, how many rocks it has, and its line of the manifest, which its worker has encoded."""
+
+    picture: str
+    rocks: int
+    line: str
+
+
 @dataclass
 class PictureFiles:
     """Writes the files of single pictures into the folder of a prediction, each all or nothing."""
@@ -43,7 +52,7 @@ class PictureFiles:
     probability: bool = False  # write probabilities
     tolerance: float = 1  # how far outlines may be off, in pixels; 0 is exact
 
-    def add(self, source: Source, picture: Picture, prob_map: np.ndarray) -> dict:
+    def add(self, source: Source, picture: Picture, prob_map: np.ndarray) -> Entry:
         """Write the files of one picture from its map of probabilities, and return its entry for :meth:`Results.record`; thread-safe."""
         card = self.detector.card
         labels, rocks = self.detector.finish(prob_map, picture.size, self.tolerance)
@@ -61,7 +70,8 @@ class PictureFiles:
                 whole[rows] = np.rint((part[0] if len(part) == 1 else 1 - part[0]) * STEPS)
             self._write('probabilities', source, '.png', encode_png(whole))
         width, height = picture.size
-        return dict(picture=source.name, width=width, height=height, rocks=list(map(vars, rocks)))
+        line = dict(picture=source.name, width=width, height=height, rocks=list(map(vars, rocks)))
+        return Entry(source.name, len(rocks), json.dumps(line))
 
     def _write(self, kind: str, source: Source, suffix: str, content: bytes) -> None:
         # not synced: what a power cut loses is predicted again
@@ -92,7 +102,7 @@ class Results(PictureFiles):
         self._manifest = self.out / MANIFEST
         require_no_results(out, resume)
         if not self._manifest.exists():
-            write_atomically(self._manifest, _line(settings))
+            write_atomically(self._manifest, json.dumps(settings).encode() + b'\n')
         try:
             earlier, self.done = self._read_manifest()
         except (ValueError, KeyError, TypeError) as error:
@@ -117,13 +127,12 @@ class Results(PictureFiles):
             file.truncate(complete)
         return settings, done
 
-    def record(self, entry: dict) -> None:
+    def record(self, entry: Entry) -> None:
         """Add a picture's entry to the manifest; an entry that is there already is ignored."""
-        if entry['picture'] in self.done:
-            return
-        self.done.add(entry['picture'])
-        with self._manifest.open('ab') as file:
-            file.write(_line(entry))
+        if entry.picture not in self.done:
+            self.done.add(entry.picture)
+            with self._manifest.open('ab') as file:
+                file.write(entry.line.encode() + b'\n')
 
     def finish(self) -> None:
         """Write ``rocks.csv`` and ``rocks.json`` (COCO) of all pictures that are done, and remove temporary files of killed writes."""
@@ -169,10 +178,6 @@ class Results(PictureFiles):
             yield dict(**ids, **shape, score=rock['probability'])
 
 
-def _line(value: dict) -> bytes:
-    return json.dumps(value).encode() + b'\n'
-
-
 @dataclass
 class Outcome:
     """How the prediction of many pictures went."""
@@ -198,12 +203,12 @@ def predict_pictures(detector: RockDetector, sources: Sequence[Source], results:
     return record_all(entries, len(missing), results, outcome)
 
 
-def record_all(entries: Generator[dict], count: int, results: Results, outcome: Outcome) -> Outcome:
+def record_all(entries: Generator[Entry], count: int, results: Results, outcome: Outcome) -> Outcome:
     """Record the entries of ``count`` pictures, of which some may come twice, write the tables at the end, and fill in ``outcome``."""
     start, before = time.perf_counter(), len(results.done)
     try:
         for entry in progress(entries, 'Predicting', count):
-            outcome.rocks += len(entry['rocks']) * (entry['picture'] not in results.done)
+            outcome.rocks += entry.rocks * (entry.picture not in results.done)
             results.record(entry)
     except KeyboardInterrupt:
         outcome.interrupted = True
@@ -221,7 +226,7 @@ def predicted(
     files: PictureFiles,
     workers: int,
     skipped: list[tuple[Path, str]],
-) -> Generator[dict]:
+) -> Generator[Entry]:
     """Predict pictures, write their files, and yield the entry of each for :meth:`Results.record`.
 
     Each of the ``workers``, which are threads, reads, predicts and writes one batch after another. With one more than the
@@ -230,7 +235,7 @@ def predicted(
     """
     network = Semaphore(detector.calls)
 
-    def predict(batch: list[Source]) -> list[dict]:
+    def predict(batch: list[Source]) -> list[Entry]:
         read = []
         for source in batch:
             try:

@@ -104,7 +104,9 @@ def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: floa
     rings, tree = cv2.findContours(quarters, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     corners = [_without_straight_points((ring[:, 0] + 1) // 2) for ring in rings]
     if tolerance:
-        corners = [_simplified(ring, tolerance) for ring in corners]
+        fewer = [cv2.approxPolyDP(ring[:, None].astype(np.int32), tolerance, True)[:, 0] for ring in corners]
+        pairs = zip(fewer, corners, strict=True)
+        corners = [ring if len(ring) > 2 and cv2.contourArea(ring) else whole for ring, whole in pairs]
     line = corners.pop(next(i for i, (*_, parent) in enumerate(tree[0]) if parent < 0))
     for hole in corners:
         distances = np.abs(line[:, None] - hole[None]).sum(axis=2)
@@ -118,11 +120,6 @@ def _without_straight_points(ring: np.ndarray) -> np.ndarray:
     ring = ring[(ring != np.roll(ring, 1, axis=0)).any(axis=1)]
     before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
     return ring[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
-
-
-def _simplified(ring: np.ndarray, tolerance: float) -> np.ndarray:
-    fewer = cv2.approxPolyDP(ring[:, None].astype(np.int32), tolerance, True)[:, 0]
-    return fewer if len(fewer) > 2 and cv2.contourArea(fewer) else ring
 
 
 def outlined(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:

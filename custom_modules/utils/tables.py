@@ -55,18 +55,12 @@ def text_table(title: str, columns: Sequence[str], rows: Iterable[Sequence]) -> 
         words = any(isinstance(row[i], str) for row in rows)
         table.add_column(column, justify='left' if words else 'right', no_wrap=True)
     for row in rows:
-        table.add_row(*map(_cell, row))
+        table.add_row(*('-' if x is None else f'{x:.2f}' if isinstance(x, float) else str(x) for x in row))
     # no markup: a class may be called [red]
     console = Console(file=io.StringIO(), width=10_000, markup=False, emoji=False)
     console.print(table)
     lines = console.file.getvalue().splitlines()
     return '\n'.join([title, *(line.strip() for line in lines if line.strip())])
-
-
-def _cell(value) -> str:
-    if value is None:
-        return '-'
-    return f'{value:.2f}' if isinstance(value, float) else str(value)
 
 
 def json_values(value):
