@@ -9,8 +9,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import onnx
+
 import torch
 from mmengine.registry import DATASETS
+from onnxscript import ir
+from onnxscript.rewriter import RewriteRule, rewrite
 
 from custom_modules.deploy.detector import BEST_CHECKPOINT, BEST_CONFIG, resized
 from custom_modules.deploy.torch_model import TorchModel
@@ -148,7 +151,9 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
         source, prepared, small = (Path(folder, f'{name}.onnx') for name in ('source', 'prepared', 'small'))
         source.write_bytes(exported)
         quant_pre_process(source, prepared)
-        nodes = onnx.load(prepared).graph.node
+        model = rewrite(onnx.load(prepared), CONVOLUTIONS)
+        onnx.save(model, prepared)
+        nodes = model.graph.node
         convolutions = [i for i, node in enumerate(nodes) if node.op_type == 'Conv']
         inner = range(convolutions[0], convolutions[-1])
         quantize_static(
@@ -164,6 +169,43 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
             nodes_to_exclude=[node.name for i, node in enumerate(nodes) if i not in inner],
         )
         return small.read_bytes()
+
+
+def _is_even(context, x, **others) -> bool:
+    return all(isinstance(side, int) and side % 2 == 0 for side in x.shape[2:])
+
+
+def _mean(op, x):
+    return op.AveragePool(x, kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0])
+
+
+def _mean_as_convolution(op, x):
+    weight = ir.tensor(np.full((x.shape[1], 1, 2, 2), 0.25, np.float32))
+    return op.Conv(x, op.initializer(weight, f'{x.name}/mean'), strides=[2, 2], group=x.shape[1])
+
+
+def _enlargement(op, x, weight, bias):
+    return op.ConvTranspose(x, weight, bias, kernel_shape=[2, 2], strides=[2, 2], pads=[0, 0, 0, 0], group=1)
+
+
+def _enlargement_as_convolution(op, x, weight, bias):
+    """Give each pixel its 2x2 pixels as channels, and move these: channels last, as onnxruntime keeps them between convolutions."""
+    height, width, channels = *x.shape[2:], weight.shape[1]
+    kernel = weight.const_value.numpy().transpose(2, 3, 1, 0).reshape(-1, x.shape[1], 1, 1)
+    parts = dict(kernel=kernel, bias=np.tile(bias.const_value.numpy(), 4))
+    parts |= dict(
+        cut=np.array([-1, height, width, 2, 2, channels]), joined=np.array([-1, 2 * height, 2 * width, channels])
+    )
+    kernel, bias, cut, joined = (op.initializer(ir.tensor(v), f'{weight.name}/{name}') for name, v in parts.items())
+    pixels = op.Reshape(op.Transpose(op.Conv(x, kernel, bias), perm=[0, 2, 3, 1]), cut)
+    return op.Transpose(op.Reshape(op.Transpose(pixels, perm=[0, 1, 3, 2, 4, 5]), joined), perm=[0, 3, 1, 2])
+
+
+# in int8 onnxruntime is slow at all but convolutions
+CONVOLUTIONS = [
+    RewriteRule(_mean, _mean_as_convolution, _is_even),
+    RewriteRule(_enlargement, _enlargement_as_convolution, _is_even),
+]
 
 
 def score(model, samples: Sequence[Sample], reference) -> float:

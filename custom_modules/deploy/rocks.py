@@ -117,8 +117,11 @@ def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: floa
 
 
 def _without_straight_points(ring: np.ndarray) -> np.ndarray:
-    ring = ring[(ring != np.roll(ring, 1, axis=0)).any(axis=1)]
-    before, after = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
+    # not np.roll, which takes most of a small rock's time
+    before = ring - np.concatenate([ring[-1:], ring[:-1]])
+    moved = before.any(axis=1)
+    ring, before = ring[moved], before[moved]
+    after = np.concatenate([before[1:], before[:1]])
     return ring[before[:, 0] * after[:, 1] != before[:, 1] * after[:, 0]]
 
 
