@@ -34,7 +34,7 @@ def parse_args():
 
 def merge_args(cfg, args) -> None:
     """Put the arguments of testing into the config; a UsageError if two exclude each other, or something is there already."""
-    from custom_modules.engine.config import type_name, without_cache
+    from custom_modules.engine.config import each_config, type_name, without_cache
 
     segments = cfg.default_scope == 'mmseg'
     if args.tta and args.show_dir and not segments:
@@ -64,7 +64,8 @@ def merge_args(cfg, args) -> None:
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
     if args.out and segments:
         require_free_folder(Path(args.out), ['*.png'])
-        cfg.test_evaluator.output_dir = args.out
+        for _, metric in each_config('test_evaluator', cfg.test_evaluator):
+            metric.output_dir = args.out
     elif args.out:
         require_absent(args.out)
         given = cfg.test_evaluator

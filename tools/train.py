@@ -28,10 +28,12 @@ def parse_args():
     text = 'one training of a cross-validation: hold out part K, from 0 on, as tools/sweep.py --folds does for all'
     parser.add_argument('--fold', type=int, metavar='K', help=text)
     text = 'into how many parts --fold cuts (default: 5)'
-    parser.add_argument('--folds', type=int, default=5, metavar='N', help=text)
+    parser.add_argument('--folds', type=int, metavar='N', help=text)
     args = parser.parse_args(with_plain_amp(sys.argv[1:]))
     if args.fold is not None and args.overfit:
         parser.error('--fold holds out images and --overfit holds out none: leave one of them out')
+    if args.folds is not None and args.fold is None:
+        parser.error('--folds is for --fold K, the part to hold out; tools/sweep.py --folds trains all of them')
     return args
 
 
@@ -88,7 +90,7 @@ def main() -> None:
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     if args.fold is not None:
-        _, cfg = hold_out(cfg, args.fold, args.folds)
+        _, cfg = hold_out(cfg, args.fold, 5 if args.folds is None else args.folds)
     check_config(cfg)
     require_training(cfg)
     # locked before the work dir is inspected, until this process ends

@@ -12,7 +12,7 @@ FOLDS = 5  # default number of folds
 
 def hashed_order(ids: Iterable[str]) -> list[str]:
     """Shuffle ids by their SHA-256: the same order on every machine, whatever the order of the files and the seed."""
-    return sorted(ids, key=lambda i: hashlib.sha256(i.encode()).hexdigest())
+    return sorted(ids, key=lambda i: hashlib.sha256(i.encode('utf-8', 'surrogateescape')).hexdigest())
 
 
 def hashed_share(ids: Collection[str], fraction: float) -> list[str]:

@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import onnx
-
 import torch
 from mmengine.registry import DATASETS
 from onnxscript import ir
 from onnxscript.rewriter import RewriteRule, rewrite
 
+from custom_modules.datasets.pairs import MissingMasksError
 from custom_modules.deploy.detector import BEST_CHECKPOINT, BEST_CONFIG, resized
 from custom_modules.deploy.torch_model import TorchModel
 from custom_modules.evaluation.confusion import ConfusionScores
@@ -124,7 +124,10 @@ def _samples_with_masks(model: TorchModel, folder: str | Path) -> list[Sample]:
     config = dict(model.config.test_dataloader.dataset, data_root=str(folder), split='all')
     try:
         dataset = DATASETS.build(config)
-    except (UsageError, FileNotFoundError, TypeError):
+    except (UsageError, FileNotFoundError, TypeError) as error:
+        if isinstance(error, MissingMasksError) and not error.__cause__:
+            # others have theirs
+            raise
         # another layout, or another kind of data set: pictures without masks
         return []
     samples = []

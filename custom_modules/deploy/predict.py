@@ -139,7 +139,9 @@ class Results(PictureFiles):
         for kind in ('masks', 'overlays', 'probabilities'):
             for folder, _, _ in os.walk(self.out / kind):
                 remove_unfinished(folder)
-        with atomic_path(self.out / 'rocks.csv') as path, path.open('w', newline='') as file:
+        # a file name may hold any bytes
+        text = dict(encoding='utf-8', errors='surrogateescape', newline='')
+        with atomic_path(self.out / 'rocks.csv') as path, path.open('w', **text) as file:
             table = csv.writer(file)
             table.writerow(COLUMNS)
             for entry in self._entries():

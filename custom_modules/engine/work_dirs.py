@@ -77,9 +77,9 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
             why = '; '.join(reasons.values()) or f'{note} names none'
             print_log(f'Going on from {path}, the newest sound checkpoint ({why}).')
         return path
-    if others:
+    if others or (named and (folder / named).is_file()):
         raise UsageError(
-            f'none of the {len(others)} checkpoints in {folder} can be read ({"; ".join(reasons.values())}): train anew in another --work-dir.'
+            f'none of the {len(reasons)} checkpoints in {folder} can be read ({"; ".join(reasons.values())}): train anew in another --work-dir.'
         )
     return None
 

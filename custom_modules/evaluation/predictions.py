@@ -90,8 +90,7 @@ class CheckpointPredictions:
             raise UsageError(f'the config has no {part}_dataloader: choose another part.')
         if 'pipeline' not in loader.dataset:
             raise UsageError(
-                f'the {part} data set is a {loader.dataset.type}, a set of data sets: choose one of them with '
-                f'--cfg-options {part}_dataloader.dataset=..., or a config whose {part} set is a single one.'
+                f'the {part} data set is a {loader.dataset.type}, a set of data sets: choose a config whose {part} set is a single one.'
             )
         if part == 'train':
             test = cfg.test_dataloader

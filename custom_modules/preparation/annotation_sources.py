@@ -2,7 +2,7 @@
 
 import base64
 import json
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from xml.etree import ElementTree
 
 import numpy as np
@@ -55,7 +55,7 @@ def _segmentation(convert, *shape):
     """Convert a shape to a COCO segmentation; None where it is damaged or encloses no area."""
     try:
         return convert(*shape)
-    except (TypeError, ValueError, OverflowError):
+    except (AttributeError, TypeError, ValueError, OverflowError):
         return None
 
 
@@ -88,14 +88,20 @@ def _run_lengths(crop, left, top, width, height):
 
 def _read_labelme(folder):
     pictures = []
-    for path in sorted(folder.rglob('[!.]*.json')):
-        image = _read_json(path.read_bytes(), path.name)
+    for path in sorted(folder.rglob('*.json')):
+        below = path.relative_to(folder)
+        hidden = any(part.startswith('.') for part in below.parts)
+        image = None if hidden else _read_json(path.read_bytes(), path.name)
         if isinstance(image, dict) and isinstance(image.get('shapes'), list):
             shapes = []
             for shape in (shape for shape in image['shapes'] if isinstance(shape, dict)):
                 kind = shape.get('shape_type') or 'polygon'
                 shapes.append((str(shape.get('label')), kind, _segmentation(_from_labelme, kind, shape, image)))
-            pictures.append((image.get('imagePath'), image.get('imageWidth'), image.get('imageHeight'), shapes))
+            name = image.get('imagePath')
+            # relative to its json
+            if isinstance(name, str) and not PureWindowsPath(name).anchor:
+                name = (below.parent / name).as_posix()
+            pictures.append((name, image.get('imageWidth'), image.get('imageHeight'), shapes))
     if not pictures:
         raise UsageError(
             f'{folder} holds no json file of labelme, with shapes: name the folder that does, or a COCO json.'

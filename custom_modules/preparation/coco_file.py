@@ -27,7 +27,8 @@ def number(value) -> float | None:
 def whole_number(value) -> int | None:
     """Read a whole number, also one written as 96.0 or as text; None for anything else."""
     found = number(value)
-    return int(found) if found is not None and found == int(found) else None
+    # digits are exact, while a float merges neighbours above 2**53
+    return None if found is None or found != int(found) else int(value if str(value).isdecimal() else found)
 
 
 def identity(value):

@@ -1,6 +1,7 @@
 """Scores of a run's checkpoint on its test part, predicted again; folds of a cross-validation are pooled."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -244,9 +245,10 @@ def shared_images(cfg: Config, part: str, files: Sequence[Path]) -> int:
     except (UsageError, OSError):
         tested = [config for _, config in loaded_data_sets(cfg, ['test'])]
         return len(files) * (list(map(_selection, parts)) == list(map(_selection, tested)))
-    others = {Path(path).name: Path(path) for dataset in datasets for path in image_paths(dataset)}
-    pairs = [(file, others[file.name]) for file in files if file.name in others]
-    return sum(file.read_bytes() == other.read_bytes() for file, other in pairs)
+    others = defaultdict(list)
+    for path in (Path(path) for dataset in datasets for path in image_paths(dataset)):
+        others[path.name].append(path)
+    return sum(any(file.read_bytes() == other.read_bytes() for other in others[file.name]) for file in files)
 
 
 def _without_reading(dataset: dict) -> dict:

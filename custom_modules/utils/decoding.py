@@ -1,19 +1,26 @@
 """Decoding of image and mask files: which library decodes which file, and what the pixels mean."""
 
+import struct
 import zlib
 from io import BytesIO
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 PNG = b'\x89PNG\r\n\x1a\n'
 JPEG = b'\xff\xd8'
+TURNED = (
+    b'eXIf',
+    b'exif',
+    b'Exif',
+    b'rientation',
+)  # in chunks of a PNG that may hold an orientation, also as XMP or ImageMagick's text
 TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 # exceptions that Pillow and OpenCV raise for damaged files
 DAMAGE = (
     OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError, OverflowError, EOFError, MemoryError, AttributeError,
-    RuntimeError, AssertionError, NotImplementedError, Image.DecompressionBombError, zlib.error, cv2.error,
+    RuntimeError, AssertionError, NotImplementedError, Image.DecompressionBombError, struct.error, zlib.error, cv2.error,
 )  # fmt: skip
 
 
@@ -62,12 +69,13 @@ def decode_png(data: bytes) -> np.ndarray:
 def _decode_other_image(data: bytes) -> np.ndarray:
     """Decode an image that OpenCV cannot read, or would not read as it looks."""
     if (pixels := _deep_channels(data)) is not None:
-        return np.ascontiguousarray(to_uint8(pixels)[..., :3])
+        return np.ascontiguousarray(to_uint8(pixels[..., :3]))
     with Image.open(BytesIO(data)) as picture:
-        ImageOps.exif_transpose(picture, in_place=True)
         if picture.mode == 'F' or picture.mode.startswith('I'):
-            return cv2.cvtColor(to_uint8(np.asarray(picture)), cv2.COLOR_GRAY2BGR)
-        return np.ascontiguousarray(np.asarray(picture.convert('RGB'))[..., ::-1])
+            bgr = cv2.cvtColor(to_uint8(np.asarray(picture)), cv2.COLOR_GRAY2BGR)
+        else:
+            bgr = np.asarray(picture.convert('RGB'))[..., ::-1]
+        return np.ascontiguousarray(_turned_upright(bgr, orientation_of(picture)))
 
 
 def _deep_channels(data: bytes) -> np.ndarray | None:
@@ -113,8 +121,8 @@ def orientation(data: bytes) -> int:
     """Return the EXIF orientation of a readable image, 1 to 8, see ``images.orientation``, without decoding its pixels."""
     if data.startswith(PNG):
         others = _chunks_but_pixels(data)
-        # Pillow decodes all pixels to look for a tag behind them: do so only if there may be one (eXIf, XMP, ImageMagick's text)
-        if not any(word in others for word in (b'eXIf', b'exif', b'Exif', b'rientation')):
+        # Pillow decodes all pixels to look for a tag behind them: do so only if there may be one
+        if not any(word in others for word in TURNED):
             return 1
     with Image.open(BytesIO(data)) as picture:
         return orientation_of(picture)
@@ -162,7 +170,7 @@ def decode_mask(data: bytes) -> np.ndarray:
     """Decode a mask to (H, W), uint8 or int32, upright; for the rules and errors see ``read_mask``."""
     if data.startswith(PNG):
         others = _chunks_but_pixels(data)
-        if data[24] == 8 and data[25] == 0 and not any(name in others for name in (b'tRNS', b'acTL', b'eXIf')):
+        if data[24] == 8 and data[25] == 0 and not any(name in others for name in (b'tRNS', b'acTL', *TURNED)):
             return _opencv(data, cv2.IMREAD_UNCHANGED)
     if (values := _deep_channels(data)) is not None:
         return _to_integers(_grey_of_channels(values, 'RGBA' if values.shape[2] == 4 else 'RGB'))

@@ -21,7 +21,7 @@ def atomic_path(target: str | Path) -> Iterator[Path]:
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     # random, not the process's id, which another machine on a shared disk may have too
-    unfinished = target.with_name(f'.{target.name}.{secrets.token_hex(4)}{UNFINISHED}')
+    unfinished = target.with_name(f'.{target.name[:40]}.{secrets.token_hex(4)}{UNFINISHED}')
     try:
         yield unfinished
         os.replace(unfinished, target)
