@@ -153,7 +153,7 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
     with TemporaryDirectory() as folder:
         source, prepared, small = (Path(folder, f'{name}.onnx') for name in ('source', 'prepared', 'small'))
         source.write_bytes(exported)
-        quant_pre_process(source, prepared)
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
         model = rewrite(onnx.load(prepared), CONVOLUTIONS)
         onnx.save(model, prepared)
         nodes = model.graph.node
