@@ -17,15 +17,9 @@ from custom_modules.utils.errors import UsageError, first_line
 
 # top-level keys that the runner and the tools read besides the arguments of Runner
 READ_FROM_CONFIG = (
-    'activation_checkpointing',
-    'compile',
-    'efficient_conv_bn_eval',
-    'find_unused_parameters',
-    'model_wrapper_cfg',
-    'sync_bn',
-    'tta_model',
-    'tta_pipeline',
-)
+    'activation_checkpointing', 'compile', 'efficient_conv_bn_eval', 'find_unused_parameters', 'model_wrapper_cfg',
+    'sync_bn', 'tta_model', 'tta_pipeline',
+)  # fmt: skip
 PARTS = ('train', 'val', 'test')
 # of mmengine's runner, by their keys in default_hooks
 OWN_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')

@@ -65,8 +65,7 @@ def _shape(tensor: torch.Tensor | None) -> str:
 
 def _faults(runner: Runner, checkpoint: dict, name: str) -> Iterator[str]:
     """Yield what is wrong with a checkpoint, and what helps; each check relies on the ones before it."""
-    parts = ['message_hub', 'optimizer']
-    parts += ['param_schedulers'] * (runner.param_schedulers is not None)
+    parts = ['message_hub', 'optimizer', *['param_schedulers'] * (runner.param_schedulers is not None)]
     missing = [part for part in parts if part not in checkpoint]
     meta = checkpoint['meta']
     if missing or not all(isinstance(meta.get(key), int) for key in ('epoch', 'iter')):

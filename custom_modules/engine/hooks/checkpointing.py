@@ -43,7 +43,11 @@ class ResumableCheckpointHook(CheckpointHook):
         # older checkpoints have no such key
         validated = runner.message_hub.runtime_info.get(self._KEY, runner.epoch)
         runner.message_hub.update_info(self._KEY, validated)
-        if validated < runner.epoch and _validation_followed(runner):
+        epoch, loop = runner.epoch, runner.train_loop
+        # whether the loop validates after the last epoch that was trained
+        by_epoch = runner.val_loop is not None and isinstance(loop, EpochBasedTrainLoop)
+        due = by_epoch and epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == runner.max_epochs)
+        if validated < epoch and due:
             runner.logger.info(f'The validation of epoch {runner.epoch} is repeated.')
             runner.val_loop.run()
 
@@ -92,11 +96,3 @@ class ResumableCheckpointHook(CheckpointHook):
         for path in outdated:
             if path not in current:
                 remove(path)
-
-
-def _validation_followed(runner) -> bool:
-    """Whether ``EpochBasedTrainLoop`` validates after the last epoch that was trained."""
-    epoch, loop = runner.epoch, runner.train_loop
-    if runner.val_loop is None or not isinstance(loop, EpochBasedTrainLoop):
-        return False
-    return epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == runner.max_epochs)

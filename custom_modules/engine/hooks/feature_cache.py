@@ -52,9 +52,7 @@ class FeatureCache:
         features = []
         for level, (shape, stride, dtype) in enumerate(self._layouts[batch_shape]):
             feature = torch.empty_strided(shape, stride, dtype=dtype, device=device)
-            for row, key in zip(feature, keys, strict=True):
-                row.copy_(self._rows[key][level])
-            features.append(feature)
+            features.append(torch.stack([self._rows[key][level] for key in keys], out=feature))
         return tuple(features)
 
 
@@ -125,8 +123,7 @@ class FeatureCacheHook(Hook):
     priority = 'LOW'  # after CompileHook and FreezeScheduleHook
 
     def __init__(self, enabled: bool = False) -> None:
-        self.enabled = enabled
-        self._cache = None
+        self.enabled, self._cache = enabled, None
 
     def before_train(self, runner) -> None:
         """Put the cache in place of the encoder's ``forward``."""

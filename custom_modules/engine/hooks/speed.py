@@ -66,9 +66,8 @@ class CompileHook(Hook):
 
     def before_train(self, runner) -> None:
         """Replace ``forward`` of the parts by compiled functions."""
-        size = runner.train_dataloader.batch_size
         for part in self._parts_of(runner):
-            part.forward = _compiled_for_full_batches(part, size, self.options)
+            part.forward = _compiled_for_full_batches(part, runner.train_dataloader.batch_size, self.options)
 
     def after_train(self, runner) -> None:
         """Restore ``forward`` of the parts."""
@@ -76,8 +75,7 @@ class CompileHook(Hook):
             vars(part).pop('forward', None)
 
     def _parts_of(self, runner) -> list[nn.Module]:
-        model = inner_model(runner.model)
-        return [getattr(model, name) for name in self.parts] if self.enabled else []
+        return [getattr(inner_model(runner.model), name) for name in self.parts] if self.enabled else []
 
 
 def _compiled_for_full_batches(part: nn.Module, size: int, options: dict):
