@@ -177,8 +177,7 @@ def check_machine() -> list[Finding]:
     memory, found = available_memory(), []
     if memory is not None and memory < LEAST_MEMORY:
         text = f'only {memory / GIB:.1f} GiB of memory are free: a run may be killed without a word'
-        remedy = 'close other programs, or --cfg-options train_dataloader.batch_size=2'
-        found.append(Finding('warning', text, remedy))
+        found.append(Finding('warning', text, 'close other programs, or --cfg-options train_dataloader.batch_size=2'))
     if SHARED.is_dir() and (shared := shutil.disk_usage(SHARED).free) < LEAST_SHARED:
         text = f'{SHARED} has {shared / 2**20:.0f} MiB left: data loaders with workers die with "Bus error"'
         option = '--cfg-options train_dataloader.num_workers=0 train_dataloader.persistent_workers=False'

@@ -121,8 +121,7 @@ class DecodeOnce:
         self._cached = np.frombuffer(b''.join(samples), np.uint8)
 
     def _decode(self, index: int) -> bytes:
-        results = Compose(self._static)(self.get_data_info(index))
-        return pickle.dumps(results, pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(Compose(self._static)(self.get_data_info(index)), pickle.HIGHEST_PROTOCOL)
 
     def _cache_batches(self) -> None:
         static = static_transforms(self.pipeline.transforms)

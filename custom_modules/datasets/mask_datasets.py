@@ -176,8 +176,7 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
     def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:
         """Read every pair once and return the values that occur in the masks."""
         values = sorted(self.masks.labels)
-        consecutive = values == list(range(len(values)))
-        text = f'0 to {values[-1]}' if consecutive else ', '.join(map(str, values))
+        text = f'0 to {values[-1]}' if values == list(range(len(values))) else ', '.join(map(str, values))
         remedy = 'give each value its class in label_map, such as label_map={0: 0, 255: 1} for masks of 0/255'
         if IGNORED not in self.masks.labels.values():
             remedy += ', or set ignore_index=255 if 255 marks pixels without a class'

@@ -81,8 +81,7 @@ class Page:
         mask, overlay, table = (str(results.out / file) for file in files)
         with open(table, newline='') as file:
             rows = [[row[head] for head in HEADS] for row in csv.DictReader(file)]
-        count = f'**{len(rows)} rock{"s" * (len(rows) != 1)}**'
-        return count, overlay, rows, mask, overlay, table
+        return f'**{len(rows)} rock{"s" * (len(rows) != 1)}**', overlay, rows, mask, overlay, table
 
 
 def make_page(page: Page):
@@ -135,19 +134,10 @@ def serve(model: str | None, folder: Path, host: str, port: int) -> None:
 
     # system fonts: gradio's own themes load theirs from another server
     theme = gr.themes.Base(font=['system-ui', 'sans-serif'], font_mono=['monospace'])
-    blocks = make_page(Page(RockDetector(model), folder))
+    blocks = make_page(Page(RockDetector(model), folder)).queue(max_size=20)
+    options = dict(max_file_size=f'{MOST_MEGABYTES}mb', share=False, ssr_mode=False, prevent_thread_lock=True)
     try:
-        blocks.queue(max_size=20).launch(
-            server_name=host,
-            server_port=port,
-            max_file_size=f'{MOST_MEGABYTES}mb',
-            theme=theme,
-            footer_links=[],
-            quiet=True,
-            share=False,
-            ssr_mode=False,
-            prevent_thread_lock=True,
-        )
+        blocks.launch(server_name=host, server_port=port, theme=theme, footer_links=[], quiet=True, **options)
     except OSError as error:
         raise UsageError(f'{host}:{port} cannot be used ({error}): choose another --port.') from error
     print(f'http://{host}:{port}', flush=True)

@@ -150,8 +150,7 @@ class RockDetector:
                 f'a threshold is for one channel, but {model} has {len(self.card.classes)} classes: leave it out.'
             )
         self.threshold = self.card.threshold if threshold is None else threshold
-        self.mode, self.scale, self.overlap = mode, scale, overlap
-        self.batch_size = batch_size
+        self.mode, self.scale, self.overlap, self.batch_size = mode, scale, overlap, batch_size
         self.calls = calls if str(loaded.device) == 'cpu' else 1
         self.model = Mirrored(loaded) if tta else loaded
 

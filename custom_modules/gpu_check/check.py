@@ -206,8 +206,7 @@ class GpuCheck:
     def _write(self) -> str:
         rows = [row._asdict() | dict(result=self.results.get(row, {}), name=row.name) for row in self.rows]
         text = markdown(self.results, facts_line(self.machine | self.settings))
-        results = dict(machine=self.machine, settings=self.settings, rows=rows)
-        write_results(self.out / 'gpu_check', results, text)
+        write_results(self.out / 'gpu_check', dict(machine=self.machine, settings=self.settings, rows=rows), text)
         return text
 
 
@@ -216,8 +215,7 @@ def markdown(results: Mapping[Row, dict], title: str) -> str:
     blocks, groups = [title], {}
     for row, result in results.items():
         if 'rounds' in result:
-            group = groups.setdefault((row.config, row.batch, row.how == 'infer'), {})
-            group[row.name.split(': ')[1]] = result
+            groups.setdefault((row.config, row.batch, row.how == 'infer'), {})[row.name.split(': ')[1]] = result
         blocks += [f'{name}: {outcome}' for name, outcome in result.get('checks', {}).items()]
     for (config, batch, _), facts in groups.items():
         rounds = {name: result['rounds'] for name, result in facts.items()}
@@ -237,6 +235,5 @@ def write_classes(folder: Path, classes: int, images: int) -> None:
         coarse = rng.integers(0, 255, (8, 8, 3), np.uint8)
         # not cv2.imwrite, which does not know the suffix .JPEG on every system
         path.write_bytes(cv2.imencode('.jpg', cv2.resize(coarse, (64, 64)))[1].tobytes())
-    lines = ''.join(f'{w}.JPEG\t{w}\t0\t0\t62\t62\n' for w in wnids)
-    (folder / 'val' / 'val_annotations.txt').write_text(lines)
+    (folder / 'val' / 'val_annotations.txt').write_text(''.join(f'{w}.JPEG\t{w}\t0\t0\t62\t62\n' for w in wnids))
     (folder / 'wnids.txt').write_text('\n'.join(wnids) + '\n')

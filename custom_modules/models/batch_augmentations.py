@@ -226,6 +226,5 @@ class AugmentsBatches:
         """Stack on the device: one copy instead of one per sample, from pinned memory, so that the host does not wait."""
         out = None
         if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':
-            shape = (len(tensors), *tensors[0].shape)
-            out = torch.empty(shape, dtype=tensors[0].dtype, pin_memory=True)
+            out = torch.empty((len(tensors), *tensors[0].shape), dtype=tensors[0].dtype, pin_memory=True)
         return torch.stack(tensors, out=out).to(self.device, non_blocking=True)

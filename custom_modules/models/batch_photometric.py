@@ -67,8 +67,7 @@ class BatchRandomBlur(BatchAugment):
     def apply(self, images, masks, values) -> tuple[Tensor, None]:
         """Blur along the rows, then along the columns. See the base class."""
         count, channels, height, width = images.shape
-        distance = np.arange(-self.radius, self.radius + 1)
-        kernels = np.exp(-0.5 * (distance / values) ** 2)
+        kernels = np.exp(-0.5 * (np.arange(-self.radius, self.radius + 1) / values) ** 2)
         kernels = np.float32(kernels / kernels.sum(axis=1, keepdims=True))
         kernels = torch.from_numpy(kernels).to(images.device, non_blocking=True)
         # each channel of each image is a group with its own kernel

@@ -43,14 +43,11 @@ UNFIT = TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionEr
 ELSEWHERE = 'write elsewhere with --work-dir or --out'
 # errors of the operating system that a user can mend
 REMEDIES = {
-    errno.ENOSPC: f'free some space there, or {ELSEWHERE}',
-    errno.EDQUOT: f'free some space there, or {ELSEWHERE}',
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), f'free some space there, or {ELSEWHERE}'),
     errno.EFBIG: f'raise the limit on the size of files (ulimit -f), or {ELSEWHERE}',
     errno.EROFS: ELSEWHERE,
-    errno.EEXIST: f'a file is where a folder should be, so {ELSEWHERE}',
-    errno.ENOTDIR: f'a file is where a folder should be, so {ELSEWHERE}',
-    errno.EACCES: f'mend the permissions, or {ELSEWHERE}',
-    errno.EPERM: f'mend the permissions, or {ELSEWHERE}',
+    **dict.fromkeys((errno.EEXIST, errno.ENOTDIR), f'a file is where a folder should be, so {ELSEWHERE}'),
+    **dict.fromkeys((errno.EACCES, errno.EPERM), f'mend the permissions, or {ELSEWHERE}'),
     errno.EIO: 'the disk, or the connection to it, may be failing: copy the file, or write elsewhere',
 }
 

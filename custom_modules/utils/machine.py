@@ -20,8 +20,7 @@ from typing import NamedTuple
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
 
-MEMINFO = Path('/proc/meminfo')
-CGROUP = Path('/sys/fs/cgroup')
+MEMINFO, CGROUP = Path('/proc/meminfo'), Path('/sys/fs/cgroup')
 PACKAGES = 'numpy onedl-mmcv onedl-mmengine onedl-mmpretrain onedl-mmsegmentation opencv-python'
 
 

@@ -187,8 +187,7 @@ class TerrainShadow:
         """Return how much of the sun reaches points, 0 (shadow) to 1; positions are 2-D, in metres."""
         toward, aside = self._rotate(x, y)
         sheared = z - toward * self._fall
-        result = np.ones_like(x)
-        finer = 0.0
+        result, finer = np.ones_like(x), 0.0
         border = dict(borderMode=cv2.BORDER_CONSTANT, borderValue=-1e6)
         for reach, (texture, origin, texel) in zip(self.REACH, self._grids, strict=True):
             column, row = (toward - origin[0]) / texel, (aside - origin[1]) / texel
