@@ -10,8 +10,7 @@ from custom_modules.datasets.masks import IGNORED
 from custom_modules.evaluation.confusion import ConfusionScores, percent
 from custom_modules.evaluation.predictions import Prediction
 
-BRIGHTNESS_GROUPS = 4
-ROWS = 8
+BRIGHTNESS_GROUPS, ROWS = 4, 8
 ROW_BANDS = tuple(f'{100 * i / ROWS:g}-{100 * (i + 1) / ROWS:g}' for i in range(ROWS))
 
 
@@ -94,8 +93,7 @@ class ErrorAnalysis:
     """
 
     def __init__(self, classes: Sequence[str], threshold: float | None, tolerance: float | None = None) -> None:
-        self.classes = tuple(classes)
-        self.tolerance = tolerance
+        self.classes, self.tolerance = tuple(classes), tolerance
         self.images: list[dict] = []
         self.confusions: list[np.ndarray] = []
         self.sizes = ObjectSizes(classes)

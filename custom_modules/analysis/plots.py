@@ -38,8 +38,7 @@ def draw_groups(table: pd.DataFrame, group: str, lines: dict[str, str], xlabel: 
     in percent: the keys of ``lines``, whose values are for the legend. The column ``count`` is added to the names in brackets.
     """
     classes = list(table['class'].unique())
-    columns = min(len(classes), ACROSS)
-    rows = -(-len(classes) // ACROSS)
+    columns, rows = min(len(classes), ACROSS), -(-len(classes) // ACROSS)
     width = max(5.6, 0.85 * table[group].nunique() + 1)
     figure = Figure(figsize=(width * columns, 3.8 * rows + 0.6), layout='constrained')
     grid = figure.subplots(rows, columns, squeeze=False).ravel()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import jinja2
 import numpy as np
-import pandas as pd
 from torch.utils.data import DataLoader, Subset
 
 from custom_modules.analysis.errors import ErrorAnalysis
@@ -21,8 +20,7 @@ from custom_modules.visualization.drawing import PredictionPanel, contact_sheet,
 
 TEMPLATE = Path(__file__).parent / 'analysis.md.jinja'
 FILES = ('analysis.md', 'analysis.json', 'images.csv')
-SHEET = 'contact_sheet.png'
-SMALL = 220
+SHEET, SMALL = 'contact_sheet.png', 220
 PERCENT = {
     'Dice': 'Dice %', 'IoU': 'IoU %', 'precision': 'precision %', 'recall': 'recall %',
     'boundary_F1': 'boundary F1 %', 'share': 'share of its pixels %',
@@ -40,23 +38,20 @@ def analysis_text(run: dict, results: dict) -> str:
     probability, share = "predicted class's probability", 'share of pixels that are right'
     if len(classes) == 2:
         probability, share = f'probability of {classes[1]}', f'share of {classes[1]}'
+    images = results['images']
+    hardest = images[['name', 'brightness']].rename(columns=dict(name='image'))
+    hardest.insert(1, 'Dice', images[[f'{name}_Dice' for name in classes[1:]]].mean(axis=1))
+    hardest.insert(2, 'share of objects %', images[[f'{name}_true_share' for name in classes[1:]]].sum(axis=1))
     text = template.render(
         run=run,
         results=results,
-        hardest=_hardest(results['images'], classes[1:]),
+        hardest=hardest.dropna(subset='Dice').sort_values('Dice', kind='stable').head(10),
         probability=probability,
         share=share,
         table=lambda table, heads=PERCENT: markdown_table(table, heads),
         sizes=SIZES,
     )
     return f'{text}\n'
-
-
-def _hardest(images: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    table = images[['name', 'brightness']].rename(columns=dict(name='image'))
-    table.insert(1, 'Dice', images[[f'{name}_Dice' for name in names]].mean(axis=1))
-    table.insert(2, 'share of objects %', images[[f'{name}_true_share' for name in names]].sum(axis=1))
-    return table.dropna(subset='Dice').sort_values('Dice', kind='stable').head(10)
 
 
 def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: float | None = None) -> tuple[dict, dict]:

@@ -107,8 +107,7 @@ def stock_config(cfg: Config, size: Sequence[int], workers: int, precision: str)
             model['backbone']['fold_frozen'] = False
             if 'decode_head' in model:
                 # mmseg's heads need the numbers in the config
-                channels = registry.build(model['backbone']).out_channels
-                model['decode_head'].setdefault('in_channels', channels)
+                model['decode_head'].setdefault('in_channels', registry.build(model['backbone']).out_channels)
     # as in mmpretrain: an edge of 256 for a crop of 224
     edge = dict(scale=round(size[0] * 256 / 224))
     sizes = dict(Resize=dict(scale=tuple(size)), RandomResizedCrop=dict(scale=size[0]))

@@ -161,8 +161,7 @@ class BarePrediction(Prediction):
         self.model = load_model(cfg, weights).to(self.device, memory_format=self.layout)
         samples = DATASETS.build(without_cache(cfg.val_dataloader.dataset))
         read = pseudo_collate([samples[row] for row in range(len(samples))])
-        inputs = self.model.data_preprocessor(read, False)['inputs']
-        self.tensors = inputs.permute(0, 2, 3, 1).contiguous()
+        self.tensors = self.model.data_preprocessor(read, False)['inputs'].permute(0, 2, 3, 1).contiguous()
 
     def _masks(self, files: list[str], batch: int) -> list:
         rows = torch.arange(len(files), device=self.device) % len(self.tensors)

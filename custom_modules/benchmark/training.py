@@ -167,8 +167,7 @@ class BareTraining(RunnerTraining):
         yield from self.batches[part]
 
     def _loss(self, images: Tensor, truth: list) -> Tensor:
-        losses = self.model.loss(images, truth)
-        return sum(value for name, value in losses.items() if 'loss' in name)
+        return sum(value for name, value in self.model.loss(images, truth).items() if 'loss' in name)
 
 
 class SmpTraining(BareTraining):
@@ -182,8 +181,7 @@ class SmpTraining(BareTraining):
 
     def _build(self, cfg: Config) -> None:
         self.model = smp_unet(cfg).to(self.device)
-        rate = cfg.optim_wrapper.optimizer.lr
-        self.wrapper = OptimWrapper(torch.optim.AdamW(self.model.parameters(), rate))
+        self.wrapper = OptimWrapper(torch.optim.AdamW(self.model.parameters(), cfg.optim_wrapper.optimizer.lr))
         self._mark_around(self.wrapper, 'backward', before='forward', after='backward')
         self.folder = Path(cfg.work_dir)
         # fork the workers, as in a user's script: this process was spawned, and would spawn them
@@ -199,8 +197,7 @@ class SmpTraining(BareTraining):
 
     def _batches(self, part: str) -> Iterator[tuple[Tensor, list]]:
         for batch in self.loaders[part]:
-            samples = [sample.to(self.device) for sample in batch['data_samples']]
-            yield batch['inputs'].to(self.device), samples
+            yield batch['inputs'].to(self.device), [sample.to(self.device) for sample in batch['data_samples']]
 
     def _loss(self, images: Tensor, truth: list) -> Tensor:
         from segmentation_models_pytorch.losses import DiceLoss

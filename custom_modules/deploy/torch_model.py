@@ -89,15 +89,19 @@ class TorchModel:
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Predict a batch, as ``OnnxModel`` does."""
         pixels = torch.from_numpy(np.ascontiguousarray(images)).to(self.device)
-        amp = torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp)
-        with torch.inference_mode(), amp:
+        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.amp):
             found = self.network(pixels).float().cpu().numpy()
         return found[:, None] if found.ndim == 3 else found
 
 
 def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
     digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    fields = dict(licence=_licence(checkpoint), source=f'{config.stem} {digest}')
+    # a published checkpoint has its licence in a table of the Markdown file beside it
+    text = checkpoint.with_suffix('.md')
+    lines = text.read_text(encoding='utf-8').splitlines() if text.is_file() else []
+    rows = [line.strip('| ').split(' | ', 1) for line in lines if line.startswith('| Licence')]
+    licence = rows[0][1] if rows and len(rows[0]) == 2 else ''
+    fields = dict(licence=licence, source=f'{config.stem} {digest}')
     dataset = cfg.test_dataloader.dataset
     if hasattr(model, 'decode_head'):
         classes, palette = configured_classes(dataset, 'mmseg').values()
@@ -115,11 +119,3 @@ def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
         scale = next((step.scale for step in dataset.pipeline if step.type == 'Resize'), (128, 128))
         fields.update(task='classification', threshold=None, size=tuple(scale))
     return ModelCard(classes=tuple(classes), palette=tuple(map(tuple, palette)), **fields)
-
-
-def _licence(checkpoint: Path) -> str:
-    """Read the licence from a published checkpoint's card, a Markdown file beside it; empty without one."""
-    card = checkpoint.with_suffix('.md')
-    lines = card.read_text(encoding='utf-8').splitlines() if card.is_file() else []
-    rows = [line.strip('| ').split(' | ', 1) for line in lines if line.startswith('| Licence')]
-    return rows[0][1] if rows and len(rows[0]) == 2 else ''

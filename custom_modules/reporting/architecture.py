@@ -238,8 +238,7 @@ def _freeze_schedule(cfg: Mapping) -> dict[int, int]:
     """Number of frozen stages of the backbone (-1: none) by the epoch from which it applies, in order."""
     for hook in [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or ())]:
         if hook and hook.get('type') == 'FreezeScheduleHook':
-            schedule = {int(epoch): int(stages) for epoch, stages in hook['schedule'].items()}
-            return dict(sorted(schedule.items()))
+            return dict(sorted((int(epoch), int(stages)) for epoch, stages in hook['schedule'].items()))
     frozen = value_at(cfg, 'model', 'backbone', 'frozen_stages')
     return {0: -1 if frozen is None else int(frozen)}
 

@@ -8,17 +8,11 @@ import numpy as np
 
 from custom_modules.engine.config import config_sections
 from custom_modules.engine.config_checks import check_config
-from custom_modules.reporting.config_changes import config_changes, config_source, pooled_config
+from custom_modules.reporting import scoring
+from custom_modules.reporting.config_changes import config_changes, config_source, distinct_tails, pooled_config
 from custom_modules.reporting.paired import PairedDifference, score_interval
 from custom_modules.reporting.runs import RunFolder, held_out_fold, require_work_dir
-from custom_modules.reporting.scoring import (
-    ClassifierResult,
-    SegmentorResult,
-    name_folds,
-    pool_folds,
-    score_classifier,
-    score_segmentor,
-)
+from custom_modules.reporting.scoring import ClassifierResult, SegmentorResult
 from custom_modules.utils.errors import UsageError, first_line
 from custom_modules.utils.files import REPOSITORY
 
@@ -97,16 +91,11 @@ class Comparison:
         parents = [run.group for run in runs]
         # seeds of one folder whose configs differ are several groups
         folders = [run.path if parents.count(run.group) > 1 else run.group for run in runs]
-        for depth in range(1, 20):
-            labels = [
-                '/'.join(folder.parts[-depth:])
-                if names.count(name) > 1 or folder.name.startswith(f'{name}__')
-                else name
-                for name, folder in zip(names, folders, strict=True)
-            ]
-            if len(set(labels)) == len(labels):
-                break
-        return labels
+        parts = [
+            folder.parts if names.count(name) > 1 or folder.name.startswith(f'{name}__') else (name,)
+            for name, folder in zip(names, folders, strict=True)
+        ]
+        return distinct_tails(parts, '/')
 
 
 def compare_runs(
@@ -145,13 +134,13 @@ def compare_runs(
             cfg.merge_from_dict(cfg_options or {})
             check_config(cfg)
             if cfg.get('default_scope') == 'mmpretrain':
-                result = score_classifier(run, cfg)
+                result = scoring.score_classifier(run, cfg)
                 _require_same_test_data(result, (classifiers or [result])[0])
                 classifiers.append(result)
                 continue
             others = segmentors.setdefault(frozenset(pooled_config(run.cfg).items()), [])
             # one measurement per config
-            result = score_segmentor(run, cfg, shown, measured=not others)
+            result = scoring.score_segmentor(run, cfg, shown, measured=not others)
             for other in sum(segmentors.values(), []):
                 if other.run.seed == run.seed and other.weights == result.weights:
                     raise UsageError(f'the same weights as {other.run.title}: a copy is no other seed')
@@ -190,7 +179,7 @@ def _pooled(results: list[SegmentorResult], shown: int) -> list[SegmentorResult]
     if results[0].fold is None:
         return results
     seeds = dict.fromkeys(result.run.seed for result in results)
-    return [pool_folds([result for result in results if result.run.seed == seed], shown) for seed in seeds]
+    return [scoring.pool_folds([result for result in results if result.run.seed == seed], shown) for seed in seeds]
 
 
 def _doubts(result: SegmentorResult, others: Sequence[SegmentorResult]) -> list[str]:
@@ -198,7 +187,8 @@ def _doubts(result: SegmentorResult, others: Sequence[SegmentorResult]) -> list[
     run, doubts = result.run, []
     if result.missing:
         doubts.append(
-            f'{name_folds(result.missing)} of {result.fold[1]} of seed {run.seed} missing: scored on the other folds alone'
+            f'{scoring.name_folds(result.missing)} of {result.fold[1]} of seed {run.seed} missing: '
+            'scored on the other folds alone'
         )
     twins = [other.run for other in others if other.run.seed == run.seed]
     if any(held_out_fold(twin.cfg) == held_out_fold(run.cfg) for twin in twins):

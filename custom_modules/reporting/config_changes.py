@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmengine.config import Config
@@ -88,6 +89,15 @@ def _text(value) -> str:
     if isinstance(value, str) and '/' in value and Path(value).exists():
         return str(Path(value).resolve())
     return str(value)
+
+
+def distinct_tails(paths: Sequence[Sequence[str]], separator: str) -> list[str]:
+    """Join the last parts of each path, as many as tell the paths apart."""
+    for depth in range(1, 20):
+        tails = [separator.join(path[-depth:]) for path in paths]
+        if len(set(tails)) == len(tails):
+            break
+    return tails
 
 
 def config_source(name: str) -> Path | None:

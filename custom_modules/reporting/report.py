@@ -44,16 +44,11 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
     )
     if comparison.groups:
         first = comparison.groups[0].first
+        size = dict(zip(('height', 'width'), first.size, strict=True))
         data |= dict(
             score=comparison.score,
             compared=comparison.compared,
-            test_data=dict(
-                images=first.names,
-                height=first.size[0],
-                width=first.size[1],
-                classes=list(first.classes),
-                fingerprint=first.fingerprint,
-            ),
+            test_data=dict(images=first.names, **size, classes=list(first.classes), fingerprint=first.fingerprint),
             arms=[_group(comparison, i, label, out) for i, label in enumerate(comparison.labels())],
         )
     return json_values(data)
@@ -102,8 +97,7 @@ def _run(result: SegmentorResult, score: str) -> dict:
 
 
 def _training(run: RunFolder) -> dict:
-    epochs = dict(epochs=run.epochs, best_epoch=run.best_epoch)
-    return dict(work_dir=run.title, **epochs, checkpoint=run.checkpoint.name)
+    return dict(work_dir=run.title, epochs=run.epochs, best_epoch=run.best_epoch, checkpoint=run.checkpoint.name)
 
 
 def _classifier(number: int, result: ClassifierResult) -> dict:
@@ -151,8 +145,7 @@ def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, by
         undefined=jinja2.StrictUndefined,
     )
     templates.filters['cell'] = lambda text: re.sub(r'([\\`*_<>\[\]|])', r'\\\1', str(text))
-    pictures = _pictures(comparison, data)
-    arms = data['arms']
+    pictures, arms = _pictures(comparison, data), data['arms']
     inline = {name: _data_url(picture) for name, picture in pictures.items()}
     values = dict(data=data, title=title, networks=_networks(data), inline=inline, gallery=[], colours=ERROR_COLOURS)
     if arms:
@@ -179,8 +172,7 @@ def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, by
 
 
 def _pictures(comparison: Comparison, data: dict) -> dict[str, bytes]:
-    pictures = {}
-    results = [*comparison.groups, *comparison.classifiers]
+    pictures, results = {}, [*comparison.groups, *comparison.classifiers]
     for result, entry in zip(results, [*data['arms'], *data['classifiers']], strict=True):
         pictures[entry['architecture']['picture']] = plots.draw_architecture(result.architecture, entry['label'])
     if comparison.groups:

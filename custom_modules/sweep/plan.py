@@ -12,7 +12,7 @@ from typing import Any
 from custom_modules.engine.config import hold_out, load_config, read_options, value_at
 from custom_modules.engine.config_checks import check_config
 from custom_modules.engine.data_checks import require_data_folders
-from custom_modules.reporting.config_changes import config_difference
+from custom_modules.reporting.config_changes import config_difference, distinct_tails
 from custom_modules.reporting.runs import RunFolder, run_config
 from custom_modules.utils.errors import UsageError, first_line
 from custom_modules.utils.files import REPOSITORY
@@ -123,10 +123,7 @@ def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
             raise UsageError(f'--vary names {key} twice: give all its values at once.')
         factors[key] = values
     # each key by its last words, as many as tell the keys apart
-    for depth in range(1, 20):
-        names = ['.'.join(key.split('.')[-depth:]) for key in factors]
-        if len(set(names)) == len(names):
-            break
+    names = distinct_tails([key.split('.') for key in factors], '.')
     return [
         (
             ''.join(f'__{name}_{_folder_part(value)}' for name, value in zip(names, values, strict=True)),

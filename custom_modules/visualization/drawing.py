@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     # it imports torch, which the data checks in eda do without
     from custom_modules.evaluation.predictions import Prediction
 
-MARGIN = 6
-SHEET_GAP = 16
-PANEL_GAP = 6
+MARGIN, SHEET_GAP, PANEL_GAP = 6, 16, 6
 # Okabe and Ito's colours for colour-blind readers, which differ in lightness too
 ERROR_COLOURS = {
     'true positive': (86, 180, 233),
@@ -163,10 +161,8 @@ class PredictionPanel:
         image, truth, predicted = prediction.image, prediction.truth, prediction.predicted
         overlays = dict(truth=overlay(image, truth, self.palette), prediction=overlay(image, predicted, self.palette))
         cells = dict(input=image, **overlays, errors=error_map(image, truth, predicted))
-        captioned = []
-        for caption, cell in cells.items():
-            cell = readable_size(cell, self.side)
-            captioned.append(np.concatenate([text_strip(caption, cell.shape[1]), cell]))
+        sized = {caption: readable_size(cell, self.side) for caption, cell in cells.items()}
+        captioned = [np.concatenate([text_strip(caption, cell.shape[1]), cell]) for caption, cell in sized.items()]
         row = lay_out(captioned, 1, PANEL_GAP)[:, :-PANEL_GAP]
         width = row.shape[1]
         title = f'{note}  {prediction.name}'.strip()

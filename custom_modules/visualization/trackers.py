@@ -51,12 +51,9 @@ class OptionalVisBackend(BaseVisBackend):
     def __init__(self, tracker: str, save_dir: str, limit: float = 20.0, **kwargs) -> None:
         super().__init__(save_dir)
         self._backend_cfg = dict(type=tracker, save_dir=save_dir) | kwargs
-        self._limit = limit
-        self._work_dir = Path(save_dir)
-        self._config = None
-        self._backend = None
-        self._given_up = set()
-        self._tasks = queue.SimpleQueue()
+        self._limit, self._work_dir = limit, Path(save_dir)
+        self._config = self._backend = None
+        self._given_up, self._tasks = set(), queue.SimpleQueue()
 
     @property
     def experiment(self):
