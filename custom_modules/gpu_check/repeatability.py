@@ -14,8 +14,10 @@ from custom_modules.utils.machine import last_line, start_logged
 
 # deterministic, and two processes may share a GPU
 OPTIONS = (
-    *('train_cfg.max_epochs=4', 'randomness.deterministic=True'),
-    *('env_cfg.cudnn_benchmark=False', 'env_cfg.dist_cfg.backend=gloo'),
+    'train_cfg.max_epochs=4',
+    'randomness.deterministic=True',
+    'env_cfg.cudnn_benchmark=False',
+    'env_cfg.dist_cfg.backend=gloo',
 )
 
 

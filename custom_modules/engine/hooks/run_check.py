@@ -54,10 +54,8 @@ class RunCheckHook(Hook):
             )
         monitored = _monitored(runner)
         for key, (by, rule) in monitored.items():
-            # where the name of a score says what is better
-            better = 'greater' if any(word in key.lower() for word in HIGHER_IS_BETTER) else rule
-            wanted = 'less' if 'loss' in key.lower() else better
-            if rule != wanted:
+            wanted = _rule_for(key)
+            if wanted and rule != wanted:
                 raise UsageError(
                     f"{by} takes {key!r} with rule='{rule}' for better, so that the worst would count as the best: set its rule='{wanted}' too."
                 )
@@ -107,6 +105,14 @@ def _monitored(runner) -> dict[str, tuple[str, str]]:
             keys[scheduler.monitor] = (f'monitor of {type(scheduler).__name__}', scheduler.rule)
     keys.pop('auto', None)
     return keys
+
+
+def _rule_for(score: str) -> str | None:
+    """Infer from a score's name whether 'greater' or 'less' is better; None if it does not say."""
+    name = score.lower()
+    if 'loss' in name:
+        return 'less'
+    return 'greater' if any(word in name for word in HIGHER_IS_BETTER) else None
 
 
 @torch.no_grad()
