@@ -7,7 +7,7 @@ import pytest
 from conftest import make_tiny_imagenet, write_config
 from mmengine.registry import init_default_scope
 from pictures import encoded, of_opencv, of_palette, with_turn
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from test_bad_files import TINY
 from test_damaged_files import detector
 
@@ -27,11 +27,14 @@ ROCKS = np.zeros((40, 64), np.uint8)
 ROCKS[5:12, 20:50] = 1
 BLACK, WHITE = [0] * 3, [255] * 3
 PNG, MASK = encoded(GREY), encoded(ROCKS * 255)
+IMAGEMAGICK = f'\nexif\n40\n{with_turn(6).tobytes().hex()}\n'
 
 
-def turned(pixels) -> bytes:
-    """As a camera that lies on its side stores it, with a tag."""
-    return encoded(np.ascontiguousarray(np.rot90(pixels)), exif=with_turn(6))
+def turned(pixels, key='', text='') -> bytes:
+    """As a camera that lies on its side stores it, with a tag, or a text in its place."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text(key or 'Comment', text)
+    return encoded(np.ascontiguousarray(np.rot90(pixels)), pnginfo=info, exif=None if key else with_turn(6))
 
 
 # image and mask; what they show is always the same
@@ -41,6 +44,8 @@ PAIRS = {
     'a TIFF of floats': (of_opencv((GREY / 255).astype(np.float32)), of_opencv(ROCKS.astype(np.float32))),
     'a turned image': (turned(GREY), MASK),
     'a turned mask': (PNG, turned(ROCKS * 255)),
+    'a mask turned in XMP': (PNG, turned(ROCKS * 255, 'XML:com.adobe.xmp', 'tiff:Orientation="6"')),
+    'a mask turned by ImageMagick': (PNG, turned(ROCKS * 255, 'Raw profile type exif', IMAGEMAGICK)),
     'a mask saved as RGBA': (PNG, encoded(Image.fromarray(ROCKS * 255).convert('RGBA'))),
 }
 
