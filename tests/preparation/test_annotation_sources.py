@@ -93,6 +93,12 @@ def test_other_shapes_are_drawn(name, tmp_path):
     assert (mask != expected).sum() <= border and mask.sum() >= border
 
 
+def test_sub_folders_have_their_own_pictures_and_hidden_ones_none(tmp_path):
+    for folder in ('b', 'a', '.old'):
+        write(of_labelme(dict(points=[[20, 10], [6, 4], [9, 9]])).replace('..', '.'), tmp_path / folder)
+    assert [image['file_name'] for image in CocoFile(tmp_path).images] == ['a/photos/a.jpg', 'b/photos/a.jpg']
+
+
 NO_OUTLINE = 'has no outline .* rock of .*a.jpg'
 
 
@@ -106,6 +112,8 @@ NO_OUTLINE = 'has no outline .* rock of .*a.jpg'
         (of_labelme(dict(shape_type='mask', points=[[7, 5], [15, 10]], mask='no picture')), NO_OUTLINE),
         (of_labelme(dict(shape_type='mask', points=[[45, 5], [53, 10]], mask=PIXELS)), NO_OUTLINE),
         (of_cvat('<ellipse label="rock" cx="20" cy="16" rx="12"/>'), NO_OUTLINE),
+        (of_cvat('<polygon label="rock"/>'), NO_OUTLINE),
+        (of_cvat('<mask label="rock" left="0" top="0" width="2" height="2"/>'), NO_OUTLINE),
     ],
 )
 def test_files_that_are_none_of_theirs_or_damaged(tmp_path, content, words):

@@ -16,6 +16,8 @@ BLACK = np.zeros((HEIGHT, WIDTH), np.uint8)
 EXPECTED = BLACK.copy()
 # rock: its id is the higher one
 EXPECTED[2:5, 3:9] = 2
+# a float would be the next image's id too
+FIRST = 2**54 + 1
 CATEGORIES = [dict(id=7, name='rock'), dict(id=3, name='sky')]
 NAMES = ['background', 'sky', 'small rock', 'large rock']
 
@@ -36,9 +38,9 @@ def coco():
         'compressed': dict(size=[HEIGHT, WIDTH], counts=rle['counts'].decode()),
     }
     data = dict(images=[], categories=[*CATEGORIES], annotations=[])
-    for i, (name, shape) in enumerate(shapes.items(), 1):
-        data['images'].append(dict(id=i, file_name=f'{name}.jpg', height=HEIGHT, width=WIDTH))
-        data['annotations'].append(dict(category_id=7, segmentation=shape, iscrowd=i - 1, id=i, image_id=i))
+    for i, (name, shape) in enumerate(shapes.items()):
+        data['images'].append(dict(id=FIRST + i, file_name=f'{name}.jpg', height=HEIGHT, width=WIDTH))
+        data['annotations'].append(dict(category_id=7, segmentation=shape, iscrowd=i, id=i + 1, image_id=FIRST + i))
     return data
 
 
@@ -54,9 +56,9 @@ def to_masks(data, tmp_path, *options, images=None, **saving):
 
 
 def test_all_kinds_of_shapes_are_drawn_and_the_smaller_lies_on_top(coco, tmp_path):
-    small = dict(id=8, image_id=1, category_id=3, segmentation=[square(4, 3, 6, 4)])
+    small = dict(id=8, image_id=FIRST, category_id=3, segmentation=[square(4, 3, 6, 4)])
     # of two parts, one of them beyond the border
-    large = dict(id=9, image_id=1, category_id=3, segmentation=[square(0, 0, 2, 1), square(12, 10, 20, 15)])
+    large = dict(id=9, image_id=FIRST, category_id=3, segmentation=[square(0, 0, 2, 1), square(12, 10, 20, 15)])
     coco['annotations'] = [small, *coco['annotations'], large]
     assert to_masks(coco, tmp_path) == 0
     for name in ('uncompressed', 'compressed'):
@@ -124,7 +126,7 @@ def test_what_is_not_sound_is_counted_and_the_rest_is_read(coco, tmp_path, capsy
 OTHER_FORMS = {
     'flat': ('annotations', dict(segmentation=square(3, 2, 9, 5))),
     'two points beside it': ('annotations', dict(segmentation=[square(3, 2, 9, 5), [1, 1, 2, 2]])),
-    'id of text': ('images', dict(id='1')),
+    'id of text': ('images', dict(id=str(FIRST))),
     'up': ('images', dict(file_name='../../polygons.jpg')),
     'drive': ('images', dict(file_name='C:\\data\\polygons.jpg')),
     'backslash': ('images', dict(file_name='.\\polygons.jpg')),
@@ -220,6 +222,5 @@ BAD = {
 def test_bad_masks_are_refused(pairs, tmp_path, capsys, name):
     damage, sentence = BAD[name]
     damage(pairs)
-    assert to_coco(pairs, tmp_path / 'coco.json') == 2
-    assert re.search(sentence, complaint(capsys))
+    assert to_coco(pairs, tmp_path / 'coco.json') == 2 and re.search(sentence, complaint(capsys))
     assert not (tmp_path / 'coco.json').exists()
