@@ -11,7 +11,8 @@ from custom_modules.engine.config_checks import require_one_split
 from custom_modules.utils.errors import UsageError
 
 pytestmark = pytest.mark.usefixtures('segmentation')
-IDS = [f'{i:04d}' for i in range(115)]
+# the last is of a name that is not UTF-8
+IDS = [*(f'{i:04d}' for i in range(114)), 'm\udce9']
 OWN = dict(img_path='{split}/a', seg_map_path='{split}/b')
 
 
@@ -107,8 +108,7 @@ def test_shares_are_nested_and_of_the_training_part_alone(tmp_path):
 def test_a_training_holds_out_one_fold(tool, moon, repository, tmp_path):
     config = repository / 'configs' / 'unet_baseline.py'
     options = ['--cfg-options', *MOON_OPTIONS, 'default_hooks.fixed_samples.count=0']
-    run = ['--work-dir', tmp_path / 'run', '--fold', '1', '--folds', '2']
-    assert tool('train.py', config, *run, *options) == 0
+    assert tool('train.py', config, '--work-dir', tmp_path / 'run', '--fold', '1', '--folds', '2', *options) == 0
     cfg = Config.fromfile(tmp_path / 'run' / 'unet_baseline.py')
     parts = {part: cfg[f'{part}_dataloader'].dataset for part in ('train', 'val', 'test')}
     assert {part: (own.split, own.fold, own.folds) for part, own in parts.items()} == {p: (p, 1, 2) for p in parts}
