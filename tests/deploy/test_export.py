@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ pytest.importorskip('onnxruntime')
 
 from custom_modules.deploy import RockDetector  # noqa: E402
 from custom_modules.deploy.detector import load_model  # noqa: E402
-from custom_modules.deploy.export import export_onnx, require_equal  # noqa: E402
+from custom_modules.deploy.export import export_onnx, load_samples, require_equal  # noqa: E402
 from custom_modules.deploy.torch_model import TorchModel  # noqa: E402
 from custom_modules.evaluation.exported import OnnxModel  # noqa: E402
 from custom_modules.utils.errors import UsageError  # noqa: E402
@@ -85,8 +86,7 @@ def test_without_torch_the_same_rocks_are_found(of_the_documents, files, tmp_pat
         given, mask = [files['segmentor'], 'photo.png'], tmp_path / 'mask.png'
     start = f'import sys\nfor name in {blocked}: sys.modules[name] = None\n'
     folder = tmp_path if of_the_documents else REPOSITORY
-    command = [sys.executable, '-c', start + code, *given]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, '-c', start + code, *given], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = RockDetector(files['segmentor'])(photo)
     assert f'{len(found.rocks)} rocks' in done.stdout and found.rocks
@@ -139,10 +139,17 @@ def test_int8_is_smaller_and_says_what_it_costs(tool, models, files, layout, tmp
     weights = [onnx.numpy_helper.to_array(t) for t in tensors if t.data_type == onnx.TensorProto.INT8]
     assert len(weights) > 20 and all((abs(each.astype(int)) <= 64).all() for each in weights)
     assert out.stat().st_size < files['segmentor'].stat().st_size
-    scales = [t.dims for t in tensors if 'scale' in t.name]
-    assert any(len(dims) == 1 and dims[0] > 1 for dims in scales)
+    assert any(len(t.dims) == 1 and t.dims[0] > 1 for t in tensors if 'scale' in t.name)
     a, b = OnnxModel(files['segmentor'])(noise(2, 64, 64)), OnnxModel(out)(noise(2, 64, 64))
     assert 0 < np.abs(a - b).mean() < 0.1
+
+
+def test_masks_are_no_pictures_to_calibrate_on_where_one_is_missing(moon, segmentation):
+    (moon / 'images' / 'ground' / 'ground0000.png').unlink()
+    config = Config.fromfile(REPOSITORY / 'configs' / 'unet_baseline.py')
+    model = SimpleNamespace(card=SimpleNamespace(task='segmentation', size=(64, 64)), config=config)
+    with pytest.raises(UsageError, match='1 of 10 images .* have no ground'):
+        load_samples(model, moon)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import signal
 import threading
 
@@ -13,6 +14,7 @@ from small_models import ROCK, BrightRocks, bright_detector
 
 from custom_modules.deploy.archive import Worker, entries_of, tasks_of
 from custom_modules.deploy.predict import Outcome, Results, predict_pictures, record_all
+from custom_modules.evaluation.objects import score_mask_files
 from custom_modules.preparation.coco_file import CocoFile
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import find_pictures
@@ -58,8 +60,7 @@ def test_every_picture_has_its_files(tool, bright, photos, tmp_path, capsys):
     first = rows[0]
     assert [first[key] for key in ('left', 'top', 'area', 'class')] == ['20', '10', '144', 'rock']
     assert first['probability'] == '0.9412' and first['touches_border'] == '0'
-    coco = json.loads((out / 'rocks.json').read_text())
-    assert coco['categories'] == [dict(id=1, name='rock', supercategory='')]
+    assert json.loads((out / 'rocks.json').read_text())['categories'] == [dict(id=1, name='rock', supercategory='')]
     # and prepare_data.py coco-to-masks draws what was found
     read = CocoFile(out / 'rocks.json')
     drawn = {entry['file_name']: read.draw(entry) for entry in read.images}
@@ -85,6 +86,10 @@ def test_several_classes_keep_their_indices(monkeypatch, tmp_path):
     mask = load(tmp_path / 'out' / 'masks' / 'a.png')
     assert (mask == np.select([image[..., 0] == 255, image[..., 0] == 128], [2, 1], 0)).all()
     assert not (tmp_path / 'out' / 'overlays').exists()
+    save(tmp_path / 'true' / 'a.png', (mask == 2) * np.uint16(256))
+    for pair in (('out/masks', 'true'), ('true', 'out/masks')):
+        with pytest.raises(UsageError, match='holds more than the 3 classes'):
+            score_mask_files(*(tmp_path / name for name in pair), three['classes'])
     rows = csv.DictReader((tmp_path / 'out' / 'rocks.csv').open())
     found = [(row['number'], row['class'], row['touches_border'], float(row['probability'])) for row in rows]
     assert found == [('1', 'sky', '1', 0.998), ('2', 'rock', '1', 1)]
@@ -157,15 +162,17 @@ def test_a_ctrl_c_leaves_whole_files_and_the_rest_follows(tool, refused, bright,
 
 
 def test_a_bad_file_is_named_and_the_others_are_predicted(tool, bright, photos, tmp_path, capsys):
+    photo(photos / os.fsdecode(b'm\xe9.png'))
     (photos / 'b.png').write_text('no picture')
     cut = (photos / 'sol 1' / 'c.png').read_bytes()
     (photos / 'sol 1' / 'c.png').write_bytes(cut[: len(cut) // 2])
     out = tmp_path / 'out'
     assert tool('predict.py', photos, '-o', out) == 1
     printed = capsys.readouterr()
-    assert '3 pictures' in printed.out and '2 skipped' in printed.out
+    assert '4 pictures' in printed.out and '2 skipped' in printed.out
     assert f'skipped {photos / "b.png"}' in printed.err and 'c.png' in printed.err
-    assert {path.name for path in (out / 'masks').rglob('*.png')} == {'a.png', 'd.png', 'é.png'}
+    names = {path.name for path in (out / 'masks').rglob('*.png')}
+    assert names == {'a.png', 'd.png', 'é.png', 'm\udce9.png'} and b'm\xe9.png,' in (out / 'rocks.csv').read_bytes()
 
 
 @pytest.fixture
