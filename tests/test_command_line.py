@@ -26,6 +26,7 @@ SET = BASELINE, '--cfg-options'
         (['unet_baselin.py'], 'there is no config unet_baselin.py'),
         ([REPOSITORY / 'README.md'], 'README.md: choose a file of configs/'),
         ([BASELINE, '--resume', 'best.pth'], 'there is no checkpoint best.pth'),
+        ([BASELINE, '--folds', '10'], '--folds is for --fold K'),
         ([*SET, 'train_cfg'], 'a setting is written KEY=VALUE'),
         ([*SET, 'load_size=(256,256'], 'every bracket and quote has to close'),
         ([*SET, 'randomnes.seed=1'], 'randomnes.seed would change nothing'),

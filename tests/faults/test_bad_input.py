@@ -116,8 +116,7 @@ def test_one_pair_on_purpose(data, train, tmp_path):
     make_moon(data / 'one', count=1)
     code, (error,) = train(pairs='one')
     assert code == 2 and 'is empty: 1 pairs' in error and '--overfit' in error
-    same = [f'{part}_dataloader.dataset.split=all' for part in ('train', 'val', 'test')]
-    code, (error,) = train(*same, pairs='one')
+    code, (error,) = train(*(f'{part}_dataloader.dataset.split=all' for part in ('train', 'val', 'test')), pairs='one')
     assert code == 2 and 'are trained on' in error and '--overfit' in error
     assert train(pairs='one', flags=['--overfit']) == (0, [])
     assert (tmp_path / 'run' / 'epoch_3.pth').is_file()
@@ -127,8 +126,7 @@ def test_without_validation(train, tmp_path):
     code, (error,) = train('val_dataloader=None')
     assert code == 2
     # what it says works
-    said = error.split('--cfg-options ')[1].split(', or')[0].split()
-    assert train(*said) == (0, [])
+    assert train(*error.split('--cfg-options ')[1].split(', or')[0].split()) == (0, [])
     assert [path.name for path in (tmp_path / 'run').glob('best_*')] == []
     assert (tmp_path / 'run' / 'epoch_3.pth').is_file()
 
@@ -152,6 +150,7 @@ JOINED = """
 part = dict(_base_.test_dataloader.dataset, load_size=(64, 64), split='all')
 parts = [dict(part, data_root=root) for root in {roots}]
 test_dataloader = dict(dataset=dict(_delete_=True, type='ConcatDataset', datasets=parts))
+test_evaluator = [_base_.test_evaluator]
 """
 
 
@@ -162,6 +161,5 @@ def test_images_of_one_name_in_two_data_sets_have_a_mask_each(untrained, tool, m
     out, where = tmp_path / 'masks', ['--work-dir', tmp_path / 'run', '--show-dir', tmp_path / 'pictures']
     assert tool('test.py', config, weights, '--out', out, *where, '--cfg-options', *options) == 0
     names = [path.relative_to(out).as_posix() for path in out.rglob('*.png')]
-    expected = [f'{root}/images/render/render000{i}.png' for root in ('moon', 'other') for i in range(10)]
-    assert sorted(names) == expected
+    assert sorted(names) == [f'{root}/images/render/render000{i}.png' for root in ('moon', 'other') for i in range(10)]
     assert len(list((tmp_path / 'pictures').rglob('*.png'))) == 20

@@ -32,8 +32,7 @@ def test_a_folder_with_weights_is_not_overwritten(run, capsys):
     """Also where the note is gone that names the last checkpoint."""
     (run / 'last_checkpoint').unlink()
     before = {path.name: path.stat().st_mtime_ns for path in run.glob('*.pth')}
-    assert run_tool(*command('unet_baseline', run)) == 2
-    assert 'already holds a run' in errors(capsys)[0]
+    assert run_tool(*command('unet_baseline', run)) == 2 and 'already holds a run' in errors(capsys)[0]
     assert before == {path.name: path.stat().st_mtime_ns for path in run.glob('*.pth')}
 
 
@@ -46,12 +45,10 @@ def test_two_trainings_in_one_folder(tmp_path, capsys):
     while not marker.exists() and process.is_alive():
         time.sleep(0.05)
     resume = command('unet_baseline', run, '--resume', options=options)
-    assert run_tool(*resume) == 2
-    assert 'another process is training in' in errors(capsys)[0]
+    assert run_tool(*resume) == 2 and 'another process is training in' in errors(capsys)[0]
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert run_tool(*resume) == 0
-    assert (run / 'epoch_3.pth').is_file()
+    assert run_tool(*resume) == 0 and (run / 'epoch_3.pth').is_file()
 
 
 @pytest.mark.parametrize('note', ['', 'nowhere/epoch_99.pth', '/root/epoch_2.pth\n', '\0\xff'])
@@ -71,8 +68,10 @@ def test_a_damaged_checkpoint_is_passed_over(run, root, capsys):
     assert not differing(weights(path), weights(root / 'run' / 'epoch_3.pth'))
     path.write_bytes(b'')
     (run / 'epoch_2.pth').write_bytes(b'')
-    with pytest.raises(UsageError, match='none of the . checkpoints .* can be read'):
-        last_checkpoint(run)
+    for gone, count in (('nothing', 2), ('epoch_2.pth', 1), ('last_checkpoint', 1)):
+        (run / gone).unlink(missing_ok=True)
+        with pytest.raises(UsageError, match=f'none of the {count} checkpoints .* can be read'):
+            last_checkpoint(run)
     assert last_checkpoint(run / 'nowhere') is None
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 
+import jinja2
 import numpy as np
 import pytest
 import torch
@@ -21,6 +22,7 @@ import custom_modules.segmentation  # noqa: F401
 from custom_modules.reporting.architecture import describe_architecture
 from custom_modules.reporting.config_changes import flat_config
 from custom_modules.reporting.plots import draw_architecture
+from custom_modules.reporting.report import TEMPLATES
 from custom_modules.reporting.scoring import shared_images
 
 
@@ -59,8 +61,7 @@ def masks(runs) -> list:
 
 
 def test_scores_are_those_of_the_predictions(runs, results, masks):
-    labels = [arm['label'] for arm in results['arms']]
-    assert labels == ['unet_baseline_seed0', 'unet_backbone_scratch', '<b>bold']
+    assert [arm['label'] for arm in results['arms']] == ['unet_baseline_seed0', 'unet_backbone_scratch', '<b>bold']
     entries = [run for arm in results['arms'] for run in arm['runs']]
     dice = []
     for run, entry, images in zip(runs[:4], entries, masks, strict=True):
@@ -112,6 +113,9 @@ def test_pages_show_the_same_numbers(report, results):
         shown.append(f'{second["mean"][name]:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]')
         shown.append(f'{found["difference"]:+.2f} [{found["low"]:+.2f}, {found["high"]:+.2f}]')
     assert not [words for words in shown if words not in markdown or words not in page]
+    # of a class that is nowhere
+    macros = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES)).get_template('macros.jinja').module
+    assert macros.difference(dict(second['against_first'], difference=None)) == '-'
     linked = re.findall(r'!\[.*?\]\((.*?)\)', markdown)
     assert len(linked) == 10 and all((report / name).stat().st_size > 1000 for name in linked)
     # self-contained: pictures are inlined, nothing is fetched, and a name is no markup
@@ -170,8 +174,13 @@ def test_a_moved_copy_of_the_validation_images_is_known(repository, moon, tmp_pa
     for file in files:
         file.write_bytes(file.read_bytes() + b'.')
     assert not shared_images(cfg, 'val', files)
+    # which may be of one of several data sets
+    own = cfg.val_dataloader.dataset
+    both = [dict(own, data_root=str(tmp_path / 'moved')), own]
+    joined = dict(val_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=both)))
+    assert shared_images(Config(joined), 'val', files)
     # where they are gone, the same cut tells
-    cfg.val_dataloader.dataset.data_root = str(tmp_path / 'gone')
+    own.data_root = str(tmp_path / 'gone')
     assert shared_images(cfg, 'val', files)
     cfg.test_dataloader.dataset.split = 'all'
     assert not shared_images(cfg, 'val', files)
