@@ -56,8 +56,7 @@ def test_links_lead_somewhere(page):
         file = page.parent / path if path else page
         assert file.exists(), target
         if anchor:
-            headings = re.findall(r'^#+ (.*)$', without_code(file), re.MULTILINE)
-            assert anchor in map(slug, headings), target
+            assert anchor in map(slug, re.findall(r'^#+ (.*)$', without_code(file), re.MULTILINE)), target
 
 
 @pytest.mark.parametrize('page', PAGES, ids=name)
@@ -69,8 +68,7 @@ def test_tables_have_as_many_cells_as_columns(page):
 
 @pytest.mark.parametrize('page', PLAIN, ids=name)
 def test_sentences_have_at_most_25_words(page):
-    lines = without_code(page).splitlines()
-    prose = ['' if re.match(r'\s*(\||#|<|!\[|\[!\[)', line) else line for line in lines]
+    prose = ['' if re.match(r'\s*(\||#|<|!\[|\[!\[)', line) else line for line in without_code(page).splitlines()]
     items = '\n'.join(re.sub(r'^\s*([-*]|\d+\.)\s', '\n\n', line) for line in prose)
     for paragraph in re.split(r'\n\s*\n', re.sub(r'\[([^]]*)\]\([^)]*\)', r'\1', items)):
         for sentence in re.split(r'(?<=[.!?:])\s+', paragraph):
@@ -108,8 +106,7 @@ def commands():
         for tool, rest in re.findall(r'tools/(?!arguments)(\w+)\.py(.*)', '\n'.join(shell_lines(page) + inline)):
             command = rest.split()[:1] if tool in ('analyze', 'benchmark', 'prepare_data') else []
             if all(re.fullmatch(r'[a-z-]+', word) for word in command):
-                flags = found.setdefault((tool, *command), set())
-                flags.update(re.findall(r'(?<!\S)--?[a-z][a-z0-9-]*', rest))
+                found.setdefault((tool, *command), set()).update(re.findall(r'(?<!\S)--?[a-z][a-z0-9-]*', rest))
     return found
 
 

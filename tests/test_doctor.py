@@ -31,8 +31,7 @@ def plant(site: Path, name: str, version: str, package: str, top=True):
 @pytest.fixture
 def site(tmp_path, monkeypatch) -> Path:
     """The only folder with distributions on the path."""
-    rest = [path for path in sys.path if 'site-packages' not in path]
-    monkeypatch.setattr(sys, 'path', [str(tmp_path), *rest])
+    monkeypatch.setattr(sys, 'path', [str(tmp_path), *(path for path in sys.path if 'site-packages' not in path)])
     importlib.invalidate_caches()
     return tmp_path
 

@@ -184,8 +184,7 @@ def test_tool_ranks_draws_and_does_not_overwrite(tool, refused, untrained, moon,
     assert tool(*command) == 0
     printed = capsys.readouterr().out.splitlines()
     names = sorted(path.name for path in out.iterdir())
-    kinds = [name.split('_')[0] for name in names]
-    assert kinds == ['best', 'best', 'contact', 'median', 'median', 'worst', 'worst']
+    assert [name.split('_')[0] for name in names] == ['best', 'best', 'contact', 'median', 'median', 'worst', 'worst']
     scores = [float(name.split('_dice')[1].split('_')[0]) for name in names if '_dice' in name]
     assert scores == sorted(scores, reverse=True) and scores[0] > scores[-1]
     assert f'best {scores[0]:.2f}' in printed[-3] and f'worst {scores[-1]:.2f}' in printed[-3]
@@ -267,8 +266,7 @@ def test_clamping_holds_one_wrong_exponent_and_only_while_it_lasts():
         for wrong in (1e38, float('nan')):
             with torch.no_grad():
                 model[0].weight[0, 0] = wrong
-            assert model(x).isfinite().all()
-            assert model[:2](x).max() <= limit
+            assert model(x).isfinite().all() and model[:2](x).max() <= limit
     assert model(x).isnan().any()
 
 

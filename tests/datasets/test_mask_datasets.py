@@ -54,8 +54,7 @@ def make(root, classes=CLASSES, **options) -> IndexedMaskDataset:
 def test_masks_hold_class_indices_or_what_the_label_map_says(tmp_path, values, label_map, expected):
     write(tmp_path, 'a', bands(values))
     dataset = make(tmp_path, split='all', label_map=label_map, pipeline=PIPELINE)
-    assert (label(dataset) == bands(expected)).all()
-    assert dataset.metainfo['classes'] == CLASSES
+    assert (label(dataset) == bands(expected)).all() and dataset.metainfo['classes'] == CLASSES
 
 
 @pytest.mark.parametrize(('ignored', 'named'), [(255, 255), (9, [7, 9])])
@@ -63,8 +62,7 @@ def test_ignored_pixels_become_255_if_they_are_named(tmp_path, ignored, named):
     write(tmp_path, 'a', bands((0, 1, 2, ignored)))
     with pytest.raises(UsageError, match=rf'other than 0 to 2: .*a\.png \({ignored}\)'):
         make(tmp_path, split='all')
-    dataset = make(tmp_path, split='all', ignore_index=named, pipeline=PIPELINE)
-    assert (label(dataset) == bands((0, 1, 2, 255))).all()
+    assert (label(make(tmp_path, split='all', ignore_index=named, pipeline=PIPELINE)) == bands((0, 1, 2, 255))).all()
 
 
 def test_parts_with_folders_of_their_own(tmp_path):
@@ -128,8 +126,7 @@ def test_lunar_configs(name, labels, classes, repository, tmp_path, monkeypatch)
     parts = []
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         dataset = DATASETS.build({**loader.dataset, 'pipeline': PIPELINE})
-        assert label(dataset)[::64, 0].tolist() == labels
-        assert dataset.metainfo['classes'] == classes
+        assert label(dataset)[::64, 0].tolist() == labels and dataset.metainfo['classes'] == classes
         parts.append(ids(dataset))
     assert [len(part) for part in parts] == [6, 2, 2] and len(set(sum(parts, []))) == 10
 
@@ -186,8 +183,7 @@ def test_pixels_are_counted_through_the_label_map(tmp_path):
         return count_pixels(make(tmp_path, classes, data_prefix=parts, **options))
 
     # of the training masks, and a load size does not change the counts
-    found = counted(CLASSES, label_map={0: 0, 1: 1, 3: 2}, load_size=(8, 8))
-    assert found.tolist() == [[3072, 512, 512], [4096, 0, 0]]
+    assert counted(CLASSES, label_map={0: 0, 1: 1, 3: 2}, load_size=(8, 8)).tolist() == [[3072, 512, 512], [4096, 0, 0]]
     assert counted(CLASSES[:2], ignore_index=3).sum(axis=0).tolist() == [7168, 512]
 
 
@@ -198,7 +194,6 @@ def test_weights_equal_a_computation_by_hand():
     # the share of 1 and 3 in the one mask that has them is 1/8, and it is the median
     assert found['median_frequency'] == pytest.approx([1 / 7, 1, 1])
     binary = class_weights(('background', 'rock'), np.array([[30, 2], [20, 8]]))
-    assert binary['positive_weight'] == 5
-    assert binary['median_frequency'] == pytest.approx([0.6, 3.0])
+    assert binary['positive_weight'] == 5 and binary['median_frequency'] == pytest.approx([0.6, 3.0])
     none = class_weights(('ground', 'huge'), np.array([[30, 0], [20, 0]]))
     assert none['positive_weight'] is None and 'no pixel of huge in the 2 masks' in none['reason']

@@ -40,8 +40,7 @@ def test_albumentations_obeys_the_seed():
         np.random.seed(seed)
         return [transform.transform(sample())['img'].tobytes() for _ in range(3)]
 
-    assert draw(1) == draw(1) != draw(2)
-    assert len(set(draw(1))) == 3
+    assert draw(1) == draw(1) != draw(2) and len(set(draw(1))) == 3
 
 
 def test_zoom_keeps_mask_on_image():

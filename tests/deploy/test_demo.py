@@ -67,8 +67,7 @@ def open_page(browser, server):
 def upload(page, path) -> int:
     page.locator('#photograph input[type=file]').set_input_files(str(path))
     page.wait_for_selector('#picture img')
-    text = page.locator('#count').filter(has_text=COUNT).inner_text()
-    return int(COUNT.search(text)[1])
+    return int(COUNT.search(page.locator('#count').filter(has_text=COUNT).inner_text())[1])
 
 
 def test_a_photograph_is_answered_with_rocks_and_files(open_page, tmp_path, model):

@@ -107,5 +107,4 @@ def test_rocks_are_those_of_opencv_and_cross_strips(monkeypatch, smooth):
             assert [*rock.box, rock.area] == stats[number].tolist()
             assert rock.centre == tuple(centres[number].round(2))
             assert abs(rock.probability - probability[parts == number].mean()) < 1e-4
-            drawn = coco.decode(coco.frPyObjects(rock.polygons, *labels.shape))[..., 0]
-            assert (drawn == (parts == number)).all()
+            assert (coco.decode(coco.frPyObjects(rock.polygons, *labels.shape))[..., 0] == (parts == number)).all()

@@ -120,8 +120,7 @@ def test_lists_that_overlap_or_name_nothing(tmp_path):
     (root / 'train.txt').write_text('0000\n0001\n0002\n7777')
     (root / 'val.txt').write_text('0002')
     parts = {p: dict(type='MoonDataset', data_root=str(root), ann_file=f'{p}.txt') for p in ('train', 'val')}
-    config = config_of(tmp_path, **parts)
-    summary, _ = survey(config_subject(str(config)))
+    summary, _ = survey(config_subject(str(config_of(tmp_path, **parts))))
     assert named(summary) == {
         ('listed_without_file', 'train'): ['7777'],
         ('id_in_several_parts', 'train, val'): ['0002'],
@@ -148,8 +147,7 @@ def test_ceiling_of_columns_and_blocks(tmp_path):
     # without a class, and one that stays: its block's others are left out too
     blocks[65, 65] = 255
     pairs = [(noise(i, (128, 128, 3)), mask) for i, mask in enumerate((vanish, fill, blocks))]
-    summary = look(tmp_path, *pairs, classes=['ground', 'rock'], ignore_index=255)
-    squeezed = summary['statistics']['all']['squeezed']
+    squeezed = look(tmp_path, *pairs, classes=['ground', 'rock'], ignore_index=255)['statistics']['all']['squeezed']
     # pixels of all masks together; of the background 8192 of the first, none of the second, all of the third are right
     background, rock = squeezed['64x64']['classes']
     assert rock['dice'] == pytest.approx(100 * 2 * 8492 / (16684 + 16684))
@@ -171,8 +169,7 @@ def test_objects_and_pixel_shares_of_planted_squares(tmp_path):
     small, large = found['objects']
     assert (small['count'], large['count']) == (3, 1)
     # 1, 32 and 100 pixels
-    levels = {'0': 1, '5': 4.1, '25': 16.5, '50': 32, '75': 66, '95': 93.2, '100': 100}
-    assert small['pixels'] == pytest.approx(levels)
+    assert small['pixels'] == pytest.approx({'0': 1, '5': 4.1, '25': 16.5, '50': 32, '75': 66, '95': 93.2, '100': 100})
     assert small['per_image_mean'] == 1.5 and large['per_image']['100'] == 1
     assert small['histogram'] == dict(edges=[1, 2, 4, 8, 16, 32, 64, 128], counts=[1, 0, 0, 0, 0, 1, 1])
     assert [c['pixels'] for c in found['classes']] == [8192 - 153, 133, 20]

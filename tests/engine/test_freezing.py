@@ -80,8 +80,7 @@ def test_schedule_in_a_run_and_after_a_resume(runner):
     # resumed at epoch 3, which did not begin in this process: stages 3 and 4 are unfrozen at once
     second = runner(schedule, epochs=3, resume=True)
     second.train()
-    assert second.epoch == 3
-    assert second.model.backbone.frozen_stages == 2
+    assert second.epoch == 3 and second.model.backbone.frozen_stages == 2
     assert changed(start, encoder(second)) == set('34')
 
     third = runner(schedule, epochs=5, resume=True)

@@ -131,8 +131,7 @@ def test_whole_batches_take_their_own_rows_in_the_same_layout():
     cache.forward(images)
     # other pixels: what comes back was kept
     cache.names = ['c', 'a', 'a']
-    expected = backbone(images[[2, 0, 0]])
-    for a, b in zip(cache.forward(torch.zeros_like(images)), expected, strict=True):
+    for a, b in zip(cache.forward(torch.zeros_like(images)), backbone(images[[2, 0, 0]]), strict=True):
         assert torch.equal(a, b) and a.stride() == b.stride() and not a.requires_grad
     # a new image, another size, a ragged batch, a call outside of training
     other = torch.rand(3, 3, 32, 32).to(memory_format=torch.channels_last)
@@ -158,8 +157,7 @@ def frozen_stages(runner, model, value):
 
 
 def augmented(runner, model):
-    augments = [dict(type='BatchRandomFlip')]
-    model.data_preprocessor = MODELS.build(dict(type='BatchAugPreProcessor', augments=augments))
+    model.data_preprocessor = MODELS.build(dict(type='BatchAugPreProcessor', augments=[dict(type='BatchRandomFlip')]))
 
 
 def with_flips(runner, model):

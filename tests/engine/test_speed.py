@@ -42,8 +42,7 @@ def first_step(repository, wrapper: type) -> dict:
 
 def test_the_network_computes_in_bfloat16_and_nothing_else(repository):
     exact, mixed = (first_step(repository, w) for w in (OptimWrapper, BFloat16OptimWrapper))
-    assert exact['features'].dtype == torch.float32
-    assert mixed['features'].dtype == torch.bfloat16
+    assert exact['features'].dtype == torch.float32 and mixed['features'].dtype == torch.bfloat16
     # the same augmentation, to the last bit
     assert torch.equal(exact['images'], mixed['images'])
     # a bias before a batch norm has no gradient but rounding
@@ -70,8 +69,7 @@ def test_amp_goes_by_the_machine(tool, refused, moon, tmp_path, repository, monk
     assert all(t.dtype == torch.float32 for t in saved.values() if t.is_floating_point())
     if not able:
         refused('needs a GPU, or a CPU with AVX-512 BF16 or AMX', 'train.py', '--amp', config, *options)
-        emulated = Config(dict(optim_wrapper=dict(type='BFloat16OptimWrapper')))
-        assert 'emulates bfloat16' in speed_advice(emulated)
+        assert 'emulates bfloat16' in speed_advice(Config(dict(optim_wrapper=dict(type='BFloat16OptimWrapper'))))
 
 
 class Model(torch.nn.Module):

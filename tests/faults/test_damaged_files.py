@@ -44,8 +44,7 @@ def draw_all(path):
 
 def predict(path):
     mask, probability, _ = detector()(path)
-    assert mask.shape == probability.shape == read_image(path).shape[:2]
-    assert np.isfinite(probability).all()
+    assert mask.shape == probability.shape == read_image(path).shape[:2] and np.isfinite(probability).all()
 
 
 @functools.cache

@@ -26,8 +26,7 @@ def test_a_row_that_fails_ends_nothing(tmp_path, monkeypatch):
     only = ['unet_baseline 4: stock own AMP', 'unet_baseline 4: project bfloat16, aug']
     check = GpuCheck(tmp_path / 'out', 5, 'cpu', small=True, only=only)
     text = check.run()
-    rows = json.loads((tmp_path / 'out' / 'gpu_check.json').read_text())['rows']
-    project, stock = (row['result'] for row in rows)
+    project, stock = (row['result'] for row in json.loads((tmp_path / 'out' / 'gpu_check.json').read_text())['rows'])
     assert "KeyError: 'stock'" in stock['error'] and "KeyError: 'stock'" in text
     assert project['rounds'][0]['images']['training'] == 12 and project['rounds'][0]['warm_up']
     assert (tmp_path / 'out' / 'gpu_check.md').read_text() == text

@@ -42,8 +42,7 @@ def test_getattr_reaches_nothing_but_history_buffers(tmp_path, repository, seed)
         f'CheckpointLoader.load_checkpoint({str(tmp_path / "reach.pth")!r})'
     )
     environment = {**os.environ, 'PYTHONHASHSEED': seed}
-    command = [sys.executable, '-c', code]
-    done = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, '-c', code], cwd=repository, env=environment, capture_output=True, text=True)
     assert done.returncode == 1 and 'in a checkpoint is not allowed' in done.stderr
 
 
@@ -51,8 +50,7 @@ def test_a_file_of_upstreams_mmseg_under_numpy_1(tmp_path):
     """Scalars of numpy, histories and, before 1.0, classes in the meta; numpy 1 called its package otherwise."""
     state = torch.nn.Linear(2, 3).state_dict()
     history = HistoryBuffer([1.0, 2.0], [1, 1])
-    info = dict(cfg='1/0', iter=np.int64(7))
-    hub = dict(log_scalars={'train/loss': history}, runtime_info=info, resumed_keys={})
+    hub = dict(log_scalars={'train/loss': history}, runtime_info=dict(cfg='1/0', iter=np.int64(7)), resumed_keys={})
     meta = dict(CLASSES=('ground', 'rock'), PALETTE=np.zeros((2, 3), np.uint8), config='model = 1')
     torch.save(dict(state_dict=state, meta=meta, message_hub=hub), tmp_path / 'new.pth')
     with zipfile.ZipFile(tmp_path / 'new.pth') as new, zipfile.ZipFile(tmp_path / 'old.pth', 'w') as old:

@@ -41,8 +41,7 @@ def test_a_crop_is_opencvs_resize_of_the_area_that_is_asked_for(monkeypatch):
         difference = out[0].numpy().transpose(1, 2, 0) - cv2.resize(part, (96, 96), interpolation=cv2.INTER_LINEAR)
         assert np.abs(difference[inner, inner]).max() < 1e-2
     left, top, width, height = BatchRandomResizedCrop(64, scale=(0.35, 0.6)).draw(random(2000)).T
-    assert min(left.min(), top.min()) >= 0
-    assert max((left + width).max(), (top + height).max()) <= 1 + 1e-9
+    assert min(left.min(), top.min()) >= 0 and max((left + width).max(), (top + height).max()) <= 1 + 1e-9
     area = width * height
     assert [area.min(), area.max()] == pytest.approx([0.35, 0.6], abs=0.01)
     assert (width / height).max() == pytest.approx(4 / 3, abs=0.01)
@@ -117,8 +116,7 @@ def test_mixed_targets_sum_to_one_and_follow_the_step(hub, mixing):
     assert torch.equal(again['inputs'], first['inputs'])
     assert torch.equal(again['data_samples'].gt_score, scores)
     # nobody else's numbers are touched
-    assert (np.random.get_state()[1] == state[0]).all()
-    assert torch.equal(torch.get_rng_state(), state[1])
+    assert (np.random.get_state()[1] == state[0]).all() and torch.equal(torch.get_rng_state(), state[1])
     hub.update_info('iter', 6)
     assert not torch.equal(processor(**options)(batch(), True)['inputs'], first['inputs'])
 

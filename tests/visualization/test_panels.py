@@ -57,8 +57,7 @@ def test_masks_of_another_size_lie_where_they_belong(tmp_path):
     sample = SegDataSample(gt_sem_seg=PixelData(data=truth), pred_sem_seg=PixelData(data=predicted))
     visualizer = PanelVisualizer(alpha=0.5)
     visualizer.dataset_meta = dict(classes=('background', 'rock'), palette=PALETTE)
-    image = np.full((SIDE, SIDE, 3), 100, np.uint8)
-    visualizer.add_datasample('x', image, sample, out_file=tmp_path / 'panel.png')
+    visualizer.add_datasample('x', np.full((SIDE, SIDE, 3), 100, np.uint8), sample, out_file=tmp_path / 'panel.png')
     panel = np.asarray(Image.open(tmp_path / 'panel.png'))[-SIDE:]
     assert [colours(cell) for cell in np.split(panel, 3, axis=1)] == CELLS
 

@@ -122,8 +122,7 @@ def test_a_library_that_never_starts_or_ends_holds_nothing_up(tmp_path):
             visualizer.add_scalars(dict(loss=1.0), step=step)
         visualizer.close()
     """
-    output = in_process(['-c', code, tmp_path])
-    (line,) = [line for line in output.splitlines() if GOES_ON in line]
+    (line,) = [line for line in in_process(['-c', code, tmp_path]).splitlines() if GOES_ON in line]
     assert 'StuckAtStart: start failed' in line and 'no answer within 1 s' in line
     # the one that is stuck at the end writes there too
     assert len((tmp_path / 'vis_data' / 'scalars.json').read_text().splitlines()) == 6
@@ -142,8 +141,7 @@ def retry_for_ever(*_):
 )
 def test_what_fails_later_is_said_once_and_the_rest_goes_on(fault, reason, tmp_path, monkeypatch):
     said = []
-    where = 'custom_modules.visualization.trackers.print_log'
-    monkeypatch.setattr(where, lambda line, **kwargs: said.append(line))
+    monkeypatch.setattr('custom_modules.visualization.trackers.print_log', lambda line, **kwargs: said.append(line))
     tracker = mock.Mock(**{'add_scalars.side_effect': fault})
     monkeypatch.setitem(VISBACKENDS.module_dict, 'Faulty', lambda save_dir: tracker)
     backend = VISBACKENDS.build(dict(type='OptionalVisBackend', tracker='Faulty', save_dir=str(tmp_path), limit=0.05))
