@@ -60,7 +60,7 @@ def test_all_see_what_the_files_show(name, tmp_path):
     image, mask = files
     expected = np.stack([GREY] * 3, axis=2)
     # it checks every file
-    dataset = MoonDataset(str(tmp_path), 'all', pipeline=LOAD)
+    dataset = MoonDataset(str(tmp_path), 'all', pipeline=LOAD, serialize_data=False)
     packed = dataset[0]
     np.testing.assert_array_equal(packed['inputs'].numpy().transpose(1, 2, 0), expected)
     np.testing.assert_array_equal(packed['data_samples'].gt_sem_seg.data[0], ROCKS)
