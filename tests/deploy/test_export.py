@@ -21,7 +21,7 @@ pytest.importorskip('onnxruntime')
 
 from custom_modules.deploy import RockDetector  # noqa: E402
 from custom_modules.deploy.detector import load_model  # noqa: E402
-from custom_modules.deploy.export import export_onnx, load_samples, require_equal  # noqa: E402
+from custom_modules.deploy.export import export_onnx, load_samples, quantize, require_equal  # noqa: E402
 from custom_modules.deploy.torch_model import TorchModel  # noqa: E402
 from custom_modules.evaluation.exported import OnnxModel  # noqa: E402
 from custom_modules.utils.errors import UsageError  # noqa: E402
@@ -49,12 +49,14 @@ def files(models):
 
 def test_any_size(models):
     model = load_model(*models['segmentor'], device='cpu')
-    exported = OnnxModel(export_onnx(model, dynamic=True))
+    content = export_onnx(model, dynamic=True)
+    exported, small = OnnxModel(content), OnnxModel(quantize(content, [(noise(1, 64, 96), None)]))
     for count, height, width in ((2, 64, 64), (1, 97, 131), (3, 33, 250), (2, 128, 31)):
         images = noise(count, height, width)
         found = exported(images)
         assert found.shape == (count, 1, height, width)
         np.testing.assert_allclose(found, model(images), atol=1e-4)
+        assert 0 < np.abs(found - small(images)).mean() < 0.1
     assert exported.card == model.card
 
 
