@@ -93,15 +93,16 @@ def test_segmentor(tool, repository, moon, tmp_path, monkeypatch, capsys):
     assert tool('train.py', config, '--cfg-options', *MOON_OPTIONS) == 0
     work_dir = tmp_path / 'work_dirs' / name
     (best,) = work_dir.glob('best_rock_Dice_epoch_1.pth')
-    assert (work_dir / 'epoch_1.pth').is_file() and (work_dir / f'{name}.py').is_file()
+    assert (work_dir / 'epoch_1.pth').is_file() and (trained := (work_dir / f'{name}.py').read_text())
     (val,) = [row for row in logged(work_dir) if 'rock_Dice' in row]
     assert list(work_dir.glob('*/vis_data/events.out.tfevents*')) and list(work_dir.glob('*/*.log'))
 
     capsys.readouterr()
     pictures, masks = tmp_path / 'pictures', tmp_path / 'masks'
-    folders = ['--show-dir', pictures, '--out', masks, '--work-dir', tmp_path / 'tested']
+    folders = ['--show-dir', pictures, '--out', masks]
     assert tool('test.py', config, best, *folders, '--cfg-options', *MOON_OPTIONS) == 0
-    (report,) = (tmp_path / 'tested').glob('*/*.json')
+    assert (work_dir / f'{name}.py').read_text() == trained
+    (report,) = work_dir.glob('*/*.json')
     tested = json.loads(report.read_text())
     # the checkpoint that was tested is the one that was validated
     assert tested['rock_Dice'] == pytest.approx(val['rock_Dice'], abs=1e-3)

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from arguments import common_parser
 
 from custom_modules.utils.errors import UsageError, reporting_errors
-from custom_modules.utils.files import require_absent, require_free_folder
+from custom_modules.utils.files import require_absent, require_free_folder, write_atomically
 
 
 def parse_args():
@@ -115,7 +115,12 @@ def main() -> None:
     if cfg.load_from is None:
         from custom_modules.evaluation import predictions  # noqa: F401  (registers it)
 
+    # in the work dir of a run its config stays as it was trained
+    trained = Path(cfg.work_dir, Path(args.config).name)
+    before = trained.read_bytes() if trained.is_file() and any(trained.parent.glob('*.pth')) else None
     runner = Runner.from_cfg(cfg)
+    if before is not None and runner.rank == 0:
+        write_atomically(trained, before)
     model = runner.model.module if is_model_wrapper(runner.model) else runner.model
     if cfg.load_from is not None:
         require_all_tensors(model.module if args.tta else model, args.checkpoint)
@@ -130,8 +135,9 @@ def main() -> None:
             name_masks(runner.test_loop)
         scores = runner.test()
     except MissingMasksError as error:
-        # with --cfg-options the changed config is in the work dir
-        config = str(Path(cfg.work_dir) / Path(args.config).name) if args.cfg_options and not args.tta else args.config
+        config = (
+            str(Path(runner.log_dir, 'vis_data', 'config.py')) if args.cfg_options and not args.tta else args.config
+        )
         config = [config] if cfg.load_from else []
         command = ['python', 'tools/predict.py', *config, args.checkpoint, error.images]
         command += ['-o', args.out or 'work_dirs/predictions', *['--tta'] * args.tta]

@@ -218,8 +218,8 @@ class MoonDataset(IndexedMaskDataset):
             split=split,
             label_map={0: 0, 1: 1, 255: 1},
             data_prefix=data_prefix or dict(img_path='images/render', seg_map_path='images/ground'),
-            remedy='run `python tools/prepare_data.py lunar SRC` or `... synthetic`, or set MOON_DATA to the '
-            'folder that holds images/',
+            remedy='run `python tools/prepare_data.py lunar SRC` or `... synthetic`, or set data_root, in most configs by '
+            'MOON_DATA, to the folder that holds images/',
             **dict(img_prefix='render', mask_prefix='ground') | kwargs,
         )
 
