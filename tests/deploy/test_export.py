@@ -78,19 +78,20 @@ def test_a_file_that_differs_is_not_written(refused, models, files, monkeypatch,
 def test_without_torch_the_same_rocks_are_found(of_the_documents, files, tmp_path):
     """By the tool, and by the program of the documents, which has neither this repository nor Pillow or onnx."""
     photo, blocked = tmp_path / 'photo.png', ['torch', 'mmseg', 'mmcv', 'mmpretrain', 'onnx']
-    save(photo, noise(90, 120))
+    model = REPOSITORY / 'checkpoints' / 'rock_detector_mobile_int8.onnx' if of_the_documents else files['segmentor']
+    save(photo, load(REPOSITORY / 'docs' / 'demo' / 'scene1.jpg') if of_the_documents else noise(90, 120))
     code = "import runpy; runpy.run_path('tools/predict.py', run_name='__main__')"
-    given, mask = [files['segmentor'], photo, '-o', tmp_path / 'out'], tmp_path / 'out' / 'masks' / 'photo.png'
+    given, mask = [model, photo, '-o', tmp_path / 'out'], tmp_path / 'out' / 'masks' / 'photo.png'
     if of_the_documents:
         page = (REPOSITORY / 'docs' / 'deploy.md').read_text()
         (code,) = [p for p in re.findall(r'```python\n(.*?)```', page, re.DOTALL) if 'onnxruntime' in p]
         blocked += ['torchvision', 'mmengine', 'PIL', 'custom_modules']
-        given, mask = [files['segmentor'], 'photo.png'], tmp_path / 'mask.png'
+        given, mask = [model, 'photo.png'], tmp_path / 'mask.png'
     start = f'import sys\nfor name in {blocked}: sys.modules[name] = None\n'
     folder = tmp_path if of_the_documents else REPOSITORY
     done = subprocess.run([sys.executable, '-c', start + code, *given], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = RockDetector(files['segmentor'])(photo)
+    found = RockDetector(model)(photo)
     assert f'{len(found.rocks)} rocks' in done.stdout and found.rocks
     assert ((load(mask) > 0) == found.mask).mean() > 0.999
 
