@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -109,7 +110,9 @@ def peak_memory() -> dict[str, float | None]:
 
     # ru_maxrss includes what the process inherited from its parent
     peak = _proc_value('/proc/self/status', 'VmHWM')
-    kib = int(peak.split()[0]) if peak else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # macOS gives bytes
+    kib = int(peak.split()[0]) if peak else most / 1024 if sys.platform == 'darwin' else most
     gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_initialized() else None
     return dict(main=kib / 1024, gpu=gpu)
 
