@@ -104,9 +104,16 @@ def sparse_scores(
         )
     scores = SparseScores(read_lines(names), rocks, share)
     test = cfg.test_dataloader.dataset
-    common = dict(type='IndexedMaskDataset', data_root=str(folder.resolve()), classes=scores.classes, split='all')
-    common |= dict(load_size=test.get('load_size'), pipeline=test.get('pipeline'), test_mode=True)
-    common['remedy'] = 'give --prefix one that they begin with'
+    common = dict(
+        type='IndexedMaskDataset',
+        data_root=str(folder.resolve()),
+        classes=scores.classes,
+        split='all',
+        load_size=test.get('load_size'),
+        pipeline=test.get('pipeline'),
+        test_mode=True,
+        remedy='give --prefix one that they begin with',
+    )
     images = 0
     for fold, checkpoint in enumerate(checkpoints):
         unseen = dict(split='test', fold=fold, folds=len(checkpoints)) if checkpoints[1:] else {}

@@ -175,7 +175,7 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
 
 
 def _is_even(context, x, **others) -> bool:
-    return all(isinstance(side, int) and side % 2 == 0 for side in x.shape[2:])
+    return x.shape is not None and all(isinstance(side, int) and side % 2 == 0 for side in x.shape[2:])
 
 
 def _mean(op, x):
@@ -193,14 +193,16 @@ def _enlargement(op, x, weight, bias):
 
 def _enlargement_as_convolution(op, x, weight, bias):
     """Give each pixel its 2x2 pixels as channels, and move these: channels last, as onnxruntime keeps them between convolutions."""
+
+    def constant(name, values):
+        return op.initializer(ir.tensor(values), f'{weight.name}/{name}')
+
     height, width, channels = *x.shape[2:], weight.shape[1]
     kernel = weight.const_value.numpy().transpose(2, 3, 1, 0).reshape(-1, x.shape[1], 1, 1)
-    parts = dict(kernel=kernel, bias=np.tile(bias.const_value.numpy(), 4))
-    parts |= dict(
-        cut=np.array([-1, height, width, 2, 2, channels]), joined=np.array([-1, 2 * height, 2 * width, channels])
-    )
-    kernel, bias, cut, joined = (op.initializer(ir.tensor(v), f'{weight.name}/{name}') for name, v in parts.items())
-    pixels = op.Reshape(op.Transpose(op.Conv(x, kernel, bias), perm=[0, 2, 3, 1]), cut)
+    pixels = op.Conv(x, constant('kernel', kernel), constant('bias', np.tile(bias.const_value.numpy(), 4)))
+    cut = constant('cut', np.array([-1, height, width, 2, 2, channels]))
+    joined = constant('joined', np.array([-1, 2 * height, 2 * width, channels]))
+    pixels = op.Reshape(op.Transpose(pixels, perm=[0, 2, 3, 1]), cut)
     return op.Transpose(op.Reshape(op.Transpose(pixels, perm=[0, 1, 3, 2, 4, 5]), joined), perm=[0, 3, 1, 2])
 
 

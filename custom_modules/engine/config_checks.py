@@ -10,7 +10,15 @@ import torch
 from mmengine.registry import DATASETS, MODELS, OPTIMIZERS
 
 from custom_modules.datasets.masks import read_class_weights
-from custom_modules.engine.config import each_config, find_class, is_cut_by_hash, loaded_data_sets, type_name, value_at
+from custom_modules.engine.config import (
+    PARTS,
+    each_config,
+    find_class,
+    is_cut_by_hash,
+    loaded_data_sets,
+    type_name,
+    value_at,
+)
 from custom_modules.utils.errors import UsageError, first_five
 
 # mmseg's losses that fail with one output channel, how, and this project's replacement
@@ -21,8 +29,8 @@ INSTEAD = {
 }
 # integers of a config, and the minimum of each
 MINIMUMS = {
-    **dict.fromkeys(('train_dataloader.batch_size', 'val_dataloader.batch_size', 'test_dataloader.batch_size'), 1),
-    **dict.fromkeys(('train_dataloader.num_workers', 'val_dataloader.num_workers', 'test_dataloader.num_workers'), 0),
+    **{f'{part}_dataloader.batch_size': 1 for part in PARTS},
+    **{f'{part}_dataloader.num_workers': 0 for part in PARTS},
     **dict.fromkeys(('train_cfg.max_epochs', 'train_cfg.max_iters', 'train_cfg.val_interval'), 1),
     **dict.fromkeys(('optim_wrapper.accumulative_counts', 'default_hooks.logger.interval'), 1),
     # -1 means never, or keep all

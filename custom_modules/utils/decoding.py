@@ -10,12 +10,8 @@ from PIL import ExifTags, Image
 
 PNG = b'\x89PNG\r\n\x1a\n'
 JPEG = b'\xff\xd8'
-TURNED = (
-    b'eXIf',
-    b'exif',
-    b'Exif',
-    b'rientation',
-)  # in chunks of a PNG that may hold an orientation, also as XMP or ImageMagick's text
+# in chunks of a PNG that may hold an orientation, also as XMP or ImageMagick's text
+TURNED = (b'eXIf', b'exif', b'Exif', b'rientation')
 TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 # exceptions that Pillow and OpenCV raise for damaged files
 DAMAGE = (
