@@ -2,6 +2,7 @@
 
 import base64
 import json
+import posixpath
 from pathlib import Path, PureWindowsPath
 from xml.etree import ElementTree
 
@@ -100,7 +101,7 @@ def _read_labelme(folder):
             name = image.get('imagePath')
             # relative to its json
             if isinstance(name, str) and not PureWindowsPath(name).anchor:
-                name = (below.parent / name).as_posix()
+                name = posixpath.normpath((below.parent / name.replace('\\', '/')).as_posix())
             pictures.append((name, image.get('imageWidth'), image.get('imageHeight'), shapes))
     if not pictures:
         raise UsageError(

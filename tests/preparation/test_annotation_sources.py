@@ -95,7 +95,7 @@ def test_other_shapes_are_drawn(name, tmp_path):
 
 def test_sub_folders_have_their_own_pictures_and_hidden_ones_none(tmp_path):
     for folder in ('b', 'a', '.old'):
-        write(of_labelme(dict(points=[[20, 10], [6, 4], [9, 9]])).replace('..', '.'), tmp_path / folder)
+        write(of_labelme(dict(points=[[20, 10], [6, 4], [9, 9]])), tmp_path / folder / 'ann')
     assert [image['file_name'] for image in CocoFile(tmp_path).images] == ['a/photos/a.jpg', 'b/photos/a.jpg']
 
 
