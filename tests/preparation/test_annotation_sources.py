@@ -35,7 +35,7 @@ def of_cvat(*shapes: str) -> str:
 def write(content: str, folder):
     """A file of CVAT, or a folder with one of labelme."""
     path = folder / ('a.json' if content.startswith('{') else 'a.xml')
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(content)
     return path if path.suffix == '.xml' else folder
 
