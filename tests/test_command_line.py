@@ -96,7 +96,6 @@ def test_segmentor(tool, repository, moon, tmp_path, monkeypatch, capsys):
     assert (work_dir / 'epoch_1.pth').is_file() and (trained := (work_dir / f'{name}.py').read_text())
     (val,) = [row for row in logged(work_dir) if 'rock_Dice' in row]
     assert list(work_dir.glob('*/vis_data/events.out.tfevents*')) and list(work_dir.glob('*/*.log'))
-
     capsys.readouterr()
     pictures, masks = tmp_path / 'pictures', tmp_path / 'masks'
     folders = ['--show-dir', pictures, '--out', masks]

@@ -1,7 +1,6 @@
 """Prepare data: render a lunar set, convert the public one or COCO, unpack Tiny ImageNet."""
 
 import argparse
-import os
 import re
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from custom_modules.utils.errors import UsageError, first_five
+from custom_modules.utils.machine import available_cores
 
 DATA = ROOT / 'data'
 # here, so that --help needs no other library; a test holds them to the renderer's own
@@ -68,7 +68,7 @@ def build_parser():
         'with the picture); smaller ones are shown and are background; 0 labels all but pebbles'
     )
     option('--min-rock', type=int, default=MIN_ROCK, help=text)
-    option('--workers', type=int, default=os.cpu_count() or 1, help='number of processes')
+    option('--workers', type=int, default=available_cores(), help='number of processes')
 
     text = 'Convert the public Artificial Lunar Landscape set into binary and multi-class sets.'
     option = add('lunar', lunar, text, DATA, 'folder for the sets', differing)

@@ -62,9 +62,7 @@ class MaskValues:
         self.labels = {int(value): int(label) for value, label in dict(label_map).items()}
         for value in () if ignore_index is None else np.atleast_1d(ignore_index).tolist():
             if value not in range(256):
-                raise UsageError(
-                    f'ignore_index is a mask value from 0 to 255, several of them, or None, got {value!r}.'
-                )
+                raise UsageError(f'ignore_index is a mask value from 0 to 255, several, or None, got {value!r}.')
             if value in self.labels:
                 name = classes[self.labels[value]]
                 raise UsageError(

@@ -52,9 +52,7 @@ def fold_split(ids: Collection[str], split: str, fold: int, folds: int, val_frac
             f'to at most {len(ids)}, or add pairs.'
         )
     if not 0 <= val_fraction < 1:
-        raise UsageError(
-            f'val_fraction is a share that leaves some for training, 0 or more and less than 1, got {val_fraction}.'
-        )
+        raise UsageError(f'val_fraction is a share from 0 to less than 1, got {val_fraction}.')
     shuffled = hashed_order(ids)
     first, end = (round(k * len(ids) / folds) for k in (fold, fold + 1))
     others = shuffled[end:] + shuffled[:first]
@@ -68,13 +66,9 @@ def _part(split: str, test: list[str], others: list[str], val: int) -> list[str]
 def require_fold(fold: int, folds: int) -> None:
     """Raise a :class:`UsageError` unless ``0 <= fold < folds``; values from a command line may be of any type."""
     if type(folds) is not int or folds < 2:
-        raise UsageError(
-            f'folds is the number of parts to cut the pairs into, a whole number of at least 2, got {folds!r}.'
-        )
+        raise UsageError(f'folds is the number of parts to cut the pairs into, 2 or more, got {folds!r}.')
     if type(fold) is not int or not 0 <= fold < folds:
-        raise UsageError(
-            f'fold is the part of folds={folds} that is held out, a whole number from 0 to {folds - 1}, got {fold!r}.'
-        )
+        raise UsageError(f'fold is the part of {folds} that is held out, from 0 to {folds - 1}, got {fold!r}.')
 
 
 def listed_ids(path: Path, ids: Collection[str], data_root: str) -> list[str]:

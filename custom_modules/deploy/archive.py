@@ -120,9 +120,7 @@ def predict_archive(
         import ray.data as data
         from ray.exceptions import ActorDiedError
     except ImportError as error:
-        raise UsageError(
-            f'Ray Data is not installed whole ({error}): pip install -r requirements/cluster.txt'
-        ) from None
+        raise UsageError(f'Ray Data is not installed ({error}): pip install -r requirements/cluster.txt') from None
     context = data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     # entries_of repeats lost tasks: Ray would repeat them for ever, or not often enough

@@ -12,7 +12,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import Registry
 from mmengine.runner import Runner
 
-from custom_modules.engine.devices import join_processes, require_launcher
+from custom_modules.engine.devices import join_processes, require_launcher, respect_core_limit
 from custom_modules.utils.errors import UsageError, first_line
 
 # top-level keys that the runner and the tools read besides the arguments of Runner
@@ -86,6 +86,17 @@ def config_sections() -> set[str]:
     return {*inspect.signature(Runner.__init__).parameters, *READ_FROM_CONFIG} - {'self', 'cfg'}
 
 
+def require_read(cfg_options: Iterable[str]) -> None:
+    """Raise a UsageError if a dotted key to override is not below a top-level key that something reads."""
+    sections = config_sections()
+    for key in cfg_options:
+        if key.split('.')[0] not in sections:
+            raise UsageError(
+                f'--cfg-options {key} would change nothing: give the place that is read, such as '
+                f'train_dataloader.dataset.data_root; the sections are {", ".join(sorted(sections))}.'
+            )
+
+
 def read_options(texts: Iterable[str]) -> dict[str, object]:
     """Read ``KEY=VALUE`` pairs of ``--cfg-options``; a value is a number, a word, or a list of these.
 
@@ -149,6 +160,7 @@ def load_config(
     if not path.is_file() or path.suffix not in ('.py', '.json', '.yaml', '.yml'):
         raise UsageError(f'there is no config {path}: choose a file of configs/, such as configs/unet_baseline.py.')
     require_launcher(launcher)
+    respect_core_limit()
     logger = MMLogger.get_current_instance()
     level = logger.level
     # mmengine logs every use of an environment variable
@@ -157,13 +169,7 @@ def load_config(
         cfg = read_config(path, 'mend it, or what it inherits from')
     finally:
         logger.setLevel(level)
-    sections = config_sections()
-    for key in cfg_options or {}:
-        if key.split('.')[0] not in sections:
-            raise UsageError(
-                f'--cfg-options {key} would change nothing: give the place that is read, such as '
-                f'train_dataloader.dataset.data_root; the sections are {", ".join(sorted(sections))}.'
-            )
+    require_read(cfg_options or {})
     try:
         cfg.merge_from_dict(dict(cfg_options or {}))
     except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
@@ -172,7 +178,7 @@ def load_config(
             f'--cfg-options cannot be put into {path} ({first_line(error)}): give keys that are there, and numbers for places in lists.'
         ) from error
     # the file's helper variables would fill the log and slow the dump
-    for key in set(cfg) - sections - {'custom_imports'}:
+    for key in set(cfg) - config_sections() - {'custom_imports'}:
         cfg.pop(key)
     # mmengine itself switches off only its own hooks by None, and fails at others
     if isinstance(hooks := cfg.get('default_hooks'), dict):

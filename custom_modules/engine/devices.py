@@ -11,6 +11,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import nn
 
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.machine import available_cores
 
 # the variables in which each launcher sets rank, world size and local rank
 VARIABLES = dict(
@@ -65,6 +66,12 @@ def join_processes(cfg) -> None:
     unused = cfg.get('find_unused_parameters', False)
     wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=unused)
     cfg.model_wrapper_cfg = wrapper | (cfg.get('model_wrapper_cfg') or {}) | dict(device_ids=None)
+
+
+def respect_core_limit() -> None:
+    """Give torch no more threads than a container's limit allows, of which it does not know; ``OMP_NUM_THREADS`` has precedence."""
+    if 'OMP_NUM_THREADS' not in os.environ and torch.get_num_threads() > (cores := available_cores()):
+        torch.set_num_threads(cores)
 
 
 def inner_model(model: nn.Module) -> nn.Module:

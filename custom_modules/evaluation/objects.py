@@ -126,9 +126,7 @@ def score_mask_files(
             sizes = '{}x{} and {}x{}'.format(*found.shape[::-1], *truth.shape[::-1])
             raise UsageError(f'{paths[0]} and {paths[1]} are {sizes} pixels: give masks of equal size.')
         if max(found.max(), truth[truth != IGNORED].max(initial=0)) >= len(classes):
-            raise UsageError(
-                f'{paths[0]} or {paths[1]} holds more than the {len(classes)} classes: give masks of these.'
-            )
+            raise UsageError(f'{paths[0]} or {paths[1]} holds more than {len(classes)} classes: give masks of these.')
         confusions.append(ConfusionScores.from_masks(truth, found, len(classes)).confusion)
         objects.append(class_object_counts(truth, found, range(1, len(classes)), LABEL_LIMIT))
     scores = dict(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from custom_modules.engine.config import config_sections
+from custom_modules.engine.config import require_read
 from custom_modules.engine.config_checks import check_config
 from custom_modules.reporting import scoring
 from custom_modules.reporting.config_changes import config_changes, config_source, distinct_tails, pooled_config
@@ -115,12 +115,7 @@ def compare_runs(
     """
     for path in work_dirs:
         require_work_dir(path)
-    for key in cfg_options or {}:
-        if key.split('.')[0] not in config_sections():
-            raise UsageError(
-                f'--cfg-options {key} would change nothing: give the place that is read, such as '
-                'test_dataloader.dataset.data_root.'
-            )
+    require_read(cfg_options or {})
     classifiers, left_out, doubts, groups = [], {}, {}, []
     # by config, without seed and fold
     segmentors: dict[frozenset, list[SegmentorResult]] = {}

@@ -67,9 +67,7 @@ def read_lines(path: str | Path) -> list[str]:
         utf16 = content.startswith((b'\xff\xfe', b'\xfe\xff'))
         lines = content.decode('utf-16' if utf16 else 'utf-8-sig').splitlines()
     except OSError as error:
-        raise UsageError(
-            f'{path} cannot be read ({error.strerror.lower()}): mend the path or its permissions.'
-        ) from error
+        raise UsageError(f'{path} cannot be read ({error.strerror.lower()}): mend path or permissions.') from error
     except UnicodeError as error:
         raise UsageError(f'{path} is no text in UTF-8 or UTF-16: save it as UTF-8.') from error
     return [line.strip() for line in lines if line.strip()]

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import math
 import multiprocessing
 import os
 import signal
@@ -26,29 +27,38 @@ PACKAGES = 'numpy onedl-mmcv onedl-mmengine onedl-mmpretrain onedl-mmsegmentatio
 
 
 def available_cores() -> int:
-    """Count the cores that this process may use; in a container they may be fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    """Count the cores that this process may use: a container or a cluster's job often has fewer than the machine."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count() or 1
+    limit = _cgroup_numbers('cpu.max') or _cgroup_numbers('cpu/cpu.cfs_quota_us', 'cpu/cpu.cfs_period_us')
+    return min(cores, math.ceil(limit[0] / limit[1])) if limit else cores
 
 
 def available_memory() -> int | None:
     """Return the free memory of this machine, or of this container, in bytes; None on systems without ``/proc``."""
     if (available := _proc_value(MEMINFO, 'MemAvailable')) is None:
         return None
-    free, limit, used = int(available.split()[0]) * 1024, _number('memory.max'), _number('memory.current')
-    return min(free, limit - used) if limit and used else free
+    free = int(available.split()[0]) * 1024
+    v2 = _cgroup_numbers('memory.max', 'memory.current')
+    limit = v2 or _cgroup_numbers('memory/memory.limit_in_bytes', 'memory/memory.usage_in_bytes')
+    # what was read from files counts as used, but makes room when needed
+    stat, key = ('memory.stat', 'inactive_file') if v2 else ('memory/memory.stat', 'total_inactive_file')
+    cached = int(_proc_value(CGROUP / stat, key) or 0)
+    return min(free, limit[0] - limit[1] + cached) if limit else free
 
 
 def _proc_value(path: str | Path, key: str) -> str | None:
-    """Return the first value with this key from a file of lines ``key: value``; None if there is none."""
+    """Return the first value with this key from a file of lines ``key: value`` or ``key value``; None if there is none."""
     lines = Path(path).read_text().splitlines() if Path(path).exists() else []
-    return next((line.split(':', 1)[1].strip() for line in lines if line.startswith(key)), None)
+    return next((line.removeprefix(key).strip(' \t:') for line in lines if line.startswith(key)), None)
 
 
-def _number(path: str) -> int | None:
+def _cgroup_numbers(*paths: str) -> list[int]:
+    """Return two numbers from one or two files of a control group, version 2 or 1; none if a file is missing or sets no limit."""
     try:
-        return int((CGROUP / path).read_text())
+        numbers = [int(word) for path in paths for word in (CGROUP / path).read_text().split()]
     except (OSError, ValueError):
-        return None
+        return []
+    return numbers if min(numbers) > 0 else []
 
 
 def visible_gpus() -> list[str]:

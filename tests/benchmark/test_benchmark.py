@@ -13,8 +13,7 @@ from mmengine.config import Config
 
 from custom_modules.benchmark import configs, measuring
 from custom_modules.benchmark.configs import stock_config
-from custom_modules.benchmark.tables import summarize
-from custom_modules.benchmark.training import PARTS, RunnerTraining
+from custom_modules.benchmark.training import RunnerTraining
 from custom_modules.engine.config import load_config, read_options
 from custom_modules.models.unet_head import LeanLossMixin, UNetHead
 from custom_modules.utils.errors import UsageError
@@ -172,17 +171,3 @@ def test_each_moment_belongs_to_one_part(monkeypatch):
     assert found['split_ms'] == pytest.approx(expected) and found['iteration_ms'] == 31e3
     assert found['seconds'] == dict(epoch=162, training=62, validation=100)
     assert found['images'] == dict(epoch=6, training=6, validation=5)
-
-
-def test_medians_and_ratios_by_hand():
-    def one_round(seconds: float, warm_up: bool = False) -> dict:
-        parts = dict(memory_mib=dict(main=1.0), split_ms=dict.fromkeys(PARTS, 1.0), iteration_ms=6.0)
-        return dict(parts, warm_up=warm_up, seconds=dict(epoch=seconds), images=dict(epoch=8))
-
-    times = dict(a=(1.0, 2.0, 9.0), b=(3.0, 4.0, 9.0))
-    rounds = {name: [one_round(1000.0, warm_up=True), *map(one_round, own)] for name, own in times.items()}
-    found = summarize(dict(a={}, b={}), rounds)
-    assert found['a']['seconds']['epoch'] == dict(median=2.0, q1=1.5, q3=5.5, n=3)
-    assert found['a']['images_per_second']['epoch'] == 4.0 and found['a']['data_share'] == pytest.approx(1 / 6)
-    # b takes twice as long as a: a is twice as fast
-    assert found['a']['ratio'] == dict(epoch=1.0) and found['b']['ratio'] == dict(epoch=2.0)

@@ -41,7 +41,7 @@ def test_folds_are_complete_of_equal_size_and_share_nothing(count, folds):
     ('options', 'words'),
     [
         (dict(fold=5), 'from 0 to 4, got 5'),
-        (dict(fold=0, folds=1), 'at least 2, got 1'),
+        (dict(fold=0, folds=1), '2 or more, got 1'),
         (dict(fold=0, folds=11), 'more than the 10 pairs .* at most 10'),
         (dict(fold=0, data_prefix=OWN), 'folder of its own'),
         (dict(train_fraction=25), 'greater than 0 and at most 1, got 25'),

@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import numpy_helper
+import pytest
 from small_models import ROCK
+
+onnx = pytest.importorskip('onnx')
+pytest.importorskip('onnxruntime')
 
 CARD = vars(ROCK) | dict(threshold=0.6, size=(64, 48))
 NETWORK = """
@@ -32,7 +34,7 @@ def write_small_onnx(path: Path, **card) -> Path:
     weights = dict(half=127.0, scale=127.5, first=first, last=rng.normal(0, 0.02, (1, 64, 3, 3)) + 4 / 576)
     arrays = {name: np.float32(value) for name, value in weights.items()} | dict(axis=np.array([1]))
     model = onnx.parser.parse_model(NETWORK)
-    model.graph.initializer.extend(numpy_helper.from_array(a, name) for name, a in arrays.items())
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(a, name) for name, a in arrays.items())
     onnx.helper.set_model_props(model, {k: json.dumps(v) for k, v in (CARD | card).items()})
     onnx.checker.check_model(model)
     onnx.save(model, path)

@@ -15,17 +15,16 @@ import pytest
 from chromium import bad_picture, download, downloaded_picture, watched_tabs
 from conftest import REPOSITORY, free_port
 from pictures import save
+from small_onnx import write_small_onnx
 
 pytest.importorskip('gradio')
-pytest.importorskip('onnxruntime')
-small_onnx = pytest.importorskip('small_onnx')
 
 COUNT = re.compile(r'(\d+) rocks?')
 
 
 @pytest.fixture(scope='module')
 def model(tmp_path_factory):
-    return small_onnx.write_small_onnx(tmp_path_factory.mktemp('model') / 'small.onnx')
+    return write_small_onnx(tmp_path_factory.mktemp('model') / 'small.onnx')
 
 
 @pytest.fixture(scope='module')

@@ -19,7 +19,7 @@ from test_configs import EXPERIMENTS
 onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
 
-from custom_modules.deploy import RockDetector  # noqa: E402
+from custom_modules.deploy import RockDetector, export  # noqa: E402
 from custom_modules.deploy.detector import load_model  # noqa: E402
 from custom_modules.deploy.export import export_onnx, load_samples, quantize, require_equal  # noqa: E402
 from custom_modules.deploy.torch_model import TorchModel  # noqa: E402
@@ -61,8 +61,6 @@ def test_any_size(models):
 
 
 def test_a_file_that_differs_is_not_written(refused, models, files, monkeypatch, tmp_path):
-    from custom_modules.deploy import export
-
     spoiled = onnx.load(files['segmentor'])
     (bias,) = [t for t in spoiled.graph.initializer if t.name.endswith('conv_seg.bias')]
     bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + 0.01, bias.name))
@@ -120,8 +118,6 @@ def test_a_file_has_the_checkpoints_scores(name, tool, refused, models, files, t
 
 @pytest.mark.parametrize('layout', ['pairs', 'pictures'])
 def test_int8_is_smaller_and_says_what_it_costs(tool, models, files, layout, tmp_path, capsys, monkeypatch):
-    from custom_modules.deploy import export
-
     # it was exported once
     monkeypatch.setattr(export, 'export_onnx', lambda *given: files['segmentor'].read_bytes())
     if layout == 'pairs':

@@ -7,13 +7,10 @@ import re
 import numpy as np
 import pytest
 from conftest import REPOSITORY
+from small_onnx import write_small_onnx
 
-pytest.importorskip('onnx')
-pytest.importorskip('onnxruntime')
-small_onnx = pytest.importorskip('small_onnx')
-
-from custom_modules.deploy import export, static_page  # noqa: E402
-from custom_modules.evaluation.exported import OnnxModel  # noqa: E402
+from custom_modules.deploy import export, static_page
+from custom_modules.evaluation.exported import OnnxModel
 
 SOURCE = REPOSITORY / 'docs' / 'demo'
 
@@ -26,7 +23,7 @@ def quick(monkeypatch):
 
 
 def test_half_the_bytes_say_the_same_or_all_are_kept(tmp_path, monkeypatch):
-    given = small_onnx.write_small_onnx(tmp_path / 'small.onnx')
+    given = write_small_onnx(tmp_path / 'small.onnx')
     content = given.read_bytes()
     small = static_page.halved(content)
     # 1,728 numbers; the other convolution's 576 stay
@@ -45,14 +42,14 @@ def test_half_the_bytes_say_the_same_or_all_are_kept(tmp_path, monkeypatch):
     [(dict(threshold=None), 'has several channels'), (dict(task='classification'), 'is a classifier')],
 )
 def test_a_model_that_the_page_cannot_show(refused, tmp_path, changed, sentence):
-    given = small_onnx.write_small_onnx(tmp_path / 'given.onnx', **changed)
+    given = write_small_onnx(tmp_path / 'given.onnx', **changed)
     refused(sentence, 'demo.py', given, '--static', tmp_path / 'site')
     assert not (tmp_path / 'site').exists()
 
 
 def test_another_site_is_not_written_over(refused, tmp_path):
     (tmp_path / 'index.html').write_text('mine')
-    given = small_onnx.write_small_onnx(tmp_path / 'given.onnx')
+    given = write_small_onnx(tmp_path / 'given.onnx')
     refused('choose another folder with --static', 'demo.py', given, '--static', tmp_path)
     assert (tmp_path / 'index.html').read_text() == 'mine'
 

@@ -114,16 +114,11 @@ def one_set(change, options, words):
     return act, words
 
 
-COCO = dict(
-    images=[dict(id=i, file_name=f'{i}.jpg', width=48, height=32) for i in (1, 2)],
-    categories=[dict(id=1, name='rock'), dict(id=2, name='sky')],
-    annotations=[
-        dict(id=1, image_id=1, category_id=1, segmentation=[[1, 1, 9, 1, 9, 9]], iscrowd=0),
-        dict(id=2, image_id=2, category_id=2, segmentation=dict(size=[32, 48], counts=[100, 36, 1400]), iscrowd=1),
-        dict(id=3, image_id=2, category_id=1, segmentation=dict(size=[32, 48], counts='0P`1'), iscrowd=1),
-    ],
+BOXES = dict(
+    images=[dict(id=1, file_name='1.jpg', width=48, height=32)],
+    categories=[dict(id=1, name='rock')],
+    annotations=[dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 9, 9])],
 )
-BOXES = dict(COCO, annotations=[dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 9, 9])])
 SOURCES = {
     'annotations that are no JSON': (b'{"images":', 'is no JSON'),
     'JSON of another kind': (b'[1]', 'no lists named'),

@@ -37,7 +37,8 @@ def test_ratios_are_of_rows_of_one_batch_size():
     def row(who: str, seconds: float, batch: int = 4) -> tuple[Row, dict]:
         done = dict(seconds=dict(training=seconds), images=dict(training=12), memory_mib=dict(main=1.0, gpu=None))
         facts = dict(title='', precision='float32', parameters=1, gmac=1.0, device='cpu')
-        return Row('unet_baseline', who, 'float32', batch), dict(facts, rounds=[dict(done, warm_up=False)])
+        warm_up = dict(done, seconds=dict(training=99.0), warm_up=True)
+        return Row('unet_baseline', who, 'float32', batch), dict(facts, rounds=[warm_up, dict(done, warm_up=False)])
 
     text = markdown(dict([row('project', 1), row('stock', 8), row('stock', 3, 8)]), '')
     lines = [[cell.strip() for cell in x.split('|')[2:-1]] for x in text.splitlines()]
