@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -12,6 +13,8 @@ from arguments import require_empty_folder
 from custom_modules.utils.errors import UsageError, reporting_errors
 
 TOOLS = Path(__file__).resolve().parent
+# seconds between two lines of progress in a log file
+LINE_EVERY = 300
 
 
 def parse_args() -> argparse.Namespace:
@@ -128,7 +131,7 @@ def sweep_table(title: str, runs) -> str:
 
 
 def sweep(runs, executor, rerun: bool) -> bool:
-    """Train the runs with one progress bar, and print a line whenever a run starts or ends."""
+    """Train the runs with a progress bar, or lines in a log file; a run that starts or ends has a line too."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
@@ -146,13 +149,20 @@ def sweep(runs, executor, rerun: bool) -> bool:
             ended = sum(run.state not in ('waits', 'runs') for run in runs)
             console.print(f'[{ended}/{len(runs)}] {run_line(run)}')
 
+        next_line = time.monotonic() + LINE_EVERY
+
         def watch() -> None:
+            nonlocal next_line
+            if bar.disable and time.monotonic() < next_line:
+                return
+            next_line = time.monotonic() + LINE_EVERY
             done = 0
             for run, epochs in zip(runs, planned, strict=True):
-                running = run.state == 'runs' and not bar.disable
-                done += logged_progress(run.folder, run.cfg)[0] if running else 0
+                done += logged_progress(run.folder, run.cfg)[0] if run.state == 'runs' else 0
                 done += epochs if run.state not in ('waits', 'runs') else 0
             bar.update(task, completed=done)
+            if bar.disable:
+                console.print(f'{done:,} of {sum(planned):,} epochs')
 
         return run_sweep(runs, executor, rerun, tell, watch)
 
