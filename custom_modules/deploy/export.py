@@ -123,14 +123,14 @@ def load_samples(model: TorchModel, folder: str | Path) -> list[Sample]:
 def _samples_with_masks(model: TorchModel, folder: str | Path) -> list[Sample]:
     config = dict(model.config.test_dataloader.dataset, data_root=str(folder), split='all')
     try:
-        dataset = DATASETS.build(config)
+        DATASETS.build(dict(config, check=False, cache=None))
     except (UsageError, FileNotFoundError, TypeError) as error:
         if isinstance(error, MissingMasksError) and not error.__cause__:
             # others have theirs
             raise
         # another layout, or another kind of data set: pictures without masks
         return []
-    samples = []
+    dataset, samples = DATASETS.build(config), []
     for sample in progress(dataset, 'Reading', len(dataset)):
         # data sets load BGR
         image = np.ascontiguousarray(sample['inputs'].permute(1, 2, 0).numpy()[None, ..., ::-1])

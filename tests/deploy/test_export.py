@@ -143,12 +143,14 @@ def test_int8_is_smaller_and_says_what_it_costs(tool, models, files, layout, tmp
     assert 0 < np.abs(a - b).mean() < 0.1
 
 
-def test_masks_are_no_pictures_to_calibrate_on_where_one_is_missing(moon, segmentation):
-    (moon / 'images' / 'ground' / 'ground0000.png').unlink()
+def test_masks_are_no_pictures_to_calibrate_on_where_one_is_damaged_or_missing(moon, segmentation):
+    mask = moon / 'images' / 'ground' / 'ground0000.png'
     config = Config.fromfile(REPOSITORY / 'configs' / 'unet_baseline.py')
     model = SimpleNamespace(card=SimpleNamespace(task='segmentation', size=(64, 64)), config=config)
-    with pytest.raises(UsageError, match='1 of 10 images .* have no ground'):
-        load_samples(model, moon)
+    for content, words in ((np.full((64, 64), 128, np.uint8), r'\(128\)'), (None, '1 of 10 .* have no ground')):
+        mask.unlink() if content is None else save(mask, content)
+        with pytest.raises(UsageError, match=words):
+            load_samples(model, moon)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda path: path.stem)
