@@ -31,7 +31,6 @@ def test_cores_and_memory_are_what_the_container_leaves(monkeypatch, tmp_path):
     cpu, memory = 'cpu/cpu.cfs_{}_us'.format, 'memory/memory.{}'.format
     limit, most = memory('limit_in_bytes'), {cpu('quota'): 150000, cpu('period'): 100000}
     assert found(**most, **{limit: 2 * GIB, memory('usage_in_bytes'): 7 * GIB // 4}) == (2, GIB // 4)
-    # what it has read from files makes room
     assert found(**{memory('stat'): f'inactive_file 0\ntotal_inactive_file {GIB}'}) == (2, 5 * GIB // 4)
     assert found(**{cpu('quota'): -1, limit: 2**63 - 4096}) == (8, 8 * GIB)
     used = {'memory.current': 3 * GIB // 4, 'memory.stat': f'anon 1\ninactive_file {GIB // 2}'}
