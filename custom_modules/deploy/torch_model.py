@@ -79,9 +79,7 @@ class TorchModel:
             self.device = torch.device(device or get_device())
             self.network.to(self.device, memory_format=torch.channels_last)
         except (RuntimeError, AssertionError) as error:
-            raise UsageError(
-                f'the device {device!r} cannot be used ({first_line(error)}): choose --device cpu.'
-            ) from error
+            raise UsageError(f'device {device!r} cannot be used ({first_line(error)}): choose --device cpu.') from error
         self.amp = amp
         # the first call folds the frozen stages, during which no other thread may call the network
         self(np.zeros((1, *self.card.size[::-1], 3), np.uint8))

@@ -110,6 +110,10 @@ class UpBlock(nn.Module):
         """Merge coarse features (N, in_channels, h, w) into fine ones (N, skip_channels, H, W): (N, channels, H, W)."""
         x = self.up(x)
         # an export for any size is traced at one size, and must not depend on whether the tensors fit at that one
-        if isinstance(skip.shape[2], torch.SymInt) or x.shape[2:] != skip.shape[2:]:
-            x = F.interpolate(x, size=skip.shape[2:], mode='bilinear', align_corners=False)
+        symbolic = isinstance(skip.shape[2], torch.SymInt)
+        if symbolic or x.shape[2:] != skip.shape[2:]:
+            # onnxruntime is faster at a factor than at a size
+            double = not symbolic and [2 * side for side in x.shape[2:]] == [*skip.shape[2:]]
+            where = dict(scale_factor=2.0) if double else dict(size=skip.shape[2:])
+            x = F.interpolate(x, **where, mode='bilinear', align_corners=False)
         return self.conv(torch.cat([self.adapter(skip), x], dim=1))

@@ -104,9 +104,7 @@ def _read_labelme(folder):
                 name = posixpath.normpath((below.parent / name.replace('\\', '/')).as_posix())
             pictures.append((name, image.get('imageWidth'), image.get('imageHeight'), shapes))
     if not pictures:
-        raise UsageError(
-            f'{folder} holds no json file of labelme, with shapes: name the folder that does, or a COCO json.'
-        )
+        raise UsageError(f'{folder} holds no json file of labelme, with shapes: name one that does, or a COCO json.')
     return _as_coco(pictures)
 
 
