@@ -108,11 +108,11 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
             present = set(_pictures(images))
             if missing := [path.name for path, _ in files if path not in present]:
                 raise UsageError(
-                    f'{len(missing)} images of {source} are not in {images}: {", ".join(missing[:5])}; {UNPACK}.'
+                    f'{len(missing)} images of {source} are not in {images}: {first_five(missing)}; {UNPACK}.'
                 )
         if without := sorted(set(self.wnids) - {wnid for _, wnid in files}):
             raise UsageError(
-                f'{len(without)} classes have no image in {source}: {", ".join(without[:5])}; {UNPACK} or leave them out of wnids.'
+                f'{len(without)} classes have no image in {source}: {first_five(without)}; {UNPACK} or leave them out of wnids.'
             )
         return files
 
@@ -142,9 +142,7 @@ def _check_files(paths: Sequence[Path]) -> None:
         return ''
 
     if broken := list(filter(None, in_threads(complaint, paths))):
-        raise UsageError(
-            f'{len(broken)} of {len(paths)} images cannot be read: {first_five(broken)}; {UNPACK}, or remove them.'
-        )
+        raise UsageError(f'{len(broken)} of {len(paths)} images cannot be read: {first_five(broken)}; {UNPACK}.')
 
 
 def _lines_of_archive(path: Path) -> list[str]:

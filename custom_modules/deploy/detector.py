@@ -60,9 +60,7 @@ def load_model(
             raise UsageError('--amp is for a checkpoint: an .onnx file computes as it was exported.')
         return OnnxModel(model, device or 'cpu', threads)
     if checkpoint is None:
-        raise UsageError(
-            f'{model} needs a checkpoint after it: give CONFIG CHECKPOINT, or an .onnx file of tools/export.py.'
-        )
+        raise UsageError(f'{model} needs a checkpoint: give CONFIG CHECKPOINT, or an .onnx file of tools/export.py.')
     from custom_modules.deploy.torch_model import TorchModel
 
     return TorchModel(model, checkpoint, device, amp, threads)

@@ -239,9 +239,7 @@ def _require_class_weights(key: str, weights: Sequence[float] | str | None, chan
     if isinstance(weights, str):
         # mmseg reads a string as the name of a file
         if not Path(weights).is_file():
-            raise UsageError(
-                f'{key} names the file {weights}, which does not exist: write the weights as a list of numbers.'
-            )
+            raise UsageError(f'{key} names the file {weights}, which is not there: write the weights as numbers.')
         weights = read_class_weights(weights)
     is_list = hasattr(weights, '__len__')
     if weights is None or (is_list and len(weights) == channels):

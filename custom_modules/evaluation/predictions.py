@@ -151,9 +151,7 @@ class ExportedModel(BaseModel):
             return list(samples)
         for sample, probability, label in zip(samples, found, labels, strict=True):
             if tuple(sample.ori_shape) != tuple(label.shape):
-                raise UsageError(
-                    'an exported file is scored at the size that it sees: set load_size in test_dataloader.dataset.'
-                )
+                raise UsageError('an exported file has its own size: set load_size in test_dataloader.dataset.')
             sample.seg_logits = PixelData(data=probability)
             sample.pred_sem_seg = PixelData(data=label[None])
         return list(samples)

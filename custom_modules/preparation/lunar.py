@@ -198,9 +198,7 @@ def write_missing(files, overwrite):
             if path.read_bytes() == content():
                 continue
             if not overwrite:
-                raise UsageError(
-                    f'{path} exists with other content: choose another --out, or replace it with --overwrite.'
-                )
+                raise UsageError(f'{path} exists with other content: choose another --out, or pass --overwrite.')
         missing.append((path, content))
     for path, content in progress(missing, 'Writing'):
         write_atomically(path, content(), sync=False)

@@ -97,9 +97,7 @@ def run_config(path: Path) -> tuple:
 def require_work_dir(path: str | Path) -> None:
     """Refuse a folder that does not exist."""
     if not Path(path).is_dir():
-        raise UsageError(
-            f'there is no work dir {path}: give folders that tools/train.py wrote, such as work_dirs/unet_baseline.'
-        )
+        raise UsageError(f'there is no work dir {path}: give folders of tools/train.py, like work_dirs/unet_baseline.')
 
 
 class RunFolder:

@@ -3,8 +3,11 @@
 import io
 import math
 import os
+import sys
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from operator import length_hint
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,10 +20,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+LINE_EVERY = 300  # seconds
+
+
 def progress(items: Iterable, label: str, total: int | None = None) -> Iterable:
-    """Iterate with a progress bar on stderr, on a terminal only; pass ``total`` if the items have no length."""
+    """Iterate with a progress bar on stderr, or in a log file a line every five minutes; ``total`` if the items have no length."""
     console = Console(stderr=True)
-    return track(items, label, total, console=console, disable=not console.is_terminal, transient=True)
+    if console.is_terminal:
+        yield from track(items, label, total, console=console, transient=True)
+        return
+    next_line = time.monotonic() + LINE_EVERY
+    for done, item in enumerate(items):
+        if time.monotonic() > next_line:
+            next_line = time.monotonic() + LINE_EVERY
+            print(f'{label}: {done:,} of {total or length_hint(items):,}', file=sys.stderr, flush=True)
+        yield item
 
 
 def in_threads(function: Callable, items: Collection, label: str = '') -> list:

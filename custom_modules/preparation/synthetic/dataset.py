@@ -121,8 +121,6 @@ class SyntheticSet:
             for _ in progress(done, 'Rendering', len(missing)):
                 pass
         except BrokenExecutor as error:
-            raise UsageError(
-                'A worker process died, perhaps for want of memory: run again with fewer --workers.'
-            ) from error
+            raise UsageError('A worker process died, perhaps for want of memory: give fewer --workers.') from error
         finally:
             pool.shutdown(cancel_futures=True)
