@@ -19,6 +19,7 @@ from mmengine.registry import DATASETS, MODELS
 from custom_modules.deploy.detector import RockDetector
 from custom_modules.deploy.predict import predicted
 from custom_modules.engine.config import without_cache
+from custom_modules.engine.devices import mixed_precision_pays
 from custom_modules.engine.weights import load_model
 from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.evaluation.predictions import image_paths
@@ -200,11 +201,10 @@ def prediction_contestants(
     files = [file for file in weights if Path(file).suffix == '.onnx']
     checkpoint, found = next((file for file in weights if file not in files), None), []
     stock_cfg = stock_config(cfg, size, 0, 'float32')
+    # emulated, bfloat16 takes ten times as long
+    precisions = [('', 'float32'), (' --amp', 'bfloat16')][: 1 + mixed_precision_pays()]
     for count in dict.fromkeys((threads, 1)) if files else ():
-        forms = [
-            ToolPrediction('PyTorch', cfg, size, checkpoint),
-            ToolPrediction('PyTorch --amp', cfg, size, checkpoint, precision='bfloat16'),
-        ]
+        forms = [ToolPrediction(f'PyTorch{flag}', cfg, size, checkpoint, precision=name) for flag, name in precisions]
         if shutil.which(os.environ.get('CXX', 'g++')):
             forms.append(CompiledPrediction('compiled', cfg, size, checkpoint))
         for file in files:
@@ -216,8 +216,7 @@ def prediction_contestants(
         found += forms
     if not files:
         found = [
-            ToolPrediction('project', cfg, size, checkpoint),
-            ToolPrediction('project --amp', cfg, size, checkpoint, precision='bfloat16'),
+            *(ToolPrediction(f'project{flag}', cfg, size, checkpoint, precision=name) for flag, name in precisions),
             StockPrediction('stock', stock_cfg, size, checkpoint),
             BarePrediction('bare loop', cfg, size, checkpoint),
         ]

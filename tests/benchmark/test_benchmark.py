@@ -101,8 +101,9 @@ def test_stock_has_none_of_the_fast_path(repository, monkeypatch):
 
 def test_files_are_predicted_alike(untrained, measure, monkeypatch):
     """As tools/predict.py does, and by mmseg's inferencer: the same weights at the same size of the network."""
-    from custom_modules.benchmark.prediction import BarePrediction, prediction_contestants
+    from custom_modules.benchmark import prediction
 
+    monkeypatch.setattr(prediction, 'mixed_precision_pays', lambda: True)
     config, weights, options = untrained
     options = [*options, *loader_options(**{'dataset.load_size': '(32,32)'})]
     given = weights, '--repeats', 1, '--images', 3, '--batch', 2
@@ -112,13 +113,13 @@ def test_files_are_predicted_alike(untrained, measure, monkeypatch):
     assert all(one['images'] == dict(network_2=2, files_2=2) for one in found.values())
     cfg = load_config(config, read_options(options))
     # half of the pixels shall be rock
-    bare = BarePrediction('', cfg, (32, 32), str(weights))
+    bare = prediction.BarePrediction('', cfg, (32, 32), str(weights))
     bare.build()
     with torch.no_grad():
         bare.model.decode_head.conv_seg.bias -= bare.model(bare.tensors.permute(0, 3, 1, 2), mode='tensor').median()
     torch.save(dict(state_dict=bare.model.state_dict()), weights)
     heads = counting(monkeypatch, UNetHead, 'forward')
-    contestants = prediction_contestants(cfg, (32, 32), [str(weights)], (2,), 3, 1)
+    contestants = prediction.prediction_contestants(cfg, (32, 32), [str(weights)], (2,), 3, 1)
     masks = {}
     for one in contestants:
         one.build()

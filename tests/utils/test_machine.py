@@ -17,11 +17,10 @@ GIB = 2**30
 def test_cores_and_memory_are_what_the_container_leaves(monkeypatch, tmp_path):
     def found(**contents):
         for name, content in contents.items():
-            path = tmp_path / name
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(f'{content}\n')
+            (tmp_path / name).write_text(f'{content}\n')
         return machine.available_cores(), machine.available_memory()
 
+    (tmp_path / 'cpu').mkdir(), (tmp_path / 'memory').mkdir()
     monkeypatch.setattr(machine, 'MEMINFO', tmp_path / 'meminfo')
     monkeypatch.setattr(machine, 'CGROUP', tmp_path)
     monkeypatch.setattr(os, 'sched_getaffinity', lambda process: range(8), raising=False)
