@@ -88,7 +88,7 @@ def test_several_classes_keep_their_indices(monkeypatch, tmp_path):
     assert not (tmp_path / 'out' / 'overlays').exists()
     save(tmp_path / 'true' / 'a.png', (mask == 2) * np.uint16(256))
     for pair in (('out/masks', 'true'), ('true', 'out/masks')):
-        with pytest.raises(UsageError, match='holds more than the 3 classes'):
+        with pytest.raises(UsageError, match='holds more than 3 classes'):
             score_mask_files(*(tmp_path / name for name in pair), three['classes'])
     rows = csv.DictReader((tmp_path / 'out' / 'rocks.csv').open())
     found = [(row['number'], row['class'], row['touches_border'], float(row['probability'])) for row in rows]
