@@ -85,23 +85,18 @@ def overwrite(name: str, content: bytes):
 
 SETS = {
     'images of another ending': (lambda root: None, dict(img_suffix='.jpg'), '8 other files: render0000.png.*img_suffix'),
-    'two images of one id': (
-        lambda root: (root / 'images/render/render0001.jpg').write_bytes(JPEG), {}, 'one id'),
+    'two images of one id': (lambda root: (root / 'images/render/render0001.jpg').write_bytes(JPEG), {}, 'one id'),
     'a mask of grey levels': (spoil('mask', encoded(GREY)), {}, r'0/255 or 0/1: .*\(128\)'),
-    'a mask of 0, 1 and 255': (
-        spoil('mask', encoded((ROCKS + 255 * ROCKS[::-1]).astype(np.uint8))), {}, '0/255 or 0/1'),
-    'a mask below 0': (spoil('mask', tiff(-1, np.int32, (64, 64)), '.tif'),
-                       dict(seg_map_suffix=['.png', '.tif']), r'\(-1\)'),
+    'a mask of 0, 1 and 255': (spoil('mask', encoded((ROCKS + 255 * ROCKS[::-1]).astype(np.uint8))), {}, '0/255 or 0/1'),
+    'a mask below 0': (spoil('mask', tiff(-1, np.int32, (64, 64)), '.tif'), dict(seg_map_suffix=['.png', '.tif']), r'\(-1\)'),
     'a smaller mask': (spoil('mask', encoded(ROCKS[:32])), {}, 'image 64x64, mask 64x32'),
     'a mask in colours': (spoil('mask', encoded(SCENE)), {}, 'several channels.*prepare_data.py'),
     'an image of NaN': (spoil('image', tiff(np.nan, np.float32), '.tif'), {}, 'does not say what its pixels mean'),
     'an image that is empty': (spoil('image', b''), {}, 'unreadable file: .*it is empty'),
-    'a list of other names': (
-        overwrite('list.txt', b'render0001.png\n'), dict(ann_file='list.txt'), 'lists 1 ids, 1 of which'),
+    'a list of other names': (overwrite('list.txt', b'render0001.png\n'), dict(ann_file='list.txt'), 'lists 1 ids, 1 of which'),
     'seven images without masks': (
         spoil('mask', None, numbers=range(7)), {}, '7 of 8 images .* have no ground.* render0000.png, .*'),
-    'masks without a rock': (
-        spoil('mask', encoded(GREY * 0), numbers=range(8)), {}, 'none of the 8 masks holds a single rock'),
+    'masks without a rock': (spoil('mask', encoded(GREY * 0), numbers=range(8)), {}, 'none of the 8 masks holds a single rock'),
 }  # fmt: skip
 
 
@@ -114,11 +109,16 @@ def one_set(change, options, words):
     return act, words
 
 
-BOXES = dict(
-    images=[dict(id=1, file_name='1.jpg', width=48, height=32)],
-    categories=[dict(id=1, name='rock')],
-    annotations=[dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 9, 9])],
+COCO = dict(
+    images=[dict(id=i, file_name=f'{i}.jpg', width=48, height=32) for i in (1, 2)],
+    categories=[dict(id=1, name='rock'), dict(id=2, name='sky')],
+    annotations=[
+        dict(id=1, image_id=1, category_id=1, segmentation=[[1, 1, 9, 1, 9, 9]], iscrowd=0),
+        dict(id=2, image_id=2, category_id=2, segmentation=dict(size=[32, 48], counts=[100, 36, 1400]), iscrowd=1),
+        dict(id=3, image_id=2, category_id=1, segmentation=dict(size=[32, 48], counts='0P`1'), iscrowd=1),
+    ],
 )
+BOXES = dict(COCO, annotations=[dict(id=1, image_id=1, category_id=1, bbox=[1, 1, 9, 9])])
 SOURCES = {
     'annotations that are no JSON': (b'{"images":', 'is no JSON'),
     'JSON of another kind': (b'[1]', 'no lists named'),
