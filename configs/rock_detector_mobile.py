@@ -1,5 +1,5 @@
 # The detector for a computer on board: a quarter of a million parameters, depthwise separable, from random weights.
-# The published weights had a teacher beside: ablations/mobile_distilled.py.
+# The published weights had teachers beside: ablations/mobile_distilled.py, then mobile_taught_further.py.
 #   python tools/train.py configs/rock_detector_mobile.py
 _base_ = ['./rock_detector.py']
 model = dict(init_cfg=None, backbone=dict(type='MobileEncoder'), decode_head=dict(upsample='bilinear', separable=True))

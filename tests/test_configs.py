@@ -86,8 +86,8 @@ def data(tmp_path_factory):
         'MOON_SPARSE': root / 'sparse',
         'MOON_MULTICLASS_DATA': root / 'multiclass',
         'TINY_IMAGENET': make_tiny_imagenet(root / 'tiny', wnids),
-        # a teacher that another run leaves
         'MOON_TEACHER_2': REPOSITORY / 'checkpoints' / 'rock_detector.pth',
+        'MOON_MOBILE': REPOSITORY / 'checkpoints' / 'rock_detector_mobile.pth',
     }
 
 
