@@ -94,8 +94,7 @@ SETS = {
     'an image of NaN': (spoil('image', tiff(np.nan, np.float32), '.tif'), {}, 'does not say what its pixels mean'),
     'an image that is empty': (spoil('image', b''), {}, 'unreadable file: .*it is empty'),
     'a list of other names': (overwrite('list.txt', b'render0001.png\n'), dict(ann_file='list.txt'), 'lists 1 ids, 1 of which'),
-    'seven images without masks': (
-        spoil('mask', None, numbers=range(7)), {}, '7 of 8 images .* have no ground.* render0000.png, .*'),
+    'seven images without masks': (spoil('mask', None, numbers=range(7)), {}, '7 of 8 images .* have no ground.* render0000.png, .*'),
     'masks without a rock': (spoil('mask', encoded(GREY * 0), numbers=range(8)), {}, 'none of the 8 masks holds a single rock'),
 }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
@@ -33,17 +34,17 @@ def test_a_row_that_fails_ends_nothing(tmp_path, monkeypatch):
     assert not check.folder.exists()
 
 
-def test_ratios_are_of_rows_of_one_batch_size():
-    def row(who: str, seconds: float, batch: int = 4) -> tuple[Row, dict]:
-        done = dict(seconds=dict(training=seconds), images=dict(training=12), memory_mib=dict(main=1.0, gpu=None))
+def test_medians_and_ratios_are_of_counted_rounds_of_one_batch_size():
+    def row(who: str, *seconds: float, batch: int = 4) -> tuple[Row, dict]:
+        done = dict(images=dict(training=12), memory_mib=dict(main=1.0, gpu=None))
+        rounds = [dict(done, seconds=dict(training=s), warm_up=s == 99) for s in (99, *seconds)]
         facts = dict(title='', precision='float32', parameters=1, gmac=1.0, device='cpu')
-        warm_up = dict(done, seconds=dict(training=99.0), warm_up=True)
-        return Row('unet_baseline', who, 'float32', batch), dict(facts, rounds=[warm_up, dict(done, warm_up=False)])
+        return Row('unet_baseline', who, 'float32', batch), dict(facts, rounds=rounds)
 
-    text = markdown(dict([row('project', 1), row('stock', 8), row('stock', 3, 8)]), '')
-    lines = [[cell.strip() for cell in x.split('|')[2:-1]] for x in text.splitlines()]
+    text = markdown(dict([row('project', 1, 2, 9), row('stock', 3, 16, 17), row('stock', 3, batch=8)]), '')
+    rows = re.findall(r'\| training *\| (.*) \|', re.sub(' +', ' ', text))
     # of batch 4 stock takes 8 times as long; of batch 8 there is nobody else
-    assert [cells[-1] for cells in lines if cells[:1] == ['training']] == ['1.00', '8.00', '1.00']
+    assert rows == ['2 | 1.5 to 5.5 | 6.00 | 1.00', '16 | 9.5 to 16.5 | 0.75 | 8.00', '3 | 3 to 3 | 4.00 | 1.00']
 
 
 # writes four epochs slowly, and goes on from those that are there

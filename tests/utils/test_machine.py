@@ -26,7 +26,6 @@ def test_cores_and_memory_are_what_the_container_leaves(monkeypatch, tmp_path):
     monkeypatch.setattr(os, 'sched_getaffinity', lambda process: range(8), raising=False)
     assert found() == (8, None)
     assert found(meminfo='MemTotal: 99 kB\nMemAvailable: 8388608 kB') == (8, 8 * GIB)
-    # version 1 of control groups
     cpu, memory = 'cpu/cpu.cfs_{}_us'.format, 'memory/memory.{}'.format
     limit, most = memory('limit_in_bytes'), {cpu('quota'): 150000, cpu('period'): 100000}
     assert found(**most, **{limit: 2 * GIB, memory('usage_in_bytes'): 7 * GIB // 4}) == (2, GIB // 4)
