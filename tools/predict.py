@@ -116,12 +116,12 @@ def main() -> None:
     calls = calls_at_once(sources, cores)
     # for a single call the library chooses the threads, for example by OMP_NUM_THREADS
     threading = dict(batch_size=args.batch_size, calls=calls, threads=cores // calls if calls > 1 else None)
+    detector = RockDetector(*model, **settings, **threading, device=device)
     if args.amp and not args.ray:
         from custom_modules.engine.devices import mixed_precision_pays
 
         if not mixed_precision_pays():
             print('Slow on this machine: its processor emulates bfloat16. Leave --amp out.', file=sys.stderr)
-    detector = RockDetector(*model, **settings, **threading, device=device)
     options = dict(overlay=not args.no_overlay, probability=args.probability, tolerance=args.tolerance)
     cluster = connect(args.ray) if args.ray else None
     all_settings = dict(settings, model=detector.card.source, **options)

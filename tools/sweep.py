@@ -13,8 +13,6 @@ from arguments import require_empty_folder
 from custom_modules.utils.errors import UsageError, reporting_errors
 
 TOOLS = Path(__file__).resolve().parent
-# seconds between two lines of progress in a log file
-LINE_EVERY = 300
 
 
 def parse_args() -> argparse.Namespace:
@@ -137,6 +135,7 @@ def sweep(runs, executor, rerun: bool) -> bool:
 
     from custom_modules.reporting.runs import logged_progress
     from custom_modules.sweep.sweep import run_sweep
+    from custom_modules.utils.tables import LINE_EVERY
 
     console = Console(highlight=False, soft_wrap=True, markup=False)
     columns = '{task.description}', BarColumn(), MofNCompleteColumn(), 'epochs'

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-LINE_EVERY = 300  # seconds
+LINE_EVERY = 300  # seconds between two lines of progress in a log file
 
 
 def progress(items: Iterable, label: str, total: int | None = None) -> Iterable:
