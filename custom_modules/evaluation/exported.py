@@ -1,12 +1,14 @@
 """Exported models, run without torch: their metadata and their predictions."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from custom_modules.utils.errors import UsageError, first_line
+from custom_modules.utils.machine import available_cores
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class OnnxModel:
     Args:
         file (str | Path | bytes): A file of ``tools/export.py``, or its content.
         device (str): ``'cpu'`` (default) or ``'cuda'``, which needs onnxruntime-gpu.
-        threads (int, optional): Threads of one call. Defaults to onnxruntime's choice, all cores.
+        threads (int, optional): Threads of one call. Defaults to all cores that this process may use.
 
     Attributes:
         card (ModelCard): The file's metadata.
@@ -79,7 +81,8 @@ class OnnxModel:
                 f'onnxruntime cannot use the device {device!r} here: choose --device cpu, or install onnxruntime-gpu.'
             )
         self.device, options = device, onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or 0
+        # 0 is its own choice, which ignores the limit of a container or a cluster's job
+        options.intra_op_num_threads = threads or available_cores() % (os.cpu_count() or 1)
         # no warnings, which are about nodes that it does not optimize
         options.log_severity_level = 3
         try:
