@@ -66,10 +66,11 @@ def read_lines(path: str | Path) -> list[str]:
         content = Path(path).read_bytes()
         utf16 = content.startswith((b'\xff\xfe', b'\xfe\xff'))
         lines = content.decode('utf-16' if utf16 else 'utf-8-sig').splitlines()
-    except OSError as error:
-        raise UsageError(f'{path} cannot be read ({error.strerror.lower()}): mend path or permissions.') from error
     except UnicodeError as error:
         raise UsageError(f'{path} is no text in UTF-8 or UTF-16: save it as UTF-8.') from error
+    except (OSError, ValueError) as error:
+        reason = str(getattr(error, 'strerror', error)).lower()
+        raise UsageError(f'{path} cannot be read ({reason}): mend path or permissions.') from error
     return [line.strip() for line in lines if line.strip()]
 
 
