@@ -25,7 +25,7 @@ LEVERS = dict(
 
 
 def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
-    """Read a config as ``tools/train.py`` does, by the arguments of ``tools/benchmark.py``, and its image size (width, height)."""
+    """Read a config as ``tools/train.py`` does, by the arguments of ``tools/benchmark.py``, and its image size (width, height); or a UsageError."""
     cfg = load_config(args.config, args.cfg_options)
     heads = {'decode_head', 'head'} if args.command == 'train' else {'decode_head'}
     if not heads & (cfg.get('model') or {}).keys():
@@ -33,7 +33,7 @@ def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
             f'{args.command} measures segmentors, train also classifiers, and {args.config} is none: give a config such as '
             'configs/unet_baseline.py.'
         )
-    size = load_size(cfg)
+    size = fixed_image_size(cfg)
     check_config(cfg)
     if args.command == 'train' and args.batch is not None:
         cfg.train_dataloader.batch_size = args.batch
@@ -51,8 +51,8 @@ def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
     return cfg, size
 
 
-def load_size(cfg: Config) -> tuple[int, int]:
-    """Return width and height of a config's training images, and remove the hook that would change them."""
+def fixed_image_size(cfg: Config) -> tuple[int, int]:
+    """Remove the hook that would change the size of a config's training images, and return their width and height; or a UsageError."""
     cfg.default_hooks.pop('progressive_resize', None)
     dataset = cfg.train_dataloader.dataset
     size, steps = dataset.get('load_size'), dataset.get('pipeline') or []

@@ -109,7 +109,7 @@ def run_rounds(
     return facts, results
 
 
-def now() -> float:
+def synchronized_time() -> float:
     """Read the clock, after all work on the GPU is done."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()

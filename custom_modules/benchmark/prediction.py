@@ -27,11 +27,11 @@ from custom_modules.utils.images import Source
 from custom_modules.utils.machine import peak_memory
 
 from .configs import stock_config
-from .measuring import Contestant, now
+from .measuring import Contestant, synchronized_time
 from .training import class_indices, smp_unet
 
 
-class Prediction(Contestant):
+class PredictionContestant(Contestant):
     """A config's network, with random weights if ``weights`` is None, which is as fast.
 
     Each round predicts about ``images`` images, in whole batches, for each batch size of ``batches``.
@@ -63,12 +63,12 @@ class Prediction(Contestant):
         for batch in self.batches:
             count = -(-self.images // batch)
             files = list(itertools.islice(itertools.cycle(self.paths), count * batch))
-            inputs, begin = self._inputs(batch), now()
+            inputs, begin = self._inputs(batch), synchronized_time()
             for _ in range(count):
                 self._network(inputs)
-            middle = now()
+            middle = synchronized_time()
             self._masks(files, batch)
-            for what, took in (('network', middle - begin), ('files', now() - middle)):
+            for what, took in (('network', middle - begin), ('files', synchronized_time() - middle)):
                 seconds[f'{what}_{batch}'], images[f'{what}_{batch}'] = took / count, batch
         return dict(seconds=seconds, images=images, memory_mib=peak_memory())
 
@@ -83,7 +83,7 @@ class Prediction(Contestant):
         """Predict the classes of files, ``batch`` at a time: (H, W) in each file's own size, except for tensors in memory."""
 
 
-class ToolPrediction(Prediction):
+class ToolPrediction(PredictionContestant):
     """The config as tools/predict.py predicts, without writing.
 
     Each thread reads, resizes, predicts and lists the rocks of a batch.
@@ -103,7 +103,8 @@ class ToolPrediction(Prediction):
         torch.set_num_threads(threads // self.detector.calls)
         self.detector.batch_size, skipped = batch, []
         sources = [Source(Path(file), str(number)) for number, file in enumerate(files)]
-        masks = list(predicted(self.detector, sources, self, threads, skipped))
+        # one more, as in the tool; but one thread shall not have a second core for files
+        masks = list(predicted(self.detector, sources, self, threads + (threads > 1), skipped))
         torch.set_num_threads(threads)
         if skipped:
             raise RuntimeError(f'files were skipped: {skipped}')
@@ -139,7 +140,7 @@ class ExportedPrediction(ToolPrediction):
         self.network(inputs)
 
 
-class StockPrediction(Prediction):
+class StockPrediction(PredictionContestant):
     """The same network at the same size by mmseg's MMSegInferencer, without writing."""
 
     layout = torch.contiguous_format
@@ -155,7 +156,7 @@ class StockPrediction(Prediction):
         return self.inferencer(files, batch_size=batch)['predictions']
 
 
-class BarePrediction(Prediction):
+class BarePrediction(PredictionContestant):
     """The same network from tensors in memory to class indices on the device."""
 
     def _load(self, cfg: Config, config: str, weights: str) -> None:
@@ -169,7 +170,7 @@ class BarePrediction(Prediction):
         return [class_indices(self.model, self.tensors[part].permute(0, 3, 1, 2)) for part in rows.split(batch)]
 
 
-class SmpPrediction(Prediction):
+class SmpPrediction(PredictionContestant):
     """The U-Net on MobileNetV3 of segmentation-models-pytorch, smaller, in a plain loop, without writing."""
 
     layout, call = torch.contiguous_format, {}

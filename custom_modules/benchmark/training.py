@@ -23,7 +23,7 @@ from custom_modules.engine.devices import precision_of
 from custom_modules.utils.machine import peak_memory
 
 from .configs import stock_config, switch_lever
-from .measuring import Contestant, now
+from .measuring import Contestant, synchronized_time
 
 PARTS = ('data', 'prepare', 'forward', 'backward', 'step', 'other')
 
@@ -68,10 +68,10 @@ class RunnerTraining(Contestant):
             each part of an iteration; ``iteration_ms``, the mean of the whole; ``memory_mib``.
         """
         self._reset_times()
-        begin = now()
+        begin = synchronized_time()
         self._train()
         parts = {part: 1000 * seconds / self._iterations for part, seconds in self._seconds.items()}
-        trained, validated, end = now(), self._validate(), now()
+        trained, validated, end = synchronized_time(), self._validate(), synchronized_time()
         return dict(
             seconds=dict(epoch=end - begin, training=trained - begin, validation=end - trained),
             images=dict(epoch=self._images, training=self._images, validation=validated),

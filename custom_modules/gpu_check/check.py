@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from mmengine.config import Config
 
-from custom_modules.benchmark.configs import load_size
+from custom_modules.benchmark.configs import fixed_image_size
 from custom_modules.benchmark.measuring import Contestant, begin, measure
 from custom_modules.benchmark.prediction import prediction_contestants
 from custom_modules.benchmark.tables import contestant_tables, facts_line, summarize, write_results
@@ -162,7 +162,7 @@ class GpuCheck:
 
     def _contestant(self, row: Row) -> Contestant:
         cfg = self._config(row)
-        size = load_size(cfg)
+        size = fixed_image_size(cfg)
         name = f'stock {precision_of(cfg)}' if (row.who, row.how) == ('stock', 'amp') else row.who
         if row.how == 'infer':
             contestants = prediction_contestants(cfg, size, (), (1, row.batch), 8 if self.small else 128, self.cores)
