@@ -1,4 +1,4 @@
-"""The house: imports only go down, and what shall stay light stays light."""
+"""The layers of packages: imports only go down, and what shall stay light stays light."""
 
 import ast
 import subprocess
@@ -11,12 +11,12 @@ import pytest
 from conftest import REPOSITORY
 
 PACKAGE = 'custom_modules'
-# lowest first; rooms of one floor do not import each other, so there is no cycle
-FLOORS = [
+# lowest first; packages of one layer do not import each other, so there is no cycle
+LAYERS = [
     *('utils', 'doctor preparation datasets', 'models', 'engine', 'evaluation', 'visualization', 'eda analysis'),
     *('deploy reporting', 'benchmark sweep', 'gpu_check', 'classification segmentation'),
 ]
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
+LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages.split()}
 # they stand on utils alone
 ON_UTILS = ('preparation', 'doctor')
 FILES = {p: p.relative_to(REPOSITORY).with_suffix('').parts for p in sorted((REPOSITORY / PACKAGE).rglob('*.py'))}
@@ -34,18 +34,18 @@ def imported_modules(path: Path) -> Iterator[str]:
 
 
 def test_imports_only_run_down():
-    rooms = {room for _, room, *_ in FILES.values()} - {'__init__'}
-    assert rooms <= set(FLOOR), f'give {rooms - set(FLOOR)} a floor in FLOORS'
+    packages = {package for _, package, *_ in FILES.values()} - {'__init__'}
+    assert packages <= set(LAYER), f'give {packages - set(LAYER)} a layer in LAYERS'
     for path, (_, own, *_) in FILES.items():
         imported = [name.split('.') for name in imported_modules(path)]
-        others = {parts[1] for parts in imported if parts[0] == PACKAGE and len(parts) > 1} & rooms - {own}
-        assert all(FLOOR[room] < FLOOR[own] for room in others), (path, others)
+        others = {parts[1] for parts in imported if parts[0] == PACKAGE and len(parts) > 1} & packages - {own}
+        assert all(LAYER[package] < LAYER[own] for package in others), (path, others)
         assert own not in ON_UTILS or others <= {'utils'}, (path, others)
         assert 'tools' not in {parts[0] for parts in imported}, path
 
 
-def modules_of(*rooms: str) -> list[str]:
-    return ['.'.join(parts).removesuffix('.__init__') for parts in FILES.values() if parts[1] in rooms]
+def modules_of(*packages: str) -> list[str]:
+    return ['.'.join(parts).removesuffix('.__init__') for parts in FILES.values() if parts[1] in packages]
 
 
 @pytest.mark.parametrize(

@@ -175,7 +175,7 @@ OKABE_ITO = [
 
 
 def class_palette(count: int, chosen: Sequence[Sequence[int]] | None = None) -> list[Sequence[int]]:
-    """Return an RGB colour for each class: those chosen, or else ones that colour-blind readers can tell apart.
+    """Return an RGB colour for each class: those chosen, or else ones that colour-blind readers can tell apart; or a UsageError.
 
     Up to eight classes get the colours of Okabe and Ito. No larger set of hues is safe: more classes get steps of the viridis
     map, whose lightness grows with the index.

@@ -101,7 +101,7 @@ DEFECTS = dict(
 )  # fmt: skip
 
 
-class Finding(NamedTuple):
+class Defect(NamedTuple):
     """A defect of a file, by its kind in ``DEFECTS``, or ``'perhaps_turned'``, a mere warning; ``remedy`` if the file has its own."""
 
     kind: str
@@ -112,7 +112,7 @@ class Finding(NamedTuple):
 
 def read_pair(
     image: Path | None, mask: Path | None, values: MaskValues
-) -> tuple[np.ndarray | None, np.ndarray | None, set[int], list[Finding]]:
+) -> tuple[np.ndarray | None, np.ndarray | None, set[int], list[Defect]]:
     """Read an image and its mask, if given, and find their defects, each kind once.
 
     Returns the image's RGB pixels and the mask's values as training reads them (None if unreadable), the set of the mask's
@@ -127,7 +127,7 @@ def read_pair(
                 pixels = read(data)
         except ImageError as error:
             kinds = dict(unreadable=f'unreadable_{what}', ambiguous='unclear_pixels')
-            found.append(Finding(kinds.get(error.kind, error.kind), path, error.reason, error.remedy))
+            found.append(Defect(kinds.get(error.kind, error.kind), path, error.reason, error.remedy))
         files.append(data)
         arrays.append(pixels)
     pixels, labels = arrays
@@ -137,28 +137,28 @@ def read_pair(
     occurring = set(occurring.tolist())
     if wrong := values.stray(occurring):
         listed = ', '.join(map(str, wrong[:6])) + (', ...' if len(wrong) > 6 else '')
-        found.append(Finding('stray_values', mask, listed))
+        found.append(Defect('stray_values', mask, listed))
     elif values.class_of and (details := values.contradiction(mask_palette(files[1]))):
-        found.append(Finding('wrong_palette', mask, details))
+        found.append(Defect('wrong_palette', mask, details))
     if pixels is not None:
         found += _compare_sizes(image, mask, files, pixels.shape[:2], labels.shape)
     return pixels, labels, occurring, found
 
 
-def _compare_sizes(image: Path, mask: Path, files: Sequence[bytes], size: tuple, mask_size: tuple) -> list[Finding]:
+def _compare_sizes(image: Path, mask: Path, files: Sequence[bytes], size: tuple, mask_size: tuple) -> list[Defect]:
     tags = [orientation(data) for data in files]
     if size == mask_size:
         # if only one file has a tag, and it turns a quarter, then equal sizes other than a square prove the tag right
         proven = min(tags) == 1 and max(tags) >= 5 and size[0] != size[1]
         if tags[0] == tags[1] or proven:
             return []
-        return [Finding('perhaps_turned', mask, f'image {tags[0]}, mask {tags[1]}')]
+        return [Defect('perhaps_turned', mask, f'image {tags[0]}, mask {tags[1]}')]
     sizes = f'image {size[1]}x{size[0]}, mask {mask_size[1]}x{mask_size[0]}'
     turned = next((path for path, tag in zip((image, mask), tags, strict=True) if tag >= 5), None)
     if size == mask_size[::-1] and turned:
         remedy = f'remove the tag, as with `exiftool -Orientation= {turned.parent}/*{turned.suffix}`, since both files fit as they are stored'
-        return [Finding('turned_away', mask, f'{sizes}, turned: {turned.name}', remedy)]
-    return [Finding('size_mismatch', mask, sizes)]
+        return [Defect('turned_away', mask, f'{sizes}, turned: {turned.name}', remedy)]
+    return [Defect('size_mismatch', mask, sizes)]
 
 
 def check_pairs(

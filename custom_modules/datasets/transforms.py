@@ -48,7 +48,7 @@ class AffineRanges:
 
     Args:
         degree (float): Greatest rotation to either side, in degrees. Defaults to 0.
-        translate (float): Greatest shift, as a share of width and height, from 0 to below 1. Defaults to 0.
+        translate (float): Greatest shift, as a share of width and height, from 0 to below 1, or a ValueError. Defaults to 0.
         scale (float): Greatest change of size, from 0 to below 1: 0.1 gives 0.9 to 1.1. Defaults to 0.
         pad_val (int): Grey value outside the image, before normalisation. Defaults to 0.
         seg_pad_val (int): Label outside the image. Defaults to 255, which losses and scores ignore.
@@ -150,9 +150,7 @@ class RandomNoise(BaseTransform):
 
     @cache_randomness
     def _random_noise(self, shape: tuple[int, ...]) -> np.ndarray | None:
-        if np.random.rand() >= self.prob:
-            return None
-        return np.random.normal(0, np.random.uniform(0, self.std), shape)
+        return np.random.normal(0, np.random.uniform(0, self.std), shape) if np.random.rand() < self.prob else None
 
 
 @TRANSFORMS.register_module()

@@ -26,8 +26,8 @@ MANY = 1024  # numbers of a tensor that is worth storing in 16 bits
 def write_page(model: str | Path | None, folder: Path) -> list[str]:
     """Write the page into a folder, perhaps over an earlier one, and return lines to print; it works at any URL.
 
-    The model is an ``.onnx`` file of a segmentor with one channel, by default the smallest published detector. Another model, or a
-    folder with another page, is refused with a UsageError.
+    The model is an ``.onnx`` file of a segmentor with one channel, by default the smallest published detector in float32. Another
+    model, or a folder with another page, is refused with a UsageError.
     """
     index = folder / 'index.html'
     if folder.is_file() or index.is_file() and MARK not in index.read_text(errors='replace'):

@@ -57,7 +57,7 @@ class PixelsToProbabilities(nn.Module):
 class TorchModel:
     """A segmentor's or classifier's config with its checkpoint. Safe to be called from several threads.
 
-    The arguments are those of :func:`custom_modules.deploy.detector.load_model`; ``threads`` are torch's in this process.
+    The arguments are those of :func:`custom_modules.deploy.detector.load_predictor`; ``threads`` are torch's in this process.
     Raises a UsageError if the config, the checkpoint or the device cannot be used.
     """
 

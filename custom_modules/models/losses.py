@@ -27,7 +27,7 @@ class BinaryLoss(nn.Module, metaclass=ABCMeta):
         self.loss_weight, self.loss_name = loss_weight, loss_name
 
     def forward(self, seg_logits: Tensor, label: Tensor, ignore_index: int = 255, **kwargs) -> Tensor:
-        """Compute the loss of logits (N, 1, H, W) and labels (N, H, W), 1 rock, 0 background; mmseg's ``weight`` is not used."""
+        """Compute the loss of logits (N, 1, H, W) and labels (N, H, W), 1 rock, 0 background; no ``weight``; or a ValueError."""
         if seg_logits.shape[1] != 1:
             raise ValueError(
                 f'{type(self).__name__} takes one channel of logits, got {seg_logits.shape[1]}: '

@@ -110,7 +110,7 @@ def plan_sweep(
 
 
 def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
-    """List the combinations of the values of ``KEY=V1,V2,...``: what each adds to a folder's name, and its options."""
+    """List the combinations of the values of ``KEY=V1,V2,...``: what each adds to a folder's name, and its options; or a UsageError."""
     factors = {}
     for text in vary:
         key, _, rest = text.partition('=')

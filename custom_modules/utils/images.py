@@ -54,7 +54,7 @@ def read_mask(source: Content, name: str = '') -> np.ndarray:
     """Read a mask (H, W), uint8, or int32 if a value is below 0 or above 255; every part of the project uses this function.
 
     It is turned as its EXIF tag says. Grey masks saved with three equal channels or uniform transparency are read as grey. Of a
-    palette the indices are read, as in mmseg, but 0 and 255 of a black and white one whose indices are not 0 and 1.
+    palette the indices are read, as in mmseg. A black and white palette in which black is not 0 and white not 1 gives 0 and 255.
 
     The arguments are those of :func:`read_image`. Raises an :class:`ImageError` also if channels differ, or if it is unclear which
     numbers are meant.
@@ -148,8 +148,7 @@ def _decoded(decode, source: Content, name: str, what: str) -> np.ndarray:
 
 
 def _unreadable(name, what: str, reason: str, remedy: str = AGAIN, *kind: str) -> ImageError:
-    message = f'{name} cannot be read as {what}: {reason}; {remedy}.'
-    return ImageError(message, reason, remedy, *kind)
+    return ImageError(f'{name} cannot be read as {what}: {reason}; {remedy}.', reason, remedy, *kind)
 
 
 def _words(error: Exception) -> str:

@@ -84,5 +84,5 @@ def noise(*shape: int) -> np.ndarray:
 def bright_detector(monkeypatch, model=None, **settings) -> detector.RockDetector:
     """Make a RockDetector with this model in place of a file's."""
     model = model or BrightRocks()
-    monkeypatch.setattr(detector, 'load_model', lambda *given, **where: model)
+    monkeypatch.setattr(detector, 'load_predictor', lambda *given, **where: model)
     return detector.RockDetector(**settings)

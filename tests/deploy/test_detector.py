@@ -9,7 +9,7 @@ from pycocotools import mask as coco
 from small_models import BrightRocks, bright_detector, noise, write_model
 
 from custom_modules.deploy import tiling
-from custom_modules.deploy.detector import RockDetector, load_model
+from custom_modules.deploy.detector import RockDetector, load_predictor
 from custom_modules.deploy.rocks import find_rocks
 from custom_modules.deploy.tiling import STEPS, map_of_tiles, strips
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
@@ -19,7 +19,7 @@ from custom_modules.preparation.synthetic.renderer import MoonRenderer
 def test_a_segmentor_sees_what_its_own_pipeline_sees(name, tmp_path):
     files, scene = write_model(tmp_path, name), tmp_path / 'scene.png'
     cv2.imwrite(str(scene), MoonRenderer(3, (150, 100)).render(2)[0])
-    model, detector = load_model(*files, device='cpu'), RockDetector(*files, device='cpu')
+    model, detector = load_predictor(*files, device='cpu'), RockDetector(*files, device='cpu')
     found = model(detector.prepare(scene).seen[None])[0]
     # what the config's own pipeline, model and post-processing say of the file
     dataset = model.config.test_dataloader.dataset

@@ -20,7 +20,7 @@ onnx = pytest.importorskip('onnx')
 pytest.importorskip('onnxruntime')
 
 from custom_modules.deploy import RockDetector, export  # noqa: E402
-from custom_modules.deploy.detector import load_model  # noqa: E402
+from custom_modules.deploy.detector import load_predictor  # noqa: E402
 from custom_modules.deploy.export import export_onnx, load_samples, quantize, require_equal  # noqa: E402
 from custom_modules.deploy.torch_model import TorchModel  # noqa: E402
 from custom_modules.evaluation.exported import OnnxModel  # noqa: E402
@@ -48,7 +48,7 @@ def files(models):
 
 
 def test_any_size(models):
-    model = load_model(*models['segmentor'], device='cpu')
+    model = load_predictor(*models['segmentor'], device='cpu')
     content = export_onnx(model, dynamic=True)
     exported, small = OnnxModel(content), OnnxModel(quantize(content, [(noise(1, 64, 96), None)]))
     for count, height, width in ((2, 64, 64), (1, 97, 131), (3, 33, 250), (2, 128, 31)):
@@ -99,7 +99,7 @@ def test_a_file_has_the_checkpoints_scores(name, tool, refused, models, files, t
     config, checkpoint = models[name]
     monkeypatch.setenv('MOON_DATA', str(make_moon(tmp_path / 'moon')))
     if name == 'classifier':
-        wnids = list(load_model(config, checkpoint, device='cpu').card.classes)
+        wnids = list(load_predictor(config, checkpoint, device='cpu').card.classes)
         monkeypatch.setenv('TINY_IMAGENET', str(make_tiny_imagenet(tmp_path / 'tiny', wnids)))
     found = []
     for weights in (checkpoint, files[name]):

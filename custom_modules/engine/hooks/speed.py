@@ -51,7 +51,7 @@ class ChannelsLastHook(Hook):
 class CompileHook(Hook):
     """Train with the parts of the model compiled by ``torch.compile``; the results are the same up to rounding.
 
-    It needs a C++ compiler on a CPU and Triton on a GPU, and takes about a minute before the first step, and again when stages
+    It needs a C++ compiler on a CPU and Triton on a GPU, and takes a minute or more before the first step, and again when stages
     are unfrozen. Only full training batches run compiled, which avoids compiling for the last one. Names in checkpoints do not
     change. (mmengine's ``compile=True`` compiles the whole step, with logging and optimizer.)
 

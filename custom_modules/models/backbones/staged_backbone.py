@@ -61,7 +61,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
     Args:
         widths (Sequence[int]): Output channels of the stem and of each stage.
         strides (Sequence[int], optional): Stride of each of these outputs relative to the input. 1, 2, 4, ... by default.
-        out_indices (Sequence[int], optional): Which outputs ``forward`` returns: 0 is the stem, k the k-th stage. All by default.
+        out_indices (Sequence[int], optional): Which outputs ``forward`` returns: 0 is the stem, k the k-th stage; else a ValueError. All by default.
         frozen_stages (int): -1 (default) freezes nothing, 0 the stem, k the stem and the first k stages. To unfreeze stages during
             training, leave it at -1 and use ``FreezeScheduleHook``: the optimizer lacks what is frozen when it is built.
         init_cfg (dict, optional): Of mmengine. With ``type='Pretrained'`` the checkpoint must hold every tensor of the backbone.
@@ -125,7 +125,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
 
     @property
     def frozen_stages(self) -> int:
-        """How much is frozen: -1 nothing, 0 the stem, k the stem and the first k stages."""
+        """How much is frozen: -1 nothing, 0 the stem, k the stem and the first k stages; to set another is a ValueError."""
         return self._frozen_stages
 
     @frozen_stages.setter

@@ -153,7 +153,7 @@ class SceneStyle:
         sun: Unit vector towards the sun (x to the right, y ahead, z up).
         stone, ambient: Mean brightness of the stones, relative to the ground; light in shadows, relative to the sun's.
         rubble, rocks: Factors on the numbers of pebbles and of rocks.
-        goal, boulder: Whether the picture was taken of a boulder in front of the lens; logarithm of its mean brightness.
+        shows_boulder, log_boulder_albedo: Whether one boulder fills the picture; mean logarithm of its albedo, relative to the ground's.
         tracks, hardware: Whether there are wheel tracks; whether a rover or lander is in the picture.
     """
 
@@ -165,8 +165,8 @@ class SceneStyle:
         self.patches = rng.choice([0.0, 0.6, 1.2, 2.0])
         self.rubble = np.exp(rng.normal(0.4, 0.7))
         self.grit = rng.uniform(0.1, 0.5) if rng.random() < (0.45 if self.photo else 0.15) else 1.0
-        self.goal = False
-        self.boulder = rng.uniform(0, 0.8) if style == 'goal' else 0.12
+        self.shows_boulder = False
+        self.log_boulder_albedo = rng.uniform(0, 0.8) if style == 'goal' else 0.12
         if self.photo:
             self._draw_photo(rng)
             if style == 'goal' or rng.random() < self.GOAL:
@@ -202,7 +202,7 @@ class SceneStyle:
 
     def _aim_at_boulder(self, rng):
         # the sun is behind the rover: no shadows separate stone from dust, but the dust between boulders is smooth
-        self.goal = True
+        self.shows_boulder = True
         self.focal = np.exp(rng.uniform(np.log(0.9), np.log(1.8)))
         self.sky_share = rng.uniform(-0.3, 0.25)
         self.sun = self._direction(np.pi * rng.uniform(0.6, 1) * rng.choice([-1, 1]), rng.uniform(15, 55))

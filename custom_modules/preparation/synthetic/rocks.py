@@ -226,7 +226,7 @@ class RockField:
         for row, column, radius in zip(rows, columns, np.minimum(radii, 0.11 * max(scene.size)), strict=False):
             self._place(row, column, radius)
         self._place_boulders(rng)
-        if scene.style.goal or rng.random() < self.NEAR:
+        if scene.style.shows_boulder or rng.random() < self.NEAR:
             self._place_near_boulder(rng)
         self.pebbles = Pebbles(rng, scene, self._smallest)
 
@@ -248,7 +248,7 @@ class RockField:
 
     def _place_near_boulder(self, rng):
         # it fills up to half of the picture and is hardly brighter than the ground: only faces, cracks and outline show it
-        radius = max(self._scene.size) * rng.uniform(*((0.15, 0.5) if self._scene.style.goal else (0.1, 0.34)))
+        radius = max(self._scene.size) * rng.uniform(*((0.15, 0.5) if self._scene.style.shows_boulder else (0.1, 0.34)))
         # several tries: most of the ground is too far away for a stone of that size
         rows, columns = self._scene.ground_pixels(rng, 8, 0.0, patchy=False)
         before = len(self.rocks)
@@ -256,7 +256,7 @@ class RockField:
             if len(self.rocks) == before:
                 self._place(row, column, radius)
         for rock in self.rocks[before:]:
-            rock.albedo = np.float32(np.exp(rng.normal(self._scene.style.boulder, 0.25)))
+            rock.albedo = np.float32(np.exp(rng.normal(self._scene.style.log_boulder_albedo, 0.25)))
             rock.cracked, rock.texture = True, np.exp(rng.uniform(np.log(0.2), np.log(3.0)))
             rock.blotched = rng.uniform(0.02, 0.3)
             rock.ragged *= 0.5
