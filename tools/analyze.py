@@ -1,4 +1,4 @@
-"""Analyse what a segmentor gets wrong, or draw the learning curves of runs."""
+"""Analyse a segmentor's errors, also on sparse labels or with flipped bits, or draw the learning curves of runs."""
 
 import argparse
 import sys

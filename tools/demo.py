@@ -21,7 +21,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     text = (
         'an .onnx file of tools/export.py (default: the published detector, exported to work_dirs/demo; with --static '
-        'the smallest one, checkpoints/rock_detector_mobile.onnx)'
+        'the smallest in float32, checkpoints/rock_detector_mobile.onnx)'
     )
     parser.add_argument('model', nargs='?', help=text)
     text = 'address to answer at; 0.0.0.0 lets others in (default: 127.0.0.1)'

@@ -19,7 +19,10 @@ def parse_args() -> argparse.Namespace:
     text = 'take pictures of any height and width, not of the training size alone (a little slower)'
     parser.add_argument('--dynamic', action='store_true', help=text)
     parser.add_argument('--int8', action='store_true', help='quantize; needs --calibration, and says what it costs')
-    text = "of --int8: pictures like those of its use, about 200; a data root as the config's has masks to score on"
+    text = (
+        "for --int8: folder of about 200 pictures like those it will see; laid out as the config's data root, its masks are "
+        'used for the scores'
+    )
     parser.add_argument('--calibration', metavar='FOLDER', help=text)
     parser.add_argument('--overwrite', action='store_true', help='replace an existing file')
     args = parser.parse_args()

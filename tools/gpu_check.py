@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--minutes', type=float, default=8, help='how long it may take (default: 8)')
     parser.add_argument('--out', type=Path, default=Path('work_dirs/gpu_check'), help='folder to write to')
-    parser.add_argument('--device', choices=['cuda', 'cpu'], default='cuda')
+    parser.add_argument('--device', choices=['cuda', 'cpu'], default='cuda', help='what to measure (default: cuda)')
     parser.add_argument('--small', action='store_true', help='tiny sizes: only whether it runs')
     parser.add_argument('--only', nargs='+', default=[], metavar='WORD', help='rows in whose name one of these is')
     parser.add_argument('--list', action='store_true', help='print the rows in their order')

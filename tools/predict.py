@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
     text = 'of --mode tile: least share of a window in its neighbour (default: 0.25)'
     parser.add_argument('--overlap', type=float, default=0.25, help=text)
     parser.add_argument('--tta', action='store_true', help='average with the mirror image')
-    text = "from which probability a pixel is rock (default: the model's)"
+    text = "probability above which a pixel is rock (default: the model's)"
     parser.add_argument('--threshold', type=float, help=text)
     parser.add_argument('--batch-size', type=int, default=16, help='pictures or windows in one call (default: 16)')
     parser.add_argument('--device', help='cpu, cuda, ... (default: the fastest; of an .onnx: cpu)')

@@ -1,6 +1,6 @@
 """Test a checkpoint of a classifier or a segmentor.
 
-The flags are those of mmseg's and mmpretrain's own ``tools/test.py``.
+Flags that mmseg's and mmpretrain's own ``tools/test.py`` have too mean the same.
 """
 
 import shlex

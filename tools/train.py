@@ -1,6 +1,7 @@
 """Train a classifier or a segmentor from a config.
 
-The flags are those of mmseg's and mmpretrain's own ``tools/train.py``.
+Flags that mmseg's and mmpretrain's own ``tools/train.py`` have too mean the same; ``--overfit``, ``--fold``, ``--folds``
+and ``--amp auto`` are this project's.
 """
 
 import sys
@@ -20,7 +21,8 @@ def parse_args():
     text = 'go on from the latest checkpoint in the work dir, or from the given one'
     parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT', help=text)
     text = (
-        'mixed precision: bfloat16 where GPU or CPU computes in it, else float16 on a GPU; with auto only where it pays'
+        'mixed precision; --amp alone: bfloat16 where GPU or CPU computes in it, else float16 on a GPU; --amp auto: the same, '
+        'only where it pays'
     )
     parser.add_argument('--amp', metavar='auto', choices=['on', 'auto'], help=text)
     text = 'validate and test on the training images, on purpose: can the network learn a few by heart?'
