@@ -41,8 +41,7 @@ PACKAGES = (
 )
 STEPS = {name: f'import {name}' for name in PACKAGES} | {
     # its import alone succeeds even where it does not match torch
-    'torchvision': 'import torch, torchvision\n'
-    'torchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)',
+    'torchvision': 'import torch, torchvision\ntorchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)',
     'custom_modules': 'import custom_modules.segmentation, custom_modules.classification',
 }
 DEVICES = """

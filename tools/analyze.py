@@ -169,9 +169,7 @@ def analyse_bit_flips(args) -> None:
     cfg = load_config(args.config, args.cfg_options)
     check_config(cfg)
     table = bit_flip_scores(cfg, args.checkpoint, args.rates, args.seeds)
-    rows = [
-        [f'{rate:g}', f'{flips:.0f}', *map(float, scores)] for rate, flips, *scores in table.itertuples(index=False)
-    ]
+    rows = [[f'{rate:g}', f'{flips:.0f}', *map(float, scores)] for rate, flips, *scores in table.itertuples(index=False)]
     heads = ['rate', 'bits', 'Dice', 'lowest', 'clamped: Dice', 'clamped: lowest']
     title = f'{len(args.seeds)} draws of flipped bits at each rate, Dice of all test images together'
     print(text_table(title, heads, rows))

@@ -28,8 +28,7 @@ def common_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument('config', help='config file, such as configs/unet_backbone_frozen.py')
     parser.add_argument('--work-dir', help='where to write (default: ./work_dirs/<config name>)')
     add_cfg_options(
-        parser,
-        'settings to override, such as train_cfg.max_epochs=60 randomness.seed=1; lists as key="[a,b]", without blanks',
+        parser, 'settings to override, such as train_cfg.max_epochs=60 randomness.seed=1; lists as key="[a,b]", without blanks'
     )
     text = 'what started this process (default: none)'
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help=text)

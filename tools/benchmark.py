@@ -30,9 +30,7 @@ def parse_args() -> argparse.Namespace:
     )
     train.add_argument('--levers', nargs='*', metavar='NAME', choices=LEVERS, help=text)
     train.add_argument('--batch', type=at_least_one, help="training batch size (default: the config's)")
-    infer = commands.add_parser(
-        'infer', help='prediction: the network alone, and from files to masks, which are not written'
-    )
+    infer = commands.add_parser('infer', help='prediction: the network alone, and from files to masks, which are not written')
     infer.add_argument('config', help=SEGMENTOR)
     text = (
         'checkpoint of the config (default: random weights, as fast); with .onnx files of tools/export.py these are '
@@ -53,9 +51,7 @@ def add_shared(command: argparse.ArgumentParser) -> None:
     command.add_argument('--out', type=Path, help='folder to write to (default: work_dirs/benchmark/<config name>)')
     text = 'how often everything is measured (default: 3; train starts all contestants anew each time)'
     command.add_argument('--repeats', type=at_least_one, default=3, help=text)
-    text = (
-        'use only so many training pairs (of a classifier: images), and a quarter as many for validation (default: all)'
-    )
+    text = 'use only so many training pairs (of a classifier: images), and a quarter as many for validation (default: all)'
     command.add_argument('--pairs', type=at_least_one, help=text)
     text = (
         "worker processes of each loader of the other contestants (default: OpenMMLab's 4, or the cores where "

@@ -44,9 +44,7 @@ def main() -> None:
         try:
             from custom_modules.deploy.static_page import write_page
         except ImportError as error:
-            raise UsageError(
-                f'the page needs more packages ({error}): pip install -r requirements/export.txt.'
-            ) from error
+            raise UsageError(f'the page needs more packages ({error}): pip install -r requirements/export.txt.') from error
         print(*write_page(args.model, args.static), sep='\n')
         return
     # services are stopped by SIGTERM: uploads are removed then too
@@ -58,9 +56,7 @@ def main() -> None:
             import gradio  # noqa: F401
             import onnxruntime  # noqa: F401
         except ImportError as error:
-            raise UsageError(
-                f'the page needs more packages ({error}): pip install -r requirements/demo.txt.'
-            ) from error
+            raise UsageError(f'the page needs more packages ({error}): pip install -r requirements/demo.txt.') from error
         from custom_modules.deploy.demo import serve
 
         serve(args.model, Path(folder), args.host, args.port)

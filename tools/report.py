@@ -27,8 +27,7 @@ def parse_args():
     parser.add_argument('--overwrite', action='store_true', help='replace the report that is in the folder')
     add_cfg_options(
         parser,
-        "what to change in every segmentor's config before it is scored, such as "
-        'test_dataloader.dataset.data_root=/moved/data',
+        "what to change in every segmentor's config before it is scored, such as test_dataloader.dataset.data_root=/moved/data",
     )
     return parser.parse_args()
 

@@ -39,8 +39,7 @@ def merge_args(cfg, args) -> None:
     segments = cfg.default_scope == 'mmseg'
     if args.tta and args.show_dir and not segments:
         raise UsageError(
-            '--tta and --show-dir do not go together for a classifier (mmpretrain cannot draw several '
-            'views): leave one out.'
+            '--tta and --show-dir do not go together for a classifier (mmpretrain cannot draw several views): leave one out.'
         )
     cfg.load_from, cfg.resume = args.checkpoint, False
     if Path(args.checkpoint).suffix == '.onnx':
@@ -94,9 +93,7 @@ def main() -> None:
     """Test."""
     args = parse_args()
     if not Path(args.checkpoint).is_file():
-        raise UsageError(
-            f'there is no checkpoint {args.checkpoint}: train one with `python tools/train.py {args.config}`.'
-        )
+        raise UsageError(f'there is no checkpoint {args.checkpoint}: train one with `python tools/train.py {args.config}`.')
 
     from mmengine.model import is_model_wrapper
     from mmengine.runner import Runner
@@ -135,9 +132,7 @@ def main() -> None:
             name_masks(runner.test_loop)
         scores = runner.test()
     except MissingMasksError as error:
-        config = (
-            str(Path(runner.log_dir, 'vis_data', 'config.py')) if args.cfg_options and not args.tta else args.config
-        )
+        config = str(Path(runner.log_dir, 'vis_data', 'config.py')) if args.cfg_options and not args.tta else args.config
         config = [config] if cfg.load_from else []
         command = ['python', 'tools/predict.py', *config, args.checkpoint, error.images]
         command += ['-o', args.out or 'work_dirs/predictions', *['--tta'] * args.tta]

@@ -80,12 +80,7 @@ def main() -> None:
 
     from custom_modules.engine.config import hold_out, load_config
     from custom_modules.engine.config_checks import check_config, require_training
-    from custom_modules.engine.data_checks import (
-        require_a_batch,
-        require_data_folders,
-        require_sound_test_set,
-        require_unseen,
-    )
+    from custom_modules.engine.data_checks import require_a_batch, require_data_folders, require_sound_test_set, require_unseen
     from custom_modules.engine.devices import is_first_process, speed_advice
     from custom_modules.engine.work_dirs import lock_work_dir
     from custom_modules.models.safe_loading import require_pretrained

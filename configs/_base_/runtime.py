@@ -26,9 +26,7 @@ default_hooks = dict(
     finite_loss=dict(type='FiniteLossHook'),
     group_rates=dict(type='GroupRatesHook'),
 )
-env_cfg = dict(
-    cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl')
-)
+env_cfg = dict(cudnn_benchmark=True, mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0), dist_cfg=dict(backend='nccl'))
 vis_backends = [dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]
 # one line of an experiment chooses a tracker: visualizer = dict(vis_backends=_base_.trackers.clearml)
 trackers = dict(

@@ -4,9 +4,7 @@ custom_imports = dict(imports=['custom_modules.segmentation'], allow_failed_impo
 default_hooks = dict(
     # the rock's own Dice: mDice averages over the background too
     checkpoint=dict(save_best='rock_Dice'),
-    early_stopping=dict(
-        type='ResumableEarlyStoppingHook', monitor='rock_Dice', rule='greater', min_delta=0.0, patience=30
-    ),
+    early_stopping=dict(type='ResumableEarlyStoppingHook', monitor='rock_Dice', rule='greater', min_delta=0.0, patience=30),
     # features of an encoder that is frozen all the time, computed once, off: it refuses random augmentation
     feature_cache=dict(type='FeatureCacheHook', enabled=False),
     # for tools/test.py; pictures during training are the fixed samples

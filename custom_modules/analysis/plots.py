@@ -10,9 +10,7 @@ from custom_modules.utils.plotting import figure_png, plot_text
 STYLES = (('#0072B2', 'o', '-'), ('#D55E00', 's', '--'), ('#009E73', '^', ':'))
 ACROSS = 3
 SCORES = dict(Dice='Dice', precision='precision', recall='recall')
-SIZE_SCORES = dict(
-    recall='pixels found', found='objects found (half or more)', false_alarms='predicted objects that are none'
-)
+SIZE_SCORES = dict(recall='pixels found', found='objects found (half or more)', false_alarms='predicted objects that are none')
 
 
 def draw_calibration(table: pd.DataFrame, xlabel: str, ylabel: str, title: str) -> bytes:

@@ -42,9 +42,7 @@ class MaskValues:
         palette: Sequence[Sequence[int]] = (),
     ) -> None:
         if isinstance(classes, str) or not 2 <= len(set(classes)) == len(classes) <= IGNORED:
-            raise UsageError(
-                f'classes is a list of 2 to {IGNORED} different names, the background first, got {classes!r}.'
-            )
+            raise UsageError(f'classes is a list of 2 to {IGNORED} different names, the background first, got {classes!r}.')
         if label_map is None:
             label_map = {index: index for index in range(len(classes))}
         for value, label in dict(label_map).items():

@@ -90,9 +90,7 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
         folder, files = Path(self.data_root) / 'train', []
         for wnid in self.wnids:
             if not (images := _images_of_class(folder / wnid)):
-                raise UsageError(
-                    f'Class {wnid} has no *.JPEG in {folder / wnid}: {UNPACK} or leave the class out of wnids.'
-                )
+                raise UsageError(f'Class {wnid} has no *.JPEG in {folder / wnid}: {UNPACK} or leave the class out of wnids.')
             files += [(image, wnid) for image in images]
         return files
 
@@ -107,9 +105,7 @@ class TinyImageNet(SeededSamples, DecodeOnce, BaseDataset):
             files = [(images / row[0], row[1]) for row in rows if len(row) > 1 and row[1] in self.wnids]
             present = set(_pictures(images))
             if missing := [path.name for path, _ in files if path not in present]:
-                raise UsageError(
-                    f'{len(missing)} images of {source} are not in {images}: {first_five(missing)}; {UNPACK}.'
-                )
+                raise UsageError(f'{len(missing)} images of {source} are not in {images}: {first_five(missing)}; {UNPACK}.')
         if without := sorted(set(self.wnids) - {wnid for _, wnid in files}):
             raise UsageError(
                 f'{len(without)} classes have no image in {source}: {first_five(without)}; {UNPACK} or leave them out of wnids.'

@@ -144,9 +144,7 @@ class RockDetector:
         if self.card.task != 'segmentation':
             raise UsageError(f'{model} is a classifier, which finds no rocks: choose a segmentor.')
         if threshold is not None and self.card.threshold is None:
-            raise UsageError(
-                f'a threshold is for one channel, but {model} has {len(self.card.classes)} classes: leave it out.'
-            )
+            raise UsageError(f'a threshold is for one channel, but {model} has {len(self.card.classes)} classes: leave it out.')
         self.threshold = self.card.threshold if threshold is None else threshold
         self.mode, self.scale, self.overlap, self.batch_size = mode, scale, overlap, batch_size
         self.calls = calls if str(loaded.device) == 'cpu' else 1
@@ -180,9 +178,7 @@ class RockDetector:
             return list(in_steps(self.model(np.stack(seen))))
         return [map_of_tiles(self.model, one, self.overlap, self.batch_size) for one in seen]
 
-    def finish(
-        self, prob_map: np.ndarray, size: tuple[int, int], tolerance: float = 1.0
-    ) -> tuple[np.ndarray, list[Rock]]:
+    def finish(self, prob_map: np.ndarray, size: tuple[int, int], tolerance: float = 1.0) -> tuple[np.ndarray, list[Rock]]:
         """Decide each pixel's class (H, W), uint8, from a map of :meth:`maps`, and list the rocks.
 
         ``size`` is the picture's width and height, ``tolerance`` how far an outline may be off, in pixels.

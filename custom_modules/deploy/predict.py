@@ -223,11 +223,7 @@ def record_all(entries: Generator[Entry], count: int, results: Results, outcome:
 
 
 def predicted(
-    detector: RockDetector,
-    sources: Sequence[Source],
-    files: PictureFiles,
-    workers: int,
-    skipped: list[tuple[Path, str]],
+    detector: RockDetector, sources: Sequence[Source], files: PictureFiles, workers: int, skipped: list[tuple[Path, str]]
 ) -> Generator[Entry]:
     """Predict pictures, write their files, and yield the entry of each for :meth:`Results.record`.
 

@@ -106,8 +106,7 @@ def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
         threshold = model.decode_head.threshold if model.decode_head.out_channels == 1 else None
         if dataset.get('load_size') is None:
             raise UsageError(
-                f'{config} does not say at which size its model looks at images: set load_size in its '
-                'test_dataloader.dataset.'
+                f'{config} does not say at which size its model looks at images: set load_size in its test_dataloader.dataset.'
             )
         fields.update(task='segmentation', threshold=threshold, size=tuple(dataset.load_size))
     else:

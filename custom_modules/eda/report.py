@@ -46,8 +46,7 @@ def markdown_report(summary: dict, lines: Iterable[str]) -> str:
         lines=lines,
         pictures=PICTURES,
         part_rows=[
-            {'part': name} | {key.replace('_', ' '): n for key, n in part.items()}
-            for name, part in summary['parts'].items()
+            {'part': name} | {key.replace('_', ' '): n for key, n in part.items()} for name, part in summary['parts'].items()
         ],
         weight_rows=[{'rule': key.replace('_', ' '), head: _numbers(w)} for key, w in weights.items()],
         sizes=lambda found: [f'{size} ({n})' for size, n in found['image_sizes'].items()],

@@ -139,9 +139,7 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
         parts.append(part)
         contents.append(everything)
     if not parts:
-        raise UsageError(
-            f'{config} has no data set: set train_dataloader, as in configs/_base_/datasets/moon_binary.py.'
-        )
+        raise UsageError(f'{config} has no data set: set train_dataloader, as in configs/_base_/datasets/moon_binary.py.')
     first = datasets[0]
     classes = first.metainfo['classes']
     for dataset, part in zip(datasets, parts, strict=True):

@@ -88,10 +88,7 @@ def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
 
 
 def summarize(
-    pairs: Sequence[PairFacts],
-    classes: Sequence[str],
-    sizes: Sequence[tuple[int, int]],
-    load_size: tuple[int, int] | None,
+    pairs: Sequence[PairFacts], classes: Sequence[str], sizes: Sequence[tuple[int, int]], load_size: tuple[int, int] | None
 ) -> dict:
     """Summarize pairs without defects, ready for JSON; all shares and scores are in percent, all sizes in pixels.
 

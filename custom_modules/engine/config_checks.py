@@ -10,15 +10,7 @@ import torch
 from mmengine.registry import DATASETS, MODELS, OPTIMIZERS
 
 from custom_modules.datasets.masks import read_class_weights
-from custom_modules.engine.config import (
-    PARTS,
-    each_config,
-    find_class,
-    is_cut_by_hash,
-    loaded_data_sets,
-    type_name,
-    value_at,
-)
+from custom_modules.engine.config import PARTS, each_config, find_class, is_cut_by_hash, loaded_data_sets, type_name, value_at
 from custom_modules.utils.errors import UsageError, first_five
 
 # mmseg's losses that fail with one output channel, how, and this project's replacement
@@ -215,9 +207,7 @@ def _fault_of_loss(loss: dict, channels: int) -> str | None:
             return "LovaszLoss for one output channel needs loss_type='binary' and per_image=True"
         return None
     if name in {better for _, better in INSTEAD.values()}:
-        return (
-            f"{name} is for one output channel, and the head has {channels}: use mmseg's {name.removeprefix('Binary')}"
-        )
+        return f"{name} is for one output channel, and the head has {channels}: use mmseg's {name.removeprefix('Binary')}"
     if name == 'CrossEntropyLoss' and weighted and sigmoid:
         return 'mmseg cannot weight the classes of several sigmoids: set use_sigmoid=False or class_weight=None'
     if name == 'CrossEntropyLoss' and weighted and loss.get('avg_non_ignore'):

@@ -44,9 +44,7 @@ def require_resumable(runner: Runner, checkpoint: dict, name: str) -> None:
     fit other images or another batch size, averaged weights are taken for the last ones.
     """
     for fault in _faults(runner, checkpoint, name):
-        raise UsageError(
-            f'{name} {fault}, or start anew with its weights, by load_from in the config and another --work-dir.'
-        )
+        raise UsageError(f'{name} {fault}, or start anew with its weights, by load_from in the config and another --work-dir.')
     epochs = checkpoint['meta']['epoch']
     if not isinstance(runner.train_loop, EpochBasedTrainLoop):
         return

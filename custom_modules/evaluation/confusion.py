@@ -17,9 +17,7 @@ def percent(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.n
     return np.divide(100 * part, whole, out=np.full(whole.shape, absent), where=whole > 0)
 
 
-def class_scores(
-    hit: np.ndarray, true: np.ndarray, predicted: np.ndarray, absent: float = np.nan
-) -> dict[str, np.ndarray]:
+def class_scores(hit: np.ndarray, true: np.ndarray, predicted: np.ndarray, absent: float = np.nan) -> dict[str, np.ndarray]:
     """Compute ``Dice``, ``IoU``, ``precision`` and ``recall`` in percent, ``absent`` for 0/0.
 
     The arguments are numbers of pixels, of one shape: true positives (``hit``), pixels of the class, and pixels predicted as it.
@@ -114,9 +112,7 @@ def _mean(values: np.ndarray) -> np.ndarray:
     return np.ma.filled(np.ma.masked_invalid(values).mean(axis=-1), np.nan)
 
 
-def draw_confusion(
-    shares: np.ndarray, classes: Sequence[str], what: str = 'images', counts: np.ndarray | None = None
-) -> bytes:
+def draw_confusion(shares: np.ndarray, classes: Sequence[str], what: str = 'images', counts: np.ndarray | None = None) -> bytes:
     """Draw a row-normalised confusion matrix of up to 200 classes as PNG.
 
     ``shares`` are percentages of each true class (row) by predicted class (column); a row of nan, of a class that does not occur,

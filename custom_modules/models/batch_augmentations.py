@@ -157,9 +157,7 @@ class BatchRandomResizedCrop:
         ratio (Sequence[float]): Least and greatest aspect ratio, relative to the image's. Defaults to (3/4, 4/3).
     """
 
-    def __init__(
-        self, size: int, scale: Sequence[float] = (0.35, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3)
-    ) -> None:
+    def __init__(self, size: int, scale: Sequence[float] = (0.35, 1.0), ratio: Sequence[float] = (3 / 4, 4 / 3)) -> None:
         self.size, self.scale, self.ratio = size, scale, ratio
 
     def draw(self, random: StepRandom) -> np.ndarray:

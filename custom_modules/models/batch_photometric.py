@@ -25,9 +25,7 @@ class BatchPhotoMetricDistortion(BatchAugment):
 
     identity = (0.0, 1.0)
 
-    def __init__(
-        self, brightness_delta: float = 32, contrast_range: Sequence[float] = (0.5, 1.5), prob: float = 0.5
-    ) -> None:
+    def __init__(self, brightness_delta: float = 32, contrast_range: Sequence[float] = (0.5, 1.5), prob: float = 0.5) -> None:
         super().__init__(prob=1.0)  # ``draw`` decides for each of the two
         self.brightness_delta, self.contrast_range, self.each = brightness_delta, contrast_range, prob
 

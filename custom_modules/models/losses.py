@@ -81,9 +81,7 @@ class BinaryTverskyLoss(BinaryLoss):
         **kwargs: Of :class:`BinaryLoss`.
     """
 
-    def __init__(
-        self, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1.0, per_image: bool = False, **kwargs
-    ) -> None:
+    def __init__(self, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1.0, per_image: bool = False, **kwargs) -> None:
         super().__init__(**dict(loss_name='loss_tversky') | kwargs)
         self.alpha, self.beta, self.smooth, self.per_image = alpha, beta, smooth, per_image
 

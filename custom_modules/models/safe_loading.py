@@ -27,10 +27,7 @@ from custom_modules.utils.errors import UsageError
 os.environ['TORCH_FORCE_WEIGHTS_ONLY_LOAD'] = '1'  # for code that calls torch.load itself
 
 # methods that mmengine pickles by name into a checkpoint: statistics of a history, the curve of a scheduler
-METHODS = {
-    HistoryBuffer: ('current', 'max', 'mean', 'min'),
-    OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear'),
-}
+METHODS = {HistoryBuffer: ('current', 'max', 'mean', 'min'), OneCycleParamScheduler: ('_annealing_cos', '_annealing_linear')}
 
 
 def _known_method(owner: type, name: str) -> Callable:

@@ -192,9 +192,7 @@ def _doubts(result: SegmentorResult, others: Sequence[SegmentorResult]) -> list[
     if repeated and result.fold:
         doubts.append(f'{repeated} of its images are there again under another name')
     if result.learnt_on_test:
-        doubts.append(
-            f'{result.learnt_on_test} of its {len(result.names)} test images were trained on: it knows them by heart'
-        )
+        doubts.append(f'{result.learnt_on_test} of its {len(result.names)} test images were trained on: it knows them by heart')
     logged = run.score(run.monitored, run.best_epoch) if run.monitored else None
     found = result.scores.get(run.monitored)
     # more than a rounding to two digits, as in mmseg's means

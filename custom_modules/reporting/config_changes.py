@@ -72,9 +72,7 @@ def config_difference(before, now) -> str:
     more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
     # of long values the part in which they differ
     start = max(0, len(os.path.commonprefix([new, old])) - 30)
-    new, old = (
-        '...' * (start > 0) + text[start : start + 60] + '...' * (len(text) > start + 60) for text in (new, old)
-    )
+    new, old = ('...' * (start > 0) + text[start : start + 60] + '...' * (len(text) > start + 60) for text in (new, old))
     return f'{keys[0]} is {new} and was {old}{more}'
 
 

@@ -49,8 +49,7 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
     panels = dict(zip(rows, figure.subplots(len(rows), 1, sharex=True, squeeze=False).flat, strict=True))
     cycle = itertools.cycle(itertools.product(STYLES, COLOURS))
     styles = {
-        name: dict(color=colour, linestyle=style, linewidth=1.2)
-        for name, (style, colour) in zip(names, cycle, strict=False)
+        name: dict(color=colour, linestyle=style, linewidth=1.2) for name, (style, colour) in zip(names, cycle, strict=False)
     }
     for run, label in zip(runs, labels, strict=True):
         style = styles[label]

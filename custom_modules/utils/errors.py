@@ -91,9 +91,7 @@ def _fault_of_config(error: Exception) -> str | None:
         return f'{unknown[1]} has no setting {unknown[2]!r}: mend or remove it'
     if unregistered := UNREGISTERED.search(text):
         name, kind = unregistered.groups()
-        return (
-            f'there is no {kind} named {name!r}: name the module that registers it in custom_imports, or mend its type'
-        )
+        return f'there is no {kind} named {name!r}: name the module that registers it in custom_imports, or mend its type'
     ours = [frame.f_code.co_name for frame in below if _module_of(frame).startswith('custom_modules')]
     if not _module_of(builder).startswith('mm') or (ours and not ours[-1].startswith(('__init__', '_init'))):
         return None

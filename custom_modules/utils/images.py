@@ -68,9 +68,7 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     if image.dtype == np.uint16:
         image = decoding.to_uint8(image)
     if image.dtype != np.uint8 or not image.size or not (grey or image.shape[2:] == (3,)):
-        raise UsageError(
-            f'a picture is RGB (H, W, 3) or grey (H, W), uint8 or uint16, got {image.dtype} {image.shape}.'
-        )
+        raise UsageError(f'a picture is RGB (H, W, 3) or grey (H, W), uint8 or uint16, got {image.dtype} {image.shape}.')
     return image[..., None].repeat(3, axis=2) if grey else image
 
 

@@ -38,8 +38,7 @@ def test_half_the_bytes_say_the_same_or_all_are_kept(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ('changed', 'sentence'),
-    [(dict(threshold=None), 'has several channels'), (dict(task='classification'), 'is a classifier')],
+    ('changed', 'sentence'), [(dict(threshold=None), 'has several channels'), (dict(task='classification'), 'is a classifier')]
 )
 def test_a_model_that_the_page_cannot_show(refused, tmp_path, changed, sentence):
     given = write_small_onnx(tmp_path / 'given.onnx', **changed)

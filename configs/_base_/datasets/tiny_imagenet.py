@@ -11,11 +11,7 @@ train_pipeline = [
     dict(type='RandomGrayscale', prob=0.3, keep_channels=True, channel_weights=(0.114, 0.587, 0.299)),
     dict(type='PackInputs'),
 ]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=(image_size, image_size)),
-    dict(type='PackInputs'),
-]
+test_pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(image_size, image_size)), dict(type='PackInputs')]
 tta_pipeline = [
     *test_pipeline[:-1],
     dict(
@@ -42,9 +38,7 @@ val_dataloader = dict(
     num_workers=2,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='TinyImageNet', data_root=data_root, split='val', pipeline=test_pipeline, test_mode=True, cache='ram'
-    ),
+    dataset=dict(type='TinyImageNet', data_root=data_root, split='val', pipeline=test_pipeline, test_mode=True, cache='ram'),
 )
 test_dataloader = val_dataloader
 val_evaluator = [dict(type='Accuracy', topk=(1, 5)), dict(type='ClassificationReport')]

@@ -74,9 +74,7 @@ class FreezeScheduleHook(Hook):
         self._backbone.frozen_stages = frozen
         trainable = sum(p.numel() for p in self._backbone.parameters() if p.requires_grad)
         total = sum(p.numel() for p in self._backbone.parameters())
-        runner.logger.info(
-            f'Epoch {epoch + 1}: frozen_stages={frozen}, {trainable:,} of {total:,} backbone parameters train'
-        )
+        runner.logger.info(f'Epoch {epoch + 1}: frozen_stages={frozen}, {trainable:,} of {total:,} backbone parameters train')
 
 
 @HOOKS.register_module()

@@ -35,9 +35,7 @@ class MoonNet(StagedBackbone):
         [(16, 128, 128), (32, 64, 64), (64, 32, 32), (128, 16, 16), (256, 8, 8)]
     """
 
-    def __init__(
-        self, widths: Sequence[int] = (16, 32, 64, 128, 256), depths: Sequence[int] = (1, 2, 2, 1), **kwargs
-    ) -> None:
+    def __init__(self, widths: Sequence[int] = (16, 32, 64, 128, 256), depths: Sequence[int] = (1, 2, 2, 1), **kwargs) -> None:
         super().__init__(widths, **kwargs)
         self.stages.append(DoubleConv(self.in_channels, widths[0], bias=False))
         for stage in each_stage(widths, depths):
@@ -90,9 +88,7 @@ class NarrowResNet(StagedBackbone):
         **kwargs: Of :class:`StagedBackbone`, except widths and strides.
     """
 
-    def __init__(
-        self, widths: Sequence[int] = (18, 18, 36, 72, 144), depths: Sequence[int] = (2, 2, 2, 2), **kwargs
-    ) -> None:
+    def __init__(self, widths: Sequence[int] = (18, 18, 36, 72, 144), depths: Sequence[int] = (2, 2, 2, 2), **kwargs) -> None:
         strides = [2]
         for depth in depths:
             strides.append(strides[-1] * (2 if depth else 1))

@@ -168,9 +168,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         if not stages or self._folded is None or torch.compiler.is_compiling():
             return False
         # hooks of folded layers would not be called
-        return not any(
-            m.training or m._forward_hooks or m._forward_pre_hooks for stage in stages for m in stage.modules()
-        )
+        return not any(m.training or m._forward_hooks or m._forward_pre_hooks for stage in stages for m in stage.modules())
 
     def _freeze_stages(self) -> None:
         for i, stage in enumerate(self.stages):

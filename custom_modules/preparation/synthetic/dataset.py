@@ -97,9 +97,7 @@ class SyntheticSet:
         if ours and not overwrite and found != self.recipe:
             keys = (k for k in self.recipe if found.get(k) != self.recipe[k])
             differs = ', '.join(f'{k} {found.get(k)} instead of {self.recipe[k]}' for k in keys)
-            raise UsageError(
-                f'{self.out} holds another set ({differs}): choose another --out, or replace it with --overwrite.'
-            )
+            raise UsageError(f'{self.out} holds another set ({differs}): choose another --out, or replace it with --overwrite.')
         # the record first: after an interruption here, old pictures must not be taken for those of the new record
         if overwrite:
             record.unlink(missing_ok=True)
