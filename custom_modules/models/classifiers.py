@@ -10,6 +10,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from custom_modules.models.batch_augmentations import AugmentsBatches
+from custom_modules.utils.errors import UsageError
 
 
 @MODELS.register_module()
@@ -36,6 +37,8 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
         whole = isinstance(samples, DataSample)
         if not (training or whole):
             return super().forward(data, training)
+        if not whole and any('gt_score' in sample for sample in samples):
+            raise UsageError('BatchAugClsPreProcessor trains on one label an image, not on gt_score: use ClsDataPreprocessor.')
         labels = samples.gt_label if whole else torch.cat([sample.gt_label for sample in samples])
         batch = DataSample(gt_label=labels.to(self.device, non_blocking=True))
         images = images.to(self.device, non_blocking=True) if isinstance(images, Tensor) else self._stack(images)

@@ -72,9 +72,7 @@ def load_checkpoint_file(path: str | Path, map_location: str | torch.device | Ca
     try:
         loaded = torch.load(path, map_location=map_location, weights_only=True)
     except OSError as error:
-        raise UsageError(
-            f'{path} cannot be read ({error.strerror or error}): copy it again, or mend its permissions.'
-        ) from error
+        raise UsageError(f'{path} cannot be read ({error.strerror or error}): copy it again, or mend its permissions.') from error
     except Exception as error:
         # a damaged pickle can fail in any way
         raise _refused(str(path), error) from error

@@ -66,7 +66,12 @@ class ValLossSegmentor(EncoderDecoder):
         logits = self.decode_head(self.extract_feat(data['inputs']))
         # image by image, since the Dice of a batch is not the mean of the images' Dice
         for i, sample in enumerate(samples):
-            for name, value in self.decode_head.loss_by_feat(logits[i : i + 1], [sample]).items():
+            unpadded, (left, right, top, bottom) = logits[i : i + 1], sample.metainfo.get('img_padding_size', (0,) * 4)
+            if any((left, right, top, bottom)):
+                height, width = size = data['inputs'].shape[2:]
+                unpadded = F.interpolate(unpadded, size=size, mode='bilinear', align_corners=self.align_corners)
+                unpadded = unpadded[..., top : height - bottom, left : width - right]
+            for name, value in self.decode_head.loss_by_feat(unpadded, [sample]).items():
                 if 'loss' in name:
                     losses[f'val_{name}'].append(value)
         predicted = self.decode_head.predict_by_feat(logits, [sample.metainfo for sample in samples])
@@ -78,7 +83,8 @@ class UNetSegmentor(ValLossSegmentor):
     """A :class:`ValLossSegmentor` whose decode head's ``in_channels`` default to the backbone's ``out_channels``."""
 
     def _init_decode_head(self, decode_head: dict) -> None:
-        super()._init_decode_head({'in_channels': self.backbone.out_channels, **decode_head})
+        given = 'in_channels' in decode_head
+        super()._init_decode_head(decode_head if given else {'in_channels': self.backbone.out_channels, **decode_head})
 
 
 def imitation_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -108,7 +114,8 @@ class DistilledSegmentor(UNetSegmentor):
 
     Args:
         teacher (dict | list[dict]): A segmentor with as many output channels, and with
-            ``init_cfg=dict(type='Pretrained', checkpoint=...)``, else a ValueError. The logits of several are averaged.
+            ``init_cfg=dict(type='Pretrained', checkpoint=...)``, and no other normalisation, else a ValueError. The logits of
+            several are averaged.
         imitation_weight (float): Weight of the loss ``loss_imitation``. Defaults to 1.
         **kwargs: Of ``UNetSegmentor``.
     """
@@ -132,6 +139,10 @@ class DistilledSegmentor(UNetSegmentor):
                     f'The teacher has {teacher.out_channels} output channels, this network {self.out_channels}: '
                     'give both the same num_classes.'
                 )
+            for name in ('mean', 'std'):
+                theirs, ours = (getattr(model.data_preprocessor, name, None) for model in (teacher, self))
+                if theirs is not None and (ours is None or not torch.equal(theirs, ours)):
+                    raise ValueError(f'The teacher would see images of another {name}: give both the same data_preprocessor.')
             teacher.init_weights()
             # ChannelsLastHook does not see them either
             teacher.to(memory_format=torch.channels_last)

@@ -91,6 +91,13 @@ def test_folded_equals_unfolded(backbone, frozen):
     assert len(norms) == frozen + 1 and not any(norms), 'really folded'
 
 
+def test_a_convolution_that_is_called_twice_is_not_folded():
+    model = lively(MoonNet, frozen_stages=1).train()
+    width = model.out_channels[1]
+    model.stages[1] = nn.Sequential(model.stages[1], *2 * [nn.Conv2d(width, width, 1), nn.BatchNorm2d(width, eps=3.0)]).eval()
+    assert same(model)
+
+
 def test_copies_follow_the_weights():
     model = lively(MoonNet, frozen_stages=4).train()
     assert same(model)

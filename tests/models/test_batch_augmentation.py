@@ -144,8 +144,7 @@ def test_grey_values_by_hand():
     # clipped after each of the two
     assert out[:, 0, 0].tolist() == [[40, 90, 127.5], [0, 0, 160]]
     out, _ = BatchRandomGamma().apply(images.clone(), None, np.array([[2.0], [0.5]]))
-    by_hand = [[255 * (x / 255) ** g for x in (0, 100, 200)] for g in (2.0, 0.5)]
-    assert torch.allclose(out[:, 0, 0], torch.tensor(by_hand))
+    assert torch.allclose(out[:, 0, 0], torch.tensor([[255 * (x / 255) ** g for x in (0, 100, 200)] for g in (2.0, 0.5)]))
 
 
 def test_blur_is_opencvs():
@@ -153,8 +152,7 @@ def test_blur_is_opencvs():
     blur, sigmas = BatchRandomBlur(sigma=1.5), np.array([[0.6], [1.5]])
     out, _ = blur.apply(torch.from_numpy(images), None, sigmas)
     for image, blurred, (sigma,) in zip(images, out, sigmas, strict=True):
-        expected = cv2.GaussianBlur(image.transpose(1, 2, 0), (0, 0), sigma)
-        assert np.abs(blurred.numpy().transpose(1, 2, 0) - expected).max() < 0.5
+        assert np.abs(blurred.numpy().transpose(1, 2, 0) - cv2.GaussianBlur(image.transpose(1, 2, 0), (0, 0), sigma)).max() < 0.5
 
 
 def test_probability_is_that_of_a_sample():
@@ -214,6 +212,8 @@ def test_what_fits_into_no_whole_batch_is_said(moon):
     assert dataset.cache == 'ram' and isinstance(dataset.__getitems__([0, 1]), list)
     with pytest.raises(UsageError, match='RandomFlip may change'):
         whole(moon, [*LOAD, dict(type='RandomFlip', prob=0.5), PACK])
+    with pytest.raises(UsageError, match=r'keeps colours of 8 bits, and the pipeline gives float32 \(40, 48, 3\)'):
+        whole(moon, [dict(LOAD[0], to_float32=True), *LOAD[1:], PACK])
 
 
 @pytest.mark.parametrize('size_divisor', [1, 32])

@@ -137,3 +137,6 @@ def test_unlabelled_pixels_are_learnt_from_a_teacher_who_does_not_stay(teacher):
 def test_a_teacher_that_knows_nothing_is_refused(teacher):
     with pytest.raises(ValueError, match='needs weights'):
         MODELS.build(dict(type='DistilledSegmentor', teacher=dict(teacher, init_cfg=None), **NETWORK))
+    other = dict(teacher, data_preprocessor=dict(type='SegDataPreProcessor', mean=[0] * 3, std=[255] * 3))
+    with pytest.raises(ValueError, match='see images of another mean'):
+        MODELS.build(dict(type='DistilledSegmentor', teacher=other, **NETWORK)).init_weights()

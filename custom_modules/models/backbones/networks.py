@@ -58,11 +58,7 @@ class MobileEncoder(StagedBackbone):
     """
 
     def __init__(
-        self,
-        widths: Sequence[int] = (8, 16, 32, 64, 112),
-        depths: Sequence[int] = (1, 2, 2, 2),
-        expand_ratio: int = 4,
-        **kwargs,
+        self, widths: Sequence[int] = (8, 16, 32, 64, 112), depths: Sequence[int] = (1, 2, 2, 2), expand_ratio: int = 4, **kwargs
     ) -> None:
         super().__init__(widths, **kwargs)
         self.stages.append(Conv2dNormActivation(self.in_channels, widths[0], activation_layer=nn.ReLU6))

@@ -48,7 +48,10 @@ class FoldedStages:
 
 def _fold(stage: nn.Module) -> nn.Module:
     try:
-        return fuse(stage).requires_grad_(False)
+        calls = [node.target for node in torch.fx.symbolic_trace(stage).graph.nodes if node.op == 'call_module']
+        # fuse would multiply the weights of a convolution by those of a batch norm at each of its calls
+        shared = any(calls.count(name) > 1 and isinstance(stage.get_submodule(name), nn.Conv2d) for name in calls)
+        return stage if shared else fuse(stage).requires_grad_(False)
     except torch.fx.proxy.TraceError:
         return stage
 
