@@ -104,7 +104,7 @@ class DecodeOnce:
         self._static, reason = static_transforms(transforms), None
         if not self._static:
             reason = f'{type(transforms[0]).__name__} comes first and may be random'
-        elif free is not None and (needed := len(self._decode(0)) * count) > MEMORY * free:
+        elif free is not None and (needed := self._bytes_of_a_sample() * count) > MEMORY * free:
             reason = f"cache='ram' needs {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free (lower load_size)"
         if reason:
             self.cache = None
@@ -120,12 +120,16 @@ class DecodeOnce:
         self._spans = np.stack([[0, *ends[:-1]], ends], axis=1)
         self._cached = np.frombuffer(b''.join(samples), np.uint8)
 
+    def _bytes_of_a_sample(self) -> float:
+        # images may differ in size
+        return np.mean([len(self._decode(index)) for index in range(0, len(self), max(1, len(self) // 8))])
+
     def _decode(self, index: int) -> bytes:
         return pickle.dumps(Compose(self._static)(self.get_data_info(index)), pickle.HIGHEST_PROTOCOL)
 
     def _cache_batches(self) -> None:
-        static = static_transforms(self.pipeline.transforms)
-        rest = [type(t).__name__ for t in self.pipeline.transforms[len(static) :]]
+        static, self._static = static_transforms(self.pipeline.transforms), list(self.pipeline.transforms)
+        rest = [type(t).__name__ for t in self._static[len(static) :]]
         if rest != [self.packer]:
             raise UsageError(
                 f"cache='batches' of {type(self).__name__} keeps what the pipeline gives, which {rest[0] if rest else f'no {self.packer}'} "
@@ -140,6 +144,8 @@ class DecodeOnce:
         """Return a batch of ``cache='batches'``, or a list of samples, to torch's data loader."""
         if self.cache != 'batches' or self._cached is None:
             return [self[index] for index in indices]
+        if self.pipeline.transforms != self._static:
+            raise UsageError("a hook has replaced the pipeline, whose results cache='batches' keeps: set cache='ram'.")
         if self._cached['img'].device.type == 'cpu' and get_worker_info() is None:
             self._move_to_device()
         rows = torch.tensor(indices).to(self._cached['img'].device, non_blocking=True)
@@ -190,6 +196,11 @@ def _decode_arrays(dataset: DecodeOnce, transforms: list) -> dict[str, torch.Ten
     def decode(index: int) -> list[np.ndarray]:
         results = pipeline(dataset.get_data_info(index))
         found = [results[key] for key in dataset.arrays]
+        if (image := found[0]).dtype != np.uint8 or image.ndim != 3:
+            raise UsageError(
+                f"cache='batches' keeps colours of 8 bits, and the pipeline gives {image.dtype} {image.shape}: leave color_type and "
+                "to_float32 out of its LoadImageFromFile, or set cache='ram'."
+            )
         return [array.transpose(2, 0, 1) if array.ndim == 3 else array for array in found]
 
     def decode_share(start: int) -> tuple[str, tuple] | None:
