@@ -93,6 +93,13 @@ def test_what_wakes_is_in_the_optimizer(runner):
     run = runner({0: 4, 1: -1}, 2, 'model.backbone.frozen_stages=4')
     with pytest.raises(UsageError, match='of the backbone would be unfrozen and never train'):
         run.train()
+    # as a child config's schedule is merged into its base's
+    with pytest.raises(UsageError, match="freezes what it has unfrozen before, .* add '_delete_': True"):
+        runner({0: 4, 1: -1, 2: 3}, 2)
+    run = runner({0: 4, 1: -1}, 2)
+    run._train_loop = dict(type='IterBasedTrainLoop', max_iters=4)
+    with pytest.raises(UsageError, match='IterBasedTrainLoop has a single one: train by epochs'):
+        run.train()
 
 
 def test_norms_of_a_frozen_stage_may_adapt():

@@ -44,6 +44,7 @@ GROWING = THREE_CLASSES.format(metric='BatchAccuracy') + (
     'val_evaluator[0].update(topk=(1,))\n'
     'default_hooks = dict(checkpoint=dict(interval=1))\ntrain_cfg = dict(val_interval=1)\n'
 )
+MIXUP = 'model.update(data_preprocessor=dict(num_classes=3), train_cfg=dict(augments=dict(type="Mixup", alpha=1.0)))\n'
 WORKERS = ['train_dataloader.num_workers=2', 'train_dataloader.persistent_workers=True']
 # base, what is added to it, and the options of the run that is killed and resumed; the whole one has no workers
 RUNS = {
@@ -53,8 +54,8 @@ RUNS = {
     'growing images, merged groups and warmed-up averages of a classifier': ('classifier', GROWING, []),
     # drawn by seed, epoch and sample; dropout draws in the network
     'a segmentor whose samples draw': ('unet_baseline', 'model = dict(decode_head=dict(dropout_ratio=0.3))\n', WORKERS),
-    'a classifier whose samples draw': (
-        'reference/report2_simple_net_classifier', THREE_CLASSES.format(metric='Accuracy'), WORKERS),
+    'a classifier whose samples and batches draw': (
+        'reference/report2_simple_net_classifier', THREE_CLASSES.format(metric='Accuracy') + MIXUP, WORKERS),
 }  # fmt: skip
 
 

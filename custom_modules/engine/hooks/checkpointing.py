@@ -46,6 +46,9 @@ class ResumableCheckpointHook(CheckpointHook):
         epoch, loop = runner.epoch, runner.train_loop
         # whether the loop validates after the last epoch that was trained
         by_epoch = runner.val_loop is not None and isinstance(loop, EpochBasedTrainLoop)
+        if by_epoch:
+            # of train_cfg.dynamic_intervals
+            loop._decide_current_val_interval()
         due = by_epoch and epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == runner.max_epochs)
         if validated < epoch and due:
             runner.logger.info(f'The validation of epoch {runner.epoch} is repeated.')

@@ -13,6 +13,14 @@ from custom_modules.engine.devices import inner_model
 from custom_modules.utils.errors import UsageError
 
 
+def _require_epochs(hook: Hook, runner, changes: Sequence) -> None:
+    if len(changes) > 1 and not isinstance(runner.train_loop, EpochBasedTrainLoop):
+        raise UsageError(
+            f'{type(hook).__name__} acts by epoch, and {type(runner.train_loop).__name__} has a single one: train by epochs '
+            '(train_cfg.by_epoch=True and max_epochs), or leave the hook out.'
+        )
+
+
 @HOOKS.register_module()
 class FreezeScheduleHook(Hook):
     """Freeze and unfreeze stages of the backbone by epoch.
@@ -25,7 +33,8 @@ class FreezeScheduleHook(Hook):
             the stem, k the stem and the first k stages. Epoch 0 is required.
 
     Raises:
-        UsageError: If the schedule lacks epoch 0, the backbone is no ``StagedBackbone``, or the optimizer lacks some of it.
+        UsageError: If the schedule lacks epoch 0 or freezes what it has unfrozen, the backbone is no ``StagedBackbone``, the
+            optimizer lacks some of it, or a schedule with several entries meets a loop without epochs.
 
     Example:
         >>> # all four stages are frozen for 4 epochs, then the last two train, from epoch 20 on everything does
@@ -41,6 +50,12 @@ class FreezeScheduleHook(Hook):
                 'schedule of FreezeScheduleHook maps epochs >= 0 to frozen_stages and needs epoch 0, '
                 f'such as {{0: 4, 10: -1}}; got {dict(schedule)}.'
             )
+        frozen = [self.schedule[epoch] for epoch in sorted(self.schedule)]
+        if sorted(frozen) not in (frozen, frozen[::-1]):
+            raise UsageError(
+                f'schedule of FreezeScheduleHook freezes what it has unfrozen before, {self.schedule}: mmengine has merged it into '
+                "the base config's; add '_delete_': True to the child's."
+            )
 
     def before_train(self, runner) -> None:
         """Check the backbone and the optimizer, and set the state of the last epoch, whose validation a resume may repeat."""
@@ -51,6 +66,7 @@ class FreezeScheduleHook(Hook):
                 'FreezeScheduleHook needs a backbone whose frozen_stages can be set at any time, and that of '
                 f'{type(backbone).__name__} cannot: use a StagedBackbone of this project or remove the hook.'
             )
+        _require_epochs(self, runner, self.schedule)
         self._backbone = backbone
         # unfreeze all that is ever unfrozen
         backbone.frozen_stages = min(self.schedule.values())
@@ -112,6 +128,7 @@ class ProgressiveResizeHook(Hook):
             raise UsageError(
                 'ProgressiveResizeHook sets the size of BatchRandomResizedCrop, and model.data_preprocessor.augments holds none: add it.'
             )
+        _require_epochs(self, runner, self.stages)
         size = self.size_at(runner.epoch, runner.max_epochs)
         for crop in crops:
             if crop.size != size or runner.epoch == 0:
@@ -125,13 +142,16 @@ class ResumableSeedHook(DistSamplerSeedHook):
 
     - It sets the training set's epoch, so that each sample's random numbers follow from seed, epoch and index (``SeededSamples``).
       Not in iteration-based loops, whose one epoch repeats the samples.
-    - It seeds torch's generators, used by dropout, from seed, iteration and rank.
+    - It seeds torch's and numpy's generators, used by dropout and mixing, from seed, iteration and rank.
+    - A resumed run without a set seed goes on with the sampler of the seed that was drawn.
     """
 
     def before_train(self, runner) -> None:
         """Warn of a data set whose epoch cannot be set."""
         self._by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-        self._dataset = runner.train_dataloader.dataset
+        self._dataset, sampler = runner.train_dataloader.dataset, runner.train_dataloader.sampler
+        if (runner.cfg.get('randomness') or {}).get('seed') is None and hasattr(sampler, 'seed'):
+            sampler.seed = runner.seed
         if self._by_epoch and not hasattr(self._dataset, 'set_epoch'):
             runner.logger.warning(
                 f'{type(self._dataset).__name__} draws random numbers by worker process: after a resume it repeats those of the '
@@ -146,5 +166,7 @@ class ResumableSeedHook(DistSamplerSeedHook):
             self._dataset.set_epoch(runner.seed, runner.epoch)
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
-        """Seed torch's generators."""
-        torch.manual_seed(int(np.random.SeedSequence((runner.seed, runner.iter, get_rank())).generate_state(1)[0]))
+        """Seed torch's and numpy's generators."""
+        seeds = np.random.SeedSequence((runner.seed, runner.iter, get_rank())).generate_state(2)
+        torch.manual_seed(int(seeds[0]))
+        np.random.seed(seeds[1])
