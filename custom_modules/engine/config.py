@@ -103,8 +103,8 @@ def read_options(texts: Iterable[str]) -> dict[str, object]:
     Anything else is a UsageError, such as a dict, which mmengine would take for a word, or a bracket that is not closed.
 
     Example:
-        >>> read_options(['load_size=(256,256)', 'default_hooks.checkpoint.filename_tmpl=e{}.pth'])
-        {'load_size': (256, 256), 'default_hooks.checkpoint.filename_tmpl': 'e{}.pth'}
+        >>> read_options(['load_size=(256,256)', 'train_dataloader.dataset.data_prefix.img_path={split}/img'])
+        {'load_size': (256, 256), 'train_dataloader.dataset.data_prefix.img_path': '{split}/img'}
     """
     found = argparse.Namespace(options={})
     action = DictAction(['--cfg-options'], 'options')
@@ -140,10 +140,7 @@ def read_config(path: Path, remedy: str) -> Config:
 
 
 def load_config(
-    path: str | Path,
-    cfg_options: Mapping[str, object] | None = None,
-    work_dir: str | Path | None = None,
-    launcher: str = 'none',
+    path: str | Path, cfg_options: Mapping[str, object] | None = None, work_dir: str | Path | None = None, launcher: str = 'none'
 ):
     """Read a config, override its settings, and set where and how it runs.
 
@@ -242,7 +239,7 @@ def hold_out_nothing(cfg) -> None:
         )
     if is_cut_by_hash(train):
         train.split = 'all'
-        for key in ('fold', 'folds'):
+        for key in ('fold', 'folds', 'train_fraction'):
             train.pop(key, None)
     for part in ('val', 'test'):
         if loader := cfg.get(f'{part}_dataloader'):

@@ -59,6 +59,8 @@ def require_training(cfg) -> None:
 def require_whole_loops(cfg) -> None:
     """Refuse an incomplete validation or test, and numbers of steps, images or processes that are not integers or too small."""
     for part, name in (('val', 'validation'), ('test', 'test')):
+        if value_at(cfg, f'{part}_dataloader', 'drop_last'):
+            raise UsageError(f'{part}_dataloader.drop_last would leave images out of the scores: set it to False.')
         keys = [f'{part}_{key}' for key in ('dataloader', 'cfg', 'evaluator')]
         missing = [key for key in keys if cfg.get(key) is None]
         present = [key for key in keys if key not in missing]
@@ -207,7 +209,9 @@ def _fault_of_loss(loss: dict, channels: int) -> str | None:
             return "LovaszLoss for one output channel needs loss_type='binary' and per_image=True"
         return None
     if name in {better for _, better in INSTEAD.values()}:
-        return f"{name} is for one output channel, and the head has {channels}: use mmseg's {name.removeprefix('Binary')}"
+        # mmseg's DiceLoss learns from ignored pixels, its FocalLoss needs a GPU
+        instead = 'CrossEntropyLoss' if name == 'BinaryFocalLoss' else 'TverskyLoss'
+        return f'{name} is for one output channel, and the head has {channels}: use {instead}'
     if name == 'CrossEntropyLoss' and weighted and sigmoid:
         return 'mmseg cannot weight the classes of several sigmoids: set use_sigmoid=False or class_weight=None'
     if name == 'CrossEntropyLoss' and weighted and loss.get('avg_non_ignore'):
@@ -218,8 +222,9 @@ def _fault_of_loss(loss: dict, channels: int) -> str | None:
 def _require_small_topk(cfg, classes: int) -> None:
     for name in ('val_evaluator', 'test_evaluator'):
         for key, metric in each_config(name, cfg.get(name)):
-            most = max(metric.get('topk') or [1])
-            if metric.get('type') == 'Accuracy' and most > classes:
+            topk = metric.get('topk') or 1
+            most = topk if isinstance(topk, int) else max(topk)
+            if metric.get('type') in ('Accuracy', 'BatchAccuracy') and most > classes:
                 raise UsageError(
                     f'{key}.topk asks for the top {most} of {classes} classes: leave it out there, and in model.head.'
                 )
@@ -271,12 +276,12 @@ def require_unpadded(cfg) -> None:
         return
     divisor = value_at(cfg, 'model', 'data_preprocessor', 'size_divisor') or 1
     for key, dataset in loaded_data_sets(cfg, ['train']):
-        crops = [step['size'] for step in dataset.get('pipeline') or () if step['type'] == 'RandomZoom']
-        size = [*crops, dataset.get('load_size')][0]
+        steps = [step for step in dataset.get('pipeline') or () if step['type'] in ('RandomZoom', 'RandomCrop')]
+        size = [*(step.get('size', step.get('crop_size')) for step in steps[-1:]), dataset.get('load_size')][0]
         if size is None or any(side % divisor for side in size):
             raise UsageError(
                 f'{key} gives images of {"their own sizes" if size is None else f"{size[0]}x{size[1]}"}, which are padded to '
-                f'multiples of {divisor}, and grey_standardize would count the padding: set {key}.load_size to multiples of {divisor}.'
+                f'multiples of {divisor}, and grey_standardize would count the padding: set {key}.load_size, or its crops, to multiples of {divisor}.'
             )
 
 

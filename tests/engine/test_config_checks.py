@@ -12,7 +12,7 @@ from custom_modules.utils.errors import UsageError
 TWO = dict(type='MoonDataset', data_root='.')
 THREE = dict(type='IndexedMaskDataset', data_root='.', classes=('background', 'small', 'large'))
 OTHER_ORDER = dict(THREE, classes=('background', 'large', 'small'))
-TOP_5 = dict(val_evaluator=[dict(type='Accuracy', topk=(1, 5))])
+TOP_5 = dict(val_evaluator=[dict(type='Accuracy', topk=(1, 3)), dict(type='BatchAccuracy', topk=5)])
 WEIGHTED = dict(type='CrossEntropyLoss', class_weight=[1, 1, 1])
 
 
@@ -36,8 +36,7 @@ def loss(*weights, **options) -> dict:
 def classifier(num_classes, wnids, **more) -> Config:
     dataset = dict(type='TinyImageNet', data_root='.', wnids=wnids)
     head = dict(type='LinearClsHead', num_classes=num_classes, in_channels=8)
-    parts = dict(model=dict(head=head), train_dataloader=dict(dataset=dataset))
-    return Config(dict(parts, default_scope='mmpretrain', **more))
+    return Config(dict(model=dict(head=head), train_dataloader=dict(dataset=dataset), default_scope='mmpretrain', **more))
 
 
 def with_part(name, dataset) -> Config:
@@ -61,7 +60,7 @@ def with_part(name, dataset) -> Config:
          r'loss_decode\.1\.class_weight holds 1 weights, .* 3 output channels: give it a list of 3'),
         (config(theirs(2, loss_decode=dict(type='CrossEntropyLoss', class_weight=5.0))), r'class_weight is 5\.0, but'),
         (classifier(200, ['n01', 'n02']), r'model\.head is for 200 .* has 2 \(n01, n02\): set'),
-        (classifier(3, ['a', 'b', 'c'], **TOP_5), 'val_evaluator.0.topk asks for the top 5 of 3 classes'),
+        (classifier(3, ['a', 'b', 'c'], **TOP_5), 'val_evaluator.1.topk asks for the top 5 of 3 classes'),
     ],
 )  # fmt: skip
 def test_each_mistake_gets_its_sentence(cfg, words):
@@ -78,7 +77,7 @@ def test_each_mistake_gets_its_sentence(cfg, words):
         (2, dict(type='FocalLoss'), 'use BinaryFocalLoss'),
         (2, dict(type='CrossEntropyLoss'), 'set use_sigmoid=True'),
         (2, dict(type='LovaszLoss', reduction='none'), "loss_type='binary'"),
-        (3, dict(type='BinaryDiceLoss'), "has 3: use mmseg's DiceLoss"),
+        (3, dict(type='BinaryDiceLoss'), 'has 3: use TverskyLoss'),
         (3, dict(WEIGHTED, use_sigmoid=True), 'cannot weight the classes of several sigmoids'),
         (3, dict(WEIGHTED, avg_non_ignore=True), 'set avg_non_ignore=False'),
     ],
@@ -107,8 +106,7 @@ def test_shared_images_are_refused(options, refused, repository, moon, tmp_path)
     link.symlink_to(link.with_name('render0001.png'))
     options = [option.format(moon=moon) for option in options]
     run = ['--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS, *options]
-    config = repository / 'configs' / 'unet_baseline.py'
-    refused('images of the val set are trained on, such as', 'train.py', config, *run)
+    refused('images of the val set are trained on, such as', 'train.py', repository / 'configs' / 'unet_baseline.py', *run)
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
@@ -130,5 +128,7 @@ def test_padding_is_not_standardized():
     for size in (None, (120, 128)):
         with pytest.raises(UsageError, match='grey_standardize would count the padding'):
             require_unpadded(padded(size))
+    with pytest.raises(UsageError, match='images of 100x100, which are padded'):
+        require_unpadded(padded((256, 128), pipeline=[dict(type='RandomCrop', crop_size=(100, 100))]))
     require_unpadded(padded((256, 128)))
     require_unpadded(padded((421, 280), pipeline=[dict(type='RandomZoom', size=(128, 128))]))

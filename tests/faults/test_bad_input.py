@@ -37,6 +37,7 @@ NO_SETTING = {
     'model.type=UNetSegmentr': "no model named 'UNetSegmentr': name the module .* custom_imports, or mend its type in the config",
     'optim_wrapper.optimizer.type=AdamX': "no optimizer named 'AdamX'",
     'train_cfg.max_epochs=abc': "max_epochs is a whole number of at least 1, got 'abc'",
+    'val_dataloader.drop_last=True': 'would leave images out of the scores: set it to False',
     'val_dataloader=3': 'val_dataloader is a dict of settings, got 3',
     'env_cfg.mp_cfg.mp_start_method=x': "mp_start_method is one of fork, spawn.*, got 'x'",
     'optim_wrapper.clip_grad.max_norm=abc': "max_norm is a number above 0, got 'abc'",
