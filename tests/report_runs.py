@@ -9,13 +9,13 @@ from mmengine.config import Config
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
 
-def write_scalars(folder: Path, epochs: list[int], scores: list[dict] | None = None) -> None:
+def write_scalars(folder: Path, epochs: list[int], scores: list[dict] | None = None, steps: int = 1) -> None:
     """What mmengine logs: two lines of each epoch's training and one of its validation."""
     lines = []
     for i, epoch in enumerate(epochs):
         loss = dict(lr=0.1 / epoch, loss=2.0 / epoch, epoch=epoch, iter=2 * epoch, step=2 * epoch)
         val = scores[i] if scores else dict(rock_Dice=40.0, rock_IoU=25.0, mDice=60.0, val_loss=1.2)
-        lines += [{**loss, 'loss': 4.0 / epoch}, loss, dict(val, step=epoch)]
+        lines += [{**loss, 'loss': 4.0 / epoch}, loss, dict(val, step=steps * epoch)]
     (folder / 'vis_data').mkdir(parents=True)
     (folder / 'vis_data' / 'scalars.json').write_text(''.join(json.dumps(line) + '\n' for line in lines))
 

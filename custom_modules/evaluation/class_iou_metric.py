@@ -153,6 +153,8 @@ class ClassIoUMetric(IoUMetric):
             if self._objects:
                 objects = np.sum([counts[place] for counts in self._objects], axis=0)
                 metrics[f'{name}_object_F1'] = float(object_f1(objects))
+        if self.nan_to_num is not None:
+            metrics = {name: float(np.nan_to_num(value, nan=self.nan_to_num)) for name, value in metrics.items()}
         return metrics
 
 

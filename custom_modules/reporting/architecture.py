@@ -141,7 +141,8 @@ def _record_calls(model: nn.Module, modules: Sequence[nn.Module], size: tuple[in
     with ExitStack() as hooks:
         for module in modules:
             hooks.enter_context(module.register_forward_hook(record))
-        model(torch.zeros(1, 3, *size, device=next(model.parameters()).device), mode='tensor')
+        channels = getattr(model.backbone, 'in_channels', 3)
+        model(torch.zeros(1, channels, *size, device=next(model.parameters()).device), mode='tensor')
     return calls
 
 

@@ -30,7 +30,11 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     train, val = pd.DataFrame(), pd.DataFrame()
     for path in scalar_files(work_dir):
-        rows = _rows(path)
+        rows, epoch = _rows(path), None
+        for row in rows:
+            epoch = row.get('epoch', epoch)
+            # LoggerHook(log_metric_by_epoch=False) gives validations the number of the iteration
+            row |= dict(step=epoch) if 'epoch' not in row and epoch else {}
         epochs = _epochs([row for row in rows if 'epoch' in row])
         scores = pd.DataFrame(row for row in rows if 'epoch' not in row)
         if not scores.empty:
@@ -263,8 +267,9 @@ def held_out_fold(cfg) -> tuple[int, int] | None:
 def monitored_score(cfg) -> tuple[str | None, bool]:
     """Read from a config by which score the best checkpoint is chosen, the first of several, and whether less is better."""
     hook = value_at(cfg, 'default_hooks', 'checkpoint') or {}
-    best = hook.get('save_best')
-    return best[0] if isinstance(best, list | tuple) else best, hook.get('rule') == 'less'
+    best, rule = (v[0] if isinstance(v, list | tuple) else v for v in (hook.get('save_best'), hook.get('rule')))
+    # mmengine infers a rule from the name
+    return best, rule == 'less' if rule else 'loss' in str(best).lower()
 
 
 def logged_progress(work_dir: Path, cfg) -> tuple[int, float | None]:

@@ -275,7 +275,9 @@ def measure_cost(model: nn.Module, size: tuple[int, int]) -> dict:
     cannot), ``images_per_second`` of the network alone, the ``batch`` size of this measurement, and the ``device``.
     """
     device = next(model.parameters()).device
-    inputs = torch.zeros(BATCH, 3, *size, device=device).to(memory_format=torch.channels_last)
+    inputs = torch.zeros(BATCH, getattr(model.backbone, 'in_channels', 3), *size, device=device).to(
+        memory_format=torch.channels_last
+    )
     names, threads = dict(model=model, inputs=inputs), torch.get_num_threads()
     timer = Timer('model(inputs, mode="tensor")', globals=names, num_threads=threads)
     with torch.inference_mode():

@@ -9,7 +9,7 @@ from report_runs import write_scalars
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.reporting.config_changes import flat_config
-from custom_modules.reporting.runs import RunFolder, held_out_fold, read_scalars
+from custom_modules.reporting.runs import RunFolder, held_out_fold, monitored_score, read_scalars
 
 make_run = partial(report_runs.make_run, weights=False)
 
@@ -31,8 +31,8 @@ def test_scalars_of_a_run_in_pieces(tmp_path):
     path = tmp_path / '20260102_000000' / 'vis_data' / 'scalars.json'
     path.write_text(path.read_text()[:-12])
     assert list(read_scalars(tmp_path)[1].index) == [1, 2, 3]
-    # a new start leaves nothing of the old
-    write_scalars(tmp_path / '20260103_000000', [1], dice(10.0))
+    # a new start leaves nothing of the old; its logger counts validations by iteration
+    write_scalars(tmp_path / '20260103_000000', [1], dice(10.0), steps=2)
     train, val = read_scalars(tmp_path)
     assert val['rock_Dice'].to_dict() == {1: 10.0} and list(train.index) == [1]
 
@@ -53,6 +53,8 @@ def test_the_best_checkpoint_is_that_of_the_monitored_score(tmp_path):
     for name in ('best_mDice_epoch_3.pth', 'best_rock_Dice_epoch_2.pth'):
         (run / name).touch()
     assert RunFolder(run).checkpoint.name == 'best_rock_Dice_epoch_1.pth'
+    for hook in (dict(save_best=['val_loss', 'mDice'], rule=['less', 'greater']), dict(save_best='val_loss')):
+        assert monitored_score(Config(dict(default_hooks=dict(checkpoint=hook)))) == ('val_loss', True)
 
 
 def test_a_resumed_run_is_of_the_config_that_it_began_with(tmp_path):
