@@ -88,8 +88,7 @@ def test_classifiers_see_what_they_saw(name):
     init_default_scope('mmpretrain')
     model = MODELS.build(cfg.model).eval()
     model.load_state_dict(torch.load(path, weights_only=True)['state_dict'])
-    pictures = [torch.from_numpy(picture).permute(2, 0, 1) for picture in TEXTURES]
-    inputs = model.data_preprocessor(dict(inputs=pictures))['inputs']
+    inputs = model.data_preprocessor(dict(inputs=[torch.from_numpy(picture).permute(2, 0, 1) for picture in TEXTURES]))['inputs']
     with torch.no_grad():
         labels, swapped = (model.head(model.extract_feat(given)).argmax(1) for given in (inputs, inputs.flip(1)))
     agree, other = (np.mean(found.numpy() == np.array(SEEN[name].split(), int)) for found in (labels, swapped))

@@ -98,8 +98,7 @@ def test_segmentor(tool, repository, moon, tmp_path, monkeypatch, capsys):
     assert list(work_dir.glob('*/vis_data/events.out.tfevents*')) and list(work_dir.glob('*/*.log'))
     capsys.readouterr()
     pictures, masks = tmp_path / 'pictures', tmp_path / 'masks'
-    folders = ['--show-dir', pictures, '--out', masks]
-    assert tool('test.py', config, best, *folders, '--cfg-options', *MOON_OPTIONS) == 0
+    assert tool('test.py', config, best, *['--show-dir', pictures, '--out', masks], '--cfg-options', *MOON_OPTIONS) == 0
     assert (work_dir / f'{name}.py').read_text() == trained
     (report,) = work_dir.glob('*/*.json')
     tested = json.loads(report.read_text())

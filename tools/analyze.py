@@ -41,11 +41,7 @@ def parse_args():
     text = 'its checkpoint file; several are those of fold 0, 1, ..., each counted on the part that it has not seen'
     sparse.add_argument('checkpoints', nargs='+', metavar='CHECKPOINT', help=text)
     sparse.add_argument(
-        '--rocks',
-        nargs='+',
-        default=['rock', 'boulder'],
-        metavar='CLASS',
-        help='which classes are rock (default: rock boulder)',
+        '--rocks', nargs='+', default=['rock', 'boulder'], metavar='CLASS', help='which classes are rock (default: rock boulder)'
     )
     text = 'how the names of the pictures begin, such as chang4_; each is cut into folds by itself (default: all)'
     sparse.add_argument('--prefix', nargs='+', default=[''], metavar='PREFIX', help=text)

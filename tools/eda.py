@@ -60,9 +60,7 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     folders = [f'--{name.replace("_", "-")}' for name in FOLDER_OPTIONS if getattr(args, name) is not None]
     if (args.config is None) == (args.images is None) or (args.config and folders):
-        parser.error(
-            'name either a config or two folders with --images and --masks; the options of folders belong to the latter'
-        )
+        parser.error('name either a config or two folders with --images and --masks; the options of folders belong to the latter')
     if args.images and (args.masks is None or args.cfg_options):
         parser.error('--images needs --masks, and takes no --cfg-options')
     return args

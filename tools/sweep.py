@@ -35,9 +35,7 @@ def parse_args() -> argparse.Namespace:
     add('--vary', nargs='+', action='extend', default=[], metavar='KEY=V1,V2,...', help=text)
     text = 'how many runs side by side (default: 1); several share the cores, unless OMP_NUM_THREADS is set, and the GPUs'
     add('--jobs', type=int, default=1, metavar='N', help=text)
-    text = (
-        'hand the runs to a Ray cluster: HOST:PORT or ray://HOST:PORT; without an address that of this machine, else a new one'
-    )
+    text = 'hand the runs to a Ray cluster: HOST:PORT or ray://HOST:PORT; without an address that of this machine, else a new one'
     add('--ray', nargs='?', const='auto', metavar='ADDRESS', help=text)
     add('--ray-cpus', type=float, default=1, metavar='N', help='CPUs of each run (default: 1)')
     text = 'GPUs of each run, or a share of one (default: 1 if the cluster has any, else 0)'

@@ -239,10 +239,7 @@ def labels_of(samples: list) -> Tensor:
 
 def class_indices(model, images: Tensor) -> Tensor:
     """Predict the classes of images (N, 3, H, W): (N, H, W), or of a classifier (N,); one channel is rock above a probability of 0.5."""
-    if hasattr(model, 'encode_decode'):
-        logits = model.encode_decode(images, [dict(img_shape=images.shape[2:])])
-    else:
-        logits = model(images)
+    logits = model.encode_decode(images, [dict(img_shape=images.shape[2:])]) if hasattr(model, 'encode_decode') else model(images)
     return logits[:, 0] > 0 if logits.shape[1] == 1 else logits.argmax(1)
 
 

@@ -29,9 +29,7 @@ class PixelsToProbabilities(nn.Module):
         self.segments = hasattr(model, 'decode_head')
         preprocessor = model.data_preprocessor
         if getattr(preprocessor, 'test_cfg', None):
-            raise UsageError(
-                f'the data preprocessor pads in testing (test_cfg={preprocessor.test_cfg}): leave its test_cfg out.'
-            )
+            raise UsageError(f'the data preprocessor pads in testing (test_cfg={preprocessor.test_cfg}): leave its test_cfg out.')
         # mmpretrain's and mmseg's attribute; data sets load BGR
         self.takes_bgr = not getattr(preprocessor, 'to_rgb', getattr(preprocessor, '_channel_conversion', False))
         normalises = getattr(preprocessor, '_enable_normalize', False)
@@ -62,12 +60,7 @@ class TorchModel:
     """
 
     def __init__(
-        self,
-        config: str | Path,
-        checkpoint: str | Path,
-        device: str | None = None,
-        amp: bool = False,
-        threads: int | None = None,
+        self, config: str | Path, checkpoint: str | Path, device: str | None = None, amp: bool = False, threads: int | None = None
     ) -> None:
         if threads:
             torch.set_num_threads(threads)

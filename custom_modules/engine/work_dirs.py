@@ -25,9 +25,7 @@ def lock_work_dir(work_dir: str | Path, timeout: float = 1) -> FileLock:
     try:
         lock.acquire(timeout=timeout)
     except Timeout:
-        raise UsageError(
-            f'another process is training in {work_dir}: wait for it, or write elsewhere with --work-dir.'
-        ) from None
+        raise UsageError(f'another process is training in {work_dir}: wait for it, or write elsewhere with --work-dir.') from None
     except OSError:
         pass
     return lock

@@ -166,8 +166,7 @@ def test_tool_analyses_the_whole_set(tool, refused, untrained, moon, capsys):
 
 def test_ranking_picks_best_median_and_worst_each_once():
     scores = np.arange(31.0)
-    ranks = dict(best=[(1, 30), (2, 29)], median=[(15, 16), (16, 15)], worst=[(30, 1), (31, 0)])
-    assert best_median_worst(scores, 2) == ranks
+    assert best_median_worst(scores, 2) == dict(best=[(1, 30), (2, 29)], median=[(15, 16), (16, 15)], worst=[(30, 1), (31, 0)])
     for count in range(1, 20):
         pairs = sum(best_median_worst(scores[:count], 5).values(), [])
         chosen = [i for _, i in pairs]
@@ -242,8 +241,10 @@ def test_the_tool_counts_the_chosen_pictures(tool, refused, tmp_path, repository
     assert tool(*given, 'none.pth', 'all.pth', *out, 'folds.json', *more) == 0
     folds = json.loads((tmp_path / 'folds.json').read_text())
     # the only rock is in a1
-    first = fold_split(['1', '2'], 'test', 1, 2, 0.2) == ['1']
-    assert [row['called_rock'] for row in folds['classes'][:2]] == [50, 100 * first]
+    assert [row['called_rock'] for row in folds['classes'][:2]] == [
+        50,
+        100 * (fold_split(['1', '2'], 'test', 1, 2, 0.2) == ['1']),
+    ]
 
 
 def test_as_many_bits_differ_as_are_flipped_and_a_seed_repeats_them():

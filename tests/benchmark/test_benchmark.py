@@ -107,8 +107,7 @@ def test_files_are_predicted_alike(untrained, measure, monkeypatch):
     monkeypatch.setattr(prediction, 'mixed_precision_pays', lambda: True)
     config, weights, options = untrained
     options = [*options, *loader_options(**{'dataset.load_size': '(32,32)'})]
-    given = weights, '--repeats', 1, '--images', 3, '--batch', 2
-    found = measure('infer', *given, options=options)['contestants']
+    found = measure('infer', weights, '--repeats', 1, '--images', 3, '--batch', 2, options=options)['contestants']
     assert [name for name in found if name != 'smp'] == ['project', 'project --amp', 'stock', 'bare loop']
     assert found['project']['parameters'] == found['stock']['parameters'] > 0
     assert all(one['images'] == dict(network_2=2, files_2=2) for one in found.values())

@@ -29,8 +29,7 @@ def built(root, pipeline=PIPELINE, **options):
     init_default_scope('mmseg')
     # each data set makes mmengine collect garbage, which looks at all that the libraries have made
     gc.freeze()
-    given = dict(split='all', load_size=(32, 24), pipeline=copy.deepcopy(list(pipeline)))
-    return MoonDataset(str(root), **given | options)
+    return MoonDataset(str(root), **dict(split='all', load_size=(32, 24), pipeline=copy.deepcopy(list(pipeline))) | options)
 
 
 def filled(root, pipeline=PIPELINE, **options):

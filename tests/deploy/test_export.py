@@ -107,8 +107,7 @@ def test_a_file_has_the_checkpoints_scores(name, tool, refused, models, files, t
         assert tool('test.py', config, weights, *given) == 0
         scores = dict(re.findall(r'(\S+): ([\d.]+)', capsys.readouterr().out.splitlines()[-1]))
         found.append({score: float(value) for score, value in scores.items() if 'time' not in score})
-    main = 'rock_Dice' if name == 'segmentor' else 'accuracy/top1'
-    assert found[0] == found[1] and 0 < found[0][main] < 100
+    assert found[0] == found[1] and 0 < found[0]['rock_Dice' if name == 'segmentor' else 'accuracy/top1'] < 100
     if name == 'segmentor':
         masks = [RockDetector(*own, device='cpu')(noise(90, 120)).mask for own in (models[name], [files[name]])]
         assert (masks[0] == masks[1]).mean() > 0.999 and 0.1 < masks[0].mean() < 0.9

@@ -143,8 +143,7 @@ def test_a_ctrl_c_leaves_whole_files_and_the_rest_follows(tool, refused, bright,
     assert tool('predict.py', photos, '-o', out, '--batch-size', 1) == 130
     assert 'interrupted: all files there are whole; go on with --resume' in capsys.readouterr().err
     unbroken, found = contents(tmp_path / 'unbroken'), contents(out)
-    tables = 'pictures.jsonl', 'rocks.csv', 'rocks.json'
-    pictures = {name: content for name, content in found.items() if name not in tables}
+    pictures = {name: content for name, content in found.items() if name not in ('pictures.jsonl', 'rocks.csv', 'rocks.json')}
     assert 4 <= len(pictures) < 50 and pictures.items() <= unbroken.items()
     assert len(found['rocks.csv'].splitlines()) == 1 + 2 * 2
     monkeypatch.setattr(Results, 'record', record)

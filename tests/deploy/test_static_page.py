@@ -41,15 +41,13 @@ def test_half_the_bytes_say_the_same_or_all_are_kept(tmp_path, monkeypatch):
     ('changed', 'sentence'), [(dict(threshold=None), 'has several channels'), (dict(task='classification'), 'is a classifier')]
 )
 def test_a_model_that_the_page_cannot_show(refused, tmp_path, changed, sentence):
-    given = write_small_onnx(tmp_path / 'given.onnx', **changed)
-    refused(sentence, 'demo.py', given, '--static', tmp_path / 'site')
+    refused(sentence, 'demo.py', write_small_onnx(tmp_path / 'given.onnx', **changed), '--static', tmp_path / 'site')
     assert not (tmp_path / 'site').exists()
 
 
 def test_another_site_is_not_written_over(refused, tmp_path):
     (tmp_path / 'index.html').write_text('mine')
-    given = write_small_onnx(tmp_path / 'given.onnx')
-    refused('choose another folder with --static', 'demo.py', given, '--static', tmp_path)
+    refused('choose another folder with --static', 'demo.py', write_small_onnx(tmp_path / 'given.onnx'), '--static', tmp_path)
     assert (tmp_path / 'index.html').read_text() == 'mine'
 
 

@@ -127,8 +127,7 @@ def test_lists_that_overlap_or_name_nothing(tmp_path):
         ('pair_in_no_part', 'no part'): ['0003'],
     }
     # 0002 counts in both parts, and once in all
-    pairs = {name: found['pairs'] for name, found in summary['statistics'].items()}
-    assert pairs == {'train': 3, 'val': 1, 'all parts': 3}
+    assert {name: found['pairs'] for name, found in summary['statistics'].items()} == {'train': 3, 'val': 1, 'all parts': 3}
 
 
 def look(root: Path, *pairs: tuple[np.ndarray, np.ndarray], **options) -> dict:

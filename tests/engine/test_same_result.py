@@ -46,8 +46,7 @@ def train(tmp_path_factory):
             patch.setattr(LazyRuntimeInfoHook, 'read', read)
             arguments = ['--work-dir', root / name, '--cfg-options', *OPTIONS, *options]
             assert run_tool('train.py', REPOSITORY / config, *arguments) == 0
-        last = max((root / name).glob('epoch_*.pth'))
-        return torch.load(last, weights_only=True), logged(root / name), waited
+        return torch.load(max((root / name).glob('epoch_*.pth')), weights_only=True), logged(root / name), waited
 
     yield run
     torch.use_deterministic_algorithms(False)

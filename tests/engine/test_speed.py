@@ -125,8 +125,7 @@ def test_averages_of_another_layout_are_brought_over(last):
                 p.grad = torch.empty_like(p).copy_(torch.randn(p.shape, generator=generator))
             optimizer.step()
             model.to(memory_format=formats[last])
-            run = SimpleNamespace(model=model, optim_wrapper=OptimWrapper(optimizer))
-            ChannelsLastHook(enabled=last).before_train(run)
+            ChannelsLastHook(enabled=last).before_train(SimpleNamespace(model=model, optim_wrapper=OptimWrapper(optimizer)))
         weights.append(list(model.parameters()))
     for a, b in zip(*weights, strict=True):
         torch.testing.assert_close(a, b)

@@ -85,15 +85,13 @@ def test_endings_of_every_kind_in_one_folder_and_a_list_of_blanks(tmp_path):
             (tmp_path / folder / name).write_bytes(encoded(pixels, form if folder == 'images' else 'PNG'))
     (tmp_path / 'list.txt').write_bytes('a 1\r\nb 2\r\nd 4\r\n'.encode('utf-16'))
     (tmp_path / 'pictures.txt').write_bytes('images/a 1.jpg\r\nimages/c.JPG\r\n'.encode('utf-8-sig'))
-    folders = dict(img_path='images', seg_map_path='masks')
-    own = dict(data_root=str(tmp_path), data_prefix=folders, img_prefix='', mask_prefix='')
+    own = dict(data_root=str(tmp_path), data_prefix=dict(img_path='images', seg_map_path='masks'), img_prefix='', mask_prefix='')
     assert len(MoonDataset(split='all', **own)) == 5
     assert len(MoonDataset(split='all', ann_file='list.txt', **own)) == 3
     assert len(find_pictures([str(tmp_path / 'images')])) == 5
     assert [source.path.name for source in find_pictures([str(tmp_path / 'pictures.txt')])] == ['a 1.jpg', 'c.JPG']
     for more, count in (({}, 5), (dict(ann_file='list.txt'), 3)):
-        part = dict(own, type='MoonDataset', split='all', **more)
-        text = f'train_dataloader = dict(dataset={part})\n'
+        text = f'train_dataloader = dict(dataset={dict(own, type="MoonDataset", split="all", **more)})\n'
         summary, _ = survey(config_subject(str(write_config(tmp_path / 'mine.py', '_base_/seg_runtime', text))))
         assert summary['errors'] == [] and summary['parts']['train']['sound_pairs'] == count
 

@@ -118,8 +118,7 @@ def test_what_is_not_sound_is_counted_and_the_rest_is_read(coco, tmp_path, capsy
     part, values, words, masks = UNSOUND[name]
     change(coco, part, values)
     assert to_masks(coco, tmp_path) == (0 if masks else 2)
-    said = capsys.readouterr().out if masks else complaint(capsys)
-    assert re.search(f'(coco.json|Left out or changed: ).*{words}', said)
+    assert re.search(f'(coco.json|Left out or changed: ).*{words}', capsys.readouterr().out if masks else complaint(capsys))
     assert len(list((tmp_path / 'out').rglob('*.*'))) == masks + bool(masks)
 
 
@@ -146,8 +145,7 @@ def test_other_forms_of_the_same_annotations(coco, tmp_path, name):
     assert to_masks(coco, tmp_path, '--images', tmp_path / 'images') == 0
     assert np.array_equal(load(tmp_path / 'out/masks/polygons.png'), EXPECTED)
     assert (tmp_path / 'out/classes.txt').read_text() == 'background\nsky\nrock\n'
-    inside = [path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob('*.*')]
-    assert set(inside) <= {'images', 'out', 'coco.json'}
+    assert set([path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob('*.*')]) <= {'images', 'out', 'coco.json'}
 
 
 @pytest.mark.parametrize(('lying', 'tag'), [(True, 6), (False, 6), (False, 3)])

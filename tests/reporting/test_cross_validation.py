@@ -105,8 +105,7 @@ def test_every_image_is_scored_once(results):
     for run in (run for arm in results['arms'] for run in arm['runs']):
         assert list(run['images']) == results['test_data']['images']
         assert [fold['fold'] for fold in run['folds']] == [0, 1]
-    seeds = {arm['label']: [run['seed'] for run in arm['runs']] for arm in results['arms']}
-    assert seeds == dict(plain=[0, 1], other=[0])
+    assert {arm['label']: [run['seed'] for run in arm['runs']] for arm in results['arms']} == dict(plain=[0, 1], other=[0])
 
 
 def test_scores_are_those_of_the_images_together(results):

@@ -177,8 +177,7 @@ def test_a_moved_copy_of_the_validation_images_is_known(repository, moon, tmp_pa
     # which may be of one of several data sets
     own = cfg.val_dataloader.dataset
     both = [dict(own, data_root=str(tmp_path / 'moved')), own]
-    joined = dict(val_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=both)))
-    assert shared_images(Config(joined), 'val', files)
+    assert shared_images(Config(dict(val_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=both)))), 'val', files)
     # where they are gone, the same cut tells
     own.data_root = str(tmp_path / 'gone')
     assert shared_images(cfg, 'val', files)

@@ -77,8 +77,7 @@ def test_every_fold_is_a_run_of_every_seed(repository, monkeypatch):
     configs = [repository / 'configs' / f'{name}.py' for name in ('unet_baseline', 'rock_detector')]
     runs = plan_sweep(configs, [0, 7], 'root', folds=2)
     folders = [f'seed_{seed}_fold{fold}' for seed in (0, 7) for fold in (0, 1)]
-    names = ('unet_baseline', 'rock_detector')
-    assert [(run.folder.name, run.name) for run in runs] == list(itertools.product(folders, names))
+    assert [(run.folder.name, run.name) for run in runs] == list(itertools.product(folders, ('unet_baseline', 'rock_detector')))
     for part in ('train', 'val', 'test'):
         dataset = runs[2].cfg[f'{part}_dataloader'].dataset
         assert (dataset.fold, dataset.folds) == (1, 2)

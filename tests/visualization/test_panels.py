@@ -58,8 +58,7 @@ def test_masks_of_another_size_lie_where_they_belong(tmp_path):
     visualizer = PanelVisualizer(alpha=0.5)
     visualizer.dataset_meta = dict(classes=('background', 'rock'), palette=PALETTE)
     visualizer.add_datasample('x', np.full((SIDE, SIDE, 3), 100, np.uint8), sample, out_file=tmp_path / 'panel.png')
-    panel = np.asarray(Image.open(tmp_path / 'panel.png'))[-SIDE:]
-    assert [colours(cell) for cell in np.split(panel, 3, axis=1)] == CELLS
+    assert [colours(cell) for cell in np.split(np.asarray(Image.open(tmp_path / 'panel.png'))[-SIDE:], 3, axis=1)] == CELLS
 
 
 @pytest.fixture(scope='module')

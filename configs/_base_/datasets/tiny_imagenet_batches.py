@@ -4,11 +4,7 @@ _base_ = ['./tiny_imagenet.py']
 plain_pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
 # no worker processes: a batch is a look-up
 whole = dict(
-    batch_size=500,
-    num_workers=0,
-    persistent_workers=False,
-    collate_fn=dict(type='batch_collate'),
-    dataset=dict(cache='batches'),
+    batch_size=500, num_workers=0, persistent_workers=False, collate_fn=dict(type='batch_collate'), dataset=dict(cache='batches')
 )
 train_dataloader = dict(whole, dataset=dict(cache='batches', pipeline=plain_pipeline))
 val_dataloader = whole
