@@ -71,14 +71,36 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+CONFIGS = ('.py', '.json', '.yaml', '.yml')
+
+
 def split(given: list[str]) -> tuple[list[str], list[str]]:
     """Split the positional arguments into the model's, of which there are up to two, and the inputs."""
-    words = {'.onnx': 1, '.py': 2}.get(Path(given[0]).suffix, 0)
-    if words == 2 and len(given) > 1 and Path(given[1]).suffix not in ('.pth', '.pt'):
+    suffixes = [Path(word).suffix.lower() for word in given]
+    words = 1 if suffixes[0] == '.onnx' else 2 * (suffixes[0] in CONFIGS)
+    if words == 2 and len(given) > 1 and suffixes[1] not in ('.pth', '.pt'):
         raise UsageError(f'after {given[0]} comes its checkpoint, a .pth file, got {given[1]}.')
+    for word, suffix in zip(given[words:], suffixes[words:], strict=True):
+        if suffix in (*CONFIGS, '.pth', '.pt', '.onnx'):
+            raise UsageError(f'{word} is no picture: the model comes first, CONFIG CHECKPOINT or FILE.onnx, then the pictures.')
     if len(given) <= words:
         raise UsageError('name pictures, folders or a list of them after the model.')
     return given[:words], given[words:]
+
+
+def require_truth(args, sources) -> None:
+    """Refuse a folder of true masks that lacks one of the pictures'."""
+    from custom_modules.preparation.coco import files_by_name
+
+    if not Path(args.truth).is_dir():
+        raise UsageError(f'{args.truth} is not a folder: name that of the true masks.')
+    names = (Path(source.stem) for source in sources)
+    wanted = {(name.parent / name.name.removeprefix(args.img_prefix)).as_posix() for name in names}
+    if missing := sorted(wanted - files_by_name(Path(args.truth), args.mask_prefix).keys()):
+        raise UsageError(
+            f'{len(missing)} pictures have no mask in {args.truth} ({", ".join(missing[:5])}): add what is missing, leave these '
+            'pictures out, or name the prefixes with --img-prefix and --mask-prefix.'
+        )
 
 
 def predict_by_ray(args, cluster, model, settings, options, sources, results):
@@ -107,8 +129,8 @@ def main() -> None:
     # before a model is loaded
     require_no_results(args.out, args.resume)
     sources = find_pictures(inputs, without=Path(args.out))
-    if args.truth and not Path(args.truth).is_dir():
-        raise UsageError(f'{args.truth} is not a folder: name that of the true masks.')
+    if args.truth:
+        require_truth(args, sources)
     settings = {name: getattr(args, name) for name in ('mode', 'scale', 'overlap', 'tta', 'threshold', 'amp')}
     # with a cluster this machine only reads the model's card, and may lack the workers' device
     device = 'cpu' if args.ray else args.device

@@ -9,7 +9,7 @@ from shlex import quote
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from custom_modules.utils.errors import UsageError, first_five
+from custom_modules.utils.errors import UsageError, first_five, sentence_of
 from custom_modules.utils.machine import available_cores
 
 DATA = ROOT / 'data'
@@ -95,8 +95,8 @@ def build_parser():
 
     text = 'Write index masks as COCO annotations, one for every connected component of a class.'
     option = add('masks-to-coco', masks_to_coco, text, None, 'json to write', differing)
-    option('images', type=Path, help='folder of the images, .png, .jpg or .jpeg')
-    option('masks', type=Path, help='folder of the masks, .png of the same names')
+    option('images', type=Path, help='folder of the images, of any format that training reads')
+    option('masks', type=Path, help='folder of the masks, of the same names')
     text = 'names of index 0 (background), 1, ...; without it the lines of classes.txt beside the folder of the masks'
     option('--classes', nargs='+', metavar='NAME', help=text)
     option('--img-prefix', default='', help='start of image names, such as render')
@@ -205,7 +205,7 @@ def main(argv=None):
         print(error, file=sys.stderr)
         return 2
     except OSError as error:
-        print(f'Cannot go on: {error}.', file=sys.stderr)
+        print(sentence_of(error) or f'Cannot go on: {error}.', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('Stopped; no file is half written: run the same command again.', file=sys.stderr)

@@ -53,7 +53,7 @@ def load_predictor(
     """
     if model is None:
         model, checkpoint = BEST_CONFIG, BEST_CHECKPOINT
-    if Path(model).suffix == '.onnx':
+    if Path(model).suffix.lower() == '.onnx':
         if checkpoint is not None:
             raise UsageError(f'{model} holds its weights: leave {checkpoint} out.')
         if amp:

@@ -109,7 +109,7 @@ def score_mask_files(
 
     Args:
         predicted (Path): Folder of PNG masks, named after their images, with class indices, or for two classes 0/255.
-        true (Path): Folder of the true masks, with class indices, or for two classes 0/255.
+        true (Path): Folder of the true masks, with class indices, of which 255 is ignored, or for two classes 0/255.
         classes (Sequence[str]): Names of the classes.
         img_prefix (str): Beginning of the images' names, before what both names share.
         mask_prefix (str): The same of the true masks' names.
@@ -118,10 +118,12 @@ def score_mask_files(
     from custom_modules.preparation.coco import mask_pairs
 
     pairs, _ = mask_pairs(predicted, true, img_prefix, mask_prefix)
+    indexed = len(classes) > 2 or any(set(np.unique(read_mask(true))) in ({0, 1}, {0, 1, IGNORED}) for _, true in pairs)
     confusions, objects = [], []
     for paths in progress(pairs, 'Scoring', len(pairs)):
-        masks = map(read_mask, paths)
-        found, truth = ((mask > 0).astype(np.uint8) if len(classes) == 2 else mask for mask in masks)
+        found, truth = map(read_mask, paths)
+        found = (found > 0).astype(np.uint8) if len(classes) == 2 else found
+        truth = truth if indexed else (truth > 0).astype(np.uint8)
         if found.shape != truth.shape:
             sizes = '{}x{} and {}x{}'.format(*found.shape[::-1], *truth.shape[::-1])
             raise UsageError(f'{paths[0]} and {paths[1]} are {sizes} pixels: give masks of equal size.')

@@ -10,7 +10,7 @@ from pycocotools import mask as rle_tools
 
 from custom_modules.preparation.lunar import write_missing
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.images import encode_png, image_size, orientation, read_mask
+from custom_modules.utils.images import SUFFIXES, encode_png, image_size, orientation, read_mask
 from custom_modules.utils.tables import progress
 
 TURNED = 'images that their EXIF tag turns, while their size does not tell whether they were drawn so, which is assumed'
@@ -18,14 +18,14 @@ MOST_CLASSES = 255
 
 
 def mask_pairs(images, masks, img_prefix='', mask_prefix=''):
-    """Find pairs of image and mask, `<img_prefix>0001.png` (`.jpg`, `.jpeg`) and `<mask_prefix>0001.png`, sub-folders included.
+    """Find pairs of image and mask, `<img_prefix>0001.jpg` and `<mask_prefix>0001.png` or other formats, sub-folders included.
 
     Returns the pairs, sorted by name, and the files that are neither. Raises a UsageError if a folder is missing or holds
     none, an image or a mask has no partner, or two images share a mask.
     """
     unused = []
-    image_of = _files_by_name(Path(images), img_prefix, ('.png', '.jpg', '.jpeg'), unused)
-    mask_of = _files_by_name(Path(masks), mask_prefix, ('.png',), unused)
+    image_of = files_by_name(Path(images), img_prefix, unused)
+    mask_of = files_by_name(Path(masks), mask_prefix, unused)
     without_mask, without_image = image_of.keys() - mask_of, mask_of.keys() - image_of
     if unpaired := sorted(without_mask or without_image):
         what = 'images have no mask' if without_mask else 'masks have no image'
@@ -36,21 +36,25 @@ def mask_pairs(images, masks, img_prefix='', mask_prefix=''):
     return [(image_of[name], mask_of[name]) for name in sorted(image_of)], unused
 
 
-def _files_by_name(folder, prefix, suffixes, unused):
+def files_by_name(folder, prefix='', unused=None):
+    """Map the names below a folder, without prefix and ending, to image files; others are added to `unused`.
+
+    Raises a UsageError if there is no folder, two names are equal, or nothing is found.
+    """
     if not folder.is_dir():
         raise UsageError(f'{folder} is not a folder.')
-    found = {}
+    found, unused = {}, [] if unused is None else unused
     for path in sorted(path for path in folder.rglob('[!.]*') if path.is_file()):
         stem = path.stem.removeprefix(prefix)
         name = (path.relative_to(folder).parent / stem).as_posix()
-        if not path.stem.startswith(prefix) or not stem or path.suffix.lower() not in suffixes:
+        if not path.stem.startswith(prefix) or not stem or path.suffix.lower() not in SUFFIXES:
             unused.append(path)
         elif name in found:
             raise UsageError(f'{found[name]} and {path} would share a mask: rename one of them.')
         else:
             found[name] = path
     if not found:
-        raise UsageError(f'{folder} holds no file named {prefix}* with the ending {" or ".join(suffixes)}.')
+        raise UsageError(f'{folder} holds no file named {prefix}* with the ending {" or ".join(SUFFIXES)}.')
     return found
 
 

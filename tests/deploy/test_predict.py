@@ -118,12 +118,21 @@ def test_masks_are_scored_against_the_truth(tool, refused, bright, tmp_path, cap
         truth[10:22, 20:32] = 255 * (i < 2)
         truth[40:52, 50:62] = 255 * (i == 0)
         save(tmp_path / 'true' / f'ground{i}.png', truth)
+        truth[10:22, 20:32] //= 255
+        truth[40:52, 50:62] = (1, 255, 0)[i]
+        save(tmp_path / 'indexed' / f'ground{i}.png', truth)
     given = ('predict.py', tmp_path / 'in', '-o', tmp_path / 'out', '--mode', 'tile', '--scale', 1)
     given += ('--truth', tmp_path / 'true', '--img-prefix', 'render', '--mask-prefix', 'ground')
     assert tool(*given) == 0
     # 3 of 4 squares: 2 * 3 / 7; the images have 1, 2 / 3 and, without a rock, 1; found 3 of 3, invented 1 of 4
     expected = 'rock of 3 pictures at full size: Dice 85.71, mean over the pictures 88.89, objects F1 85.71'
     assert expected in capsys.readouterr().out
+    # as class indices, of which 255 is ignored
+    assert tool(*given[:-5], tmp_path / 'indexed', *given[-4:], '--resume') == 0 and 'Dice 100.00, ' in capsys.readouterr().out
+    refused('3 pictures have no mask in', *given[:-2], '--resume')
+    refused(
+        'small.py is no picture: the model comes first', 'predict.py', tmp_path / 'in', 'small.py', 'a.pth', '-o', tmp_path / 'o'
+    )
     save(tmp_path / 'true' / 'ground1.png', np.zeros((9, 9), np.uint8))
     refused('are 120x90 and 9x9 pixels', *given, '--resume')
 

@@ -165,8 +165,7 @@ def pairs(tmp_path):
     rng = np.random.default_rng(0)
     for name in ('0001.png', '0002.jpg', 'val/0001.jpeg', 'val/empty.png'):
         save(tmp_path / 'src/images' / name, rng.integers(0, 255, (40, 30, 3), dtype=np.uint8))
-        blocks = np.kron(rng.integers(0, 4, (20, 15)), np.ones((2, 2)))
-        mask = np.where(rng.random((40, 30)) < 0.1, 3, blocks).astype(np.uint8)
+        mask = np.where(rng.random((40, 30)) < 0.1, 3, np.kron(rng.integers(0, 4, (20, 15)), np.ones((2, 2)))).astype(np.uint8)
         path = (tmp_path / 'src/masks' / name).with_suffix('.png')
         save(path, mask * (path.stem != 'empty'))
     (tmp_path / 'src/classes.txt').write_text('\n'.join(NAMES) + '\n')
