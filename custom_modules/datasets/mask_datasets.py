@@ -89,6 +89,8 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
         check: bool = True,
         **kwargs,
     ) -> None:
+        if not isinstance(data_prefix, dict | None):
+            raise UsageError(f"data_prefix is dict(img_path='images', seg_map_path='masks'), got {data_prefix!r}: mend it.")
         folders = {'img_path': 'images', 'seg_map_path': 'masks', **(data_prefix or {})}
         self.own_folders = any('{split}' in folder for folder in folders.values())
         if not self.own_folders and split not in ('train', 'val', 'test', 'all'):

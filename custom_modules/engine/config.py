@@ -5,6 +5,7 @@ import copy
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from mmengine.config import Config, DictAction
@@ -77,7 +78,8 @@ def type_name(config: dict) -> str:
 
 def is_cut_by_hash(dataset: dict) -> bool:
     """Whether a data set's images are split by hash: one of this project's mask data sets, with one folder for all parts."""
-    folders = ' '.join((dataset.get('data_prefix') or {}).values())
+    # mmpretrain's data sets take a string too
+    folders = str(dataset.get('data_prefix'))
     return type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset') and '{split}' not in folders
 
 
@@ -135,8 +137,9 @@ def read_config(path: Path, remedy: str) -> Config:
         raise
     except Exception as error:
         # a config is a Python program, so any error is possible
-        reason = f'{type(error).__name__}: {first_line(error)}'
-        raise UsageError(f'{path} cannot be read ({reason}): {remedy}.') from error
+        reason = f'{type(error).__name__}: {first_line(error).split(", the current sys.path")[0]}'
+        modules = 'put the folder of its modules on PYTHONPATH, or ' * isinstance(error, ImportError)
+        raise UsageError(f'{path} cannot be read ({reason}): {modules}{remedy}.') from error
 
 
 def load_config(
@@ -166,6 +169,11 @@ def load_config(
         cfg = read_config(path, 'mend it, or what it inherits from')
     finally:
         logger.setLevel(level)
+    imports = value_at(cfg, 'custom_imports', 'imports')
+    if isinstance(imports, list) and not any(name.startswith('custom_modules.') for name in imports):
+        # a child config's list has replaced its base's
+        imports.insert(0, 'custom_modules.' + ('segmentation' if cfg.get('default_scope') == 'mmseg' else 'classification'))
+        import_module(imports[0])
     require_read(cfg_options or {})
     try:
         cfg.merge_from_dict(dict(cfg_options or {}))

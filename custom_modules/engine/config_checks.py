@@ -132,13 +132,12 @@ def require_one_split(cfg) -> None:
                 split = 'ann_file'
             else:
                 split += f' test_fraction={_fraction(dataset, "test_fraction", 0.0)}'
-            folder = ' '.join((dataset.get('data_prefix') or {}).values())
-            splits.setdefault((os.path.normpath(dataset.data_root), folder), set()).add(split)
+            splits.setdefault((os.path.normpath(dataset.data_root), str(dataset.get('data_prefix'))), set()).add(split)
     for (root, _), found in splits.items():
         if len(found) > 1:
             raise UsageError(
                 f'the data sets on {root} are cut differently ({" and ".join(sorted(found))}): set the same '
-                'in the train, val and test data loader, or images are shared between them.'
+                '(of lists, one of all images if there are folds) in the train, val and test data loader, or images are shared.'
             )
 
 

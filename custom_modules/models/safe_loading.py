@@ -102,6 +102,10 @@ def _as_checkpoint(loaded: object, name: str) -> dict:
 
 
 def _refused(name: str, error: Exception) -> UsageError:
+    if name.lower().endswith('.onnx'):
+        return UsageError(
+            f'{name} is an exported model, which has no weights to load: name the .pth file that it was exported from.'
+        )
     wanted = re.search(r'GLOBAL (\S+)', str(error))
     reason = f'it asks for {wanted[1]}' if wanted else str(error).split('\n')[0][:200]
     # that message goes on to advise unsafe loading

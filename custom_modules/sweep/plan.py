@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from custom_modules.engine.config import hold_out, load_config, read_options, value_at
-from custom_modules.engine.config_checks import check_config
+from custom_modules.engine.config_checks import check_config, require_one_split
 from custom_modules.engine.data_checks import require_data_folders
 from custom_modules.reporting.config_changes import config_difference, distinct_tails
 from custom_modules.reporting.runs import RunFolder, run_config
@@ -142,6 +142,7 @@ def _checked_folds(config: Path, options: Sequence[str], folds: int | None) -> l
         parts = [((), cfg)] if folds is None else [hold_out(cfg, k, folds) for k in range(folds)]
         for _, part in parts:
             require_data_folders(part)
+            require_one_split(part)
     except UsageError as error:
         raise UsageError(f'{title}: {error}') from error
     except Exception as error:
