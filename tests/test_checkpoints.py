@@ -83,8 +83,7 @@ SEEN = {
 def test_classifiers_see_what_they_saw(name):
     """Other normalisation, another channel order or another network would see something else."""
     path = REPOSITORY / 'checkpoints' / f'{name}.pth'
-    config = re.search(r'tools/train.py (configs/\S+\.py)', path.with_suffix('.md').read_text())[1]
-    cfg = Config.fromfile(REPOSITORY / config)
+    cfg = Config.fromfile(REPOSITORY / re.search(r'tools/train.py (configs/\S+\.py)', path.with_suffix('.md').read_text())[1])
     init_default_scope('mmpretrain')
     model = MODELS.build(cfg.model).eval()
     model.load_state_dict(torch.load(path, weights_only=True)['state_dict'])

@@ -123,7 +123,6 @@ def test_one_step_and_one_test(path, data, tool, tmp_path, monkeypatch, capsys):
         return
     capsys.readouterr()
     assert tool('test.py', path, best, '--work-dir', tmp_path / 'tested', '--cfg-options', *options) == 0
-    rocks = ['small_rock_Dice: ', 'large_rock_Dice: '] * multiclass
-    scores = ['mDice: ', *rocks] if segments else ['report/macro_f1: ']
+    scores = ['mDice: ', *(['small_rock_Dice: ', 'large_rock_Dice: '] * multiclass)] if segments else ['report/macro_f1: ']
     out = capsys.readouterr().out
     assert all(score in out for score in scores)

@@ -155,8 +155,7 @@ def test_tool_analyses_the_whole_set(tool, refused, untrained, moon, capsys):
     # the validation part was predicted too: its 2 images decide on the threshold
     chosen = numbers['thresholds']
     assert not chosen['same_data'] and chosen['default'] == 0.5
-    at_default = next(row for row in chosen['part'] if row['threshold'] == 0.5)
-    assert at_default['Dice'] == pytest.approx(chosen['default_dice'])
+    assert next(row for row in chosen['part'] if row['threshold'] == 0.5)['Dice'] == pytest.approx(chosen['default_dice'])
     # the same images at another size are the same data
     other = {out: moon / 'again', 'train': 'test'}
     assert tool(*[other.get(word, word) for word in command], 'test_dataloader.dataset.load_size=(32,32)') == 0

@@ -66,8 +66,7 @@ def started(command: list, variables: dict[str, str]) -> subprocess.Popen:
 
 
 def predict(pictures: Path, out: Path, *arguments: str) -> subprocess.Popen:
-    command = [sys.executable, REPOSITORY / 'tools' / 'predict.py', MODEL, pictures, '-o', out]
-    return started([*command, *arguments], {})
+    return started([sys.executable, REPOSITORY / 'tools' / 'predict.py', MODEL, pictures, '-o', out, *arguments], {})
 
 
 def tables(folder: Path) -> list[list[str]]:

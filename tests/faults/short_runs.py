@@ -23,8 +23,7 @@ SMALL = [
 def command(config: str | Path, work_dir: Path, *arguments: object, options=(), small=SMALL) -> list[str]:
     """The command line of a small training; what ``options`` say last holds."""
     config = config if isinstance(config, Path) else REPOSITORY / 'configs' / f'{config}.py'
-    where = [str(config), '--work-dir', str(work_dir), *map(str, arguments)]
-    return ['train.py', *where, '--cfg-options', *small, *options]
+    return ['train.py', str(config), '--work-dir', str(work_dir), *map(str, arguments), '--cfg-options', *small, *options]
 
 
 def errors(capsys) -> list[str]:

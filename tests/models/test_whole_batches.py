@@ -81,8 +81,7 @@ def test_the_way_back_is_mmpretrains():
     ours = processor()(given, False)
     stock = ClsDataPreprocessor(**NORMALISED)
     listed = [DataSample().set_gt_label(label) for label in given['data_samples'].gt_label]
-    expected = stock(dict(inputs=list(given['inputs']), data_samples=listed), False)
-    torch.testing.assert_close(ours['inputs'], expected['inputs'])
+    torch.testing.assert_close(ours['inputs'], stock(dict(inputs=list(given['inputs']), data_samples=listed), False)['inputs'])
     assert torch.equal(given['inputs'], batch()['inputs'])
     assert ours['data_samples'].gt_label.tolist() == given['data_samples'].gt_label.tolist()
     # single samples are trained on as the batch of them

@@ -43,8 +43,7 @@ def by_hand(run) -> np.ndarray:
         batch = model.data_preprocessor(pseudo_collate([dataset[i]]))
         with torch.no_grad():
             found = model(batch['inputs'])[0, 0].sigmoid() > 0.5
-        truth = batch['data_samples'][0].gt_sem_seg.data[0] == 1
-        masks.append([truth.numpy().ravel(), found.numpy().ravel()])
+        masks.append([(batch['data_samples'][0].gt_sem_seg.data[0] == 1).numpy().ravel(), found.numpy().ravel()])
     return np.array(masks)
 
 
