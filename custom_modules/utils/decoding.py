@@ -12,6 +12,8 @@ PNG = b'\x89PNG\r\n\x1a\n'
 JPEG = b'\xff\xd8'
 # in chunks of a PNG that may hold an orientation, also as XMP or ImageMagick's text
 TURNED = (b'eXIf', b'exif', b'Exif', b'rientation')
+# TIFF entries that say that the channels lie one after another
+PLANES = (b'\x1c\1\3\0\1\0\0\0\2\0', b'\1\x1c\0\3\0\0\0\1\0\2', b'\x1c\1\3\0\1\0\0\0\0\0\0\0\2\0')
 TIFF = (b'II*\0', b'MM\0*', b'II+\0', b'MM\0+')
 # exceptions that Pillow and OpenCV raise for damaged files
 DAMAGE = (
@@ -68,6 +70,8 @@ def _decode_other_image(data: bytes) -> np.ndarray:
         return np.ascontiguousarray(to_uint8(pixels[..., :3]))
     with Image.open(BytesIO(data)) as picture:
         if picture.mode == 'F' or picture.mode.startswith('I'):
+            if getattr(picture, 'tag_v2', {}).get(262) == 0:
+                raise RefusedPixelsError('its zero is white', 'save it with black as zero')
             bgr = cv2.cvtColor(to_uint8(np.asarray(picture)), cv2.COLOR_GRAY2BGR)
         else:
             bgr = np.asarray(picture.convert('RGB'))[..., ::-1]
@@ -90,6 +94,8 @@ def _deep_channels(data: bytes) -> np.ndarray | None:
         except Image.UnidentifiedImageError:
             # floating-point numbers in several channels, or no TIFF at all
             pass
+        if any(entry in data for entry in PLANES):
+            raise RefusedPixelsError('its channels lie one after another, which OpenCV misreads', 'save them interleaved')
     else:
         return None
     pixels = _opencv(data, cv2.IMREAD_UNCHANGED)
