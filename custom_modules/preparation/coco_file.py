@@ -18,7 +18,7 @@ COMPRESSED = re.compile('(?:[P-o]{0,6}[0-O])+')  # a character holds 5 bits of a
 def number(value) -> float | None:
     """Read a finite number, also one written as text; None for anything else."""
     try:
-        found = float(value) if isinstance(value, int | float | str) else math.nan
+        found = float(value) if isinstance(value, int | float | str) and '_' not in str(value) else math.nan
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) and not isinstance(value, bool) else None
