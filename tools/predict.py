@@ -66,6 +66,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.batch_size < 1:
         parser.error('--batch-size is a whole number of at least 1')
+    if not args.tolerance >= 0:
+        parser.error('--tolerance is a number of pixels, 0 or more')
     if args.ray_cpus < 1 or (args.ray_gpus or 0) < 0:
         parser.error('--ray-cpus is at least 1, and --ray-gpus at least 0')
     return args

@@ -32,6 +32,16 @@ def parse_args():
     return parser.parse_args()
 
 
+def require_as_many_classes(model, loop, file: str) -> None:
+    """Refuse an exported model that knows another number of classes than the test set has."""
+    known, asked = model.exported.card.classes, loop.dataloader.dataset.metainfo.get('classes') or ()
+    if asked and len(known) != len(asked):
+        raise UsageError(
+            f'{file} knows {len(known)} classes ({", ".join(known)}), and the test set has {len(asked)} ({", ".join(asked)}): '
+            'choose the config that it was exported from.'
+        )
+
+
 def merge_args(cfg, args) -> None:
     """Put the arguments of testing into the config; a UsageError if two exclude each other, or something is there already."""
     from custom_modules.engine.config import each_config, type_name, without_cache
@@ -130,6 +140,8 @@ def main() -> None:
     try:
         if args.out and cfg.default_scope == 'mmseg':
             name_masks(runner.test_loop)
+        if cfg.load_from is None:
+            require_as_many_classes(model, runner.test_loop, args.checkpoint)
         scores = runner.test()
     except MissingMasksError as error:
         config = str(Path(runner.log_dir, 'vis_data', 'config.py')) if args.cfg_options and not args.tta else args.config

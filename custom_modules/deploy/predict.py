@@ -60,8 +60,7 @@ class PictureFiles:
         self._write('masks', source, '.png', encode_png(mask, areas=True))
         if self.overlay:
             drawn = outlined(picture.image, labels, card.palette)
-            bgr = cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR, dst=drawn)
-            jpeg = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
+            jpeg = cv2.imencode('.jpg', cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR, dst=drawn), [cv2.IMWRITE_JPEG_QUALITY, 90])[1]
             self._write('overlays', source, '.jpg', jpeg.tobytes())
         if self.probability:
             whole = np.empty(labels.shape, np.uint16)
@@ -164,9 +163,12 @@ class Results(PictureFiles):
             file.write('}\n')
 
     def _entries(self) -> Iterator[dict]:
+        seen = set()
         with self._manifest.open('rb') as file:
             next(file)
-            yield from map(json.loads, file)
+            # two runs at once may both have predicted a picture
+            found = map(json.loads, file)
+            yield from (entry for entry in found if not (entry['picture'] in seen or seen.add(entry['picture'])))
 
     def _images(self) -> Iterator[dict]:
         for i, entry in enumerate(self._entries(), 1):

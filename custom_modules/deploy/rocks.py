@@ -108,11 +108,13 @@ def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: floa
         pairs = zip(fewer, corners, strict=True)
         corners = [ring if len(ring) > 2 and cv2.contourArea(ring) else whole for ring, whole in pairs]
     line = corners.pop(next(i for i, (*_, parent) in enumerate(tree[0]) if parent < 0))
+    slits = {}
     for hole in corners:
         distances = np.abs(line[:, None] - hole[None]).sum(axis=2)
         start, end = np.unravel_index(distances.argmin(), distances.shape)
         # the slit: from the line to the hole, once around it, and back
-        line = np.concatenate([line[: start + 1], hole[end:], hole[: end + 1], line[start:]])
+        slits.setdefault(start, []).extend([hole[end:], hole[: end + 1], line[[start]]])
+    line = np.concatenate([part for i in range(len(line)) for part in (line[[i]], *slits.get(i, ()))])
     return [(line + origin).ravel().tolist()]
 
 
@@ -132,8 +134,7 @@ def outlined(image: np.ndarray, labels: np.ndarray, palette: Sequence[Sequence[i
     drawn = image.copy()
     thickness = max(2, round(max(labels.shape) / 400))
     for label, colour in enumerate(palette[1:], 1):
-        area = (labels == label).view(np.uint8)
-        lines, _ = cv2.findContours(area, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        lines, _ = cv2.findContours((labels == label).view(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
         # a dark rim makes them visible on bright ground
         cv2.drawContours(drawn, lines, -1, (0, 0, 0), thickness + 2)
         cv2.drawContours(drawn, lines, -1, tuple(map(int, colour)), thickness)

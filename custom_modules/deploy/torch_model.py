@@ -30,6 +30,10 @@ class PixelsToProbabilities(nn.Module):
         preprocessor = model.data_preprocessor
         if getattr(preprocessor, 'test_cfg', None):
             raise UsageError(f'the data preprocessor pads in testing (test_cfg={preprocessor.test_cfg}): leave its test_cfg out.')
+        if self.segments and (model.test_cfg or {}).get('mode') == 'slide':
+            raise UsageError(
+                "the model tests in windows (test_cfg mode='slide'): set mode='whole' in the config, and predict with --mode tile."
+            )
         # mmpretrain's and mmseg's attribute; data sets load BGR
         self.takes_bgr = not getattr(preprocessor, 'to_rgb', getattr(preprocessor, '_channel_conversion', False))
         normalises = getattr(preprocessor, '_enable_normalize', False)

@@ -105,7 +105,7 @@ def score_mask_files(
     """Score mask files at their own size, as ``ClassIoUMetric`` does.
 
     For each ``class`` but the first there are ``images``, ``Dice`` of all pixels, ``image_Dice`` (mean over images) and
-    ``object_F1``. Raises a UsageError if a mask is missing, has another size, or several channels.
+    ``object_F1``. Masks that only one folder has are left out. Raises a UsageError if sizes differ, or a mask has several channels.
 
     Args:
         predicted (Path): Folder of PNG masks, named after their images, with class indices, or for two classes 0/255.
@@ -115,9 +115,10 @@ def score_mask_files(
         mask_prefix (str): The same of the true masks' names.
     """
     # pycocotools is not needed by a training
-    from custom_modules.preparation.coco import mask_pairs
+    from custom_modules.preparation.coco import files_by_name
 
-    pairs, _ = mask_pairs(predicted, true, img_prefix, mask_prefix)
+    images, masks = files_by_name(predicted, img_prefix), files_by_name(true, mask_prefix)
+    pairs = [(images[name], masks[name]) for name in sorted(images.keys() & masks.keys())]
     indexed = len(classes) > 2 or any(set(np.unique(read_mask(true))) in ({0, 1}, {0, 1, IGNORED}) for _, true in pairs)
     confusions, objects = [], []
     for paths in progress(pairs, 'Scoring', len(pairs)):
