@@ -125,8 +125,7 @@ class Calibration:
         pixels, total, right = self.sums
         with np.errstate(invalid='ignore'):
             means = dict(probability=total / pixels, right=right / pixels)
-        ends = {'from': self.edges[:-1], 'to': self.edges[1:]}
-        return pd.DataFrame(ends | dict(pixels=pixels.astype(np.int64)) | means)
+        return pd.DataFrame({'from': self.edges[:-1], 'to': self.edges[1:]} | dict(pixels=pixels.astype(np.int64)) | means)
 
     @property
     def ece(self) -> float:

@@ -106,11 +106,10 @@ def write_analysis(run: dict, results: dict, folder: Path) -> Path:
     """
     for name, picture in analysis_pictures(results).items():
         write_atomically(folder / name, picture)
-    write_atomically(folder / 'images.csv', results['images'].to_csv(index=False).encode())
-    numbers = json.dumps(json_values(run | results), allow_nan=False, indent=1)
-    write_atomically(folder / 'analysis.json', numbers.encode())
+    write_atomically(folder / 'images.csv', results['images'].to_csv(index=False).encode(errors='backslashreplace'))
+    write_atomically(folder / 'analysis.json', json.dumps(json_values(run | results), allow_nan=False, indent=1).encode())
     # last, so that the rest exists if it does
-    write_atomically(folder / 'analysis.md', analysis_text(run, results).encode())
+    write_atomically(folder / 'analysis.md', analysis_text(run, results).encode(errors='backslashreplace'))
     return folder / 'analysis.md'
 
 

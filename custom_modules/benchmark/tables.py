@@ -69,6 +69,5 @@ def contestant_tables(found: dict[str, dict]) -> list[str]:
 
 def write_results(target: Path, results: dict, text: str) -> None:
     """Write the results as ``.json`` and the tables as ``.md``."""
-    numbers = json.dumps(json_values(results), allow_nan=False, indent=1)
-    write_atomically(target.with_suffix('.json'), numbers.encode())
+    write_atomically(target.with_suffix('.json'), json.dumps(json_values(results), allow_nan=False, indent=1).encode())
     write_atomically(target.with_suffix('.md'), text.encode())

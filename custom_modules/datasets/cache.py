@@ -74,8 +74,7 @@ class DecodeOnce:
         """List the samples, and decode them if the data set is already built."""
         super().full_init()
         if self.cache and self._built and self._cached is None and self.pipeline.transforms and not get_worker_info():
-            fill = self._cache_samples if self.cache == 'ram' else self._cache_batches
-            fill()
+            (self._cache_samples if self.cache == 'ram' else self._cache_batches)()
 
     def prepare_data(self, idx: int):
         """Return the pipeline's result for a sample, as mmengine's ``BaseDataset`` does."""
@@ -114,8 +113,7 @@ class DecodeOnce:
         def decode(start: int) -> list[bytes]:
             return [self._decode(index) for index in range(count)[start : start + CHUNK]]
 
-        parts = in_threads(decode, range(0, count, CHUNK), f'Decoding {name}')
-        samples = [sample for part in parts for sample in part]
+        samples = [sample for part in in_threads(decode, range(0, count, CHUNK), f'Decoding {name}') for sample in part]
         ends = np.cumsum([len(sample) for sample in samples])
         self._spans = np.stack([[0, *ends[:-1]], ends], axis=1)
         self._cached = np.frombuffer(b''.join(samples), np.uint8)

@@ -32,8 +32,7 @@ class LoadImageFromFile(transforms.LoadImageFromFile):
             return super().transform(results)
         path = results['img_path']
         try:
-            data = path if self.backend_args is None else fileio.get(path, self.backend_args)
-            image = read_image(data, str(path), 'BGR')
+            image = read_image(path if self.backend_args is None else fileio.get(path, self.backend_args), str(path), 'BGR')
         except Exception:
             if self.ignore_empty:
                 return None

@@ -25,8 +25,7 @@ class LoadAnnotations(transforms.LoadAnnotations):
 
     def _load_seg_map(self, results: dict) -> None:
         path = results['seg_map_path']
-        data = path if self.backend_args is None else fileio.get(path, self.backend_args)
-        labels = read_mask(data, str(path))
+        labels = read_mask(path if self.backend_args is None else fileio.get(path, self.backend_args), str(path))
         if labels.dtype != np.uint8:
             raise UsageError(f'{path} holds values below 0 or above 255: save it with the class index of each pixel.')
         identity = np.arange(256, dtype=np.uint8)

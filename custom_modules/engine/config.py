@@ -79,8 +79,7 @@ def type_name(config: dict) -> str:
 def is_cut_by_hash(dataset: dict) -> bool:
     """Whether a data set's images are split by hash: one of this project's mask data sets, with one folder for all parts."""
     # mmpretrain's data sets take a string too
-    folders = str(dataset.get('data_prefix'))
-    return type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset') and '{split}' not in folders
+    return type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset') and '{split}' not in str(dataset.get('data_prefix'))
 
 
 def config_sections() -> set[str]:

@@ -33,8 +33,7 @@ class GroupOneCycleLR(OneCycleLR):
     """
 
     def __init__(self, optimizer, **kwargs) -> None:
-        peaks = [group.get('max_lr', group['lr']) for group in optimizer.param_groups]
-        super().__init__(optimizer, eta_max=peaks, **kwargs)
+        super().__init__(optimizer, eta_max=[group.get('max_lr', group['lr']) for group in optimizer.param_groups], **kwargs)
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -53,8 +52,7 @@ class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
         merged = {}
         for group in params:
             settings = {k: v for k, v in group.items() if k != 'params'}
-            same = merged.setdefault(repr(sorted(settings.items())), dict(settings, params=[]))
-            same['params'] += group['params']
+            merged.setdefault(repr(sorted(settings.items())), dict(settings, params=[]))['params'] += group['params']
         params[:] = merged.values()
 
 

@@ -55,8 +55,7 @@ def configured_classes(dataset: dict, scope: str) -> dict:
     if scope == 'mmseg':
         classes = tuple(known['classes'])
         return dict(classes=classes, palette=class_palette(len(classes), known.get('palette')))
-    built = DATASETS.build(dict(dataset, pipeline=[], lazy_init=True, cache=None))
-    return dict(classes=tuple(built.metainfo['classes']))
+    return dict(classes=tuple(DATASETS.build(dict(dataset, pipeline=[], lazy_init=True, cache=None)).metainfo['classes']))
 
 
 def write_weights(state: dict[str, Tensor], path: str | Path, dataset_meta: dict | None = None) -> str:

@@ -70,8 +70,7 @@ class ClassIoUMetric(IoUMetric):
         for sample in data_samples if self.output_dir is not None else ():
             mask = sample['pred_sem_seg']['data'].squeeze().cpu().numpy() + bool(sample.get('reduce_zero_label'))
             name = self.mask_names.get(sample['img_path'], Path(sample['img_path']).stem)
-            content = encode_png(mask.astype(np.uint8), areas=True)
-            write_atomically(Path(self.output_dir, f'{name}.png'), content, sync=False)
+            write_atomically(Path(self.output_dir, f'{name}.png'), encode_png(mask.astype(np.uint8), areas=True), sync=False)
         if not self.format_only:
             self._confusions.append(self._count(data_samples))
 
@@ -151,8 +150,7 @@ class ClassIoUMetric(IoUMetric):
             dice = class_scores(*(area[counted] for area in areas), absent=100.0)['Dice']
             metrics[f'{name}_image_Dice'] = float(dice.mean()) if len(dice) else float('nan')
             if self._objects:
-                objects = np.sum([counts[place] for counts in self._objects], axis=0)
-                metrics[f'{name}_object_F1'] = float(object_f1(objects))
+                metrics[f'{name}_object_F1'] = float(object_f1(np.sum([counts[place] for counts in self._objects], axis=0)))
         if self.nan_to_num is not None:
             metrics = {name: float(np.nan_to_num(value, nan=self.nan_to_num)) for name, value in metrics.items()}
         return metrics

@@ -133,8 +133,7 @@ class GpuCheck:
         options = [f'train_dataloader.batch_size={batch}', f'train_dataloader.dataset.indices={train}']
         options.append(f'val_dataloader.dataset.indices={val}')
         left = self.end - time.monotonic()
-        found = check_repeatability(ON_DEVICE, self.folder / 'checks', options, dict(OMP_NUM_THREADS='1'), left)
-        return dict(checks=found)
+        return dict(checks=check_repeatability(ON_DEVICE, self.folder / 'checks', options, dict(OMP_NUM_THREADS='1'), left))
 
     def _measure(self, row: Row) -> dict:
         start = time.monotonic()

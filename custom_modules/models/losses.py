@@ -62,8 +62,7 @@ class BinaryFocalLoss(BinaryLoss):
 
     def compute(self, logits: Tensor, rock: Tensor, counted: Tensor) -> Tensor:
         """Compute the unweighted loss."""
-        pixels = sigmoid_focal_loss(logits, rock, self.alpha, self.gamma) * counted
-        return pixels.sum() / counted.sum().clamp(min=1)
+        return (sigmoid_focal_loss(logits, rock, self.alpha, self.gamma) * counted).sum() / counted.sum().clamp(min=1)
 
 
 @MODELS.register_module()

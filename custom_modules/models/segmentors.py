@@ -157,8 +157,7 @@ class DistilledSegmentor(UNetSegmentor):
         if self.with_auxiliary_head:
             losses.update(self._auxiliary_head_forward_train(features, data_samples))
         with torch.no_grad():
-            answers = [teacher.to(inputs.device)(inputs, mode='tensor') for teacher in self._teachers]
-            target = torch.stack(answers).mean(dim=0)
+            target = torch.stack([teacher.to(inputs.device)(inputs, mode='tensor') for teacher in self._teachers]).mean(dim=0)
         losses['loss_imitation'] = self.imitation_weight * imitation_loss(logits, target)
         return losses
 

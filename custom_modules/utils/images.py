@@ -77,8 +77,7 @@ def shrunk(image: np.ndarray, longest: int) -> np.ndarray:
     scale = longest / max(image.shape[:2])
     if scale >= 1:
         return image
-    size = [max(1, round(scale * side)) for side in image.shape[1::-1]]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(image, [max(1, round(scale * side)) for side in image.shape[1::-1]], interpolation=cv2.INTER_AREA)
 
 
 def mask_palette(source: Content) -> dict[int, tuple[int, int, int]]:

@@ -81,7 +81,7 @@ class OptionalVisBackend(BaseVisBackend):
         if self._backend is not None:
             self._attempt('close', self._backend.close)
         self._backend = None
-        self._given_up.add('start')
+        self._given_up |= {'start', 'closed'}
 
     def _init_env(self) -> None:
         if self._backend is not None or 'start' in self._given_up:
@@ -108,7 +108,7 @@ class OptionalVisBackend(BaseVisBackend):
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         # a run that completed has closed its trackers
-        os._exit(0 if 'start' in self._given_up else 1)
+        os._exit(0 if 'closed' in self._given_up else 1)
 
     def _attempt(self, what: str, call: Callable, *args, **kwargs) -> bool:
         """Run a call in the tracker's thread, and return whether it succeeded in time."""
