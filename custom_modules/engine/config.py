@@ -104,8 +104,8 @@ def read_options(texts: Iterable[str]) -> dict[str, object]:
     Anything else is a UsageError, such as a dict, which mmengine would take for a word, or a bracket that is not closed.
 
     Example:
-        >>> read_options(['load_size=(256,256)', 'train_dataloader.dataset.data_prefix.img_path={split}/img'])
-        {'load_size': (256, 256), 'train_dataloader.dataset.data_prefix.img_path': '{split}/img'}
+        >>> read_options(['load_size=(256,256)', 'train_dataloader.dataset.data_prefix.img_path=images/{split}'])
+        {'load_size': (256, 256), 'train_dataloader.dataset.data_prefix.img_path': 'images/{split}'}
     """
     found = argparse.Namespace(options={})
     action = DictAction(['--cfg-options'], 'options')

@@ -112,14 +112,14 @@ def test_batches_side_by_side_find_the_same(monkeypatch, photos, tmp_path):
 
 
 def test_masks_are_scored_against_the_truth(tool, refused, bright, tmp_path, capsys):
-    for i, rocks in enumerate([((10, 20), (40, 50)), ((10, 20), (40, 50)), ()]):
-        photo(tmp_path / 'in' / f'render{i}.png', rocks)
+    for i, rocks in enumerate([((10, 20), (40, 50)), ((10, 20), (40, 50)), (), ()]):
+        photo(tmp_path / ('in' if i < 3 else 'elsewhere') / f'render{i}.png', rocks)
         truth = np.zeros((90, 120), np.uint8)
         truth[10:22, 20:32] = 255 * (i < 2)
         truth[40:52, 50:62] = 255 * (i == 0)
         save(tmp_path / 'true' / f'ground{i}.png', truth)
         truth[10:22, 20:32] //= 255
-        truth[40:52, 50:62] = (1, 255, 0)[i]
+        truth[40:52, 50:62] = (1, 255, 0, 0)[i]
         save(tmp_path / 'indexed' / f'ground{i}.png', truth)
     given = ('predict.py', tmp_path / 'in', '-o', tmp_path / 'out', '--mode', 'tile', '--scale', 1)
     given += ('--truth', tmp_path / 'true', '--img-prefix', 'render', '--mask-prefix', 'ground')
