@@ -167,8 +167,7 @@ class Results(PictureFiles):
         with self._manifest.open('rb') as file:
             next(file)
             # two runs at once may both have predicted a picture
-            found = map(json.loads, file)
-            yield from (entry for entry in found if not (entry['picture'] in seen or seen.add(entry['picture'])))
+            yield from (one for one in map(json.loads, file) if not (one['picture'] in seen or seen.add(one['picture'])))
 
     def _images(self) -> Iterator[dict]:
         for i, entry in enumerate(self._entries(), 1):

@@ -150,7 +150,8 @@ class ResumableSeedHook(DistSamplerSeedHook):
         """Warn of a data set whose epoch cannot be set."""
         self._by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         self._dataset, sampler = runner.train_dataloader.dataset, runner.train_dataloader.sampler
-        if (runner.cfg.get('randomness') or {}).get('seed') is None and hasattr(sampler, 'seed'):
+        given = runner.cfg.get('randomness') or {}
+        if given.get('seed') is None and not given.get('diff_rank_seed') and hasattr(sampler, 'seed'):
             sampler.seed = runner.seed
         if self._by_epoch and not hasattr(self._dataset, 'set_epoch'):
             runner.logger.warning(
