@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.errors import UsageError, first_five, reporting_errors
 
 
 def parse_args() -> argparse.Namespace:
@@ -100,7 +100,7 @@ def require_truth(args, sources) -> None:
     wanted = {(name.parent / name.name.removeprefix(args.img_prefix)).as_posix() for name in names}
     if missing := sorted(wanted - files_by_name(Path(args.truth), args.mask_prefix).keys()):
         raise UsageError(
-            f'{len(missing)} pictures have no mask in {args.truth} ({", ".join(missing[:5])}): add what is missing, leave these '
+            f'{len(missing)} pictures have no mask in {args.truth} ({first_five(missing)}): add what is missing, leave these '
             'pictures out, or name the prefixes with --img-prefix and --mask-prefix.'
         )
 

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from arguments import common_parser
 
-from custom_modules.utils.errors import UsageError, reporting_errors
+from custom_modules.utils.errors import UsageError, first_five, reporting_errors
 from custom_modules.utils.files import require_absent, require_free_folder, write_atomically
 
 
@@ -37,7 +37,7 @@ def require_as_many_classes(model, loop, file: str) -> None:
     known, asked = model.exported.card.classes, loop.dataloader.dataset.metainfo.get('classes') or ()
     if asked and len(known) != len(asked):
         raise UsageError(
-            f'{file} knows {len(known)} classes ({", ".join(known)}), and the test set has {len(asked)} ({", ".join(asked)}): '
+            f'{file} knows {len(known)} classes ({first_five(known)}), and the test set has {len(asked)} ({first_five(asked)}): '
             'choose the config that it was exported from.'
         )
 
