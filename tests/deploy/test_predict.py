@@ -119,7 +119,7 @@ def test_masks_are_scored_against_the_truth(tool, refused, bright, tmp_path, cap
         truth[40:52, 50:62] = 255 * (i == 0)
         save(tmp_path / 'true' / f'ground{i}.png', truth)
         truth[10:22, 20:32] //= 255
-        truth[40:52, 50:62] = (1, 255, 0, 0)[i]
+        truth[40:52, 50:62] = (1, 255, 255, 0)[i]
         save(tmp_path / 'indexed' / f'ground{i}.png', truth)
     given = ('predict.py', tmp_path / 'in', '-o', tmp_path / 'out', '--mode', 'tile', '--scale', 1)
     given += ('--truth', tmp_path / 'true', '--img-prefix', 'render', '--mask-prefix', 'ground')
