@@ -47,6 +47,12 @@ def merge_args(cfg, args) -> None:
     from custom_modules.engine.config import each_config, type_name, without_cache
 
     segments = cfg.default_scope == 'mmseg'
+    if args.show:
+        import matplotlib.pyplot as plt
+
+        # what it falls back to without a display: it would draw, wait, and show nothing
+        if plt.get_backend().lower() == 'agg':
+            raise UsageError('--show opens windows, and there is no display here: write the pictures with --show-dir FOLDER.')
     if args.tta and args.show_dir and not segments:
         raise UsageError(
             '--tta and --show-dir do not go together for a classifier (mmpretrain cannot draw several views): leave one out.'
