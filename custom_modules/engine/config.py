@@ -169,10 +169,12 @@ def load_config(
     finally:
         logger.setLevel(level)
     imports = value_at(cfg, 'custom_imports', 'imports')
-    if isinstance(imports, list) and not any(name.startswith('custom_modules.') for name in imports):
-        # a child config's list has replaced its base's
-        imports.insert(0, 'custom_modules.' + ('segmentation' if cfg.get('default_scope') == 'mmseg' else 'classification'))
-        import_module(imports[0])
+    names = [imports] if isinstance(imports, str) else imports or []
+    if names and not any(name.startswith('custom_modules.') for name in names):
+        # a child config's imports have replaced its base's
+        ours = 'custom_modules.' + ('segmentation' if cfg.get('default_scope') == 'mmseg' else 'classification')
+        cfg.custom_imports.imports = [ours, *names]
+        import_module(ours)
     require_read(cfg_options or {})
     try:
         cfg.merge_from_dict(dict(cfg_options or {}))
