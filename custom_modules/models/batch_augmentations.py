@@ -11,6 +11,8 @@ from mmengine.logging import MessageHub
 from mmengine.registry import MODELS
 from torch import Tensor
 
+from custom_modules.utils.errors import UsageError
+
 
 class StepRandom:
     """The random numbers of one training step, which follow from seed, step and a sample's place in the batch of all processes.
@@ -222,6 +224,10 @@ class AugmentsBatches:
 
     def _stack(self, tensors: list[Tensor]) -> Tensor:
         """Stack on the device: one copy instead of one per sample, from pinned memory, so that the host does not wait."""
+        if len(sizes := {tuple(tensor.shape[-2:]) for tensor in tensors}) > 1:
+            raise UsageError(
+                f'a batch is augmented as one tensor, and its images have sizes {sorted(sizes)}: resize them in the pipeline.'
+            )
         out = None
         if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':
             out = torch.empty((len(tensors), *tensors[0].shape), dtype=tensors[0].dtype, pin_memory=True)

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from mmpretrain.models import ClsDataPreprocessor, ImageClassifier
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
@@ -44,6 +45,9 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
         images = images.to(self.device, non_blocking=True) if isinstance(images, Tensor) else self._stack(images)
         random = self._step_random(len(images)) if training else None
         images, _ = self._prepare(images, None, random, self.to_rgb)
+        if (divisor := self.pad_size_divisor) > 1:
+            height, width = images.shape[-2:]
+            images = F.pad(images, (0, -width % divisor, 0, -height % divisor), value=self.pad_value)
         if training and self.to_onehot:
             scores = images.new_zeros(len(images), self.num_classes)
             scores.scatter_(1, batch.gt_label[:, None], 1.0)
