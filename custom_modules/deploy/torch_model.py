@@ -50,10 +50,9 @@ class PixelsToProbabilities(nn.Module):
         logits = self.model(pixels, mode='tensor').float()
         if not self.segments:
             return logits.softmax(1)
-        head = self.model.decode_head
         if logits.shape[2:] != pixels.shape[2:]:
-            logits = F.interpolate(logits, pixels.shape[2:], mode='bilinear', align_corners=head.align_corners)
-        return logits.sigmoid().squeeze(1) if head.out_channels == 1 else logits.softmax(1)
+            logits = F.interpolate(logits, pixels.shape[2:], mode='bilinear', align_corners=self.model.align_corners)
+        return logits.sigmoid().squeeze(1) if self.model.out_channels == 1 else logits.softmax(1)
 
 
 class TorchModel:
@@ -100,7 +99,7 @@ def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
     dataset = cfg.test_dataloader.dataset
     if hasattr(model, 'decode_head'):
         classes, palette = configured_classes(dataset, 'mmseg').values()
-        threshold = model.decode_head.threshold if model.decode_head.out_channels == 1 else None
+        threshold = model.decode_head.threshold if model.out_channels == 1 else None
         if dataset.get('load_size') is None:
             raise UsageError(
                 f'{config} does not say at which size its model looks at images: set load_size in its test_dataloader.dataset.'

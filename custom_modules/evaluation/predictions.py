@@ -100,8 +100,7 @@ class CheckpointPredictions:
         self.model = model.to(get_device(), memory_format=torch.channels_last)
         self.classes = tuple(self.loader.dataset.metainfo['classes'])
         self.palette = [list(colour) for colour in self.loader.dataset.metainfo['palette']]
-        head = model.decode_head
-        self.threshold = head.threshold if head.out_channels == 1 else None
+        self.threshold = model.decode_head.threshold if model.out_channels == 1 else None
 
     def __len__(self) -> int:
         return len(self.loader.dataset)

@@ -71,6 +71,10 @@ def test_a_run_from_another_ones_checkpoint_leaves_its_best_alone(train, tmp_pat
     train(first, epochs=2)
     train(second, epochs=4, load_from=str(first / 'epoch_2.pth'), resume=True)
     assert best_checkpoints(first) == ['best_rock_Dice_epoch_2.pth']
+    # with its folder the run itself has moved
+    moved = first.rename(tmp_path / 'moved')
+    train(moved, epochs=4, load_from=str(moved / 'epoch_2.pth'), resume=True)
+    assert best_checkpoints(moved) == ['best_rock_Dice_epoch_2.pth']
     assert best_checkpoints(second) == ['best_rock_Dice_epoch_3.pth']
     # its own is replaced as ever
     train(second, epochs=6, resume=True)

@@ -69,19 +69,24 @@ class ResumableCheckpointHook(CheckpointHook):
                 )
 
     def _forget_other_best(self, runner) -> None:
-        hub = runner.message_hub
+        hub, folder = runner.message_hub, Path(self.out_dir).resolve()
+        # a work dir that was moved or copied goes on from its own checkpoint, and has its own best one
+        own = bool(runner._load_from) and Path(runner._load_from).resolve().parent == folder
         for name, path in list(hub.runtime_info.items()):
             if not name.startswith('best_ckpt'):
                 continue
-            if Path(path).parent.resolve() == Path(self.out_dir).resolve() and self.file_backend.isfile(path):
+            here = str(Path(self.out_dir, Path(path).name))
+            kept = here if (own or Path(path).resolve().parent == folder) and self.file_backend.isfile(here) else None
+            # mmengine has one attribute for a single score, and another for several
+            if name == 'best_ckpt':
+                self.best_ckpt_path = kept
+            else:
+                self.best_ckpt_path_dict[name.removeprefix('best_ckpt_')] = kept
+            if kept:
+                hub.update_info(name, kept)
                 continue
             hub.pop_info(name)
             hub.pop_info(name.replace('best_ckpt', 'best_score'))
-            # mmengine has one attribute for a single score, and another for several
-            if name == 'best_ckpt':
-                self.best_ckpt_path = None
-            else:
-                self.best_ckpt_path_dict[name.removeprefix('best_ckpt_')] = None
             runner.logger.warning(
                 f'The best checkpoint so far is {path}, which is not in {self.out_dir}: it is left alone, and the '
                 'best one is looked for anew from here on.'
