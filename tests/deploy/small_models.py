@@ -25,6 +25,14 @@ CONFIGS = {
         'model = dict(backbone=dict(init_cfg=None, base_channels=4, stem_channels=4))\n'
         f'val_dataloader = {SEVERAL}\ntest_dataloader = {SEVERAL}\n',
     ),
+    'cascade': (
+        'multiclass/unet_r34',
+        'head = dict(in_channels=8, in_index=0, channels=4, num_classes=3, norm_cfg=dict(type="BN"))\n'
+        'heads = [dict(type="FCNHead", **head), dict(type="OCRHead", ocr_channels=4, **head)]\n'
+        'model = dict(type="CascadeEncoderDecoder", num_stages=2, backbone=dict(_delete_=True, type="UNetEncoder", widths=(8, 8)))\n'
+        'model.update(decode_head=heads)\n'
+        f'val_dataloader = {SEVERAL}\ntest_dataloader = {SEVERAL}\n',
+    ),
     'classifier': ('reference/report2_simple_net_classifier', ''),
 }
 
@@ -46,7 +54,8 @@ def write_model(folder: Path, name: str) -> tuple[Path, Path]:
             torch.nn.init.uniform_(module.running_var, 0.5, 1.5)
     if hasattr(model, 'decode_head'):
         # spread the logits around the threshold
-        layer = model.eval().decode_head.conv_seg
+        head = model.eval().decode_head
+        layer = (head[-1] if name == 'cascade' else head).conv_seg
         with torch.no_grad():
             logits = model(torch.randn(2, 3, 64, 64), mode='tensor')
             layer.weight *= 2 / logits.std()

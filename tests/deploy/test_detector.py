@@ -15,7 +15,7 @@ from custom_modules.deploy.tiling import STEPS, map_of_tiles, strips
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 
 
-@pytest.mark.parametrize('name', ['segmentor', 'several'])
+@pytest.mark.parametrize('name', ['segmentor', 'several', 'cascade'])
 def test_a_segmentor_sees_what_its_own_pipeline_sees(name, tmp_path):
     files, scene = write_model(tmp_path, name), tmp_path / 'scene.png'
     cv2.imwrite(str(scene), MoonRenderer(3, (150, 100)).render(2)[0])
