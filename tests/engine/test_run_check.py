@@ -97,6 +97,12 @@ def test_a_score_that_no_metric_produces_or_of_which_less_is_better(changes, wor
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
+def test_a_warm_up_of_a_single_step_reaches_the_full_rate(train, tmp_path):
+    train(tmp_path / 'run', 'train_dataloader.batch_size=64', epochs=2)
+    # 2e-3, and half way of the cosine to a hundredth
+    assert [row['lr'] for row in logged(tmp_path / 'run') if 'lr' in row] == pytest.approx([2e-3, 1.01e-3])
+
+
 def test_what_a_resume_does_not_change_is_said(train, tmp_path):
     train(tmp_path / 'run', epochs=1)
     longer = 'Resumed with max_epochs=2, but the schedulers were made for 1'

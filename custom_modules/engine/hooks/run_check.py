@@ -5,6 +5,7 @@ import math
 
 import torch
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook, Hook
+from mmengine.optim import LinearParamScheduler
 from mmengine.registry import HOOKS
 
 from custom_modules.engine.data_checks import files_of_batch
@@ -52,6 +53,11 @@ class RunCheckHook(Hook):
                 'Resumed with other settings of the optimizer or its schedulers, which change nothing: those of the checkpoint '
                 'go on. To change them start anew, from the weights with load_from.'
             )
+        for scheduler in runner.param_schedulers or ():
+            # in mmengine a warm-up that is a single step long, as where an epoch is, never ends
+            if runner.iter == 0 and isinstance(scheduler, LinearParamScheduler) and scheduler.total_iters == 0:
+                for group in scheduler.optimizer.param_groups:
+                    group[scheduler.param_name] *= scheduler.end_factor / scheduler.start_factor
         monitored = _monitored(runner)
         for key, (by, rule) in monitored.items():
             wanted = _rule_for(key)
