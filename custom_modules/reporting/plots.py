@@ -1,6 +1,7 @@
 """Figures of a report: learning curves, predictions and drawings of networks."""
 
 import itertools
+import re
 import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
@@ -103,10 +104,12 @@ def draw_models(cells: Sequence[tuple[str, np.ndarray]]) -> bytes:
 def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
     """Lay out images by name as rows of RGB pictures (H, W, 3) with captions: input, truth, then the errors of each group's first seed.
 
-    The caption of a group's picture has its score on this image.
+    The caption of a group's picture has its score on this image; the Dice in place of a score that is not computed here.
     """
     first = comparison.groups[0].first
     kept = [group.first.kept for group in comparison.groups]
+    # one image has no mean over images, and no counts of objects are kept
+    name_of_score = re.sub('(image_Dice|object_F1|Recall|Precision|Fscore|(?<=m)Acc)$', 'Dice', comparison.score)
     rows = {}
     # differently cut folds have kept different images: only the common ones are shown
     for index, key in enumerate(key for key in first.kept if all(key in predictions for predictions in kept)):
@@ -115,9 +118,9 @@ def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
         cells = [('input', image), ('truth', overlay(image, base.truth, first.palette))]
         for predictions, label in zip(kept, comparison.labels(), strict=True):
             prediction = predictions[key]
-            score = prediction.scores.named(first.classes).get(comparison.score, np.nan)
+            score = prediction.scores.named(first.classes)[name_of_score]
             # nan: no pixel of the class is true or predicted
-            text = 'nothing to find' if np.isnan(score) else f'{comparison.score} {score:.1f}'
+            text = 'nothing to find' if np.isnan(score) else f'{name_of_score} {score:.1f}'
             cells.append((f'{label}\n{text}', error_map(image, prediction.truth, prediction.predicted)))
         rows[name] = cells
     return rows

@@ -146,7 +146,7 @@ def score_segmentor(run: RunFolder, cfg: Config, shown: int, measured: bool) -> 
         # images of different folders may have the same name
         names.append(prediction.name + f' ({index})' * (prediction.name in names))
         files.append(Path(prediction.img_path))
-        content = files[-1].read_bytes() + repr(truth.shape).encode() + truth.tobytes()
+        content = files[-1].read_bytes() + repr((truth.shape, limit)).encode() + truth.tobytes()
         fingerprint.update(content)
         keys.append(hashlib.sha256(content).hexdigest()[:16])
         if index in indices:
