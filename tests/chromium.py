@@ -42,9 +42,11 @@ def downloaded_picture(page, name: str) -> np.ndarray:
 
 
 def bad_picture(kind: str, path: Path) -> None:
-    """Write a file that no page takes: ``'no picture'``, ``'too many bytes'`` or ``'too many pixels'``."""
+    """Write a file that no page takes: ``'no picture'``, ``'too many bytes'``, ``'too many pixels'`` or ``'few of 16 bits'``."""
     if kind == 'too many pixels':
         Image.new('1', (8000, 6000)).save(path)
+    elif kind == 'few of 16 bits':
+        cv2.imwrite(str(path), np.full((60, 60), 2**14 - 1, np.uint16))
     else:
         path.write_bytes(b'no picture' if kind == 'no picture' else b'\x89PNG' + b'0' * (21 * 2**20))
 

@@ -1,6 +1,7 @@
 """Export a checkpoint to one ONNX file: pixels in, probabilities out; with --int8 in whole numbers of 8 bits."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -71,7 +72,9 @@ def main() -> None:
             f'{len(others)} pictures that were not calibrated on, scored against {truth}: '
             f'{name} {before:.2f} in float, {after:.2f} in int8'
         )
-        if before - after > 1:
+        if math.isnan(before):
+            lines.append('the float model finds nothing in these pictures, so that int8 is not scored: calibrate on some with rocks')
+        elif before - after > 1:
             lines.append(f'int8 costs {before - after:.2f} points of {name}: do not use it unseen')
     write_atomically(args.out, exported)
     lines.insert(0, f'{args.out}: {len(exported) / 2**20:.1f} MiB')

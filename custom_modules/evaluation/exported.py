@@ -106,5 +106,11 @@ class OnnxModel:
                 f'the model takes pictures of {expected[1]}x{expected[0]} pixels, got {images.shape[2]}x{images.shape[1]}: resize '
                 'them, or export it with --dynamic.'
             )
-        (found,) = self._session.run(None, dict(images=np.ascontiguousarray(images)))
+        try:
+            (found,) = self._session.run(None, dict(images=np.ascontiguousarray(images)))
+        except Exception as error:
+            raise UsageError(
+                f'the model cannot be computed for pictures of {images.shape[2]}x{images.shape[1]} ({first_line(error)}): choose '
+                'another size, or export it without --dynamic.'
+            ) from error
         return found[:, None] if found.ndim == 3 else found

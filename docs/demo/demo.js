@@ -34,7 +34,31 @@ async function readPicture(file) {
     picture.close();
     throw new Mistake(`${file.name} has ${width}x${height} pixels, and ${MOST_MEGAPIXELS} million are the most here: shrink it.`);
   }
+  // a canvas keeps the upper 8 bits: 10 to 14 bits in a file of 16 would be nearly black, and Python brightens them
+  if (await hasSixteenBits(file) && brightest(picture) < 64) {
+    picture.close();
+    throw new Mistake(`${file.name} has 16 bits and uses 14 of them at most: save it with 8, or use tools/predict.py.`);
+  }
   return picture;
+}
+
+async function hasSixteenBits(file) {
+  const head = new Uint8Array(await file.slice(0, 25).arrayBuffer());
+  return String.fromCharCode(...head.slice(1, 4)) === 'PNG' && head[24] === 16;
+}
+
+// The brightest value of any colour, 0 to 255.
+function brightest(picture) {
+  const { width, height } = picture;
+  const canvas = new OffscreenCanvas(width, Math.min(STRIP, height));
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  let most = 0;
+  for (let top = 0; top < height; top += STRIP) {
+    const count = Math.min(STRIP, height - top);
+    context.drawImage(picture, 0, top, width, count, 0, 0, width, count);
+    context.getImageData(0, 0, width, count).data.forEach((value, i) => { if (i % 4 < 3 && value > most) most = value; });
+  }
+  return most;
 }
 
 // For each pixel of a side of `from` pixels: which of `to` pixels get it, [number, share] each; OpenCV's INTER_AREA, which

@@ -167,6 +167,7 @@ def test_a_phone_shows_all_of_it(open_page):
         ('no picture', 'cannot be read as an image: choose a JPEG, PNG or WebP file.'),
         ('too many bytes', 'bad.png has 21.0 MB, and 20 are the most here'),
         ('too many pixels', 'bad.png has 8000x6000 pixels, and 40 million are the most here'),
+        ('few of 16 bits', 'bad.png has 16 bits and uses 14 of them at most: save it with 8'),
     ],
 )
 def test_mistakes_are_answered_in_a_sentence(open_page, tmp_path, kind, sentence):
