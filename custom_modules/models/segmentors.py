@@ -29,7 +29,7 @@ class ValLossSegmentor(EncoderDecoder):
     """An ``EncoderDecoder`` that also reports its validation loss, from the logits of the prediction.
 
     ``val_loss`` and its parts ``val_loss_...`` appear among the scores: the decode head's mean over all images with a labelled
-    pixel, whatever the batch size. Only with ``test_cfg=dict(mode='whole')``.
+    pixel, whatever the batch size; several processes may count one twice. Only with ``test_cfg=dict(mode='whole')``.
     """
 
     def val_step(self, data: dict) -> list:

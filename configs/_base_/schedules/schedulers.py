@@ -1,5 +1,5 @@
 # Learning-rate schedulers to choose from by one line: param_scheduler = _base_.schedulers.plateau
-# None has an end of its own, so each follows max_epochs; each leads every parameter group from its own rate.
+# None has an end of its own: the first two follow max_epochs. Each leads every parameter group from its own rate.
 schedulers = dict(
     # warm-up within the first epoch
     cosine=[
