@@ -8,7 +8,7 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 from skimage.segmentation import find_boundaries
 
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.evaluation.confusion import ConfusionScores, percent
+from custom_modules.evaluation.confusion import ConfusionScores, percent, ratio
 from custom_modules.evaluation.objects import match_objects
 from custom_modules.evaluation.predictions import Prediction
 
@@ -123,21 +123,26 @@ class Calibration:
     def table(self) -> pd.DataFrame:
         """Return a row per bin: ``from``, ``to``, ``pixels``, mean ``probability`` and share that is ``right`` (nan if empty)."""
         pixels, total, right = self.sums
-        with np.errstate(invalid='ignore'):
-            means = dict(probability=total / pixels, right=right / pixels)
-        return pd.DataFrame({'from': self.edges[:-1], 'to': self.edges[1:]} | dict(pixels=pixels.astype(np.int64)) | means)
+        columns = {
+            'from': self.edges[:-1],
+            'to': self.edges[1:],
+            'pixels': pixels.astype(np.int64),
+            'probability': ratio(total, pixels),
+            'right': ratio(right, pixels),
+        }
+        return pd.DataFrame(columns)
 
     @property
     def ece(self) -> float:
         """Expected calibration error, 0 to 1: mean difference of probability and share, weighted by pixels."""
         pixels, total, right = self.sums
-        return float(np.abs(total - right).sum() / pixels.sum()) if pixels.any() else float('nan')
+        return float(ratio(np.abs(total - right).sum(), pixels.sum()))
 
     @property
     def means(self) -> tuple[float, float]:
         """Mean probability, and share that is right, of all pixels, 0 to 1."""
         pixels, total, right = self.sums.sum(axis=1)
-        return (float(total / pixels), float(right / pixels)) if pixels else (np.nan, np.nan)
+        return float(ratio(total, pixels)), float(ratio(right, pixels))
 
 
 class ThresholdSweep:

@@ -225,4 +225,4 @@ def score(model, samples: Sequence[Sample], reference) -> float:
         scores += ConfusionScores.from_masks(truth, model.card.labels(model(image)), classes)
     if model.card.task == 'classification':
         return float(scores.accuracy)
-    return float(np.nanmean(scores.dice[1:]))
+    return scores.foreground_dice

@@ -11,10 +11,15 @@ from custom_modules.utils.plotting import figure_png, plot_text
 READABLE = 20  # most classes for which the plot shows numbers
 
 
+def ratio(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.ndarray:
+    """Return parts divided by their wholes, and ``absent`` where the whole is 0."""
+    part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
+    return np.divide(part, whole, out=np.full(whole.shape, absent), where=whole > 0)
+
+
 def percent(part: np.ndarray, whole: np.ndarray, absent: float = np.nan) -> np.ndarray:
     """Return parts as percentages of their wholes, and ``absent`` where the whole is 0."""
-    part, whole = np.broadcast_arrays(np.asarray(part, float), np.asarray(whole, float))
-    return np.divide(100 * part, whole, out=np.full(whole.shape, absent), where=whole > 0)
+    return ratio(100 * np.asarray(part, float), whole, absent)
 
 
 def class_scores(hit: np.ndarray, true: np.ndarray, predicted: np.ndarray, absent: float = np.nan) -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from custom_modules.datasets.masks import IGNORED
-from custom_modules.evaluation.confusion import ConfusionScores, image_dice
+from custom_modules.evaluation.confusion import ConfusionScores, image_dice, ratio
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.images import read_mask
 from custom_modules.utils.tables import progress
@@ -76,13 +76,10 @@ def object_f1(counts: np.ndarray) -> np.ndarray:
         array([50.,  0., nan])
     """
     true, found, predicted, invented = np.moveaxis(np.asarray(counts, float), -1, 0)
-    # both are 1 for 0/0, where no such error is possible
-    recall, precision = (
-        np.divide(part, whole, out=np.ones_like(whole), where=whole > 0)
-        for part, whole in ((found, true), (predicted - invented, predicted))
-    )
-    both = recall + precision
-    score = np.divide(200 * recall * precision, both, out=np.zeros_like(both), where=both > 0)
+    # 1 where no such error is possible
+    recall = ratio(found, true, absent=1.0)
+    precision = ratio(predicted - invented, predicted, absent=1.0)
+    score = ratio(200 * recall * precision, recall + precision, absent=0.0)
     return np.where(true + predicted > 0, score, np.nan)
 
 

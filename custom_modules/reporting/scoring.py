@@ -18,7 +18,7 @@ from torch.utils.benchmark import Timer
 
 from custom_modules.engine.config import each_config, loaded_data_sets, type_name, without_cache
 from custom_modules.engine.weights import load_model
-from custom_modules.evaluation.confusion import ConfusionScores, image_dice
+from custom_modules.evaluation.confusion import ConfusionScores, image_dice, ratio
 from custom_modules.evaluation.objects import LABEL_LIMIT, class_object_counts, object_f1
 from custom_modules.evaluation.predictions import CheckpointPredictions, Prediction, image_paths
 from custom_modules.reporting.architecture import Architecture, describe_architecture
@@ -89,7 +89,7 @@ class SegmentorResult:
             own = image_dice(self.confusions)[:, index]
             defined = np.isfinite(own)
             counts = np.stack([np.where(defined, own, 0), defined], axis=-1)
-            return ImageCounts(counts, _mean_of_sums, own)
+            return ImageCounts(counts, lambda sums: ratio(sums[..., 0], sums[..., 1]), own)
         if score.endswith('_object_F1'):
             index = self.classes.index(score.removesuffix('_object_F1'))
             counts = self.objects[:, index - 1]
@@ -97,11 +97,6 @@ class SegmentorResult:
             # no object in truth and prediction
             return ImageCounts(counts, object_f1, np.where(np.isfinite(own), own, 100.0))
         return pooled_counts(self.confusions, self.classes, score)
-
-
-def _mean_of_sums(sums: np.ndarray) -> np.ndarray:
-    total, count = np.moveaxis(np.asarray(sums, float), -1, 0)
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
 def name_folds(numbers: Collection[int]) -> str:
