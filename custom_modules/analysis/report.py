@@ -21,37 +21,23 @@ from custom_modules.visualization.drawing import PredictionPanel, contact_sheet,
 TEMPLATE = Path(__file__).parent / 'analysis.md.jinja'
 FILES = ('analysis.md', 'analysis.json', 'images.csv')
 SHEET, SMALL = 'contact_sheet.png', 220
-PERCENT = {
-    'Dice': 'Dice %', 'IoU': 'IoU %', 'precision': 'precision %', 'recall': 'recall %',
-    'boundary_F1': 'boundary F1 %', 'share': 'share of its pixels %',
-}  # fmt: skip
-SIZES = {
-    'size': 'size (pixels)', 'recall': 'pixels found %', 'found': 'objects found %',
-    'predicted': 'predicted objects', 'false_alarms': 'false alarms %',
-}  # fmt: skip
 
 
 def analysis_text(run: dict, results: dict) -> str:
     """Render an analysis, with the arguments of :func:`write_analysis`, as Markdown with links to its pictures."""
-    template = jinja2.Template(TEMPLATE.read_text(encoding='utf-8'), undefined=jinja2.StrictUndefined, trim_blocks=True)
-    classes = list(results['scores']['class'])
-    probability, share = "predicted class's probability", 'share of pixels that are right'
-    if len(classes) == 2:
-        probability, share = f'probability of {classes[1]}', f'share of {classes[1]}'
-    images = results['images']
+    options = dict(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)
+    template = jinja2.Template(TEMPLATE.read_text(encoding='utf-8'), **options)
+    classes, images = list(results['scores']['class']), results['images']
     hardest = images[['name', 'brightness']].rename(columns=dict(name='image'))
     hardest.insert(1, 'Dice', images[[f'{name}_Dice' for name in classes[1:]]].mean(axis=1))
     hardest.insert(2, 'share of objects %', images[[f'{name}_true_share' for name in classes[1:]]].sum(axis=1))
-    text = template.render(
+    return template.render(
         run=run,
         results=results,
+        classes=classes,
         hardest=hardest.dropna(subset='Dice').sort_values('Dice', kind='stable').head(10),
-        probability=probability,
-        share=share,
-        table=lambda table, heads=PERCENT: markdown_table(table, heads),
-        sizes=SIZES,
+        table=markdown_table,
     )
-    return f'{text}\n'
 
 
 def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: float | None = None) -> tuple[dict, dict]:

@@ -23,8 +23,6 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     keep_trailing_newline=True,
 )
-PICTURES = dict(class_distribution='Classes', image_sizes='Image sizes')
-PICTURES |= dict(object_sizes='Object sizes', sample_sheet='Random pairs')
 SHOWN = 12  # pairs on the sample sheet
 
 
@@ -44,7 +42,6 @@ def markdown_report(summary: dict, lines: Iterable[str]) -> str:
     return TEMPLATES.get_template('page.md.jinja').render(
         summary,
         lines=lines,
-        pictures=PICTURES,
         part_rows=[
             {'part': name} | {key.replace('_', ' '): n for key, n in part.items()} for name, part in summary['parts'].items()
         ],
