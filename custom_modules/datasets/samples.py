@@ -43,23 +43,27 @@ class LoadImageFromFile(transforms.LoadImageFromFile):
 
 
 @contextlib.contextmanager
-def seeded(*numbers: int) -> Iterator[None]:
-    """Seed the generators of Python, numpy and torch's CPU from non-negative numbers, and restore their states after the block."""
-    # a worker process uses its generators for samples only, so there is no state to restore
-    restore = get_worker_info() is None
-    if restore:
-        states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    first, second, third = map(int, np.random.SeedSequence(numbers).generate_state(3))
-    random.seed(first)
-    np.random.seed(second)
-    torch.default_generator.manual_seed(third)
+def restored_generators() -> Iterator[None]:
+    """Restore the states of the generators of Python, numpy and torch's CPU after the block."""
+    states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:
         yield
     finally:
-        if restore:
-            random.setstate(states[0])
-            np.random.set_state(states[1])
-            torch.set_rng_state(states[2])
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        torch.set_rng_state(states[2])
+
+
+@contextlib.contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Seed the generators of Python, numpy and torch's CPU from non-negative numbers, and restore their states after the block."""
+    # a worker process uses its generators for samples only, so there is no state to restore
+    with restored_generators() if get_worker_info() is None else contextlib.nullcontext():
+        first, second, third = map(int, np.random.SeedSequence(numbers).generate_state(3))
+        random.seed(first)
+        np.random.seed(second)
+        torch.default_generator.manual_seed(third)
+        yield
 
 
 class SeededSamples:

@@ -1,7 +1,5 @@
 """mmpretrain's data preprocessor and classifier for whole batches, without a Python object per sample."""
 
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -10,6 +8,7 @@ from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
+from custom_modules.datasets.samples import restored_generators
 from custom_modules.models.batch_augmentations import AugmentsBatches
 from custom_modules.utils.errors import UsageError
 
@@ -52,25 +51,14 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
             scores = images.new_zeros(len(images), self.num_classes)
             scores.scatter_(1, batch.gt_label[:, None], 1.0)
             if self.batch_augments:
-                with _seeded(random.seed, random.step):
+                # mmpretrain's mixing draws from the global generators
+                with restored_generators():
+                    seeds = np.random.SeedSequence((random.seed, random.step)).generate_state(2)
+                    np.random.seed(seeds[0])
+                    torch.default_generator.manual_seed(int(seeds[1]))
                     images, scores = self.batch_augments(images, scores)
             batch.set_field(scores, 'gt_score', dtype=Tensor)
         return dict(inputs=images, data_samples=batch)
-
-
-@contextmanager
-def _seeded(seed: int, step: int):
-    """Seed the global generators of numpy and torch, from which mmpretrain's mixing draws, and restore them after the block."""
-    state = np.random.get_state()
-    seeds = np.random.SeedSequence((seed, step)).generate_state(2)
-    # mixing does not use the devices' generators, and reading their states would wait for them
-    with torch.random.fork_rng(devices=[]):
-        np.random.seed(seeds[0])
-        torch.random.default_generator.manual_seed(int(seeds[1]))
-        try:
-            yield
-        finally:
-            np.random.set_state(state)
 
 
 @MODELS.register_module()
