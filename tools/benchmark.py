@@ -60,6 +60,29 @@ def add_shared(command: argparse.ArgumentParser) -> None:
     command.add_argument('--workers', type=int, help=text)
 
 
+def benchmark_config(args) -> tuple:
+    """Read the config as ``tools/train.py`` does, with the size (width, height) of its images; a UsageError if it cannot be measured."""
+    from custom_modules.benchmark.configs import fixed_image_size, keep_samples
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import check_config
+
+    cfg = load_config(args.config, args.cfg_options)
+    heads = {'decode_head', 'head'} if args.command == 'train' else {'decode_head'}
+    if not heads & (cfg.get('model') or {}).keys():
+        raise UsageError(
+            f'{args.command} measures segmentors, train also classifiers, and {args.config} is none: give a config such as '
+            'configs/unet_baseline.py.'
+        )
+    size = fixed_image_size(cfg)
+    check_config(cfg)
+    if args.command == 'train' and args.batch is not None:
+        cfg.train_dataloader.batch_size = args.batch
+    if args.pairs:
+        keep_samples(cfg, 'train', args.pairs)
+        keep_samples(cfg, 'val', max(1, args.pairs // 4))
+    return cfg, size
+
+
 @reporting_errors
 def main() -> None:
     """Measure, write and print."""
@@ -78,9 +101,9 @@ def main() -> None:
     # inherited by the contestants' processes
     os.environ['OMP_NUM_THREADS'] = str(threads)
 
-    from custom_modules.benchmark import configs, measuring, prediction, tables, training
+    from custom_modules.benchmark import measuring, prediction, tables, training
 
-    cfg, size = configs.benchmark_config(args)
+    cfg, size = benchmark_config(args)
     machine = machine_facts(threads)
     folder = out / f'unfinished_{os.getpid()}'
     settings = dict(repeats=args.repeats, pairs=args.pairs or 'all', workers=args.workers)

@@ -6,8 +6,7 @@ from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import DATASETS, MODELS
 
-from custom_modules.engine.config import load_config, without_cache
-from custom_modules.engine.config_checks import check_config
+from custom_modules.engine.config import value_at, without_cache
 from custom_modules.models.backbones.staged_backbone import StagedBackbone
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
@@ -24,31 +23,18 @@ LEVERS = dict(
 )
 
 
-def benchmark_config(args) -> tuple[Config, tuple[int, int]]:
-    """Read a config as ``tools/train.py`` does, by the arguments of ``tools/benchmark.py``, and its image size (width, height); or a UsageError."""
-    cfg = load_config(args.config, args.cfg_options)
-    heads = {'decode_head', 'head'} if args.command == 'train' else {'decode_head'}
-    if not heads & (cfg.get('model') or {}).keys():
+def keep_samples(cfg: Config, part: str, count: int) -> None:
+    """Keep so many evenly spaced samples of a part, ``'train'`` or ``'val'``; a UsageError if it has fewer."""
+    dataset = cfg[f'{part}_dataloader'].dataset
+    with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
+        available = len(registry.build(without_cache(dataset)))
+    if count > available:
         raise UsageError(
-            f'{args.command} measures segmentors, train also classifiers, and {args.config} is none: give a config such as '
-            'configs/unet_baseline.py.'
+            f'--pairs asks for {count} pairs of the {part} part, which has {available}: lower it, or give more '
+            'data (MOON_DATA, TINY_IMAGENET).'
         )
-    size = fixed_image_size(cfg)
-    check_config(cfg)
-    if args.command == 'train' and args.batch is not None:
-        cfg.train_dataloader.batch_size = args.batch
-    for part, count in (('train', args.pairs), ('val', max(1, args.pairs // 4))) if args.pairs else ():
-        dataset = cfg[f'{part}_dataloader'].dataset
-        with DATASETS.switch_scope_and_registry(cfg.default_scope) as registry:
-            available = len(registry.build(without_cache(dataset)))
-        if count > available:
-            raise UsageError(
-                f'--pairs asks for {count} pairs of the {part} part, which has {available}: lower it, or give more '
-                'data (MOON_DATA, TINY_IMAGENET).'
-            )
-        # evenly spaced, since a classifier's samples are sorted by class
-        dataset.indices = [i * available // count for i in range(count)]
-    return cfg, size
+    # a classifier's samples are sorted by class
+    dataset.indices = [i * available // count for i in range(count)]
 
 
 def fixed_image_size(cfg: Config) -> tuple[int, int]:
@@ -73,9 +59,8 @@ def switch_lever(cfg: Config, lever: str) -> tuple[str, Config]:
     """Switch one of ``LEVERS``: return a name, such as ``'without cache'``, and the changed copy of a config."""
     key, off, on, default = LEVERS[lever]
     place, last = key.rsplit('.', 1)
-    section = other = Config(cfg.to_dict())
-    for name in place.split('.'):
-        section = (section or {}).get(name)
+    other = Config(cfg.to_dict())
+    section = value_at(other, *place.split('.'))
     if section is None:
         raise UsageError(f'the lever {lever} moves {key}, which this config does not have.')
     word, value = ('with', on) if section.get(last, default) == off else ('without', off)
