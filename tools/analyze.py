@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arguments import add_config
+from arguments import add_config, checked_config
 
 from custom_modules.utils.errors import UsageError, reporting_errors
 from custom_modules.utils.files import require_absent, require_free_folder, write_atomically
@@ -100,11 +100,8 @@ def share(text: str) -> float:
 def analyse_errors(args) -> None:
     """Predict, count, write."""
     from custom_modules.analysis.report import FILES, checkpoint_analysis, write_analysis
-    from custom_modules.engine.config import load_config
-    from custom_modules.engine.config_checks import check_config
 
-    cfg = load_config(args.config, args.cfg_options)
-    check_config(cfg)
+    cfg = checked_config(args)
     folder = Path(args.out or Path(cfg.work_dir) / 'analysis')
     require_free_folder(folder, FILES)
     run, results = checkpoint_analysis(cfg, args.checkpoint, args.part, args.tolerance)
@@ -131,12 +128,9 @@ def analyse_sparse(args) -> None:
     import json
 
     from custom_modules.analysis.sparse import sparse_scores
-    from custom_modules.engine.config import load_config
-    from custom_modules.engine.config_checks import check_config
     from custom_modules.utils.tables import json_values, text_table
 
-    cfg = load_config(args.config, args.cfg_options)
-    check_config(cfg)
+    cfg = checked_config(args)
     scores, threshold, pictures = sparse_scores(cfg, args.checkpoints, args.folder, args.rocks, args.prefix, args.share)
     table, recall = scores.table(threshold), scores.recall()
     title = f'{pictures} pictures, called rock above {threshold:g}'
@@ -158,12 +152,9 @@ def analyse_sparse(args) -> None:
 def analyse_bit_flips(args) -> None:
     """Flip, predict, print."""
     from custom_modules.analysis.bit_flips import bit_flip_scores
-    from custom_modules.engine.config import load_config
-    from custom_modules.engine.config_checks import check_config
     from custom_modules.utils.tables import text_table
 
-    cfg = load_config(args.config, args.cfg_options)
-    check_config(cfg)
+    cfg = checked_config(args)
     table = bit_flip_scores(cfg, args.checkpoint, args.rates, args.seeds)
     rows = [[f'{rate:g}', f'{flips:.0f}', *map(float, scores)] for rate, flips, *scores in table.itertuples(index=False)]
     heads = ['rate', 'bits', 'Dice', 'lowest', 'clamped: Dice', 'clamped: lowest']

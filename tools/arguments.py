@@ -43,6 +43,16 @@ def add_config(parser: argparse.ArgumentParser, example: str, text: str = SEGMEN
     add_cfg_options(parser, f'settings to override, such as {example}')
 
 
+def checked_config(args):
+    """Read the config that a command line names, with its ``--cfg-options``, and check it."""
+    from custom_modules.engine.config import load_config
+    from custom_modules.engine.config_checks import check_config
+
+    cfg = load_config(args.config, args.cfg_options)
+    check_config(cfg)
+    return cfg
+
+
 def add_cfg_options(parser: argparse.ArgumentParser, text: str) -> None:
     """Add ``--cfg-options`` alone."""
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help=text)

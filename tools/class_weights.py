@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arguments import add_config
+from arguments import add_config, checked_config
 
 from custom_modules.utils.errors import UsageError, reporting_errors
 
@@ -31,12 +31,10 @@ def main() -> None:
     from mmengine.registry import DATASETS, init_default_scope
 
     from custom_modules.datasets.masks import class_weights, count_pixels
-    from custom_modules.engine.config import load_config
-    from custom_modules.engine.config_checks import check_config, head_size
+    from custom_modules.engine.config_checks import head_size
     from custom_modules.utils.tables import text_table
 
-    cfg = load_config(args.config, args.cfg_options)
-    check_config(cfg)
+    cfg = checked_config(args)
     if cfg.get('default_scope') != 'mmseg':
         raise UsageError(
             f'{args.config} trains no segmentor, and only masks have pixels to count: choose a config with '

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arguments import add_config, at_least_one
+from arguments import add_config, at_least_one, checked_config
 
 from custom_modules.utils.errors import reporting_errors
 from custom_modules.utils.files import require_free_folder
@@ -36,12 +36,9 @@ def main() -> None:
     args = parse_args()
 
     from custom_modules.analysis.report import write_chosen_panels, write_ranked_panels
-    from custom_modules.engine.config import load_config
-    from custom_modules.engine.config_checks import check_config
     from custom_modules.evaluation.predictions import CheckpointPredictions
 
-    cfg = load_config(args.config, args.cfg_options)
-    check_config(cfg)
+    cfg = checked_config(args)
     folder = Path(args.out or Path(cfg.work_dir) / 'panels')
     require_free_folder(folder, ['*.png'])
     predictions = CheckpointPredictions(cfg, args.checkpoint, args.part)
