@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from custom_modules.eda.examine import PairFacts
-from custom_modules.evaluation.confusion import class_scores
+from custom_modules.evaluation.confusion import class_mean, class_scores
 from custom_modules.utils.tables import json_values
 
 LEVELS = (0, 5, 25, 50, 75, 95, 100)
@@ -37,8 +37,10 @@ def _intensity(pairs: Sequence[PairFacts]) -> dict:
         mean, occurring = float(counts @ value / total), np.flatnonzero(counts)
         deviation = float(np.sqrt(counts @ (value - mean) ** 2 / total))
         channel = dict(name=name, mean=mean, std=deviation, min=int(occurring[0]), max=int(occurring[-1]))
-        channels.append(channel | {f'at_{end}_percent': 100 * int(counts[end]) / total for end in (0, 255)})
-    black, blown = (100 * sum(getattr(pair, name) for pair in pairs) / total for name in ('black', 'blown'))
+        ends = dict(at_0_percent=100 * int(counts[0]) / total, at_255_percent=100 * int(counts[255]) / total)
+        channels.append(channel | ends)
+    black = 100 * sum(pair.black for pair in pairs) / total
+    blown = 100 * sum(pair.blown for pair in pairs) / total
     return dict(channels=channels, black_percent=black, blown_percent=blown, **brightness)
 
 
@@ -78,13 +80,9 @@ def squeezed_scores(overlap: np.ndarray, classes: Sequence[str]) -> dict:
     """
     right, predicted, true = np.reshape(overlap, (-1, 3)).T
     scores = class_scores(right, true, predicted)
-    dice, iou = (json_values(scores[key]) for key in ('Dice', 'IoU'))
+    dice, iou = scores['Dice'], scores['IoU']
     rows = [dict(name=name, dice=d, iou=i) for name, d, i in zip(classes, dice, iou, strict=True)]
-    means = {}
-    for mean, found in (('mDice', dice), ('mIoU', iou)):
-        known = [value for value in found if value is not None]
-        means[mean] = sum(known) / len(known) if known else None
-    return dict(classes=rows, **means)
+    return json_values(dict(classes=rows, mDice=class_mean(dice), mIoU=class_mean(iou)))
 
 
 def summarize(

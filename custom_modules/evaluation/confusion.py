@@ -74,33 +74,29 @@ class ConfusionScores:
     @property
     def foreground_dice(self) -> float:
         """Mean Dice of the classes but the background, without those that are absent; nan if all are."""
-        dice = self.dice[1:]
-        return float(np.nanmean(dice)) if np.isfinite(dice).any() else float('nan')
+        return float(class_mean(self.dice[1:]))
 
     @property
     def accuracy(self) -> np.ndarray:
         """Share of correct pixels, mmseg's ``aAcc``; nan without pixels."""
-        return percent(self._hit.sum(axis=-1), self.confusion.sum(axis=(-2, -1)))
+        return percent(np.trace(self.confusion, axis1=-2, axis2=-1), self.confusion.sum(axis=(-2, -1)))
 
     def by_class(self) -> dict[str, np.ndarray]:
         """Return ``Dice``, ``IoU``, ``precision`` and ``recall`` of each class."""
+        hit = np.diagonal(self.confusion, axis1=-2, axis2=-1)
         true, predicted = self.confusion.sum(axis=-1), self.confusion.sum(axis=-2)
-        return class_scores(self._hit, true, predicted, self.absent)
+        return class_scores(hit, true, predicted, self.absent)
 
     def named(self, classes: Sequence[str]) -> dict[str, float | np.ndarray]:
         """Name scores as ``ClassIoUMetric``: ``aAcc``, means, Dice and IoU of each class but the first; arrays for several images."""
         scores = self.by_class()
         dice, iou = scores['Dice'], scores['IoU']
-        named = dict(aAcc=self.accuracy, mIoU=_mean(iou), mDice=_mean(dice))
+        named = dict(aAcc=self.accuracy, mIoU=class_mean(iou), mDice=class_mean(dice))
         for index, name in enumerate(classes[1:], 1):
             named |= {f'{name}_Dice': dice[..., index], f'{name}_IoU': iou[..., index]}
         if self.confusion.ndim > 2:
             return named
         return {name: float(value) for name, value in named.items()}
-
-    @property
-    def _hit(self) -> np.ndarray:
-        return np.diagonal(self.confusion, axis1=-2, axis2=-1)
 
 
 def image_dice(confusions: np.ndarray) -> np.ndarray:
@@ -112,8 +108,8 @@ def image_dice(confusions: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(scores.accuracy)[..., None], scores.dice, np.nan)
 
 
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over classes, as ``np.nanmean``, without its warning where all are nan."""
+def class_mean(values: np.ndarray) -> np.ndarray:
+    """Average scores (..., classes) over the classes, as ``np.nanmean``, without its warning where all are nan."""
     return np.ma.filled(np.ma.masked_invalid(values).mean(axis=-1), np.nan)
 
 
@@ -124,7 +120,9 @@ def draw_confusion(shares: np.ndarray, classes: Sequence[str], what: str = 'imag
     is grey. ``what`` names what was counted. Up to 20 classes the cells show the shares and, if given, the ``counts``.
     """
     readable = len(classes) <= READABLE
-    cell = 0.16 if not readable else 0.45 if counts is None else 1.05
+    cell = 0.16  # inches
+    if readable:
+        cell = 0.45 if counts is None else 1.05
     side = min(3 + cell * len(classes), 40)
     figure = Figure(figsize=(side, side))
     axes = figure.add_subplot(facecolor='lightgrey')
@@ -135,7 +133,9 @@ def draw_confusion(shares: np.ndarray, classes: Sequence[str], what: str = 'imag
     axes.set_xticks(range(len(names)), names, rotation=90, **size)
     axes.set_yticks(range(len(names)), names, **size)
     axes.set(xlabel='predicted class', ylabel='true class')
-    for row, column in np.argwhere(shares >= (0.5 if counts is None else 0)) if readable else ():
+    if not readable:
+        return figure_png(figure)
+    for row, column in np.argwhere(shares >= (0.5 if counts is None else 0)):
         share = shares[row, column]
         words = f'{share:.0f}' if counts is None else f'{share:.1f} %\n{counts[row, column]:,}'
         axes.text(column, row, words, ha='center', va='center', color='white' if share > 50 else 'black', **size)
