@@ -51,8 +51,9 @@ def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: flo
     sizes = set()
     for prediction in predictions:
         analysis.add(prediction)
-        sizes.add('{1}x{0}'.format(*prediction.truth.shape))
-    results = analysis.results() | dict(thresholds=None)
+        height, width = prediction.truth.shape
+        sizes.add(f'{width}x{height}')
+    results = dict(analysis.results(), thresholds=None)
     if analysis.sweep and cfg.get('val_dataloader'):
         val, same_data = analysis.sweep, True
         if cfg.val_dataloader.dataset != cfg[f'{part}_dataloader'].dataset:
@@ -135,7 +136,8 @@ def write_chosen_panels(predictions: CheckpointPredictions, names: Sequence[str]
     for number, prediction in enumerate(chosen_predictions(predictions, found), start=1):
         write_picture(panel.draw(prediction), folder / f'{number:02d}_{prediction.name}.png')
         dice = prediction.scores.foreground_dice
-        lines.append(f'{prediction.name}: {f"{score} {dice:.2f}" if np.isfinite(dice) else "no Dice"}')
+        shown = f'{score} {dice:.2f}' if np.isfinite(dice) else 'no Dice'
+        lines.append(f'{prediction.name}: {shown}')
     return lines
 
 
@@ -165,8 +167,8 @@ def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: 
     All images are predicted to rank them, and those to draw once more, which saves memory. Returns lines on the scores and on
     images without one. Raises a UsageError if no image has a Dice.
     """
-    ranked = [(p.img_path, p.name, p.scores.foreground_dice) for p in predictions]
-    dice = [score for _, _, score in ranked]
+    images = [(p.img_path, p.name, p.scores.foreground_dice) for p in predictions]
+    paths, names, dice = zip(*images, strict=True)
     if not np.isfinite(dice).any():
         raise UsageError(
             f'none of the {len(dice)} images has an object, true or predicted, so that they cannot be ranked: choose '
@@ -174,23 +176,25 @@ def write_ranked_panels(predictions: CheckpointPredictions, count: int, folder: 
         )
     kinds = best_median_worst(dice, count)
     index_of = {path: index for index, path in enumerate(image_paths(predictions.loader.dataset))}
-    chosen = [(kind, rank, ranked[i]) for kind, pairs in kinds.items() for rank, i in pairs]
-    drawn = chosen_predictions(predictions, [index_of[image[0]] for _, _, image in chosen])
+    chosen = [(kind, rank, i) for kind, pairs in kinds.items() for rank, i in pairs]
+    drawn = chosen_predictions(predictions, [index_of[paths[i]] for _, _, i in chosen])
     large = PredictionPanel(predictions.classes, predictions.palette)
     small = PredictionPanel(predictions.classes, predictions.palette, side=SMALL)
     columns: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
     total = int(np.isfinite(dice).sum())
-    for (kind, rank, (_, name, score)), prediction in zip(chosen, drawn, strict=True):
-        file = f'{kind}_rank{rank:0{len(str(total))}d}_dice{score:.2f}_{name}.png'
+    digits = len(str(total))
+    for (kind, rank, i), prediction in zip(chosen, drawn, strict=True):
+        file = f'{kind}_rank{rank:0{digits}d}_dice{dice[i]:.2f}_{names[i]}.png'
         write_picture(large.draw(prediction, f'{kind}, rank {rank} of {total}:'), folder / file)
         columns[kind].append(small.draw(prediction, f'{rank}.', legend=False))
     write_picture(contact_sheet(columns, large.legend()), folder / SHEET)
-    best, worst = chosen[0], max(chosen, key=lambda one: one[1])
+    by_rank = sorted((rank, i) for _, rank, i in chosen)
+    best, worst = by_rank[0][1], by_rank[-1][1]
     lines = [
-        f'{total} images ranked by {_score_name(predictions.classes)}: best {best[2][2]:.2f} ({best[2][1]}), median '
-        f'{np.nanmedian(dice):.2f}, worst {worst[2][2]:.2f} ({worst[2][1]})'
+        f'{total} images ranked by {_score_name(predictions.classes)}: best {dice[best]:.2f} ({names[best]}), median '
+        f'{np.nanmedian(dice):.2f}, worst {dice[worst]:.2f} ({names[worst]})'
     ]
-    unranked = [name for _, name, score in ranked if not np.isfinite(score)]
+    unranked = [name for name, score in zip(names, dice, strict=True) if not np.isfinite(score)]
     if unranked:
         lines.append(
             f'{len(unranked)} images are not ranked, since nothing is there and nothing predicted: {first_five(unranked)}'
