@@ -16,18 +16,15 @@ from mmengine.registry import FUNCTIONS
 from mmengine.structures import BaseDataElement
 from torch.utils.data import get_worker_info
 
-from custom_modules.datasets.pairs import warn
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.machine import available_cores, available_memory
 from custom_modules.utils.tables import in_threads, progress
 
-# transforms without random numbers, by their package; a subclass is not included, since it may draw some
-STATIC = dict(
-    mmcv=('LoadImageFromFile', 'Resize', 'CenterCrop'),
-    mmseg=('LoadAnnotations',),
-    mmpretrain=('ResizeEdge',),
-    custom_modules=('LoadImageFromFile', 'LoadAnnotations', 'ResizeToLoadSize'),
-)
+# transforms without random numbers, with their package; a subclass is not included, since it may draw some
+STATIC = (
+    'mmcv.LoadImageFromFile', 'mmcv.Resize', 'mmcv.CenterCrop', 'mmseg.LoadAnnotations', 'mmpretrain.ResizeEdge',
+    'custom_modules.LoadImageFromFile', 'custom_modules.LoadAnnotations', 'custom_modules.ResizeToLoadSize',
+)  # fmt: skip
 MEMORY = 0.4  # share of the free memory to use: joining the samples holds them twice, and the model needs memory too
 CHUNK = 64  # samples per task of a thread: handing out small images one by one takes longer than decoding them
 SHARE = 500  # most images per task of a process
@@ -74,7 +71,8 @@ class DecodeOnce:
         """List the samples, and decode them if the data set is already built."""
         super().full_init()
         if self.cache and self._built and self._cached is None and self.pipeline.transforms and not get_worker_info():
-            (self._cache_samples if self.cache == 'ram' else self._cache_batches)()
+            fill_cache = self._cache_samples if self.cache == 'ram' else self._cache_batches
+            fill_cache()
 
     def prepare_data(self, idx: int):
         """Return the pipeline's result for a sample, as mmengine's ``BaseDataset`` does."""
@@ -98,16 +96,11 @@ class DecodeOnce:
             self._cached = cached
 
     def _cache_samples(self) -> None:
-        transforms, count, free = self.pipeline.transforms, len(self), available_memory()
+        self._static, count = static_transforms(self.pipeline.transforms), len(self)
         name = ' '.join(filter(None, (type(self).__name__, getattr(self, 'split', None))))
-        self._static, reason = static_transforms(transforms), None
-        if not self._static:
-            reason = f'{type(transforms[0]).__name__} comes first and may be random'
-        elif free is not None and (needed := self._bytes_of_a_sample() * count) > MEMORY * free:
-            reason = f"cache='ram' needs {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free (lower load_size)"
-        if reason:
+        if reason := self._reason_not_to_cache():
             self.cache = None
-            warn(f'{reason}: {name} is decoded anew in each epoch')
+            MMLogger.get_current_instance().warning(f'{reason}: {name} is decoded anew in each epoch')
             return
 
         def decode(start: int) -> list[bytes]:
@@ -118,9 +111,17 @@ class DecodeOnce:
         self._spans = np.stack([[0, *ends[:-1]], ends], axis=1)
         self._cached = np.frombuffer(b''.join(samples), np.uint8)
 
-    def _bytes_of_a_sample(self) -> float:
-        # images may differ in size
-        return np.mean([len(self._decode(index)) for index in range(0, len(self), max(1, len(self) // 8))])
+    def _reason_not_to_cache(self) -> str | None:
+        if not self._static:
+            return f'{type(self.pipeline.transforms[0]).__name__} comes first and may be random'
+        if (free := available_memory()) is None:
+            return None
+        # several, since images may differ in size
+        sizes = [len(self._decode(index)) for index in range(0, len(self), max(1, len(self) // 8))]
+        needed = np.mean(sizes) * len(self)
+        if needed > MEMORY * free:
+            return f"cache='ram' needs {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free (lower load_size)"
+        return None
 
     def _decode(self, index: int) -> bytes:
         return pickle.dumps(Compose(self._static)(self.get_data_info(index)), pickle.HIGHEST_PROTOCOL)
@@ -129,8 +130,9 @@ class DecodeOnce:
         static, self._static = static_transforms(self.pipeline.transforms), list(self.pipeline.transforms)
         rest = [type(t).__name__ for t in self._static[len(static) :]]
         if rest != [self.packer]:
+            fault = rest[0] if rest else f'no {self.packer}'
             raise UsageError(
-                f"cache='batches' of {type(self).__name__} keeps what the pipeline gives, which {rest[0] if rest else f'no {self.packer}'} "
+                f"cache='batches' of {type(self).__name__} keeps what the pipeline gives, which {fault} "
                 "may change each time: move it to model.data_preprocessor.augments, or set cache='ram'."
             )
         infos = [self.get_data_info(i) for i in range(len(self))]
@@ -177,8 +179,13 @@ def static_transforms(transforms: Sequence[Callable]) -> list[Callable]:
         >>> static_transforms([load, resize, flip, resize]) == [load, resize]
         True
     """
-    known = [type(t).__qualname__ in STATIC.get(type(t).__module__.split('.')[0], ()) for t in transforms]
-    return list(transforms[: [*known, False].index(False)])
+    static = []
+    for transform in transforms:
+        package = type(transform).__module__.split('.')[0]
+        if f'{package}.{type(transform).__qualname__}' not in STATIC:
+            break
+        static.append(transform)
+    return static
 
 
 @FUNCTIONS.register_module()

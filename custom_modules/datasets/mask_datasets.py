@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from mmengine.logging import MMLogger
 from mmengine.structures import PixelData
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
@@ -13,7 +14,7 @@ from torch import Tensor
 from custom_modules.datasets import transforms  # noqa: F401
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IGNORED, MaskValues, class_palette
-from custom_modules.datasets.pairs import check_pairs, find_pairs, warn
+from custom_modules.datasets.pairs import check_pairs, find_pairs
 from custom_modules.datasets.samples import SeededSamples
 from custom_modules.datasets.splits import FOLDS, fold_split, hashed_share, hashed_split, listed_ids, require_fold
 from custom_modules.utils.errors import UsageError
@@ -150,7 +151,7 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
             )
         pairs = [found[i] for i in self.train_share(part)]
         if self.check and (absent := self.masks.absent(self.check_masks(pairs))):
-            warn(
+            MMLogger.get_current_instance().warning(
                 f'there is no pixel of {", ".join(absent)} in the {len(pairs)} masks of the {self.split} part: '
                 'it can neither be learned nor scored there'
             )
@@ -214,6 +215,7 @@ class MoonDataset(IndexedMaskDataset):
     value_sets = ({0, 255}, {0, 1})  # no mask mixes the two ways to write rock
 
     def __init__(self, data_root: str, split: str = 'train', data_prefix: dict | None = None, **kwargs) -> None:
+        kwargs = dict(img_prefix='render', mask_prefix='ground') | kwargs
         super().__init__(
             data_root,
             **self.METAINFO,
@@ -222,7 +224,7 @@ class MoonDataset(IndexedMaskDataset):
             data_prefix=data_prefix or dict(img_path='images/render', seg_map_path='images/ground'),
             remedy='run `python tools/prepare_data.py lunar SRC` or `... synthetic`, or set data_root, in most configs by '
             'MOON_DATA, to the folder that holds images/',
-            **dict(img_prefix='render', mask_prefix='ground') | kwargs,
+            **kwargs,
         )
 
     def check_masks(self, pairs: list[tuple[Path, Path]]) -> set[int]:
