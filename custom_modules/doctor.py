@@ -36,9 +36,9 @@ STAND_INS = {
 }
 # import names, each after those that it depends on
 PACKAGES = (
-    *('numpy', 'matplotlib', 'PIL', 'pycocotools', 'rich', 'filelock', 'jinja2', 'packaging', 'pandas', 'scipy'),
-    *('skimage', 'cv2', 'torch', 'torchvision', 'tensorboard', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain'),
-)
+    'numpy', 'matplotlib', 'PIL', 'pycocotools', 'rich', 'filelock', 'jinja2', 'packaging', 'pandas', 'scipy',
+    'skimage', 'cv2', 'torch', 'torchvision', 'tensorboard', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain',
+)  # fmt: skip
 STEPS = {name: f'import {name}' for name in PACKAGES} | {
     # its import alone succeeds even where it does not match torch
     'torchvision': 'import torch, torchvision\ntorchvision.ops.nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)',
@@ -77,17 +77,8 @@ class Finding(NamedTuple):
     remedy: str = ''
 
     def __str__(self) -> str:
-        return f'{self.level:<8} {self.text}' + f'\n{"":8} -> {self.remedy}' * bool(self.remedy)
-
-
-def verdict(findings: Iterable[Finding]) -> tuple[str, int]:
-    """Summarize in a sentence, with the exit code: 1 if there is a problem, 0 otherwise."""
-    count = [finding.level for finding in findings].count
-    problems, warnings = count('problem'), count('warning')
-    if problems:
-        return f'{problems} problem{"s" * (problems > 1)}: mend the first and run this again.', 1
-    noted = f', with {warnings} warning{"s" * (warnings > 1)}' * bool(warnings)
-    return f'Ready{noted}: training and testing should work.', 0
+        remedy = f'\n{"":8} -> {self.remedy}' if self.remedy else ''
+        return f'{self.level:<8} {self.text}{remedy}'
 
 
 def diagnose() -> list[Finding]:
@@ -147,10 +138,12 @@ def package_owners() -> dict[str, list[tuple[str, str]]]:
     folders, owners = {}, {}
     for found in distributions():
         folder, owner = str(found.locate_file('')), (found.metadata['Name'], found.version)
+        if not owner[0]:
+            # an interrupted pip leaves folders without a name
+            continue
         names = (found.read_text('top_level.txt') or '').split()
         files = '' if names else '\n' + (found.read_text('RECORD') or '')
-        # an interrupted pip leaves folders without a name
-        for package in PACKAGES if owner[0] else ():
+        for package in PACKAGES:
             provides = package in names or f'\n{package}/__init__.py,' in files
             # a folder may be on the path twice
             if provides and folders.setdefault(package, folder) == folder and owner not in owners.get(package, []):
@@ -280,7 +273,8 @@ def try_steps(steps: Mapping[str, str]) -> dict[str, dict]:
         try:
             done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE)
             output, code = done.stdout, done.returncode
-            death = f'the process died with {signal.Signals(-code).name if code < 0 else f"exit code {code}"}'
+            how = signal.Signals(-code).name if code < 0 else f'exit code {code}'
+            death = f'the process died with {how}'
         except subprocess.TimeoutExpired as slow:
             output = slow.stdout or b''
             # where others ended in time, the machine is slow: the rest gets a process of its own

@@ -10,6 +10,15 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
+def verdict(levels: list) -> tuple:
+    """Summarize the levels of all findings in a sentence, with the exit code."""
+    problems, warnings = levels.count('problem'), levels.count('warning')
+    if problems:
+        return f'{problems} problem{"s" if problems > 1 else ""}: mend the first and run this again.', 1
+    noted = f', with {warnings} warning{"s" if warnings > 1 else ""}' if warnings else ''
+    return f'Ready{noted}: training and testing should work.', 0
+
+
 def main() -> int:
     """Check and print."""
     shape = argparse.RawDescriptionHelpFormatter
@@ -19,13 +28,13 @@ def main() -> int:
         print(f'problem  Python {sys.version.split()[0]} is too old: 3.10 or newer is needed')
         print(f'{"":8} -> make env PYTHON=python3.11, or newer')
         return 1
-    from custom_modules.doctor import diagnose, verdict
+    from custom_modules.doctor import diagnose
 
     print('Checking, which takes about ten seconds ...', flush=True)
     findings = diagnose()
     for finding in findings:
         print(finding)
-    sentence, code = verdict(findings)
+    sentence, code = verdict([finding.level for finding in findings])
     print(f'\n{sentence}')
     return code
 
