@@ -63,9 +63,11 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
     named = Path(note.read_text(errors='replace').strip()).name if note.is_file() else ''
     # the best ones hold no optimizer
     others = [p for p in folder.glob('*.pth') if not p.name.startswith('best_') and p.name != named]
-    others.sort(key=lambda path: (_number(path), path.name), reverse=True)
+    # epoch_10 after epoch_9
+    others.sort(key=lambda path: ([int(n) for n in re.findall(r'(\d+)\.pth$', path.name)], path.name), reverse=True)
     reasons = {}
-    for path in [folder / named] * bool(named) + others:
+    candidates = [folder / named, *others] if named else others
+    for path in candidates:
         try:
             load_checkpoint_file(path)
         except UsageError as error:
@@ -80,11 +82,6 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
             f'none of the {len(reasons)} checkpoints in {folder} can be read ({"; ".join(reasons.values())}): train anew in another --work-dir.'
         )
     return None
-
-
-def _number(path: Path) -> int:
-    found = re.search(r'(\d+)\.pth$', path.name)
-    return int(found[1]) if found else -1
 
 
 def move_aside(folder: Path) -> None:

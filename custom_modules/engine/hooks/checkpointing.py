@@ -44,12 +44,12 @@ class ResumableCheckpointHook(CheckpointHook):
         validated = runner.message_hub.runtime_info.get(self._KEY, runner.epoch)
         runner.message_hub.update_info(self._KEY, validated)
         epoch, loop = runner.epoch, runner.train_loop
+        if runner.val_loop is None or not isinstance(loop, EpochBasedTrainLoop):
+            return
+        # of train_cfg.dynamic_intervals
+        loop._decide_current_val_interval()
         # whether the loop validates after the last epoch that was trained
-        by_epoch = runner.val_loop is not None and isinstance(loop, EpochBasedTrainLoop)
-        if by_epoch:
-            # of train_cfg.dynamic_intervals
-            loop._decide_current_val_interval()
-        due = by_epoch and epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == runner.max_epochs)
+        due = epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == runner.max_epochs)
         if validated < epoch and due:
             runner.logger.info(f'The validation of epoch {runner.epoch} is repeated.')
             runner.val_loop.run()
