@@ -137,7 +137,7 @@ def read_config(path: Path, remedy: str) -> Config:
     except Exception as error:
         # a config is a Python program, so any error is possible
         reason = f'{type(error).__name__}: {first_line(error).split(", the current sys.path")[0]}'
-        modules = 'put the folder of its modules on PYTHONPATH, or ' * isinstance(error, ImportError)
+        modules = 'put the folder of its modules on PYTHONPATH, or ' if isinstance(error, ImportError) else ''
         raise UsageError(f'{path} cannot be read ({reason}): {modules}{remedy}.') from error
 
 
@@ -209,7 +209,7 @@ def without_cache(config: dict) -> dict:
 def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
     """Set up one fold of a cross-validation: test on part ``fold`` (from 0 on) of ``folds``, and train on the others.
 
-    All data sets with the ``data_root`` of the test set are cut, and those that name ``fold`` themselves, as ``fold=None``.
+    Cut are the data sets with the test set's ``data_root``, and any whose config names ``fold`` itself, even as ``fold=None``.
     Returns the changes as ``KEY=VALUE`` (``fold`` and ``folds`` of each data set, ``split=test`` of the test set) and the
     changed copy of the config. Raises a UsageError if no training set is cut, or the config is no segmentor's.
     """
@@ -228,7 +228,8 @@ def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
                 f"{key} has split='all', of which no fold is held out: set split='train', with val_fraction=0.0 to train on all "
                 'that is not held out.'
             )
-    values = {f'{key}.{name}': n for key in cut for name, n in (('fold', fold), ('folds', folds))}
+    numbers = dict(fold=fold, folds=folds)
+    values = {f'{key}.{name}': number for key in cut for name, number in numbers.items()}
     # the test set of many configs is the validation part
     values |= {f'{key}.split': 'test' for key, _ in data_sets if key.startswith('test')}
     held_out = copy.deepcopy(cfg)

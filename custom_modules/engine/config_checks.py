@@ -275,11 +275,14 @@ def require_unpadded(cfg) -> None:
         return
     divisor = value_at(cfg, 'model', 'data_preprocessor', 'size_divisor') or 1
     for key, dataset in loaded_data_sets(cfg, ['train']):
-        steps = [step for step in dataset.get('pipeline') or () if step['type'] in ('RandomZoom', 'RandomCrop')]
-        size = [*(step.get('size', step.get('crop_size')) for step in steps[-1:]), dataset.get('load_size')][0]
+        size = dataset.get('load_size')
+        for step in dataset.get('pipeline') or ():
+            if step['type'] in ('RandomZoom', 'RandomCrop'):
+                size = step.get('size', step.get('crop_size'))
         if size is None or any(side % divisor for side in size):
+            sizes = 'their own sizes' if size is None else f'{size[0]}x{size[1]}'
             raise UsageError(
-                f'{key} gives images of {"their own sizes" if size is None else f"{size[0]}x{size[1]}"}, which are padded to '
+                f'{key} gives images of {sizes}, which are padded to '
                 f'multiples of {divisor}, and grey_standardize would count the padding: set {key}.load_size, or its crops, to multiples of {divisor}.'
             )
 

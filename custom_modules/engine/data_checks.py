@@ -36,10 +36,10 @@ def require_a_batch(runner) -> None:
         return
     model = inner_model(runner.model)
     # a classifier has neither: BatchClassifier itself takes whole batches
-    heads = [getattr(model, name, None) for name in ('decode_head', 'auxiliary_head')]
+    heads = [head for name in ('decode_head', 'auxiliary_head') if (head := getattr(model, name, None)) is not None]
     collate = runner.cfg.train_dataloader.get('collate_fn') or {}
     fits = collate.get('type') == 'batch_collate' and isinstance(model.data_preprocessor, AugmentsBatches)
-    if not fits or not all(getattr(head, 'takes_whole_batches', head is None) for head in heads):
+    if not fits or not all(getattr(head, 'takes_whole_batches', False) for head in heads):
         raise UsageError(
             "cache='batches' of the training set gives whole batches, which need train_dataloader.collate_fn=dict(type='batch_collate'), "
             'model.data_preprocessor=_base_.batch_augments.default, and a UNetHead or a LeanASPPHead as the only head: set them in the '
@@ -75,7 +75,8 @@ def image_files(dataset: Dataset) -> list[str]:
     # realpath makes a system call for each part of a path
     real_folder = functools.cache(os.path.realpath)
     files = []
-    for path in filter(None, (dataset.get_data_info(i).get('img_path') for i in range(len(dataset)))):
+    paths = [dataset.get_data_info(index).get('img_path') for index in range(len(dataset))]
+    for path in filter(None, paths):
         folder, name = os.path.split(path)
         files.append(os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folder(folder), name))
     return files

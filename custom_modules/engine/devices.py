@@ -65,7 +65,7 @@ def join_processes(cfg) -> None:
     # mmengine's defaults, except for device_ids
     unused = cfg.get('find_unused_parameters', False)
     wrapper = dict(type='MMDistributedDataParallel', broadcast_buffers=False, find_unused_parameters=unused)
-    cfg.model_wrapper_cfg = wrapper | (cfg.get('model_wrapper_cfg') or {}) | dict(device_ids=None)
+    cfg.model_wrapper_cfg = {**wrapper, **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
 
 
 def respect_core_limit() -> None:
@@ -83,8 +83,9 @@ def inner_model(model: nn.Module) -> nn.Module:
 
 def cpu_has_bfloat16() -> bool:
     """Whether the CPU has bfloat16 instructions (AVX-512 BF16 or AMX); emulated, bfloat16 is slower than float32."""
-    checks = ('_is_avx512_bf16_supported', '_is_amx_tile_supported')
-    return any(getattr(torch.cpu, check, bool)() for check in checks)
+    # private, so not in every version of torch
+    checks = [getattr(torch.cpu, name, None) for name in ('_is_avx512_bf16_supported', '_is_amx_tile_supported')]
+    return any(check() for check in checks if check is not None)
 
 
 def mixed_precision_pays() -> bool:

@@ -21,7 +21,8 @@ SAME_CONFIG = 'resume with the config that it was trained with'
 def training_images(runner: Runner) -> str:
     """Return the number of the training images and a hash of their names, which a resume compares even if the folder moved."""
     names = [os.path.basename(path) for path in image_files(runner.train_dataloader.dataset)]
-    return f'{len(names)} {hashlib.sha256(chr(10).join(names).encode()).hexdigest()[:16]}'
+    digest = hashlib.sha256('\n'.join(names).encode()).hexdigest()
+    return f'{len(names)} {digest[:16]}'
 
 
 def require_fitting_weights(model: nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
@@ -63,7 +64,7 @@ def _shape(tensor: torch.Tensor | None) -> str:
 
 def _faults(runner: Runner, checkpoint: dict, name: str) -> Iterator[str]:
     """Yield what is wrong with a checkpoint, and what helps; each check relies on the ones before it."""
-    parts = ['message_hub', 'optimizer', *['param_schedulers'] * (runner.param_schedulers is not None)]
+    parts = ['message_hub', 'optimizer'] + ([] if runner.param_schedulers is None else ['param_schedulers'])
     missing = [part for part in parts if part not in checkpoint]
     meta = checkpoint['meta']
     if missing or not all(isinstance(meta.get(key), int) for key in ('epoch', 'iter')):
@@ -118,19 +119,19 @@ def _fault_of_optimizer(optimizer: torch.optim.Optimizer, saved: object) -> str 
         same = [len(group['params']) for group in saved_groups] == [len(group['params']) for group in groups]
         # the saved settings replace those of a group, and another optimizer's would lack some
         same &= all(optimizer.defaults.keys() <= group.keys() for group in saved_groups)
-        indices, weights = ([p for group in part for p in group['params']] for part in (saved_groups, groups))
-        unlike = [
-            weight
-            for i, weight in zip(indices, weights, strict=False)
-            for value in states.get(i, {}).values()
-            if torch.is_tensor(value) and value.dim() and value.shape != weight.shape
-        ]
+        indices = [index for group in saved_groups for index in group['params']]
+        weights = [weight for group in groups for weight in group['params']]
+        unlike = 0
+        for index, weight in zip(indices, weights, strict=False):
+            for value in states.get(index, {}).values():
+                # the number of steps has no dimension
+                unlike += torch.is_tensor(value) and value.dim() > 0 and value.shape != weight.shape
     except (TypeError, KeyError, AttributeError):
         return 'holds no state of an optimizer'
     if not same:
         return f'was trained with another optimizer than {type(optimizer).__name__}, or other parameters in it'
     if unlike:
-        return f'has {len(unlike)} averages of the optimizer in another shape than their weights'
+        return f'has {unlike} averages of the optimizer in another shape than their weights'
     return None
 
 

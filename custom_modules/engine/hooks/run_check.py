@@ -138,7 +138,7 @@ def _scores_of_one_image(runner) -> list[str]:
     finally:
         runner.logger.setLevel(level)
         runner.model.train(training)
-    return scores + [*losses, 'val_loss'] * bool(losses)
+    return [*scores, *losses, 'val_loss'] if losses else scores
 
 
 @HOOKS.register_module()
