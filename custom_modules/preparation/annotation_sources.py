@@ -40,7 +40,8 @@ def _read_json(content, name):
 
 def _as_coco(pictures, names=()):
     """Build a COCO json of pictures (file name, width, height, shapes), whose shapes are (label, type, segmentation)."""
-    names = list(dict.fromkeys([*names, *sorted({name for *_, shapes in pictures for name, *_ in shapes})]))
+    labels = {label for *_, shapes in pictures for label, *_ in shapes}
+    names = list(dict.fromkeys([*names, *sorted(labels)]))
     images, annotations = [], []
     for number, (file_name, width, height, shapes) in enumerate(pictures):
         images.append(dict(id=number, file_name=file_name, width=width, height=height))

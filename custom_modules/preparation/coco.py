@@ -75,16 +75,19 @@ def coco_to_masks(coco, out, images=None, overwrite=False):
     if images is not None and not Path(images).is_dir():
         raise UsageError(f'{images} is not a folder.')
     classes = '\n'.join([*coco.names, '']).encode()
-    files, taken, problems, owner = [(Path(out, 'classes.txt'), lambda: classes)], set(), [], {}
+    files = [(Path(out, 'classes.txt'), lambda: classes)]
+    taken, problems, owner = set(), [], {}
     for image in progress(coco.images, 'Checking images'):
         source = None if images is None else _image_path(Path(images), image)
-        if source is not None and (problem := _image_problem(source, image, coco)):
-            problems.append(problem)
-            continue
-        if source is not None and (other := owner.setdefault(source, image['given'])) != image['given']:
-            raise UsageError(
-                f'{source} would be the image of both {other} and {image["given"]}: name the folder above it with --images.'
-            )
+        if source is not None:
+            if problem := _image_problem(source, image, coco):
+                problems.append(problem)
+                continue
+            other = owner.setdefault(source, image['given'])
+            if other != image['given']:
+                raise UsageError(
+                    f'{source} would be the image of both {other} and {image["given"]}: name the folder above it with --images.'
+                )
         # a.jpg and a.png each need a mask of their own
         path = name = Path(image['file_name'])
         numbers = itertools.count(2)
@@ -179,7 +182,9 @@ def _indices(path, image, names):
     if size != expected:
         sizes = '{}x{} pixels, but {} is {}x{}'.format(*size, image, *expected)
         raise UsageError(f'{path} is {sizes}: resize the mask with nearest neighbour.')
-    if (wrong := min(indices.min(), 0) or indices.max()) not in range(len(names)):
+    lowest, highest = indices.min(), indices.max()
+    if lowest < 0 or highest >= len(names):
+        wrong = lowest if lowest < 0 else highest
         raise UsageError(
             f'{path} holds index {wrong}, but the last of {len(names)} classes is {len(names) - 1}, {names[-1]!r}: '
             'name all with --classes, and save a mask of 0 and 255 as 0 and 1.'

@@ -17,24 +17,29 @@ COMPRESSED = re.compile('(?:[P-o]{0,6}[0-O])+')  # a character holds 5 bits of a
 
 def number(value) -> float | None:
     """Read a finite number, also one written as text; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
     try:
-        found = float(value) if isinstance(value, int | float | str) and '_' not in str(value) else math.nan
+        # not 1_000, which is Python's own
+        found = math.nan if '_' in str(value) else float(value)
     except (ValueError, OverflowError):
         return None
-    return found if math.isfinite(found) and not isinstance(value, bool) else None
+    return found if math.isfinite(found) else None
 
 
 def whole_number(value) -> int | None:
     """Read a whole number, also one written as 96.0 or as text; None for anything else."""
     found = number(value)
+    if found is None or found != int(found):
+        return None
     # digits are exact, while a float merges neighbours above 2**53
-    return None if found is None or found != int(found) else int(value if str(value).isdecimal() else found)
+    return int(value if str(value).isdecimal() else found)
 
 
 def identity(value):
     """Normalise an id, so that 7, 7.0 and '7' are equal; None if it is neither a number nor text."""
     found = whole_number(value)
-    return found if found is not None else value if isinstance(value, str) else None
+    return value if found is None and isinstance(value, str) else found
 
 
 def read_shape(segmentation, width, height):

@@ -15,9 +15,8 @@ from custom_modules.utils.tables import progress
 TOP = 'tiny-imagenet-200'
 # raised by the standard library for damaged or encrypted archives
 DAMAGE = (
-    *(tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
-    *(EOFError, ValueError, RuntimeError),
-)
+    tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, RuntimeError,
+)  # fmt: skip
 
 
 def unpack_tiny_imagenet(archive, out):
