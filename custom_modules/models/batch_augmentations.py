@@ -215,9 +215,10 @@ class AugmentsBatches:
             images = images.flip(1)
         images = images.to(torch.float32, copy=True)
         # without mixed precision: grey values need more than bfloat16's eight bits
-        with torch.autocast(self.device.type, enabled=False):
-            for augment in self.augments if random else ():
-                images, masks = augment(images, masks, random)
+        if random is not None:
+            with torch.autocast(self.device.type, enabled=False):
+                for augment in self.augments:
+                    images, masks = augment(images, masks, random)
         if self._enable_normalize:
             images = images.sub_(self.mean).div_(self.std)
         return images, masks

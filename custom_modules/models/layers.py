@@ -114,6 +114,6 @@ class UpBlock(nn.Module):
         if symbolic or x.shape[2:] != skip.shape[2:]:
             # onnxruntime is faster at a factor than at a size
             double = not symbolic and [2 * side for side in x.shape[2:]] == [*skip.shape[2:]]
-            where = dict(scale_factor=2.0) if double else dict(size=skip.shape[2:])
-            x = F.interpolate(x, **where, mode='bilinear', align_corners=False)
+            target = dict(scale_factor=2.0) if double else dict(size=skip.shape[2:])
+            x = F.interpolate(x, **target, mode='bilinear', align_corners=False)
         return self.conv(torch.cat([self.adapter(skip), x], dim=1))

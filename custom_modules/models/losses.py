@@ -81,7 +81,8 @@ class BinaryTverskyLoss(BinaryLoss):
     """
 
     def __init__(self, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1.0, per_image: bool = False, **kwargs) -> None:
-        super().__init__(**dict(loss_name='loss_tversky') | kwargs)
+        kwargs.setdefault('loss_name', 'loss_tversky')
+        super().__init__(**kwargs)
         self.alpha, self.beta, self.smooth, self.per_image = alpha, beta, smooth, per_image
 
     def compute(self, logits: Tensor, rock: Tensor, counted: Tensor) -> Tensor:

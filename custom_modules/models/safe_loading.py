@@ -94,10 +94,12 @@ def _as_checkpoint(loaded: object, name: str) -> dict:
     meta = checkpoint.get('meta')
     checkpoint['meta'] = dict(meta) if isinstance(meta, Mapping) else {}
     hub = checkpoint.get('message_hub')
-    for info in (checkpoint['meta'], hub.get('runtime_info') if isinstance(hub, Mapping) else None):
-        # Runner.resume runs the first, mmengine's inferencer the second
-        for key in ('config', 'cfg') if isinstance(info, dict) else ():
-            info.pop(key, None)
+    runtime_info = hub.get('runtime_info') if isinstance(hub, Mapping) else None
+    for info in (checkpoint['meta'], runtime_info):
+        if isinstance(info, dict):
+            # Runner.resume runs the first, mmengine's inferencer the second
+            info.pop('config', None)
+            info.pop('cfg', None)
     return checkpoint
 
 
@@ -185,7 +187,8 @@ def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '', pa
 def require_pretrained(model: nn.Module) -> None:
     """Apply :func:`require_all_tensors` to each module of a model with a ``Pretrained`` checkpoint, before ``init_weights``."""
     for name, module in model.named_modules():
-        configs = getattr(module, 'init_cfg', None) or {}
-        for cfg in configs if isinstance(configs, list) else [configs]:
+        given = getattr(module, 'init_cfg', None) or {}
+        configs = given if isinstance(given, list) else [given]
+        for cfg in configs:
             if cfg.get('type') == 'Pretrained':
                 require_all_tensors(module, cfg['checkpoint'], cfg.get('prefix') or '', name)

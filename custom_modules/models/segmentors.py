@@ -48,11 +48,8 @@ class ValLossSegmentor(EncoderDecoder):
         # stacked, since each transfer waits for the device
         *table, images = torch.stack(list(sums.values())).cpu()
         # entry i sums over the i-th images of all processes: each labelled one gets their mean
-        counts = images.int().tolist()
-        losses = {
-            name: [value / n for value, n in zip(row, counts, strict=True) for _ in range(n)]
-            for name, row in zip(losses, table, strict=True)
-        }
+        means = [(row / images).repeat_interleave(images.int()) for row in table]
+        losses = {name: list(row) for name, row in zip(losses, means, strict=True)}
         return [*predictions, BaseDataElement(loss=losses)]
 
     def test_step(self, data: dict) -> list:
@@ -66,7 +63,8 @@ class ValLossSegmentor(EncoderDecoder):
         logits = self.decode_head(self.extract_feat(data['inputs']))
         # image by image, since the Dice of a batch is not the mean of the images' Dice
         for i, sample in enumerate(samples):
-            unpadded, (left, right, top, bottom) = logits[i : i + 1], sample.metainfo.get('img_padding_size', (0,) * 4)
+            unpadded = logits[i : i + 1]
+            left, right, top, bottom = sample.metainfo.get('img_padding_size', (0, 0, 0, 0))
             if any((left, right, top, bottom)):
                 height, width = size = data['inputs'].shape[2:]
                 unpadded = F.interpolate(unpadded, size=size, mode='bilinear', align_corners=self.align_corners)

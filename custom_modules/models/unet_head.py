@@ -50,7 +50,8 @@ class LeanLossMixin:
         labelled = (label != self.ignore_index).any()
         label[0, 0, 0] = torch.where(labelled, label[0, 0, 0], 0)
         losses: dict[str, Tensor] = {}
-        for module in self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]:
+        modules = self.loss_decode if isinstance(self.loss_decode, nn.ModuleList) else [self.loss_decode]
+        for module in modules:
             value = module(seg_logits, label, ignore_index=self.ignore_index) * labelled
             losses[module.loss_name] = losses.get(module.loss_name, 0) + value
         return losses
