@@ -67,7 +67,7 @@ class Page:
         Returns a sentence, the overlay's path, rows of the table, and the paths of mask, overlay and CSV.
         """
         if predicted is None:
-            return (ASK, None, [], *[None] * 3)
+            return ASK, None, [], None, None, None
         for old in self._folder.glob('answer_*'):
             if old.stat().st_mtime < time.time() - SECONDS_KEPT:
                 shutil.rmtree(old, ignore_errors=True)

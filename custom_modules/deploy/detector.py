@@ -100,7 +100,7 @@ class RockDetector:
         batch_size (int): Windows in one call of the network. Defaults to 16.
         calls (int): On a CPU, how many batches :func:`predict_pictures` predicts at the same time: for many pictures several
             calls of one thread are faster than one of several threads. Defaults to 1.
-        **where: ``device``, ``amp`` and ``threads`` (of each call) of :func:`load_predictor`.
+        **options: ``device``, ``amp`` and ``threads`` (of each call) of :func:`load_predictor`.
 
     Attributes:
         model (OnnxModel | TorchModel | Mirrored): The network.
@@ -129,7 +129,7 @@ class RockDetector:
         tta: bool = False,
         batch_size: int = 16,
         calls: int = 1,
-        **where,
+        **options,
     ) -> None:
         if mode not in ('whole', 'tile'):
             raise UsageError(f"the mode is 'whole' or 'tile', got {mode!r}.")
@@ -139,7 +139,7 @@ class RockDetector:
             raise UsageError(f'the overlap is a share from 0 to below 1, got {overlap}.')
         if threshold is not None and not 0 <= threshold <= 1:
             raise UsageError(f'the threshold is a probability from 0 to 1, got {threshold}.')
-        loaded = load_predictor(model, checkpoint, **where)
+        loaded = load_predictor(model, checkpoint, **options)
         self.card = loaded.card
         if self.card.task != 'segmentation':
             raise UsageError(f'{model} is a classifier, which finds no rocks: choose a segmentor.')

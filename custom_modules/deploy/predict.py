@@ -149,16 +149,18 @@ class Results(PictureFiles):
                     table.writerow([*row, rock['probability'], int(rock['touches_border'])])
         with atomic_path(self.out / 'rocks.json') as path, path.open('w') as file:
             names = list(enumerate(self.detector.card.classes))[1:]
+            entries = enumerate(self._entries(), 1)
             parts = dict(
                 categories=(dict(id=label, name=name, supercategory='') for label, name in names),
-                images=self._images(),
+                images=(dict(id=i, file_name=e['picture'], width=e['width'], height=e['height']) for i, e in entries),
                 annotations=self._annotations(),
             )
             # one by one: the rocks of a million pictures do not fit into memory
             for name, values in parts.items():
-                file.write(f'{"{" if name == "categories" else ","}"{name}": [\n')
+                before = '{' if name == 'categories' else ','
+                file.write(f'{before}"{name}": [\n')
                 for i, value in enumerate(values):
-                    file.write(',\n' * (i > 0) + json.dumps(value))
+                    file.write((',\n' if i else '') + json.dumps(value))
                 file.write(']')
             file.write('}\n')
 
@@ -166,12 +168,11 @@ class Results(PictureFiles):
         seen = set()
         with self._manifest.open('rb') as file:
             next(file)
-            # two runs at once may both have predicted a picture
-            yield from (one for one in map(json.loads, file) if not (one['picture'] in seen or seen.add(one['picture'])))
-
-    def _images(self) -> Iterator[dict]:
-        for i, entry in enumerate(self._entries(), 1):
-            yield dict(id=i, file_name=entry['picture'], width=entry['width'], height=entry['height'])
+            for entry in map(json.loads, file):
+                # two runs at once may both have predicted a picture
+                if entry['picture'] not in seen:
+                    seen.add(entry['picture'])
+                    yield entry
 
     def _annotations(self) -> Iterator[dict]:
         rocks = ((i, rock) for i, entry in enumerate(self._entries(), 1) for rock in entry['rocks'])

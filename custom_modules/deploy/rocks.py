@@ -60,10 +60,11 @@ def find_rocks(labels: np.ndarray, prob_map: np.ndarray, classes: Sequence[str],
 
 def _areas(rings: Sequence[np.ndarray], tree: np.ndarray | None) -> list[list[np.ndarray]]:
     """Group OpenCV's contours by connected area, from top to bottom: of each the outer one first, then those of its holes."""
-    areas: dict[int, list[np.ndarray]] = {}
-    for i, (*_, parent) in enumerate([] if tree is None else tree[0]):
-        rings_of_area = areas.setdefault(i if parent < 0 else parent, [])
-        rings_of_area.insert(0 if parent < 0 else len(rings_of_area), rings[i])
+    parents = [] if tree is None else tree[0][:, 3].tolist()
+    areas = {i: [rings[i]] for i, parent in enumerate(parents) if parent < 0}
+    for hole, parent in zip(rings, parents, strict=True):
+        if parent >= 0:
+            areas[parent].append(hole)
     # OpenCV begins a contour at its topmost row's first pixel
     return sorted(areas.values(), key=lambda rings: rings[0][0, 0, ::-1].tolist())
 
@@ -107,7 +108,8 @@ def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: floa
         fewer = [cv2.approxPolyDP(ring[:, None].astype(np.int32), tolerance, True)[:, 0] for ring in corners]
         pairs = zip(fewer, corners, strict=True)
         corners = [ring if len(ring) > 2 and cv2.contourArea(ring) else whole for ring, whole in pairs]
-    line = corners.pop(next(i for i, (*_, parent) in enumerate(tree[0]) if parent < 0))
+    # the outer one has no parent
+    line = corners.pop(tree[0][:, 3].argmin())
     slits = {}
     for hole in corners:
         distances = np.abs(line[:, None] - hole[None]).sum(axis=2)

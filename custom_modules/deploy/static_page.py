@@ -51,11 +51,8 @@ def write_page(model: str | Path | None, folder: Path) -> list[str]:
         picture = cv2.imencode('.jpg', renderer.render(number)[0], [cv2.IMWRITE_JPEG_QUALITY, 85])
         write_atomically(folder / f'scene{number}.jpg', picture[1].tobytes())
     size = sum(path.stat().st_size for path in folder.rglob('*') if path.is_file())
-    how = f'its weights in 16 bits (probabilities differ by {deviation.largest:.1e} at most)'
-    return [
-        f'{folder}: {size / 2**20:.1f} MiB; {path.name}{", " + how if kept else ""}',
-        f'look at it: python -m http.server --directory {folder}',
-    ]
+    how = f', its weights in 16 bits (probabilities differ by {deviation.largest:.1e} at most)' if kept else ''
+    return [f'{folder}: {size / 2**20:.1f} MiB; {path.name}{how}', f'look at it: python -m http.server --directory {folder}']
 
 
 def halved(content: bytes) -> bytes:

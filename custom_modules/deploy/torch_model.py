@@ -35,7 +35,8 @@ class PixelsToProbabilities(nn.Module):
                 "the model tests in windows (test_cfg mode='slide'): set mode='whole' in the config, and predict with --mode tile."
             )
         # mmpretrain's and mmseg's attribute; data sets load BGR
-        self.takes_bgr = not getattr(preprocessor, 'to_rgb', getattr(preprocessor, '_channel_conversion', False))
+        converts = getattr(preprocessor, '_channel_conversion', False)
+        self.takes_bgr = not getattr(preprocessor, 'to_rgb', converts)
         normalises = getattr(preprocessor, '_enable_normalize', False)
         for name, default in (('mean', torch.zeros(3)), ('std', torch.ones(3))):
             values = getattr(preprocessor, name) if normalises else default
@@ -95,7 +96,6 @@ def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
     lines = text.read_text(encoding='utf-8').splitlines() if text.is_file() else []
     rows = [line.strip('| ').split(' | ', 1) for line in lines if line.startswith('| Licence')]
     licence = rows[0][1] if rows and len(rows[0]) == 2 else ''
-    fields = dict(licence=licence, source=f'{config.stem} {digest}')
     dataset = cfg.test_dataloader.dataset
     if hasattr(model, 'decode_head'):
         classes, palette = configured_classes(dataset, 'mmseg').values()
@@ -104,11 +104,12 @@ def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
             raise UsageError(
                 f'{config} does not say at which size its model looks at images: set load_size in its test_dataloader.dataset.'
             )
-        fields.update(task='segmentation', threshold=threshold, size=tuple(dataset.load_size))
+        task, size = 'segmentation', dataset.load_size
     else:
         count = model.head.num_classes
         classes = dataset.get('wnids') or [str(index) for index in range(count)]
         palette = class_palette(count)
-        scale = next((step.scale for step in dataset.pipeline if step.type == 'Resize'), (128, 128))
-        fields.update(task='classification', threshold=None, size=tuple(scale))
-    return ModelCard(classes=tuple(classes), palette=tuple(map(tuple, palette)), **fields)
+        task, threshold = 'classification', None
+        size = next((step.scale for step in dataset.pipeline if step.type == 'Resize'), (128, 128))
+    colours = tuple(map(tuple, palette))
+    return ModelCard(task, tuple(classes), colours, threshold, tuple(size), licence, f'{config.stem} {digest}')
