@@ -78,7 +78,7 @@ class Comparison:
 
     @property
     def compared(self) -> list[str]:
-        """The scores with intervals and differences: :attr:`score`, and of its class, or of all, those of pixels, images and objects."""
+        """The scores with intervals and differences: :attr:`score`, and Dice, ``image_Dice`` and ``object_F1`` of its class, or of all."""
         classes = self.groups[0].first.classes[1:]
         named = [name for name in classes if self.score.startswith(f'{name}_')] or classes
         kinds = ('Dice', 'image_Dice', 'object_F1')
@@ -91,10 +91,10 @@ class Comparison:
         parents = [run.group for run in runs]
         # seeds of one folder whose configs differ are several groups
         folders = [run.path if parents.count(run.group) > 1 else run.group for run in runs]
-        parts = [
-            folder.parts if names.count(name) > 1 or folder.name.startswith(f'{name}__') else (name,)
-            for name, folder in zip(names, folders, strict=True)
-        ]
+        parts = []
+        for name, folder in zip(names, folders, strict=True):
+            ambiguous = names.count(name) > 1 or folder.name.startswith(f'{name}__')
+            parts.append(folder.parts if ambiguous else (name,))
         return distinct_tails(parts, '/')
 
 

@@ -14,9 +14,8 @@ from custom_modules.utils.files import REPOSITORY
 # place, seed and logging of a run, which do not change the training
 IGNORED = (
     'work_dir', 'launcher', 'resume', 'randomness.seed', 'visualizer', 'log_level', 'log_processor',
-    *(f'default_hooks.{hook}' for hook in (
-        'logger', 'fixed_samples', 'group_rates', 'run_check', 'visualization', 'timer',
-    )),
+    'default_hooks.logger', 'default_hooks.fixed_samples', 'default_hooks.group_rates', 'default_hooks.run_check',
+    'default_hooks.visualization', 'default_hooks.timer',
 )  # fmt: skip
 # what changes the speed only
 SPEED = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'cache')
@@ -72,7 +71,8 @@ def config_difference(before, now) -> str:
     more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
     # of long values the part in which they differ
     start = max(0, len(os.path.commonprefix([new, old])) - 30)
-    new, old = ('...' * (start > 0) + text[start : start + 60] + '...' * (len(text) > start + 60) for text in (new, old))
+    before = '...' if start else ''
+    new, old = (before + text[start : start + 60] + ('...' if text[start + 60 :] else '') for text in (new, old))
     return f'{keys[0]} is {new} and was {old}{more}'
 
 
@@ -114,10 +114,9 @@ def config_changes(cfg, source: Path | None) -> dict[str, str] | None:
     if base is None:
         return None
     # paths without their folders, which differ between machines
-    base, own = (
-        {key: re.sub(r'[^\s,()\[\]=]*[/\\]', '', text) for key, text in flat.items()}
-        for flat in (flat_config(base), pooled_config(cfg))
-    )
+    folders = re.compile(r'[^\s,()\[\]=]*[/\\]')
+    base = {key: folders.sub('', text) for key, text in flat_config(base).items()}
+    own = {key: folders.sub('', text) for key, text in pooled_config(cfg).items()}
     changes = {key: text for key, text in own.items() if base.get(key) != text}
     changes |= {key: 'removed' for key in base if key not in own}
     for key in [key for key in changes if key.startswith('train_dataloader.')]:
@@ -138,6 +137,7 @@ def _merged_bases(source: Path) -> Config | None:
             bases = ast.literal_eval(statement.value)
         except ValueError:
             return None
-        for base in [bases] if isinstance(bases, str) else bases:
+        bases = [bases] if isinstance(bases, str) else bases
+        for base in bases:
             merged.merge_from_dict(Config.fromfile(source.parent / base).to_dict())
     return merged

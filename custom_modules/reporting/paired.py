@@ -67,7 +67,8 @@ class PairedDifference:
         count = len(runs[0].counts)
         observed = float(difference(np.ones((1, count), int))[0])
         low, high = _interval(difference, count) or (None, None)
-        gaps = np.subtract(*(np.mean([run.own for run in side], axis=0) for side in (runs, others)))
+        own, theirs = (np.mean([run.own for run in side], axis=0) for side in (runs, others))
+        gaps = own - theirs
         gaps = gaps[np.isfinite(gaps)]
         p = float(wilcoxon(gaps).pvalue) if np.count_nonzero(gaps) >= 5 else None
         leave_one_out = difference(1 - np.eye(count, dtype=int))

@@ -112,9 +112,10 @@ def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
     name_of_score = re.sub('(image_Dice|object_F1|Recall|Precision|Fscore|(?<=m)Acc)$', 'Dice', comparison.score)
     rows = {}
     # differently cut folds have kept different images: only the common ones are shown
-    for index, key in enumerate(key for key in first.kept if all(key in predictions for predictions in kept)):
-        base = kept[0][key]
-        image, name = base.image, base.name if base.name not in rows else f'{base.name} ({index})'
+    common = [key for key in first.kept if all(key in predictions for predictions in kept)]
+    for index, key in enumerate(common):
+        base, image = kept[0][key], kept[0][key].image
+        name = f'{base.name} ({index})' if base.name in rows else base.name
         cells = [('input', image), ('truth', overlay(image, base.truth, first.palette))]
         for predictions, label in zip(kept, comparison.labels(), strict=True):
             prediction = predictions[key]
@@ -210,8 +211,8 @@ def _box(axes: Axes, centre: tuple[float, float], stage: Stage) -> FancyBboxPatc
     parameters = f', {stage.parameters:,} parameters' if stage.parameters else ''
     lines = textwrap.wrap(stage.block, LINE_LETTERS, max_lines=2, placeholder=' ...')
     lines.append(f'{stage.channels}{size}{parameters}')
-    name = stage.name + (f', frozen {stage.frozen}'.replace(' always', '') if stage.frozen else '')
-    axes.text(x, corner[1] + 0.13, plot_text(name), ha='center', va='center', fontsize=8.5, weight='bold')  # fmt: skip
+    frozen = {'': '', 'always': ', frozen'}.get(stage.frozen, f', frozen {stage.frozen}')
+    axes.text(x, corner[1] + 0.13, plot_text(stage.name + frozen), ha='center', va='center', fontsize=8.5, weight='bold')  # fmt: skip
     middle = corner[1] + 0.2 + (BOX_HEIGHT - 0.2) / 2
     axes.text(x, middle, plot_text('\n'.join(lines)), ha='center', va='center', fontsize=7.5)
     return box

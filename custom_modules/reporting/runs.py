@@ -34,7 +34,8 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         for row in rows:
             epoch = row.get('epoch', epoch)
             # LoggerHook(log_metric_by_epoch=False) gives validations the number of the iteration
-            row |= dict(step=epoch) if 'epoch' not in row and epoch else {}
+            if epoch and 'epoch' not in row:
+                row['step'] = epoch
         epochs = _epochs([row for row in rows if 'epoch' in row])
         scores = pd.DataFrame(row for row in rows if 'epoch' not in row)
         if not scores.empty:
@@ -269,7 +270,8 @@ def monitored_score(cfg) -> tuple[str | None, bool]:
     hook = value_at(cfg, 'default_hooks', 'checkpoint') or {}
     best, rule = (v[0] if isinstance(v, list | tuple) else v for v in (hook.get('save_best'), hook.get('rule')))
     # mmengine infers a rule from the name
-    return best, rule == 'less' if rule else 'loss' in str(best).lower()
+    less = rule == 'less' if rule else 'loss' in str(best).lower()
+    return best, less
 
 
 def logged_progress(work_dir: Path, cfg) -> tuple[int, float | None]:

@@ -139,7 +139,8 @@ def score_segmentor(run: RunFolder, cfg: Config, shown: int, measured: bool) -> 
         confusions.append(prediction.scores.confusion)
         objects.append(class_object_counts(truth, predicted, range(1, len(classes)), limit))
         # images of different folders may have the same name
-        names.append(prediction.name + f' ({index})' * (prediction.name in names))
+        name = prediction.name
+        names.append(f'{name} ({index})' if name in names else name)
         files.append(Path(prediction.img_path))
         content = files[-1].read_bytes() + repr((truth.shape, limit)).encode() + truth.tobytes()
         fingerprint.update(content)
@@ -248,8 +249,8 @@ def shared_images(cfg: Config, part: str, files: Sequence[Path]) -> int:
 
 def _without_reading(dataset: dict) -> dict:
     """Change a data set's config so that building it lists its files, but reads none."""
-    own = type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset')
-    return dict(dataset, pipeline=[]) | (dict(cache=None, check=False) if own else {})
+    own = dict(cache=None, check=False) if type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset') else {}
+    return dict(dataset, pipeline=[], **own)
 
 
 def _selection(dataset: dict) -> list:
@@ -270,9 +271,8 @@ def measure_cost(model: nn.Module, size: tuple[int, int]) -> dict:
     cannot), ``images_per_second`` of the network alone, the ``batch`` size of this measurement, and the ``device``.
     """
     device = next(model.parameters()).device
-    inputs = torch.zeros(BATCH, getattr(model.backbone, 'in_channels', 3), *size, device=device).to(
-        memory_format=torch.channels_last
-    )
+    channels = getattr(model.backbone, 'in_channels', 3)
+    inputs = torch.zeros(BATCH, channels, *size, device=device).to(memory_format=torch.channels_last)
     names, threads = dict(model=model, inputs=inputs), torch.get_num_threads()
     timer = Timer('model(inputs, mode="tensor")', globals=names, num_threads=threads)
     with torch.inference_mode():
