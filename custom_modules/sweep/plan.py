@@ -101,12 +101,13 @@ def plan_sweep(
                     'varied values different names, or sweep them into different folders with --work-dir.'
                 )
             planned[name] = config, _checked_folds(config, (*options, *chosen), folds)
-    return [
-        Run(config, name, seed, Path(root) / name / f'seed_{seed}{suffix}', *parts[i])
-        for seed in seeds
-        for i, suffix in enumerate([''] if folds is None else [f'_fold{k}' for k in range(folds)])
-        for name, (config, parts) in planned.items()
-    ]
+    suffixes = [''] if folds is None else [f'_fold{k}' for k in range(folds)]
+    runs = []
+    for seed in seeds:
+        for i, suffix in enumerate(suffixes):
+            for name, (config, parts) in planned.items():
+                runs.append(Run(config, name, seed, Path(root) / name / f'seed_{seed}{suffix}', *parts[i]))
+    return runs
 
 
 def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
@@ -124,13 +125,12 @@ def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
         factors[key] = values
     # each key by its last words, as many as tell the keys apart
     names = distinct_tails([key.split('.') for key in factors], '.')
-    return [
-        (
-            ''.join(f'__{name}_{_folder_part(value)}' for name, value in zip(names, values, strict=True)),
-            [f'{key}={value}' for key, value in zip(factors, values, strict=True)],
-        )
-        for values in itertools.product(*factors.values())
-    ]
+    combinations = []
+    for values in itertools.product(*factors.values()):
+        suffix = ''.join(f'__{name}_{_folder_part(value)}' for name, value in zip(names, values, strict=True))
+        options = [f'{key}={value}' for key, value in zip(factors, values, strict=True)]
+        combinations.append((suffix, options))
+    return combinations
 
 
 def _checked_folds(config: Path, options: Sequence[str], folds: int | None) -> list[tuple]:

@@ -56,7 +56,7 @@ def run_sweep(
                     run.state = 'interrupted' if before[0] == 'runs' else 'waits'
             elif run.state == 'waits' and run.note != ELSEWHERE and _is_newer(run.folder / LOG, start):
                 state, detail = run.inspect()
-                run.state, run.note = 'runs', f'goes on ({detail})' * (state == 'unfinished')
+                run.state, run.note = 'runs', f'goes on ({detail})' if state == 'unfinished' else ''
             if before != (run.state, run.note):
                 tell(run)
 
