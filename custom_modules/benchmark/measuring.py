@@ -70,7 +70,7 @@ def begin(contestant: Contestant) -> dict:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     _process.contestant = contestant
-    return dict(title=contestant.title, precision=contestant.precision) | contestant.build()
+    return dict(title=contestant.title, precision=contestant.precision, **contestant.build())
 
 
 def measure() -> dict:
@@ -103,9 +103,10 @@ def run_rounds(
             for number in range(1 + rounds):
                 for name, process in processes.items():
                     found = process.call(measure)
-                    results[name].append(dict(warm_up=number == 0) | found)
+                    results[name].append(dict(warm_up=number == 0, **found))
                     seconds = ', '.join(f'{k} {v:.3g} s' for k, v in found['seconds'].items())
-                    print(f'{repeat + 1}/{repeats}, {number}/{rounds} {name}: {seconds}{" (warm-up)" * (not number)}')
+                    note = '' if number else ' (warm-up)'
+                    print(f'{repeat + 1}/{repeats}, {number}/{rounds} {name}: {seconds}{note}')
     return facts, results
 
 

@@ -200,29 +200,30 @@ def prediction_contestants(
     compiled, each file, and the checkpoint in mmseg's inferencer, with all threads and with one.
     """
     files = [file for file in weights if Path(file).suffix == '.onnx']
-    checkpoint, found = next((file for file in weights if file not in files), None), []
+    checkpoint = next((file for file in weights if file not in files), None)
     stock_cfg = stock_config(cfg, size, 0, 'float32')
     # emulated, bfloat16 takes ten times as long
     precisions = [('', 'float32'), (' --amp', 'bfloat16')][: 1 + mixed_precision_pays()]
-    for count in dict.fromkeys((threads, 1)) if files else ():
-        forms = [ToolPrediction(f'PyTorch{flag}', cfg, size, checkpoint, precision=name) for flag, name in precisions]
-        if shutil.which(os.environ.get('CXX', 'g++')):
-            forms.append(CompiledPrediction('compiled', cfg, size, checkpoint))
-        for file in files:
-            title = f'exported, {Path(file).stat().st_size / 2**20:.1f} MiB'
-            forms.append(ExportedPrediction(Path(file).name, cfg, size, file, title, 'as exported'))
-        forms.append(StockPrediction('MMSegInferencer', stock_cfg, size, checkpoint))
-        for one in forms:
-            one.name, one.threads = f'{one.name}, {count} thread{"s" * (count > 1)}', count
-        found += forms
+    found = []
     if not files:
-        found = [
-            *(ToolPrediction(f'project{flag}', cfg, size, checkpoint, precision=name) for flag, name in precisions),
-            StockPrediction('stock', stock_cfg, size, checkpoint),
-            BarePrediction('bare loop', cfg, size, checkpoint),
-        ]
+        for flag, precision in precisions:
+            found.append(ToolPrediction(f'project{flag}', cfg, size, checkpoint, precision=precision))
+        found.append(StockPrediction('stock', stock_cfg, size, checkpoint))
+        found.append(BarePrediction('bare loop', cfg, size, checkpoint))
         if find_spec('segmentation_models_pytorch'):
             found.append(SmpPrediction('smp', stock_cfg, size, None))
+    else:
+        for count in dict.fromkeys((threads, 1)):
+            forms = [ToolPrediction(f'PyTorch{flag}', cfg, size, checkpoint, precision=name) for flag, name in precisions]
+            if shutil.which(os.environ.get('CXX', 'g++')):
+                forms.append(CompiledPrediction('compiled', cfg, size, checkpoint))
+            for file in files:
+                title = f'exported, {Path(file).stat().st_size / 2**20:.1f} MiB'
+                forms.append(ExportedPrediction(Path(file).name, cfg, size, file, title, 'as exported'))
+            forms.append(StockPrediction('MMSegInferencer', stock_cfg, size, checkpoint))
+            for one in forms:
+                one.name, one.threads = f'{one.name}, {count} thread{"s" if count > 1 else ""}', count
+            found += forms
     for one in found:
         one.batches, one.images = tuple(batches), images
     return found

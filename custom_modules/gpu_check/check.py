@@ -47,10 +47,12 @@ class Row(NamedTuple):
     @property
     def name(self) -> str:
         """What the tables call it."""
+        if not self.config:
+            return self.who
         amp = 'own AMP' if self.who == 'stock' else 'bfloat16'
         how = dict(amp=amp, compiled='bfloat16 compiled', infer='predicts in float32')
-        what = f'{self.config} {self.batch}: {self.who} {how.get(self.how, self.how)}'
-        return what + ', augmented on the device' * self.on_device if self.config else self.who
+        where = ', augmented on the device' if self.on_device else ''
+        return f'{self.config} {self.batch}: {self.who} {how.get(self.how, self.how)}{where}'
 
 
 def planned_rows(small: int, large: int) -> list[Row]:
@@ -86,7 +88,7 @@ class GpuCheck:
         self.cores = 1 if small else available_cores()
         self.workers = 1 if small else max(1, min(12, self.cores - 4))
         self.settings = dict(minutes=minutes, device=device, small=small, workers=self.workers)
-        rows = planned_rows(*((4, 8) if small else (64, 256)))
+        rows = planned_rows(4, 8) if small else planned_rows(64, 256)
         self.rows = [row for row in rows if not only or any(word in row.name for word in only)]
 
     def run(self) -> str:
@@ -102,7 +104,8 @@ class GpuCheck:
     def _run(self) -> str:
         moon, classes = self.folder / 'moon', self.folder / 'tiny'
         os.environ |= dict(MOON_DATA=str(moon), TINY_IMAGENET=str(classes))
-        SyntheticSet(moon, *((40, (64, 64)) if self.small else (2000, (256, 192))), seed=0).make(self.cores)
+        count, size = (40, (64, 64)) if self.small else (2000, (256, 192))
+        SyntheticSet(moon, count, size, seed=0).make(self.cores)
         write_classes(classes, 200, 1 if self.small else 13)
         self.settings['data_seconds'] = round(time.monotonic() - self.begin, 1)
         self.machine = machine_facts(self.cores)
@@ -145,11 +148,11 @@ class GpuCheck:
         try:
             facts = call(begin, self._contestant(row))
             # the first round warms up and compiles
-            rounds, ready = [call(measure) | dict(warm_up=True)], time.monotonic()
+            rounds, ready = [dict(call(measure), warm_up=True)], time.monotonic()
             while len(rounds) <= ROUNDS and time.monotonic() - ready < COUNTED:
-                rounds.append(call(measure) | dict(warm_up=False))
+                rounds.append(dict(call(measure), warm_up=False))
             took = dict(seconds_before=ready - start, seconds_in_all=time.monotonic() - start)
-            return facts | took | dict(rounds=rounds)
+            return dict(facts, **took, rounds=rounds)
         except Exception as error:
             # the process is ended, and the next row gets a new one; rounds of a failed row do not count
             process = self._process(row)
@@ -203,7 +206,7 @@ class GpuCheck:
         return cfg
 
     def _write(self) -> str:
-        rows = [row._asdict() | dict(result=self.results.get(row, {}), name=row.name) for row in self.rows]
+        rows = [dict(row._asdict(), result=self.results.get(row, {}), name=row.name) for row in self.rows]
         text = markdown(self.results, facts_line(self.machine | self.settings))
         write_results(self.out / 'gpu_check', dict(machine=self.machine, settings=self.settings, rows=rows), text)
         return text
