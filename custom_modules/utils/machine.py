@@ -118,13 +118,15 @@ def peak_memory() -> dict[str, float | None]:
 
     import torch
 
-    # ru_maxrss includes what the process inherited from its parent
-    peak = _proc_value('/proc/self/status', 'VmHWM')
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # macOS gives bytes
-    kib = int(peak.split()[0]) if peak else most / 1024 if sys.platform == 'darwin' else most
+    # where there is one, since ru_maxrss includes what the process inherited from its parent
+    if peak := _proc_value('/proc/self/status', 'VmHWM'):
+        main = int(peak.split()[0]) / 2**10
+    else:
+        # macOS gives bytes, others KiB
+        unit = 2**20 if sys.platform == 'darwin' else 2**10
+        main = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
     gpu = torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_initialized() else None
-    return dict(main=kib / 1024, gpu=gpu)
+    return dict(main=main, gpu=gpu)
 
 
 class Cluster(NamedTuple):
@@ -249,10 +251,11 @@ def collected_signals() -> Iterator[list[int]]:
     Outside the main thread, which alone receives signals, the list stays empty.
     """
     received, handlers = [], {}
-    for name in ('SIGINT', 'SIGTERM', 'SIGHUP') if threading.current_thread() is threading.main_thread() else ():
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    for name in ('SIGINT', 'SIGTERM', 'SIGHUP'):
         number = getattr(signal, name, None)
         # nohup ignores SIGHUP, so that the process goes on when the terminal is closed
-        if number and signal.getsignal(number) is not signal.SIG_IGN:
+        if in_main_thread and number and signal.getsignal(number) is not signal.SIG_IGN:
             handlers[number] = signal.signal(number, lambda number, frame: received.append(number))
     try:
         yield received

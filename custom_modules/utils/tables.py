@@ -69,7 +69,8 @@ def text_table(title: str, columns: Sequence[str], rows: Iterable[Sequence]) -> 
         words = any(isinstance(row[i], str) for row in rows)
         table.add_column(column, justify='left' if words else 'right', no_wrap=True)
     for row in rows:
-        table.add_row(*('-' if x is None else f'{x:.2f}' if isinstance(x, float) else str(x) for x in row))
+        cells = ['-' if cell is None else cell for cell in row]
+        table.add_row(*(f'{cell:.2f}' if isinstance(cell, float) else str(cell) for cell in cells))
     # no markup: a class may be called [red]
     console = Console(file=io.StringIO(), width=10_000, markup=False, emoji=False)
     console.print(table)
@@ -113,6 +114,6 @@ def markdown_table(table: 'pd.DataFrame', heads: dict[str, str] | None = None) -
 
 def markdown_rows(columns: Sequence[str], rows: Iterable[Iterable]) -> str:
     """Format rows as :func:`text_table`, in Markdown, where ``|`` in a cell is escaped."""
-    head, *lines = ([c.replace('|', r'\|') if isinstance(c, str) else c for c in r] for r in (columns, *rows))
+    table = [[cell.replace('|', r'\|') if isinstance(cell, str) else cell for cell in row] for row in (columns, *rows)]
     # without the first line, the title
-    return text_table('', head, lines).split('\n', 1)[1]
+    return text_table('', table[0], table[1:]).split('\n', 1)[1]

@@ -127,7 +127,7 @@ class FixedSamplesHook(Hook):
 
     def after_val_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         """Keep the predictions of the chosen images."""
-        for sample in (outputs or ()) if self._names else ():
+        for sample in outputs or ():
             path = sample.get('img_path')
             if path in self._names:
                 # without the logits of all classes, which are large
