@@ -28,8 +28,8 @@ def image_row(prediction: Prediction, classes: Sequence[str], tolerance: float |
     for index, name in enumerate(classes):
         row |= {f'{name}_{column}': float(values[index]) for column, values in columns.items()}
         if index:
-            masks = (mask == index for mask in (prediction.truth, prediction.predicted))
-            row[f'{name}_boundary_F1'] = boundary_f1(*masks, tolerance, prediction.truth == IGNORED)
+            truth, predicted = prediction.truth == index, prediction.predicted == index
+            row[f'{name}_boundary_F1'] = boundary_f1(truth, predicted, tolerance, prediction.truth == IGNORED)
     return row
 
 

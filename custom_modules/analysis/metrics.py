@@ -47,17 +47,10 @@ class ObjectSizes:
         for name, counts in zip(self.classes[1:], self.counts[1:], strict=True):
             bins = np.flatnonzero(counts.any(axis=1)).max(initial=-1) + 1
             objects, pixels, hits, found, predicted, invented = counts[:bins].T
-            columns = {
-                'class': name,
-                'size': [f'{4**i}-{4 ** (i + 1) - 1}' for i in range(bins)],
-                'objects': objects,
-                'pixels': pixels,
-                'recall': percent(hits, pixels),
-                'found': percent(found, objects),
-                'predicted': predicted,
-                'false_alarms': percent(invented, predicted),
-            }
-            tables.append(pd.DataFrame(columns))
+            sizes = [f'{4**i}-{4 ** (i + 1) - 1}' for i in range(bins)]
+            table = pd.DataFrame({'class': name, 'size': sizes, 'objects': objects, 'pixels': pixels})
+            shares = dict(recall=percent(hits, pixels), found=percent(found, objects))
+            tables.append(table.assign(**shares, predicted=predicted, false_alarms=percent(invented, predicted)))
         return pd.concat(tables, ignore_index=True)
 
 
@@ -123,14 +116,8 @@ class Calibration:
     def table(self) -> pd.DataFrame:
         """Return a row per bin: ``from``, ``to``, ``pixels``, mean ``probability`` and share that is ``right`` (nan if empty)."""
         pixels, total, right = self.sums
-        columns = {
-            'from': self.edges[:-1],
-            'to': self.edges[1:],
-            'pixels': pixels.astype(np.int64),
-            'probability': ratio(total, pixels),
-            'right': ratio(right, pixels),
-        }
-        return pd.DataFrame(columns)
+        columns = self.edges[:-1], self.edges[1:], pixels.astype(np.int64), ratio(total, pixels), ratio(right, pixels)
+        return pd.DataFrame(dict(zip(('from', 'to', 'pixels', 'probability', 'right'), columns, strict=True)))
 
     @property
     def ece(self) -> float:

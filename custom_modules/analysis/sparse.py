@@ -116,9 +116,9 @@ def sparse_scores(
     )
     images = 0
     for fold, checkpoint in enumerate(checkpoints):
-        unseen = dict(split='test', fold=fold, folds=len(checkpoints)) if checkpoints[1:] else {}
+        unseen = dict(split='test', fold=fold, folds=len(checkpoints)) if len(checkpoints) > 1 else {}
         for prefix in prefixes:
-            cfg.test_dataloader.dataset = common | unseen | dict(img_prefix=prefix, mask_prefix=prefix)
+            cfg.test_dataloader.dataset = {**common, **unseen, 'img_prefix': prefix, 'mask_prefix': prefix}
             predictions = CheckpointPredictions(cfg, checkpoint)
             if predictions.threshold is None:
                 raise UsageError(

@@ -67,10 +67,12 @@ class ClassIoUMetric(IoUMetric):
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count a batch of ``pred_sem_seg`` and ``gt_sem_seg``, and write its masks where ``output_dir`` is given."""
-        for sample in data_samples if self.output_dir is not None else ():
-            mask = sample['pred_sem_seg']['data'].squeeze().cpu().numpy() + bool(sample.get('reduce_zero_label'))
-            name = self.mask_names.get(sample['img_path'], Path(sample['img_path']).stem)
-            write_atomically(Path(self.output_dir, f'{name}.png'), encode_png(mask.astype(np.uint8), areas=True), sync=False)
+        if self.output_dir is not None:
+            for sample in data_samples:
+                mask = sample['pred_sem_seg']['data'].squeeze().cpu().numpy() + bool(sample.get('reduce_zero_label'))
+                name = self.mask_names.get(sample['img_path'], Path(sample['img_path']).stem)
+                png = encode_png(mask.astype(np.uint8), areas=True)
+                write_atomically(Path(self.output_dir, f'{name}.png'), png, sync=False)
         if not self.format_only:
             self._confusions.append(self._count(data_samples))
 

@@ -73,8 +73,9 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
     def __init__(self, out_dir: str | None = None, collect_device: str = 'cpu', prefix: str | None = None) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.out_dir = out_dir
-        for name in self.FILES if out_dir else ():
-            require_absent(Path(out_dir, name), 'choose another out_dir')
+        if out_dir:
+            for name in self.FILES:
+                require_absent(Path(out_dir, name), 'choose another out_dir')
 
     def compute_metrics(self, results: list[dict]) -> dict[str, float]:
         """Compute the macro means from ``pred_score`` and ``gt_label`` of each image, and write the report."""

@@ -42,7 +42,8 @@ class ModelCard:
         """Read it from ONNX metadata; raises a KeyError for a missing field, a ValueError for one that is not JSON."""
         values = {name: json.loads(metadata[name]) for name in cls.__dataclass_fields__}
         values['palette'] = tuple(map(tuple, values['palette']))
-        return cls(**values | {name: tuple(values[name]) for name in ('classes', 'size')})
+        values['classes'], values['size'] = tuple(values['classes']), tuple(values['size'])
+        return cls(**values)
 
     def labels(self, probabilities: np.ndarray) -> np.ndarray:
         """Turn probabilities (N, K, H, W), of a classifier (N, K), into class indices (N, H, W) or (N,), uint8."""
@@ -81,8 +82,9 @@ class OnnxModel:
                 f'onnxruntime cannot use the device {device!r} here: choose --device cpu, or install onnxruntime-gpu.'
             )
         self.device, options = device, onnxruntime.SessionOptions()
-        # 0 is its own choice, which ignores the limit of a container or a cluster's job
-        options.intra_op_num_threads = threads or available_cores() % (os.cpu_count() or 1)
+        # its own choice, 0, ignores the limit of a container or a cluster's job
+        limited = available_cores() < (os.cpu_count() or 1)
+        options.intra_op_num_threads = threads or (available_cores() if limited else 0)
         # no warnings, which are about nodes that it does not optimize
         options.log_severity_level = 3
         try:

@@ -116,8 +116,8 @@ class CheckpointPredictions:
                 logits = sample.seg_logits.data.float()
                 # with one channel mmseg returns its sigmoid
                 probabilities = torch.cat([1 - logits, logits]) if len(logits) == 1 else logits.softmax(dim=0)
-                masks = (m.data[0].cpu().numpy().astype(np.uint8) for m in (sample.gt_sem_seg, sample.pred_sem_seg))
-                yield Prediction(sample.img_path, *masks, probabilities.cpu().numpy())
+                truth, predicted = (m.data[0].cpu().numpy().astype(np.uint8) for m in (sample.gt_sem_seg, sample.pred_sem_seg))
+                yield Prediction(sample.img_path, truth, predicted, probabilities.cpu().numpy())
 
 
 @MODELS.register_module()
