@@ -58,7 +58,8 @@ class MaskValues:
                 )
         self.classes = tuple(classes)
         self.labels = {int(value): int(label) for value, label in dict(label_map).items()}
-        for value in () if ignore_index is None else np.atleast_1d(ignore_index).tolist():
+        ignored = [] if ignore_index is None else np.atleast_1d(ignore_index).tolist()
+        for value in ignored:
             if value not in range(256):
                 raise UsageError(f'ignore_index is a mask value from 0 to 255, several, or None, got {value!r}.')
             if value in self.labels:
@@ -80,7 +81,9 @@ class MaskValues:
 
     def contradiction(self, colours: Mapping[int, tuple[int, int, int]]) -> str:
         """Describe where a mask's palette (RGB of each index that occurs) has another class's colour; empty if nowhere."""
-        for index, colour in colours.items() if set(colours.values()) <= set(self.class_of) else ():
+        if not set(colours.values()) <= set(self.class_of):
+            return ''
+        for index, colour in colours.items():
             if self.labels.get(index) not in (None, self.class_of[colour]):
                 return f'index {index} is class {self.labels[index]} in the colour of class {self.class_of[colour]}'
         return ''
@@ -131,7 +134,9 @@ def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
         >>> [round(weight, 3) for weight in weights['median_frequency']]
         [0.375, 1.0, 3.0]
     """
-    names = ['inverse_frequency', 'median_frequency'] + ['positive_weight'] * (len(classes) == 2)
+    names = ['inverse_frequency', 'median_frequency']
+    if len(classes) == 2:
+        names.append('positive_weight')
     counts = np.array(counts, np.int64).reshape(-1, len(classes))
     pixels = counts.sum(axis=0)
     if absent := [name for name, found in zip(classes, pixels, strict=True) if not found]:
@@ -140,10 +145,12 @@ def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
             'take it out of classes, or add masks that contain it.'
         )
         return dict(dict.fromkeys(names), reason=reason)
+    inverse = 1 / (len(classes) * (pixels / pixels.sum()))
     frequencies = pixels / ((counts > 0) * counts.sum(axis=1, keepdims=True)).sum(axis=0)
-    weights = [(1 / (len(classes) * (pixels / pixels.sum()))).tolist(), (np.median(frequencies) / frequencies).tolist()]
-    weights += [float(pixels[0] / pixels[1])] * (len(classes) == 2)
-    return dict(zip(names, weights, strict=True), reason=None)
+    median = np.median(frequencies) / frequencies
+    weights = inverse.tolist(), median.tolist(), float(pixels[0] / pixels[1])
+    # the last for two classes only
+    return dict(zip(names, weights, strict=False), reason=None)
 
 
 def read_class_weights(path: str | Path) -> list[float]:

@@ -112,11 +112,10 @@ def find_defects(subject: Subject, examined: Mapping[str, dict[str, PairFacts]])
         found['pair_in_no_part', 'no part'] = list(subject.unused)
     errors, warnings = [], []
     for wanted, (breaks, what, remedy) in KINDS.items():
-        (errors if breaks else warnings).extend(
-            dict(kind=kind, part=part, files=files, what=what, remedy=remedy, count=len(files))
-            for (kind, part), files in found.items()
-            if kind == wanted
-        )
+        for (kind, part), files in found.items():
+            if kind == wanted:
+                defect = dict(kind=kind, part=part, files=files, what=what, remedy=remedy, count=len(files))
+                (errors if breaks else warnings).append(defect)
     return errors, warnings
 
 
@@ -162,7 +161,8 @@ def _add_duplicates(found, subject: Subject, examined) -> None:
     for files in same_pixels.values():
         if len(files) > 1:
             names = list(dict.fromkeys(files.values()))
-            across = len(names) > 1
-            kind = 'duplicate_across_parts' if across else 'duplicate_within_part'
-            listed = (f'{name}: ' * across + subject.label(path) for path, name in files.items())
+            kind, listed = 'duplicate_within_part', [subject.label(path) for path in files]
+            if len(names) > 1:
+                kind = 'duplicate_across_parts'
+                listed = [f'{name}: {subject.label(path)}' for path, name in files.items()]
             found[kind, ', '.join(names)].append(' = '.join(listed))

@@ -110,7 +110,7 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
     """
     from mmengine.registry import init_default_scope
 
-    from custom_modules.engine.config import load_config, read_options
+    from custom_modules.engine.config import find_class, load_config, read_options
 
     cfg = load_config(config, read_options(options))
     if cfg.get('default_scope') != 'mmseg':
@@ -127,7 +127,7 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
     for name in ('train', 'val', 'test'):
         if not (options := (cfg.get(f'{name}_dataloader') or {}).get('dataset')):
             continue
-        kind = DATASETS.get(options.type) if isinstance(options.type, str) else options.type
+        kind = find_class(DATASETS, 'mmseg', options)
         if not (isinstance(kind, type) and issubclass(kind, IndexedMaskDataset)):
             raise UsageError(
                 f'the {name} data set of {config} is of type {options.type}, but only MoonDataset and '
@@ -157,7 +157,7 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
 
 
 def _files_of_no_part(parts: list[Part], contents: list[Part]) -> tuple[Part, tuple[str, ...]]:
-    taken = {path for part in parts for pair in part.files() for path in pair if path}
+    taken = {path for part in parts for path in (*part.images.values(), *part.masks.values())}
     images, masks, unused = {}, {}, set()
     for everything in contents:
         for i, (image, mask) in zip(everything.ids, everything.files(), strict=True):
