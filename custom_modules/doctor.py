@@ -77,8 +77,7 @@ class Finding(NamedTuple):
     remedy: str = ''
 
     def __str__(self) -> str:
-        remedy = f'\n{"":8} -> {self.remedy}' if self.remedy else ''
-        return f'{self.level:<8} {self.text}{remedy}'
+        return f'{self.level:<8} {self.text}' + (f'\n{"":8} -> {self.remedy}' if self.remedy else '')
 
 
 def diagnose() -> list[Finding]:

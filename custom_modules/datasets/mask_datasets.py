@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from mmengine.logging import MMLogger
 from mmengine.structures import PixelData
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
@@ -14,7 +13,7 @@ from torch import Tensor
 from custom_modules.datasets import transforms  # noqa: F401
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IGNORED, MaskValues, class_palette
-from custom_modules.datasets.pairs import check_pairs, find_pairs
+from custom_modules.datasets.pairs import check_pairs, find_pairs, warn
 from custom_modules.datasets.samples import SeededSamples
 from custom_modules.datasets.splits import FOLDS, fold_split, hashed_share, hashed_split, listed_ids, require_fold
 from custom_modules.utils.errors import UsageError
@@ -151,7 +150,7 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
             )
         pairs = [found[i] for i in self.train_share(part)]
         if self.check and (absent := self.masks.absent(self.check_masks(pairs))):
-            MMLogger.get_current_instance().warning(
+            warn(
                 f'there is no pixel of {", ".join(absent)} in the {len(pairs)} masks of the {self.split} part: '
                 'it can neither be learned nor scored there'
             )

@@ -22,6 +22,11 @@ class MissingMasksError(UsageError):
         self.images = images
 
 
+def warn(message: str) -> None:
+    """Log a warning, as about files that are not used."""
+    MMLogger.get_current_instance().warning(message)
+
+
 def find_files(folder: str, prefix: str, suffix: str | Sequence[str] | None, what: str, remedy: str) -> dict[str, Path]:
     """Find the files of a folder, without its sub-folders, by id; a warning lists files with other names.
 
@@ -31,9 +36,7 @@ def find_files(folder: str, prefix: str, suffix: str | Sequence[str] | None, wha
     """
     if not Path(folder).is_dir():
         raise UsageError(f'The {what} were looked for in {folder}, but there is no such folder: {remedy}.')
-    suffixes = SUFFIXES if suffix is None else suffix
-    if isinstance(suffixes, str):
-        suffixes = (suffixes,)
+    suffixes = np.atleast_1d(SUFFIXES if suffix is None else suffix).tolist()
     # longest first: '_mask.png' before '.png'
     endings = sorted((ending.lower() for ending in suffixes), key=len, reverse=True)
     names = prefix + '*' + ' or *'.join(suffixes)
@@ -57,9 +60,7 @@ def find_files(folder: str, prefix: str, suffix: str | Sequence[str] | None, wha
             f'{remedy}, or set img_prefix, mask_prefix, img_suffix and seg_map_suffix to how your files are named.'
         )
     if others:
-        MMLogger.get_current_instance().warning(
-            f'{len(others)} files in {folder} are not named {names} and are not used: {first_five(others)}'
-        )
+        warn(f'{len(others)} files in {folder} are not named {names} and are not used: {first_five(others)}')
     return found
 
 
@@ -83,9 +84,7 @@ def find_pairs(images: tuple, masks: tuple, remedy: str) -> dict[str, tuple[Path
             images[0],
         )
     if orphans := sorted(set(mask_of) - set(image_of)):
-        MMLogger.get_current_instance().warning(
-            f'{len(orphans)} masks without image are not used: {first_five(mask_of[i].name for i in orphans)}'
-        )
+        warn(f'{len(orphans)} masks without image are not used: {first_five(mask_of[i].name for i in orphans)}')
     return {i: (image_of[i], mask_of[i]) for i in sorted(image_of)}
 
 
@@ -185,7 +184,7 @@ def check_pairs(
         named = first_five(f'{finding.path} ({finding.details})' for finding in found)
         raise UsageError(f'{len(found)} of {len(pairs)} pairs have {what}: {named}; {remedy}.')
     if unsure := of_kind.get('perhaps_turned'):
-        MMLogger.get_current_instance().warning(
+        warn(
             f'{len(unsure)} images are turned by their EXIF tag otherwise than their masks, and the sizes do not say whether '
             f'the masks were drawn upright: look at {first_five(str(finding.path) for finding in unsure)} with tools/visualize.py'
         )

@@ -111,5 +111,5 @@ def _card(cfg, model: nn.Module, config: Path, checkpoint: Path) -> ModelCard:
         palette = class_palette(count)
         task, threshold = 'classification', None
         size = next((step.scale for step in dataset.pipeline if step.type == 'Resize'), (128, 128))
-    colours = tuple(map(tuple, palette))
-    return ModelCard(task, tuple(classes), colours, threshold, tuple(size), licence, f'{config.stem} {digest}')
+    source, colours = f'{config.stem} {digest}', tuple(map(tuple, palette))
+    return ModelCard(task, tuple(classes), colours, threshold, tuple(size), licence, source)
