@@ -69,12 +69,13 @@ def _quantile_rows(found: dict, load_size: Sequence[int] | None) -> list[dict]:
         rows.append((row['name'], 'objects per image', row['per_image']))
         rows.append((row['name'], f'pixels of {row["count"]} objects', row['pixels']))
         if small := row['at_load_size']:
-            rows.append((row['name'], 'pixels at {}x{}'.format(*load_size), small['pixels']))
+            rows.append((row['name'], f'pixels at {load_size[0]}x{load_size[1]}', small['pixels']))
     rows.append(('', "images' mean brightness", found['intensity']['image_brightness']))
-    return [
-        {'class': name, 'quantiles of': what} | {f'{level} %': (spread or {}).get(str(level)) for level in LEVELS}
-        for name, what, spread in rows
-    ]
+    table = []
+    for name, what, spread in rows:
+        cells = {f'{level} %': (spread or {}).get(str(level)) for level in LEVELS}
+        table.append({'class': name, 'quantiles of': what, **cells})
+    return table
 
 
 def _squeezed_rows(found: dict) -> list[dict]:
@@ -83,7 +84,7 @@ def _squeezed_rows(found: dict) -> list[dict]:
         row = {'size': size}
         for key in ('Dice', 'IoU'):
             row |= {f'{score["name"]} {key}': score[key.lower()] for score in scores['classes'][1:]}
-        rows.append(row | dict(mDice=scores['mDice'], mIoU=scores['mIoU']))
+        rows.append(dict(row, mDice=scores['mDice'], mIoU=scores['mIoU']))
     return rows
 
 

@@ -162,7 +162,9 @@ def compare_runs(
             kept.append(result)
         if kept:
             groups.append(RunGroup(kept, next(result for result in results if result.cost)))
-    left_out, doubts = ({path: why[path] for path in folders if path in why} for why in (left_out, doubts))
+    # in the order in which the folders were given
+    left_out = {path: left_out[path] for path in folders if path in left_out}
+    doubts = {path: doubts[path] for path in folders if path in doubts}
     if not groups and not classifiers:
         reasons = [f'{Path(path).name}: {why}' for path, why in left_out.items()]
         raise UsageError(f'none of the {len(reasons)} work dirs can be reported on. {" ".join(reasons)}')
