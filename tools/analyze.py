@@ -6,10 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arguments import add_config, checked_config
+from arguments import add_config, checked_config, require_free_folder
 
 from custom_modules.utils.errors import UsageError, reporting_errors
-from custom_modules.utils.files import require_absent, require_free_folder, write_atomically
+from custom_modules.utils.files import require_absent, write_atomically
 
 
 def parse_args():

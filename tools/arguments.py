@@ -1,9 +1,11 @@
 """Arguments that the tools share; nothing heavy is imported before the command line is read."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from custom_modules.utils.errors import UsageError
+from custom_modules.utils.files import require_absent
 
 SEGMENTOR = 'config file of a segmentor, such as configs/unet_baseline.py'
 
@@ -63,6 +65,16 @@ def at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 1')
     return int(text)
+
+
+def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
+    """Raise a UsageError if a folder for results would be inside a file, or holds files of these glob patterns already."""
+    for path in (folder, *folder.parents):
+        if path.is_file():
+            raise UsageError(f'{path} is a file, but --out is a folder: choose another.')
+    for pattern in patterns:
+        for found in folder.glob(pattern):
+            require_absent(found, 'choose another folder with --out')
 
 
 def require_empty_folder(folder: Path, overwrite: bool, flag: str) -> None:

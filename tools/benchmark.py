@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arguments import add_cfg_options, at_least_one
+from arguments import add_cfg_options, at_least_one, require_free_folder
 
 from custom_modules.utils.errors import UsageError, reporting_errors
 
@@ -87,7 +87,6 @@ def benchmark_config(args) -> tuple:
 def main() -> None:
     """Measure, write and print."""
     args = parse_args()
-    from custom_modules.utils.files import require_free_folder
     from custom_modules.utils.machine import available_cores, machine_facts
 
     kind = 'levers' if getattr(args, 'levers', None) is not None else args.command

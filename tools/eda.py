@@ -6,8 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from arguments import require_free_folder
+
 from custom_modules.utils.errors import reporting_errors
-from custom_modules.utils.files import require_free_folder
 
 FOLDER_OPTIONS = ('masks', 'classes', 'label_map', 'ignore_index', 'img_prefix', 'mask_prefix')
 

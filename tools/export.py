@@ -73,7 +73,9 @@ def main() -> None:
             f'{name} {before:.2f} in float, {after:.2f} in int8'
         )
         if math.isnan(before):
-            lines.append('the float model finds nothing in these pictures, so that int8 is not scored: calibrate on some with rocks')
+            lines.append(
+                'the float model finds nothing in these pictures, so that int8 is not scored: calibrate on some with rocks'
+            )
         elif before - after > 1:
             lines.append(f'int8 costs {before - after:.2f} points of {name}: do not use it unseen')
     write_atomically(args.out, exported)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from arguments import require_free_folder
+
 from custom_modules.utils.errors import reporting_errors
 
 
@@ -34,7 +36,6 @@ def main() -> None:
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
 
     from custom_modules.gpu_check.check import GpuCheck
-    from custom_modules.utils.files import require_free_folder
 
     check = GpuCheck(args.out.absolute(), args.minutes, args.device, args.small, args.only)
     if args.list:

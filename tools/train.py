@@ -5,6 +5,7 @@ and ``--amp auto`` are this project's.
 """
 
 import sys
+from copy import deepcopy
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -42,12 +43,32 @@ def parse_args():
 def with_plain_amp(arguments: list[str]) -> list[str]:
     """Give a bare ``--amp`` its value, since argparse would take the config that may follow for it."""
     pairs = zip(arguments, [*arguments[1:], None], strict=True)
-    return ['--amp=on' if one == '--amp' and after != 'auto' else one for one, after in pairs]
+    return ['--amp=on' if one == '--amp' and after not in ('auto', 'on') else one for one, after in pairs]
+
+
+def hold_out_nothing(cfg) -> None:
+    """Validate and test on the training images, to see that a network can overfit to them; changes the config in place.
+
+    The single training set (else a UsageError) takes all its pairs, and replaces the other two, which keep their pipelines.
+    """
+    from custom_modules.engine.config import is_cut_by_hash
+
+    train = cfg.train_dataloader.dataset
+    if 'dataset' in train or 'datasets' in train:
+        raise UsageError(
+            f'--overfit is for a single training set, and train_dataloader.dataset is a {train.get("type")}: choose one of its parts.'
+        )
+    if is_cut_by_hash(train):
+        train.split = 'all'
+        for key in ('fold', 'folds', 'train_fraction'):
+            train.pop(key, None)
+    for part in ('val', 'test'):
+        if loader := cfg.get(f'{part}_dataloader'):
+            loader.dataset = deepcopy(train) | dict(pipeline=loader.dataset.get('pipeline'), test_mode=True)
 
 
 def merge_args(cfg, args) -> None:
     """Put the arguments of training into the config; a UsageError if the run would overwrite another or cannot do what is asked."""
-    from custom_modules.engine.config import hold_out_nothing
     from custom_modules.engine.devices import mixed_precision_pays, set_mixed_precision
     from custom_modules.engine.work_dirs import last_checkpoint, require_no_run
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arguments import add_config, at_least_one, checked_config
+from arguments import add_config, at_least_one, checked_config, require_free_folder
 
 from custom_modules.utils.errors import reporting_errors
-from custom_modules.utils.files import require_free_folder
 
 
 def parse_args():

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Collection, Iterable
+from numbers import Real
 from pathlib import Path
 
 from custom_modules.utils.errors import UsageError, first_five
@@ -25,7 +26,8 @@ def hashed_split(ids: Collection[str], split: str, val_fraction: float, test_fra
 
     In :func:`hashed_order` the test part comes first, then the validation part. A UsageError if nothing is left for training.
     """
-    if min(val_fraction, test_fraction) < 0 or val_fraction + test_fraction >= 1:
+    shares = [val_fraction, test_fraction]
+    if not all(isinstance(share, Real) for share in shares) or min(shares) < 0 or sum(shares) >= 1:
         raise UsageError(
             f'val_fraction and test_fraction are shares that leave some for training, got {val_fraction} and {test_fraction}.'
         )
@@ -51,7 +53,7 @@ def fold_split(ids: Collection[str], split: str, fold: int, folds: int, val_frac
             f'folds={folds} is more than the {len(ids)} pairs that there are, so that some folds would be empty: set folds '
             f'to at most {len(ids)}, or add pairs.'
         )
-    if not 0 <= val_fraction < 1:
+    if not (isinstance(val_fraction, Real) and 0 <= val_fraction < 1):
         raise UsageError(f'val_fraction is a share from 0 to less than 1, got {val_fraction}.')
     shuffled = hashed_order(ids)
     first, end = (round(k * len(ids) / folds) for k in (fold, fold + 1))

@@ -235,22 +235,3 @@ def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
     held_out = copy.deepcopy(cfg)
     held_out.merge_from_dict(values)
     return tuple(f'{key}={value}' for key, value in values.items()), held_out
-
-
-def hold_out_nothing(cfg) -> None:
-    """Validate and test on the training images, to see that a network can overfit to them; changes the config in place.
-
-    The single training set (else a UsageError) takes all its pairs, and replaces the other two, which keep their pipelines.
-    """
-    train = cfg.train_dataloader.dataset
-    if 'dataset' in train or 'datasets' in train:
-        raise UsageError(
-            f'--overfit is for a single training set, and train_dataloader.dataset is a {train.get("type")}: choose one of its parts.'
-        )
-    if is_cut_by_hash(train):
-        train.split = 'all'
-        for key in ('fold', 'folds', 'train_fraction'):
-            train.pop(key, None)
-    for part in ('val', 'test'):
-        if loader := cfg.get(f'{part}_dataloader'):
-            loader.dataset = copy.deepcopy(train) | dict(pipeline=loader.dataset.get('pipeline'), test_mode=True)

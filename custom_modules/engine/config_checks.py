@@ -132,7 +132,9 @@ def require_one_split(cfg) -> None:
                 split = 'ann_file'
             else:
                 split += f' test_fraction={_fraction(dataset, "test_fraction", 0.0)}'
-            splits.setdefault((os.path.normpath(dataset.data_root), str(dataset.get('data_prefix'))), set()).add(split)
+            splits.setdefault((os.path.normpath(dataset.get('data_root') or ''), str(dataset.get('data_prefix'))), set()).add(
+                split
+            )
     for (root, _), found in splits.items():
         if len(found) > 1:
             raise UsageError(
@@ -277,8 +279,9 @@ def require_unpadded(cfg) -> None:
     for key, dataset in loaded_data_sets(cfg, ['train']):
         size = dataset.get('load_size')
         for step in dataset.get('pipeline') or ():
-            if step['type'] in ('RandomZoom', 'RandomCrop'):
+            if step.get('type') in ('RandomZoom', 'RandomCrop'):
                 size = step.get('size', step.get('crop_size'))
+        size = (size, size) if isinstance(size, int) else size
         if size is None or any(side % divisor for side in size):
             sizes = 'their own sizes' if size is None else f'{size[0]}x{size[1]}'
             raise UsageError(
@@ -293,5 +296,5 @@ def _step_types(steps: list | None) -> list[str]:
         if isinstance(step, list | tuple):
             names += _step_types(step)
         else:
-            names += [step['type'], *_step_types(step.get('augments')), *_step_types(step.get('transforms'))]
+            names += [step.get('type', ''), *_step_types(step.get('augments')), *_step_types(step.get('transforms'))]
     return names

@@ -226,4 +226,6 @@ def _require_held_out(result: SegmentorResult, others: Sequence[SegmentorResult]
 
 def _require_same_test_data(result, other) -> None:
     if result.fingerprint != other.fingerprint:
-        raise UsageError(f'other test data, or another label_limit, than {other.title}: {result.test_set} instead of {other.test_set}')
+        raise UsageError(
+            f'other test data, or another label_limit, than {other.title}: {result.test_set} instead of {other.test_set}'
+        )

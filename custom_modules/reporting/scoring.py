@@ -255,8 +255,9 @@ def _without_reading(dataset: dict) -> dict:
 
 def _selection(dataset: dict) -> list:
     """Take from a data set's config what selects its images."""
-    keys = ('type', 'split', 'val_fraction', 'test_fraction', 'fold', 'folds', 'ann_file', 'data_prefix')
-    return [dataset.get(key) for key in keys]
+    keys = ('type', 'split', 'val_fraction', 'test_fraction', 'fold', 'folds', 'ann_file', 'data_prefix', 'img_prefix')
+    # the folder may have moved, with its name
+    return [Path(dataset.get('data_root') or '').name, *(dataset.get(key) for key in keys)]
 
 
 def shown_indices(count: int, shown: int) -> Collection[int]:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from custom_modules.utils.errors import UsageError
@@ -78,16 +78,6 @@ def require_absent(path: str | Path, remedy: str = 'choose another with --out') 
     """Raise a UsageError, which ends in the remedy, if a file or folder exists already; call it before anything is computed."""
     if Path(path).exists():
         raise UsageError(f'{path} exists already and is not overwritten: {remedy}.')
-
-
-def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
-    """Raise a UsageError if a folder for results would be inside a file, or holds files of these glob patterns already."""
-    for path in (folder, *folder.parents):
-        if path.is_file():
-            raise UsageError(f'{path} is a file, but --out is a folder: choose another.')
-    for pattern in patterns:
-        for found in folder.glob(pattern):
-            require_absent(found, 'choose another folder with --out')
 
 
 def find_data(data_root: str, what: str, remedy: str) -> Path:

@@ -5,9 +5,10 @@ import os
 from unittest import mock
 
 import pytest
+from arguments import require_free_folder
 
 from custom_modules.utils.errors import UsageError, reporting_errors, sentence_of
-from custom_modules.utils.files import atomic_path, remove_unfinished, require_free_folder, write_atomically
+from custom_modules.utils.files import atomic_path, remove_unfinished, write_atomically
 
 
 @pytest.mark.parametrize('moment', ['replace', 'fsync'])
