@@ -46,6 +46,14 @@ def with_plain_amp(arguments: list[str]) -> list[str]:
     return ['--amp=on' if one == '--amp' and after not in ('auto', 'on') else one for one, after in pairs]
 
 
+def require_training(cfg) -> None:
+    """Refuse a config without one of the sections that a training needs."""
+    missing = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if cfg.get(key) is None]
+    if missing:
+        keys = ' and no '.join(missing)
+        raise UsageError(f'there is no {keys}, without which nothing is trained: add it to the config.')
+
+
 def hold_out_nothing(cfg) -> None:
     """Validate and test on the training images, to see that a network can overfit to them; changes the config in place.
 
@@ -100,7 +108,7 @@ def main() -> None:
     from mmengine.runner import Runner
 
     from custom_modules.engine.config import hold_out, load_config
-    from custom_modules.engine.config_checks import check_config, require_training
+    from custom_modules.engine.config_checks import check_config
     from custom_modules.engine.data_checks import require_a_batch, require_data_folders, require_sound_test_set, require_unseen
     from custom_modules.engine.devices import is_first_process, speed_advice
     from custom_modules.engine.work_dirs import lock_work_dir

@@ -48,14 +48,6 @@ def check_config(cfg) -> None:
     require_unpadded(cfg)
 
 
-def require_training(cfg) -> None:
-    """Refuse a config without one of the sections that a training needs."""
-    missing = [key for key in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper') if cfg.get(key) is None]
-    if missing:
-        keys = ' and no '.join(missing)
-        raise UsageError(f'there is no {keys}, without which nothing is trained: add it to the config.')
-
-
 def require_whole_loops(cfg) -> None:
     """Refuse an incomplete validation or test, and numbers of steps, images or processes that are not integers or too small."""
     for part, name in (('val', 'validation'), ('test', 'test')):

@@ -223,12 +223,17 @@ class AugmentsBatches:
             images = images.sub_(self.mean).div_(self.std)
         return images, masks
 
-    def _stack(self, tensors: list[Tensor]) -> Tensor:
-        """Stack on the device: one copy instead of one per sample, from pinned memory, so that the host does not wait."""
+    @staticmethod
+    def _require_one_size(tensors: Sequence[Tensor]) -> None:
         if len(sizes := {tuple(tensor.shape[-2:]) for tensor in tensors}) > 1:
             raise UsageError(
-                f'a batch is augmented as one tensor, and its images have sizes {sorted(sizes)}: resize them in the pipeline.'
+                f'a batch is augmented as one tensor of images and one of masks, and it holds sizes of {sorted(sizes)}: set load_size '
+                'of the data set, or resize or augment in the pipeline.'
             )
+
+    def _stack(self, tensors: list[Tensor]) -> Tensor:
+        """Stack on the device: one copy instead of one per sample, from pinned memory, so that the host does not wait."""
+        self._require_one_size(tensors)
         out = None
         if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':
             out = torch.empty((len(tensors), *tensors[0].shape), dtype=tensors[0].dtype, pin_memory=True)

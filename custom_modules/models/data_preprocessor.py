@@ -45,9 +45,13 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
             # a copy, which may be changed in place
             masks = samples.gt_sem_seg.data.to(self.device, non_blocking=True, copy=True)[:, None]
         else:
-            self._require_one_size(images, samples)
-            masks = self._stack([sample.gt_sem_seg.data for sample in samples])
-            images = self._stack(images)
+            if others := set().union(*(sample.keys() for sample in samples)) - {'gt_sem_seg'}:
+                raise UsageError(
+                    f'images and masks are augmented, and samples also hold {sorted(others)}: augment in the pipeline.'
+                )
+            masks = [sample.gt_sem_seg.data for sample in samples]
+            self._require_one_size([*images, *masks])
+            images, masks = self._stack(images), self._stack(masks)
         random = self._step_random(len(images)) if augments else None
         images, masks = self._prepare(images, masks, random, self._channel_conversion)
         size = images.shape[-2:]
@@ -70,16 +74,6 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
             for sample, mask in zip(samples, masks, strict=True)
         ]
         return dict(inputs=images, data_samples=packed)
-
-    @staticmethod
-    def _require_one_size(images: list[Tensor], samples: list[SegDataSample]) -> None:
-        others = set().union(*(sample.keys() for sample in samples)) - {'gt_sem_seg'}
-        sizes = {tuple(array.shape[-2:]) for array in (*images, *(sample.gt_sem_seg.data for sample in samples))}
-        if others or len(sizes) > 1:
-            raise UsageError(
-                f'a batch is augmented as one tensor of images and one of masks, and it holds sizes of {sorted(sizes)} and '
-                f'{sorted(others) or "nothing else"}: set load_size of the data set, or augment in the pipeline.'
-            )
 
 
 @MODELS.register_module()
