@@ -31,8 +31,7 @@ def make_run(root: Path, config: str, seed=0, epochs=2, name: str | None = None,
     folder.mkdir(parents=True)
     cfg.dump(folder / f'{stem}.py')
     write_scalars(folder / '20260101_000000', list(range(1, epochs + 1)))
-    score = cfg.default_hooks.checkpoint.save_best.replace('/', '_')
-    checkpoint = folder / f'best_{score}_epoch_1.pth'
+    checkpoint = folder / f'best_{cfg.default_hooks.checkpoint.save_best.replace("/", "_")}_epoch_1.pth'
     if not weights:
         checkpoint.touch()
         return folder

@@ -26,11 +26,10 @@ CONFIGS = {
         f'val_dataloader = {SEVERAL}\ntest_dataloader = {SEVERAL}\n',
     ),
     'cascade': (
-        'multiclass/unet_r34',
-        'head = dict(in_channels=8, in_index=0, channels=4, num_classes=3, norm_cfg=dict(type="BN"))\n'
+        'unet_baseline',
+        'head = dict(in_channels=8, in_index=0, channels=4, num_classes=2, norm_cfg=dict(type="BN"))\n'
         'heads = [dict(type="FCNHead", **head), dict(type="OCRHead", ocr_channels=4, **head)]\n'
-        'model = dict(type="CascadeEncoderDecoder", num_stages=2, backbone=dict(_delete_=True, type="UNetEncoder", widths=(8, 8)))\n'
-        'model.update(decode_head=heads)\n'
+        'model = dict(type="CascadeEncoderDecoder", num_stages=2, backbone=dict(widths=(8, 8)), decode_head=heads)\n'
         f'val_dataloader = {SEVERAL}\ntest_dataloader = {SEVERAL}\n',
     ),
     'classifier': ('reference/report2_simple_net_classifier', ''),

@@ -76,8 +76,7 @@ def test_the_mirror_image_is_averaged_and_an_own_threshold_decides(monkeypatch):
             return found
 
     for threshold in (0.4, 0.6):
-        detector = bright_detector(monkeypatch, LeftOnly(), tta=True, threshold=threshold)
-        found = detector(np.full((64, 64, 3), 255, np.uint8))
+        found = bright_detector(monkeypatch, LeftOnly(), tta=True, threshold=threshold)(np.full((64, 64, 3), 255, np.uint8))
         np.testing.assert_allclose(found.probability, 0.5, atol=1e-4)
         assert (found.mask == (threshold < 0.5)).all()
 

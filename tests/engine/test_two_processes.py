@@ -50,8 +50,7 @@ def arguments(root, name: str) -> list[str]:
     ]
     flags = ['--work-dir', root / name, '--record', root / name]
     flags += ['--launcher', 'pytorch'] * two + ['--score', root / 'two.scored.pth'] * (name == 'again')
-    config = REPOSITORY / 'configs' / f'{kind["config"]}.py'
-    return [str(a) for a in (SCRIPT, config, *flags, '--cfg-options', *options)]
+    return [str(a) for a in (SCRIPT, REPOSITORY / f'configs/{kind["config"]}.py', *flags, '--cfg-options', *options)]
 
 
 def start(root, rank: int, port: int) -> subprocess.Popen:

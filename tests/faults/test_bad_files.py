@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import make_moon, make_tiny_imagenet
+from conftest import WNIDS, make_moon, make_tiny_imagenet
 from pictures import encoded, of_opencv, of_palette
 from PIL import Image
 
@@ -136,14 +136,13 @@ CHECKPOINTS = {
     'a checkpoint that is cut': (WEIGHTS[:600], 'was not loaded'),
     'a checkpoint of words': (saved(dict(a='b')), 'holds no weights'),
 }
-TINY = ['n00000001', 'n00000002', 'n00000003']
 
 
 def tiny(change=lambda root: None, **options):
     def act(root):
         from custom_modules.datasets.tiny_imagenet import TinyImageNet
 
-        make_tiny_imagenet(root, TINY)
+        make_tiny_imagenet(root, WNIDS)
         change(root)
         for split in ('train', 'val'):
             TinyImageNet(**{'data_root': str(root), 'split': split, **options})
@@ -153,7 +152,7 @@ def tiny(change=lambda root: None, **options):
 
 def unlist_a_class(root):
     rows = (root / 'val/val_annotations.txt').read_text().splitlines()
-    (root / 'val/val_annotations.txt').write_text('\n'.join(r for r in rows if TINY[2] not in r))
+    (root / 'val/val_annotations.txt').write_text('\n'.join(r for r in rows if WNIDS[2] not in r))
 
 
 def results(path):

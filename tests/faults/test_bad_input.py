@@ -101,8 +101,7 @@ test_dataloader = val_dataloader
 
 @pytest.mark.parametrize('loss', ['bce_dice', 'lovasz', 'tversky', 'focal'])
 def test_masks_without_a_label_cost_nothing(loss, unlabelled, tmp_path, capsys):
-    model = f'model = dict(decode_head=dict(loss_decode=_base_.losses.{loss}))\n'
-    text = CONFIG.format(data=unlabelled.as_posix()) + model
+    text = CONFIG.format(data=unlabelled.as_posix()) + f'model = dict(decode_head=dict(loss_decode=_base_.losses.{loss}))\n'
     path, run = write_config(tmp_path / 'experiment.py', 'unet_baseline', text), tmp_path / 'run'
     options = ['train_dataloader.batch_size=1', 'val_dataloader.batch_size=2', 'train_cfg.max_epochs=2']
     assert run_tool(*command(path, run, options=options)) == 0, capsys.readouterr().err
