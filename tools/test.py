@@ -47,6 +47,8 @@ def merge_args(cfg, args) -> None:
     from custom_modules.engine.config import each_config, type_name, without_cache
 
     segments = cfg.default_scope == 'mmseg'
+    if args.launcher != 'none' and (args.show or args.show_dir or Path(args.checkpoint).suffix == '.onnx'):
+        raise UsageError('pictures are drawn, and .onnx files scored, by one process: leave --launcher out.')
     if args.show:
         import matplotlib.pyplot as plt
 

@@ -42,7 +42,10 @@ def read_scalars(work_dir: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
             scores = scores.groupby('step').last()
         if epochs.empty and scores.empty:
             continue
-        if 1 in epochs.index or train.empty:
+        if 1 in epochs.index and not train.empty and 1 not in train.index:
+            # the clock was set back before a resume, by a time zone or the end of summer time
+            train, val = _resumed(epochs, train), _resumed(scores, val)
+        elif 1 in epochs.index or train.empty:
             train, val = epochs, scores
         else:
             train, val = _resumed(train, epochs), _resumed(val, scores)
