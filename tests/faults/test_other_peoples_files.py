@@ -4,11 +4,10 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import make_tiny_imagenet, write_config
+from conftest import WNIDS, make_tiny_imagenet, write_config
 from mmengine.registry import init_default_scope
 from pictures import encoded, of_opencv, of_palette, with_turn
 from PIL import Image, PngImagePlugin
-from test_bad_files import TINY
 from test_damaged_files import detector
 
 from custom_modules.datasets.mask_datasets import MoonDataset
@@ -117,15 +116,15 @@ def blanks_for_tabs(root):
 
 @pytest.mark.parametrize('change', [lambda root: None, of_a_mac, sorted_by_class, blanks_for_tabs])
 def test_tiny_imagenet_as_others_unpack_it(change, tmp_path):
-    root = make_tiny_imagenet(tmp_path / 'tiny-imagenet-200', TINY)
+    root = make_tiny_imagenet(tmp_path / 'tiny-imagenet-200', WNIDS)
     change(root)
     train, val = (TinyImageNet(str(root), split) for split in ('train', 'val'))
-    names = ('red', 'green', TINY[2])
+    names = ('red', 'green', WNIDS[2])
     infos = [train.get_data_info(i) for i in range(18)]
     found = {(info['img_path'].split('/')[-3], info['gt_label']) for info in infos}
-    assert len(train) == 18 and found == {(wnid, label) for label, wnid in enumerate(TINY)}
+    assert len(train) == 18 and found == {(wnid, label) for label, wnid in enumerate(WNIDS)}
     # chosen classes keep their order
-    chosen = TinyImageNet(str(root), 'val', wnids=[TINY[2], TINY[0]])
+    chosen = TinyImageNet(str(root), 'val', wnids=[WNIDS[2], WNIDS[0]])
     for data, labels in ((val, [0, 0, 1, 1, 2, 2]), (chosen, [1, 1, None, None, 0, 0])):
         infos = [data.get_data_info(i) for i in range(len(data))]
         found = {info['img_path'].split('/')[-1]: info['gt_label'] for info in infos}

@@ -177,8 +177,8 @@ def test_a_moved_copy_of_the_validation_images_is_known(repository, moon, tmp_pa
     own = cfg.val_dataloader.dataset
     both = [dict(own, data_root=str(tmp_path / 'moved')), own]
     assert shared_images(Config(dict(val_dataloader=dict(dataset=dict(type='ConcatDataset', datasets=both)))), 'val', files)
-    # where they are gone, the same cut tells
-    own.data_root = str(tmp_path / 'gone')
+    # where they are gone, the same cut of a folder of that name tells
+    own.data_root = str(tmp_path / 'gone' / 'moon')
     assert shared_images(cfg, 'val', files)
     cfg.test_dataloader.dataset.split = 'all'
     assert not shared_images(cfg, 'val', files)
