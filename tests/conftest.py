@@ -5,6 +5,7 @@ import json
 import os
 import runpy
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from unittest import mock
@@ -172,6 +173,15 @@ def run_tool(name: str, *arguments: object) -> int:
     finally:
         sys.argv = before
     return 0
+
+
+def run_python(*command: object, code: int = 0, cwd: Path = REPOSITORY, **variables: object) -> subprocess.CompletedProcess:
+    """Run Python in a process of its own, which must end by itself, with this exit code; it holds what was said."""
+    environment = os.environ | {name: str(value) for name, value in variables.items()}
+    command = [sys.executable, *map(str, command)]
+    done = subprocess.run(command, cwd=cwd, env=environment, timeout=300, capture_output=True, text=True)
+    assert done.returncode == code, done.stderr[-2000:]
+    return done
 
 
 def free_port() -> int:

@@ -1,17 +1,14 @@
 """The main job through the command line: configs train and are tested, mistakes end in one line."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import mmseg
 import numpy as np
 import pytest
 import torch
-from conftest import MOON_OPTIONS, REPOSITORY, loader_options, logged, write_config
+from conftest import MOON_OPTIONS, REPOSITORY, loader_options, logged, run_python, write_config
 from pictures import load
 
 from custom_modules.models.backbones import MoonNet
@@ -44,10 +41,9 @@ def test_a_training_that_cannot_be(refused, arguments, words, tmp_path):
 
 def test_an_error_is_one_line_and_exit_code_2(tmp_path):
     """In a process of its own, in which no library has been imported."""
-    command = [sys.executable, REPOSITORY / 'tools' / 'train.py', BASELINE, '--work-dir', tmp_path / 'run']
-    where = dict(cwd=tmp_path, env=os.environ | dict(MOON_DATA='nowhere'))
-    done = subprocess.run(command, capture_output=True, text=True, **where)
-    assert (done.returncode, done.stdout) == (2, '')
+    command = [REPOSITORY / 'tools' / 'train.py', BASELINE, '--work-dir', tmp_path / 'run']
+    done = run_python(*command, code=2, cwd=tmp_path, MOON_DATA='nowhere')
+    assert done.stdout == ''
     assert re.fullmatch('error: .*nowhere, but there is no such folder: .*MOON_DATA.*\n', done.stderr), done.stderr
 
 
@@ -79,11 +75,8 @@ def test_mmsegs_own_tools_run_our_configs(name, untrained, tmp_path):
     """They need nothing of ours but the repository on the path."""
     config, weights, options = untrained
     own = Path(mmseg.__file__).parent / '.mim' / 'tools' / f'{name}.py'
-    command = [sys.executable, own, config, *[weights] * (name == 'test'), '--work-dir', tmp_path / 'run']
-    command += ['--cfg-options', *MOON_OPTIONS, *options]
-    where = dict(cwd=tmp_path, env=os.environ | dict(PYTHONPATH=str(REPOSITORY)))
-    done = subprocess.run(command, capture_output=True, text=True, **where)
-    assert done.returncode == 0 and 'rock_Dice' in done.stdout, done.stderr[-2000:]
+    command = [own, config, *[weights] * (name == 'test'), '--work-dir', tmp_path / 'run', '--cfg-options', *MOON_OPTIONS]
+    assert 'rock_Dice' in run_python(*command, *options, cwd=tmp_path, PYTHONPATH=REPOSITORY).stdout
 
 
 def test_segmentor(tool, repository, moon, tmp_path, monkeypatch, capsys):

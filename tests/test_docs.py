@@ -2,11 +2,9 @@
 
 import functools
 import re
-import subprocess
-import sys
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, run_python
 from test_configs import EXPERIMENTS, ROWS
 
 LOG = REPOSITORY / 'docs' / 'experiment_log.md'
@@ -114,8 +112,7 @@ def commands():
 @pytest.mark.parametrize('called', sorted({*commands(), *((tool,) for tool in TOOLS)}), ids=' '.join)
 def test_help_has_the_flags_that_the_documents_give_and_imports_nothing_heavy(called):
     tool, *command = called
-    given = [sys.executable, '-X', 'importtime', REPOSITORY / 'tools' / f'{tool}.py', *command, '--help']
-    done = subprocess.run(given, capture_output=True, text=True, check=True)
+    done = run_python('-X', 'importtime', f'tools/{tool}.py', *command, '--help')
     imported = {line.split('|')[-1].strip().split('.')[0] for line in done.stderr.splitlines()}
     assert 'argparse' in imported and not imported & HEAVY
     # and nothing has a word to say

@@ -1,14 +1,12 @@
 """The layers of packages: imports only go down, and what shall stay light stays light."""
 
 import ast
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import resolve_name
 from pathlib import Path
 
 import pytest
-from conftest import REPOSITORY
+from conftest import REPOSITORY, run_python
 
 PACKAGE = 'custom_modules'
 # lowest first; packages of one layer do not import each other, so there is no cycle
@@ -59,12 +57,10 @@ def modules_of(*packages: str) -> list[str]:
 )
 def test_what_an_import_brings_with_it(modules, unwanted):
     code = f'import sys\nfor name in {modules!r}: __import__(name)\nprint(*sys.modules)'
-    done = subprocess.run([sys.executable, '-c', code], cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    loaded = done.stdout.split('\n')[-2].split()
+    loaded = run_python('-c', code).stdout.split('\n')[-2].split()
     assert set(modules) <= set(loaded)
     assert not set(unwanted) & set(loaded)
 
 
 def test_a_segmentor_needs_no_mmpretrain():
-    code = 'import sys; sys.modules["mmpretrain"] = None; import custom_modules.segmentation'
-    subprocess.run([sys.executable, '-c', code], cwd=REPOSITORY, check=True)
+    run_python('-c', 'import sys; sys.modules["mmpretrain"] = None; import custom_modules.segmentation')

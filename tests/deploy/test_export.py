@@ -2,14 +2,12 @@
 
 import os
 import re
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet, run_tool
+from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet, run_python, run_tool
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from pictures import load, save
@@ -86,9 +84,7 @@ def test_without_torch_the_same_rocks_are_found(of_the_documents, files, tmp_pat
         blocked += ['torchvision', 'mmengine', 'PIL', 'custom_modules']
         given, mask = [model, 'photo.png'], tmp_path / 'mask.png'
     start = f'import sys\nfor name in {blocked}: sys.modules[name] = None\n'
-    folder = tmp_path if of_the_documents else REPOSITORY
-    done = subprocess.run([sys.executable, '-c', start + code, *given], cwd=folder, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    done = run_python('-c', start + code, *given, cwd=tmp_path if of_the_documents else REPOSITORY)
     found = RockDetector(model)(photo)
     assert f'{len(found.rocks)} rocks' in done.stdout and found.rocks
     assert ((load(mask) > 0) == found.mask).mean() > 0.999

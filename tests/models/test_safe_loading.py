@@ -1,14 +1,11 @@
 """A checkpoint is data: what wants to run code is refused, and all of its tensors arrive or the run does not start."""
 
-import os
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
 import pytest
 import torch
-from conftest import Trap
+from conftest import Trap, run_python
 from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
@@ -33,7 +30,7 @@ class Reach:
 
 
 @pytest.mark.parametrize('seed', ['0', '1', '2'])
-def test_getattr_reaches_nothing_but_history_buffers(tmp_path, repository, seed):
+def test_getattr_reaches_nothing_but_history_buffers(tmp_path, seed):
     """In processes of their own: which entry of a set wins may depend on the hash seed."""
     torch.save(Reach(), tmp_path / 'reach.pth')
     code = (
@@ -41,9 +38,7 @@ def test_getattr_reaches_nothing_but_history_buffers(tmp_path, repository, seed)
         'from mmengine.runner.checkpoint import CheckpointLoader\n'
         f'CheckpointLoader.load_checkpoint({str(tmp_path / "reach.pth")!r})'
     )
-    environment = {**os.environ, 'PYTHONHASHSEED': seed}
-    done = subprocess.run([sys.executable, '-c', code], cwd=repository, env=environment, capture_output=True, text=True)
-    assert done.returncode == 1 and 'in a checkpoint is not allowed' in done.stderr
+    assert 'in a checkpoint is not allowed' in run_python('-c', code, code=1, PYTHONHASHSEED=seed).stderr
 
 
 def test_a_file_of_upstreams_mmseg_under_numpy_1(tmp_path):

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -11,7 +9,7 @@ from unittest import mock
 
 import matplotlib
 import pytest
-from conftest import MOON_OPTIONS, REPOSITORY, logged, write_config
+from conftest import MOON_OPTIONS, REPOSITORY, logged, run_python, write_config
 from mmengine.registry import VISBACKENDS
 
 import custom_modules.segmentation  # noqa: F401
@@ -55,20 +53,11 @@ def local_scalars(work_dir) -> list[tuple]:
     return [(name, row['step'], pytest.approx(row[name])) for row, name in rows]
 
 
-def in_process(command: list[str], seconds: int = 60, **variables: str) -> str:
-    """Run Python in a process of its own, which must end by itself; returns what it said."""
-    variables = {**os.environ, 'PYTHONPATH': str(REPOSITORY), **variables}
-    command = [sys.executable, *map(str, command)]
-    done = subprocess.run(command, env=variables, timeout=seconds, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout + done.stderr
-
-
 def test_clearml_offline_archive_holds_the_scalars(moon, tmp_path):
     pytest.importorskip('clearml')
     work_dir = tmp_path / 'runs' / 'my_run'
     command = [REPOSITORY / 'tools' / 'train.py', experiment(tmp_path, 'clearml'), '--work-dir', work_dir]
-    in_process([*command, '--cfg-options', *MOON_OPTIONS], 120, CLEARML_OFFLINE_MODE='1')
+    run_python(*command, '--cfg-options', *MOON_OPTIONS, CLEARML_OFFLINE_MODE=1)
     (archive,) = tmp_path.rglob('offline-*.zip')
     with zipfile.ZipFile(archive) as files:
         task = json.loads(files.read('task.json'))
@@ -122,7 +111,8 @@ def test_a_library_that_never_starts_or_ends_holds_nothing_up(tmp_path):
             visualizer.add_scalars(dict(loss=1.0), step=step)
         visualizer.close()
     """
-    (line,) = [line for line in in_process(['-c', code, tmp_path]).splitlines() if GOES_ON in line]
+    done = run_python('-c', code, tmp_path)
+    (line,) = [line for line in (done.stdout + done.stderr).splitlines() if GOES_ON in line]
     assert 'StuckAtStart: start failed' in line and 'no answer within 1 s' in line
     # the one that is stuck at the end writes there too
     assert len((tmp_path / 'vis_data' / 'scalars.json').read_text().splitlines()) == 6
