@@ -81,21 +81,15 @@ def test_the_mirror_image_is_averaged_and_an_own_threshold_decides(monkeypatch):
         assert (found.mask == (threshold < 0.5)).all()
 
 
-def areas(rng: np.random.Generator, smooth: bool) -> np.ndarray:
-    shape = rng.integers(2, 40, 2)
-    if smooth:
-        waves = cv2.GaussianBlur(rng.random(shape).astype(np.float32), (0, 0), 2)
-        return (waves > np.median(waves)).astype(np.uint8)
-    return (rng.random(shape) < rng.uniform(0.2, 0.95)).astype(np.uint8)
-
-
 @pytest.mark.parametrize('smooth', [True, False])
 def test_rocks_are_those_of_opencv_and_cross_strips(monkeypatch, smooth):
     """Islands in holes, holes at the border: area, box, centre and mean as OpenCV's statistics and the enlarged map say, outlines exact."""
     monkeypatch.setattr(tiling, 'STRIP', 7)
     rng = np.random.default_rng(1)
     for _ in range(40):
-        labels = areas(rng, smooth)
+        values = rng.random(rng.integers(2, 40, 2))
+        waves = cv2.GaussianBlur(values, (0, 0), 2)
+        labels = ((waves > np.median(waves)) if smooth else (values < rng.uniform(0.2, 0.95))).astype(np.uint8)
         size = labels.shape[::-1]
         found = rng.integers(0, STEPS, (1, 8, 9), dtype=np.uint16)
         probability = np.concatenate([part[0] for _, part in strips(found, size)])

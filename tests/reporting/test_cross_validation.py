@@ -15,16 +15,11 @@ from custom_modules.reporting.comparison import _require_held_out
 from custom_modules.reporting.paired import PairedDifference, pooled_counts, score_interval
 from custom_modules.utils.errors import UsageError
 
-CLASSES = ('background', 'rock')
 
-
-def rock(*images) -> np.ndarray:
-    """Confusion matrices from true positives, false positives and false negatives of each image."""
-    return np.array([[[100 - sum(i), i[1]], [i[2], i[0]]] for i in images])
-
-
-def counts(*images, score='rock_Dice'):
-    return pooled_counts(rock(*images), CLASSES, score)
+def counts(*images):
+    """Of images with these true positives, false positives and false negatives of rock."""
+    confusion = np.array([[[100 - tp - fp - fn, fp], [fn, tp]] for tp, fp, fn in images])
+    return pooled_counts(confusion, ('background', 'rock'), 'rock_Dice')
 
 
 def test_a_false_alarm_on_an_image_without_rock_is_an_error():

@@ -1,17 +1,11 @@
 """What a run left is read as it was: resumes, restarts, early stops, broken lines."""
 
-from functools import partial
-
 import pytest
-import report_runs
 from mmengine.config import Config
-from report_runs import write_scalars
+from report_runs import make_run, write_scalars
 
-import custom_modules.segmentation  # noqa: F401
 from custom_modules.reporting.config_changes import flat_config
 from custom_modules.reporting.runs import RunFolder, held_out_fold, monitored_score, read_scalars
-
-make_run = partial(report_runs.make_run, weights=False)
 
 
 def dice(*values):
@@ -41,13 +35,13 @@ def test_scalars_of_a_run_in_pieces(tmp_path):
 @pytest.mark.parametrize(('last', 'gap'), [(4.5, None), (5.0, 'unfinished: 4 of 40 epochs')])
 def test_stopped_early_or_unfinished(tmp_path, last, gap):
     patience = {'train_cfg.max_epochs': 40, 'default_hooks.early_stopping.patience': 2}
-    run = make_run(tmp_path, 'unet_baseline', epochs=0, **patience)
+    run = make_run(tmp_path, 'unet_baseline', weights=False, epochs=0, **patience)
     write_scalars(run / '20260102_000000', [1, 2, 3, 4], dice(1.0, 5.0, 4.0, last))
     assert RunFolder(run).gap == gap
 
 
 def test_the_best_checkpoint_is_that_of_the_monitored_score(tmp_path):
-    run = make_run(tmp_path, 'unet_baseline', epochs=0, **{'train_cfg.max_epochs': 3})
+    run = make_run(tmp_path, 'unet_baseline', weights=False, epochs=0, **{'train_cfg.max_epochs': 3})
     write_scalars(run / '20260102_000000', [1, 2, 3], dice(50.0, 40.0, 30.0))
     # of another score, and of an epoch before a resume
     for name in ('best_mDice_epoch_3.pth', 'best_rock_Dice_epoch_2.pth'):
@@ -85,7 +79,7 @@ def test_a_resumed_run_is_of_the_config_that_it_began_with(tmp_path):
     ],
 )
 def test_what_is_finished_has_its_last_checkpoint(tmp_path, pointer, files, gap):
-    run = make_run(tmp_path, 'unet_baseline')
+    run = make_run(tmp_path, 'unet_baseline', weights=False)
     for epoch in files:
         (run / f'epoch_{epoch}.pth').touch()
     if pointer is not None:
@@ -97,7 +91,7 @@ def test_what_is_finished_has_its_last_checkpoint(tmp_path, pointer, files, gap)
 # lines 0 and 1 are of epoch 1, 3 and 4 of epoch 2; one iteration of an epoch is enough; the last recovered, as mixed precision does
 @pytest.mark.parametrize(('lines', 'since'), [((3, 6, 7), 2), ((0, 1, 3, 4, 6, 7), 1), ((0,), None)])
 def test_a_run_that_ended_without_a_finite_loss_is_named(tmp_path, lines, since):
-    run = make_run(tmp_path, 'unet_baseline', epochs=0, **{'train_cfg.max_epochs': 3})
+    run = make_run(tmp_path, 'unet_baseline', weights=False, epochs=0, **{'train_cfg.max_epochs': 3})
     write_scalars(run / '20260102_000000', [1, 2, 3])
     path = run / '20260102_000000' / 'vis_data' / 'scalars.json'
     rows = path.read_text().splitlines(keepends=True)
@@ -117,7 +111,7 @@ def test_a_fold_is_that_of_the_test_part(split, fold):
 
 def test_a_best_checkpoint_that_was_not_written_is_missed(tmp_path):
     # make_run leaves that of epoch 1
-    run = make_run(tmp_path, 'unet_baseline', epochs=0)
+    run = make_run(tmp_path, 'unet_baseline', weights=False, epochs=0)
 
     def gap(start, *scores):
         write_scalars(run / f'2026010{start}_000000', [1, 2], dice(*scores))

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MOON_OPTIONS, make_moon, write_config
+from conftest import MOON_OPTIONS, write_config
 from mmengine.config import Config
 
 import custom_modules.segmentation  # noqa: F401
@@ -257,8 +257,7 @@ def test_the_tool_says_what_it_would_do_and_how_it_ended(tool, tmp_path, small, 
     assert 'the same command goes on' in capsys.readouterr().err
 
 
-def test_one_real_sweep_from_config_to_report(tool, repository, tmp_path, monkeypatch, capfd):
-    monkeypatch.setenv('MOON_DATA', str(make_moon(tmp_path / 'moon', count=10)))
+def test_one_real_sweep_from_config_to_report(tool, repository, moon, tmp_path, capfd):
     config = repository / 'configs' / 'unet_baseline.py'
     options = ['--cfg-options', *MOON_OPTIONS, 'model.backbone.widths=[4,4,4,4,4]']
     vary = ['--vary', 'train_dataloader.dataset.train_fraction=0.5']
