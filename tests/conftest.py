@@ -251,6 +251,14 @@ def browser():
         yield chromium
 
 
+@pytest.fixture(scope='session')
+def small_onnx(tmp_path_factory) -> Path:
+    """A small segmentor as an .onnx file; tests are skipped where onnx is not installed."""
+    from small_onnx import write_small_onnx
+
+    return write_small_onnx(tmp_path_factory.mktemp('model') / 'small.onnx')
+
+
 def loader_options(**values) -> list[str]:
     """``--cfg-options`` for all three data loaders, without worker processes."""
     settings = {'num_workers': 0, 'persistent_workers': False, **values}.items()

@@ -15,7 +15,6 @@ import pytest
 from chromium import bad_picture, download, downloaded_picture, watched_tabs
 from conftest import REPOSITORY, free_port
 from pictures import save
-from small_onnx import write_small_onnx
 
 pytest.importorskip('gradio')
 
@@ -23,16 +22,11 @@ COUNT = re.compile(r'(\d+) rocks?')
 
 
 @pytest.fixture(scope='module')
-def model(tmp_path_factory):
-    return write_small_onnx(tmp_path_factory.mktemp('model') / 'small.onnx')
-
-
-@pytest.fixture(scope='module')
-def server(model, tmp_path_factory):
+def server(small_onnx, tmp_path_factory):
     """The tool in a process of its own; after Ctrl-C its folder is gone."""
     temporary = tmp_path_factory.mktemp('temporary')
     port = free_port()
-    command = [sys.executable, '-W', 'ignore', 'tools/demo.py', str(model), '--port', str(port)]
+    command = [sys.executable, '-W', 'ignore', 'tools/demo.py', str(small_onnx), '--port', str(port)]
     log = temporary.with_name('demo.log')
     with log.open('w') as file:
         where = dict(cwd=REPOSITORY, env=os.environ | dict(TMPDIR=str(temporary)))
@@ -69,7 +63,7 @@ def upload(page, path) -> int:
     return int(COUNT.search(page.locator('#count').filter(has_text=COUNT).inner_text())[1])
 
 
-def test_a_photograph_is_answered_with_rocks_and_files(open_page, tmp_path, model):
+def test_a_photograph_is_answered_with_rocks_and_files(open_page, tmp_path, small_onnx):
     from custom_modules.deploy import RockDetector
 
     # that a browser does not know: 16 bits, as TIFF
@@ -77,7 +71,7 @@ def test_a_photograph_is_answered_with_rocks_and_files(open_page, tmp_path, mode
     save(photo, np.random.default_rng(0).integers(0, 65535, (90, 120), dtype=np.uint16))
     page = open_page()
     found = upload(page, photo)
-    expected = RockDetector(model)(photo)
+    expected = RockDetector(small_onnx)(photo)
     assert found == len(expected.rocks) > 1
     assert (downloaded_picture(page, 'mask') == expected.mask * 255).all()
     assert downloaded_picture(page, 'overlay').shape == (90, 120, 3)

@@ -16,14 +16,8 @@ from chromium import bad_picture, download, downloaded_picture, watched_tabs
 from conftest import REPOSITORY
 from pictures import with_turn
 from PIL import Image
-from small_onnx import write_small_onnx
 
 COUNT = re.compile(r'^(\d+) rocks?$')
-
-
-@pytest.fixture(scope='module')
-def model(tmp_path_factory):
-    return write_small_onnx(tmp_path_factory.mktemp('model') / 'small.onnx')
 
 
 @contextmanager
@@ -35,12 +29,12 @@ def serving(folder):
 
 
 @pytest.fixture(scope='module')
-def site(model, tmp_path_factory):
+def site(small_onnx, tmp_path_factory):
     """The page in a folder of a plain web server, as on GitHub Pages."""
     from custom_modules.deploy.static_page import write_page
 
     root = tmp_path_factory.mktemp('site')
-    write_page(model, root / 'some' / 'folder')
+    write_page(small_onnx, root / 'some' / 'folder')
     with serving(root) as address:
         yield f'{address}some/folder/'
 
@@ -89,12 +83,12 @@ def upload(page, path) -> int:
     ],
     ids=lambda value: value if isinstance(value, str) else '',
 )
-def test_the_mask_is_that_of_python(open_page, tmp_path, model, name, size, options):
+def test_the_mask_is_that_of_python(open_page, tmp_path, small_onnx, name, size, options):
     from custom_modules.deploy import RockDetector
     from custom_modules.deploy.predict import COLUMNS
 
     path = photo(tmp_path / name, *size, **options)
-    expected = RockDetector(model)(path)
+    expected = RockDetector(small_onnx)(path)
     page = open_page()
     found = upload(page, path)
     mask = downloaded_picture(page, 'mask')
@@ -120,6 +114,7 @@ def test_the_mask_is_that_of_python(open_page, tmp_path, model, name, size, opti
 
 def test_the_published_page_answers_as_python(browser):
     """What lies in docs/demo, with its own pictures."""
+    pytest.importorskip('onnxruntime')
     from custom_modules.deploy import RockDetector
 
     folder = REPOSITORY / 'docs' / 'demo'
