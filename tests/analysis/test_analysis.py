@@ -240,10 +240,8 @@ def test_the_tool_counts_the_chosen_pictures(tool, refused, tmp_path, repository
     assert tool(*given, 'none.pth', 'all.pth', *out, 'folds.json', *more) == 0
     folds = json.loads((tmp_path / 'folds.json').read_text())
     # the only rock is in a1
-    assert [row['called_rock'] for row in folds['classes'][:2]] == [
-        50,
-        100 * (fold_split(['1', '2'], 'test', 1, 2, 0.2) == ['1']),
-    ]
+    rocks = 100 * (fold_split(['1', '2'], 'test', 1, 2, 0.2) == ['1'])
+    assert [row['called_rock'] for row in folds['classes'][:2]] == [50, rocks]
 
 
 def test_as_many_bits_differ_as_are_flipped_and_a_seed_repeats_them():

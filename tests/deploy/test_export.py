@@ -91,9 +91,8 @@ def test_without_torch_the_same_rocks_are_found(of_the_documents, files, tmp_pat
 
 
 @pytest.mark.parametrize('name', ['segmentor', 'classifier'])
-def test_a_file_has_the_checkpoints_scores(name, tool, refused, models, files, tmp_path, monkeypatch, capsys):
+def test_a_file_has_the_checkpoints_scores(name, tool, refused, models, files, moon, tmp_path, monkeypatch, capsys):
     config, checkpoint = models[name]
-    monkeypatch.setenv('MOON_DATA', str(make_moon(tmp_path / 'moon')))
     if name == 'classifier':
         wnids = list(load_predictor(config, checkpoint, device='cpu').card.classes)
         monkeypatch.setenv('TINY_IMAGENET', str(make_tiny_imagenet(tmp_path / 'tiny', wnids)))

@@ -8,16 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from conftest import REPOSITORY, loader_options, run_tool
+from conftest import MOON_OPTIONS, REPOSITORY, run_tool
 
 # two steps an epoch on the ten pairs of the tests
-SMALL = [
-    *loader_options(**{'dataset.load_size': '(64,64)'}),
-    'train_dataloader.batch_size=4',
-    'model.backbone.widths=[4,4,8]',
-    'default_hooks.fixed_samples.count=0',
-    'train_cfg.max_epochs=3',
-]
+SMALL = [*MOON_OPTIONS, 'model.backbone.widths=[4,4,8]', 'default_hooks.fixed_samples.count=0', 'train_cfg.max_epochs=3']
 
 
 def command(config: str | Path, work_dir: Path, *arguments: object, options=(), small=SMALL) -> list[str]:

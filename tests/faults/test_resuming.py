@@ -36,10 +36,6 @@ def resume(trained, tmp_path, capsys):
     return run
 
 
-def without(*keys):
-    return lambda checkpoint: [checkpoint.pop(key) for key in keys]
-
-
 REFUSED = {
     'wider': (['model.backbone.widths=[8,8,16]'], None, 'does not fit the model: .* instead of'),
     'shallower': (['model.backbone.widths=[4,4]'], None, r'another model: it has \d+ tensors more'),
@@ -49,7 +45,8 @@ REFUSED = {
     'other images in as many steps': (
         ['train_dataloader.dataset.train_fraction=0.75'], None, 'was trained on 8 images, and the 6 of this run are others'),
     'fewer epochs': (['train_cfg.max_epochs=1'], None, 'has done 2 epochs, and train_cfg.max_epochs is 1'),
-    'weights alone': ([], without('optimizer', 'message_hub', 'param_schedulers'), 'holds no message_hub and no optimizer and no param_schedulers'),
+    'weights alone': (
+        [], lambda c: [c.pop(key) for key in ('optimizer', 'message_hub', 'param_schedulers')], 'holds no message_hub and no optimizer and no param_schedulers'),
     'averages of another shape': (
         [], lambda c: c['optimizer']['state'][0].update(exp_avg=torch.zeros(3)), '1 averages of the optimizer in another shape'),
     'a scheduler less': ([], lambda c: c['param_schedulers'].pop(), 'other schedulers'),
