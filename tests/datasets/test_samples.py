@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import BaseDataset, Compose
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS
 from pair_sets import LOAD, PACK, PIPELINE, RESIZE
 from torch.utils.data import DataLoader
 
-import custom_modules.segmentation  # noqa: F401
 from custom_modules.datasets.mask_datasets import MoonDataset
 from custom_modules.datasets.samples import SeededConcatDataset, SeededRepeatDataset, SeededSamples, seeded
 
+pytestmark = pytest.mark.usefixtures('segmentation')
 RESIZE_OTHERWISE = dict(type='Resize', scale=(40, 20), keep_ratio=True)
 AUGMENT = [
     dict(type='RandomFlip', prob=0.5),
@@ -26,7 +26,6 @@ AUGMENT = [
 
 def built(root, pipeline=PIPELINE, **options):
     """Build a set of ten pairs; nothing is decoded yet."""
-    init_default_scope('mmseg')
     # each data set makes mmengine collect garbage, which looks at all that the libraries have made
     gc.freeze()
     return MoonDataset(str(root), **dict(split='all', load_size=(32, 24), pipeline=copy.deepcopy(list(pipeline))) | options)
@@ -147,6 +146,5 @@ def test_a_block_leaves_the_generators_as_they_were():
                 raise KeyError
         found.append(draw())
     assert found[0] == found[1]
-    init_default_scope('mmseg')
     assert DATASETS.get('RepeatDataset') is SeededRepeatDataset
     assert DATASETS.get('ConcatDataset') is SeededConcatDataset

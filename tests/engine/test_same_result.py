@@ -6,9 +6,8 @@ import pytest
 import torch
 from conftest import MOON_OPTIONS, REPOSITORY, logged, make_moon, run_tool
 from mmengine.config import Config
-from mmengine.registry import DATASETS, MODELS, TRANSFORMS, init_default_scope
+from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 
-import custom_modules.segmentation  # noqa: F401
 from custom_modules.datasets.samples import SeededSamples
 from custom_modules.engine.hooks.feature_cache import FeatureCache, require_constant_features
 from custom_modules.engine.hooks.logging import LazyRuntimeInfoHook
@@ -140,9 +139,8 @@ def test_whole_batches_take_their_own_rows_in_the_same_layout():
 
 
 @pytest.fixture
-def run(moon):
+def run(moon, segmentation):
     """What is looked at of a runner, and its model."""
-    init_default_scope('mmseg')
     cfg = Config.fromfile(REPOSITORY / CONFIG)
     cfg.model.backbone.update(init_cfg=None, widths=[4, 4, 4, 4, 4], frozen_stages=4)
     cfg.train_dataloader.dataset.update(cache=None, load_size=(64, 64))

@@ -7,11 +7,10 @@ import torch
 from conftest import MOON_OPTIONS
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
-import custom_modules.segmentation  # noqa: F401
 from custom_modules.engine.devices import speed_advice
 from custom_modules.engine.hooks.speed import ChannelsLastHook, CompileHook
 from custom_modules.engine.optim import BFloat16OptimWrapper
@@ -21,7 +20,6 @@ from custom_modules.models.backbones import MoonNet
 def first_step(repository, wrapper: type) -> dict:
     """One step of a small U-Net with batch augmentation; what it saw and what it lost."""
     cfg = Config.fromfile(repository / 'configs' / 'unet_backbone_scratch.py')
-    init_default_scope('mmseg')
     cfg.model.data_preprocessor = cfg.batch_augments.camera
     cfg.model.data_preprocessor.update(cfg.preprocessor, type='BatchAugPreProcessor')
     torch.manual_seed(0)
@@ -40,7 +38,7 @@ def first_step(repository, wrapper: type) -> dict:
     return dict(seen, losses=losses, model=model, moved=moved)
 
 
-def test_the_network_computes_in_bfloat16_and_nothing_else(repository):
+def test_the_network_computes_in_bfloat16_and_nothing_else(repository, segmentation):
     exact, mixed = (first_step(repository, w) for w in (OptimWrapper, BFloat16OptimWrapper))
     assert exact['features'].dtype == torch.float32 and mixed['features'].dtype == torch.bfloat16
     # the same augmentation, to the last bit

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS
 from mmengine.structures import PixelData
 from mmseg.evaluation import IoUMetric
 from mmseg.structures import SegDataSample
 
-import custom_modules.segmentation  # noqa: F401
 from custom_modules.evaluation.class_iou_metric import ClassIoUMetric
 
 SIZE = 128
@@ -140,9 +139,8 @@ def batch(sizes: list, only: slice = slice(None)) -> dict:
     return dict(inputs=inputs[only], data_samples=kept[only])
 
 
-def test_a_batch_is_its_images(repository):
+def test_a_batch_is_its_images(repository, segmentation):
     """Predictions and losses, also where the images differ in size (load_size=None)."""
-    init_default_scope('mmseg')
     sizes = [(32, 32), (40, 24), (40, 24), (32, 32)]
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
     cfg.model.backbone.widths = [4, 8, 8, 8, 8]

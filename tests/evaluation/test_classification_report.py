@@ -5,8 +5,6 @@ import warnings
 
 import pytest
 import torch
-from mmengine.registry import init_default_scope
-from mmpretrain.registry import METRICS
 from PIL import Image
 
 from custom_modules.evaluation.classification_report import ClassificationReport
@@ -29,8 +27,7 @@ def samples(counts):
 
 
 def evaluate(counts, classes, out_dir=None):
-    init_default_scope('mmpretrain')
-    metric = METRICS.build(dict(type='ClassificationReport', out_dir=out_dir))
+    metric = ClassificationReport(out_dir=out_dir)
     metric.dataset_meta = dict(classes=classes)
     images = samples(counts)
     metric.process({}, images)

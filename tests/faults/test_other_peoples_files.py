@@ -5,7 +5,6 @@ import shutil
 import numpy as np
 import pytest
 from conftest import WNIDS, make_tiny_imagenet, write_config
-from mmengine.registry import init_default_scope
 from pictures import encoded, of_opencv, of_palette, with_turn
 from PIL import Image, PngImagePlugin
 from test_damaged_files import detector
@@ -50,8 +49,7 @@ PAIRS = {
 
 
 @pytest.mark.parametrize('name', PAIRS)
-def test_all_see_what_the_files_show(name, tmp_path):
-    init_default_scope('mmseg')
+def test_all_see_what_the_files_show(name, segmentation, tmp_path):
     files = [tmp_path / 'images' / folder / f'{folder}1.png' for folder in ('render', 'ground')]
     for path, content in zip(files, PAIRS[name], strict=True):
         path.parent.mkdir(parents=True)

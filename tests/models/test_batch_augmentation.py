@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
 from mmseg.structures import SegDataSample
@@ -198,7 +197,6 @@ def test_one_line_without_the_other_is_refused(repository):
 
 
 def whole(root, pipeline=(*LOAD, PACK), **options) -> MoonDataset:
-    init_default_scope('mmseg')
     given = dict(load_size=(48, 40), cache='batches', pipeline=[dict(step) for step in pipeline])
     dataset = MoonDataset(str(root), **given | options)
     dataset.full_init()

@@ -5,15 +5,14 @@ import math
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 from mmengine.structures import PixelData
 from mmseg.models.decode_heads import DepthwiseSeparableASPPHead
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
-import custom_modules.segmentation  # noqa: F401
 from custom_modules.models.losses import BinaryDiceLoss, BinaryFocalLoss, BinaryTverskyLoss
 
+pytestmark = pytest.mark.usefixtures('segmentation')
 LABEL = torch.zeros(2, 8, 8, dtype=torch.long)
 LABEL[:, 2:5, 3:7] = 1
 
@@ -82,7 +81,6 @@ def test_per_image_differs_from_per_batch(per_image, expected):
 
 @pytest.mark.parametrize('name', ['unet_baseline', 'multiclass/deeplabv3plus_r50'])
 def test_heads_give_losses_only(name, repository):
-    init_default_scope('mmseg')
     cfg = Config.fromfile(repository / 'configs' / f'{name}.py').model.decode_head
     if name == 'unet_baseline':
         cfg.in_channels = [2, 2, 2, 2, 2]
@@ -104,7 +102,6 @@ def test_heads_give_losses_only(name, repository):
 
 @pytest.fixture
 def teacher(tmp_path):
-    init_default_scope('mmseg')
     torch.manual_seed(0)
     config = dict(type='UNetSegmentor', **NETWORK)
     torch.save({'state_dict': MODELS.build(config).state_dict()}, tmp_path / 'teacher.pth')

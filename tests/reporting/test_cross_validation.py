@@ -10,7 +10,6 @@ from conftest import make_moon, run_tool
 from report_runs import make_run
 from scipy.stats import wilcoxon
 
-import custom_modules.segmentation  # noqa: F401
 from custom_modules.reporting.comparison import _require_held_out
 from custom_modules.reporting.paired import PairedDifference, pooled_counts, score_interval
 from custom_modules.utils.errors import UsageError

@@ -17,8 +17,6 @@ from PIL import Image
 from scipy.stats import wilcoxon
 from sklearn.metrics import accuracy_score, f1_score, jaccard_score
 
-import custom_modules.classification  # noqa: F401
-import custom_modules.segmentation  # noqa: F401
 from custom_modules.reporting.architecture import describe_architecture
 from custom_modules.reporting.config_changes import flat_config
 from custom_modules.reporting.plots import draw_architecture
@@ -164,8 +162,7 @@ def test_a_copy_is_no_seed_and_mistakes_are_said(runs, tmp_path, tool, refused):
     assert not (tmp_path / 's').exists()
 
 
-def test_a_moved_copy_of_the_validation_images_is_known(repository, moon, tmp_path):
-    init_default_scope('mmseg')
+def test_a_moved_copy_of_the_validation_images_is_known(repository, moon, segmentation, tmp_path):
     cfg = Config.fromfile(repository / 'configs' / 'unet_baseline.py')
     files = sorted((shutil.copytree(moon, tmp_path / 'moved') / 'images' / 'render').iterdir())
     assert shared_images(cfg, 'val', files)

@@ -15,7 +15,6 @@ import pytest
 from conftest import MOON_OPTIONS, write_config
 from mmengine.config import Config
 
-import custom_modules.segmentation  # noqa: F401
 from custom_modules.engine.work_dirs import is_locked, lock_work_dir
 from custom_modules.reporting.runs import logged_progress
 from custom_modules.sweep import plan
