@@ -38,12 +38,17 @@ def palette(colours) -> bytes:
 PNG, JPEG = encoded(SCENE), encoded(SCENE, 'JPEG')
 CLEAR = np.zeros((8, 8, 4), np.uint8)
 CLEAR[:4, :4, 3] = 255
+# what OpenCV writes, and in the place of its entry one of channels that lie one after another, or of white as zero
+PLANES = tiff(300, np.uint16, (8, 8, 3)).replace(b'\x1c\1\3\0\1\0\0\0\1', b'\x1c\1\3\0\1\0\0\0\2')
+WHITE_IS_ZERO = tiff(300, np.uint16).replace(b'\6\1\3\0\1\0\0\0\1', b'\6\1\3\0\1\0\0\0\0')
 IMAGES = {
     'an empty image': (b'', 'it is empty'),
     'a page in place of an image': (b'<html>404</html>', 'it is no image'),
     'a PNG that is cut in its pixels': (PNG[: len(PNG) // 2], 'cut short'),
     'a PNG with a wrong byte': (PNG[:999] + b'?' + PNG[1000:], 'it is damaged'),
     'a JPEG that is cut in its pixels': (JPEG[:-300], 'truncated'),
+    'a TIFF of 16 bits plane by plane': (PLANES, 'one after another, which OpenCV misreads; save them interleaved'),
+    'a TIFF of 16 bits whose zero is white': (WHITE_IS_ZERO, 'its zero is white; save it with black as zero'),
     'a TIFF of NaN': (tiff(np.nan, np.float32), 'not a number or infinite; save it with 8 or 16'),
     'a TIFF below 0': (tiff(-3, np.int32), 'from -3 to -3'),
     'a TIFF of radiances': (tiff(1e7, np.float32), 'to 1e[+]07, and 0 to 65535 is known'),
@@ -51,6 +56,7 @@ IMAGES = {
 MASKS = {
     'a mask in CMYK': (encoded(Image.fromarray(SCENE).convert('CMYK'), 'TIFF'), '4 channels that'),
     'a mask in its transparency': (encoded(CLEAR), 'transparency differs from pixel to pixel'),
+    'a mask of 16 bits plane by plane': (PLANES, 'one after another'),
     'a mask of shares': (tiff(0.5, np.float32), 'numbers that are not whole; save it as 8-bit'),
     'a palette of greys out of order': (palette([[9] * 3, [200] * 3, [90] * 3]), 'another order'),
 }
