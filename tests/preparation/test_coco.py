@@ -148,6 +148,15 @@ def test_other_forms_of_the_same_annotations(coco, tmp_path, name):
     assert set([path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob('*.*')]) <= {'images', 'out', 'coco.json'}
 
 
+def test_ids_of_text_are_no_numbers_with_underscores(coco, tmp_path):
+    """Python takes both 1_11 and 11_1 for 111."""
+    for image, annotation, name in zip(coco['images'], coco['annotations'], ('1_11', '11_1', '111'), strict=True):
+        image['id'] = annotation['image_id'] = name
+    assert to_masks(coco, tmp_path) == 0
+    masks = [load(path) for path in (tmp_path / 'out/masks').iterdir()]
+    assert len(masks) == 3 and all(np.array_equal(mask, EXPECTED) for mask in masks)
+
+
 @pytest.mark.parametrize(('lying', 'tag'), [(True, 6), (False, 6), (False, 3)])
 def test_a_turned_photograph_has_the_size_that_training_sees(coco, tmp_path, capsys, lying, tag):
     """Annotations of the unturned one get a remedy; where sizes do not prove which it is, that is said."""
