@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet, run_python, run_tool
+from conftest import REPOSITORY, loader_options, make_moon, make_tiny_imagenet, run_python, run_tool, write_config
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from pictures import load, save
@@ -21,7 +21,7 @@ from custom_modules.deploy import RockDetector, export  # noqa: E402
 from custom_modules.deploy.detector import load_predictor  # noqa: E402
 from custom_modules.deploy.export import export_onnx, load_samples, quantize, require_equal  # noqa: E402
 from custom_modules.deploy.torch_model import TorchModel  # noqa: E402
-from custom_modules.evaluation.exported import OnnxModel  # noqa: E402
+from custom_modules.evaluation.exported import ModelCard, OnnxModel  # noqa: E402
 from custom_modules.utils.errors import UsageError  # noqa: E402
 
 # all of them take 10 minutes on 2 cores: EVERY_CONFIG=1
@@ -108,6 +108,25 @@ def test_a_file_has_the_checkpoints_scores(name, tool, refused, models, files, m
         assert (masks[0] == masks[1]).mean() > 0.999 and 0.1 < masks[0].mean() < 0.9
         refused('pass --overwrite', 'export.py', config, checkpoint, '-o', files[name])
         refused('--tta is for a checkpoint', 'test.py', config, files[name], '--tta', *given)
+        refused('knows 4 classes (', 'test.py', config, files['classifier'], *given)
+
+
+def test_a_model_that_tests_in_windows_is_refused(refused, tmp_path):
+    windows = "model = dict(test_cfg=dict(mode='slide', crop_size=(128, 128), stride=(96, 96)))\n"
+    given = write_config(tmp_path / 'a.py', 'rock_detector_mobile', windows), REPOSITORY / 'checkpoints/rock_detector_mobile.pth'
+    for tool, *picture in (('predict.py', REPOSITORY / 'docs/demo/scene1.jpg'), ('export.py',)):
+        refused("set mode='whole' in the config", tool, *given, *picture, '-o', tmp_path / 'out.onnx')
+    assert [path.name for path in tmp_path.iterdir()] == ['a.py']
+
+
+def test_int8_is_not_scored_where_the_float_model_finds_nothing(tool, models, files, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(export, 'export_onnx', lambda *given: files['segmentor'].read_bytes())
+    monkeypatch.setattr(ModelCard, 'labels', lambda card, found: np.zeros((len(found), 64, 64), np.uint8))
+    for i in range(4):
+        save(tmp_path / f'{i}.png', noise(64, 64))
+    assert tool('export.py', *models['segmentor'], '-o', tmp_path / 'a.onnx', '--int8', '--calibration', tmp_path) == 0
+    printed = capsys.readouterr().out
+    assert 'Dice nan in float' in printed and 'finds nothing in these pictures, so that int8 is not scored' in printed
 
 
 @pytest.mark.parametrize('layout', ['pairs', 'pictures'])
