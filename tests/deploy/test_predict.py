@@ -229,6 +229,17 @@ def test_what_came_twice_or_was_lost_is_there_once(monkeypatch, sources, tmp_pat
     assert len(ours.pop('rocks.json')) == len(theirs.pop('rocks.json')) and ours == theirs
 
 
+def test_two_runs_at_once_list_each_rock_once(monkeypatch, sources, tmp_path):
+    detector, out = bright_detector(monkeypatch), tmp_path / 'out'
+    for results in [Results(out, detector, {}, resume=True) for _ in range(2)]:
+        predict_pictures(detector, sources, results)
+    # of ten pictures one cannot be read
+    assert len((out / 'pictures.jsonl').read_text().splitlines()) == 1 + 2 * 9
+    found = json.loads((out / 'rocks.json').read_text())
+    assert len(found['images']) == len(found['annotations']) == 9
+    assert len((out / 'rocks.csv').read_text().splitlines()) == 1 + 9
+
+
 def test_one_that_ends_its_workers_is_named_and_its_neighbours_are_there(monkeypatch, sources, tmp_path):
     detector = bright_detector(monkeypatch, batch_size=2)
     works = worker(Results(tmp_path / 'out', detector, {}).out)
