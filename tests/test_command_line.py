@@ -54,6 +54,12 @@ def test_processes_that_do_not_know_of_each_other(refused, monkeypatch):
     refused('add --launcher pytorch', 'train.py', BASELINE)
 
 
+def test_windows_need_a_display(refused, monkeypatch):
+    monkeypatch.setattr('matplotlib.pyplot.get_backend', lambda: 'agg')
+    weights = REPOSITORY / 'checkpoints' / 'rock_detector_mobile.pth'
+    refused('there is no display here: write the pictures with --show-dir', 'test.py', BASELINE, weights, '--show')
+
+
 def test_publish_keeps_weights_only(tool, refused, tmp_path):
     source, out = tmp_path / 'epoch_1.pth', tmp_path / 'published.pth'
     named = dict(classes=('a', 'b'), palette=[[0, 0, 0], [9, 9, 9]])
