@@ -22,6 +22,7 @@ from custom_modules.engine.optim import WarmedUpEMA
 from custom_modules.models.batch_augmentations import BatchRandomResizedCrop, StepRandom
 from custom_modules.models.batch_photometric import BatchColorJitter, BatchRandomGrayscale
 from custom_modules.models.classifiers import BatchAugClsPreProcessor, BatchClassifier
+from custom_modules.utils.errors import UsageError
 
 SCOPE = 'mmpretrain'
 pytestmark = pytest.mark.usefixtures('hub')
@@ -76,10 +77,13 @@ def batch(count: int = 12) -> dict:
     return dict(inputs=torch.from_numpy(images), data_samples=DataSample(gt_label=torch.arange(count) % 5))
 
 
-def test_the_way_back_is_mmpretrains():
+@pytest.mark.parametrize('pad', [{}, dict(pad_size_divisor=48, pad_value=7)])
+def test_the_way_back_is_mmpretrains(pad):
     given = batch()
-    ours = processor()(given, False)
-    stock = ClsDataPreprocessor(**NORMALISED)
+    ours = processor(**pad)(given, False)
+    # padded in training too
+    assert torch.equal(BatchAugClsPreProcessor(**NORMALISED, **pad)(given, True)['inputs'], ours['inputs'])
+    stock = ClsDataPreprocessor(**NORMALISED, **pad)
     listed = [DataSample().set_gt_label(label) for label in given['data_samples'].gt_label]
     torch.testing.assert_close(ours['inputs'], stock(dict(inputs=list(given['inputs']), data_samples=listed), False)['inputs'])
     assert torch.equal(given['inputs'], batch()['inputs'])
@@ -89,6 +93,9 @@ def test_the_way_back_is_mmpretrains():
     together = processor()(given, True)
     assert torch.equal(alone['inputs'], together['inputs'])
     assert torch.equal(alone['data_samples'].gt_label, together['data_samples'].gt_label)
+    images = [image[:, i:] for i, image in enumerate(given['inputs'])]
+    with pytest.raises(UsageError, match='holds sizes of .*: set load_size'):
+        processor(**pad)(dict(inputs=images, data_samples=listed), True)
 
 
 def test_labels_stay_with_their_images():
