@@ -1,11 +1,12 @@
 """Heads, losses and data sets that do not fit are refused before anything is built, and images that are both learnt and tested on."""
 
 import pytest
-from conftest import MOON_OPTIONS
+from conftest import MOON_OPTIONS, write_config
 from mmengine.config import Config
 
 import custom_modules.classification
 import custom_modules.segmentation  # noqa: F401
+from custom_modules.engine.config import load_config
 from custom_modules.engine.config_checks import require_matching_classes, require_unpadded
 from custom_modules.utils.errors import UsageError
 
@@ -116,6 +117,12 @@ def test_a_set_within_a_set_is_looked_into(refused, repository, moon, monkeypatc
     config = repository / 'configs' / 'ablations' / 'detector_with_boulders.py'
     fractions = [f'{part}_dataloader.dataset.val_fraction=0.4' for part in ('val', 'test')]
     refused('images are shared', 'train.py', config, '--cfg-options', *fractions)
+
+
+@pytest.mark.parametrize('imports', ["'json'", "['json']"])
+def test_what_a_config_imports_itself_comes_after_ours(imports, tmp_path):
+    path = write_config(tmp_path / 'mine.py', 'unet_baseline', f'custom_imports = dict(imports={imports})\n')
+    assert load_config(path).custom_imports.imports == ['custom_modules.segmentation', 'json']
 
 
 def padded(load_size, **dataset) -> dict:
