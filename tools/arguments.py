@@ -67,14 +67,14 @@ def at_least_one(text: str) -> int:
     return int(text)
 
 
-def require_free_folder(folder: Path, patterns: Sequence[str]) -> None:
+def require_free_folder(folder: Path, patterns: Sequence[str], option: str = '--out') -> None:
     """Raise a UsageError if a folder for results would be inside a file, or holds files of these glob patterns already."""
     for path in (folder, *folder.parents):
         if path.is_file():
-            raise UsageError(f'{path} is a file, but --out is a folder: choose another.')
+            raise UsageError(f'{path} is a file, but {option} is a folder: choose another.')
     for pattern in patterns:
         for found in folder.glob(pattern):
-            require_absent(found, 'choose another folder with --out')
+            require_absent(found, f'choose another folder with {option}')
 
 
 def require_empty_folder(folder: Path, overwrite: bool, flag: str) -> None:

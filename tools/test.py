@@ -75,6 +75,7 @@ def merge_args(cfg, args) -> None:
         hook.update(show=args.show, wait_time=args.wait_time)
         hook.update(dict(draw=True) if segments else dict(enable=True, out_dir=args.show_dir))
         if args.show_dir:
+            require_free_folder(Path(args.show_dir), ['**/*.png', '**/*.jpg'], '--show-dir')
             cfg.visualizer.save_dir = args.show_dir
     if args.tta:
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline

@@ -4,6 +4,7 @@ Flags that mmseg's and mmpretrain's own ``tools/train.py`` have too mean the sam
 and ``--amp auto`` are this project's.
 """
 
+import os
 import sys
 from copy import deepcopy
 from pathlib import Path
@@ -75,10 +76,27 @@ def hold_out_nothing(cfg) -> None:
             loader.dataset = deepcopy(train) | dict(pipeline=loader.dataset.get('pipeline'), test_mode=True)
 
 
+def is_first_process(launcher: str) -> bool:
+    """Whether this process has rank 0, and so writes the run's files."""
+    from custom_modules.engine.devices import VARIABLES
+
+    return launcher == 'none' or int(os.environ[VARIABLES[launcher][0]]) == 0
+
+
+def require_no_run(work_dir: str | Path) -> None:
+    """Refuse, with a UsageError, a work dir that holds a checkpoint, before anything is written to it."""
+    found = [*Path(work_dir).glob('last_checkpoint'), *sorted(Path(work_dir).glob('*.pth'))]
+    if found:
+        raise UsageError(
+            f'{work_dir} already holds a run ({found[-1].name}), which would be overwritten: go on with --resume, write elsewhere '
+            'with --work-dir, or remove it.'
+        )
+
+
 def merge_args(cfg, args) -> None:
     """Put the arguments of training into the config; a UsageError if the run would overwrite another or cannot do what is asked."""
     from custom_modules.engine.devices import mixed_precision_pays, set_mixed_precision
-    from custom_modules.engine.work_dirs import last_checkpoint, require_no_run
+    from custom_modules.engine.work_dirs import last_checkpoint
 
     if args.overfit:
         hold_out_nothing(cfg)
@@ -110,7 +128,7 @@ def main() -> None:
     from custom_modules.engine.config import hold_out, load_config
     from custom_modules.engine.config_checks import check_config
     from custom_modules.engine.data_checks import require_a_batch, require_data_folders, require_sound_test_set, require_unseen
-    from custom_modules.engine.devices import is_first_process, speed_advice
+    from custom_modules.engine.devices import speed_advice
     from custom_modules.engine.work_dirs import lock_work_dir
     from custom_modules.models.safe_loading import require_pretrained
 

@@ -41,7 +41,7 @@ def check_config(cfg) -> None:
     """Check all of a loaded config that can be checked without data, or raise a UsageError."""
     require_whole_loops(cfg)
     require_sound_optimizer(cfg)
-    require_numbers_of_schedulers(cfg)
+    require_sound_schedulers(cfg)
     require_one_split(cfg)
     require_matching_classes(cfg)
     require_one_augmentation(cfg)
@@ -102,9 +102,15 @@ def require_sound_optimizer(cfg) -> None:
         pass
 
 
-def require_numbers_of_schedulers(cfg) -> None:
-    """Refuse strings where mmengine's schedulers need numbers, which would fail only in the first step."""
+def require_sound_schedulers(cfg) -> None:
+    """Refuse schedulers by epoch in a training by iterations, and strings where mmengine needs numbers, which would fail in the first step."""
     for key, scheduler in each_config('param_scheduler', cfg.get('param_scheduler')):
+        kind = type_name(scheduler)
+        if value_at(cfg, 'train_cfg', 'max_iters') and scheduler.get('by_epoch', True) and not kind.startswith('ReduceOnPlateau'):
+            raise UsageError(
+                f'{key}, {kind}, counts epochs, of which a training by iterations has one: set its by_epoch=False, and its end or T_max '
+                'in iterations, or train by epochs.'
+            )
         for name in SCHEDULER_NUMBERS:
             if isinstance(scheduler.get(name), str):
                 raise UsageError(f'{key}.{name} is a number, got {scheduler[name]!r}: mend it.')

@@ -39,11 +39,6 @@ def require_launcher(launcher: str) -> None:
         )
 
 
-def is_first_process(launcher: str) -> bool:
-    """Whether this process has rank 0, and so writes the run's files."""
-    return launcher == 'none' or int(os.environ[VARIABLES[launcher][0]]) == 0
-
-
 def join_processes(cfg) -> None:
     """Set ``LOCAL_RANK``, and without a GPU initialize the process group with gloo; the config is changed in place.
 

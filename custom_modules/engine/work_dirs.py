@@ -42,16 +42,6 @@ def is_locked(work_dir: str | Path) -> bool:
     return False
 
 
-def require_no_run(work_dir: str | Path) -> None:
-    """Refuse, with a UsageError, a work dir that holds a checkpoint, before anything is written to it."""
-    found = [*Path(work_dir).glob('last_checkpoint'), *sorted(Path(work_dir).glob('*.pth'))]
-    if found:
-        raise UsageError(
-            f'{work_dir} already holds a run ({found[-1].name}), which would be overwritten: go on with --resume, write elsewhere '
-            'with --work-dir, or remove it.'
-        )
-
-
 def last_checkpoint(work_dir: str | Path) -> Path | None:
     """Find the checkpoint to resume from: the one that ``last_checkpoint`` names, else the newest readable one.
 

@@ -84,7 +84,8 @@ def _mean_score(runs: Sequence[ImageCounts], weights: np.ndarray) -> np.ndarray:
 
 
 def _interval(score: Callable, count: int) -> tuple[float, float] | None:
-    if count < 2:
+    # of fewer it would be too narrow: two equal models would differ in every fifth report or more
+    if count < 5:
         return None
     # drawn with replacement; the seed is fixed, so that reports are repeatable and all models have the same resamples
     scores = score(np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), RESAMPLES))

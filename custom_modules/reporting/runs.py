@@ -257,7 +257,7 @@ class RunFolder:
             return False
         # mmengine's own rule, on the logged scores
         hook = EarlyStoppingHook(**{key: options[key] for key in options if key not in ('type', 'priority')})
-        return any([hook._check_stop_condition(score)[0] for score in self.val[hook.monitor]])
+        return any([hook._check_stop_condition(score)[0] for score in self.val[hook.monitor].dropna()])
 
 
 def held_out_fold(cfg) -> tuple[int, int] | None:

@@ -22,16 +22,18 @@ from custom_modules.visualization.drawing import overlay, scaled_image, write_pi
 class ScoreLogProcessor(LogProcessor):
     """mmengine's ``LogProcessor`` with the last validation ``score``, ``'rock_Dice'`` by default, in each training line.
 
-    Validation losses are logged as they are, while mmengine averages all that has "loss" in its name, so that of ten epochs.
+    Validation losses are logged as they are, and training losses as means within an epoch, while mmengine averages all that has
+    "loss" in its name over ten steps or validations, whatever the epoch.
     """
 
     def __init__(self, score: str = 'rock_Dice', **kwargs) -> None:
         kwargs.setdefault('mean_pattern', r'^(?!val[_/]).*(loss|time|grad_norm).*')
         super().__init__(**kwargs)
-        self.score = score
+        self.score, self._window = score, self.window_size
 
     def get_log_after_iter(self, runner, batch_idx: int, mode: str) -> tuple[dict, str]:
         """Return the scalars of an iteration, and its line in the log."""
+        self.window_size = min(self._window, batch_idx + 1)
         tag, line = super().get_log_after_iter(runner, batch_idx, mode)
         history = runner.message_hub.log_scalars.get(f'val/{self.score}')
         if mode == 'train' and history is not None:

@@ -97,10 +97,12 @@ def test_a_score_that_no_metric_produces_or_of_which_less_is_better(changes, wor
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
-def test_a_warm_up_of_a_single_step_reaches_the_full_rate(train, tmp_path):
-    train(tmp_path / 'run', 'train_dataloader.batch_size=64', epochs=2)
+def test_with_one_step_an_epoch_the_warm_up_ends_and_each_epoch_has_its_own_loss(train, tmp_path):
+    run = train(tmp_path / 'run', 'train_dataloader.batch_size=64', epochs=2)
+    rows = [row for row in logged(tmp_path / 'run') if 'lr' in row]
     # 2e-3, and half way of the cosine to a hundredth
-    assert [row['lr'] for row in logged(tmp_path / 'run') if 'lr' in row] == pytest.approx([2e-3, 1.01e-3])
+    assert [row['lr'] for row in rows] == pytest.approx([2e-3, 1.01e-3])
+    assert [row['loss'] for row in rows] == pytest.approx(list(run.message_hub.log_scalars['train/loss'].data[0]))
 
 
 def test_what_a_resume_does_not_change_is_said(train, tmp_path):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import loader_options, logged, make_moon
+from conftest import fresh_process, loader_options, logged, make_moon
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
@@ -65,7 +65,6 @@ def test_masks_of_another_size_lie_where_they_belong(tmp_path):
 def trained(tmp_path_factory, repository):
     """Four epochs of the unfreezing experiment, small, with two validation images in one batch."""
     folder = tmp_path_factory.mktemp('pictures')
-    config = str(repository / 'configs' / 'unet_backbone_unfreeze.py')
     options = [
         *loader_options(**{'dataset.load_size': '(64,64)', 'dataset.data_root': make_moon(folder / 'moon')}),
         'train_dataloader.batch_size=4',
@@ -78,7 +77,8 @@ def trained(tmp_path_factory, repository):
         'optim_wrapper.optimizer.lr=0.01',
         'model.decode_head.init_cfg=None',
     ]
-    cfg = load_config(config, read_options(options), folder / 'run')
+    fresh_process()
+    cfg = load_config(repository / 'configs' / 'unet_backbone_unfreeze.py', read_options(options), folder / 'run')
     cfg.default_hooks.freeze_schedule.schedule = {0: 4, 1: 2, 2: -1}
     runner = Runner.from_cfg(cfg)
     runner.train()

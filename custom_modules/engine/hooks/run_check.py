@@ -204,6 +204,8 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
 
     def after_val_epoch(self, runner, metrics: dict[str, float]) -> None:
         """Decide whether to stop, and save the state for the checkpoint."""
-        super().after_val_epoch(runner, metrics)
+        # nan, where nothing is true or predicted, says nothing; mmengine would stop at once
+        if not math.isnan(metrics.get(self.monitor, 0.0)):
+            super().after_val_epoch(runner, metrics)
         state = dict(monitor=self.monitor, best_score=float(self.best_score), wait_count=self.wait_count)
         runner.message_hub.update_info(self._KEY, state)
