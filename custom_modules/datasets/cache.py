@@ -235,7 +235,7 @@ def _decode_arrays(dataset: DecodeOnce, transforms: list) -> dict[str, torch.Ten
     for path, other in filter(None, unlike):
         raise UsageError(
             f"cache='batches' keeps images of one size, and {path} is {other[-1]}x{other[-2]}, the first image {width}x{height}: "
-            f"{dataset.one_size}, or set cache='ram'."
+            f'{dataset.one_size}.'
         )
     MMLogger.get_current_instance().info(
         f'{count} images of {width}x{height} decoded by {cores} processes, {nbytes / 1e9:.2f} GB'

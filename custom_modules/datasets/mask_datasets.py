@@ -64,7 +64,7 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
     value_sets = None  # ``sets`` of MaskValues
     arrays = ('img', 'gt_seg_map')
     packer = 'PackSegInputs'
-    one_size = 'set load_size'
+    one_size = "set load_size, or set cache='ram'"
 
     def __init__(
         self,

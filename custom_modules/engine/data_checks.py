@@ -30,7 +30,7 @@ def require_a_batch(runner) -> None:
     if len(loader) == 0:
         raise UsageError(
             f'the {len(loader.dataset)} training images give no batch of {loader.batch_size} with '
-            'drop_last=True: add images or lower train_dataloader.batch_size.'
+            'drop_last=True: add images or lower train_dataloader.batch_size, to 2 at least for DeepLabV3+.'
         )
     if getattr(loader.dataset, 'cache', None) != 'batches':
         return

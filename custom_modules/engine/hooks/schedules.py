@@ -117,8 +117,8 @@ class ProgressiveResizeHook(Hook):
         self.stages = stages
 
     def size_at(self, epoch: int, max_epochs: int) -> int:
-        """Return height and width of an epoch's images."""
-        return [size for share, size in self.stages if epoch >= share * max_epochs][-1]
+        """Return height and width of an epoch's images; the last epoch has the last size, however few there are."""
+        return [size for share, size in self.stages if epoch >= share * max_epochs or epoch + 1 == max_epochs][-1]
 
     def before_train_epoch(self, runner) -> None:
         """Set the size of the epoch's images."""
