@@ -152,7 +152,7 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
         if self.check and (absent := self.masks.absent(self.check_masks(pairs))):
             warn(
                 f'there is no pixel of {", ".join(absent)} in the {len(pairs)} masks of the {self.split} part: '
-                'it can neither be learned nor scored there'
+                'it is not learned there, and counts 0 in mDice once a pixel is taken for it: monitor the Dice of a class that is there'
             )
         # mmseg's own loader searches the whole mask for each value
         changed = {value: label for value, label in self.masks.labels.items() if value != label}
