@@ -104,12 +104,12 @@ def draw_models(cells: Sequence[tuple[str, np.ndarray]]) -> bytes:
 def gallery(comparison: Comparison) -> dict[str, list[tuple[str, np.ndarray]]]:
     """Lay out images by name as rows of RGB pictures (H, W, 3) with captions: input, truth, then the errors of each group's first seed.
 
-    The caption of a group's picture has its score on this image; the Dice in place of a score that is not computed here.
+    The caption of a group's picture has its score on this image, the Dice in place of ``image_Dice`` and ``object_F1``.
     """
     first = comparison.groups[0].first
     kept = [group.first.kept for group in comparison.groups]
     # one image has no mean over images, and no counts of objects are kept
-    name_of_score = re.sub('(image_Dice|object_F1|Recall|Precision|Fscore|(?<=m)Acc)$', 'Dice', comparison.score)
+    name_of_score = re.sub('(image_Dice|object_F1)$', 'Dice', comparison.score)
     rows = {}
     # differently cut folds have kept different images: only the common ones are shown
     common = [key for key in first.kept if all(key in predictions for predictions in kept)]

@@ -25,6 +25,7 @@ class RunCheckHook(Hook):
     - So is a checkpoint that does not fit, before it is loaded: see :mod:`custom_modules.engine.resuming`.
     - Other epochs, optimizer settings or schedulers on a resume, where mmengine takes the checkpoint's, get a warning.
     - A learning rate that is negative, infinite or nan is a UsageError before each epoch.
+    - A warm-up of a single step, which in mmengine never ends, is ended; else all training would go at its start_factor.
     """
 
     priority = 'VERY_HIGH'
@@ -38,7 +39,7 @@ class RunCheckHook(Hook):
             require_fitting_weights(inner_model(runner.model), checkpoint['state_dict'], name)
 
     def before_train(self, runner) -> None:
-        """Check the monitored scores, and warn of settings that a resume does not change."""
+        """Check the monitored scores, warn of settings that a resume does not change, and end a warm-up of a single step."""
         planned = _initial_value(runner.message_hub, 'planned_epochs', runner.max_epochs)
         if planned != runner.max_epochs:
             runner.logger.warning(
@@ -54,7 +55,7 @@ class RunCheckHook(Hook):
                 'go on. To change them start anew, from the weights with load_from.'
             )
         for scheduler in runner.param_schedulers or ():
-            # in mmengine a warm-up that is a single step long, as where an epoch is, never ends
+            # as where an epoch is a single step
             if runner.iter == 0 and isinstance(scheduler, LinearParamScheduler) and scheduler.total_iters == 0:
                 for group in scheduler.optimizer.param_groups:
                     group[scheduler.param_name] *= scheduler.end_factor / scheduler.start_factor
