@@ -162,7 +162,7 @@ def to_uint8(pixels: np.ndarray) -> np.ndarray:
     if low < 0 or high > 65535:
         raise RefusedPixelsError(f'its pixels go from {low:g} to {high:g}, and 0 to 65535 is known', remedy)
     if pixels.dtype.kind == 'f':
-        pixels = np.rint(pixels * 255 if high <= 1 else pixels).astype(np.uint16)
+        pixels = np.rint(np.minimum(pixels, 1) * 255 if high < 2 else pixels).astype(np.uint16)
         high = pixels.max()
     bits = next(bits for bits in (8, 10, 12, 14, 16) if int(high) < 2**bits)
     return (pixels >> (bits - 8)).astype(np.uint8)

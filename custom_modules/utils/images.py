@@ -36,9 +36,9 @@ def read_image(source: Content, name: str = '', order: str = 'RGB') -> np.ndarra
     """Read an image (H, W, 3), uint8; the checks, training, prediction and pictures all use this function.
 
     It is turned as its EXIF tag says. Grey, palette, CMYK and transparent images become RGB without transparency. More than 8 bits
-    are shifted to 8, from the smallest depth of 8, 10, 12, 14 and 16 bits that holds the brightest pixel, so that 12 bits in a
-    16-bit file do not become nearly black. Floating-point images up to 1 are scaled by 255. 8-bit RGB and grey PNG and JPEG files
-    give OpenCV's pixels. Raises an :class:`ImageError` if it cannot be read, is truncated, or holds NaN or numbers out of range.
+    are shifted to 8, from the smallest depth of 8, 10, 12, 14 and 16 bits that holds the brightest pixel. Floating-point images
+    below 2 are cut at 1, which resizing may overshoot, and scaled by 255. 8-bit RGB and grey PNG and JPEG files give OpenCV's
+    pixels. Raises an :class:`ImageError` if it cannot be read, is truncated, or holds NaN or numbers out of range.
 
     Args:
         source (str | Path | bytes): The file, or its content.
