@@ -25,8 +25,7 @@ from custom_modules.evaluation.exported import ModelCard, OnnxModel  # noqa: E40
 from custom_modules.utils.errors import UsageError  # noqa: E402
 
 # all of them take 10 minutes on 2 cores: EVERY_CONFIG=1
-QUICK = ('report2_simple_net_classifier', 'report2_simple_net_frozen')
-CONFIGS = [path for path in EXPERIMENTS if os.environ.get('EVERY_CONFIG') or path.stem in QUICK]
+CONFIGS = [path for path in EXPERIMENTS if os.environ.get('EVERY_CONFIG') or path.stem == 'report2_simple_net_frozen']
 
 
 @pytest.fixture(scope='module')
