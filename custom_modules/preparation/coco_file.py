@@ -145,15 +145,10 @@ class CocoFile:
 
         Where annotations overlap, the smaller one lies on top; of equal ones the later. Crowds (`iscrowd`) are drawn too.
         """
-        height, width = image['height'], image['width']
-        shapes = []
-        for shape, index in self._shapes[image['id']]:
-            rle = rle_tools.frPyObjects(shape, height, width)
-            shapes.append((rle_tools.merge(rle) if isinstance(rle, list) else rle, index))
         # column by column, as decoded run lengths are
-        mask = np.zeros((height, width), np.uint8, order='F')
+        mask = np.zeros((image['height'], image['width']), np.uint8, order='F')
         # sorted as run lengths, decoded one by one: all masks of a large image may not fit in memory
-        for rle, index in sorted(shapes, key=lambda shape: -int(rle_tools.area(shape[0]))):
+        for _, rle, index in sorted(self._shapes[image['id']], key=lambda shape: -shape[0]):
             np.copyto(mask, index, where=rle_tools.decode(rle).view(bool))
         return mask
 
@@ -213,10 +208,13 @@ class CocoFile:
             self._leave_out('annotations of a category that is not there', entry)
         else:
             shape, problem, dropped = read_shape(entry.get('segmentation'), image['width'], image['height'])
-            if problem:
-                self._leave_out(f'annotations of which each {problem}', entry)
+            rle = None if problem else rle_tools.frPyObjects(shape, image['height'], image['width'])
+            rle = rle_tools.merge(rle) if isinstance(rle, list) else rle
+            area = 0 if problem else int(rle_tools.area(rle))
+            if not area:
+                self._leave_out(f'annotations of which each {problem or "covers no pixel"}', entry)
             else:
-                self._shapes[image['id']].append((shape, index))
+                self._shapes[image['id']].append((area, rle, index))
                 if dropped:
                     self._leave_out('polygons of fewer than 3 points beside sound ones', entry)
 
