@@ -39,14 +39,14 @@ def _read_json(content, name):
 
 
 def _as_coco(pictures, names=()):
-    """Build a COCO json of pictures (file name, width, height, shapes), whose shapes are (label, type, segmentation)."""
+    """Build a COCO json of pictures (file name, width, height, shapes), whose shapes are (label, type, segmentation, layer)."""
     labels = {label for *_, shapes in pictures for label, *_ in shapes}
     names = list(dict.fromkeys([*names, *sorted(labels)]))
     images, annotations = [], []
     for number, (file_name, width, height, shapes) in enumerate(pictures):
         images.append(dict(id=number, file_name=file_name, width=width, height=height))
-        for name, kind, segmentation in shapes:
-            found = dict(image_id=number, category_id=names.index(name), segmentation=segmentation)
+        for name, kind, segmentation, layer in shapes:
+            found = dict(image_id=number, category_id=names.index(name), segmentation=segmentation, z_order=layer)
             # error messages use the name: the id is not in the user's file
             annotations.append(dict(found, id=len(annotations) + 1, name=f'{kind} {name} of {file_name}'))
     categories = [dict(id=number, name=name) for number, name in enumerate(names)]
@@ -98,7 +98,7 @@ def _read_labelme(folder):
             shapes = []
             for shape in (shape for shape in image['shapes'] if isinstance(shape, dict)):
                 kind = shape.get('shape_type') or 'polygon'
-                shapes.append((str(shape.get('label')), kind, _segmentation(_from_labelme, kind, shape, image)))
+                shapes.append((str(shape.get('label')), kind, _segmentation(_from_labelme, kind, shape, image), 0))
             name = image.get('imagePath')
             # relative to its json
             if isinstance(name, str) and not PureWindowsPath(name).anchor:
@@ -133,8 +133,8 @@ def _read_cvat(content):
         raise ValueError(f'it is no XML ({error})') from error
     pictures = []
     for image in root.iter('image'):
-        labelled = [(shape.get('label'), shape) for shape in image if shape.get('label') is not None]
-        shapes = [(label, shape.tag, _segmentation(_from_cvat, shape, image)) for label, shape in labelled]
+        found = [(shape, _segmentation(_from_cvat, shape, image)) for shape in image.iterfind('*[@label]')]
+        shapes = [(shape.get('label'), shape.tag, drawn, shape.get('z_order')) for shape, drawn in found]
         pictures.append((image.get('name'), image.get('width'), image.get('height'), shapes))
     if not pictures and root.find('track') is not None:
         raise ValueError('it is of a video, while "CVAT for images" is what can be read')

@@ -143,12 +143,13 @@ class CocoFile:
     def draw(self, image):
         """Draw the mask of one of `images`: indices into `names`, (height, width) uint8.
 
-        Where annotations overlap, the smaller one lies on top; of equal ones the later. Crowds (`iscrowd`) are drawn too.
+        Where annotations overlap, that of the higher `z_order` (CVAT's layers) lies on top; of one layer the smaller one, of equal
+        ones the later. Crowds (`iscrowd`) are drawn too.
         """
         # column by column, as decoded run lengths are
         mask = np.zeros((image['height'], image['width']), np.uint8, order='F')
         # sorted as run lengths, decoded one by one: all masks of a large image may not fit in memory
-        for _, rle, index in sorted(self._shapes[image['id']], key=lambda shape: -shape[0]):
+        for *_, rle, index in sorted(self._shapes[image['id']], key=lambda shape: shape[:2]):
             np.copyto(mask, index, where=rle_tools.decode(rle).view(bool))
         return mask
 
@@ -214,7 +215,7 @@ class CocoFile:
             if not area:
                 self._leave_out(f'annotations of which each {problem or "covers no pixel"}', entry)
             else:
-                self._shapes[image['id']].append((area, rle, index))
+                self._shapes[image['id']].append((number(entry.get('z_order')) or 0, -area, rle, index))
                 if dropped:
                     self._leave_out('polygons of fewer than 3 points beside sound ones', entry)
 

@@ -49,7 +49,7 @@ def write(content: str, folder):
             dict(label='sky', points=[[1, 1], [5, 5]], shape_type='line'),
         ),
         of_cvat(
-            '<box label="rock" xtl="6.0" ytl="4" xbr="20" ybr="10"/>',
+            '<box label="sky" xtl="8" ytl="5" xbr="9" ybr="8"/><box label="rock" xtl="6.0" ytl="4" xbr="20" ybr="10" z_order="1"/>',
             f'<mask label="sky" left="29" top="20" width="12" height="4" rle="{RUNS}"/>',
             '<polyline label="sky" points="1,1;5,5"/>',
         ),
