@@ -66,7 +66,7 @@ def test_images_and_masks_are_turned_alike(form, turn, tmp_path):
         (of_opencv(np.dstack([COLOUR * 16, WIDE | 65535]), '.png'), SCENE),
         (of_opencv(COLOUR * 257), SCENE),
         (of_opencv(WIDE.astype(np.int32) * 16), GREY),
-        (of_opencv(np.where(GREY == GREY.max(), 1.02, GREY / 255).astype(np.float32)), np.where(GREY == GREY.max(), 255, GREY)),
+        (of_opencv(np.where(GREY.max() > GREY, GREY / 255, 1.02).astype(np.float32)), np.where(GREY.max() > GREY, GREY, 255)),
         (of_opencv(GREY.astype(np.float32)), GREY),
         (of_opencv((SCENE[..., ::-1] / 255).astype(np.float32)), SCENE),
         (encoded(Image.fromarray(GREY).convert('P')), GREY),
