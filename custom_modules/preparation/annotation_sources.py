@@ -131,11 +131,13 @@ def _read_cvat(content):
         root = ElementTree.fromstring(content)
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise ValueError(f'it is no XML ({error})') from error
-    pictures = []
+    pictures, subsets = [], {image.get('subset') for image in root.iter('image')}
     for image in root.iter('image'):
+        # the parts of a project may have files of the same names: CVAT's archive has a folder for each part
+        folder = f'{image.get("subset")}/' if len(subsets) > 1 and image.get('name') else ''
         found = [(shape, _segmentation(_from_cvat, shape, image)) for shape in image.iterfind('*[@label]')]
         shapes = [(shape.get('label'), shape.tag, drawn, shape.get('z_order')) for shape, drawn in found]
-        pictures.append((image.get('name'), image.get('width'), image.get('height'), shapes))
+        pictures.append((folder + image.get('name', ''), image.get('width'), image.get('height'), shapes))
     if not pictures and root.find('track') is not None:
         raise ValueError('it is of a video, while "CVAT for images" is what can be read')
     return _as_coco(pictures, filter(None, (label.findtext('name') for label in root.iter('label'))))

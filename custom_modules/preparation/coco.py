@@ -130,8 +130,7 @@ def _image_problem(path, image, coco):
         return None
     details = '{} is {}x{} pixels, but {}x{} in the json'.format(path, *found, *expected)
     if found == expected[::-1] and tag >= 5:
-        remedy = 'remove the tag, as with `exiftool -Orientation= FILES`'
-        details += f', which was drawn before its EXIF tag turns it: {remedy}'
+        details += ', which was drawn before its EXIF tag turns it: remove the tag, as with `exiftool -Orientation= FILES`'
     return 'images of another size than in the json', details
 
 
