@@ -236,10 +236,11 @@ def _adapter(modules: Sequence[nn.Module], skip_size: tuple[int, int] | None, si
 
 
 def _freeze_schedule(cfg: Mapping) -> dict[int, int]:
-    """Number of frozen stages of the backbone (-1: none) by the epoch from which it applies, in order."""
+    """Number of frozen stages of the backbone (-1: none) by the epoch of the training from which it applies, in order."""
     for hook in [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or ())]:
         if hook and hook.get('type') == 'FreezeScheduleHook':
-            return dict(sorted((int(epoch), int(stages)) for epoch, stages in hook['schedule'].items()))
+            last = value_at(cfg, 'train_cfg', 'max_epochs') or float('inf')
+            return dict(sorted((int(epoch), int(stages)) for epoch, stages in hook['schedule'].items() if int(epoch) < last))
     frozen = value_at(cfg, 'model', 'backbone', 'frozen_stages')
     return {0: -1 if frozen is None else int(frozen)}
 
@@ -248,9 +249,7 @@ def _frozen(part: str, name: str, schedule: Mapping[int, int]) -> str:
     found = re.fullmatch(r'stem|stage (\d+)', name)
     if part != 'backbone' or not found:
         return ''
-    frozen = [stages >= int(found[1] or 0) for stages in schedule.values()]
-    if all(frozen) or not any(frozen):
-        return 'always' if any(frozen) else ''
-    # the place in the schedule after the last one that freezes it
-    end = len(frozen) - frozen[::-1].index(True)
-    return f'for {list(schedule)[end]} epochs' if end < len(frozen) else 'at the end'
+    awake = [epoch for epoch, stages in schedule.items() if stages < int(found[1] or 0)]
+    if not awake or len(awake) == len(schedule):
+        return '' if awake else 'always'
+    return f'for {awake[0]} epochs' if awake[0] else 'at the end'
