@@ -68,8 +68,9 @@ class FreezeScheduleHook(Hook):
             )
         _require_epochs(self, runner, self.schedule)
         self._backbone = backbone
-        # unfreeze all that is ever unfrozen
-        backbone.frozen_stages = min(self.schedule.values())
+        # a wrong one is refused now, not hours later; the last unfreezes all that is ever unfrozen
+        for frozen in sorted(self.schedule.values(), reverse=True):
+            backbone.frozen_stages = frozen
         optimized = {id(p) for group in runner.optim_wrapper.param_groups for p in group['params']}
         missing = sum(p.numel() for p in backbone.parameters() if p.requires_grad and id(p) not in optimized)
         if missing:

@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from custom_modules.models.layers import GreyStandardize
 from custom_modules.models.safe_loading import require_all_tensors
+from custom_modules.utils.errors import UsageError
 
 
 class FoldedStages:
@@ -128,15 +129,14 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
 
     @property
     def frozen_stages(self) -> int:
-        """How much is frozen: -1 nothing, 0 the stem, k the stem and the first k stages; to set another is a ValueError."""
+        """How much is frozen: -1 nothing, 0 the stem, k the stem and the first k stages; to set another is a UsageError."""
         return self._frozen_stages
 
     @frozen_stages.setter
     def frozen_stages(self, value: int) -> None:
         if not -1 <= value <= self._last_stage:
-            raise ValueError(
-                f'frozen_stages must lie in -1..{self._last_stage} for {type(self).__name__} '
-                f'(-1 nothing, 0 the stem, k the first k stages), got {value}.'
+            raise UsageError(
+                f'frozen_stages of {type(self).__name__} is -1 (nothing), 0 (the stem) or 1 to {self._last_stage} (stages too), got {value}.'
             )
         self._frozen_stages = value
         self._freeze_stages()
