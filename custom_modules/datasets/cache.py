@@ -25,10 +25,10 @@ STATIC = (
     'mmcv.LoadImageFromFile', 'mmcv.Resize', 'mmcv.CenterCrop', 'mmseg.LoadAnnotations', 'mmpretrain.ResizeEdge',
     'custom_modules.LoadImageFromFile', 'custom_modules.LoadAnnotations', 'custom_modules.ResizeToLoadSize',
 )  # fmt: skip
-MEMORY = 0.4  # share of the free memory to use: joining the samples holds them twice, and the model needs memory too
+MEMORY_SHARE = 0.4  # of the free memory: joining the samples holds them twice, and the model needs memory too
 CHUNK = 64  # samples per task of a thread: handing out small images one by one takes longer than decoding them
-SHARE = 500  # most images per task of a process
-_decode_share = None  # set in each decoding process
+MOST_PER_TASK = 500  # images per task of a process
+_decode_task = None  # the function that a decoding process runs, set when it starts
 
 
 class DecodeOnce:
@@ -56,9 +56,10 @@ class DecodeOnce:
     packer = 'PackInputs'  # the pipeline's last transform
     one_size = 'add a Resize to the pipeline'  # the advice if images differ in size
     _built = False
-    # 'ram': all pickled samples in one array, since worker processes would copy objects that they access, as in mmengine;
+    # 'ram': one array of all samples, pickled, as mmengine's data list: forked workers share it, but would copy Python objects;
     # 'batches': a dict of tensors
     _cached = None
+    _cached_transforms: Sequence[Callable] = ()  # the first of the pipeline ('batches': all), whose results are cached
 
     def __init__(self, *args, cache: str | None = None, **kwargs) -> None:
         if cache not in (None, 'ram', 'batches'):
@@ -76,12 +77,14 @@ class DecodeOnce:
 
     def prepare_data(self, idx: int):
         """Return the pipeline's result for a sample, as mmengine's ``BaseDataset`` does."""
+        transforms, done = self.pipeline.transforms, self._cached_transforms
         # mmengine's PipelineSwitchHook may have replaced the pipeline
-        if self.cache != 'ram' or self._cached is None or self.pipeline.transforms[: len(self._static)] != self._static:
+        if self.cache != 'ram' or self._cached is None or transforms[: len(done)] != done:
             return super().prepare_data(idx)
         start, end = self._spans[idx]
         results = pickle.loads(memoryview(self._cached[start:end]))
-        return results and Compose(self.pipeline.transforms[len(self._static) :])(results)
+        # None for an unreadable file with ignore_empty
+        return results and Compose(transforms[len(done) :])(results)
 
     def get_subset_(self, indices) -> None:
         """Keep some of the samples, as mmengine's ``BaseDataset`` does; call ``full_init()`` to decode them."""
@@ -96,7 +99,7 @@ class DecodeOnce:
             self._cached = cached
 
     def _cache_samples(self) -> None:
-        self._static, count = static_transforms(self.pipeline.transforms), len(self)
+        self._cached_transforms, count = static_transforms(self.pipeline.transforms), len(self)
         name = ' '.join(filter(None, (type(self).__name__, getattr(self, 'split', None))))
         if reason := self._reason_not_to_cache():
             self.cache = None
@@ -112,23 +115,23 @@ class DecodeOnce:
         self._cached = np.frombuffer(b''.join(samples), np.uint8)
 
     def _reason_not_to_cache(self) -> str | None:
-        if not self._static:
+        if not self._cached_transforms:
             return f'{type(self.pipeline.transforms[0]).__name__} comes first and may be random'
         if (free := available_memory()) is None:
             return None
         # several, since images may differ in size
         sizes = [len(self._decode(index)) for index in range(0, len(self), max(1, len(self) // 8))]
         needed = np.mean(sizes) * len(self)
-        if needed > MEMORY * free:
+        if needed > MEMORY_SHARE * free:
             return f"cache='ram' needs {needed / 1e6:.0f} MB, and {free / 1e6:.0f} MB are free (lower load_size)"
         return None
 
     def _decode(self, index: int) -> bytes:
-        return pickle.dumps(Compose(self._static)(self.get_data_info(index)), pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(Compose(self._cached_transforms)(self.get_data_info(index)), pickle.HIGHEST_PROTOCOL)
 
     def _cache_batches(self) -> None:
-        static, self._static = static_transforms(self.pipeline.transforms), list(self.pipeline.transforms)
-        rest = [type(t).__name__ for t in self._static[len(static) :]]
+        static, self._cached_transforms = static_transforms(self.pipeline.transforms), list(self.pipeline.transforms)
+        rest = [type(t).__name__ for t in self._cached_transforms[len(static) :]]
         if rest != [self.packer]:
             fault = rest[0] if rest else f'no {self.packer}'
             raise UsageError(
@@ -144,7 +147,7 @@ class DecodeOnce:
         """Return a batch of ``cache='batches'``, or a list of samples, to torch's data loader."""
         if self.cache != 'batches' or self._cached is None:
             return [self[index] for index in indices]
-        if self.pipeline.transforms != self._static:
+        if self.pipeline.transforms != self._cached_transforms:
             raise UsageError("a hook has replaced the pipeline, whose results cache='batches' keeps: set cache='ram'.")
         if self._cached['img'].device.type == 'cpu' and get_worker_info() is None:
             self._move_to_device()
@@ -196,7 +199,7 @@ def batch_collate(data: dict | list) -> dict:
 
 def _decode_arrays(dataset: DecodeOnce, transforms: list) -> dict[str, torch.Tensor]:
     """Decode all images (N, 3, H, W), BGR, and masks (N, H, W) on all cores, into memory that forked processes share."""
-    pipeline = Compose(transforms)
+    count, pipeline = len(dataset), Compose(transforms)
 
     def decode(index: int) -> list[np.ndarray]:
         results = pipeline(dataset.get_data_info(index))
@@ -208,29 +211,31 @@ def _decode_arrays(dataset: DecodeOnce, transforms: list) -> dict[str, torch.Ten
             )
         return [array.transpose(2, 0, 1) if array.ndim == 3 else array for array in found]
 
-    def decode_share(start: int) -> tuple[str, tuple] | None:
-        for index in range(count)[start : start + share]:
+    shapes = [array.shape for array in decode(0)]
+    # an anonymous mapping needs no file, and /dev/shm does not limit it
+    buffers = [mmap.mmap(-1, count * math.prod(shape)) for shape in shapes]
+    arrays = [np.frombuffer(b, np.uint8).reshape(count, *s) for b, s in zip(buffers, shapes, strict=True)]
+    # at least 32 images, which are worth a process
+    per_task = min(MOST_PER_TASK, max(32, count // (4 * available_cores())))
+
+    def decode_task(start: int) -> tuple[str, tuple] | None:
+        """Decode ``per_task`` images into ``arrays``; return path and shape of the first that differs in size from image 0."""
+        for index in range(count)[start : start + per_task]:
             for whole, array in zip(arrays, decode(index), strict=True):
                 if array.shape != whole.shape[1:]:
                     return dataset.get_data_info(index)['img_path'], array.shape
                 whole[index] = array
         return None
 
-    count, shapes = len(dataset), [array.shape for array in decode(0)]
-    # an anonymous mapping needs no file, and /dev/shm does not limit it
-    buffers = [mmap.mmap(-1, count * math.prod(shape)) for shape in shapes]
-    arrays = [np.frombuffer(b, np.uint8).reshape(count, *s) for b, s in zip(buffers, shapes, strict=True)]
-    # at least 32 images, which are worth a process
-    share = min(SHARE, max(32, count // (4 * available_cores())))
-    starts = range(0, count, share)
+    starts = range(0, count, per_task)
     cores = min(available_cores(), len(starts)) if 'fork' in multiprocessing.get_all_start_methods() else 1
     label = f'Decoding {count} images'
     # not threads: images are small, and half of the time is spent in Python itself
     if cores > 1:
-        with multiprocessing.get_context('fork').Pool(cores, _init_process, (decode_share,)) as pool:
-            unlike = list(progress(pool.imap_unordered(_run_share, starts), label, len(starts)))
+        with multiprocessing.get_context('fork').Pool(cores, _init_process, (decode_task,)) as pool:
+            unlike = list(progress(pool.imap_unordered(_run_task, starts), label, len(starts)))
     else:
-        unlike = [decode_share(start) for start in progress(starts, label)]
+        unlike = [decode_task(start) for start in progress(starts, label)]
     (height, width), nbytes = shapes[0][-2:], sum(array.nbytes for array in arrays)
     for path, other in filter(None, unlike):
         raise UsageError(
@@ -243,12 +248,12 @@ def _decode_arrays(dataset: DecodeOnce, transforms: list) -> dict[str, torch.Ten
     return dict(zip(dataset.arrays, map(torch.from_numpy, arrays), strict=True))
 
 
-def _init_process(decode_share) -> None:
-    # a forked process inherits the function: a nested one cannot be sent
-    global _decode_share
-    _decode_share = decode_share
+def _init_process(decode_task: Callable) -> None:
+    # a nested function cannot be pickled for each task, but a forked process inherits it
+    global _decode_task
+    _decode_task = decode_task
     cv2.setNumThreads(0)
 
 
-def _run_share(start: int):
-    return _decode_share(start)
+def _run_task(start: int):
+    return _decode_task(start)

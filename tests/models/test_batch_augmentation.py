@@ -222,7 +222,7 @@ def test_a_whole_batch_is_augmented_as_its_samples_are(moon, repository, hub, mo
     options = dict(NORMALISED, augments=augments, size_divisor=size_divisor)
     one, other = BatchAugPreProcessor(**options), BatchAugPreProcessor(**options)
     # several processes decode
-    monkeypatch.setattr(cache, 'SHARE', 3)
+    monkeypatch.setattr(cache, 'MOST_PER_TASK', 3)
     dataset = whole(moon)
     rows = [5, 0, 5, 2, 7, 1]
     batch = dataset.__getitems__(rows)
