@@ -18,16 +18,19 @@ class BinaryLoss(nn.Module, metaclass=ABCMeta):
     """Base class of losses for one channel of logits: checks the channels and masks ignored pixels.
 
     Args:
+        loss_name (str): Name in the log; the prefix ``loss_`` makes it part of the sum. Each subclass has a default.
         loss_weight (float): Factor of the loss. Defaults to 1.0.
-        loss_name (str): Name in the log; the prefix ``loss_`` makes it part of the sum. Each class has a default.
     """
 
-    def __init__(self, loss_weight: float = 1.0, loss_name: str = 'loss_binary') -> None:
+    def __init__(self, loss_name: str, loss_weight: float = 1.0) -> None:
         super().__init__()
         self.loss_weight, self.loss_name = loss_weight, loss_name
 
     def forward(self, seg_logits: Tensor, label: Tensor, ignore_index: int = 255, **kwargs) -> Tensor:
-        """Compute the loss of logits (N, 1, H, W) and labels (N, H, W), 1 rock, 0 background; no ``weight``; or a ValueError."""
+        """Compute the loss, a scalar, of logits (N, 1, H, W) and labels (N, H, W), which are 0 (background) and 1 (rock).
+
+        Raises a ValueError if there are several channels. ``weight`` and other arguments of mmseg's losses have no effect.
+        """
         if seg_logits.shape[1] != 1:
             raise ValueError(
                 f'{type(self).__name__} takes one channel of logits, got {seg_logits.shape[1]}: '
@@ -39,7 +42,7 @@ class BinaryLoss(nn.Module, metaclass=ABCMeta):
 
     @abstractmethod
     def compute(self, logits: Tensor, rock: Tensor, counted: Tensor) -> Tensor:
-        """Compute the unweighted loss of (N, H, W); ``rock`` is 1 where the label is rock, ``counted`` 0 where it is ignored."""
+        """Compute the loss before ``loss_weight``, of floats (N, H, W): ``rock`` is 1 where the label is 1, ``counted`` 0 where it is ignored."""
 
 
 @MODELS.register_module()
@@ -57,7 +60,7 @@ class BinaryFocalLoss(BinaryLoss):
     """
 
     def __init__(self, alpha: float = 0.75, gamma: float = 2.0, loss_name: str = 'loss_focal', **kwargs) -> None:
-        super().__init__(loss_name=loss_name, **kwargs)
+        super().__init__(loss_name, **kwargs)
         self.alpha, self.gamma = alpha, gamma
 
     def compute(self, logits: Tensor, rock: Tensor, counted: Tensor) -> Tensor:
@@ -81,8 +84,7 @@ class BinaryTverskyLoss(BinaryLoss):
     """
 
     def __init__(self, alpha: float = 0.3, beta: float = 0.7, smooth: float = 1.0, per_image: bool = False, **kwargs) -> None:
-        kwargs.setdefault('loss_name', 'loss_tversky')
-        super().__init__(**kwargs)
+        super().__init__(kwargs.pop('loss_name', 'loss_tversky'), **kwargs)
         self.alpha, self.beta, self.smooth, self.per_image = alpha, beta, smooth, per_image
 
     def compute(self, logits: Tensor, rock: Tensor, counted: Tensor) -> Tensor:
@@ -106,6 +108,14 @@ class BinaryDiceLoss(BinaryTverskyLoss):
     Args:
         smooth (float): Added to the numerator 2 |A B| and the denominator |A| + |B|, in pixels. Defaults to 1.0.
         per_image, loss_name, **kwargs: Of :class:`BinaryTverskyLoss`.
+
+    Example:
+        >>> import torch
+        >>> from custom_modules.models.losses import BinaryDiceLoss
+        >>> labels = torch.tensor([[[0, 1, 255]]])  # (N, H, W): background, rock, ignored
+        >>> right = torch.tensor([[[[-9.0, 9.0, 9.0]]]])
+        >>> [round(BinaryDiceLoss()(logits, labels).item(), 2) for logits in (right, -right)]
+        [0.0, 0.67]
     """
 
     def __init__(self, smooth: float = 1.0, per_image: bool = False, loss_name: str = 'loss_dice', **kwargs) -> None:
