@@ -103,12 +103,12 @@ DEFECTS = dict(
 
 
 class Defect(NamedTuple):
-    """A defect of a file, by its kind in ``DEFECTS``, or ``'perhaps_turned'``, a mere warning; ``remedy`` if the file has its own."""
+    """A defect of a file."""
 
-    kind: str
+    kind: str  # a key of DEFECTS, or 'perhaps_turned', which is only warned of
     path: Path
     details: str
-    remedy: str = ''
+    remedy: str = ''  # what helps, if that depends on the file
 
 
 def read_pair(
@@ -119,17 +119,17 @@ def read_pair(
     Returns the image's RGB pixels and the mask's values as training reads them (None if unreadable), the set of the mask's
     values, and the findings.
     """
-    found, files, arrays = [], [], []
+    found, contents, arrays = [], [], []
     for path, read, what in ((image, read_image, 'image'), (mask, read_mask, 'mask')):
-        data = pixels = None
+        content = pixels = None
         try:
             if path is not None:
-                data, _ = file_bytes(path, what=what)
-                pixels = read(data)
+                content, _ = file_bytes(path, what=what)
+                pixels = read(content)
         except ImageError as error:
             kinds = dict(unreadable=f'unreadable_{what}', ambiguous='unclear_pixels')
             found.append(Defect(kinds.get(error.kind, error.kind), path, error.reason, error.remedy))
-        files.append(data)
+        contents.append(content)
         arrays.append(pixels)
     pixels, labels = arrays
     if labels is None or image is None:
@@ -139,15 +139,15 @@ def read_pair(
     if wrong := values.stray(occurring):
         listed = ', '.join(map(str, wrong[:6])) + (', ...' if len(wrong) > 6 else '')
         found.append(Defect('stray_values', mask, listed))
-    elif values.class_of and (details := values.contradiction(mask_palette(files[1]))):
+    elif values.class_of and (details := values.contradiction(mask_palette(contents[1]))):
         found.append(Defect('wrong_palette', mask, details))
     if pixels is not None:
-        found += _compare_sizes(image, mask, files, pixels.shape[:2], labels.shape)
+        found += _compare_sizes(image, mask, contents, pixels.shape[:2], labels.shape)
     return pixels, labels, occurring, found
 
 
-def _compare_sizes(image: Path, mask: Path, files: Sequence[bytes], size: tuple, mask_size: tuple) -> list[Defect]:
-    tags = [orientation(data) for data in files]
+def _compare_sizes(image: Path, mask: Path, contents: Sequence[bytes], size: tuple, mask_size: tuple) -> list[Defect]:
+    tags = [orientation(content) for content in contents]
     if size == mask_size:
         # if only one file has a tag, and it turns a quarter, then equal sizes other than a square prove the tag right
         proven = min(tags) == 1 and max(tags) >= 5 and size[0] != size[1]
@@ -177,7 +177,7 @@ def check_pairs(
         for finding in findings[:1]:
             of_kind.setdefault(finding.kind, []).append(finding)
     remedies = dict(several_channels=colour_remedy, stray_values=values_remedy)
-    for kind in filter(of_kind.get, DEFECTS):
+    if kind := next((kind for kind in DEFECTS if kind in of_kind), None):
         found, (what, remedy) = of_kind[kind], DEFECTS[kind]
         remedy = remedy or remedies.get(kind) or found[0].remedy
         what += f' {values_text}' if kind == 'stray_values' else ''

@@ -128,8 +128,8 @@ def _check_files(paths: Sequence[Path]) -> None:
     def complaint(path: Path) -> str:
         try:
             with open(path, 'rb', buffering=0) as file:
-                head = file.read(3)
-                file.seek(-min(2, file.seek(0, os.SEEK_END)), os.SEEK_END)
+                head, size = file.read(3), file.seek(0, os.SEEK_END)
+                file.seek(max(0, size - 2))
                 if head == b'\xff\xd8\xff' and file.read() == b'\xff\xd9':
                     return ''
             read_image(path)

@@ -6,7 +6,6 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmengine import fileio
 from mmseg.datasets import transforms
-from mmseg.datasets.transforms import Albu
 from mmseg.registry import TRANSFORMS
 
 from custom_modules.datasets.samples import LoadImageFromFile
@@ -221,7 +220,7 @@ def _resized(results: dict, size: tuple[int, int], interpolation: int) -> dict:
 
 
 @TRANSFORMS.register_module()
-class SeededAlbu(Albu):
+class SeededAlbu(transforms.Albu):
     """mmseg's ``Albu``, seeded for each sample from numpy: albumentations 2 draws the same in all workers, whatever the run's seed."""
 
     def transform(self, results: dict) -> dict:
