@@ -58,6 +58,12 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
 
     Raises:
         UsageError: If an argument is wrong, or files are missing or damaged.
+
+    Example:
+        >>> # photos/1.jpg with masks/1.png, of which 0 is ground and 255 rock; a fifth of the pairs is for validation
+        >>> mine = dict(type='IndexedMaskDataset', data_root='data/mine', classes=('ground', 'rock'), img_suffix='.jpg')
+        >>> mine |= dict(data_prefix=dict(img_path='photos', seg_map_path='masks'), label_map=[(0, 0), (255, 1)])
+        >>> train_dataloader, val_dataloader = dict(dataset=mine), dict(dataset=dict(mine, split='val'))
     """
 
     title = 'The data set'
@@ -111,8 +117,8 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
             raise UsageError(
                 f"train_fraction takes its share from split='train', but split is {split!r}: leave it out, or rename the part."
             )
-        positive = isinstance(load_size, list | tuple) and all(isinstance(side, int) and side > 0 for side in load_size)
-        if load_size is not None and not (positive and len(load_size) == 2):
+        sides = load_size if isinstance(load_size, list | tuple) else ()
+        if load_size is not None and not (len(sides) == 2 and all(isinstance(side, int) and side > 0 for side in sides)):
             raise UsageError(f'load_size is (width, height) in pixels, such as (128, 128), got {load_size!r}.')
         if kwargs.get('test_mode') and kwargs.get('cache') == 'batches':
             kwargs['cache'] = 'ram'
