@@ -17,11 +17,17 @@ from custom_modules.utils.errors import UsageError
 class StepRandom:
     """The random numbers of one training step, which follow from seed, step and a sample's place in the batch of all processes.
 
-    They depend neither on a resume nor on the number of processes that share the batch of ``total`` samples: sample ``i`` of process
-    ``r`` of ``n`` has place ``i * n + r``, as in mmengine's ``DefaultSampler``. They are drawn on the host, so alike for all devices.
+    They depend neither on a resume nor on the number of processes. They are drawn on the host, so alike for all devices.
+
+    Args:
+        seed (int): The run's seed.
+        step (int): The training step.
+        places (Sequence[int]): Place of each of this process's N samples in the batch of all processes: ``i * n + r`` for sample
+            ``i`` of process ``r`` of ``n``, as in mmengine's ``DefaultSampler``.
+        total (int): Samples in that batch.
     """
 
-    def __init__(self, seed: int, step: int, places, total: int) -> None:
+    def __init__(self, seed: int, step: int, places: Sequence[int], total: int) -> None:
         self.seed, self.step, self.places, self.total = seed, step, np.asarray(places), total
         self.generator = np.random.default_rng((seed, step))
 
@@ -100,6 +106,15 @@ class BatchAugment(ABC):
         return column.to(images.device, non_blocking=True).view(-1, 1, 1, 1)
 
 
+def affine_grid(rows: Sequence[Sequence[np.ndarray]], images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Make the grid of ``F.grid_sample`` for results of a ``size`` (height, width), on the images' device.
+
+    ``rows`` are the two rows of each sample's matrix (2, 3, N), which maps coordinates in the result to coordinates in the image.
+    """
+    theta = torch.from_numpy(np.array(rows, dtype=np.float32).transpose(2, 0, 1).copy())
+    return F.affine_grid(theta.to(images.device, non_blocking=True), (len(images), 1, *size), align_corners=False)
+
+
 @MODELS.register_module()
 class BatchRandomChoice:
     """Apply one of several augmentations to each sample; mmcv's ``RandomApply`` of a ``RandomChoice`` on a batch.
@@ -174,11 +189,9 @@ class BatchRandomResizedCrop:
         """Crop all samples, whatever ``chosen``, since a batch has one size. See ``BatchAugment``."""
         left, top, width, height = self.draw(random).T
         zero = np.zeros_like(left)
-        # affine_grid puts the image's outer edges at -1 and 1
+        # the image's outer edges are at -1 and 1
         rows = [[width, zero, 2 * left + width - 1], [zero, height, 2 * top + height - 1]]
-        theta = torch.from_numpy(np.array(rows, dtype=np.float32).transpose(2, 0, 1).copy())
-        theta = theta.to(images.device, non_blocking=True)
-        grid = F.affine_grid(theta, (len(images), 1, self.size, self.size), align_corners=False)
+        grid = affine_grid(rows, images, (self.size, self.size))
         options = dict(padding_mode='border', align_corners=False)
         if masks is not None:
             masks = F.grid_sample(masks.float(), grid, 'nearest', **options).to(masks.dtype)
@@ -223,18 +236,20 @@ class AugmentsBatches:
             images = images.sub_(self.mean).div_(self.std)
         return images, masks
 
-    @staticmethod
-    def _require_one_size(tensors: Sequence[Tensor]) -> None:
-        if len(sizes := {tuple(tensor.shape[-2:]) for tensor in tensors}) > 1:
+    def _stack(self, *lists: list[Tensor]) -> list[Tensor]:
+        """Stack each list of tensors on the device; a UsageError if their heights or widths (the last two dimensions) differ.
+
+        One copy from pinned memory instead of one per sample, so that the host does not wait.
+        """
+        if len(sizes := {tuple(tensor.shape[-2:]) for tensors in lists for tensor in tensors}) > 1:
             raise UsageError(
                 f'a batch is augmented as one tensor of images and one of masks, and it holds sizes of {sorted(sizes)}: set load_size '
                 'of the data set, or resize or augment in the pipeline.'
             )
-
-    def _stack(self, tensors: list[Tensor]) -> Tensor:
-        """Stack on the device: one copy instead of one per sample, from pinned memory, so that the host does not wait."""
-        self._require_one_size(tensors)
-        out = None
-        if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':
-            out = torch.empty((len(tensors), *tensors[0].shape), dtype=tensors[0].dtype, pin_memory=True)
-        return torch.stack(tensors, out=out).to(self.device, non_blocking=True)
+        stacked = []
+        for tensors in lists:
+            out = None
+            if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':
+                out = torch.empty((len(tensors), *tensors[0].shape), dtype=tensors[0].dtype, pin_memory=True)
+            stacked.append(torch.stack(tensors, out=out).to(self.device, non_blocking=True))
+        return stacked

@@ -27,14 +27,14 @@ class BatchPhotoMetricDistortion(BatchAugment):
 
     def __init__(self, brightness_delta: float = 32, contrast_range: Sequence[float] = (0.5, 1.5), prob: float = 0.5) -> None:
         super().__init__(prob=1.0)  # ``draw`` decides for each of the two
-        self.brightness_delta, self.contrast_range, self.each = brightness_delta, contrast_range, prob
+        self.brightness_delta, self.contrast_range, self.each_prob = brightness_delta, contrast_range, prob
 
     def draw(self, random: StepRandom) -> np.ndarray:
         """Draw summand and factor. See the base class."""
         added = random.uniform(-self.brightness_delta, self.brightness_delta)
-        added[random.uniform(0, 1) >= self.each] = 0
+        added[random.uniform(0, 1) >= self.each_prob] = 0
         factor = random.uniform(*self.contrast_range)
-        factor[random.uniform(0, 1) >= self.each] = 1
+        factor[random.uniform(0, 1) >= self.each_prob] = 1
         return np.stack([added, factor], axis=1)
 
     def apply(self, images, masks, values) -> tuple[Tensor, None]:

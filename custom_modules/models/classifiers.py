@@ -41,7 +41,7 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
             raise UsageError('BatchAugClsPreProcessor trains on one label an image, not on gt_score: use ClsDataPreprocessor.')
         labels = samples.gt_label if whole else torch.cat([sample.gt_label for sample in samples])
         batch = DataSample(gt_label=labels.to(self.device, non_blocking=True))
-        images = images.to(self.device, non_blocking=True) if isinstance(images, Tensor) else self._stack(images)
+        images = images.to(self.device, non_blocking=True) if isinstance(images, Tensor) else self._stack(images)[0]
         random = self._step_random(len(images)) if training else None
         images, _ = self._prepare(images, None, random, self.to_rgb)
         if (divisor := self.pad_size_divisor) > 1:

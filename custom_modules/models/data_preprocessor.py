@@ -1,7 +1,6 @@
 """mmseg's data preprocessor with augmentation of whole batches on the device, and an affine augmentation of images and masks."""
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from mmengine.structures import PixelData
 from mmseg.models import SegDataPreProcessor
@@ -10,7 +9,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor
 
 from custom_modules.datasets.transforms import AffineRanges
-from custom_modules.models.batch_augmentations import AugmentsBatches, BatchAugment, StepRandom
+from custom_modules.models.batch_augmentations import AugmentsBatches, BatchAugment, StepRandom, affine_grid
 from custom_modules.utils.errors import UsageError
 
 
@@ -50,8 +49,7 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
                     f'images and masks are augmented, and samples also hold {sorted(others)}: augment in the pipeline.'
                 )
             masks = [sample.gt_sem_seg.data for sample in samples]
-            self._require_one_size([*images, *masks])
-            images, masks = self._stack(images), self._stack(masks)
+            images, masks = self._stack(images, masks)
         random = self._step_random(len(images)) if augments else None
         images, masks = self._prepare(images, masks, random, self._channel_conversion)
         size = images.shape[-2:]
@@ -106,13 +104,11 @@ class BatchRandomAffine(AffineRanges, BatchAugment):
         height, width = images.shape[-2:]
         angle, factor, shift_x, shift_y = values.T
         cos, sin = np.cos(np.deg2rad(angle)) / factor, np.sin(np.deg2rad(angle)) / factor
-        # affine_grid's matrices map new to old coordinates, in which the image is 2 wide and 2 high
+        # in the coordinates of affine_grid the image is 2 wide and 2 high
         x, y = 2 * shift_x, 2 * shift_y
         rotation = [cos, -sin * height / width], [sin * width / height, cos]
         rows = [[*row, -(row[0] * x + row[1] * y)] for row in rotation]
-        theta = torch.from_numpy(np.array(rows, dtype=np.float32).transpose(2, 0, 1).copy())
-        theta = theta.to(images.device, non_blocking=True)
-        grid = F.affine_grid(theta, (len(images), 1, height, width), align_corners=False)
+        grid = affine_grid(rows, images, (height, width))
         # grid_sample pads with 0: subtracting the padding value before and adding it after pads with that value
         images = images.sub_(self.pad_val)
         images = F.grid_sample(images, grid, 'bilinear', align_corners=False).add_(self.pad_val)
