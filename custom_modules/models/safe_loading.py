@@ -110,7 +110,7 @@ def _refused(name: str, error: Exception) -> UsageError:
         )
     wanted = re.search(r'GLOBAL (\S+)', str(error))
     reason = f'it asks for {wanted[1]}' if wanted else str(error).split('\n')[0][:200]
-    # that message goes on to advise unsafe loading
+    # torch's message goes on to advise unsafe loading
     if reason.startswith('Weights only load failed'):
         reason = 'torch.save has not written it'
     return UsageError(
@@ -120,7 +120,7 @@ def _refused(name: str, error: Exception) -> UsageError:
 
 
 def _safe(load: Callable) -> Callable:
-    """Wrap one of mmengine's loaders of URLs; with its name, since mmengine logs that."""
+    """Wrap one of mmengine's loaders; the wrapper keeps its name, which mmengine logs."""
 
     @functools.wraps(load)
     def load_safely(filename: str, map_location=None) -> dict:
@@ -138,16 +138,10 @@ def _load_from_local(filename: str, map_location=None) -> dict:
     return load_checkpoint_file(filename, map_location)
 
 
+# all loaders that mmengine has, by the beginnings of names (https://, ...) that they are for
+for _prefix, _loader in list(CheckpointLoader._schemes.items()):
+    CheckpointLoader.register_scheme(_prefix, _safe(_loader), force=True)
 CheckpointLoader.register_scheme('', _load_from_local, force=True)
-for _prefixes, _loader in (
-    (('http://', 'https://'), mmengine_checkpoint.load_from_http),
-    (('modelzoo://', 'torchvision://'), mmengine_checkpoint.load_from_torchvision),
-    (('open-mmlab://', 'openmmlab://'), mmengine_checkpoint.load_from_openmmlab),
-    (('mmcls://',), mmengine_checkpoint.load_from_mmcls),
-    (('pavi://',), mmengine_checkpoint.load_from_pavi),
-    ((r'(\S+\:)?s3://', r'(\S+\:)?petrel://'), mmengine_checkpoint.load_from_ceph),
-):
-    CheckpointLoader.register_scheme(_prefixes, _safe(_loader), force=True)
 
 
 def unlike_tensors(module: nn.Module, state: Mapping, prefix: str = '') -> tuple[list[str], int]:
@@ -187,8 +181,12 @@ def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '', pa
 def require_pretrained(model: nn.Module) -> None:
     """Apply :func:`require_all_tensors` to each module of a model with a ``Pretrained`` checkpoint, before ``init_weights``."""
     for name, module in model.named_modules():
-        given = getattr(module, 'init_cfg', None) or {}
-        configs = given if isinstance(given, list) else [given]
-        for cfg in configs:
-            if cfg.get('type') == 'Pretrained':
-                require_all_tensors(module, cfg['checkpoint'], cfg.get('prefix') or '', name)
+        for checkpoint, prefix in pretrained_checkpoints(module):
+            require_all_tensors(module, checkpoint, prefix, name)
+
+
+def pretrained_checkpoints(module: nn.Module) -> list[tuple[str, str]]:
+    """List checkpoint and prefix of each ``Pretrained`` entry of a module's own ``init_cfg``, which is a dict or a list of dicts."""
+    given = getattr(module, 'init_cfg', None) or []
+    configs = [given] if isinstance(given, dict) else given
+    return [(cfg['checkpoint'], cfg.get('prefix') or '') for cfg in configs if cfg.get('type') == 'Pretrained']

@@ -12,16 +12,16 @@ from torch.fx.experimental.optimization import fuse
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from custom_modules.models.layers import GreyStandardize
-from custom_modules.models.safe_loading import require_all_tensors
+from custom_modules.models.safe_loading import pretrained_checkpoints, require_all_tensors
 from custom_modules.utils.errors import UsageError
 
 
 class FoldedStages:
     """Copies of frozen stages with each batch norm folded into its convolution: less memory traffic, same output.
 
-    They are in no ``state_dict`` and no optimizer, and are made again after a tensor was written to (its version), moved (its
-    address) or cast. Writes through ``.data``, as by mmengine's ``EMAHook``, cannot be noticed: for these ``StagedBackbone`` calls
-    :meth:`forget` whenever its mode is set.
+    The copies are in no ``state_dict`` and no optimizer. They are made again after a tensor of a stage was written to (then its version
+    differs), moved (its address) or cast (its type). Writes through ``.data``, as by mmengine's ``EMAHook``, change none of these:
+    because of them ``StagedBackbone`` calls :meth:`forget` whenever its mode is set.
     """
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
     Args:
         widths (Sequence[int]): Output channels of the stem and of each stage.
         strides (Sequence[int], optional): Stride of each of these outputs relative to the input. 1, 2, 4, ... by default.
-        out_indices (Sequence[int], optional): Which outputs ``forward`` returns: 0 is the stem, k the k-th stage; else a ValueError. All by default.
+        out_indices (Sequence[int], optional): Which outputs ``forward`` returns: 0 is the stem, k the k-th stage. All by default.
         frozen_stages (int): -1 (default) freezes nothing, 0 the stem, k the stem and the first k stages. To unfreeze stages during
             training, leave it at -1 and use ``FreezeScheduleHook``: the optimizer lacks what is frozen when it is built.
         init_cfg (dict, optional): Of mmengine. With ``type='Pretrained'`` the checkpoint must hold every tensor of the backbone.
@@ -79,6 +79,9 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
     Attributes:
         out_channels (tuple[int]): Channels of each feature map that ``forward`` returns.
         out_strides (tuple[int]): Stride of each feature map that ``forward`` returns.
+
+    Raises:
+        UsageError: If ``out_indices`` or ``frozen_stages``, now or when it is set later, names a stage that does not exist.
     """
 
     def __init__(
@@ -129,7 +132,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
 
     @property
     def frozen_stages(self) -> int:
-        """How much is frozen: -1 nothing, 0 the stem, k the stem and the first k stages; to set another is a UsageError."""
+        """How much is frozen: -1 nothing, 0 the stem, k the stem and the first k stages."""
         return self._frozen_stages
 
     @frozen_stages.setter
@@ -146,7 +149,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         """Set the mode, but keep frozen stages in eval, with or without their batch norms (``frozen_norm_eval``)."""
         super().train(mode)
         if self._folded is not None:
-            # EMAHook swaps weights unnoticed by autograd; the loops set the mode after each swap
+            # EMAHook swaps weights through .data; mmengine's loops set the mode after each swap
             self._folded.forget()
         for stage in self.stages[: self._frozen_stages + 1]:
             stage.eval()
@@ -158,12 +161,9 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
 
     def init_weights(self) -> None:
         """Initialize, and stop when a ``Pretrained`` checkpoint does not hold every tensor."""
-        configs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg or {}]
-        for cfg in (cfg for cfg in configs if cfg.get('type') == 'Pretrained'):
-            count = require_all_tensors(self, cfg['checkpoint'], cfg.get('prefix') or '')
-            MMLogger.get_current_instance().info(
-                f'{count} of {count} tensors of {type(self).__name__} loaded from {cfg["checkpoint"]}'
-            )
+        for checkpoint, prefix in pretrained_checkpoints(self):
+            count = require_all_tensors(self, checkpoint, prefix)
+            MMLogger.get_current_instance().info(f'{count} of {count} tensors of {type(self).__name__} loaded from {checkpoint}')
         super().init_weights()
 
     def _may_fold(self, stages: list[nn.Module]) -> bool:
