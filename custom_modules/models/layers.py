@@ -73,7 +73,7 @@ def residual_stage(
 
 
 def each_stage(widths: Sequence[int], depths: Sequence[int]) -> list[tuple[int, int, int]]:
-    """List (in_channels, width, depth) of each stage; a ValueError unless ``widths``, which include the stem's, are one more than depths."""
+    """List (in_channels, width, depth) of each stage; ``widths`` begin with the stem's, so a ValueError if they are not one more than ``depths``."""
     if len(depths) != len(widths) - 1:
         raise ValueError(
             f'depths needs one number per stage ({len(widths) - 1} for widths={tuple(widths)}, '
@@ -90,7 +90,7 @@ class UpBlock(nn.Module):
     Args:
         in_channels, skip_channels (int): Channels of the coarser feature map and of the skip tensor.
         channels (int): Output channels. A skip tensor with another number passes a 1x1 convolution first.
-        upsample (str): ``'deconv'``, a 2x2 transposed convolution to ``channels``, or ``'bilinear'``, which keeps ``in_channels``; else a ValueError.
+        upsample (str): ``'deconv'``, a 2x2 transposed convolution to ``channels``, or ``'bilinear'``, which keeps ``in_channels``.
         separable (bool): Of :class:`DoubleConv`.
     """
 
@@ -109,7 +109,7 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """Merge coarse features (N, in_channels, h, w) into fine ones (N, skip_channels, H, W): (N, channels, H, W)."""
         x = self.up(x)
-        # an export for any size is traced at one size, and must not depend on whether the tensors fit at that one
+        # an export for any size is traced with symbolic sizes, which must not be compared: it always interpolates
         symbolic = isinstance(skip.shape[2], torch.SymInt)
         if symbolic or x.shape[2:] != skip.shape[2:]:
             # onnxruntime is faster at a factor than at a size

@@ -43,11 +43,12 @@ class ValLossSegmentor(EncoderDecoder):
         counted = next(iter(losses.values()))[0].new_tensor(labelled)
         sums = {name: torch.stack(v).where(counted > 0, 0) for name, v in losses.items()}
         sums['images'] = counted
-        # mmengine averages over one process only, so processes would see different losses and stop at different epochs
+        # mmengine averages the losses of one process alone: processes would stop at different epochs. So entry i of each sum is over
+        # the i-th images of all processes, images[i] of which have a labelled pixel
         all_reduce_dict(sums, 'sum')
-        # stacked, since each transfer waits for the device
+        # one tensor, since each transfer waits for the device
         *table, images = torch.stack(list(sums.values())).cpu()
-        # entry i sums over the i-th images of all processes: each labelled one gets their mean
+        # the mean loss of these images, once for each of them
         means = [(row / images).repeat_interleave(images.int()) for row in table]
         losses = {name: list(row) for name, row in zip(losses, means, strict=True)}
         return [*predictions, BaseDataElement(loss=losses)]
@@ -78,11 +79,21 @@ class ValLossSegmentor(EncoderDecoder):
 
 @MODELS.register_module()
 class UNetSegmentor(ValLossSegmentor):
-    """A :class:`ValLossSegmentor` whose decode head's ``in_channels`` default to the backbone's ``out_channels``."""
+    """A :class:`ValLossSegmentor` whose decode head's ``in_channels`` default to the backbone's ``out_channels``.
+
+    Example:
+        >>> import torch
+        >>> from custom_modules.models import backbones, segmentors, unet_head  # what they register
+        >>> head = dict(type='UNetHead', loss_decode=dict(type='BinaryDiceLoss'))
+        >>> model = dict(type='UNetSegmentor', backbone=dict(type='MoonNet'), decode_head=head, test_cfg=dict(mode='whole'))
+        >>> tuple(segmentors.MODELS.build(model)(torch.rand(2, 3, 96, 128)).shape)
+        (2, 1, 96, 128)
+    """
 
     def _init_decode_head(self, decode_head: dict) -> None:
-        given = 'in_channels' in decode_head
-        super()._init_decode_head(decode_head if given else {'in_channels': self.backbone.out_channels, **decode_head})
+        if 'in_channels' not in decode_head:
+            decode_head = dict(decode_head, in_channels=self.backbone.out_channels)
+        super()._init_decode_head(decode_head)
 
 
 def imitation_loss(logits: Tensor, target: Tensor) -> Tensor:
@@ -142,7 +153,7 @@ class DistilledSegmentor(UNetSegmentor):
                 if theirs is not None and (ours is None or not torch.equal(theirs, ours)):
                     raise ValueError(f'The teacher would see images of another {name}: give both the same data_preprocessor.')
             teacher.init_weights()
-            # ChannelsLastHook does not see them either
+            # ChannelsLastHook does not convert teachers, which are no submodules
             teacher.to(memory_format=torch.channels_last)
             teachers.append(teacher.eval().requires_grad_(False))
         self._teachers = tuple(teachers)
