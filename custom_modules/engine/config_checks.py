@@ -10,6 +10,7 @@ import torch
 from mmengine.registry import DATASETS, MODELS, OPTIMIZERS
 
 from custom_modules.datasets.masks import read_class_weights
+from custom_modules.datasets.splits import FOLDS
 from custom_modules.engine.config import PARTS, each_config, find_class, is_cut_by_hash, loaded_data_sets, type_name, value_at
 from custom_modules.utils.errors import UsageError, first_five
 
@@ -121,24 +122,24 @@ def require_one_split(cfg) -> None:
     splits = {}
     for _, dataset in loaded_data_sets(cfg):
         if is_cut_by_hash(dataset) and dataset.get('split') != 'all':
-            split = f'val_fraction={_fraction(dataset, "val_fraction", 0.2)}'
-            listed = [f'ann_file={dataset.ann_file}'] if dataset.get('ann_file') else []
-            if dataset.get('fold') is not None:
-                split = ' '.join([f'fold={dataset.fold} folds={dataset.get("folds", 5)}', split, *listed])
-            elif listed:
-                # lists are trusted to be disjoint, but not from parts that are split by hash
-                split = 'ann_file'
-            else:
-                split += f' test_fraction={_fraction(dataset, "test_fraction", 0.0)}'
-            splits.setdefault((os.path.normpath(dataset.get('data_root') or ''), str(dataset.get('data_prefix'))), set()).add(
-                split
-            )
+            folders = os.path.normpath(dataset.get('data_root') or ''), str(dataset.get('data_prefix'))
+            splits.setdefault(folders, set()).add(_split_of(dataset))
     for (root, _), found in splits.items():
         if len(found) > 1:
             raise UsageError(
                 f'the data sets on {root} are cut differently ({" and ".join(sorted(found))}): set the same '
                 '(of lists, one of all images if there are folds) in the train, val and test data loader, or images are shared.'
             )
+
+
+def _split_of(dataset: dict) -> str:
+    """Describe how a data set cuts its folder: data sets with equal descriptions share no image between their parts."""
+    val = f'val_fraction={_fraction(dataset, "val_fraction", 0.2)}'
+    listed = [f'ann_file={dataset.ann_file}'] if dataset.get('ann_file') else []
+    if dataset.get('fold') is not None:
+        return ' '.join([f'fold={dataset.fold} folds={dataset.get("folds", FOLDS)}', val, *listed])
+    # lists are trusted to be disjoint, but not from parts that are split by hash
+    return 'ann_file' if listed else f'{val} test_fraction={_fraction(dataset, "test_fraction", 0.0)}'
 
 
 def _fraction(dataset: dict, key: str, default: float) -> float:
@@ -153,8 +154,7 @@ def require_matching_classes(cfg) -> None:
 
     Classes are known where a data set lists them in the config or in its class.
     """
-    found = [(key, _class_names(cfg, dataset), dataset) for key, dataset in loaded_data_sets(cfg)]
-    named = [(key, names, dataset) for key, names, dataset in found if names is not None]
+    named = [(key, names, dataset) for key, dataset in loaded_data_sets(cfg) if (names := _class_names(cfg, dataset)) is not None]
     for key, names, _ in named:
         # else one index would mean different classes in different parts
         if list(names) != list(named[0][1]):
