@@ -174,14 +174,7 @@ class DecodeOnce:
 
 
 def static_transforms(transforms: Sequence[Callable]) -> list[Callable]:
-    """Return the leading transforms of a pipeline whose results depend on the files alone.
-
-    Example:
-        >>> from mmcv.transforms import LoadImageFromFile, RandomFlip, Resize
-        >>> load, flip, resize = LoadImageFromFile(), RandomFlip(0.5), Resize((8, 8))
-        >>> static_transforms([load, resize, flip, resize]) == [load, resize]
-        True
-    """
+    """Return the leading transforms of a pipeline, up to the first that is not in ``STATIC``: their results depend on the files alone."""
     static = []
     for transform in transforms:
         package = type(transform).__module__.split('.')[0]
@@ -215,7 +208,7 @@ def _decode_arrays(dataset: DecodeOnce, transforms: list) -> dict[str, torch.Ten
     # an anonymous mapping needs no file, and /dev/shm does not limit it
     buffers = [mmap.mmap(-1, count * math.prod(shape)) for shape in shapes]
     arrays = [np.frombuffer(b, np.uint8).reshape(count, *s) for b, s in zip(buffers, shapes, strict=True)]
-    # at least 32 images, which are worth a process
+    # a task of less than 32 images is not worth a process
     per_task = min(MOST_PER_TASK, max(32, count // (4 * available_cores())))
 
     def decode_task(start: int) -> tuple[str, tuple] | None:

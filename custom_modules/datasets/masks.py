@@ -29,8 +29,6 @@ class MaskValues:
         >>> values = MaskValues(('background', 'rock'), {0: 0, '1': 1, '255': 1}, ignore_index=9)
         >>> values.labels, values.stray({0, 7})
         ({0: 0, 1: 1, 255: 1, 9: 255}, [7])
-        >>> MaskValues(('background', 'rock'), {0: 0, 1: 1, 255: 1}, sets=[{0, 255}, {0, 1}]).stray({0, 1, 255})
-        [0, 1, 255]
     """
 
     def __init__(
@@ -149,7 +147,7 @@ def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
     frequencies = pixels / ((counts > 0) * counts.sum(axis=1, keepdims=True)).sum(axis=0)
     median = np.median(frequencies) / frequencies
     weights = inverse.tolist(), median.tolist(), float(pixels[0] / pixels[1])
-    # the last for two classes only
+    # of several classes zip leaves the last one, positive_weight, out
     return dict(zip(names, weights, strict=False), reason=None)
 
 

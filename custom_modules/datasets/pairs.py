@@ -149,7 +149,7 @@ def read_pair(
 def _compare_sizes(image: Path, mask: Path, contents: Sequence[bytes], size: tuple, mask_size: tuple) -> list[Defect]:
     tags = [orientation(content) for content in contents]
     if size == mask_size:
-        # if only one file has a tag, and it turns a quarter, then equal sizes other than a square prove the tag right
+        # if one file alone has a tag, and that turns by a quarter, then equal sizes (of no square) prove that the mask was drawn upright
         proven = min(tags) == 1 and max(tags) >= 5 and size[0] != size[1]
         if tags[0] == tags[1] or proven:
             return []
@@ -192,12 +192,7 @@ def check_pairs(
 
 
 def count_values(values: np.ndarray, size: int = 256) -> np.ndarray:
-    """Count how often each integer below ``size`` occurs, block by block, since ``np.bincount`` converts its input to 64 bits.
-
-    Example:
-        >>> count_values(np.array([[0, 2], [2, 2]]), 4).tolist()
-        [1, 0, 3, 0]
-    """
+    """Count how often each of 0 to ``size - 1`` occurs, int64 (size,): block by block, since ``np.bincount`` converts its input to 64 bits."""
     flat, block = values.ravel(), 1 << 20
     parts = (flat[start : start + block] for start in range(0, flat.size, block))
     return sum((np.bincount(part, minlength=size) for part in parts), np.zeros(size, np.int64))

@@ -22,7 +22,7 @@ READ_FROM_CONFIG = (
     'sync_bn', 'tta_model', 'tta_pipeline',
 )  # fmt: skip
 PARTS = ('train', 'val', 'test')
-# of mmengine's runner, by their keys in default_hooks
+# hooks of mmengine's runner, by their keys in default_hooks
 OWN_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 
 
@@ -49,13 +49,7 @@ def find_class(registry: Registry, scope: str | None, config: dict) -> type | No
 
 
 def data_set_configs(key: str, value: dict | Sequence[dict] | None) -> Iterator[tuple[str, dict]]:
-    """Yield the data sets at a key; for a ``RepeatDataset`` or ``ConcatDataset`` those that it wraps.
-
-    Example:
-        >>> repeated = dict(type='RepeatDataset', times=2, dataset=dict(type='MoonDataset'))
-        >>> list(data_set_configs('train', repeated))
-        [('train.dataset', {'type': 'MoonDataset'})]
-    """
+    """Yield key and config of the data sets at a key; for a ``RepeatDataset`` or ``ConcatDataset`` those that it wraps (``key.dataset``)."""
     for part_key, part in each_config(key, value):
         inner = next((name for name in ('dataset', 'datasets') if name in part), None)
         if inner is None:
@@ -179,7 +173,6 @@ def load_config(
     try:
         cfg.merge_from_dict(dict(cfg_options or {}))
     except (TypeError, KeyError, IndexError, ValueError, AttributeError) as error:
-        # the key at fault is in mmengine's message, if anywhere
         raise UsageError(
             f'--cfg-options cannot be put into {path} ({first_line(error)}): give keys that are there, and numbers for places in lists.'
         ) from error

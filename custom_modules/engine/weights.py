@@ -78,10 +78,6 @@ def average_weights(states: Sequence[dict[str, Tensor]], shares: Sequence[float]
 
     Integers, such as a batch norm's counter, are taken from the first. ``shares``, one per model, add up to 1. Raises a
     UsageError if shares, names or shapes do not fit.
-
-    Example:
-        >>> average_weights([{'w': torch.zeros(2)}, {'w': torch.ones(2)}], [0.75, 0.25])
-        {'w': tensor([0.2500, 0.2500])}
     """
     if len(shares) != len(states):
         raise UsageError(f'{len(states)} checkpoints need as many shares, got {len(shares)}.')

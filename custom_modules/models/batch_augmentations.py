@@ -17,14 +17,9 @@ from custom_modules.utils.errors import UsageError
 class StepRandom:
     """The random numbers of one training step, which follow from seed, step and a sample's place in the batch of all processes.
 
-    They depend neither on a resume nor on the number of processes. They are drawn on the host, so alike for all devices.
-
-    Args:
-        seed (int): The run's seed.
-        step (int): The training step.
-        places (Sequence[int]): Place of each of this process's N samples in the batch of all processes: ``i * n + r`` for sample
-            ``i`` of process ``r`` of ``n``, as in mmengine's ``DefaultSampler``.
-        total (int): Samples in that batch.
+    They depend neither on a resume nor on the number of processes. ``places`` are those of this process's N samples in the batch of
+    all processes, which has ``total`` samples: ``i * n + r`` for sample ``i`` of process ``r`` of ``n``, as in mmengine's
+    ``DefaultSampler``. The numbers are drawn on the host, so they are the same for all devices.
     """
 
     def __init__(self, seed: int, step: int, places: Sequence[int], total: int) -> None:

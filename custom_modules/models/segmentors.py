@@ -97,14 +97,7 @@ class UNetSegmentor(ValLossSegmentor):
 
 
 def imitation_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy of logits (N, C, h, w) with a teacher's logits of any size: sigmoid for one channel, else softmax.
-
-    Example:
-        >>> import torch
-        >>> teacher = torch.tensor([4.0, -4.0]).view(1, 1, 1, 2)
-        >>> bool(imitation_loss(teacher, teacher) < imitation_loss(-teacher, teacher))
-        True
-    """
+    """Compute the cross entropy of logits (N, C, h, w) with a teacher's logits (N, C, H, W): of sigmoids for one channel, else softmax."""
     logits, target = logits.float(), target.float()
     if target.shape[2:] != logits.shape[2:]:
         target = F.interpolate(target, size=logits.shape[2:], mode='bilinear', align_corners=False)
