@@ -41,7 +41,7 @@ class RunnerTraining(Contestant):
         self.runner = runner = Runner.from_cfg(cfg)
         require_a_batch(runner)
         loop = runner.train_loop
-        # set up everything without training: epochs are run by `measure`, and an exception skips what follows the loop
+        # runner.train() sets everything up; a StopIteration instead of its loop skips the rest of it, and `measure` runs the epochs
         loop.run = lambda: next(iter(()))
         with contextlib.suppress(StopIteration):
             runner.train()
@@ -157,7 +157,7 @@ class BareTraining(RunnerTraining):
         self.model.eval()
         images, right = 0, torch.zeros(1, device=self.device)
         for inputs, truth in self._batches('val'):
-            right += (class_indices(self.model, inputs) == labels_of(truth)).sum()
+            right += (class_indices(self.model, inputs) == true_labels(truth)).sum()
             images += len(inputs)
         print(f'{right.item()} right')
         return images
@@ -202,7 +202,7 @@ class SmpTraining(BareTraining):
     def _loss(self, images: Tensor, truth: list) -> Tensor:
         from segmentation_models_pytorch.losses import DiceLoss
 
-        logits, labels = self.model(images), labels_of(truth).long()
+        logits, labels = self.model(images), true_labels(truth).long()
         if logits.shape[1] == 1:
             mode = 'binary'
             entropy = F.binary_cross_entropy_with_logits(logits[:, 0], (labels == 1).float())
@@ -228,7 +228,7 @@ def smp_unet(cfg: Config) -> torch.nn.Module:
     return Unet('timm-mobilenetv3_small_100', classes=channels, **widths)
 
 
-def labels_of(samples: list) -> Tensor:
+def true_labels(samples: list) -> Tensor:
     """Return the masks (N, H, W) of samples, or a classifier's labels (N,)."""
     if not isinstance(samples, list):  # a batch that was never split into samples
         return samples.gt_label

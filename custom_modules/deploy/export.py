@@ -27,6 +27,8 @@ from custom_modules.utils.tables import progress
 
 TOLERANCE = 1e-3  # largest deviation from PyTorch of a file that is written
 CHECKED = 32  # synthetic scenes that models are compared on
+CALIBRATED = 200  # most pictures that int8 is calibrated on; more change little
+Sample = tuple[np.ndarray, np.ndarray | None]  # a picture (1, H, W, 3) and its true labels (1, H, W), if it has a mask
 
 
 def export_onnx(model: TorchModel, dynamic: bool = False) -> bytes:
@@ -102,10 +104,6 @@ def export_best(folder: str | Path) -> Path:
     return path
 
 
-Sample = tuple[np.ndarray, np.ndarray | None]  # a picture (1, H, W, 3) and its true labels (1, H, W), if it has a mask
-MOST = 200  # pictures that int8 is calibrated on; more change little
-
-
 def load_samples(model: TorchModel, folder: str | Path) -> list[Sample]:
     """Load pictures of the model's size, with masks if the folder is laid out as the data root of the config's test data set.
 
@@ -126,7 +124,7 @@ def _samples_with_masks(model: TorchModel, folder: str | Path) -> list[Sample]:
         DATASETS.build(dict(config, check=False, cache=None))
     except (UsageError, FileNotFoundError, TypeError) as error:
         if isinstance(error, MissingMasksError) and not error.__cause__:
-            # others have theirs
+            # other pictures have masks, so this is the right layout
             raise
         # another layout, or another kind of data set: pictures without masks
         return []
@@ -147,8 +145,8 @@ def quantize(exported: bytes, samples: Sequence[Sample]) -> bytes:
     from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    images = (dict(images=image) for image, _ in samples[:MOST])
-    # a CalibrationDataReader
+    images = (dict(images=image) for image, _ in samples[:CALIBRATED])
+    # what quantize_static calls of a CalibrationDataReader
     reader = SimpleNamespace(get_next=lambda: next(images, None))
     with TemporaryDirectory() as folder:
         source, prepared, small = (Path(folder, f'{name}.onnx') for name in ('source', 'prepared', 'small'))

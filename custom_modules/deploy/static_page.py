@@ -20,7 +20,7 @@ SOURCE = REPOSITORY / 'docs' / 'demo'  # the hand-written page, with a copy of o
 SMALLEST = REPOSITORY / 'checkpoints' / 'rock_detector_mobile.onnx'
 SCENES = 3
 MARK = 'content="tools/demo.py"'  # in the index.html of a page that may be replaced
-MANY = 1024  # numbers of a tensor that is worth storing in 16 bits
+LARGE = 1024  # least numbers of a tensor that is worth storing in 16 bits
 
 
 def write_page(model: str | Path | None, folder: Path) -> list[str]:
@@ -61,7 +61,7 @@ def halved(content: bytes) -> bytes:
     casts = []
     for tensor in model.graph.initializer:
         values = numpy_helper.to_array(tensor)
-        if values.dtype == np.float32 and values.size >= MANY:
+        if values.dtype == np.float32 and values.size >= LARGE:
             name, half = tensor.name, f'{tensor.name}.half'
             tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), half))
             # onnxruntime computes the cast once, when the model is loaded
