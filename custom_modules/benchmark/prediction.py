@@ -103,7 +103,7 @@ class ToolPrediction(PredictionContestant):
         torch.set_num_threads(threads // self.detector.calls)
         self.detector.batch_size, skipped = batch, []
         sources = [Source(Path(file), str(number)) for number, file in enumerate(files)]
-        # one more, as in the tool; but one thread shall not have a second core for files
+        # one worker more than calls of the network, as in the tool; but a contestant of one thread must not use a second core
         masks = list(predicted(self.detector, sources, self, threads + (threads > 1), skipped))
         torch.set_num_threads(threads)
         if skipped:

@@ -9,7 +9,7 @@ from mmseg.registry import DATASETS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
-# registers the loaders, which read as the check of the files does
+# registers the loaders, which read files as check_pairs does
 from custom_modules.datasets import transforms  # noqa: F401
 from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IGNORED, MaskValues, class_palette
@@ -135,7 +135,7 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
             img_suffix=img_suffix,
             seg_map_suffix=seg_map_suffix,
             metainfo=dict(classes=tuple(classes), palette=colours),
-            # label_map and ignore_index can do the same
+            # not needed: label_map and ignore_index can do the same
             reduce_zero_label=False,
             **kwargs,
         )

@@ -95,7 +95,7 @@ class RandomAffine(AffineRanges, BaseTransform):
             return None
         angle = np.random.uniform(-self.degree, self.degree)
         factor = np.random.uniform(1 - self.scale, 1 + self.scale)
-        # pixel centres lie on whole numbers
+        # OpenCV's coordinates are whole numbers at the centres of pixels
         matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), angle, factor)
         matrix[:, 2] += np.random.uniform(-self.translate, self.translate, 2) * (width, height)
         return matrix

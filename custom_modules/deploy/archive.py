@@ -114,7 +114,7 @@ def predict_archive(
         cpus (int): Of each worker.
         gpus (float): Of each worker.
     """
-    # the log is printed, with a traceback for each lost task
+    # else Ray Data prints its log, with a traceback for each lost task
     os.environ.setdefault('RAY_DATA_LOG_LEVEL', 'CRITICAL')
     try:
         import ray.data as data
@@ -133,7 +133,7 @@ def predict_archive(
         table = data.from_items(tasks, override_num_blocks=len(tasks))
         pool = data.ActorPoolStrategy(min_size=1, initial_size=min(workers, len(tasks)))
         with warnings.catch_warnings():
-            # Ray's: max_task_retries will be given in another way
+            # Ray warns that max_task_retries will be given in another way
             warnings.simplefilter('ignore')
             answers = table.flat_map(Worker, fn_constructor_kwargs=arguments, compute=pool, **resources)
         try:

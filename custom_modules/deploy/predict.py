@@ -30,7 +30,7 @@ COLUMNS = (
     'probability', 'touches_border',
 )  # fmt: skip
 MANIFEST = 'pictures.jsonl'
-# Pillow takes larger pictures than its default for an attack; OpenCV cannot write larger ones than this
+# in pixels: Pillow takes pictures of twice its default for an attack, and OpenCV cannot write more than this
 Image.MAX_IMAGE_PIXELS = 2**29
 
 
@@ -65,7 +65,7 @@ class PictureFiles:
         if self.probability:
             whole = np.empty(labels.shape, np.uint16)
             for rows, part in strips(prob_map, picture.size):
-                # of several classes: that it is not the first, the background
+                # with several classes: the probability that a pixel is not the first class, the background
                 whole[rows] = np.rint((part[0] if len(part) == 1 else 1 - part[0]) * STEPS)
             self._write('probabilities', source, '.png', encode_png(whole))
         width, height = picture.size

@@ -44,7 +44,7 @@ def join_processes(cfg) -> None:
 
     mmengine would select a GPU before it initializes the group, which fails without one. It skips what is initialized.
     """
-    # mmengine's model wrapper reads it, and some launchers do not set it
+    # mmengine's model wrapper reads LOCAL_RANK, and some launchers do not set it
     os.environ.setdefault('LOCAL_RANK', os.environ[VARIABLES[cfg.launcher][2]])
     if devices.get_device() != 'cpu':
         return
@@ -113,7 +113,7 @@ def set_mixed_precision(optim_wrapper) -> None:
     if torch.cuda.is_bf16_supported(including_emulation=False):
         optim_wrapper.setdefault('dtype', 'bfloat16')
     if optim_wrapper.get('dtype') == 'bfloat16':
-        # it has float32's exponents, so gradients do not underflow
+        # bfloat16 has float32's exponents, so gradients do not underflow
         optim_wrapper.setdefault('loss_scale', dict(enabled=False))
 
 

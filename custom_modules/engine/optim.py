@@ -61,7 +61,7 @@ class WarmedUpEMA(ExponentialMovingAverage):
     """mmengine's ``ExponentialMovingAverage`` with a warm-up, and with few kernel launches, for its ``EMAHook``.
 
     The momentum of step ``t``, from 0 on, is the greater of ``momentum`` and ``10 / (10 + t)``, so that the random initial
-    weights have no part in the average. ``interval`` is ignored.
+    weights have no part in the average; as in mmengine's ``MomentumAnnealingEMA`` with ``gamma=10``. ``interval`` is ignored.
     """
 
     _count: int | None = None

@@ -51,9 +51,9 @@ def last_checkpoint(work_dir: str | Path) -> Path | None:
     folder = Path(work_dir)
     note = folder / 'last_checkpoint'
     named = Path(note.read_text(errors='replace').strip()).name if note.is_file() else ''
-    # the best ones hold no optimizer
+    # best_*.pth hold no optimizer, so no run resumes from them
     others = [p for p in folder.glob('*.pth') if not p.name.startswith('best_') and p.name != named]
-    # epoch_10 after epoch_9
+    # newest first, by number: epoch_10 before epoch_9
     others.sort(key=lambda path: ([int(n) for n in re.findall(r'(\d+)\.pth$', path.name)], path.name), reverse=True)
     reasons = {}
     candidates = [folder / named, *others] if named else others

@@ -54,16 +54,16 @@ class ClassIoUMetric(IoUMetric):
         **kwargs,
     ) -> None:
         # mmseg's metric ignores unknown arguments
-        for name in kwargs.keys() - inspect.signature(IoUMetric).parameters:
-            raise TypeError(f'ClassIoUMetric.__init__() got an unexpected keyword argument {name!r}')
+        if unknown := kwargs.keys() - inspect.signature(IoUMetric).parameters:
+            raise TypeError(f'ClassIoUMetric.__init__() got an unexpected keyword argument {unknown.pop()!r}')
         super().__init__(iou_metrics=list(iou_metrics), **kwargs)
         self.report_classes = tuple(report_classes)
         self.label_limit = label_limit
         self.mask_names: dict[str, str] = {}
         self._confusions: list[torch.Tensor] = []
-        # masks of each batch on their device, and its images' shapes; then the counts of each image and class
+        # of each batch the masks, on their device, and the images' shapes, until _count_objects makes _objects of them
         self._masks: list[tuple[torch.Tensor, list]] = []
-        self._objects: list[np.ndarray] = []
+        self._objects: list[np.ndarray] = []  # of each image the counts of ObjectMatch (classes, 4)
 
     def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
         """Count a batch of ``pred_sem_seg`` and ``gt_sem_seg``, and write its masks where ``output_dir`` is given."""
@@ -86,7 +86,7 @@ class ClassIoUMetric(IoUMetric):
             self.results.extend(zip(hit, predicted + labelled - hit, predicted, labelled, strict=True))
             self._confusions.clear()
         self._count_objects()
-        # from all processes, as BaseMetric collects the results
+        # those of all processes, as BaseMetric collects self.results
         self._objects = collect_results(self._objects, size, self.collect_device) or []
         scores = super().evaluate(size)
         self._objects = []

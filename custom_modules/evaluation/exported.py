@@ -62,7 +62,6 @@ class OnnxModel:
 
     Attributes:
         card (ModelCard): The file's metadata.
-        device (str): As given.
 
     Raises:
         UsageError: If it is no such file, or onnxruntime or the device is missing.
@@ -82,7 +81,7 @@ class OnnxModel:
                 f'onnxruntime cannot use the device {device!r} here: choose --device cpu, or install onnxruntime-gpu.'
             )
         self.device, options = device, onnxruntime.SessionOptions()
-        # its own choice, 0, ignores the limit of a container or a cluster's job
+        # with 0 onnxruntime chooses, and ignores the limit of a container or a cluster's job
         limited = available_cores() < (os.cpu_count() or 1)
         options.intra_op_num_threads = threads or (available_cores() if limited else 0)
         # no warnings, which are about nodes that it does not optimize

@@ -58,8 +58,7 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
         else:
             divisor = self.size_divisor or 1
             target = tuple(-(-side // divisor) * divisor for side in size)
-        # left, right, top, bottom
-        padding = (0, target[1] - size[1], 0, target[0] - size[0])
+        padding = (0, target[1] - size[1], 0, target[0] - size[0])  # left, right, top, bottom
         if any(padding):
             images = F.pad(images, padding, value=self.pad_val)
             masks = F.pad(masks, padding, value=self.seg_pad_val)

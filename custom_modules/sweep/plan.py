@@ -123,7 +123,7 @@ def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
         if key in factors:
             raise UsageError(f'--vary names {key} twice: give all its values at once.')
         factors[key] = values
-    # each key by its last words, as many as tell the keys apart
+    # a key's name in folders: its last parts, as many as tell the keys apart
     names = distinct_tails([key.split('.') for key in factors], '.')
     combinations = []
     for values in itertools.product(*factors.values()):
@@ -168,6 +168,6 @@ def _split(text: str) -> list[str]:
 
 
 def _folder_part(value: str) -> str:
-    # a file by its name
+    # of a path its name alone
     value = PurePath(value).stem if '/' in value else value
     return re.sub(r'[^\w.+-]+', '-', value).strip('-')

@@ -92,7 +92,7 @@ def bring_to_end(
     ``'finished'``, ``'failed'``, or ``'waits'`` if another sweep trains it; a note; and the minutes. Raises a
     ChildProcessError if the training was killed, which can then be resumed.
     """
-    # besides the work dir's lock, which a training takes only seconds after its start
+    # a lock for sweeps, since a training locks its work dir only seconds after its start
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(run.folder.parent / f'.{run.folder.name}.lock', timeout=0):
@@ -123,7 +123,7 @@ def _bring_to_end(run: Run, rerun: bool, since: float, environment, started) -> 
         # Ray cancels a task by an exception
         machine.stop_processes([process])
     state, detail = run.inspect()
-    # its log decides, not the exit code: Ctrl-C may have come just after its end
+    # the training's log decides, not its exit code: Ctrl-C may have come just after its last epoch
     if state == 'finished':
         return 'finished', f'exit code {code}' if code else '', (time.monotonic() - start) / 60
     if code and is_locked(run.folder):

@@ -46,7 +46,7 @@ class ResumableCheckpointHook(CheckpointHook):
         epoch, loop = runner.epoch, runner.train_loop
         if runner.val_loop is None or not isinstance(loop, EpochBasedTrainLoop):
             return
-        # of train_cfg.dynamic_intervals
+        # set val_interval as train_cfg.dynamic_intervals says for this epoch
         loop._decide_current_val_interval()
         # whether the loop validates after the last epoch that was trained
         due = epoch >= loop.val_begin and (epoch % loop.val_interval == 0 or epoch == runner.max_epochs)

@@ -37,7 +37,7 @@ class LazyRuntimeInfoHook(RuntimeInfoHook):
 
     def record(self, hub, name: str, value: torch.Tensor | float) -> None:
         """Record a scalar, or a tensor of one element, for the run's message hub."""
-        # the hub gets a new name at once, since it logs them in the order of their arrival
+        # the first value of a name goes to the hub at once, since lines list the names in the order in which the hub got them
         if isinstance(value, torch.Tensor) and name in hub.log_scalars:
             self._waiting.setdefault(name, []).append(value.detach().reshape(()))
         else:
@@ -78,7 +78,7 @@ class LazyScalarsHook(Hook):
 
         def clip_and_record(parameters, **kwargs) -> None:
             norm = clip(parameters, **kwargs)
-            # returned, mmengine would transfer it at once
+            # recorded, not returned: mmengine would transfer a returned norm at once
             if norm is not None:
                 infos[0].record(runner.message_hub, name, norm)
 

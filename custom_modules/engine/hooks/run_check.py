@@ -55,7 +55,7 @@ class RunCheckHook(Hook):
                 'go on. To change them start anew, from the weights with load_from.'
             )
         for scheduler in runner.param_schedulers or ():
-            # as where an epoch is a single step
+            # total_iters is 0 for a single step, such as an epoch of one batch
             if runner.iter == 0 and isinstance(scheduler, LinearParamScheduler) and scheduler.total_iters == 0:
                 for group in scheduler.optimizer.param_groups:
                     group[scheduler.param_name] *= scheduler.end_factor / scheduler.start_factor
@@ -104,7 +104,7 @@ def _monitored(runner) -> dict[str, tuple[str, str]]:
         if isinstance(hook, CheckpointHook) and hook.save_best is not None:
             by = 'save_best of the checkpoint hook'
             keys |= {k: (by, r) for k, r in zip(hook.key_indicators, hook.rules, strict=False)}
-        # without a validation it just never stops
+        # without a validation early stopping just never stops
         if isinstance(hook, EarlyStoppingHook) and runner.val_loop is not None:
             keys[hook.monitor] = ('monitor of the early stopping hook', hook.rule)
     for scheduler in runner.param_schedulers or ():
@@ -193,7 +193,7 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
         """Restore the state of a resumed run."""
         super().before_run(runner)
         state = runner.message_hub.runtime_info.get(self._KEY)
-        # not the best value of another score
+        # the best value of another score, which was monitored before the resume, does not count
         if state is not None and state['monitor'] == self.monitor:
             self.best_score, self.wait_count = state['best_score'], state['wait_count']
             if self.wait_count >= self.patience:

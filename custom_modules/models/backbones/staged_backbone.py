@@ -81,7 +81,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
         out_strides (tuple[int]): Stride of each feature map that ``forward`` returns.
 
     Raises:
-        UsageError: If ``out_indices`` or ``frozen_stages``, now or when it is set later, names a stage that does not exist.
+        ValueError: If ``out_indices`` or ``frozen_stages``, now or when it is set later, names a stage that does not exist.
     """
 
     def __init__(
