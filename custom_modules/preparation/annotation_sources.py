@@ -134,7 +134,7 @@ def _read_cvat(content):
     pictures, subsets = [], {image.get('subset') for image in root.iter('image')}
     for image in root.iter('image'):
         # the parts of a project may have files of the same names: CVAT's archive has a folder for each part
-        folder = f'{image.get("subset")}/' if len(subsets) > 1 and image.get('name') else ''
+        folder = f'{image.get("subset")}/' if len(subsets) > 1 and image.get('subset') and image.get('name') else ''
         found = [(shape, _segmentation(_from_cvat, shape, image)) for shape in image.iterfind('*[@label]')]
         shapes = [(shape.get('label'), shape.tag, drawn, shape.get('z_order')) for shape, drawn in found]
         pictures.append((folder + image.get('name', ''), image.get('width'), image.get('height'), shapes))

@@ -82,6 +82,8 @@ SHAPES = {
     'a turned ellipse of CVAT': (
         of_cvat('<ellipse label="rock" cx="20" cy="16" rx="12" ry="6" rotation="30"/>'),
         cv2.ellipse(EMPTY.copy(), (20, 16), (12, 6), 30, 0, 360, 1, -1), 50),
+    'nothing of an a.jpg in another part of a CVAT project': (of_cvat(f'</image><image name="a.jpg" subset="B" width="{WIDTH}" '
+        f'height="{HEIGHT}"><box label="sky" xtl="1" ytl="1" xbr="9" ybr="9"/>'), EMPTY, 0),
 }  # fmt: skip
 
 
