@@ -29,6 +29,8 @@ class MaskValues:
         >>> values = MaskValues(('background', 'rock'), {0: 0, '1': 1, '255': 1}, ignore_index=9)
         >>> values.labels, values.stray({0, 7})
         ({0: 0, 1: 1, 255: 1, 9: 255}, [7])
+        >>> MaskValues(('background', 'rock'), {0: 0, 1: 1, 255: 1}, sets=[{0, 255}, {0, 1}]).stray({0, 1, 255})
+        [0, 1, 255]
     """
 
     def __init__(

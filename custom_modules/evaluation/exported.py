@@ -61,7 +61,7 @@ class OnnxModel:
         threads (int, optional): Threads of one call. Defaults to all cores that this process may use.
 
     Attributes:
-        card (ModelCard): The file's metadata.
+        card (ModelCard), device (str): The file's metadata, and what it computes on.
 
     Raises:
         UsageError: If it is no such file, or onnxruntime or the device is missing.

@@ -232,10 +232,7 @@ class AugmentsBatches:
         return images, masks
 
     def _stack(self, *lists: list[Tensor]) -> list[Tensor]:
-        """Stack each list of tensors on the device; a UsageError if their heights or widths (the last two dimensions) differ.
-
-        One copy from pinned memory instead of one per sample, so that the host does not wait.
-        """
+        """Stack each list of tensors on the device; a UsageError if their heights or widths (the last two dimensions) differ."""
         if len(sizes := {tuple(tensor.shape[-2:]) for tensors in lists for tensor in tensors}) > 1:
             raise UsageError(
                 f'a batch is augmented as one tensor of images and one of masks, and it holds sizes of {sorted(sizes)}: set load_size '
@@ -244,6 +241,7 @@ class AugmentsBatches:
         stacked = []
         for tensors in lists:
             out = None
+            # from pinned memory, and not sample by sample, so that the host does not wait
             if self.device.type == 'cuda' and tensors[0].device.type == 'cpu':
                 out = torch.empty((len(tensors), *tensors[0].shape), dtype=tensors[0].dtype, pin_memory=True)
             stacked.append(torch.stack(tensors, out=out).to(self.device, non_blocking=True))

@@ -90,7 +90,7 @@ class UpBlock(nn.Module):
     Args:
         in_channels, skip_channels (int): Channels of the coarser feature map and of the skip tensor.
         channels (int): Output channels. A skip tensor with another number passes a 1x1 convolution first.
-        upsample (str): ``'deconv'``, a 2x2 transposed convolution to ``channels``, or ``'bilinear'``, which keeps ``in_channels``.
+        upsample (str): ``'deconv'``, a 2x2 transposed convolution to ``channels``, or ``'bilinear'``, which keeps ``in_channels``; else a ValueError.
         separable (bool): Of :class:`DoubleConv`.
     """
 
