@@ -15,7 +15,6 @@ PAGES = [p for where in ('*', 'docs/*', 'checkpoints/*') for p in REPOSITORY.glo
 PAGES.append(INDEX)
 # a changelog's entry is one sentence each; the log keeps its tables, and the names of then
 PROSE = [page for page in PAGES if page.name != 'CHANGELOG.md']
-PLAIN = [page for page in PROSE if page != LOG]
 TOOLS = [path.stem for path in (REPOSITORY / 'tools').glob('*.py') if path.stem != 'arguments']
 HEAVY = {'torch', 'torchvision', 'mmengine', 'mmcv', 'mmseg', 'mmpretrain', 'pandas', 'matplotlib'}
 # what a reader writes, as the page says
@@ -100,7 +99,7 @@ def commands():
     found = {}
     for page in PAGES:
         # log and changelog say what was run then, with flags that may be gone
-        inline = re.findall(r'`([^`\n]+)`', without_code(page)) if page in PLAIN else []
+        inline = re.findall(r'`([^`\n]+)`', without_code(page)) if page in PROSE and page != LOG else []
         # what the tools share is no command
         for tool, rest in re.findall(r'tools/(?!arguments)(\w+)\.py(.*)', '\n'.join(shell_lines(page) + inline)):
             command = rest.split()[:1] if tool in ('analyze', 'benchmark', 'prepare_data') else []
