@@ -83,10 +83,11 @@ class UNetSegmentor(ValLossSegmentor):
 
     Example:
         >>> import torch
-        >>> from custom_modules.models import backbones, segmentors, unet_head  # what they register
-        >>> head = dict(type='UNetHead', loss_decode=dict(type='BinaryDiceLoss'))
-        >>> model = dict(type='UNetSegmentor', backbone=dict(type='MoonNet'), decode_head=head, test_cfg=dict(mode='whole'))
-        >>> tuple(segmentors.MODELS.build(model)(torch.rand(2, 3, 96, 128)).shape)
+        >>> from mmengine.registry import MODELS, init_default_scope
+        >>> import custom_modules.segmentation
+        >>> init_default_scope('mmseg')
+        >>> unet = MODELS.build(dict(type='UNetSegmentor', backbone=dict(type='MoonNet'), decode_head=dict(type='UNetHead')))
+        >>> tuple(unet(torch.rand(2, 3, 96, 128)).shape)
         (2, 1, 96, 128)
     """
 
