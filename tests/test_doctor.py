@@ -86,7 +86,7 @@ def test_tool_runs_where_little_is_installed_and_that_is_broken(tmp_path):
 
 
 def test_a_slow_machine_is_no_broken_package(monkeypatch):
-    monkeypatch.setattr(doctor, 'PATIENCE', 4)
+    monkeypatch.setattr(doctor, 'PATIENCE', 3)
     sleep = 'import time; time.sleep({})'.format
-    outcomes = doctor.try_steps(dict(first=sleep(2.5), second=sleep(2.5), third=sleep(60)))
+    outcomes = doctor.try_steps(dict(first=sleep(1.6), second=sleep(1.6), third=sleep(60)))
     assert [name for name, outcome in outcomes.items() if 'error' in outcome] == ['third']

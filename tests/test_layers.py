@@ -15,8 +15,7 @@ LAYERS = [
     *('deploy reporting', 'benchmark sweep', 'gpu_check', 'classification segmentation'),
 ]
 LAYER = {package: number for number, packages in enumerate(LAYERS) for package in packages.split()}
-# they stand on utils alone
-ON_UTILS = ('preparation', 'doctor')
+ON_UTILS = ('preparation', 'doctor')  # they stand on it alone
 FILES = {p: p.relative_to(REPOSITORY).with_suffix('').parts for p in sorted((REPOSITORY / PACKAGE).rglob('*.py'))}
 
 
@@ -48,19 +47,11 @@ def modules_of(*packages: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ('modules', 'unwanted'),
-    [
-        (modules_of('eda', 'utils'), ['torch']),
-        (['custom_modules.classification'], ['mmseg']),
-        (modules_of('preparation'), ['torch', 'mmengine', 'matplotlib']),
-    ],
-    ids=['looking at data needs no torch', 'a classifier needs no mmseg', 'preparation is plain'],
+    [(modules_of('eda', 'utils'), ['torch']), (modules_of('preparation'), ['torch', 'mmengine', 'matplotlib'])],
+    ids=['looking at data needs no torch', 'preparation is plain'],
 )
 def test_what_an_import_brings_with_it(modules, unwanted):
     code = f'import sys\nfor name in {modules!r}: __import__(name)\nprint(*sys.modules)'
     loaded = run_python('-c', code).stdout.split('\n')[-2].split()
     assert set(modules) <= set(loaded)
     assert not set(unwanted) & set(loaded)
-
-
-def test_a_segmentor_needs_no_mmpretrain():
-    run_python('-c', 'import sys; sys.modules["mmpretrain"] = None; import custom_modules.segmentation')

@@ -24,6 +24,7 @@ from custom_modules.deploy.torch_model import TorchModel  # noqa: E402
 from custom_modules.evaluation.exported import ModelCard, OnnxModel  # noqa: E402
 from custom_modules.utils.errors import UsageError  # noqa: E402
 
+export.CHECKED = 4  # scenes, which take longer to render than to predict
 # all of them take 10 minutes on 2 cores: EVERY_CONFIG=1
 CONFIGS = [path for path in EXPERIMENTS if os.environ.get('EVERY_CONFIG') or path.stem == 'report2_simple_net_frozen']
 

@@ -86,7 +86,7 @@ def test_mlflow_file_store_holds_the_scalars(moon, tool, tmp_path):
 
 
 def test_a_library_that_never_starts_or_ends_holds_nothing_up(tmp_path):
-    """With what a classification run registers."""
+    """With what a classification run registers, which needs no mmseg."""
     code = """if True:
         import atexit, sys, time
         sys.modules['mmseg'] = None
