@@ -195,9 +195,7 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
         """Choose the ids of this part, sorted, from those that have a pair and are listed: by fold, by hash, or all."""
         if self.fold is not None:
             return fold_split(ids, self.split, self.fold, self.folds, self.fractions['val_fraction'])
-        if self.ann_file or self.own_folders:
-            return sorted(ids)
-        return hashed_split(ids, self.split, **self.fractions)
+        return sorted(ids) if self.ann_file or self.own_folders else hashed_split(ids, self.split, **self.fractions)
 
 
 @DATASETS.register_module()

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from custom_modules.deploy.rocks import Rock, find_rocks
-from custom_modules.deploy.tiling import in_steps, labels_of, map_of_tiles, strips
+from custom_modules.deploy.tiling import Strips, in_steps, labels_of, map_of_tiles
 from custom_modules.evaluation.exported import OnnxModel
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import REPOSITORY
@@ -158,7 +158,7 @@ class RockDetector:
         picture = self.prepare(picture)
         (prob_map,) = self.maps([picture])
         labels, rocks = self.finish(prob_map, picture.size)
-        probability = np.concatenate([part for _, part in strips(prob_map, picture.size)], axis=1)
+        probability = np.concatenate([part for _, part in Strips(prob_map, picture.size)], axis=1)
         return Detection(labels, probability[0] if len(probability) == 1 else probability, rocks)
 
     def prepare(self, picture: np.ndarray | str | Path) -> Picture:
@@ -183,12 +183,10 @@ class RockDetector:
 
         ``size`` is the picture's width and height, ``tolerance`` how far an outline may be off, in pixels.
         """
-        labels = labels_of(prob_map, size, self.threshold)
-        return labels, find_rocks(labels, prob_map, self.card.classes, tolerance)
+        labels = labels_of(strips := Strips(prob_map, size), self.threshold)
+        return labels, find_rocks(labels, strips, self.card.classes, tolerance)
 
 
 def resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize a picture to (width, height) by area, as training does."""
-    if image.shape[1::-1] == tuple(size):
-        return image
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return image if image.shape[1::-1] == tuple(size) else cv2.resize(image, size, interpolation=cv2.INTER_AREA)

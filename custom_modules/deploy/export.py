@@ -221,6 +221,4 @@ def score(model, samples: Sequence[Sample], reference) -> float:
     for image, truth in progress(samples, 'Scoring'):
         truth = reference.card.labels(reference(image)) if truth is None else truth
         scores += ConfusionScores.from_masks(truth, model.card.labels(model(image)), classes)
-    if model.card.task == 'classification':
-        return float(scores.accuracy)
-    return scores.foreground_dice
+    return float(scores.accuracy) if model.card.task == 'classification' else scores.foreground_dice

@@ -18,7 +18,7 @@ from PIL import Image
 
 from custom_modules.deploy.detector import Picture, RockDetector
 from custom_modules.deploy.rocks import outlined
-from custom_modules.deploy.tiling import STEPS, strips
+from custom_modules.deploy.tiling import STEPS, Strips
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import atomic_path, remove_unfinished, write_atomically
 from custom_modules.utils.images import Source, encode_png, pixel_count
@@ -64,7 +64,7 @@ class PictureFiles:
             self._write('overlays', source, '.jpg', jpeg.tobytes())
         if self.probability:
             whole = np.empty(labels.shape, np.uint16)
-            for rows, part in strips(prob_map, picture.size):
+            for rows, part in Strips(prob_map, picture.size):
                 # with several classes: the probability that a pixel is not the first class, the background
                 whole[rows] = np.rint((part[0] if len(part) == 1 else 1 - part[0]) * STEPS)
             self._write('probabilities', source, '.png', encode_png(whole))

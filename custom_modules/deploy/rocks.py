@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from custom_modules.deploy.tiling import strips
+from custom_modules.deploy.tiling import Strips
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Rock:
     polygons: list[list[float]]  # outlines x, y, x, y, ... as in COCO; holes are connected by a slit
 
 
-def find_rocks(labels: np.ndarray, prob_map: np.ndarray, classes: Sequence[str], tolerance: float = 1.0) -> list[Rock]:
+def find_rocks(labels: np.ndarray, strips: Strips, classes: Sequence[str], tolerance: float = 1.0) -> list[Rock]:
     """List the connected areas (8 neighbours) of every class but the first, class by class, from top to bottom.
 
-    ``labels`` are class indices (H, W), uint8, ``prob_map`` is the map of probabilities (K, h, w), uint16, that they come from. An
-    outline may be off by ``tolerance`` pixels; 0 is exact.
+    ``labels`` are class indices (H, W), uint8, ``strips`` the probabilities that they come from. An outline may be off by ``tolerance``
+    pixels; 0 is exact.
     """
     height, width = labels.shape
     rocks: list[Rock] = []
@@ -36,7 +36,7 @@ def find_rocks(labels: np.ndarray, prob_map: np.ndarray, classes: Sequence[str],
         of_class = labels if len(classes) == 2 else (labels == label).view(np.uint8)
         # not cv2.connectedComponents: its int32 labels of a mosaic take half a gigabyte
         areas = _areas(*cv2.findContours(of_class, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE))
-        sums = _probability_sums(areas, labels.shape, prob_map, label) if areas else ()
+        sums = _probability_sums(areas, strips, label) if areas else ()
         for rings, probability_sum in zip(areas, sums, strict=True):
             part, (x, y, w, h) = _filled(rings)
             # sums of integers, exact in float64
@@ -75,11 +75,11 @@ def _filled(rings: Sequence[np.ndarray]) -> tuple[np.ndarray, tuple[int, int, in
     return cv2.drawContours(np.zeros((h, w), np.uint8), rings, -1, 1, cv2.FILLED, offset=(-x, -y)), box
 
 
-def _probability_sums(areas: list, shape: tuple[int, int], prob_map: np.ndarray, label: int) -> np.ndarray:
-    """Sum the probabilities of a class over each area, in a picture of a shape (H, W)."""
+def _probability_sums(areas: list, strips: Strips, label: int) -> np.ndarray:
+    """Sum the probabilities of a class over each area."""
     sums, tops = np.zeros(len(areas)), np.array([rings[0][0, 0, 1] for rings in areas])
     ends = np.array([1 + rings[0][:, 0, 1].max() for rings in areas])
-    for rows, probabilities in strips(prob_map, shape[::-1]):
+    for rows, probabilities in strips:
         channel = probabilities[min(label, len(probabilities) - 1)]
         for area in np.flatnonzero((tops < rows.stop) & (ends > rows.start)):
             part, (x, y, w, h) = _filled(areas[area])
@@ -116,7 +116,8 @@ def outlines(area: np.ndarray, origin: tuple[int, int] = (0, 0), tolerance: floa
         start, end = np.unravel_index(distances.argmin(), distances.shape)
         # the slit: from the line to the hole, once around it, and back
         slits.setdefault(start, []).extend([hole[end:], hole[: end + 1], line[[start]]])
-    line = np.concatenate([part for i in range(len(line)) for part in (line[[i]], *slits.get(i, ()))])
+    if slits:
+        line = np.concatenate([part for i in range(len(line)) for part in (line[[i]], *slits.get(i, ()))])
     return [(line + origin).ravel().tolist()]
 
 

@@ -1,5 +1,6 @@
 """Probability maps: predicted in overlapping windows, and resized to a picture strip by strip."""
 
+import math
 from collections.abc import Iterator
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 
 STEPS = 65535  # of a probability as uint16: rounding changes it by less than 0.00001
 STRIP = 256  # rows that are resized at a time
+KEPT = 2**20  # most probabilities that are kept at a picture's size
 
 
 def window_starts(length: int, size: int, overlap: float) -> list[int]:
@@ -77,41 +79,50 @@ def in_steps(probabilities: np.ndarray) -> np.ndarray:
     return np.rint(probabilities * STEPS).astype(np.uint16)
 
 
-def strips(prob_map: np.ndarray, size: tuple[int, int]) -> Iterator[tuple[slice, np.ndarray]]:
-    """Resize a map (K, h, w), uint16, to a picture's size (width, height), a strip of rows at a time; bilinear, as mmseg does.
+class Strips:
+    """A map (K, h, w), uint16, resized to a picture's size (width, height), a strip of rows at a time; bilinear, as mmseg does.
 
-    Yields the rows, and their probabilities (K, rows, width), float32.
+    Iterating gives the rows, and their probabilities (K, rows, width), float32. Those of a small picture are kept for the next time.
     """
-    width, height = size
-    rows = prob_map.shape[1]
-    for top in range(0, height, STRIP):
-        end = min(top + STRIP, height)
-        # align_corners=False: pixels are areas
-        y = ((np.arange(top, end) + 0.5) * (rows / height) - 0.5).clip(0, rows - 1)
-        above = y.astype(int)
-        below = np.minimum(above + 1, rows - 1)
-        share = (y - above).astype(np.float32)[:, None]
-        first, last = above[0], below[-1] + 1
-        resized = np.empty((len(prob_map), end - top, width), np.float32)
-        for channel, upper in zip(prob_map[:, first:last], resized, strict=True):
-            part = channel.astype(np.float32)
-            if part.shape[1] != width:
-                part = cv2.resize(part, (width, len(part)), interpolation=cv2.INTER_LINEAR)
-            # in place: a strip of a mosaic has millions of pixels
-            np.multiply(part[above - first], 1 - share, out=upper)
-            lower = part[below - first]
-            lower *= share
-            upper += lower
-            upper /= STEPS
-        yield slice(top, end), resized
+
+    def __init__(self, prob_map: np.ndarray, size: tuple[int, int]) -> None:
+        self.size, self._prob_map = size, prob_map
+        self._kept = list(self._resized()) if len(prob_map) * math.prod(size) <= KEPT else None
+
+    def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
+        return self._resized() if self._kept is None else iter(self._kept)
+
+    def _resized(self) -> Iterator[tuple[slice, np.ndarray]]:
+        (width, height), prob_map = self.size, self._prob_map
+        rows = prob_map.shape[1]
+        for top in range(0, height, STRIP):
+            end = min(top + STRIP, height)
+            # align_corners=False: pixels are areas
+            y = ((np.arange(top, end) + 0.5) * (rows / height) - 0.5).clip(0, rows - 1)
+            above = y.astype(int)
+            below = np.minimum(above + 1, rows - 1)
+            share = (y - above).astype(np.float32)[:, None]
+            first, last = above[0], below[-1] + 1
+            resized = np.empty((len(prob_map), end - top, width), np.float32)
+            for channel, upper in zip(prob_map[:, first:last], resized, strict=True):
+                part = channel.astype(np.float32)
+                if part.shape[1] != width:
+                    part = cv2.resize(part, (width, len(part)), interpolation=cv2.INTER_LINEAR)
+                # in place: a strip of a mosaic has millions of pixels
+                np.multiply(part[above - first], 1 - share, out=upper)
+                lower = part[below - first]
+                lower *= share
+                upper += lower
+                upper /= STEPS
+            yield slice(top, end), resized
 
 
-def labels_of(prob_map: np.ndarray, size: tuple[int, int], threshold: float | None) -> np.ndarray:
-    """Decide each pixel's class (H, W), uint8, at a picture's size (width, height), from a map (K, h, w), uint16.
+def labels_of(strips: Strips, threshold: float | None) -> np.ndarray:
+    """Decide each pixel's class (H, W), uint8, from probabilities at a picture's size.
 
     One channel is class 1 above the threshold; of several the most probable class is taken.
     """
-    labels = np.empty(size[::-1], np.uint8)
-    for rows, probabilities in strips(prob_map, size):
+    labels = np.empty(strips.size[::-1], np.uint8)
+    for rows, probabilities in strips:
         labels[rows] = probabilities[0] > threshold if len(probabilities) == 1 else probabilities.argmax(axis=0)
     return labels

@@ -130,9 +130,7 @@ def _fault_of_optimizer(optimizer: torch.optim.Optimizer, saved: object) -> str 
         return 'holds no state of an optimizer'
     if not same:
         return f'was trained with another optimizer than {type(optimizer).__name__}, or other parameters in it'
-    if unlike:
-        return f'has {unlike} averages of the optimizer in another shape than their weights'
-    return None
+    return f'has {unlike} averages of the optimizer in another shape than their weights' if unlike else None
 
 
 def _same_schedulers(schedulers: list | None, saved: object) -> bool:

@@ -94,9 +94,7 @@ class ConfusionScores:
         named = dict(aAcc=self.accuracy, mIoU=class_mean(iou), mDice=class_mean(dice))
         for index, name in enumerate(classes[1:], 1):
             named |= {f'{name}_Dice': dice[..., index], f'{name}_IoU': iou[..., index]}
-        if self.confusion.ndim > 2:
-            return named
-        return {name: float(value) for name, value in named.items()}
+        return named if self.confusion.ndim > 2 else {name: float(value) for name, value in named.items()}
 
 
 def image_dice(confusions: np.ndarray) -> np.ndarray:

@@ -93,9 +93,7 @@ def json_values(value):
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [json_values(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def markdown_table(table: 'pd.DataFrame', heads: dict[str, str] | None = None) -> str:

@@ -11,7 +11,7 @@ from small_models import BrightRocks, bright_detector, noise, write_model
 from custom_modules.deploy import tiling
 from custom_modules.deploy.detector import RockDetector, load_predictor
 from custom_modules.deploy.rocks import find_rocks
-from custom_modules.deploy.tiling import STEPS, map_of_tiles, strips
+from custom_modules.deploy.tiling import STEPS, Strips, map_of_tiles
 from custom_modules.preparation.synthetic.renderer import MoonRenderer
 
 
@@ -61,7 +61,7 @@ def test_no_seam_where_windows_disagree():
 @pytest.mark.parametrize('size', [(300, 700), (40, 33), (64, 64), (64, 200)])
 def test_a_map_is_enlarged_as_opencv_does_it(size):
     found = (np.random.default_rng(0).random((2, 64, 64)) * STEPS).astype(np.uint16)
-    rows = [part for _, part in strips(found, size)]
+    rows = [part for _, part in Strips(found, size)]
     assert len(rows) == -(-size[1] // 256)
     for channel, enlarged in zip(found, np.concatenate(rows, axis=1), strict=True):
         expected = cv2.resize(channel.astype(np.float32) / STEPS, size, interpolation=cv2.INTER_LINEAR)
@@ -84,7 +84,7 @@ def test_the_mirror_image_is_averaged_and_an_own_threshold_decides(monkeypatch):
 @pytest.mark.parametrize('smooth', [True, False])
 def test_rocks_are_those_of_opencv_and_cross_strips(monkeypatch, smooth):
     """Islands in holes, holes at the border: area, box, centre and mean as OpenCV's statistics and the enlarged map say, outlines exact."""
-    monkeypatch.setattr(tiling, 'STRIP', 7)
+    monkeypatch.setattr(tiling, 'STRIP', 7), monkeypatch.setattr(tiling, 'KEPT', 400 * smooth)
     rng = np.random.default_rng(1)
     for _ in range(40):
         values = rng.random(rng.integers(2, 40, 2))
@@ -92,9 +92,9 @@ def test_rocks_are_those_of_opencv_and_cross_strips(monkeypatch, smooth):
         labels = ((waves > np.median(waves)) if smooth else (values < rng.uniform(0.2, 0.95))).astype(np.uint8)
         size = labels.shape[::-1]
         found = rng.integers(0, STEPS, (1, 8, 9), dtype=np.uint16)
-        probability = np.concatenate([part[0] for _, part in strips(found, size)])
+        probability = np.concatenate([part[0] for _, part in Strips(found, size)])
         count, parts, stats, centres = cv2.connectedComponentsWithStats(labels)
-        rocks = find_rocks(labels, found, ('background', 'rock'), tolerance=0)
+        rocks = find_rocks(labels, Strips(found, size), ('background', 'rock'), tolerance=0)
         order = sorted(range(1, count), key=lambda number: np.flatnonzero(parts == number)[0])
         for rock, number in zip(rocks, order, strict=True):
             assert [*rock.box, rock.area] == stats[number].tolist()
