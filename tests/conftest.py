@@ -133,8 +133,7 @@ def moon(tmp_path: Path, monkeypatch) -> Path:
 
 def make_tiny_imagenet(root: Path, wnids: list[str]) -> Path:
     """The archive's layout: 6 training and 2 validation images of each class, in its own colour."""
-    rng = np.random.default_rng(0)
-    rows = []
+    rng, rows = np.random.default_rng(0), []
     for label, wnid in enumerate(wnids):
         for i in range(6):
             colour = rng.integers(0, 60, (64, 64, 3), dtype=np.uint8)

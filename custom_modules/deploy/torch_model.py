@@ -1,12 +1,15 @@
 """A config with its checkpoint, called like an exported file: pixels in, probabilities out."""
 
+import copy
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from mmcv.cnn import fuse_conv_bn
 from mmengine.device import get_device
 
 from custom_modules.datasets.masks import class_palette
@@ -57,7 +60,7 @@ class PixelsToProbabilities(nn.Module):
 
 
 class TorchModel:
-    """A segmentor's or classifier's config with its checkpoint. Safe to be called from several threads.
+    """A segmentor's or classifier's config with its checkpoint, batch norms folded into convolutions. Safe to be called from several threads.
 
     The arguments are those of :func:`custom_modules.deploy.detector.load_predictor`; ``threads`` are torch's in this process.
     Raises a UsageError if the config, the checkpoint or the device cannot be used.
@@ -77,9 +80,15 @@ class TorchModel:
             self.network.to(self.device, memory_format=torch.channels_last)
         except (RuntimeError, AssertionError) as error:
             raise UsageError(f'device {device!r} cannot be used ({first_line(error)}): choose --device cpu.') from error
+        self.amp = False
+        noise = np.random.default_rng(0).integers(0, 256, (1, *self.card.size[::-1], 3), dtype=np.uint8)
+        expected, unfolded = self(noise), self.network
+        with suppress(TypeError):  # a norm without weights
+            self.network = fuse_conv_bn(copy.deepcopy(unfolded))
+        # mmcv goes by the order in which layers are named; a first call folds frozen stages, while no other thread may call
+        if not np.allclose(self(noise), expected, atol=1e-4):
+            self.network = unfolded
         self.amp = amp
-        # the first call folds the frozen stages, during which no other thread may call the network
-        self(np.zeros((1, *self.card.size[::-1], 3), np.uint8))
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Predict a batch, as ``OnnxModel`` does."""

@@ -71,11 +71,10 @@ def _quantile_rows(found: dict, load_size: Sequence[int] | None) -> list[dict]:
         if small := row['at_load_size']:
             rows.append((row['name'], f'pixels at {load_size[0]}x{load_size[1]}', small['pixels']))
     rows.append(('', "images' mean brightness", found['intensity']['image_brightness']))
-    table = []
-    for name, what, spread in rows:
-        cells = {f'{level} %': (spread or {}).get(str(level)) for level in LEVELS}
-        table.append({'class': name, 'quantiles of': what, **cells})
-    return table
+    return [
+        {'class': name, 'quantiles of': what} | {f'{level} %': (spread or {}).get(str(level)) for level in LEVELS}
+        for name, what, spread in rows
+    ]
 
 
 def _squeezed_rows(found: dict) -> list[dict]:

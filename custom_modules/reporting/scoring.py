@@ -236,8 +236,10 @@ def shared_images(cfg: Config, part: str, files: Sequence[Path]) -> int:
     If the other part's files are gone, it is all or none: all if both parts select the same images of their data sets.
     """
     parts = [config for _, config in loaded_data_sets(cfg, [part])]
+    # their files are listed, and none is read
+    unread, ours = dict(cache=None, check=False), ('MoonDataset', 'IndexedMaskDataset')
     try:
-        datasets = [DATASETS.build(_without_reading(config)) for config in parts]
+        datasets = [DATASETS.build(dict(own, pipeline=[], **(unread if type_name(own) in ours else {}))) for own in parts]
     except (UsageError, OSError):
         tested = [config for _, config in loaded_data_sets(cfg, ['test'])]
         return len(files) * (list(map(_selection, parts)) == list(map(_selection, tested)))
@@ -245,12 +247,6 @@ def shared_images(cfg: Config, part: str, files: Sequence[Path]) -> int:
     for path in (Path(path) for dataset in datasets for path in image_paths(dataset)):
         others[path.name].append(path)
     return sum(any(file.read_bytes() == other.read_bytes() for other in others[file.name]) for file in files)
-
-
-def _without_reading(dataset: dict) -> dict:
-    """Change a data set's config so that building it lists its files, but reads none."""
-    own = dict(cache=None, check=False) if type_name(dataset) in ('MoonDataset', 'IndexedMaskDataset') else {}
-    return dict(dataset, pipeline=[], **own)
 
 
 def _selection(dataset: dict) -> list:

@@ -127,7 +127,9 @@ def combine(vary: Sequence[str]) -> list[tuple[str, list[str]]]:
     names = distinct_tails([key.split('.') for key in factors], '.')
     combinations = []
     for values in itertools.product(*factors.values()):
-        suffix = ''.join(f'__{name}_{_folder_part(value)}' for name, value in zip(names, values, strict=True))
+        # of a path its name alone
+        parts = [re.sub(r'[^\w.+-]+', '-', PurePath(v).stem if '/' in v else v).strip('-') for v in values]
+        suffix = ''.join(f'__{name}_{part}' for name, part in zip(names, parts, strict=True))
         options = [f'{key}={value}' for key, value in zip(factors, values, strict=True)]
         combinations.append((suffix, options))
     return combinations
@@ -165,9 +167,3 @@ def _split(text: str) -> list[str]:
         depth += (character in '([') - (character in ')]')
         marked += '\n' if character == ',' and depth == 0 else character
     return [part.strip() for part in marked.split('\n')]
-
-
-def _folder_part(value: str) -> str:
-    # of a path its name alone
-    value = PurePath(value).stem if '/' in value else value
-    return re.sub(r'[^\w.+-]+', '-', value).strip('-')

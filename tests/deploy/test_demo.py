@@ -24,8 +24,7 @@ COUNT = re.compile(r'(\d+) rocks?')
 @pytest.fixture(scope='module')
 def server(small_onnx, tmp_path_factory):
     """The tool in a process of its own; after Ctrl-C its folder is gone."""
-    temporary = tmp_path_factory.mktemp('temporary')
-    port = free_port()
+    temporary, port = tmp_path_factory.mktemp('temporary'), free_port()
     command = [sys.executable, '-W', 'ignore', 'tools/demo.py', str(small_onnx), '--port', str(port)]
     log = temporary.with_name('demo.log')
     with log.open('w') as file:

@@ -21,6 +21,7 @@ from custom_modules.deploy import RockDetector, export  # noqa: E402
 from custom_modules.deploy.detector import load_predictor  # noqa: E402
 from custom_modules.deploy.export import export_onnx, load_samples, quantize, require_equal  # noqa: E402
 from custom_modules.deploy.torch_model import TorchModel  # noqa: E402
+from custom_modules.engine.weights import load_model  # noqa: E402
 from custom_modules.evaluation.exported import ModelCard, OnnxModel  # noqa: E402
 from custom_modules.utils.errors import UsageError  # noqa: E402
 
@@ -174,14 +175,12 @@ def test_a_config_exports(path, tmp_path):
     weights = tmp_path / 'random.pth'
     torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict()), weights)
     model = TorchModel(path, weights, device='cpu')
-    exported = OnnxModel(export_onnx(model))
-    width, height = model.card.size
-    images = noise(2, height, width)
-    found = exported(images)
+    images = noise(2, *model.card.size[::-1])
+    found = OnnxModel(export_onnx(model))(images)
     # what the library's own model says of the same pixels
     batch = dict(inputs=list(torch.from_numpy(images[..., ::-1].copy()).permute(0, 3, 1, 2)))
     with torch.inference_mode():
-        samples = model.network.model.test_step(batch)
+        samples = load_model(cfg, weights).test_step(batch)
     if cfg.default_scope == 'mmseg':
         raw = torch.stack([sample.seg_logits.data for sample in samples])
         expected = raw if raw.shape[1] == 1 else raw.softmax(1)

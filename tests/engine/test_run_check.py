@@ -118,8 +118,7 @@ def test_what_a_resume_does_not_change_is_said(train, tmp_path):
 def test_validation_loss_equals_the_training_loss_of_the_same_images(train, tmp_path):
     run = train(tmp_path / 'run', scripted=False)
     (row,) = [row for row in logged(tmp_path / 'run') if 'val_loss' in row]
-    model = run.model.eval()
-    losses = []
+    model, losses = run.model.eval(), []
     with torch.no_grad():
         for batch in run.val_dataloader:
             data = model.data_preprocessor(batch, False)

@@ -223,8 +223,7 @@ def test_a_whole_batch_is_augmented_as_its_samples_are(moon, repository, hub, mo
     one, other = BatchAugPreProcessor(**options), BatchAugPreProcessor(**options)
     # several processes decode
     monkeypatch.setattr(cache, 'MOST_PER_TASK', 3)
-    dataset = whole(moon)
-    rows = [5, 0, 5, 2, 7, 1]
+    dataset, rows = whole(moon), [5, 0, 5, 2, 7, 1]
     batch = dataset.__getitems__(rows)
     before = batch['inputs'].clone(), batch['data_samples'].gt_sem_seg.data.clone()
     assert before[0].dtype == torch.uint8 and before[1].any()

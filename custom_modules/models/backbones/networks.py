@@ -1,6 +1,7 @@
 """The project's own networks, and the encoders of the reference reports."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch.nn as nn
 from mmengine.registry import MODELS
@@ -85,9 +86,7 @@ class NarrowResNet(StagedBackbone):
     """
 
     def __init__(self, widths: Sequence[int] = (18, 18, 36, 72, 144), depths: Sequence[int] = (2, 2, 2, 2), **kwargs) -> None:
-        strides = [2]
-        for depth in depths:
-            strides.append(strides[-1] * (2 if depth else 1))
+        strides = [2 ** (1 + halved) for halved in accumulate(map(bool, depths), initial=0)]
         super().__init__(widths, strides, **kwargs)
         stem = Conv2dNormActivation(self.in_channels, widths[0], 7, stride=2)
         self.stages.append(nn.Sequential(*stem, nn.MaxPool2d(3, stride=1, padding=1)))
