@@ -73,7 +73,7 @@ def benchmark_config(args) -> tuple:
             f'{args.command} measures segmentors, train also classifiers, and {args.config} is none: give a config such as '
             'configs/unet_baseline.py.'
         )
-    size = fixed_image_size(cfg)
+    size = fixed_image_size(cfg, 'train' if args.command == 'train' else 'val')
     check_config(cfg)
     if args.command == 'train' and args.batch is not None:
         cfg.train_dataloader.batch_size = args.batch

@@ -37,10 +37,10 @@ def keep_samples(cfg: Config, part: str, count: int) -> None:
     dataset.indices = [i * available // count for i in range(count)]
 
 
-def fixed_image_size(cfg: Config) -> tuple[int, int]:
-    """Remove the hook that would change the size of a config's training images, and return their width and height; or a UsageError."""
+def fixed_image_size(cfg: Config, part: str) -> tuple[int, int]:
+    """Return the width and height of the images of a part, ``'train'`` or ``'val'``, without the hook that would change it; or a UsageError."""
     cfg.default_hooks.pop('progressive_resize', None)
-    dataset = cfg.train_dataloader.dataset
+    dataset = cfg[f'{part}_dataloader'].dataset
     size, steps = dataset.get('load_size'), dataset.get('pipeline') or []
     if cfg.default_scope == 'mmpretrain':
         for step in [*steps, *cfg.model.get('data_preprocessor', {}).get('augments', [])]:
@@ -49,8 +49,8 @@ def fixed_image_size(cfg: Config) -> tuple[int, int]:
     zooms = [step['size'] for step in steps if step['type'] == 'RandomZoom']
     if size is None or any(tuple(zoom) != tuple(size) for zoom in zooms):
         raise UsageError(
-            'the training images have no one size, at which the other contestants could be given them: set '
-            'train_dataloader.dataset.load_size, and a pipeline without RandomZoom (of a classifier: a Resize to a square).'
+            f'the images of {part}_dataloader have no one size, at which the other contestants could be given them: set '
+            f'{part}_dataloader.dataset.load_size, and a pipeline without RandomZoom (of a classifier: a Resize to a square).'
         )
     return tuple(size)
 

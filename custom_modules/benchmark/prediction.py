@@ -84,7 +84,7 @@ class PredictionContestant(Contestant):
 
 
 class ToolPrediction(PredictionContestant):
-    """The config as tools/predict.py predicts, without writing.
+    """The config as tools/predict.py predicts, its batch norms folded, without writing.
 
     Each thread reads, resizes, predicts and lists the rocks of a batch.
     """

@@ -164,7 +164,7 @@ class GpuCheck:
 
     def _contestant(self, row: Row) -> Contestant:
         cfg = self._config(row)
-        size = fixed_image_size(cfg)
+        size = fixed_image_size(cfg, 'train')
         name = f'stock {precision_of(cfg)}' if (row.who, row.how) == ('stock', 'amp') else row.who
         if row.how == 'infer':
             contestants = prediction_contestants(cfg, size, (), (1, row.batch), 8 if self.small else 128, self.cores)
