@@ -92,11 +92,12 @@ class ToolPrediction(PredictionContestant):
     def _load(self, cfg: Config, config: str, weights: str) -> None:
         threads, amp = torch.get_num_threads(), self.precision == 'bfloat16'
         self.detector = RockDetector(config, weights, amp=amp, calls=threads)
-        self.model = self.detector.model.network.model
+        self.network = self.detector.model.network.model
+        self.model = MODELS.build(cfg.model).to(self.device)  # only to count: the network's batch norms are folded
 
     def _network(self, inputs) -> None:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == 'bfloat16'):
-            super()._network(inputs)
+            self.network(inputs, **self.call)
 
     def _masks(self, files: list[str], batch: int) -> list:
         threads = torch.get_num_threads()
@@ -120,7 +121,7 @@ class CompiledPrediction(ToolPrediction):
 
     def _load(self, cfg: Config, config: str, weights: str) -> None:
         super()._load(cfg, config, weights)
-        for part in (self.model.backbone, self.model.decode_head):
+        for part in (self.network.backbone, self.network.decode_head):
             part.compile(dynamic=False)
 
 
