@@ -172,7 +172,10 @@ def draw_curves(args) -> None:
     from custom_modules.reporting.plots import draw_learning_curves
     from custom_modules.reporting.runs import RunFolder
 
-    picture = draw_learning_curves([RunFolder(path) for path in args.work_dirs])
+    runs = [RunFolder(path) for path in args.work_dirs]
+    # equal labels share a colour
+    labels = args.work_dirs if len({run.title for run in runs}) < len(runs) else None
+    picture = draw_learning_curves(runs, labels)
     write_atomically(out, picture)
     print(out)
 

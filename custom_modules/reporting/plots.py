@@ -64,7 +64,8 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
         for row, table, column, line_style in lines:
             if column in table:
                 panels[row].plot(table[column].dropna(), **line_style)
-        reached = run.score(scores[0], run.best_epoch) if scores else None
+        # a run whose checkpoints were removed has its curves still
+        reached = run.score(scores[0], run.best_epoch) if scores and any(run.path.glob('*epoch_*.pth')) else None
         if reached is not None:
             panels[scores[0]].plot(run.best_epoch, reached, 'o', fillstyle='none', color=style['color'])
     panels['loss'].set_ylabel('loss\n(validation dotted)')
