@@ -138,7 +138,9 @@ def lunar(args):
             names = first_five(path.name for path in pictures)
             print(f'Left out {len(pictures)} pictures {what}: {names}')
     for folder, pairs in written.items():
-        print(f'Wrote {folder}: {pairs} pairs.')
+        others = len(list(folder.glob('images/render/render*.png'))) - pairs
+        # a training reads all that is in the folder
+        print(f'Wrote {folder}: {pairs} pairs{f", beside {others} others that were there" * bool(others)}.')
     print_next(next(iter(written)))
 
 
@@ -151,8 +153,8 @@ def tiny_imagenet(args):
         classes = sum(path.is_dir() for path in (folder / 'train').iterdir())
         print(f'Unpacked {files} files, {classes} classes, to {folder}.')
     else:
-        print(f'{folder} is already there: nothing to do.')
-    print('Next: python tools/train.py configs/classifier.py')
+        print(f'{folder} is already there and stays as it is: to unpack it anew, move it away.')
+    print(f'Next: TINY_IMAGENET={quote(str(folder))} python tools/train.py configs/classifier.py')
 
 
 def coco_to_masks(args):

@@ -56,7 +56,7 @@ def _unpack(archive, folder):
     # by content, not by suffix; tar first, since a tar whose last file is a zip also passes for a zip
     is_tar = tarfile.is_tarfile(archive)
     if not is_tar and not zipfile.is_zipfile(archive):
-        raise UsageError(f'{archive} is neither a zip nor a tar archive.')
+        raise UsageError(f'{archive} is no whole zip or tar archive ({archive.stat().st_size:,} bytes): download it again.')
     with tarfile.open(archive) if is_tar else zipfile.ZipFile(archive) as opened:
         if is_tar:
             entries = [(entry, entry.name, entry.isfile() or entry.isdir()) for entry in opened.getmembers()]
