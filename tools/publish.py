@@ -24,11 +24,13 @@ def main() -> None:
         require_absent(args.out, 'choose another name or pass --overwrite')
 
     from custom_modules.engine.config import load_config
-    from custom_modules.engine.weights import configured_classes, read_classes, read_weights, write_weights
+    from custom_modules.engine.weights import configured_classes, load_model, read_classes, read_weights, write_weights
 
     state, dataset_meta = read_weights(args.checkpoint), read_classes(args.checkpoint)
     if args.config:
         cfg = load_config(args.config)
+        # refuses the weights of another config, whose classes these are not
+        load_model(cfg, args.checkpoint)
         dataset_meta = configured_classes(cfg.test_dataloader.dataset, cfg.default_scope)
     if dataset_meta is None:
         raise UsageError(
