@@ -19,7 +19,7 @@ from custom_modules.utils.tables import json_values, markdown_table
 from custom_modules.visualization.drawing import PredictionPanel, contact_sheet, write_picture
 
 TEMPLATE = Path(__file__).parent / 'analysis.md.jinja'
-FILES = ('analysis.md', 'analysis.json', 'images.csv')
+FILES = ('analysis.md', 'analysis.json', 'images.csv', 'object_sizes.png')  # tools/eda.py has a picture of this name too
 SHEET, SMALL = 'contact_sheet.png', 220
 
 
