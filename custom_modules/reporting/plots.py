@@ -40,7 +40,7 @@ BOX_COLOURS = {
 def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None = None) -> bytes:
     """Draw loss, scores and learning rates of runs by epoch, in panels below each other, as PNG.
 
-    Runs with the same label (by default their title) have one colour; a ring marks the epoch of each run's checkpoint.
+    Runs with the same label (by default their title) have one colour; a ring marks the epoch of each run's checkpoint, if it is there.
     """
     labels = list(labels or (run.title for run in runs))
     names = list(dict.fromkeys(labels))
@@ -64,7 +64,6 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
         for row, table, column, line_style in lines:
             if column in table:
                 panels[row].plot(table[column].dropna(), **line_style)
-        # a run whose checkpoints were removed has its curves still
         reached = run.score(scores[0], run.best_epoch) if scores and any(run.path.glob('*epoch_*.pth')) else None
         if reached is not None:
             panels[scores[0]].plot(run.best_epoch, reached, 'o', fillstyle='none', color=style['color'])
