@@ -8,7 +8,8 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 REQUIREMENTS := requirements.txt $(wildcard requirements/*.txt) constraints.txt
-# named after the requirement files' content: a change rebuilds the environment, a fresh checkout's dates do not
+# named after the requirement files' content: a change rebuilds the environment, a fresh checkout's dates do not; what has no
+# such file was not made here, and is not cleared
 STAMP := $(VENV)/.ready-$(shell cat $(REQUIREMENTS) | cksum | tr -d ' ')
 
 DEMO_DATA := data/moon_synthetic
@@ -23,9 +24,10 @@ env: $(STAMP)
 $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "Python >= 3.10 is needed, $(PYTHON) is older: make PYTHON=python3.11 ..."; exit 2; }
-	@[ ! -e $(VENV) ] || [ -f $(VENV)/pyvenv.cfg ] || [ -z "$$(ls -A $(VENV))" ] || \
-		{ echo "$(VENV) is not empty and not an environment: choose another VENV"; exit 2; }
-	$(PYTHON) -m venv --clear $(VENV)
+	@[ -z "$$(ls -A $(VENV) 2> /dev/null)" ] || ls $(VENV)/.ready-* > /dev/null 2>&1 || \
+		{ echo "$(VENV) is there and was not made by make, which would clear it: choose another VENV, or remove it"; exit 2; }
+	@$(PYTHON) -m venv --clear --without-pip $(VENV) && touch $(VENV)/.ready-soon
+	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -r requirements.txt -r requirements/dev.txt -c constraints.txt
 	# its dependency opencv-python-headless would overwrite opencv-python

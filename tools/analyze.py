@@ -1,12 +1,13 @@
 """Analyse a segmentor's errors, also on sparse labels or with flipped bits, or draw the learning curves of runs."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arguments import add_config, checked_config, require_free_folder
+from arguments import add_config, at_least_zero, checked_config, require_free_folder
 
 from custom_modules.utils.errors import UsageError, reporting_errors
 from custom_modules.utils.files import require_absent, write_atomically
@@ -66,7 +67,7 @@ def parse_args():
         help='probability of each bit (default: 1e-6 1e-5 1e-4)',
     )
     flips.add_argument(
-        '--seeds', nargs='+', type=int, default=[0, 1, 2, 3, 4], metavar='N', help='of the flips (default: 0 1 2 3 4)'
+        '--seeds', nargs='+', type=at_least_zero, default=[0, 1, 2, 3, 4], metavar='N', help='of the flips (default: 0 1 2 3 4)'
     )
     flips.set_defaults(run=analyse_bit_flips)
     curves = commands.add_parser(
@@ -134,12 +135,11 @@ def analyse_sparse(args) -> None:
     scores, threshold, pictures = sparse_scores(cfg, args.checkpoints, args.folder, args.rocks, args.prefix, args.share)
     table, recall = scores.table(threshold), scores.recall()
     title = f'{pictures} pictures, called rock above {threshold:g}'
-    rows = [[name, int(pixels), float(called)] for name, pixels, called in table.itertuples(index=False)]
+    rows = [[name, int(n), None if math.isnan(called) else float(called)] for name, n, called in table.itertuples(index=False)]
     print(text_table(title, ['class', 'pixels', 'called rock %'], rows))
-    print(
-        f'at the threshold {recall["threshold"]:g}, where {100 * args.share:g} % of all pixels are called rock: '
-        f'{recall["rocks"]:.1f} % of the outlined rocks are found, and {recall["pixels"]:.1f} % of their pixels'
-    )
+    found = f'{recall["rocks"]:.1f} % of the outlined rocks are found, and {recall["pixels"]:.1f} % of their pixels'
+    found = 'no rock is outlined' if math.isnan(recall['rocks']) else found
+    print(f'at the threshold {recall["threshold"]:g}, where {100 * args.share:g} % of all pixels are called rock: {found}')
     if args.out:
         numbers = dict(
             config=args.config, checkpoints=args.checkpoints, prefix=args.prefix, pictures=pictures,

@@ -60,6 +60,13 @@ def add_cfg_options(parser: argparse.ArgumentParser, text: str) -> None:
     parser.add_argument('--cfg-options', nargs='+', action=ConfigOptions, metavar='KEY=VALUE', help=text)
 
 
+def at_least_zero(text: str) -> int:
+    """Read a whole number of at least 0, for ``type`` of an argument."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f'{text!r} is not a whole number of at least 0')
+    return int(text)
+
+
 def at_least_one(text: str) -> int:
     """Read a whole number of at least 1, for ``type`` of an argument."""
     if not text.isdecimal() or int(text) < 1:

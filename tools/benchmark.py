@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arguments import add_cfg_options, at_least_one, require_free_folder
+from arguments import add_cfg_options, at_least_one, at_least_zero, require_free_folder
 
 from custom_modules.utils.errors import UsageError, reporting_errors
 
@@ -57,7 +57,7 @@ def add_shared(command: argparse.ArgumentParser) -> None:
         "worker processes of each loader of the other contestants (default: OpenMMLab's 4, or the cores where "
         'there are fewer); the config sets its own'
     )
-    command.add_argument('--workers', type=int, help=text)
+    command.add_argument('--workers', type=at_least_zero, help=text)
 
 
 def benchmark_config(args) -> tuple:

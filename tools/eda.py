@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from arguments import require_free_folder
+from arguments import at_least_zero, require_free_folder
 
 from custom_modules.utils.errors import reporting_errors
 
@@ -57,7 +57,7 @@ def parse_args() -> argparse.Namespace:
     text = "folder to write to (default: work_dirs/eda/<name of the config, or of the images' folder>)"
     parser.add_argument('-o', '--out', type=Path, help=text)
     text = 'seed of the random pairs on the sample sheet (default: 0)'
-    parser.add_argument('--seed', type=int, default=0, help=text)
+    parser.add_argument('--seed', type=at_least_zero, default=0, help=text)
     args = parser.parse_args()
     folders = [f'--{name.replace("_", "-")}' for name in FOLDER_OPTIONS if getattr(args, name) is not None]
     if (args.config is None) == (args.images is None) or (args.config and folders):
