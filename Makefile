@@ -42,9 +42,8 @@ demo: env
 		$$(ls -t $(DEMO_DIR)/best_rock_Dice_epoch_*.pth | head -1) --work-dir $(DEMO_DIR)/test --show-dir $(DEMO_DIR)/pictures
 
 test: lint
-	$(BIN)/python -m pytest -n auto --dist loadfile --ignore=tests/faults
-	# apart: they fork trainings, which torch refuses in a process where other tests have used its threads
-	$(BIN)/python -m pytest -n auto tests/faults
+	# in the order of tests/conftest.py
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 lint: env
 	$(BIN)/ruff check .

@@ -56,6 +56,12 @@ def fresh_process() -> None:
         DefaultScope.get_instance('before', scope_name=scope.scope_name)
 
 
+def pytest_collection_modifyitems(items) -> None:
+    """Faults first: they fork trainings, which torch refuses in a process where other tests have used its threads. Then what is long."""
+    order = ('faults/test_killing', 'faults/', 'test_configs', 'test_export', 'test_command_line', 'test_two_proc', 'test_sweep')
+    items.sort(key=lambda item: next((i for i, part in enumerate(order) if part in item.nodeid), len(order)))
+
+
 def pytest_unconfigure() -> None:
     """What ``fresh_process`` froze is to be let go, or the libraries complain of leaks."""
     gc.unfreeze()

@@ -47,17 +47,14 @@ def test_an_error_is_one_line_and_exit_code_2(tmp_path):
     assert re.fullmatch('error: .*nowhere, but there is no such folder: .*MOON_DATA.*\n', done.stderr), done.stderr
 
 
-def test_processes_that_do_not_know_of_each_other(refused, monkeypatch):
+def test_windows_without_a_display_and_processes_that_do_not_know_of_each_other(refused, monkeypatch):
+    monkeypatch.setattr('matplotlib.pyplot.get_backend', lambda: 'agg')
+    weights = REPOSITORY / 'checkpoints' / 'rock_detector_mobile.pth'
+    refused('there is no display here: write the pictures with --show-dir', 'test.py', BASELINE, weights, '--show')
     refused('launcher pytorch needs to be started by torchrun', 'train.py', BASELINE, '--launcher', 'pytorch')
     monkeypatch.setenv('TORCHELASTIC_RUN_ID', 'none')
     monkeypatch.setenv('WORLD_SIZE', '2')
     refused('add --launcher pytorch', 'train.py', BASELINE)
-
-
-def test_windows_need_a_display(refused, monkeypatch):
-    monkeypatch.setattr('matplotlib.pyplot.get_backend', lambda: 'agg')
-    weights = REPOSITORY / 'checkpoints' / 'rock_detector_mobile.pth'
-    refused('there is no display here: write the pictures with --show-dir', 'test.py', BASELINE, weights, '--show')
 
 
 def test_publish_keeps_weights_only(tool, refused, tmp_path):

@@ -103,8 +103,9 @@ def test_one_step_and_one_test(path, data, tool, tmp_path, monkeypatch, capsys):
     if 'datasets' in cfg.train_dataloader.dataset:
         # several: each has its own
         options.remove('train_dataloader.dataset.load_size=(64,64)')
-        repeated = [i for i, part in enumerate(cfg.train_dataloader.dataset.datasets) if part.type == 'RepeatDataset']
-        options += [f'train_dataloader.dataset.datasets.{i}.times=1' for i in repeated]
+        for i, part in enumerate(cfg.train_dataloader.dataset.datasets):
+            own, repeated = f'train_dataloader.dataset.datasets.{i}', part.type == 'RepeatDataset'
+            options += [f'{own}.times=1'] * repeated + [f'{own}{".dataset" * repeated}.indices=1']
     options += ['train_cfg.max_epochs=1', 'default_hooks.checkpoint.save_optimizer=False']
     options += [f'train_dataloader.batch_size={2 if segments else 28}']
     options += ['default_hooks.fixed_samples.count=0'] * segments

@@ -19,7 +19,6 @@ PLATEAU = 'param_scheduler = _base_.schedulers.plateau\nparam_scheduler[0].updat
 # whatever a config of this project offers that keeps a state between steps or epochs
 OFFERED = {
     'one_cycle': 'param_scheduler = _base_.schedulers.one_cycle\n',
-    'step': 'param_scheduler = _base_.schedulers.step\n',
     'early stopping': 'default_hooks = dict(early_stopping=dict(monitor="val_loss", rule="less", patience=2, min_delta=10.0))\n',
     'several best': 'default_hooks = dict(checkpoint=dict(save_best=["rock_Dice", "val_loss"], rule=["greater", "less"]))\n',
     'bfloat16 and accumulated gradients': 'optim_wrapper = dict(type="BFloat16OptimWrapper", accumulative_counts=2)\n',
