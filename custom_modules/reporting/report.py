@@ -16,11 +16,10 @@ import torch
 
 from custom_modules.evaluation.confusion import draw_confusion
 from custom_modules.reporting import plots
-from custom_modules.reporting.architecture import Architecture
 from custom_modules.reporting.comparison import Comparison
 from custom_modules.reporting.paired import RESAMPLES
 from custom_modules.reporting.runs import RunFolder, held_out_fold
-from custom_modules.reporting.scoring import ClassifierResult, SegmentorResult
+from custom_modules.reporting.scoring import SegmentorResult
 from custom_modules.utils.machine import installed_version
 from custom_modules.utils.tables import json_values
 from custom_modules.visualization.drawing import ERROR_COLOURS, encoded
@@ -39,7 +38,7 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
         checkpoints='last' if comparison.last_epoch else 'best',
         left_out=comparison.left_out,
         doubts=comparison.doubts,
-        classifiers=[_classifier(i, result) for i, result in enumerate(comparison.classifiers)],
+        classifiers=[_classifier(comparison, i, label) for i, label in enumerate(comparison.classifier_labels())],
         arms=[],
     )
     if comparison.groups:
@@ -78,7 +77,7 @@ def _group(comparison: Comparison, number: int, label: str, out: Path) -> dict:
         differences=differences,
         last_epoch_mean=_logged_mean(group.runs, score),
         runs=[_run(result, score) for result in group.results],
-        architecture=_architecture(group.architecture, f'architecture_{number:02d}_{label}'),
+        architecture=asdict(group.architecture) | dict(picture=file_name(f'architecture_{number:02d}_{label}.png')),
     )
 
 
@@ -100,25 +99,21 @@ def _training(run: RunFolder) -> dict:
     return dict(work_dir=run.title, epochs=run.epochs, best_epoch=run.best_epoch, checkpoint=run.checkpoint.name)
 
 
-def _classifier(number: int, result: ClassifierResult) -> dict:
-    run = result.run
+def _classifier(comparison: Comparison, number: int, label: str) -> dict:
+    result = comparison.classifiers[number]
     return dict(
-        label=run.title,
-        config=run.name,
-        seed=run.seed,
-        best_epoch=run.best_epoch,
-        epochs=run.epochs,
+        label=label,
+        config=result.run.name,
+        seed=result.run.seed,
+        best_epoch=result.run.best_epoch,
+        epochs=result.run.epochs,
         **{key: result.cost[key] for key in ('parameters', 'flops', 'images_per_second')},
         height=result.architecture.size[0],
         width=result.architecture.size[1],
         **result.report,
-        picture=f'confusion_{number:02d}_{file_name(run.title)}.png',
-        architecture=_architecture(result.architecture, f'architecture_classifier_{number:02d}_{run.title}'),
+        picture=f'confusion_{number:02d}_{file_name(label)}.png',
+        architecture=asdict(result.architecture) | dict(picture=file_name(f'architecture_classifier_{number:02d}_{label}.png')),
     )
-
-
-def _architecture(architecture: Architecture, picture: str) -> dict:
-    return asdict(architecture) | dict(picture=f'{file_name(picture)}.png')
 
 
 def file_name(text: str) -> str:
@@ -166,9 +161,8 @@ def report_pages(comparison: Comparison, data: dict, title: str) -> dict[str, by
             decided=[arm for arm in arms if (arm['against_first'] or {}).get('decisive')],
         )
     files = {f'pictures/{name}': picture for name, picture in pictures.items()}
-    for page in ('report.md', 'report.html'):
-        files[page] = templates.get_template(f'{page}.jinja').render(values).encode()
-    return files
+    pages = ('report.md', 'report.html')
+    return files | {page: templates.get_template(f'{page}.jinja').render(values).encode() for page in pages}
 
 
 def _pictures(comparison: Comparison, data: dict) -> dict[str, bytes]:
@@ -181,7 +175,7 @@ def _pictures(comparison: Comparison, data: dict) -> dict[str, bytes]:
         pictures['learning_curves.png'] = plots.draw_learning_curves(runs, labels)
     if comparison.classifiers:
         runs = [result.run for result in comparison.classifiers]
-        pictures['classifier_curves.png'] = plots.draw_learning_curves(runs)
+        pictures['classifier_curves.png'] = plots.draw_learning_curves(runs, comparison.classifier_labels())
     for entry in data['classifiers']:
         confusion = np.array(entry['confusion_matrix'], float)
         pictures[entry['picture']] = draw_confusion(confusion, [row['name'] for row in entry['classes']])
