@@ -172,10 +172,7 @@ def draw_curves(args) -> None:
     from custom_modules.reporting.plots import draw_learning_curves
     from custom_modules.reporting.runs import RunFolder
 
-    runs = [RunFolder(path) for path in args.work_dirs]
-    # equal labels share a colour
-    labels = args.work_dirs if len({run.title for run in runs}) < len(runs) else None
-    picture = draw_learning_curves(runs, labels)
+    picture = draw_learning_curves([RunFolder(path) for path in args.work_dirs])
     write_atomically(out, picture)
     print(out)
 

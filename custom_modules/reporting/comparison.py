@@ -97,12 +97,6 @@ class Comparison:
             parts.append(folder.parts if ambiguous else (name,))
         return distinct_tails(parts, '/')
 
-    def classifier_labels(self) -> list[str]:
-        """Name the classifiers by their work dir or, where two are called the same, by as much of its path as needed."""
-        runs = [result.run for result in self.classifiers]
-        titles = [run.title for run in runs]
-        return titles if len(set(titles)) == len(titles) else distinct_tails([run.path.parts for run in runs], '/')
-
 
 def compare_runs(
     work_dirs: Sequence[str | Path], cfg_options: dict | None = None, shown: int = 6, last_epoch: bool = False

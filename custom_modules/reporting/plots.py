@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from custom_modules.datasets.masks import OKABE_ITO
 from custom_modules.reporting.architecture import Architecture, Stage
 from custom_modules.reporting.comparison import Comparison
-from custom_modules.reporting.runs import RunFolder
+from custom_modules.reporting.runs import RunFolder, run_labels
 from custom_modules.utils.plotting import figure_png, plot_text
 from custom_modules.visualization.drawing import error_map, overlay
 
@@ -40,9 +40,9 @@ BOX_COLOURS = {
 def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None = None) -> bytes:
     """Draw loss, scores and learning rates of runs by epoch, in panels below each other, as PNG.
 
-    Runs with the same label (by default their title) have one colour; a ring marks the epoch of each run's checkpoint, if it is there.
+    Runs with the same label (by default each has its own) have one colour; a ring marks the epoch of each run's checkpoint, if it is there.
     """
-    labels = list(labels or (run.title for run in runs))
+    labels = list(labels or run_labels(runs))
     names = list(dict.fromkeys(labels))
     scores = list(dict.fromkeys(score for run in runs for score in _scores(run)))
     rows = ['loss', *scores, 'learning rate']

@@ -18,7 +18,7 @@ from custom_modules.evaluation.confusion import draw_confusion
 from custom_modules.reporting import plots
 from custom_modules.reporting.comparison import Comparison
 from custom_modules.reporting.paired import RESAMPLES
-from custom_modules.reporting.runs import RunFolder, held_out_fold
+from custom_modules.reporting.runs import RunFolder, held_out_fold, run_labels
 from custom_modules.reporting.scoring import SegmentorResult
 from custom_modules.utils.machine import installed_version
 from custom_modules.utils.tables import json_values
@@ -30,6 +30,7 @@ TEMPLATES = Path(__file__).parent / 'templates'
 
 def comparison_data(comparison: Comparison, out: Path) -> dict:
     """Turn a comparison into the values of ``results.json``, which ``results.md`` lists; links to configs are relative to ``out``."""
+    runs = [result.run for result in comparison.classifiers]
     data = dict(
         date=date.today().isoformat(),
         software={name: installed_version(name) for name in LIBRARIES},
@@ -38,7 +39,7 @@ def comparison_data(comparison: Comparison, out: Path) -> dict:
         checkpoints='last' if comparison.last_epoch else 'best',
         left_out=comparison.left_out,
         doubts=comparison.doubts,
-        classifiers=[_classifier(comparison, i, label) for i, label in enumerate(comparison.classifier_labels())],
+        classifiers=[_classifier(comparison, i, label) for i, label in enumerate(run_labels(runs))],
         arms=[],
     )
     if comparison.groups:
@@ -108,8 +109,7 @@ def _classifier(comparison: Comparison, number: int, label: str) -> dict:
         best_epoch=result.run.best_epoch,
         epochs=result.run.epochs,
         **{key: result.cost[key] for key in ('parameters', 'flops', 'images_per_second')},
-        height=result.architecture.size[0],
-        width=result.architecture.size[1],
+        **dict(zip(('height', 'width'), result.architecture.size, strict=True)),
         **result.report,
         picture=f'confusion_{number:02d}_{file_name(label)}.png',
         architecture=asdict(result.architecture) | dict(picture=file_name(f'architecture_classifier_{number:02d}_{label}.png')),
@@ -174,8 +174,7 @@ def _pictures(comparison: Comparison, data: dict) -> dict[str, bytes]:
         runs, labels = zip(*((run, label) for group, label in pairs for run in group.runs), strict=True)
         pictures['learning_curves.png'] = plots.draw_learning_curves(runs, labels)
     if comparison.classifiers:
-        runs = [result.run for result in comparison.classifiers]
-        pictures['classifier_curves.png'] = plots.draw_learning_curves(runs, comparison.classifier_labels())
+        pictures['classifier_curves.png'] = plots.draw_learning_curves([result.run for result in comparison.classifiers])
     for entry in data['classifiers']:
         confusion = np.array(entry['confusion_matrix'], float)
         pictures[entry['picture']] = draw_confusion(confusion, [row['name'] for row in entry['classes']])

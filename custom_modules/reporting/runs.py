@@ -12,6 +12,7 @@ from mmengine.hooks import EarlyStoppingHook
 
 from custom_modules.datasets.splits import FOLDS
 from custom_modules.engine.config import loaded_data_sets, read_config, value_at
+from custom_modules.reporting.config_changes import distinct_tails
 from custom_modules.utils.errors import UsageError
 
 
@@ -292,3 +293,9 @@ def logged_progress(work_dir: Path, cfg) -> tuple[int, float | None]:
 
 def _epoch_of(path: Path) -> int:
     return int(re.search(r'epoch_(\d+)', path.name)[1])
+
+
+def run_labels(runs: list[RunFolder]) -> list[str]:
+    """Name runs by their title or, where two have the same, by as much of their path as tells them apart."""
+    titles = [run.title for run in runs]
+    return titles if len(set(titles)) == len(titles) else distinct_tails([run.path.parts for run in runs], '/')
