@@ -105,6 +105,18 @@ def require_truth(args, sources) -> None:
         )
 
 
+def done_before(results, sources) -> int:
+    """Count the pictures whose results are there already; refuse a file that only has the name of one of these."""
+    there = [source for source in sources if source.name in results.done]
+    for path, name in there:
+        size = results.done[name]
+        if size and path.is_file() and path.stat().st_size != size:
+            raise UsageError(
+                f'{results.out} holds the results of another {name} than {path}: choose another folder, or rename the file.'
+            )
+    return len(there)
+
+
 def predict_by_ray(args, cluster, model, settings, options, sources, results):
     """Predict on a cluster, with one worker for each GPU, or for each CPU if there is no GPU."""
     from custom_modules.deploy.archive import predict_archive
@@ -150,7 +162,7 @@ def main() -> None:
     cluster = connect(args.ray) if args.ray else None
     all_settings = dict(settings, model=detector.card.source, **options)
     results = Results(args.out, detector, all_settings, args.resume, **options)
-    there = len(results.done.intersection(source.name for source in sources))
+    there = done_before(results, sources)
     if cluster:
         outcome = predict_by_ray(args, cluster, model, settings, options, sources, results)
     else:

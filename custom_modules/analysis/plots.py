@@ -91,7 +91,7 @@ def analysis_pictures(results: dict) -> dict[str, bytes]:
     }
     if len(sizes):
         label = 'area (pixels), in brackets the number of true objects'
-        pictures['object_sizes.png'] = draw_groups(sizes, 'size', SIZE_SCORES, label, 'objects')
+        pictures['sizes.png'] = draw_groups(sizes, 'size', SIZE_SCORES, label, 'objects')
     if chosen := results['thresholds']:
         title = f'{classes[1]} on the validation part'
         pictures['thresholds.png'] = draw_sweep(chosen['val'], chosen['default'], chosen['best'], title)

@@ -19,7 +19,7 @@ from custom_modules.utils.tables import json_values, markdown_table
 from custom_modules.visualization.drawing import PredictionPanel, contact_sheet, write_picture
 
 TEMPLATE = Path(__file__).parent / 'analysis.md.jinja'
-FILES = ('analysis.md', 'analysis.json', 'images.csv', 'object_sizes.png')  # tools/eda.py has a picture of this name too
+FILES = ('analysis.md', 'analysis.json', 'images.csv')
 SHEET, SMALL = 'contact_sheet.png', 220
 
 
@@ -65,7 +65,7 @@ def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: flo
             images, val_images = (image_paths(each.loader.dataset) for each in (predictions, others))
             same_data = not set(images).isdisjoint(val_images)
         best, on_val, on_part = val.best, val.table(), analysis.sweep.table()
-        results['thresholds'] = dict(
+        chosen = dict(
             best=float(THRESHOLDS[best]),
             val_dice=float(on_val.Dice[best]),
             dice=float(on_part.Dice[best]),
@@ -76,6 +76,7 @@ def checkpoint_analysis(cfg, checkpoint: str, part: str = 'test', tolerance: flo
             val=on_val,
             part=on_part,
         )
+        results['thresholds'] = chosen if chosen['val_dice'] > 0 else None
     size = sizes.pop() if len(sizes) == 1 else f'{len(sizes)} sizes'
     run = dict(checkpoint=str(checkpoint), part=part, size=size, threshold=predictions.threshold, tolerance=tolerance)
     return run, results
@@ -86,7 +87,7 @@ def write_analysis(run: dict, results: dict, folder: Path) -> Path:
 
     Args:
         run (dict): What was analysed: ``config``, ``checkpoint``, ``part``, ``size``, ``threshold``, ``tolerance``.
-        results (dict): Of :class:`ErrorAnalysis`, and ``thresholds``, None without a sweep: ``best`` (by the Dice on the
+        results (dict): Of :class:`ErrorAnalysis`, and ``thresholds``, None if none is advised: ``best`` (by the Dice on the
             validation part, ``val_dice``), its ``dice`` on this part, the config's ``default`` and ``default_dice``, ``same_data``
             (the parts share images), ``config`` (the line that sets it), ``val`` and ``part`` (tables of all thresholds).
         folder (Path): Output folder; it is created.

@@ -86,7 +86,7 @@ def entries_of(
                 raise RuntimeError(f'of a worker: {answer["traceback"]}')
             else:
                 raise UsageError(f'{answer["fault"].rstrip(".")}; then go on with --resume.')
-        lost = [source for source in left if source.name not in results.done | skipped.keys()]
+        lost = [source for source in left if source.name not in results.done.keys() | skipped.keys()]
         if len(lost) == len(left):
             if batch_size == 1:
                 break

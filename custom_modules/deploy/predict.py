@@ -25,10 +25,7 @@ from custom_modules.utils.images import Source, encode_png, pixel_count
 from custom_modules.utils.tables import progress
 
 MOST_PIXELS = 2**27  # of all pictures in memory at one time; a larger picture is predicted alone
-COLUMNS = (
-    'picture', 'number', 'class', 'area', 'left', 'top', 'width', 'height', 'centre_x', 'centre_y',
-    'probability', 'touches_border',
-)  # fmt: skip
+COLUMNS = 'picture,number,class,area,left,top,width,height,centre_x,centre_y,probability,touches_border'
 MANIFEST = 'pictures.jsonl'
 # in pixels: Pillow takes pictures of twice its default for an attack, and OpenCV cannot write more than this
 Image.MAX_IMAGE_PIXELS = 2**29
@@ -69,7 +66,8 @@ class PictureFiles:
                 whole[rows] = np.rint((part[0] if len(part) == 1 else 1 - part[0]) * STEPS)
             self._write('probabilities', source, '.png', encode_png(whole))
         width, height = picture.size
-        line = dict(picture=source.name, width=width, height=height, rocks=list(map(vars, rocks)))
+        size = source.path.stat().st_size if source.path.is_file() else None
+        line = dict(picture=source.name, bytes=size, width=width, height=height, rocks=list(map(vars, rocks)))
         return Entry(source.name, len(rocks), json.dumps(line))
 
     def _write(self, kind: str, source: Source, suffix: str, content: bytes) -> None:
@@ -87,7 +85,7 @@ class Results(PictureFiles):
     """The folder of a prediction.
 
     Its manifest, ``pictures.jsonl``, gets a line (an entry) for each picture once its files are written. It tells a resumed run which
-    pictures are ``done``, and the two tables are made from it at the end. Raises a UsageError if there are results already
+    pictures are ``done`` (with the sizes of their files), and the two tables are made from it at the end. Raises a UsageError if there are results already
     and ``resume`` is False, or they have other settings.
 
     Args:
@@ -114,14 +112,15 @@ class Results(PictureFiles):
                 f'the results in {self.out} have another {", ".join(other)}: choose another folder, or the same settings.'
             )
 
-    def _read_manifest(self) -> tuple[dict, set[str]]:
-        """Read the settings and the names of the pictures that are done; an incomplete last line is removed."""
+    def _read_manifest(self) -> tuple[dict, dict[str, int | None]]:
+        """Read the settings, and the names and files' sizes of the pictures that are done; an incomplete last line is removed."""
         with self._manifest.open('r+b') as file:
             settings = dict(json.loads(file.readline()))
-            complete, done = file.tell(), set()
+            complete, done = file.tell(), {}
             for line in iter(file.readline, b''):
                 if line.endswith(b'\n'):
-                    done.add(json.loads(line)['picture'])
+                    entry = json.loads(line)
+                    done[entry['picture']] = entry.get('bytes')
                     complete += len(line)
             file.truncate(complete)
         return settings, done
@@ -129,7 +128,7 @@ class Results(PictureFiles):
     def record(self, entry: Entry) -> None:
         """Add a picture's entry to the manifest; an entry that is there already is ignored."""
         if entry.picture not in self.done:
-            self.done.add(entry.picture)
+            self.done[entry.picture] = None
             with self._manifest.open('ab') as file:
                 file.write(entry.line.encode() + b'\n')
 
@@ -142,7 +141,7 @@ class Results(PictureFiles):
         text = dict(encoding='utf-8', errors='surrogateescape', newline='')
         with atomic_path(self.out / 'rocks.csv') as path, path.open('w', **text) as file:
             table = csv.writer(file)
-            table.writerow(COLUMNS)
+            table.writerow(COLUMNS.split(','))
             for entry in self._entries():
                 for rock in entry['rocks']:
                     row = [entry['picture'], rock['number'], rock['name'], rock['area'], *rock['box'], *rock['centre']]

@@ -130,9 +130,7 @@ def test_masks_are_scored_against_the_truth(tool, refused, bright, tmp_path, cap
     # as class indices, of which 255 is ignored
     assert tool(*given[:-5], tmp_path / 'indexed', *given[-4:], '--resume') == 0 and 'Dice 100.00, ' in capsys.readouterr().out
     refused('3 pictures have no mask in', *given[:-2], '--resume')
-    refused(
-        'small.py is no picture: the model comes first', 'predict.py', tmp_path / 'in', 'small.py', 'a.pth', '-o', tmp_path / 'o'
-    )
+    refused('small.py is no picture: the model comes first', *given[:2], 'small.py', 'a.pth', '-o', tmp_path / 'o')
     save(tmp_path / 'true' / 'ground1.png', np.zeros((9, 9), np.uint8))
     refused('are 120x90 and 9x9 pixels', *given, '--resume')
 
@@ -159,6 +157,8 @@ def test_a_ctrl_c_leaves_whole_files_and_the_rest_follows(tool, refused, bright,
     # what is there is not mixed with something else
     refused('holds results already: go on with --resume', 'predict.py', photos, '-o', out)
     refused('have another threshold', 'predict.py', photos, '-o', out, '--resume', '--threshold', 0.3)
+    photo(tmp_path / 'elsewhere' / '0.png', ((1, 1),))
+    refused('holds the results of another 0.png than', 'predict.py', tmp_path / 'elsewhere', '-o', out, '--resume')
     assert contents(out) == found
     # and a power cut in the middle of a line
     with (out / 'pictures.jsonl').open('ab') as file:
