@@ -236,8 +236,7 @@ def check_imports(outcomes: Mapping[str, dict], missing: Iterable[str]) -> list[
 def check_devices(outcome: dict) -> list[Finding]:
     """Report what training will run on, from the outcome of ``DEVICES`` in :func:`try_steps`; no GPU is needed."""
     if 'error' in outcome:
-        remedy = 'hide it: CUDA_VISIBLE_DEVICES= python tools/train.py ...'
-        return [Finding('problem', f'the GPU cannot be used: {outcome["error"]}', remedy)]
+        return [Finding('problem', f'the GPU cannot be used: {outcome["error"]}', 'hide it: export CUDA_VISIBLE_DEVICES=')]
     cuda, gpus, mps, why = (outcome['result'][key] for key in ('cuda', 'gpus', 'mps', 'why'))
     built = f'torch is built for CUDA {cuda}' if cuda else 'torch is built for the CPU only'
     if gpus or mps:

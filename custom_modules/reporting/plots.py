@@ -63,7 +63,7 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
         ]
         for row, table, column, line_style in lines:
             if column in table:
-                panels[row].plot(table[column].dropna(), **line_style)
+                panels[row].plot(table[column].dropna(), marker='.' * (len(table) == 1), **line_style)
         reached = run.score(scores[0], run.best_epoch) if scores and any(run.path.glob('*epoch_*.pth')) else None
         if reached is not None:
             panels[scores[0]].plot(run.best_epoch, reached, 'o', fillstyle='none', color=style['color'])

@@ -55,8 +55,8 @@ REMEDIES = {
 def sentence_of(error: Exception) -> str | None:
     r"""Describe in one sentence an error that a user can mend; None for any other error, which is a defect.
 
-    The former are a :class:`UsageError`, an ``OSError`` about space, permissions or a failing disk, wrong arguments in the config,
-    and the end of another process of the run; also as torch raises them again from a data loader's worker process.
+    The former are a :class:`UsageError`, an ``OSError`` about space, permissions or a failing disk, wrong arguments in the config, a
+    batch too small for a batch norm, and the end of another process of the run; also as a data loader's worker process raises them.
 
     Example:
         >>> sentence_of(OSError(errno.ENOSPC, 'No space left on device', 'a.pth')).split(':')[0]
@@ -71,6 +71,8 @@ def sentence_of(error: Exception) -> str | None:
         return re.sub(r'^[\w.]+Error: ', '', last)
     if isinstance(error, RuntimeError) and GONE.search(text):
         return 'another process of this run has ended, and its own output says why: mend that, and go on with --resume.'
+    if isinstance(error, ValueError) and 'Expected more than 1 value per channel' in text:
+        return 'a batch of one is too few for a batch norm: set train_dataloader.batch_size to 2 or more, and its drop_last=True.'
     if isinstance(error, UNFIT) and (fault := _fault_of_config(error)):
         return f'{fault} in the config or in --cfg-options.'
     number = re.search(r'\[Errno (\d+)\] ([^:]+)(?:: (.+))?', last)

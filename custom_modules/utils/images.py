@@ -167,8 +167,7 @@ def encode_png(pixels: np.ndarray, areas: bool = False) -> bytes:
     """
     options = [cv2.IMWRITE_PNG_COMPRESSION, 4]
     if areas:
-        options += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]
-        options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+        options += [cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
     return cv2.imencode('.png', pixels, options)[1].tobytes()
 
 
