@@ -61,12 +61,13 @@ def encoder(run: Runner) -> dict:
     return copy.deepcopy(run.model.backbone.state_dict())
 
 
-def test_schedule_in_a_run_and_after_a_resume(runner):
+def test_schedule_in_a_run_and_after_a_resume(runner, tmp_path):
     schedule = {0: 4, 2: 2, 4: -1}
     first = runner(schedule, epochs=2)
     start = encoder(first)
     first.train()
     assert changed(start, encoder(first)) == set(), 'two epochs frozen'
+    assert any('never reaches its epochs [2, 4]' in log.read_text() for log in tmp_path.rglob('*.log'))
     held = {id(p) for group in first.optim_wrapper.param_groups for p in group['params']}
     assert all(id(p) in held for p in first.model.backbone.parameters()), 'from the start'
     rates = [group['lr'] for group in first.optim_wrapper.param_groups]

@@ -59,7 +59,7 @@ class FreezeScheduleHook(Hook):
 
     def before_train(self, runner) -> None:
         """Check the backbone and the optimizer, and set the state of the last epoch, whose validation a resume may repeat."""
-        backbone = getattr(inner_model(runner.model), 'backbone', None)
+        backbone = self._backbone = getattr(inner_model(runner.model), 'backbone', None)
         # setting the plain attribute of mmseg's backbones unfreezes nothing
         if not isinstance(getattr(type(backbone), 'frozen_stages', None), property):
             raise UsageError(
@@ -67,7 +67,8 @@ class FreezeScheduleHook(Hook):
                 f'{type(backbone).__name__} cannot: use a StagedBackbone of this project or remove the hook.'
             )
         _require_epochs(self, runner, self.schedule)
-        self._backbone = backbone
+        if late := sorted(epoch for epoch in self.schedule if epoch >= runner.max_epochs):
+            runner.logger.warning(f'max_epochs={runner.max_epochs}: the freeze schedule never reaches its epochs {late}.')
         # a wrong one is refused now, not hours later; the last unfreezes all that is ever unfrozen
         for frozen in sorted(self.schedule.values(), reverse=True):
             backbone.frozen_stages = frozen
@@ -156,8 +157,7 @@ class ResumableSeedHook(DistSamplerSeedHook):
             sampler.seed = runner.seed
         if self._by_epoch and not hasattr(self._dataset, 'set_epoch'):
             runner.logger.warning(
-                f'{type(self._dataset).__name__} draws random numbers by worker process: after a resume it repeats those of the '
-                'first epoch. Data sets of this project draw by sample.'
+                f'{type(self._dataset).__name__} draws random numbers by worker: a resume repeats those of the first epoch.'
             )
             self._dataset = None
 
