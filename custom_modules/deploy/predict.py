@@ -25,7 +25,10 @@ from custom_modules.utils.images import Source, encode_png, pixel_count
 from custom_modules.utils.tables import progress
 
 MOST_PIXELS = 2**27  # of all pictures in memory at one time; a larger picture is predicted alone
-COLUMNS = 'picture,number,class,area,left,top,width,height,centre_x,centre_y,probability,touches_border'
+COLUMNS = (
+    'picture', 'number', 'class', 'area', 'left', 'top', 'width', 'height', 'centre_x', 'centre_y',
+    'probability', 'touches_border',
+)  # fmt: skip
 MANIFEST = 'pictures.jsonl'
 # in pixels: Pillow takes pictures of twice its default for an attack, and OpenCV cannot write more than this
 Image.MAX_IMAGE_PIXELS = 2**29
@@ -141,7 +144,7 @@ class Results(PictureFiles):
         text = dict(encoding='utf-8', errors='surrogateescape', newline='')
         with atomic_path(self.out / 'rocks.csv') as path, path.open('w', **text) as file:
             table = csv.writer(file)
-            table.writerow(COLUMNS.split(','))
+            table.writerow(COLUMNS)
             for entry in self._entries():
                 for rock in entry['rocks']:
                     row = [entry['picture'], rock['number'], rock['name'], rock['area'], *rock['box'], *rock['centre']]
