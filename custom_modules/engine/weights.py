@@ -30,7 +30,7 @@ def load_model(cfg, checkpoint: str | Path) -> nn.Module:
     """
     init_default_scope(cfg.default_scope)
     model = MODELS.build(cfg.model)
-    require_all_tensors(model, str(checkpoint), part='model')
+    require_all_tensors(model, str(checkpoint))
     load_checkpoint(model, str(checkpoint), map_location='cpu', logger='silent')
     return model.eval()
 

@@ -152,20 +152,20 @@ def unlike_tensors(module: nn.Module, state: Mapping, prefix: str = '') -> tuple
     return [n for n, t in found.items() if t is None or t.shape != own[n].shape], len(own)
 
 
-def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '', part: str = 'backbone') -> int:
+def require_all_tensors(module: nn.Module, checkpoint: str, prefix: str = '', key: str | None = None) -> int:
     """Make sure that a checkpoint, a file or URL, provides every tensor of a module, before it is loaded, and count them.
 
     mmengine loads with ``strict=False``: with a forgotten prefix, or the checkpoint of another architecture, it only warns and keeps
-    random weights. ``prefix`` precedes the module's own keys; ``part`` is the module's name in the model, for the error message.
+    random weights. ``prefix`` precedes the module's own keys; ``key`` is the module's place in the config, if that names the checkpoint.
     Raises a UsageError if the checkpoint cannot be read safely, or a tensor is missing or has another shape.
     """
     try:
         loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu', logger='silent')
     except (OSError, HTTPException) as error:
+        random = f', or train from random weights with --cfg-options {key}.init_cfg=None' if key else ''
         raise UsageError(
-            f'{checkpoint} could not be read or downloaded ({getattr(error, "reason", error)}): without a network, write '
-            f'`model = dict({part}=dict(init_cfg=None))` in the config to train from random weights, or there as '
-            'checkpoint the path of a file that was downloaded elsewhere.'
+            f'{checkpoint} could not be read or downloaded ({getattr(error, "reason", error)}): without a network, give in its place '
+            f'the path of a file that was downloaded elsewhere{random}.'
         ) from error
     state = loaded['state_dict']
     prefix = f'{prefix.rstrip(".")}.' if prefix else ''
@@ -182,7 +182,7 @@ def require_pretrained(model: nn.Module) -> None:
     """Apply :func:`require_all_tensors` to each module of a model with a ``Pretrained`` checkpoint, before ``init_weights``."""
     for name, module in model.named_modules():
         for checkpoint, prefix in pretrained_checkpoints(module):
-            require_all_tensors(module, checkpoint, prefix, name)
+            require_all_tensors(module, checkpoint, prefix, f'model.{name}'.rstrip('.'))
 
 
 def pretrained_checkpoints(module: nn.Module) -> list[tuple[str, str]]:

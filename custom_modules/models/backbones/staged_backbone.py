@@ -162,7 +162,7 @@ class StagedBackbone(BaseModule, metaclass=ABCMeta):
     def init_weights(self) -> None:
         """Initialize, and stop when a ``Pretrained`` checkpoint does not hold every tensor."""
         for checkpoint, prefix in pretrained_checkpoints(self):
-            count = require_all_tensors(self, checkpoint, prefix)
+            count = require_all_tensors(self, checkpoint, prefix, 'model.backbone')
             MMLogger.get_current_instance().info(f'{count} of {count} tensors of {type(self).__name__} loaded from {checkpoint}')
         super().init_weights()
 
