@@ -1,6 +1,5 @@
 """The base class of backbones, whose stages can be frozen one by one."""
 
-from abc import ABCMeta
 from collections.abc import Sequence
 
 import torch
@@ -57,7 +56,7 @@ def _fold(stage: nn.Module) -> nn.Module:
         return stage
 
 
-class StagedBackbone(BaseModule, metaclass=ABCMeta):
+class StagedBackbone(BaseModule):
     """Base class of this project's backbones: a stem and stages that can be frozen, and loading.
 
     A subclass passes its ``widths`` and ``strides``, fills ``self.stages`` (the stem first), and calls ``_freeze_stages``.
