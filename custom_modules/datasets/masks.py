@@ -43,9 +43,8 @@ class MaskValues:
     ) -> None:
         if isinstance(classes, str) or not 2 <= len(set(classes)) == len(classes) <= IGNORED:
             raise UsageError(f'classes is a list of 2 to {IGNORED} different names, the background first, got {classes!r}.')
-        if label_map is None:
-            label_map = {index: index for index in range(len(classes))}
-        for value, label in dict(label_map).items():
+        label_of = dict(enumerate(range(len(classes))) if label_map is None else label_map)
+        for value, label in label_of.items():
             if not str(value).isdecimal() or int(value) > 255:
                 raise UsageError(
                     f'label_map maps mask values, whole numbers from 0 to 255, to class indices, got the value '
@@ -57,7 +56,7 @@ class MaskValues:
                     f'0 to {len(classes) - 1}: choose one of them, or leave the value out and name it in ignore_index.'
                 )
         self.classes = tuple(classes)
-        self.labels = {int(value): int(label) for value, label in dict(label_map).items()}
+        self.labels = {int(value): int(label) for value, label in label_of.items()}
         ignored = [] if ignore_index is None else np.atleast_1d(ignore_index).tolist()
         for value in ignored:
             if value not in range(256):
