@@ -110,7 +110,7 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
     """
     from mmengine.registry import init_default_scope
 
-    from custom_modules.engine.config import find_class, load_config, read_options
+    from custom_modules.engine.config import find_class, load_config, read_options, value_at
 
     cfg = load_config(config, read_options(options))
     if cfg.get('default_scope') != 'mmseg':
@@ -125,16 +125,16 @@ def config_subject(config: str, options: Sequence[str] = ()) -> Subject:
 
     datasets, parts, contents, folders = [], [], [], {}
     for name in ('train', 'val', 'test'):
-        if not (options := (cfg.get(f'{name}_dataloader') or {}).get('dataset')):
+        if not (dataset := value_at(cfg, f'{name}_dataloader', 'dataset')):
             continue
-        kind = find_class(DATASETS, 'mmseg', options)
+        kind = find_class(DATASETS, 'mmseg', dataset)
         if not (isinstance(kind, type) and issubclass(kind, IndexedMaskDataset)):
             raise UsageError(
-                f'the {name} data set of {config} is of type {options.type}, but only MoonDataset and '
+                f'the {name} data set of {config} is of type {dataset.type}, but only MoonDataset and '
                 'IndexedMaskDataset say where their files lie: use one of them, or name two folders with --images and --masks.'
             )
         # without its pipeline, which may need further libraries
-        datasets.append(DATASETS.build(dict(options, pipeline=[], lazy_init=True)))
+        datasets.append(DATASETS.build(dict(dataset, pipeline=[], lazy_init=True)))
         part, everything = dataset_part(name, datasets[-1], folders)
         parts.append(part)
         contents.append(everything)

@@ -149,7 +149,7 @@ class RunFolder:
     @property
     def seed(self) -> int | None:
         """The seed; None if the run drew a random one."""
-        return (self.cfg.get('randomness') or {}).get('seed')
+        return value_at(self.cfg, 'randomness', 'seed')
 
     @property
     def epochs(self) -> int:
@@ -159,7 +159,7 @@ class RunFolder:
     @property
     def gap(self) -> str | None:
         """What the run lacks; None if it is complete: all epochs, or stopped early."""
-        planned = (self.cfg.get('train_cfg') or {}).get('max_epochs')
+        planned = value_at(self.cfg, 'train_cfg', 'max_epochs')
         if planned is None:
             return 'it is not trained by epochs (train_cfg has no max_epochs)'
         if self.epochs < planned and not self._stopped_early:
