@@ -40,44 +40,10 @@ class RunCheckHook(Hook):
 
     def before_train(self, runner) -> None:
         """Check the monitored scores, warn of settings that a resume does not change, and end a warm-up of a single step."""
-        planned = _initial_value(runner.message_hub, 'planned_epochs', runner.max_epochs)
-        if planned != runner.max_epochs:
-            runner.logger.warning(
-                f'Resumed with max_epochs={runner.max_epochs}, but the schedulers were made for {planned}: past their end '
-                'the learning rates do not change. For a longer schedule start anew.'
-            )
         runner.message_hub.update_info('training_images', training_images(runner))
-        wrapper = runner.cfg.get('optim_wrapper') or {}
-        rates = repr((wrapper.get('optimizer'), wrapper.get('paramwise_cfg'), runner.cfg.get('param_scheduler')))
-        if _initial_value(runner.message_hub, 'planned_rates', rates) != rates:
-            runner.logger.warning(
-                'Resumed with other settings of the optimizer or its schedulers, which change nothing: those of the checkpoint '
-                'go on. To change them start anew, from the weights with load_from.'
-            )
-        for scheduler in runner.param_schedulers or ():
-            # total_iters is 0 for a single step, such as an epoch of one batch
-            if runner.iter == 0 and isinstance(scheduler, LinearParamScheduler) and scheduler.total_iters == 0:
-                for group in scheduler.optimizer.param_groups:
-                    group[scheduler.param_name] *= scheduler.end_factor / scheduler.start_factor
-        monitored = _monitored(runner)
-        for key, (by, rule) in monitored.items():
-            wanted = _rule_for(key)
-            if wanted and rule != wanted:
-                raise UsageError(
-                    f"{by} takes {key!r} with rule='{rule}' for better, so that the worst would count as the best: set its rule='{wanted}' too."
-                )
-        produced = _scores_of_one_image(runner) if monitored and runner.val_loop is not None else []
-        for key, (by, _) in monitored.items():
-            if not produced:
-                raise UsageError(
-                    f'{by} waits for the score {key!r}, and there is no validation: set default_hooks.checkpoint.save_best=None, '
-                    'and choose a scheduler that waits for nothing.'
-                )
-            if key not in produced:
-                raise UsageError(
-                    f'{by} waits for the score {key!r}, which no metric produces; there are {", ".join(produced)}: change it to '
-                    'one of these, or val_evaluator.'
-                )
+        _warn_of_settings_without_effect(runner)
+        _end_warm_ups_of_one_step(runner)
+        _require_monitored_scores(runner)
 
     def before_train_epoch(self, runner) -> None:
         """Refuse a learning rate that is negative, infinite or nan."""
@@ -90,11 +56,59 @@ class RunCheckHook(Hook):
                 )
 
 
+def _warn_of_settings_without_effect(runner) -> None:
+    """Warn where a resumed run has other epochs, optimizer settings or schedulers than those that its checkpoint brings."""
+    planned = _initial_value(runner.message_hub, 'planned_epochs', runner.max_epochs)
+    if planned != runner.max_epochs:
+        runner.logger.warning(
+            f'Resumed with max_epochs={runner.max_epochs}, but the schedulers were made for {planned}: past their end '
+            'the learning rates do not change. For a longer schedule start anew.'
+        )
+    wrapper = runner.cfg.get('optim_wrapper') or {}
+    rates = repr((wrapper.get('optimizer'), wrapper.get('paramwise_cfg'), runner.cfg.get('param_scheduler')))
+    if _initial_value(runner.message_hub, 'planned_rates', rates) != rates:
+        runner.logger.warning(
+            'Resumed with other settings of the optimizer or its schedulers, which change nothing: those of the checkpoint '
+            'go on. To change them start anew, from the weights with load_from.'
+        )
+
+
 def _initial_value(hub, key: str, value):
     """Return the value that a resumed run started with, or store that of a new run."""
     initial = hub.runtime_info.get(key) or value
     hub.update_info(key, initial)
     return initial
+
+
+def _end_warm_ups_of_one_step(runner) -> None:
+    for scheduler in runner.param_schedulers or ():
+        # total_iters is 0 for a single step, such as an epoch of one batch
+        if runner.iter == 0 and isinstance(scheduler, LinearParamScheduler) and scheduler.total_iters == 0:
+            for group in scheduler.optimizer.param_groups:
+                group[scheduler.param_name] *= scheduler.end_factor / scheduler.start_factor
+
+
+def _require_monitored_scores(runner) -> None:
+    """Refuse a run that monitors a score with the wrong rule, or one that no metric produces."""
+    monitored = _monitored(runner)
+    for key, (by, rule) in monitored.items():
+        wanted = _rule_for(key)
+        if wanted and rule != wanted:
+            raise UsageError(
+                f"{by} takes {key!r} with rule='{rule}' for better, so that the worst would count as the best: set its rule='{wanted}' too."
+            )
+    produced = _scores_of_one_image(runner) if monitored and runner.val_loop is not None else []
+    for key, (by, _) in monitored.items():
+        if not produced:
+            raise UsageError(
+                f'{by} waits for the score {key!r}, and there is no validation: set default_hooks.checkpoint.save_best=None, '
+                'and choose a scheduler that waits for nothing.'
+            )
+        if key not in produced:
+            raise UsageError(
+                f'{by} waits for the score {key!r}, which no metric produces; there are {", ".join(produced)}: change it to '
+                'one of these, or val_evaluator.'
+            )
 
 
 def _monitored(runner) -> dict[str, tuple[str, str]]:
@@ -124,6 +138,7 @@ def _rule_for(score: str) -> str | None:
 
 @torch.no_grad()
 def _scores_of_one_image(runner) -> list[str]:
+    """Name the scores and losses of a validation, by one of its first image."""
     loader, evaluator = runner.val_dataloader, runner.val_evaluator
     batch = loader.collate_fn([loader.dataset[0]])
     level, training = runner.logger.level, runner.model.training
