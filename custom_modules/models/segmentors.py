@@ -14,6 +14,8 @@ from mmseg.registry import MODELS
 from mmseg.utils import add_prefix
 from torch import Tensor, nn
 
+from custom_modules.models.safe_loading import pretrained_checkpoints, require_all_tensors
+
 
 def batches_of_one_size(data: dict) -> list[dict]:
     """Split a batch, ``inputs`` (C, H, W) and optionally ``data_samples``, into runs of images of one size, in order."""
@@ -116,9 +118,9 @@ class DistilledSegmentor(UNetSegmentor):
     teacher.
 
     Args:
-        teacher (dict | list[dict]): A segmentor with as many output channels, and with
-            ``init_cfg=dict(type='Pretrained', checkpoint=...)``, and no other normalisation, else a ValueError. The logits of
-            several are averaged.
+        teacher (dict | list[dict]): A segmentor with as many output channels, with ``init_cfg=dict(type='Pretrained',
+            checkpoint=...)`` for all its weights, and with no other normalisation, else a ValueError. The logits of several are
+            averaged.
         imitation_weight (float): Weight of the loss ``loss_imitation``. Defaults to 1.
         **kwargs: Of ``UNetSegmentor``.
     """
@@ -146,6 +148,8 @@ class DistilledSegmentor(UNetSegmentor):
                 theirs, ours = (getattr(model.data_preprocessor, name, None) for model in (teacher, self))
                 if theirs is not None and (ours is None or not torch.equal(theirs, ours)):
                     raise ValueError(f'The teacher would see images of another {name}: give both the same data_preprocessor.')
+            for checkpoint, prefix in pretrained_checkpoints(teacher):
+                require_all_tensors(teacher, checkpoint, prefix)
             teacher.init_weights()
             # ChannelsLastHook does not convert teachers, which are no submodules
             teacher.to(memory_format=torch.channels_last)
