@@ -49,7 +49,7 @@ def draw_groups(table: pd.DataFrame, group: str, lines: dict[str, str], xlabel: 
             axes.plot(positions, own[column], dashes, color=colour, marker=marker, label=label)
         names = own[group]
         if count:
-            names = [f'{group} ({number})' for group, number in zip(names, own[count], strict=True)]
+            names = [f'{text} ({number})' for text, number in zip(names, own[count], strict=True)]
         axes.set_xticks(positions, names, rotation=30, ha='right')
         axes.set(title=plot_text(name), xlabel=xlabel, ylabel='%', ylim=(-3, 103))
         axes.grid(alpha=0.3)

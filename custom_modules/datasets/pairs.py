@@ -188,7 +188,7 @@ def check_pairs(
             f'{len(unsure)} images are turned by their EXIF tag otherwise than their masks, and the sizes do not say whether '
             f'the masks were drawn upright: look at {first_five(str(finding.path) for finding in unsure)} with tools/visualize.py'
         )
-    return set().union(*(values for values, _ in examined))
+    return set().union(*(occurring for occurring, _ in examined))
 
 
 def count_values(values: np.ndarray, size: int = 256) -> np.ndarray:

@@ -50,7 +50,7 @@ def write_page(model: str | Path | None, folder: Path) -> list[str]:
     for number in range(1, SCENES + 1):
         picture = cv2.imencode('.jpg', renderer.render(number)[0], [cv2.IMWRITE_JPEG_QUALITY, 85])
         write_atomically(folder / f'scene{number}.jpg', picture[1].tobytes())
-    size = sum(path.stat().st_size for path in folder.rglob('*') if path.is_file())
+    size = sum(file.stat().st_size for file in folder.rglob('*') if file.is_file())
     how = f', its weights in 16 bits (probabilities differ by {deviation.largest:.1e} at most)' if kept else ''
     return [f'{folder}: {size / 2**20:.1f} MiB; {path.name}{how}', f'look at it: python -m http.server --directory {folder}']
 

@@ -71,8 +71,8 @@ def config_difference(before, now) -> str:
     more = f' and {len(keys) - 1} more' if len(keys) > 1 else ''
     # of long values the part in which they differ
     start = max(0, len(os.path.commonprefix([new, old])) - 30)
-    before = '...' if start else ''
-    new, old = (before + text[start : start + 60] + ('...' if text[start + 60 :] else '') for text in (new, old))
+    dots = '...' if start else ''
+    new, old = (dots + text[start : start + 60] + ('...' if text[start + 60 :] else '') for text in (new, old))
     return f'{keys[0]} is {new} and was {old}{more}'
 
 

@@ -70,9 +70,9 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
     panels['loss'].set_ylabel('loss\n(validation dotted)')
     for score in scores:
         panels[score].set_ylabel(f'{score} (%)\nof validation')
-    rates = panels['learning rate']
-    rates.set(ylabel='learning rate\nof each group', yscale='log', xlabel='epoch')
-    rates.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lowest = panels['learning rate']
+    lowest.set(ylabel='learning rate\nof each group', yscale='log', xlabel='epoch')
+    lowest.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels.values():
         axes.grid(alpha=0.3)
     handles = [Line2D([], [], **style) for style in styles.values()]
