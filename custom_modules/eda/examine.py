@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from custom_modules.datasets.masks import IGNORED, MaskValues
-from custom_modules.datasets.pairs import count_values, read_pair
+from custom_modules.datasets.pairs import Defect, count_values, read_pair
 from custom_modules.eda.sources import Part, Subject
 from custom_modules.evaluation.objects import object_areas
 from custom_modules.utils.images import shrunk
@@ -42,7 +42,7 @@ def squeezed_overlap(labels: np.ndarray, size: tuple[int, int], classes: int) ->
 class PairFacts:
     """What was measured on one pair; only defects and digest where the pair is not sound."""
 
-    defects: list[tuple[str, Path, str]] = field(default_factory=list)  # kind, file, details
+    defects: list[Defect] = field(default_factory=list)
     digest: bytes = b''  # of the image's decoded pixels; empty where it cannot be read
     sound: bool = False  # image and mask exist and have no defect
     size: tuple[int, int] = (0, 0)  # width and height
@@ -69,13 +69,13 @@ def examine_pair(
 
     ``palette`` holds the RGB of each class, ``sizes`` the (width, height) for :func:`squeezed_overlap`.
     """
-    pixels, drawn, _, findings = read_pair(image, mask, values)
-    facts = PairFacts([(finding.kind, finding.path, finding.details) for finding in findings])
+    pixels, drawn, _, defects = read_pair(image, mask, values)
+    facts = PairFacts(defects)
     if pixels is not None:
         digest = hashlib.blake2b(str(pixels.shape).encode(), digest_size=16)
         digest.update(np.ascontiguousarray(pixels))
         facts.digest = digest.digest()
-    if drawn is None or pixels is None or any(finding.kind != 'perhaps_turned' for finding in findings):
+    if drawn is None or pixels is None or any(defect.kind != 'perhaps_turned' for defect in defects):
         return facts
     facts.sound, facts.size = True, pixels.shape[1::-1]
     facts.histogram = np.stack([count_values(pixels[..., c]) for c in range(3)])
@@ -125,8 +125,8 @@ def _add_file_defects(found, subject: Subject, part: Part, facts: dict[str, Pair
             found['image_without_mask', part.name].append(subject.label(image))
         elif image is None:
             found['mask_without_image', part.name].append(subject.label(mask))
-        for kind, path, details in facts[i].defects:
-            found[kind, part.name].append(f'{subject.label(path)} ({details})')
+        for defect in facts[i].defects:
+            found[defect.kind, part.name].append(f'{subject.label(defect.path)} ({defect.details})')
         if facts[i].sound and not facts[i].counts[1:].any():
             found['background_only_mask', part.name].append(subject.label(mask))
             if not facts[i].drawn:
