@@ -1,5 +1,6 @@
 """A cache of decoded samples, or of whole batches, so that a run reads and decodes each file once."""
 
+import itertools
 import math
 import mmap
 import multiprocessing
@@ -175,13 +176,12 @@ class DecodeOnce:
 
 def static_transforms(transforms: Sequence[Callable]) -> list[Callable]:
     """Return the leading transforms of a pipeline, up to the first that is not in ``STATIC``: their results depend on the files alone."""
-    static = []
-    for transform in transforms:
+
+    def is_static(transform: Callable) -> bool:
         package = type(transform).__module__.split('.')[0]
-        if f'{package}.{type(transform).__qualname__}' not in STATIC:
-            break
-        static.append(transform)
-    return static
+        return f'{package}.{type(transform).__qualname__}' in STATIC
+
+    return list(itertools.takewhile(is_static, transforms))
 
 
 @FUNCTIONS.register_module()

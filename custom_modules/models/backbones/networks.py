@@ -1,7 +1,7 @@
 """The project's own networks, and the encoders of the reference reports."""
 
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import torch.nn as nn
 from mmengine.registry import MODELS
@@ -110,7 +110,7 @@ class SimpleNet(StagedBackbone):
     def __init__(self, widths: Sequence[int] = (16, 32, 64, 128, 256), **kwargs) -> None:
         super().__init__(widths, **kwargs)
         self.stages.append(Conv2dNormActivation(self.in_channels, widths[0]))
-        for narrow, wide in zip(widths, widths[1:], strict=False):
+        for narrow, wide in pairwise(widths):
             self.stages.append(residual_stage(Bottleneck, narrow, wide, depth=1))
         self._freeze_stages()
 
@@ -130,6 +130,6 @@ class UNetEncoder(StagedBackbone):
     def __init__(self, widths: Sequence[int] = (18, 36, 72, 144, 288), **kwargs) -> None:
         super().__init__(widths, **kwargs)
         self.stages.append(DoubleConv(self.in_channels, widths[0]))
-        for narrow, wide in zip(widths, widths[1:], strict=False):
+        for narrow, wide in pairwise(widths):
             self.stages.append(nn.Sequential(nn.MaxPool2d(2), DoubleConv(narrow, wide)))
         self._freeze_stages()
