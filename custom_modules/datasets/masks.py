@@ -133,9 +133,9 @@ def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
         >>> [round(weight, 3) for weight in weights['median_frequency']]
         [0.375, 1.0, 3.0]
     """
-    names = ['inverse_frequency', 'median_frequency']
+    weights = dict.fromkeys(['inverse_frequency', 'median_frequency'])
     if len(classes) == 2:
-        names.append('positive_weight')
+        weights['positive_weight'] = None
     counts = np.array(counts, np.int64).reshape(-1, len(classes))
     pixels = counts.sum(axis=0)
     if absent := [name for name, found in zip(classes, pixels, strict=True) if not found]:
@@ -143,13 +143,13 @@ def class_weights(classes: Sequence[str], counts: Sequence[np.ndarray]) -> dict:
             f'there is no pixel of {", ".join(absent)} in the {len(counts)} masks, so that no weight can be computed: '
             'take it out of classes, or add masks that contain it.'
         )
-        return dict(dict.fromkeys(names), reason=reason)
-    inverse = 1 / (len(classes) * (pixels / pixels.sum()))
+        return dict(weights, reason=reason)
+    weights['inverse_frequency'] = (1 / (len(classes) * (pixels / pixels.sum()))).tolist()
     frequencies = pixels / ((counts > 0) * counts.sum(axis=1, keepdims=True)).sum(axis=0)
-    median = np.median(frequencies) / frequencies
-    weights = inverse.tolist(), median.tolist(), float(pixels[0] / pixels[1])
-    # of several classes zip leaves the last one, positive_weight, out
-    return dict(zip(names, weights, strict=False), reason=None)
+    weights['median_frequency'] = (np.median(frequencies) / frequencies).tolist()
+    if len(classes) == 2:
+        weights['positive_weight'] = float(pixels[0] / pixels[1])
+    return dict(weights, reason=None)
 
 
 def read_class_weights(path: str | Path) -> list[float]:
