@@ -64,12 +64,10 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
             masks = F.pad(masks, padding, value=self.seg_pad_val)
         meta = dict(img_shape=size, pad_shape=target, padding_size=padding)
         if whole:
-            masks = PixelData(data=masks[:, 0].long())
-            return dict(inputs=images, data_samples=SegDataSample(metainfo=meta, gt_sem_seg=masks))
-        packed = [
-            SegDataSample(metainfo=sample.metainfo | meta, gt_sem_seg=PixelData(data=mask))
-            for sample, mask in zip(samples, masks, strict=True)
-        ]
+            packed = SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=masks[:, 0].long()))
+        else:
+            metas = [sample.metainfo | meta for sample in samples]
+            packed = [SegDataSample(metainfo=m, gt_sem_seg=PixelData(data=mask)) for m, mask in zip(metas, masks, strict=True)]
         return dict(inputs=images, data_samples=packed)
 
 

@@ -136,25 +136,24 @@ class DistilledSegmentor(UNetSegmentor):
     def init_weights(self) -> None:
         """Initialize the weights before training, and load the teachers."""
         super().init_weights()
-        teachers = []
-        for config in self._teacher_configs:
-            teacher = MODELS.build(config)
-            if teacher.out_channels != self.out_channels:
-                raise ValueError(
-                    f'The teacher has {teacher.out_channels} output channels, this network {self.out_channels}: '
-                    'give both the same num_classes.'
-                )
-            for name in ('mean', 'std'):
-                theirs, ours = (getattr(model.data_preprocessor, name, None) for model in (teacher, self))
-                if theirs is not None and (ours is None or not torch.equal(theirs, ours)):
-                    raise ValueError(f'The teacher would see images of another {name}: give both the same data_preprocessor.')
-            for checkpoint, prefix in pretrained_checkpoints(teacher):
-                require_all_tensors(teacher, checkpoint, prefix)
-            teacher.init_weights()
-            # ChannelsLastHook does not convert teachers, which are no submodules
-            teacher.to(memory_format=torch.channels_last)
-            teachers.append(teacher.eval().requires_grad_(False))
-        self._teachers = tuple(teachers)
+        self._teachers = tuple(self._load_teacher(config) for config in self._teacher_configs)
+
+    def _load_teacher(self, config: dict) -> nn.Module:
+        teacher = MODELS.build(config)
+        if teacher.out_channels != self.out_channels:
+            raise ValueError(
+                f'The teacher has {teacher.out_channels} output channels, this network {self.out_channels}: '
+                'give both the same num_classes.'
+            )
+        for name in ('mean', 'std'):
+            theirs, ours = (getattr(model.data_preprocessor, name, None) for model in (teacher, self))
+            if theirs is not None and (ours is None or not torch.equal(theirs, ours)):
+                raise ValueError(f'The teacher would see images of another {name}: give both the same data_preprocessor.')
+        for checkpoint, prefix in pretrained_checkpoints(teacher):
+            require_all_tensors(teacher, checkpoint, prefix)
+        teacher.init_weights()
+        # ChannelsLastHook does not convert teachers, which are no submodules
+        return teacher.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """Compute the decode head's losses, and ``loss_imitation``, of a batch (N, 3, H, W)."""
