@@ -41,7 +41,7 @@ class ResumableCheckpointHook(CheckpointHook):
         if self.save_best:
             self._forget_other_best(runner)
         # older checkpoints have no such key
-        validated = runner.message_hub.runtime_info.get(self._KEY, runner.epoch)
+        validated = runner.message_hub.get_info(self._KEY, runner.epoch)
         runner.message_hub.update_info(self._KEY, validated)
         epoch, loop = runner.epoch, runner.train_loop
         if runner.val_loop is None or not isinstance(loop, EpochBasedTrainLoop):

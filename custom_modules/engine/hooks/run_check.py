@@ -57,8 +57,10 @@ class RunCheckHook(Hook):
 
 
 def _warn_of_settings_without_effect(runner) -> None:
-    """Warn where a resumed run has other epochs, optimizer settings or schedulers than those that its checkpoint brings."""
-    planned = _initial_value(runner.message_hub, 'planned_epochs', runner.max_epochs)
+    hub = runner.message_hub
+    # what a run was started with stays in the hub, and so in its checkpoints
+    planned = hub.get_info('planned_epochs', runner.max_epochs)
+    hub.update_info('planned_epochs', planned)
     if planned != runner.max_epochs:
         runner.logger.warning(
             f'Resumed with max_epochs={runner.max_epochs}, but the schedulers were made for {planned}: past their end '
@@ -66,18 +68,13 @@ def _warn_of_settings_without_effect(runner) -> None:
         )
     wrapper = runner.cfg.get('optim_wrapper') or {}
     rates = repr((wrapper.get('optimizer'), wrapper.get('paramwise_cfg'), runner.cfg.get('param_scheduler')))
-    if _initial_value(runner.message_hub, 'planned_rates', rates) != rates:
+    planned_rates = hub.get_info('planned_rates', rates)
+    hub.update_info('planned_rates', planned_rates)
+    if planned_rates != rates:
         runner.logger.warning(
             'Resumed with other settings of the optimizer or its schedulers, which change nothing: those of the checkpoint '
             'go on. To change them start anew, from the weights with load_from.'
         )
-
-
-def _initial_value(hub, key: str, value):
-    """Return the value that a resumed run started with, or store that of a new run."""
-    initial = hub.runtime_info.get(key) or value
-    hub.update_info(key, initial)
-    return initial
 
 
 def _end_warm_ups_of_one_step(runner) -> None:
@@ -89,7 +86,6 @@ def _end_warm_ups_of_one_step(runner) -> None:
 
 
 def _require_monitored_scores(runner) -> None:
-    """Refuse a run that monitors a score with the wrong rule, or one that no metric produces."""
     monitored = _monitored(runner)
     for key, (by, rule) in monitored.items():
         wanted = _rule_for(key)
@@ -207,7 +203,7 @@ class ResumableEarlyStoppingHook(EarlyStoppingHook):
     def before_train(self, runner) -> None:
         """Restore the state of a resumed run."""
         super().before_run(runner)
-        state = runner.message_hub.runtime_info.get(self._KEY)
+        state = runner.message_hub.get_info(self._KEY)
         # the best value of another score, which was monitored before the resume, does not count
         if state is not None and state['monitor'] == self.monitor:
             self.best_score, self.wait_count = state['best_score'], state['wait_count']
