@@ -13,25 +13,15 @@ from custom_modules.utils.machine import available_cores
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is needed to use a model; an exported file has it as metadata.
+    """What is needed to use a model; an exported file has it as metadata."""
 
-    Args:
-        task (str): ``'segmentation'`` or ``'classification'``.
-        classes (tuple[str]): Names of the classes, of a segmentor the background first.
-        palette (tuple[tuple[int]]): RGB of each class.
-        threshold (float, optional): Probability of the one channel above which a pixel is class 1; None for several channels.
-        size (tuple[int, int]): Width and height of the training images.
-        licence (str): Licence of the weights.
-        source (str): The config's name and the checkpoint's SHA-256.
-    """
-
-    task: str
-    classes: tuple[str, ...]
-    palette: tuple[tuple[int, ...], ...]
-    threshold: float | None
-    size: tuple[int, int]
-    licence: str = ''
-    source: str = ''
+    task: str  # 'segmentation' or 'classification'
+    classes: tuple[str, ...]  # names, of a segmentor the background first
+    palette: tuple[tuple[int, ...], ...]  # RGB of each class
+    threshold: float | None  # probability of the one channel above which a pixel is class 1; None for several channels
+    size: tuple[int, int]  # width and height of the training images
+    licence: str = ''  # of the weights
+    source: str = ''  # the config's name and the checkpoint's SHA-256
 
     def as_metadata(self) -> dict[str, str]:
         """Return ONNX metadata, with each field as JSON."""

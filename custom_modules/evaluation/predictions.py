@@ -25,16 +25,12 @@ from custom_modules.utils.tables import progress
 
 @dataclass(frozen=True)
 class Prediction:
-    """A segmentor's prediction of an image, beside the truth.
-
-    ``truth`` and ``predicted`` are class indices (H, W), uint8, where true 255 is ignored; ``probabilities`` are float32
-    (classes, H, W).
-    """
+    """A segmentor's prediction of an image, beside the truth."""
 
     img_path: str
-    truth: np.ndarray
-    predicted: np.ndarray
-    probabilities: np.ndarray
+    truth: np.ndarray  # class indices (H, W), uint8; 255 is ignored
+    predicted: np.ndarray  # class indices (H, W), uint8
+    probabilities: np.ndarray  # of the classes (classes, H, W), float32
 
     @property
     def name(self) -> str:
