@@ -84,10 +84,8 @@ def run_rounds(
     """Measure contestants in turn, round by round, so that other load on the machine affects all alike.
 
     One warm-up round precedes the ``rounds`` that count. Each of the ``repeats`` starts new processes, with so many ``threads``
-    of torch; their files go to the folder, which is removed afterwards.
-
-    Returns:
-        tuple[dict, dict]: The facts of each contestant, and its rounds: ``warm_up``, and what it measured.
+    of torch; their files go to the folder, which is removed afterwards. Returns the facts of each contestant, and its rounds:
+    ``warm_up``, and what it measured.
     """
     facts, results = {}, {one.name: [] for one in contestants}
     for repeat in range(repeats):

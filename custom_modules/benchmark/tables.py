@@ -14,10 +14,9 @@ from .training import PARTS
 def summarize(facts: dict[str, dict], rounds: dict[str, list[dict]]) -> dict[str, dict]:
     """Summarize the facts and rounds of :func:`run_rounds` by medians and ratios.
 
-    Returns:
-        dict[str, dict]: For each contestant its facts, ``seconds`` of each activity (``median``, ``q1``, ``q3``, ``n``),
-        ``images_per_second`` at the median, ``ratio``, its median divided by the first's (above 1 the first is faster),
-        ``memory_mib`` (at the end), for training ``split_ms``, ``iteration_ms`` and ``data_share``, and all ``rounds``.
+    Returns for each contestant its facts, ``seconds`` of each activity (``median``, ``q1``, ``q3``, ``n``), ``images_per_second``
+    at the median, ``ratio``, its median divided by the first's (above 1 the first is faster), ``memory_mib`` (at the end), for
+    training ``split_ms``, ``iteration_ms`` and ``data_share``, and all ``rounds``.
     """
     contestants = {}
     for name, all_rounds in rounds.items():

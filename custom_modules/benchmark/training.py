@@ -63,9 +63,8 @@ class RunnerTraining(Contestant):
     def measure(self) -> dict:
         """Train an epoch, with validation and checkpoint.
 
-        Returns:
-            dict: ``seconds`` and ``images`` of the ``epoch``, its ``training`` and ``validation``; ``split_ms``, the mean of
-            each part of an iteration; ``iteration_ms``, the mean of the whole; ``memory_mib``.
+        Returns ``seconds`` and ``images`` of the ``epoch``, its ``training`` and ``validation``; ``split_ms``, the mean of each part
+        of an iteration; ``iteration_ms``, the mean of the whole; ``memory_mib``.
         """
         self._reset_times()
         begin = synchronized_time()

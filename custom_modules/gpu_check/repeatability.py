@@ -27,9 +27,7 @@ def check_repeatability(
     """Train a config for four epochs in mixed precision, several times in parallel, and compare the weights.
 
     The trainings write to the folder, get further ``--cfg-options`` and environment variables, and are ended after ``seconds``.
-
-    Returns:
-        dict[str, str]: The outcomes of ``one seed twice``, ``killed and resumed`` and ``two ranks on one GPU``.
+    Returns the outcomes of ``one seed twice``, ``killed and resumed`` and ``two ranks on one GPU``, in words.
     """
     pool, found, end = ThreadPoolExecutor(6), {}, time.monotonic() + seconds
 
