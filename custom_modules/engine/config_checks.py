@@ -41,6 +41,7 @@ SCHEDULER_NUMBERS = (
 def check_config(cfg) -> None:
     """Check all of a loaded config that can be checked without data, or raise a UsageError."""
     require_whole_loops(cfg)
+    require_sound_numbers(cfg)
     require_sound_optimizer(cfg)
     require_sound_schedulers(cfg)
     require_one_split(cfg)
@@ -50,7 +51,7 @@ def check_config(cfg) -> None:
 
 
 def require_whole_loops(cfg) -> None:
-    """Refuse an incomplete validation or test, and numbers of steps, images or processes that are not integers or too small."""
+    """Refuse a validation or test that lacks a part or leaves images out."""
     for part, name in (('val', 'validation'), ('test', 'test')):
         if value_at(cfg, f'{part}_dataloader', 'drop_last'):
             raise UsageError(f'{part}_dataloader.drop_last would leave images out of the scores: set it to False.')
@@ -63,6 +64,10 @@ def require_whole_loops(cfg) -> None:
                 f'there is no {" and no ".join(missing)}, but {" and ".join(present)}: without {name}, write --cfg-options '
                 f'{" ".join(f"{key}=None" for key in keys)}{best}, or the same in the config.'
             )
+
+
+def require_sound_numbers(cfg) -> None:
+    """Refuse numbers of ``MINIMUMS`` that are not whole or too small, and a way to start processes that the system lacks."""
     for key, minimum in MINIMUMS.items():
         path = key.split('.')
         for i in range(1, len(path)):
