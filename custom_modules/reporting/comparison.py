@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from mmengine.config import Config
 
 from custom_modules.engine.config import require_read
 from custom_modules.engine.config_checks import check_config
@@ -132,15 +133,8 @@ def compare_runs(
                 result = scoring.score_classifier(run, cfg)
                 _require_same_test_data(result, (classifiers or [result])[0])
                 classifiers.append(result)
-                continue
-            others = segmentors.setdefault(frozenset(pooled_config(run.cfg).items()), [])
-            # one measurement per config
-            result = scoring.score_segmentor(run, cfg, shown, measured=not others)
-            for other in sum(segmentors.values(), []):
-                if other.run.seed == run.seed and other.weights == result.weights:
-                    raise UsageError(f'the same weights as {other.run.title}: a copy is no other seed')
-            _require_held_out(result, others)
-            others.append(result)
+            else:
+                _add_segmentor(run, cfg, shown, segmentors)
         except UsageError as error:
             left_out[path] = str(error)
         except Exception as error:
@@ -169,6 +163,18 @@ def compare_runs(
         reasons = [f'{Path(path).name}: {why}' for path, why in left_out.items()]
         raise UsageError(f'none of the {len(reasons)} work dirs can be reported on. {" ".join(reasons)}')
     return Comparison(groups, classifiers, left_out, doubts, cfg_options or {}, last_epoch)
+
+
+def _add_segmentor(run: RunFolder, cfg: Config, shown: int, segmentors: dict[frozenset, list[SegmentorResult]]) -> None:
+    """Score a run and add the result to those of its config; a UsageError if it is a copy, or a fold that is not held out."""
+    others = segmentors.setdefault(frozenset(pooled_config(run.cfg).items()), [])
+    # one measurement per config
+    result = scoring.score_segmentor(run, cfg, shown, measured=not others)
+    for other in sum(segmentors.values(), []):
+        if other.run.seed == run.seed and other.weights == result.weights:
+            raise UsageError(f'the same weights as {other.run.title}: a copy is no other seed')
+    _require_held_out(result, others)
+    others.append(result)
 
 
 def _pooled(results: list[SegmentorResult], shown: int) -> list[SegmentorResult]:
