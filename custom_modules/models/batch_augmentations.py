@@ -194,12 +194,7 @@ class BatchRandomResizedCrop:
 
 
 class AugmentsBatches:
-    """Mixin of data preprocessors that augment whole batches on their device, in training only, with :class:`StepRandom`.
-
-    Args:
-        augments (Sequence[dict]): Batch augmentations in their order (``BatchRandomFlip``, ...). Defaults to none.
-        **kwargs: Of the data preprocessor.
-    """
+    """Mixin of data preprocessors: their ``augments`` change whole batches on their device, in training only, with :class:`StepRandom`."""
 
     def __init__(self, augments: Sequence[dict] = (), **kwargs) -> None:
         super().__init__(**kwargs)
