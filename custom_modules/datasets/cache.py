@@ -56,7 +56,7 @@ class DecodeOnce:
     numbers: Sequence[str] = ()
     packer = 'PackInputs'  # the pipeline's last transform
     one_size = 'add a Resize to the pipeline'  # the advice if images differ in size
-    _built = False
+    _built = False  # whether the constructor has ended, in which mmengine calls full_init too
     # 'ram': one array of all samples, pickled, as mmengine's data list: forked workers share it, but would copy Python objects;
     # 'batches': a dict of tensors
     _cached = None

@@ -23,7 +23,7 @@ class MaskValues:
         palette (Sequence[Sequence[int]]): RGB of each class, which a mask's own palette must not contradict.
 
     Raises:
-        UsageError: If ``classes`` is not a list of different names, or a value is mapped to no class.
+        UsageError: If ``classes`` is not a list of different names, or a value is mapped to no class, or to one and also ignored.
 
     Example:
         >>> values = MaskValues(('background', 'rock'), {0: 0, '1': 1, '255': 1}, ignore_index=9)
@@ -68,9 +68,9 @@ class MaskValues:
                 )
             self.labels[value] = IGNORED
         self.sets = tuple(map(frozenset, sets or [self.labels]))
-        self.table = np.full(256, IGNORED, np.uint8)
+        self.table = np.full(256, IGNORED, np.uint8)  # the label of each value
         self.table[list(self.labels)] = list(self.labels.values())
-        self.class_of = {tuple(colour): label for label, colour in enumerate(palette)}
+        self.class_of = {tuple(colour): label for label, colour in enumerate(palette)}  # by its RGB
 
     def stray(self, values: set[int]) -> list[int]:
         """List the values of a mask that are not allowed; all of them if there are several sets and none fits."""

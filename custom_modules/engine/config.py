@@ -137,7 +137,7 @@ def read_config(path: Path, remedy: str) -> Config:
 
 def load_config(
     path: str | Path, cfg_options: Mapping[str, object] | None = None, work_dir: str | Path | None = None, launcher: str = 'none'
-):
+) -> Config:
     """Read a config, override its settings, and set where and how it runs.
 
     Args:
@@ -199,7 +199,7 @@ def without_cache(config: dict) -> dict:
     return config
 
 
-def hold_out(cfg, fold: int, folds: int) -> tuple[tuple[str, ...], object]:
+def hold_out(cfg: Config, fold: int, folds: int) -> tuple[tuple[str, ...], Config]:
     """Set up one fold of a cross-validation: test on part ``fold`` (from 0 on) of ``folds``, and train on the others.
 
     Cut are the data sets with the test set's ``data_root``, and any whose config names ``fold`` itself, even as ``fold=None``.
