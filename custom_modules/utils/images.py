@@ -144,8 +144,8 @@ def _decoded(decode, source: Content, name: str, what: str) -> np.ndarray:
         raise _unreadable(name, what, _words(error)) from error
 
 
-def _unreadable(name, what: str, reason: str, remedy: str = AGAIN, *kind: str) -> ImageError:
-    return ImageError(f'{name} cannot be read as {what}: {reason}; {remedy}.', reason, remedy, *kind)
+def _unreadable(name, what: str, reason: str, remedy: str = AGAIN, kind: str = 'unreadable') -> ImageError:
+    return ImageError(f'{name} cannot be read as {what}: {reason}; {remedy}.', reason, remedy, kind)
 
 
 def _words(error: Exception) -> str:
