@@ -57,8 +57,7 @@ class MaskValues:
                 )
         self.classes = tuple(classes)
         self.labels = {int(value): int(label) for value, label in label_of.items()}
-        ignored = [] if ignore_index is None else np.atleast_1d(ignore_index).tolist()
-        for value in ignored:
+        for value in [] if ignore_index is None else dict.fromkeys(np.atleast_1d(ignore_index).tolist()):
             if value not in range(256):
                 raise UsageError(f'ignore_index is a mask value from 0 to 255, several, or None, got {value!r}.')
             if value in self.labels:

@@ -5,6 +5,7 @@ import copy
 import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
@@ -151,7 +152,9 @@ def load_config(
     """
     path = Path(path)
     if not path.is_file() or path.suffix not in ('.py', '.json', '.yaml', '.yml'):
-        raise UsageError(f'there is no config {path}: choose a file of configs/, such as configs/unet_baseline.py.')
+        known = [file.as_posix() for file in Path('configs').rglob('*.py')]
+        like = next(iter(get_close_matches(path.as_posix(), known, 1)), 'configs/unet_baseline.py')
+        raise UsageError(f'there is no config {path}: choose a file of configs/, such as {like}.')
     require_launcher(launcher)
     respect_core_limit()
     logger = MMLogger.get_current_instance()

@@ -33,8 +33,7 @@ def first_line(error: Exception) -> str:
     return next(iter(str(text).splitlines()), '')
 
 
-# messages of gloo and NCCL when another process of the run has ended, of Python about an unknown argument, of mmengine about a type
-# that is not registered
+# messages of gloo and NCCL when another process has ended, of Python on an unknown argument, of mmengine on an unknown type
 GONE = re.compile(r'(gloo|nccl).*(closed by peer|reset by peer|timed out|timeout|remote process)', re.I | re.S)
 UNKNOWN = re.compile(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'")
 UNREGISTERED = re.compile(r'([\w.]+) is not in the (?:\w+::)?([\w ]+) registry')
