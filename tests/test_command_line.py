@@ -77,12 +77,12 @@ def test_mmsegs_own_tools_run_our_configs(untrained, tmp_path):
     """They need nothing of ours but the repository on the path, and a segmentor needs no mmpretrain."""
     config, weights, options = untrained
     code = 'import runpy, sys\nsys.modules["mmpretrain"] = None\n'
-    for name, *given in (('train', config), ('test', config, weights)):
+    for name, *given in (('train', config), ('test', config, weights, '--out', tmp_path / 'masks')):
         own = Path(mmseg.__file__).parent / '.mim' / 'tools' / f'{name}.py'
         command = [own, *given, '--work-dir', tmp_path / name, '--cfg-options', *MOON_OPTIONS, *options]
         code += f'sys.argv = {[str(part) for part in command]}\nrunpy.run_path(sys.argv[0], run_name="__main__")\n'
     said = run_python('-c', code, cwd=tmp_path, PYTHONPATH=REPOSITORY).stdout
-    assert 'Epoch(val)' in said and re.search(r'Epoch\(test\).*rock_Dice', said)
+    assert 'Epoch(val)' in said and re.search(r'Epoch\(test\).*rock_Dice', said) and list((tmp_path / 'masks').glob('*.png'))
 
 
 def test_segmentor(tool, repository, moon, tmp_path, monkeypatch, capsys):

@@ -53,8 +53,8 @@ class ClassIoUMetric(IoUMetric):
         label_limit: float = LABEL_LIMIT,
         **kwargs,
     ) -> None:
-        # mmseg's metric ignores unknown arguments
-        if unknown := kwargs.keys() - inspect.signature(IoUMetric).parameters:
+        # mmseg's metric ignores unknown arguments, and one that mmseg's test.py --out gives
+        if unknown := kwargs.keys() - inspect.signature(IoUMetric).parameters - {'keep_results'}:
             raise TypeError(f'ClassIoUMetric.__init__() got an unexpected keyword argument {unknown.pop()!r}')
         super().__init__(iou_metrics=list(iou_metrics), **kwargs)
         self.report_classes = tuple(report_classes)
