@@ -20,7 +20,7 @@ SET = BASELINE, '--cfg-options'
 @pytest.mark.parametrize(
     ('arguments', 'words'),
     [
-        (['unet_baselin.py'], 'there is no config unet_baselin.py'),
+        (['unet_backbone_frozn.py'], 'choose a file of configs/, such as configs/unet_backbone_frozen.py'),
         ([REPOSITORY / 'README.md'], 'README.md: choose a file of configs/'),
         ([BASELINE, '--resume', 'best.pth'], 'there is no checkpoint best.pth'),
         ([BASELINE, '--folds', '10'], '--folds is for --fold K'),

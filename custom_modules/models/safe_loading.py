@@ -80,9 +80,9 @@ def load_checkpoint_file(path: str | Path, map_location: str | torch.device | Ca
 
 
 def _as_checkpoint(loaded: object, name: str) -> dict:
-    """Convert a checkpoint or plain weights to mmengine's form, ``state_dict`` and ``meta``, without the text that mmengine runs."""
-    whole = isinstance(loaded, Mapping) and 'state_dict' in loaded
-    state = loaded['state_dict'] if whole else loaded
+    """Convert a checkpoint, whose weights others call ``model``, or plain weights to mmengine's form, without the text that mmengine runs."""
+    key = next((k for k in ('state_dict', 'model') if isinstance(loaded, Mapping) and isinstance(loaded.get(k), Mapping)), None)
+    state = loaded[key] if key else loaded
     filled = isinstance(state, Mapping) and len(state) > 0
     if not filled or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
         raise UsageError(
@@ -90,7 +90,7 @@ def _as_checkpoint(loaded: object, name: str) -> dict:
         )
     if all(key.startswith('module.') for key in state):
         state = OrderedDict((key.removeprefix('module.'), value) for key, value in state.items())
-    checkpoint = {**loaded, 'state_dict': state} if whole else {'state_dict': state}
+    checkpoint = {**loaded, 'state_dict': state} if key else {'state_dict': state}
     meta = checkpoint.get('meta')
     checkpoint['meta'] = dict(meta) if isinstance(meta, Mapping) else {}
     hub = checkpoint.get('message_hub')

@@ -80,7 +80,7 @@ def test_a_run_begins_from_weights_in_any_form(form, config, trained, tmp_path):
     source = trained / ('averaged' if 'averaged' in form else 'plain') / 'epoch_2.pth'
     checkpoint, path = torch.load(source, weights_only=True), tmp_path / 'weights.pth'
     state = checkpoint['state_dict']
-    torch.save(dict(plain=state, wrapped={f'module.{key}': value for key, value in state.items()}).get(form, checkpoint), path)
+    torch.save(dict(plain=state, wrapped=dict(model={f'module.{k}': v for k, v in state.items()})).get(form, checkpoint), path)
     options = [f'load_from={path}', 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0']
     run = command(trained / f'{config}.py', tmp_path / 'run', options=options)
     assert run_tool(*run) == 0
