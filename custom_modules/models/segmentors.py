@@ -95,7 +95,8 @@ class UNetSegmentor(ValLossSegmentor):
 
     def _init_decode_head(self, decode_head: dict) -> None:
         if 'in_channels' not in decode_head:
-            decode_head = dict(decode_head, in_channels=self.backbone.out_channels)
+            channels = self.backbone.out_channels
+            decode_head = dict(decode_head, in_channels=[channels[i] for i in decode_head.get('in_index', range(len(channels)))])
         super()._init_decode_head(decode_head)
 
 

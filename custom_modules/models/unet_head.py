@@ -76,7 +76,7 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
             ``dropout_ratio=0`` and no ``init_cfg``.
 
     Raises:
-        ValueError: If ``decoder_channels`` does not fit ``in_channels``, or a ``sampler`` is given.
+        ValueError: If ``decoder_channels`` does not fit ``in_channels``, a ``sampler`` is given, or other convolutions, norms or activations.
 
     Example:
         >>> import torch
@@ -101,10 +101,12 @@ class UNetHead(LeanLossMixin, BaseDecodeHead):
         in_channels = tuple(in_channels)
         decoder_channels = tuple(decoder_channels or in_channels[:-1])
         if len(decoder_channels) != len(in_channels) - 1:
-            raise ValueError(
-                f'decoder_channels needs one number per skip connection, finest first: '
-                f'{len(in_channels) - 1} for in_channels={in_channels}, got {decoder_channels}.'
-            )
+            skips = len(in_channels) - 1
+            raise ValueError(f'decoder_channels needs {skips} numbers for in_channels={in_channels}, got {decoder_channels}.')
+        for name, kind in dict(conv_cfg='Conv2d', norm_cfg='BN', act_cfg='ReLU').items():
+            # mmseg's base class would take another, and UNetHead not use it
+            if (kwargs.get(name) or dict(type=kind)).get('type') != kind:
+                raise ValueError(f'UNetHead is built of {kind}, got {name}={kwargs[name]}: leave {name} out.')
         defaults = dict(threshold=0.5, dropout_ratio=0.0, init_cfg=None, in_index=tuple(range(len(in_channels))))
         super().__init__(
             in_channels=in_channels,
