@@ -41,9 +41,10 @@ class CountsBatches:
         return super().evaluate(size)
 
 
-@METRICS.register_module()
-class BatchAccuracy(CountsBatches, Accuracy):
-    """mmpretrain's ``Accuracy``, also of the whole batches of ``BatchClassifier``."""
+# under their own names too, so that a config that names mmpretrain's metrics can have whole batches
+for metric in (Accuracy, ConfusionMatrix, SingleLabelMetric):
+    name = f'Batch{metric.__name__}'
+    METRICS.register_module([metric.__name__, name], force=True, module=type(name, (CountsBatches, metric), {}))
 
 
 @METRICS.register_module()

@@ -138,8 +138,7 @@ def test_scores_are_those_of_single_samples(tiny_imagenet, repository):
     for kind in (None, 'batches'):
         dataset = TinyImageNet(tiny_imagenet, 'val', pipeline=pipeline, cache=kind)
         dataset.full_init()
-        accuracy = dict(type='BatchAccuracy' if kind else 'Accuracy', topk=(1, 2))
-        evaluator = Evaluator([accuracy, dict(type='ClassificationReport')])
+        evaluator = Evaluator([dict(type='Accuracy', topk=(1, 2)), dict(type='ClassificationReport')])
         evaluator.dataset_meta = dataset.metainfo
         predicted = []
         for data in DataLoader(dataset, 4, collate_fn=batch_collate):
