@@ -79,7 +79,7 @@ class DecodeOnce:
     def prepare_data(self, idx: int):
         """Return the pipeline's result for a sample, as mmengine's ``BaseDataset`` does."""
         transforms, done = self.pipeline.transforms, self._cached_transforms
-        # mmengine's PipelineSwitchHook may have replaced the pipeline
+        # a hook such as mmdet's PipelineSwitchHook may have replaced the pipeline
         if self.cache != 'ram' or self._cached is None or transforms[: len(done)] != done:
             return super().prepare_data(idx)
         start, end = self._spans[idx]

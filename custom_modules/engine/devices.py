@@ -119,10 +119,8 @@ def set_mixed_precision(optim_wrapper) -> None:
 
 def precision_of(cfg) -> str:
     """Name the precision of a config's forward pass, and add ``compiled`` if it is."""
-    wrapper, name = cfg.optim_wrapper, 'float32'
-    defaults = dict(AmpOptimWrapper='float16', BFloat16OptimWrapper='bfloat16')
-    if wrapper.type in defaults:
-        name = str(wrapper.get('dtype') or defaults[wrapper.type]).removeprefix('torch.')
+    default = dict(AmpOptimWrapper='float16', BFloat16OptimWrapper='bfloat16').get(cfg.optim_wrapper.type, 'float32')
+    name = str(cfg.optim_wrapper.get('dtype') or default).removeprefix('torch.')
     return f'{name} compiled' if (cfg.default_hooks.get('compile') or {}).get('enabled') else name
 
 
@@ -130,10 +128,7 @@ def emulated_precision(cfg) -> str | None:
     """Say in one line that a config trains in bfloat16 where the processor only emulates it; None if it does not."""
     if (cfg.get('optim_wrapper') or {}).get('type') != 'BFloat16OptimWrapper' or mixed_precision_pays():
         return None
-    return (
-        'Slow on this machine: its processor emulates bfloat16, at a tenth of the speed of float32: leave '
-        'optim_wrapper.type=BFloat16OptimWrapper out.'
-    )
+    return 'Slow: this processor emulates bfloat16 at a tenth of the speed: leave optim_wrapper.type=BFloat16OptimWrapper out.'
 
 
 def speed_advice(cfg) -> str | None:

@@ -157,7 +157,7 @@ def _scores_of_one_image(runner) -> list[str]:
 class FiniteLossHook(Hook):
     """Stop a training whose loss is nan or infinite, and name the first such batch.
 
-    mmengine's ``CheckInvalidLossHook`` checks every fiftieth iteration and does not name the batch.
+    mmdet's ``CheckInvalidLossHook`` checks every fiftieth iteration and does not name the batch.
 
     Args:
         interval (int): Iterations after which the losses of a GPU are read, besides the end of an epoch. Defaults to 10.
