@@ -72,7 +72,7 @@ def draw_learning_curves(runs: Sequence[RunFolder], labels: Sequence[str] | None
         panels[score].set_ylabel(f'{score} (%)\nof validation')
     lowest = panels['learning rate']
     lowest.set(ylabel='learning rate\nof each group', yscale='log', xlabel='epoch')
-    lowest.xaxis.set_major_locator(MaxNLocator(integer=True))
+    lowest.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     for axes in panels.values():
         axes.grid(alpha=0.3)
     handles = [Line2D([], [], **style) for style in styles.values()]
