@@ -81,7 +81,7 @@ class ValLossSegmentor(EncoderDecoder):
 
 @MODELS.register_module()
 class UNetSegmentor(ValLossSegmentor):
-    """A :class:`ValLossSegmentor` whose decode head's ``in_channels`` default to the backbone's ``out_channels``.
+    """A :class:`ValLossSegmentor` whose decode head's ``in_channels`` default to the backbone's ``out_channels`` if there is no neck.
 
     Example:
         >>> import torch
@@ -94,7 +94,7 @@ class UNetSegmentor(ValLossSegmentor):
     """
 
     def _init_decode_head(self, decode_head: dict) -> None:
-        if 'in_channels' not in decode_head:
+        if 'in_channels' not in decode_head and not self.with_neck:
             channels = self.backbone.out_channels
             decode_head = dict(decode_head, in_channels=[channels[i] for i in decode_head.get('in_index', range(len(channels)))])
         super()._init_decode_head(decode_head)
