@@ -116,7 +116,8 @@ class StagedBackbone(BaseModule):
         images require a gradient.
         """
         stages = list(self.stages[: max(self.out_indices) + 1])
-        frozen = 0 if x.requires_grad else min(self._frozen_stages + 1, len(stages))
+        frozen = min(self._frozen_stages + 1, len(stages))
+        frozen = 0 if frozen and x.requires_grad else frozen  # torch.fx traces what is not frozen: no condition on x
         if self._may_fold(stages[:frozen]):
             stages[:frozen] = self._folded.copies(stages[:frozen])
         if self.grey_standardize is not None:
