@@ -113,15 +113,15 @@ class LunarSource:
         self.renders, self.photos, self.bare, self.grey = [], [], [], []
         self.kinds = dict.fromkeys([only] if only else ['clean', 'ground'], 0)
         images, photos = self.folder / 'images', self.folder / 'real_moon_images'
-        for picture in progress(sorted(images.glob('render/render*.png')), 'Checking masks'):
+        for picture in progress(sorted(images.glob('render/render*.[pP][nN][gG]')), 'Checking masks'):
             name = picture.stem.removeprefix('render')
-            masks = [images / kind / f'{kind}{name}.png' for kind in self.kinds]
+            masks = [images / kind / f'{kind}{name}{picture.suffix}' for kind in self.kinds]
             if (names is not None and name not in names) or (only and not masks[0].is_file()):
                 continue
             if mask := self._coloured_mask(picture, masks):
                 self.renders.append((name, picture, mask))
                 self.kinds[mask.parent.name] += 1
-        for picture in sorted(photos.glob('*.png')):
+        for picture in sorted(photos.glob('*.[pP][nN][gG]')):
             wanted = re.fullmatch(r'[PT]CAM\d+', picture.stem) and (names is None or picture.stem in names)
             if wanted and (mask := self._coloured_mask(picture, [photos / f'g_{picture.name}'])):
                 self.photos.append((picture.stem, picture, mask))
