@@ -87,8 +87,7 @@ def main() -> None:
     args = parse_args()
     name = Path(args.config).stem if args.config else Path(args.images).resolve().name
     out = args.out or Path('work_dirs') / 'eda' / name
-    # an error analysis has a picture of this name too
-    require_free_folder(out, ['eda_summary.json', 'object_sizes.png'])
+    require_free_folder(out, ['eda_summary.json'])
     subject = find_subject(args)
 
     from custom_modules.eda.report import survey, write_report

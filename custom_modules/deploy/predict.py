@@ -87,9 +87,9 @@ def require_no_results(out: str | Path, resume: bool) -> None:
 class Results(PictureFiles):
     """The folder of a prediction.
 
-    Its manifest, ``pictures.jsonl``, gets a line (an entry) for each picture once its files are written. It tells a resumed run which
-    pictures are ``done`` (with the sizes of their files), and the two tables are made from it at the end. Raises a UsageError if there are results already
-    and ``resume`` is False, or they have other settings.
+    Its manifest, ``pictures.jsonl``, gets a line (an entry) for each picture once its files are written. A resumed run learns from it
+    which pictures are ``done``, and how large their files were; the two tables are made from it at the end. Raises a UsageError if
+    there are results already and ``resume`` is False, or they have other settings.
 
     Args:
         settings (dict): What the results depend on; a resumed run must have the same.

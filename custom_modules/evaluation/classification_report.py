@@ -41,7 +41,7 @@ class CountsBatches:
         return super().evaluate(size)
 
 
-# under their own names too, so that a config that names mmpretrain's metrics can have whole batches
+# also in place of mmpretrain's own, so that a config that names these can have whole batches
 for metric in (Accuracy, ConfusionMatrix, SingleLabelMetric):
     name = f'Batch{metric.__name__}'
     METRICS.register_module([metric.__name__, name], force=True, module=type(name, (CountsBatches, metric), {}))

@@ -134,7 +134,7 @@ def _rule_for(score: str) -> str | None:
 
 @torch.no_grad()
 def _scores_of_one_image(runner) -> list[str]:
-    """Name the scores and losses of a validation, by one of its first image."""
+    """Name the scores and losses that a validation gives, by validating its first image."""
     loader, evaluator = runner.val_dataloader, runner.val_evaluator
     batch = loader.collate_fn([loader.dataset[0]])
     level, training = runner.logger.level, runner.model.training
