@@ -1,5 +1,6 @@
 """What makes a step faster: mixed precision is for the network alone, and layout and compilation leave its result alone."""
 
+import copy
 from types import SimpleNamespace
 
 import pytest
@@ -10,11 +11,13 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
+from torch import nn
 
 from custom_modules.engine.devices import speed_advice
 from custom_modules.engine.hooks.speed import ChannelsLastHook, CompileHook
 from custom_modules.engine.optim import BFloat16OptimWrapper
 from custom_modules.models.backbones import MoonNet
+from custom_modules.models.layers import NarrowBatchNorm2d
 
 
 def first_step(repository, wrapper: type) -> dict:
@@ -105,6 +108,30 @@ def test_compiled_are_whole_training_batches_only():
     assert all(f.grad_fn is None for f in model.backbone(images))
     hook.after_train(run)
     assert 'forward' not in vars(model.backbone)
+
+
+@pytest.mark.parametrize('dtype, rounding', [(torch.float64, 1e-13), (torch.bfloat16, 0.01)])
+def test_narrow_batch_norms_are_the_same(dtype, rounding):
+    torch.manual_seed(0)
+    usual = nn.Sequential(nn.BatchNorm2d(18), nn.ReLU(inplace=True), nn.BatchNorm2d(18), nn.BatchNorm2d(32))
+    if dtype == torch.float64:
+        usual.double()
+    for norm in (usual[0], usual[2]):
+        nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
+    narrow = copy.deepcopy(usual)
+    ChannelsLastHook().before_run(SimpleNamespace(model=narrow))
+    assert [type(layer) is NarrowBatchNorm2d for layer in narrow] == [True, False, True, False]
+    images = (3 * torch.randn(4, 18, 8, 6) + 2).to(dtype).contiguous(memory_format=torch.channels_last)
+    # a gradient in the other layout, and a batch whose pixels are no multiple of 16
+    for part in (images, images[:3, :, :7, :5]):
+        found = []
+        for model in (usual, narrow):
+            layers, x = model.train()[:3], part.clone().requires_grad_()
+            y = layers(x)
+            gradients = torch.autograd.grad((y * (part.contiguous() + 1)).sum(), [x, *layers.parameters()])
+            found.append([y, *gradients, *layers.buffers(), model.eval()[:3](part)])
+        for a, b in zip(*found, strict=True):
+            assert (a - b).norm() <= rounding * b.norm()
 
 
 @pytest.mark.parametrize('last', [True, False])

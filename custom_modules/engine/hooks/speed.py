@@ -9,11 +9,14 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from custom_modules.engine.devices import inner_model
+from custom_modules.models.layers import NarrowBatchNorm2d
 
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
     """Keep the weights in the channels-last memory layout, in which convolutions of small models are faster, equal up to rounding.
+
+    On a CPU batch norms of few channels are slow in it, and become :class:`NarrowBatchNorm2d`.
 
     Two parts assume one layout and would silently mix up values. DistributedDataParallel lays out its gradient buckets when it
     wraps a model, so the model is wrapped again. A fused optimizer needs its state in the layout of the weights, also after a
@@ -30,6 +33,9 @@ class ChannelsLastHook(Hook):
         """Convert the model once."""
         if not self.enabled:
             return
+        for module in runner.model.modules():
+            if type(module) is nn.BatchNorm2d and NarrowBatchNorm2d.pays(module):
+                module.__class__ = NarrowBatchNorm2d
         if not isinstance(runner.model, DistributedDataParallel):
             runner.model.to(memory_format=torch.channels_last)
             return
