@@ -110,7 +110,7 @@ def test_compiled_are_whole_training_batches_only():
     assert 'forward' not in vars(model.backbone)
 
 
-@pytest.mark.parametrize('dtype, rounding', [(torch.float64, 1e-13), (torch.bfloat16, 0.01)])
+@pytest.mark.parametrize('dtype, rounding', [(torch.float64, 1e-12), (torch.bfloat16, 0.03)])
 def test_narrow_batch_norms_are_the_same(dtype, rounding):
     torch.manual_seed(0)
     usual = nn.Sequential(nn.BatchNorm2d(18), nn.ReLU(inplace=True), nn.BatchNorm2d(18), nn.BatchNorm2d(32))
@@ -131,7 +131,7 @@ def test_narrow_batch_norms_are_the_same(dtype, rounding):
             gradients = torch.autograd.grad((y * (part.contiguous() + 1)).sum(), [x, *layers.parameters()])
             found.append([y, *gradients, *layers.buffers(), model.eval()[:3](part)])
         for a, b in zip(*found, strict=True):
-            assert (a - b).norm() <= rounding * b.norm()
+            assert (a - b).double().norm() <= rounding * b.double().norm()
 
 
 @pytest.mark.parametrize('last', [True, False])
