@@ -119,8 +119,12 @@ class RunFolder:
     Attributes:
         name (str): The config's name, which is the experiment's.
         cfg (mmengine.Config): The config that it ran with, options of the command line included.
+        group (Path): Of a run of tools/sweep.py the folder of all seeds and folds, without ``/seed_0``; else the work dir.
+        title (str): The work dir, short.
+        seed (int | None): None if the run drew a random one.
         monitored (str | None): The score by which the best checkpoint was chosen, the first of several.
         train, val (pd.DataFrame): Scalars of the training, and scores of the validations, by epoch.
+        epochs (int): Number of epochs that were trained and, if there is a validation, validated.
 
     Raises:
         UsageError: If there is no such folder, or it holds no config or no logged epoch.
@@ -129,32 +133,16 @@ class RunFolder:
     def __init__(self, path: str | Path, last_epoch: bool = False) -> None:
         require_work_dir(path)
         self.path, self.last_epoch = Path(path), last_epoch
+        self.group = self.path.parent if re.fullmatch(r'seed_\d+(_fold\d+)?', self.path.name) else self.path
+        self.title = self.path.relative_to(self.group.parent).as_posix()
         self.name, self.cfg = run_config(self.path)
+        self.seed = value_at(self.cfg, 'randomness', 'seed')
         self.monitored, less = monitored_score(self.cfg)
         self._sign = -1 if less else 1
         self.train, self.val = read_scalars(self.path)
         if self.train.empty:
             raise UsageError(f'{path} has no logged epoch: its training broke off before; train anew.')
-
-    @property
-    def group(self) -> Path:
-        """The folder of all seeds and folds: ``unet_baseline`` of ``unet_baseline/seed_0``, as tools/sweep.py names it; else the work dir."""
-        return self.path.parent if re.fullmatch(r'seed_\d+(_fold\d+)?', self.path.name) else self.path
-
-    @property
-    def title(self) -> str:
-        """The work dir, short."""
-        return self.path.relative_to(self.group.parent).as_posix()
-
-    @property
-    def seed(self) -> int | None:
-        """The seed; None if the run drew a random one."""
-        return value_at(self.cfg, 'randomness', 'seed')
-
-    @property
-    def epochs(self) -> int:
-        """Number of epochs that were trained and, if there is a validation, validated."""
-        return int((self.train if self.val.empty else self.val).index.max())
+        self.epochs = int((self.train if self.val.empty else self.val).index.max())
 
     @property
     def gap(self) -> str | None:
