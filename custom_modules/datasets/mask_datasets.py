@@ -15,7 +15,7 @@ from custom_modules.datasets.cache import DecodeOnce
 from custom_modules.datasets.masks import IGNORED, MaskValues, class_palette
 from custom_modules.datasets.pairs import check_pairs, find_pairs, warn
 from custom_modules.datasets.samples import SeededSamples
-from custom_modules.datasets.splits import FOLDS, fold_split, hashed_share, hashed_split, listed_ids, require_fold
+from custom_modules.datasets.splits import FOLDS, fold_split, hashed_order, hashed_split, listed_ids, require_fold
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import find_data
 
@@ -174,7 +174,7 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
         """Apply ``train_fraction`` to the ids of this part, and sort them; a UsageError if none remains."""
         if self.split != 'train' or self.test_mode:
             return sorted(ids)
-        chosen = hashed_share(ids, self.train_fraction)
+        chosen = sorted(hashed_order(ids)[: round(self.train_fraction * len(ids))])
         if ids and not chosen:
             raise UsageError(
                 f'train_fraction={self.train_fraction} of the {len(ids)} training pairs of {self.data_root} is none: raise it, or add pairs.'

@@ -16,11 +16,6 @@ def hashed_order(ids: Iterable[str]) -> list[str]:
     return sorted(ids, key=lambda i: hashlib.sha256(i.encode('utf-8', 'surrogateescape')).hexdigest())
 
 
-def hashed_share(ids: Collection[str], fraction: float) -> list[str]:
-    """Choose a share (0 to 1) of the ids, sorted; a smaller share is a subset of a larger one."""
-    return sorted(hashed_order(ids)[: round(fraction * len(ids))])
-
-
 def hashed_split(ids: Collection[str], split: str, val_fraction: float, test_fraction: float) -> list[str]:
     """Return the sorted ids of one part, ``'train'``, ``'val'``, ``'test'`` or ``'all'``.
 
