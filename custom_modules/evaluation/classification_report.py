@@ -83,7 +83,15 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
         scores = torch.stack([result['pred_score'] for result in results])
         report = self.report(scores, torch.cat([result['gt_label'] for result in results]))
         if self.out_dir:
-            self._write(report)
+            log, names = MMLogger.get_current_instance().info, [row['name'] for row in report['classes']]
+            rows = [list(row.values()) for row in report['classes']]
+            rows.append(['macro mean', *report['macro'].values(), report['images']])
+            log(text_table('Scores per class (%)', ('class', 'precision', 'recall', 'F1', 'images'), rows))
+            # float makes None nan
+            picture = draw_confusion(np.array(report['confusion_matrix'], float), names)
+            for name, content in zip(self.FILES, (json.dumps(report, allow_nan=False).encode(), picture), strict=True):
+                write_atomically(Path(self.out_dir, name), content)
+            log(f'{" and ".join(self.FILES)} are in {self.out_dir}')
         return {f'macro_{name}': value for name, value in report['macro'].items()}
 
     def report(self, scores: torch.Tensor, labels: torch.Tensor) -> dict:
@@ -114,17 +122,6 @@ class ClassificationReport(CountsBatches, SingleLabelMetric):
             confusion_counts=counts.tolist(),
             confusion_matrix=[[_rounded(share) for share in row] for row in shares.tolist()],
         )
-
-    def _write(self, report: dict) -> None:
-        log, names = MMLogger.get_current_instance().info, [row['name'] for row in report['classes']]
-        rows = [list(row.values()) for row in report['classes']]
-        rows.append(['macro mean', *report['macro'].values(), report['images']])
-        log(text_table('Scores per class (%)', ('class', 'precision', 'recall', 'F1', 'images'), rows))
-        # float makes None nan
-        picture = draw_confusion(np.array(report['confusion_matrix'], float), names)
-        for name, content in zip(self.FILES, (json.dumps(report, allow_nan=False).encode(), picture), strict=True):
-            write_atomically(Path(self.out_dir, name), content)
-        log(f'{" and ".join(self.FILES)} are in {self.out_dir}')
 
 
 def _rounded(value: float) -> float | None:
