@@ -41,9 +41,7 @@ class Camera:
 
     def positions(self, depth):
         """Return x, y, z in metres of the points that the pixels see at `depth` (height, width)."""
-        x = self.across[None, :] * depth
-        z = self.up[:, None] * depth + np.float32(self.altitude)
-        return x, depth, z
+        return self.across * depth, depth, self.up[:, None] * depth + np.float32(self.altitude)
 
     def window(self, x, y, z):
         """Return slices of rows and columns, perhaps empty, that contain points given in metres as arrays of the same shape."""

@@ -70,10 +70,8 @@ class NoiseTile:
         return np.fft.irfft2(spectrum * frequency ** (-falloff / 2) * cut, s=(n, n))
 
     def _slopes(self, relief):
-        step = 2 * self.texel
-        across = (np.roll(relief, -1, 1) - np.roll(relief, 1, 1)) / step
-        down = (np.roll(relief, -1, 0) - np.roll(relief, 1, 0)) / step
-        return across, down
+        # across and down
+        return [(np.roll(relief, -1, axis) - np.roll(relief, 1, axis)) / (2 * self.texel) for axis in (1, 0)]
 
     def _add_crater(self, relief, rng):
         # few large, many small; the smallest still spans some texels
