@@ -27,7 +27,6 @@ def class_scores(hit: np.ndarray, true: np.ndarray, predicted: np.ndarray, absen
 
     The arguments are numbers of pixels, of one shape: true positives (``hit``), pixels of the class, and pixels predicted as it.
     """
-    hit, true, predicted = (np.asarray(counts, float) for counts in (hit, true, predicted))
     return dict(
         Dice=percent(2 * hit, true + predicted, absent),
         IoU=percent(hit, true + predicted - hit, absent),

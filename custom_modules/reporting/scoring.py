@@ -284,5 +284,4 @@ def measure_cost(model: nn.Module, size: tuple[int, int]) -> dict:
     except (RuntimeError, TypeError):
         flops = None
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    cost = dict(parameters=parameters, flops=flops, images_per_second=BATCH / seconds)
-    return dict(cost, batch=BATCH, device=str(device))
+    return dict(parameters=parameters, flops=flops, images_per_second=BATCH / seconds, batch=BATCH, device=str(device))

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from custom_modules.datasets.masks import IGNORED
 from custom_modules.utils.files import write_atomically
-from custom_modules.utils.images import read_image
+from custom_modules.utils.images import read_image, shrunk
 from custom_modules.utils.plotting import load_font
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def readable_size(image: np.ndarray, side: int = 360) -> np.ndarray:
     """
     longer = max(image.shape[:2])
     if longer > 1.5 * side:
-        height, width = (max(round(side * length / longer), 1) for length in image.shape[:2])
-        return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        return shrunk(image, side)
     times = max(-(-9 * side // (10 * longer)), 1)
     return image.repeat(times, axis=0).repeat(times, axis=1)
 
