@@ -9,8 +9,9 @@ import numpy as np
 from pycocotools import mask as rle_tools
 
 from custom_modules.preparation.lunar import write_missing
+from custom_modules.utils.decoding import orientation
 from custom_modules.utils.errors import UsageError
-from custom_modules.utils.images import SUFFIXES, encode_png, image_size, orientation, read_mask
+from custom_modules.utils.images import SUFFIXES, encode_png, image_size, read_mask
 from custom_modules.utils.tables import progress
 
 TURNED = 'images that their EXIF tag turns, while their size does not tell whether they were drawn so, which is assumed'
@@ -120,7 +121,7 @@ def _image_problem(path, image, coco):
     if not path.is_file():
         return 'images that are not there', f'{path} is not there'
     try:
-        found, tag = image_size(path), orientation(path)
+        found, tag = image_size(path), orientation(path.read_bytes())
     except UsageError as error:
         return 'images that cannot be read', f'{path} cannot be read ({error.reason})'
     expected = image['width'], image['height']

@@ -120,7 +120,7 @@ def _chunks_but_pixels(data: bytes) -> bytes:
 
 
 def orientation(data: bytes) -> int:
-    """Return the EXIF orientation of a readable image, 1 to 8, see ``images.orientation``, without decoding its pixels."""
+    """Return the EXIF orientation of a readable image, without decoding it: 1 is upright, from 5 to 8 its sides are swapped."""
     if data.startswith(PNG):
         others = _chunks_but_pixels(data)
         # Pillow decodes all pixels to look for a tag behind them: do so only if there may be one

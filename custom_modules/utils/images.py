@@ -89,11 +89,6 @@ def mask_palette(source: Content) -> dict[int, tuple[int, int, int]]:
         return decoding.used_colours(picture, np.asarray(picture)) if picture.mode == 'P' else {}
 
 
-def orientation(source: Content) -> int:
-    """Return the EXIF orientation of a readable image, 1 to 8; 1 is upright, and from 5 on width and height are swapped."""
-    return _decoded(decoding.orientation, source, '', 'an image')
-
-
 def image_size(path: str | Path) -> tuple[int, int]:
     """Return width and height of an image, turned as its EXIF tag says, without decoding its pixels.
 
