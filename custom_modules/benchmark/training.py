@@ -91,7 +91,6 @@ class RunnerTraining(Contestant):
         self._images = self._iterations = 0
 
     def _mark(self, part: str) -> None:
-        """Add the time since the last mark to a part."""
         before, self._last = self._last, time.perf_counter()
         self._seconds[part] += self._last - before
 

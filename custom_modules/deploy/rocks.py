@@ -76,7 +76,6 @@ def _filled(rings: Sequence[np.ndarray]) -> tuple[np.ndarray, tuple[int, int, in
 
 
 def _probability_sums(areas: list, strips: Strips, label: int) -> np.ndarray:
-    """Sum the probabilities of a class over each area."""
     sums, tops = np.zeros(len(areas)), np.array([rings[0][0, 0, 1] for rings in areas])
     ends = np.array([1 + rings[0][:, 0, 1].max() for rings in areas])
     for rows, probabilities in strips:

@@ -19,7 +19,6 @@ from mmengine.visualization.vis_backend import BaseVisBackend, force_init_env
 
 
 def _run_tasks(tasks: queue.SimpleQueue) -> None:
-    """Run a queue's functions one after another and set their futures, forever."""
     while True:
         future, function = tasks.get()
         try:

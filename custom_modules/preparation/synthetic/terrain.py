@@ -11,7 +11,6 @@ class NoiseTile:
     angle, so that the repetitions of several tiles do not align.
 
     Args:
-        rng: Random generator.
         pixels, period: Side of the tile in texels and in metres.
         slope: Root mean square slope (rise over run).
         falloff: Exponent of the power spectrum; 4 has the same slope at every scale, higher is smoother.
@@ -92,7 +91,6 @@ class Terrain:
     Axes, in metres: x to the right of the camera, y ahead, z up; the camera stands over (0, 0).
 
     Args:
-        rng: Random generator.
         detail: Side of the noise tiles in texels; smaller pictures need less.
         relief: Factor on the slopes of the hills.
         patches: How much rougher than the rest some patches of the ground are; 0 is evenly rough.
