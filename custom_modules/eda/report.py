@@ -30,11 +30,6 @@ def _numbers(weights) -> str:
     return ', '.join(f'{weight:.3g}' for weight in np.atleast_1d(weights))
 
 
-def summary_lines(summary: dict) -> list[str]:
-    """Summarize ``eda_summary.json`` in a few lines, one sentence each."""
-    return TEMPLATES.get_template('lines.jinja').render(summary, first_five=first_five, numbers=_numbers).splitlines()
-
-
 def markdown_report(summary: dict, lines: Iterable[str]) -> str:
     """Write ``eda_summary.json`` as a Markdown page with links to the pictures; ``lines`` come first."""
     head = f'class_weight of {", ".join(summary["classes"])}'
@@ -149,7 +144,7 @@ def survey(subject: Subject, seed: int = 0) -> tuple[dict, list[tuple[str, np.nd
 
 
 def write_report(out: Path, subject: Subject, summary: dict, shown: Sequence[tuple[str, np.ndarray]]) -> list[str]:
-    """Write the pictures, the page and, last of all, ``eda_summary.json``; return the :func:`summary_lines`."""
+    """Write the pictures, the page and, last of all, ``eda_summary.json``; return a few sentences that summarize it."""
     classes, palette, load_size = subject.classes, subject.palette, subject.load_size
     statistics, pixel = summary['statistics'], None
     everything = list(statistics.values())[-1]
@@ -157,7 +152,7 @@ def write_report(out: Path, subject: Subject, summary: dict, shown: Sequence[tup
     if load_size and (size := next(iter(training['image_sizes']), None)):
         width, height = map(int, size.split('x'))
         pixel = width * height / (load_size[0] * load_size[1])
-    lines = summary_lines(summary)
+    lines = TEMPLATES.get_template('lines.jinja').render(summary, first_five=first_five, numbers=_numbers).splitlines()
     numbers = json.dumps(summary, indent=1, allow_nan=False, ensure_ascii=False)
     contents = {
         'class_distribution.png': plots.draw_class_distribution(statistics, classes),
