@@ -40,14 +40,10 @@ def test_imports_only_run_down():
         assert 'tools' not in {parts[0] for parts in imported}, path
 
 
-def modules_of(*packages: str) -> list[str]:
-    return ['.'.join(parts).removesuffix('.__init__') for parts in FILES.values() if parts[1] in packages]
-
-
 def test_what_an_import_brings_with_it():
     """Looking at data needs no torch, and preparation is plain."""
     for packages, unwanted in ((('eda', 'utils'), ['torch']), (('preparation',), ['torch', 'mmengine', 'matplotlib'])):
-        modules = modules_of(*packages)
+        modules = ['.'.join(parts).removesuffix('.__init__') for parts in FILES.values() if parts[1] in packages]
         code = f'import sys\nfor name in {modules!r}: __import__(name)\nprint(*sys.modules)'
         loaded = run_python('-c', code).stdout.split('\n')[-2].split()
         assert set(modules) <= set(loaded) and not set(unwanted) & set(loaded)

@@ -13,7 +13,6 @@ from custom_modules.utils.errors import UsageError
 pytestmark = pytest.mark.usefixtures('segmentation')
 # the last is of a name that is not UTF-8
 IDS = [*(f'{i:04d}' for i in range(114)), 'm\udce9']
-OWN = dict(img_path='{split}/a', seg_map_path='{split}/b')
 
 
 def parts(ids, fold: int, folds: int = 5) -> dict[str, set[str]]:
@@ -43,7 +42,7 @@ def test_folds_are_complete_of_equal_size_and_share_nothing(count, folds):
         (dict(fold=5), 'from 0 to 4, got 5'),
         (dict(fold=0, folds=1), '2 or more, got 1'),
         (dict(fold=0, folds=11), 'more than the 10 pairs .* at most 10'),
-        (dict(fold=0, data_prefix=OWN), 'folder of its own'),
+        (dict(fold=0, data_prefix=dict(img_path='{split}/a', seg_map_path='{split}/b')), 'folder of its own'),
         (dict(train_fraction=25), 'greater than 0 and at most 1, got 25'),
         (dict(train_fraction=0.01), 'train_fraction=0.01 of the 8 training pairs .* is none'),
         (dict(split='all', train_fraction=0.5), "share from split='train', but split is 'all'"),

@@ -58,10 +58,6 @@ RUNS = {
 }  # fmt: skip
 
 
-# all checkpoints being written
-KILLED_IN_THE_THIRD_EPOCH = before_step(2, kill_me, index=1)
-
-
 def require_the_same(whole: Path, pieces: Path) -> list[str]:
     """Compare the checkpoints of two runs to the last bit; returns their names."""
     names = sorted(file.name for file in whole.glob('*.pth'))
@@ -81,7 +77,8 @@ def test_whatever_a_config_offers_goes_on_as_it_was(name, tmp_path):
     whole, pieces = tmp_path / 'whole', tmp_path / 'zweiter Lauf ü'
     assert run_tool(*command(path, whole, small=small)) == 0
     broken_off = command(path, pieces, small=small, options=options)
-    assert killed_when(broken_off, KILLED_IN_THE_THIRD_EPOCH, tmp_path) == -signal.SIGKILL
+    # in the third epoch, all checkpoints being written
+    assert killed_when(broken_off, before_step(2, kill_me, index=1), tmp_path) == -signal.SIGKILL
     assert (pieces / 'epoch_2.pth').is_file() and not (pieces / 'epoch_3.pth').exists()
     assert run_tool(*command(path, pieces, '--resume', small=small, options=options)) == 0
     names = require_the_same(whole, pieces)

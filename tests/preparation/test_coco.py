@@ -76,10 +76,9 @@ def test_all_kinds_of_shapes_are_drawn_and_the_smaller_lies_on_top(coco, tmp_pat
 OUTLINE = 'is not outlined by polygons'
 COVER = '1 annotations of which each has run lengths that do not cover'
 TOO_LONG = rle_tools.encode(np.ones((99, 99), np.uint8, order='F'))['counts'].decode()
-MANY = [dict(id=i, name=f'c{i}') for i in range(255)]
 # the part that is changed and how, what is said, and how many masks there are; more is in faults/test_bad_files.py
 UNSOUND = {
-    'too many': ('categories', MANY, 'has 255 categories, but a mask holds 254', 0),
+    'too many': ('categories', [dict(id=i, name=f'c{i}') for i in range(255)], 'has 255 categories, but a mask holds 254', 0),
     'no object': ('images', [5], '0 of its 1 images and 2 of its 2 .* 1 images without an id, .* [(]5[)]', 0),
     'no size': ('images', dict(height=...), '1 images without an id.*: polygons.jpg', 2),
     'folder': ('images', dict(file_name='.'), '1 images without', 2),
