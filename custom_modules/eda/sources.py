@@ -70,10 +70,8 @@ class Subject:
 def dataset_part(name: str, dataset, folders: dict[str, dict[str, Path]]) -> tuple[Part, Part]:
     """List the files of one data set, also those without a partner: those of the part, and all in its folders.
 
-    Args:
-        name (str): Name of the part.
-        dataset (IndexedMaskDataset): The data set, built with ``lazy_init=True``.
-        folders (dict): Cache of the files of each folder, so that each is listed, and its warnings are given, once.
+    It is an ``IndexedMaskDataset``, built with ``lazy_init=True``. ``folders`` caches the files of each folder, so that each is
+    listed, and its warnings are given, once.
     """
     files = []
     for names, what in zip(dataset.file_names(), ('images', 'masks'), strict=True):

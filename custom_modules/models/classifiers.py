@@ -27,12 +27,7 @@ class BatchAugClsPreProcessor(AugmentsBatches, ClsDataPreprocessor):
     """
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """Augment (in training) and normalise a batch.
-
-        Args:
-            data (dict): ``inputs``, ``uint8`` images (N, C, H, W) or a list of (C, H, W), and their ``data_samples``.
-            training (bool): Whether to augment. Defaults to False.
-        """
+        """Augment (in training) and normalise ``inputs``: ``uint8`` images (N, C, H, W), or a list of (C, H, W)."""
         samples, images = data.get('data_samples'), data['inputs']
         whole = isinstance(samples, DataSample)
         if not (training or whole):

@@ -30,10 +30,8 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
     def forward(self, data: dict, training: bool = False) -> dict:
         """Augment (in training), normalise and pad a batch, which itself is not changed.
 
-        Args:
-            data (dict): ``inputs``, a list of (C, H, W) images of 0 to 255, and their ``data_samples``; or images (N, C, H, W) and
-                one sample with all masks (N, H, W).
-            training (bool): Whether to augment. Defaults to False.
+        ``data`` has ``inputs``, a list of (C, H, W) images of 0 to 255, and their ``data_samples``; or images (N, C, H, W) and
+        one sample with all masks (N, H, W).
         """
         samples, images = data.get('data_samples'), data['inputs']
         whole, augments = isinstance(samples, SegDataSample), training and self.augments

@@ -36,11 +36,9 @@ class LeanLossMixin:
         return super()._stack_batch_gt(batch_data_samples)
 
     def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SegDataSample | list) -> dict[str, Tensor]:
-        """Compute the losses by name, summed if they share one; a batch without a labelled pixel costs 0.
+        """Compute the losses of logits (N, out_channels, h, w) by name, summed if they share one.
 
-        Args:
-            seg_logits (Tensor): Logits (N, out_channels, h, w).
-            batch_data_samples (SegDataSample | list[SegDataSample]): Samples with ``gt_sem_seg``, or one with all masks.
+        The samples have ``gt_sem_seg``; a batch without a labelled pixel costs 0.
         """
         label = self._stack_batch_gt(batch_data_samples).squeeze(1)
         # float32 under mixed precision too, since a Dice sums thousands of pixels

@@ -183,13 +183,10 @@ def convert_lunar(source, out, overwrite=False, pebbles=True):
 
 
 def write_missing(files, overwrite):
-    """Write the files that do not exist yet, and return the number of files written.
+    """Write the files (pairs of a path and a function that returns its bytes) that do not exist yet, and return their number.
 
-    Raises a UsageError if a file exists with other content, before anything is written, or if a source file cannot be read.
-
-    Args:
-        files: Pairs of a path and a function that returns the file's bytes.
-        overwrite: Whether to replace files that have other content.
+    Without `overwrite` a file that exists with other content is a UsageError, before anything is written; with it, it is
+    replaced. Raises a UsageError too if a source file cannot be read.
     """
     # all conflicts first: half a set of new files among old ones would be worse than none
     missing = []

@@ -50,13 +50,10 @@ class SyntheticSet:
         self.recipe |= dict(size=shown_size, style=style, min_rock=min_rock, count=count)
 
     def make(self, workers=1, overwrite=False):
-        """Render the missing pictures, and return their number.
+        """Render the missing pictures in so many processes (`workers`; 1 renders in this one), and return their number.
 
-        Raises a UsageError if the folder holds another set, or `workers` is below 1.
-
-        Args:
-            workers: Number of processes; 1 renders in this one.
-            overwrite: Whether to delete an existing set made by this tool and start again.
+        With `overwrite` an existing set made by this tool is deleted first. Raises a UsageError if the folder holds another set,
+        or `workers` is below 1.
         """
         if workers < 1:
             raise UsageError(f'--workers must be 1 or more, not {workers}.')

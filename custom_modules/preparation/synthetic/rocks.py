@@ -54,11 +54,8 @@ class Rock:
     def meet(self, across, up, altitude, swell):
         """Intersect the rock with view rays: distances ahead in metres, (rows, columns), infinite where the ray misses.
 
-        Args:
-            across: Components of the rays to the right, per metre ahead, (columns,).
-            up: Components upward, (rows,).
-            altitude: Height of the lens in metres.
-            swell: How far all planes move outward, in metres, per ray (rows, columns).
+        Per metre ahead a ray goes `across` (columns,) to the right and `up` (rows,). The lens is at `altitude` metres, and all
+        planes move outward by `swell` metres, per ray (rows, columns).
         """
         nx, ny, nz = self.normals.T
         gap = self.offsets - self.normals @ (np.array([0, 0, altitude], np.float32) - self.centre)
