@@ -91,23 +91,17 @@ class _NarrowBatchNorm(torch.autograd.Function):
         rows, wide = _rows(x, k), [value.repeat(k) for value in (weight, mean, scale, var)]
         grad, own = _rows(grad, k), (True, True, True)
         grad_x, *own = torch.ops.aten.native_batch_norm_backward(grad, rows, wide[0], None, None, *wide[1:3], True, eps, own)
-        grad_weight, grad_bias = (value.view(k, -1).sum(0) for value in own)
+        totals = [value.view(k, -1).sum(0) for value in own]
         # the k pixels of a row have each had their own means taken off their gradient, in place of those of the channel
-        excess = [
-            (value * k - total.repeat(k)) * wide[0] * wide[2] / x[:, 0].numel()
-            for value, total in zip(own, (grad_weight, grad_bias), strict=True)
-        ]
+        each = wide[0] * wide[2] / x[:, 0].numel()
+        excess = [(value * k - total.repeat(k)) * each for value, total in zip(own, totals, strict=True)]
         grad_x += torch.native_batch_norm(rows, *excess, wide[1], wide[3], False, 0.0, eps)[0]
-        return _pixels(grad_x, x), grad_weight, grad_bias, None, None
+        return grad_x.view(x.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2), *totals, None, None
 
 
 def _rows(x: Tensor, k: int) -> Tensor:
     """View images (N, C, H, W) as rows (N * H * W / k, k * C); they are copied if they are not in the channels-last layout."""
     return x.permute(0, 2, 3, 1).reshape(-1, k * x.shape[1])
-
-
-def _pixels(rows: Tensor, x: Tensor) -> Tensor:
-    return rows.view(x.permute(0, 2, 3, 1).shape).permute(0, 3, 1, 2)
 
 
 class GreyStandardize(nn.Module):

@@ -114,8 +114,7 @@ def test_compiled_are_whole_training_batches_only():
 def test_narrow_batch_norms_are_the_same(dtype, rounding):
     torch.manual_seed(0)
     usual = nn.Sequential(nn.BatchNorm2d(18), nn.ReLU(inplace=True), nn.BatchNorm2d(18), nn.BatchNorm2d(32))
-    if dtype == torch.float64:
-        usual.double()
+    usual.to(torch.promote_types(dtype, torch.float32))
     for norm in (usual[0], usual[2]):
         nn.init.normal_(norm.weight), nn.init.normal_(norm.bias)
     narrow = copy.deepcopy(usual)
