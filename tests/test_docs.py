@@ -145,7 +145,7 @@ def test_the_answer_follows_from_the_counts():
     assert set(text(REPOSITORY / 'docs' / 'renders_clean.txt').split()) == set(rows.image)
     for images, scores in (('renders', names['SCORES']), ('photographs', ['rock Dice'])):
         for score in scores:
-            long = [(name, images, score, '200 epochs', 'baseline') for name in ('scratch', 'frozen', 'finetuned')]
+            long = [(name, images, score, '200 epochs', 'baseline') for name in ('scratch', 'frozen', 'unfreeze', 'finetuned')]
             for asked in [*long, *((network, images, score) for network in networks[1:])]:
                 assert answer(*asked) in text(RESULTS), asked
         for network in ('unet_backbone_frozen', 'finetuned_full_rate'):
