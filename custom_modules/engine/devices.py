@@ -139,8 +139,9 @@ def speed_advice(cfg) -> str | None:
     if cfg.optim_wrapper.get('type') == 'OptimWrapper' and mixed_precision_pays():
         ways.append('--amp')
     compiles = (cfg.get('default_hooks') or {}).get('compile')
-    # torch.compile needs Triton on a GPU and a C++ compiler on a CPU
-    tool = find_spec('triton') if devices.get_device() == 'cuda' else shutil.which(os.environ.get('CXX', 'g++'))
+    # torch.compile needs Triton on a GPU and a C++ compiler on a CPU; on one with bfloat16 it gains nothing
+    cuda, compiler = devices.get_device() == 'cuda', shutil.which(os.environ.get('CXX', 'g++'))
+    tool = find_spec('triton') if cuda else compiler and not cpu_has_bfloat16()
     if compiles and not compiles.get('enabled') and tool:
         ways.append('in a long run --cfg-options default_hooks.compile.enabled=True (minutes at first)')
     return f'Faster on this machine: {", and ".join(ways)}.' if ways else None

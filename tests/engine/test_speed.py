@@ -68,6 +68,9 @@ def test_amp_goes_by_the_machine(tool, refused, moon, tmp_path, repository, monk
     assert kind == ('BFloat16OptimWrapper' if able else 'OptimWrapper')
     saved = torch.load(tmp_path / 'run' / 'epoch_1.pth', weights_only=True)['state_dict']
     assert all(t.dtype == torch.float32 for t in saved.values() if t.is_floating_point())
+    monkeypatch.setattr('shutil.which', lambda name: name)
+    advice = speed_advice(Config(dict(optim_wrapper=dict(type='OptimWrapper'), default_hooks=dict(compile=dict(enabled=False)))))
+    assert ('--amp' in advice) == able and ('compile' in advice) == (not able), advice
     if not able:
         refused('needs a GPU, or a CPU with AVX-512 BF16 or AMX', 'train.py', '--amp', config, *options)
         assert 'emulates bfloat16' in speed_advice(Config(dict(optim_wrapper=dict(type='BFloat16OptimWrapper'))))
