@@ -38,16 +38,18 @@ class NarrowBatchNorm2d(nn.BatchNorm2d):
 
     In the channels-last layout PyTorch takes one pixel after another, and 18 channels do not fill the vectors of 16 or 32 numbers
     that a processor computes at once. Here ``PIXELS`` neighbours are one row, whose statistics are then merged by channel.
-    ``ChannelsLastHook`` turns a model's norms into this class for a training.
     """
 
     PIXELS = 16
 
-    @staticmethod
-    def pays(norm: nn.BatchNorm2d) -> bool:
-        """Whether a batch norm is one that PyTorch is slow at: on a CPU, of few channels, not a multiple of 16."""
-        few = norm.num_features < 64 and norm.num_features % 16 > 0
-        return few and norm.affine and norm.track_running_stats and norm.momentum is not None and norm.weight.device.type == 'cpu'
+    @classmethod
+    def convert(cls, model: nn.Module) -> None:
+        """Turn those batch norms of a model into this class, in place, at which PyTorch is slow: see docs/experiment_log.md."""
+        for norm in model.modules():
+            slow = type(norm) is nn.BatchNorm2d and norm.num_features < 64 and norm.num_features % 16 > 0
+            usual = slow and norm.affine and norm.track_running_stats and norm.momentum is not None
+            if usual and norm.weight.device.type == 'cpu':
+                norm.__class__ = cls
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise images (N, C, H, W)."""
@@ -89,8 +91,9 @@ class _NarrowBatchNorm(torch.autograd.Function):
         x, weight, mean, var = ctx.saved_tensors
         k, eps, scale = ctx.k, ctx.eps, torch.rsqrt(var + ctx.eps)
         rows, wide = _rows(x, k), [value.repeat(k) for value in (weight, mean, scale, var)]
-        grad, own = _rows(grad, k), (True, True, True)
-        grad_x, *own = torch.ops.aten.native_batch_norm_backward(grad, rows, wide[0], None, None, *wide[1:3], True, eps, own)
+        grad_x, *own = torch.ops.aten.native_batch_norm_backward(
+            _rows(grad, k), rows, wide[0], None, None, *wide[1:3], True, eps, (True, True, True)
+        )
         totals = [value.view(k, -1).sum(0) for value in own]
         # the k pixels of a row have each had their own means taken off their gradient, in place of those of the channel
         each = wide[0] * wide[2] / x[:, 0].numel()

@@ -33,9 +33,7 @@ class ChannelsLastHook(Hook):
         """Convert the model once."""
         if not self.enabled:
             return
-        for module in runner.model.modules():
-            if type(module) is nn.BatchNorm2d and NarrowBatchNorm2d.pays(module):
-                module.__class__ = NarrowBatchNorm2d
+        NarrowBatchNorm2d.convert(runner.model)
         if not isinstance(runner.model, DistributedDataParallel):
             runner.model.to(memory_format=torch.channels_last)
             return
