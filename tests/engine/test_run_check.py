@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import MOON_OPTIONS, fresh_process, logged
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -103,6 +104,16 @@ def test_with_one_step_an_epoch_the_warm_up_ends_and_each_epoch_has_its_own_loss
     # 2e-3, and half way of the cosine to a hundredth
     assert [row['lr'] for row in rows] == pytest.approx([2e-3, 1.01e-3])
     assert [row['loss'] for row in rows] == pytest.approx(list(run.message_hub.log_scalars['train/loss'].data[0]))
+
+
+def test_a_checkpoint_holds_the_config_of_its_time(train, tmp_path):
+    runner = train(tmp_path)
+    for changed in (False, True):
+        if changed:
+            runner.cfg.train_cfg.max_epochs = 77
+            runner.save_checkpoint(str(tmp_path), 'epoch_1.pth')
+        saved = torch.load(tmp_path / 'epoch_1.pth')['meta']['cfg']
+        assert saved == Config(runner.cfg.to_dict()).pretty_text and ('max_epochs=77' in saved) == changed
 
 
 def test_what_a_resume_does_not_change_is_said(train, tmp_path):

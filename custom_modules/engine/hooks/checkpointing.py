@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mmengine.config import Config
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
@@ -20,6 +21,21 @@ class AtomicLocalBackend(LocalBackend):
         write_atomically(filepath, obj)
 
 
+class FormattedOnceConfig(Config):
+    """mmengine's ``Config``, whose ``pretty_text`` is formatted anew only when the config has changed.
+
+    Each checkpoint holds that text, and formatting takes longer than writing a small network.
+    """
+
+    @property
+    def pretty_text(self) -> str:
+        """The config as formatted Python."""
+        content = repr(self._cfg_dict)
+        if vars(self).get('_formatted', ('',))[0] != content:
+            vars(self)['_formatted'] = content, super().pretty_text
+        return vars(self)['_formatted'][1]
+
+
 @HOOKS.register_module(name=['ResumableCheckpointHook', 'CheckpointAfterValHook'])
 class ResumableCheckpointHook(CheckpointHook):
     """mmengine's ``CheckpointHook``, without three ways to lose a result.
@@ -34,6 +50,11 @@ class ResumableCheckpointHook(CheckpointHook):
 
     # key of the last validated epoch in the message hub; mmengine would log one that begins with "val"
     _KEY = 'last_validation'
+
+    def before_run(self, runner) -> None:
+        """Format the config once for all checkpoints."""
+        # Config's own __setattr__ would make it a key of the config
+        object.__setattr__(runner.cfg, '__class__', FormattedOnceConfig)
 
     def before_train(self, runner) -> None:
         """Restore the state of a resumed run, and repeat a validation that was interrupted."""
