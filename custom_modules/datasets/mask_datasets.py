@@ -3,6 +3,9 @@
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+import torch
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import FUNCTIONS
 from mmengine.structures import PixelData
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
@@ -18,6 +21,37 @@ from custom_modules.datasets.samples import SeededSamples
 from custom_modules.datasets.splits import FOLDS, fold_split, hashed_order, hashed_split, listed_ids, require_fold
 from custom_modules.utils.errors import UsageError
 from custom_modules.utils.files import find_data
+
+
+class SegBatch(SegDataSample):
+    """A batch as one sample, with all masks in ``gt_sem_seg`` (N, H, W); also the sequence of its samples, which mmseg's own heads read."""
+
+    def __len__(self) -> int:
+        return len(self.gt_sem_seg.data)
+
+    def __getitem__(self, index: int) -> SegDataSample:
+        row = range(len(self))[index]
+        # metainfo that differs by sample is a list
+        meta = {key: value[row] if isinstance(value, list) else value for key, value in self.metainfo_items()}
+        return SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=self.gt_sem_seg.data[row : row + 1]))
+
+
+@FUNCTIONS.register_module()
+def seg_batch_collate(data: dict | list) -> dict:
+    """Join a list of samples to ``inputs`` (N, C, H, W) and a :class:`SegBatch`: two tensors pass from a worker process, not two each.
+
+    Samples of different sizes, or with more than a mask, are collated as mmengine does; a batch of :class:`DecodeOnce` is one already.
+    """
+    if isinstance(data, dict):
+        return data
+    images, samples = [one['inputs'] for one in data], [one['data_samples'] for one in data]
+    only_masks = all(sample.keys() == ['gt_sem_seg'] for sample in samples)
+    if not only_masks or len({(i.shape, s.gt_sem_seg.shape) for i, s in zip(images, samples, strict=True)}) > 1:
+        return pseudo_collate(data)
+    batch = SegBatch(gt_sem_seg=PixelData(data=torch.cat([sample.gt_sem_seg.data for sample in samples])))
+    # for error messages about a batch; set_metainfo would copy the list
+    batch.set_field([sample.get('img_path') for sample in samples], 'img_path', field_type='metainfo')
+    return dict(inputs=torch.stack(images), data_samples=batch)
 
 
 @DATASETS.register_module()
@@ -140,9 +174,9 @@ class IndexedMaskDataset(SeededSamples, DecodeOnce, BaseSegDataset):
             **kwargs,
         )
 
-    def batch_sample(self, gt_seg_map: Tensor) -> SegDataSample:
+    def batch_sample(self, gt_seg_map: Tensor) -> SegBatch:
         """Make one sample of a batch's masks (N, H, W)."""
-        return SegDataSample(gt_sem_seg=PixelData(data=gt_seg_map))
+        return SegBatch(gt_sem_seg=PixelData(data=gt_seg_map))
 
     def load_data_list(self) -> list[dict]:
         """List the pairs of the split, sorted by id, with mmseg's keys and ``load_size``."""

@@ -25,7 +25,7 @@ def require_data_folders(cfg, parts: Iterable[str] = PARTS) -> None:
 
 
 def require_a_batch(runner) -> None:
-    """Refuse a training set that gives no batch, or whole batches to a collate function or model that cannot take them."""
+    """Refuse a training set that gives no batch, or whole batches to a collate function or preprocessor that cannot take them."""
     loader = runner.train_dataloader
     if len(loader) == 0:
         raise UsageError(
@@ -34,16 +34,13 @@ def require_a_batch(runner) -> None:
         )
     if getattr(loader.dataset, 'cache', None) != 'batches':
         return
-    model = inner_model(runner.model)
-    # a classifier has neither: BatchClassifier itself takes whole batches
-    heads = [head for name in ('decode_head', 'auxiliary_head') if (head := getattr(model, name, None)) is not None]
     collate = runner.cfg.train_dataloader.get('collate_fn') or {}
-    fits = collate.get('type') == 'batch_collate' and isinstance(model.data_preprocessor, AugmentsBatches)
-    if not fits or not all(getattr(head, 'takes_whole_batches', False) for head in heads):
+    fits = collate.get('type') in ('batch_collate', 'seg_batch_collate')
+    if not fits or not isinstance(inner_model(runner.model).data_preprocessor, AugmentsBatches):
         raise UsageError(
-            "cache='batches' of the training set gives whole batches, which need train_dataloader.collate_fn=dict(type='batch_collate'), "
-            'model.data_preprocessor=_base_.batch_augments.default, and a UNetHead or a LeanASPPHead as the only head: set them in the '
-            "config, or set train_dataloader.dataset.cache='ram'."
+            "cache='batches' of the training set gives whole batches, which need train_dataloader.collate_fn=dict(type='batch_collate') "
+            'and model.data_preprocessor=_base_.batch_augments.default (of a classifier a BatchAugClsPreProcessor): set them in the config, '
+            "or set train_dataloader.dataset.cache='ram'."
         )
 
 

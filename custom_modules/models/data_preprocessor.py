@@ -8,6 +8,7 @@ from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from custom_modules.datasets.mask_datasets import SegBatch
 from custom_modules.datasets.transforms import AffineRanges
 from custom_modules.models.batch_augmentations import AugmentsBatches, BatchAugment, StepRandom, affine_grid
 from custom_modules.utils.errors import UsageError
@@ -34,7 +35,7 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
         one sample with all masks (N, H, W).
         """
         samples, images = data.get('data_samples'), data['inputs']
-        whole, augments = isinstance(samples, SegDataSample), training and self.augments
+        whole, augments = isinstance(samples, SegBatch), training and self.augments
         if not (whole or augments):
             return super().forward(data, training)
         if whole:
@@ -62,7 +63,7 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
             masks = F.pad(masks, padding, value=self.seg_pad_val)
         meta = dict(img_shape=size, pad_shape=target, padding_size=padding)
         if whole:
-            packed = SegDataSample(metainfo=meta, gt_sem_seg=PixelData(data=masks[:, 0].long()))
+            packed = SegBatch(metainfo=meta, gt_sem_seg=PixelData(data=masks[:, 0].long()))
         else:
             metas = [sample.metainfo | meta for sample in samples]
             packed = [SegDataSample(metainfo=m, gt_sem_seg=PixelData(data=mask)) for m, mask in zip(metas, masks, strict=True)]

@@ -9,9 +9,9 @@ from mmseg.models.decode_heads import DepthwiseSeparableASPPHead
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
 from mmseg.models.utils import resize
 from mmseg.registry import MODELS
-from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from custom_modules.datasets.mask_datasets import SegBatch
 from custom_modules.models.layers import DoubleConv, UpBlock
 
 
@@ -22,20 +22,18 @@ class LeanLossMixin:
     iteration. The samples of a batch may also be one sample with all masks.
     """
 
-    takes_whole_batches = True
-
     def __init__(self, **kwargs) -> None:
         if kwargs.get('sampler') is not None:
             raise ValueError(f'{type(self).__name__} has no pixel sampler: weight or choose the losses instead.')
         super().__init__(**kwargs)
 
-    def _stack_batch_gt(self, batch_data_samples: SegDataSample | list) -> Tensor:
-        if isinstance(batch_data_samples, SegDataSample):
+    def _stack_batch_gt(self, batch_data_samples: SegBatch | list) -> Tensor:
+        if isinstance(batch_data_samples, SegBatch):
             # a copy, since loss_by_feat changes it
             return batch_data_samples.gt_sem_seg.data[:, None].clone()
         return super()._stack_batch_gt(batch_data_samples)
 
-    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SegDataSample | list) -> dict[str, Tensor]:
+    def loss_by_feat(self, seg_logits: Tensor, batch_data_samples: SegBatch | list) -> dict[str, Tensor]:
         """Compute the losses of logits (N, out_channels, h, w) by name, summed if they share one.
 
         The samples have ``gt_sem_seg``; a batch without a labelled pixel costs 0.

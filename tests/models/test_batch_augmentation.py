@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.structures import PixelData
-from mmseg.models import SegDataPreProcessor
+from mmseg.models import FCNHead, SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
 import custom_modules.segmentation  # noqa: F401
 from custom_modules.datasets import cache
-from custom_modules.datasets.cache import batch_collate
-from custom_modules.datasets.mask_datasets import MoonDataset
+from custom_modules.datasets.mask_datasets import MoonDataset, SegBatch, seg_batch_collate
 from custom_modules.datasets.transforms import RandomAffine
 from custom_modules.engine.config_checks import require_one_augmentation
 from custom_modules.models import batch_augmentations
@@ -224,20 +224,43 @@ def test_a_whole_batch_is_augmented_as_its_samples_are(moon, repository, hub, mo
     # several processes decode
     monkeypatch.setattr(cache, 'MOST_PER_TASK', 3)
     dataset, rows = whole(moon), [5, 0, 5, 2, 7, 1]
-    batch = dataset.__getitems__(rows)
+    batch, listed = dataset.__getitems__(rows), [dataset[row] for row in rows]
+    joined = seg_batch_collate(listed)
+    assert seg_batch_collate(batch) is batch and joined['data_samples'].img_path == batch['data_samples'].img_path
     before = batch['inputs'].clone(), batch['data_samples'].gt_sem_seg.data.clone()
     assert before[0].dtype == torch.uint8 and before[1].any()
     assert batch['data_samples'].img_path == [dataset.get_data_info(i)['img_path'] for i in rows]
-    for step in range(3):
+    for step, given in enumerate((batch, joined, batch)):
         hub.update_info('iter', step)
-        samples = one(batch_collate([dataset[row] for row in rows]), True)
-        found = other(batch, True)
+        samples, found = one(pseudo_collate(listed), True), other(given, True)
         assert torch.equal(samples['inputs'], found['inputs'])
         masks = torch.stack([sample.gt_sem_seg.data[0] for sample in samples['data_samples']])
         assert torch.equal(masks, found['data_samples'].gt_sem_seg.data)
         assert masks.dtype == found['data_samples'].gt_sem_seg.data.dtype
-        logits = torch.randn(6, 1, 20, 24)
-        head = UNetHead(in_channels=(4, 8), loss_decode=[dict(type='BinaryDiceLoss')])
-        assert head.loss_by_feat(logits, samples['data_samples']) == head.loss_by_feat(logits, found['data_samples'])
+        logits = torch.randn(6, 2, 20, 24)
+        # mmseg's own heads read samples one by one
+        for head in (
+            UNetHead(in_channels=(4, 8), loss_decode=[dict(type='BinaryDiceLoss')]),
+            FCNHead(in_channels=4, channels=4, num_classes=2, loss_decode=dict(type='DiceLoss')),
+        ):
+            losses = [head.loss_by_feat(logits[:, : head.out_channels], x['data_samples']) for x in (samples, found)]
+            assert losses[0] == losses[1]
     assert torch.equal(batch['inputs'], before[0])
     assert torch.equal(batch['data_samples'].gt_sem_seg.data, before[1])
+
+
+def test_what_does_not_fit_together_stays_a_list():
+    data = [dict(inputs=image, data_samples=sample) for image, sample in zip(*make_batch().values(), strict=True)]
+    joined = seg_batch_collate(data)
+    # a preprocessor that knows nothing of such batches
+    stock = SegDataPreProcessor(**NORMALISED, size_divisor=32)
+    one, other = stock(pseudo_collate(data), True), stock(joined, True)
+    assert isinstance(joined['data_samples'], SegBatch)
+    assert torch.equal(one['inputs'], other['inputs']) and torch.equal(masks_of(one), masks_of(other))
+    smaller = make_batch(1, (32, 32))
+    data[1] = dict(inputs=smaller['inputs'][0], data_samples=smaller['data_samples'][0])
+    assert isinstance(seg_batch_collate(data)['inputs'], list)
+    data[1] = dict(
+        inputs=data[0]['inputs'], data_samples=SegDataSample(**dict(data[0]['data_samples'].items()), gt_depth_map=PixelData())
+    )
+    assert isinstance(seg_batch_collate(data)['inputs'], list)

@@ -26,12 +26,7 @@ plain_pipeline = [*load_pair, dict(type='PackSegInputs')]
 test_pipeline = plain_pipeline
 # the training set as two tensors on the device that computes, a batch a look-up; augmented there, by batch_augments:
 # train_dataloader = _base_.whole_batches
-whole_batches = dict(
-    num_workers=0,
-    persistent_workers=False,
-    collate_fn=dict(type='batch_collate'),
-    dataset=dict(cache='batches', pipeline=plain_pipeline),
-)
+whole_batches = dict(num_workers=0, persistent_workers=False, dataset=dict(cache='batches', pipeline=plain_pipeline))
 # windows of a pair that is loaded larger: dataset=dict(load_size=(384, 256), pipeline=_base_.zoom_pipeline)
 zoom_pipeline = [*load_pair, dict(type='RandomZoom', size=(128, 128), zoom=2.0, prob=0.5), dict(type='PackSegInputs')]
 mirror = [dict(type='RandomFlip', prob=0.0), dict(type='RandomFlip', prob=1.0)]
@@ -44,6 +39,8 @@ train_dataloader = dict(
     batch_size=8,
     num_workers=2,
     persistent_workers=True,
+    # images of one size: a batch is two tensors
+    collate_fn=dict(type='seg_batch_collate'),
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(**moon, split='train', pipeline=train_pipeline),
 )
