@@ -148,5 +148,7 @@ def test_the_answer_follows_from_the_counts():
             long = [(name, images, score, '200 epochs', 'baseline') for name in ('scratch', 'frozen', 'unfreeze', 'finetuned')]
             for asked in [*long, *((network, images, score) for network in networks[1:])]:
                 assert answer(*asked) in text(RESULTS), asked
+            for network in ('synthetic_frozen', 'synthetic'):
+                assert answer(network, images, score, '200 epochs', 'baseline') in text(LOG), network
         for network in ('unet_backbone_frozen', 'finetuned_full_rate'):
             assert answer(network, images, 'rock Dice') in text(README), (network, images)
