@@ -19,8 +19,8 @@ class BatchAugPreProcessor(AugmentsBatches, SegDataPreProcessor):
     """mmseg's ``SegDataPreProcessor``, which in training also augments the whole batch on its device.
 
     So the data set's samples stay the same and can be cached. Augmentation comes before normalisation and padding, at grey values of
-    0 to 255; it needs images and masks of one size, and samples without other maps, else it is a UsageError. A batch of
-    ``DecodeOnce`` stays whole. Not used here: ``torchvision.transforms.v2``, which would transform all images of a batch alike, and
+    0 to 255; it needs images and masks of one size, and samples without other maps, else it is a UsageError. A
+    ``SegBatch`` stays whole. Not used here: ``torchvision.transforms.v2``, which would transform all images of a batch alike, and
     kornia, whose global generator cannot be replayed after a resume.
 
     Args:

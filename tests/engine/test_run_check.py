@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from custom_modules.datasets.mask_datasets import SegBatch
 from custom_modules.engine.config import load_config, read_options
 from custom_modules.engine.optim import GroupOneCycleLR
 from custom_modules.utils.errors import UsageError
@@ -104,10 +105,14 @@ def test_with_one_step_an_epoch_the_warm_up_ends_and_each_epoch_has_its_own_loss
     # 2e-3, and half way of the cosine to a hundredth
     assert [row['lr'] for row in rows] == pytest.approx([2e-3, 1.01e-3])
     assert [row['loss'] for row in rows] == pytest.approx(list(run.message_hub.log_scalars['train/loss'].data[0]))
+    # worker processes join what they hand over
+    assert isinstance(next(iter(run.train_dataloader))['data_samples'], SegBatch)
 
 
 def test_a_checkpoint_holds_the_config_of_its_time(train, tmp_path):
+    """Formatted once, and anew when it has changed."""
     runner = train(tmp_path)
+    assert runner.cfg.pretty_text is runner.cfg.pretty_text
     for changed in (False, True):
         if changed:
             runner.cfg.train_cfg.max_epochs = 77

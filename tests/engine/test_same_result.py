@@ -77,6 +77,8 @@ def test_one_seed_one_result(train, first, monkeypatch):
 def test_cached_or_not_validated_in_batches_or_not_read_late_or_at_once(train, first):
     options = [f'{part}_dataloader.dataset.cache=None' for part in ('train', 'val', 'test')]
     options += [f'{part}_dataloader.batch_size=1' for part in ('val', 'test')]
+    # mmengine's and mmseg's own way from sample to network
+    options += ['train_dataloader.collate_fn.type=pseudo_collate', 'model.data_preprocessor.type=SegDataPreProcessor']
     plain = train('plain', *options, 'default_hooks.lazy_scalars.enabled=False')
     assert same(plain[0], first[0])
     # the first of each name was read at once
